@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::message::{Request, Response};
+use crate::message::{Admission, Head, Request, Response};
 use crate::slab::Key;
 
 /// One reading of both clocks, taken once per turn.
@@ -39,13 +39,18 @@ pub enum Exit {
 pub enum Event<'a> {
     /// A request is there: whole, or, where `spooled`, its head alone.
     Request { conn: Key, request: Request },
-    /// A piece of a spooled body, in order.
+    /// A piece of a spooled body, in order; none once the request is answered.
     Body { conn: Key, bytes: &'a [u8] },
     /// The spooled body is complete.
     BodyEnd { conn: Key },
-    /// The connection ended before it was answered; its key says nothing any more.
+    /// The connection ended before its request was answered (a stream: before its end was
+    /// pulled). Told once for such a connection and never otherwise; its key names nothing now.
     Gone { conn: Key },
-    Output { job: JobId, pipe: Pipe, bytes: &'a [u8] },
+    Output {
+        job: JobId,
+        pipe: Pipe,
+        bytes: &'a [u8],
+    },
     /// The pipe has ended: nobody holds its other end.
     Eof { job: JobId, pipe: Pipe },
     /// The process has ended; its pipes may still hold bytes.
@@ -59,14 +64,28 @@ pub enum Event<'a> {
 /// What the app wants done. Nothing is done before the turn is committed.
 #[derive(Debug, PartialEq)]
 pub enum Action {
-    Respond { conn: Key, response: Response },
+    Respond {
+        conn: Key,
+        response: Response,
+    },
     /// Send this head with a chunked body; the body is pulled from the app as there is room.
-    Stream { conn: Key, head: Response },
+    Stream {
+        conn: Key,
+        head: Response,
+    },
     /// A stream that had nothing to give has something now, or has ended.
-    Wake { conn: Key },
-    Spawn { job: JobId, command: Command },
-    /// SIGKILL to the child itself (for `docker run`: the client; the container has its own kill).
-    Kill { job: JobId },
+    Wake {
+        conn: Key,
+    },
+    Spawn {
+        job: JobId,
+        command: Command,
+    },
+    /// SIGKILL to the child itself (for `docker run`: the client; the container has its own
+    /// kill). Where it has ended already: its pipes are let go of, and nothing more is told of it.
+    Kill {
+        job: JobId,
+    },
 }
 
 /// What a pull gave.
@@ -95,4 +114,45 @@ pub enum Input {
     Bytes(Vec<u8>),
     /// A regular file, read piece by piece as the pipe takes it.
     File(PathBuf),
+}
+
+/// The whole of what the shell knows of the core.
+pub trait Core {
+    /// What may become of the body of this request. A look: nothing changes by it.
+    fn admit(&self, head: &Head) -> Admission;
+    fn handle(&mut self, event: Event<'_>, now: Now);
+    /// What the last event asks for, one by one, until there is nothing left.
+    fn next_action(&mut self) -> Option<Action>;
+    /// Makes all that the turn changed durable. Where it fails, nothing of the turn is heard.
+    fn commit(&mut self, now: Now) -> Result<(), String>;
+    /// When to tell `Time` at the latest, in `mono_ms`; a past one means: at once.
+    fn deadline(&self) -> Option<u64>;
+    /// Puts at most `room` bytes of this stream behind `out`.
+    fn pull(&mut self, conn: Key, room: usize, out: &mut Vec<u8>) -> Pull;
+    /// Everything was let go of: the program may end.
+    fn stopped(&self) -> bool;
+}
+
+/// Tells the core what happened and keeps what it asks for until the turn is committed.
+pub struct Teller<'a, C: Core> {
+    pub core: &'a mut C,
+    pub now: Now,
+    pub asked: Vec<Action>,
+}
+
+impl<C: Core> Teller<'_, C> {
+    pub fn tell(&mut self, event: Event<'_>) {
+        self.core.handle(event, self.now);
+        while let Some(action) = self.core.next_action() {
+            self.asked.push(action);
+        }
+    }
+
+    /// An answer for this connection is among what was asked for.
+    pub fn has_answered(&self, key: Key) -> bool {
+        self.asked.iter().any(|action| match action {
+            Action::Respond { conn, .. } | Action::Stream { conn, .. } => *conn == key,
+            _ => false,
+        })
+    }
 }

@@ -1,1 +1,100 @@
-fn main(){}
+//! Read the settings, open the database, recover, run the reactor; the one place that prints a
+//! fatal error.
+
+use std::process::ExitCode;
+
+use zigcheck::app::App;
+use zigcheck::clock::Clock;
+use zigcheck::config::{self, Asked, Machine, Settings};
+use zigcheck::listen::Listener;
+use zigcheck::store::Store;
+use zigcheck::{reactor, signal};
+
+fn main() -> ExitCode {
+    let env = |name: &str| std::env::var(name).ok();
+    let asked = config::parse(std::env::args_os().skip(1), &env, machine());
+    let settings = match asked {
+        Ok(Asked::Help) => {
+            print!("{}", config::help());
+            return ExitCode::SUCCESS;
+        }
+        Ok(Asked::Version) => {
+            println!("zigcheck {}", env!("CARGO_PKG_VERSION"));
+            return ExitCode::SUCCESS;
+        }
+        Ok(Asked::Serve(settings)) => *settings,
+        Err(sentence) => {
+            eprintln!("zigcheck: {sentence}");
+            return ExitCode::from(2);
+        }
+    };
+    match serve(settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => {
+            eprintln!("zigcheck: {sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(settings: Settings) -> Result<(), String> {
+    env_logger::Builder::new()
+        .filter_level(settings.log_level)
+        .format(|out, record| {
+            use std::io::Write;
+            let time = humantime::format_rfc3339_seconds(std::time::SystemTime::now());
+            let level = record.level();
+            writeln!(out, "{time} {level:<5} {}", record.args())
+        })
+        .init();
+    let data = &settings.data;
+    let make = |dir: &std::path::Path| {
+        let made = std::fs::create_dir_all(dir);
+        made.map_err(|e| format!("--data {}: {e}", data.display()))
+    };
+    for dir in ["logs", "sources"] {
+        make(&data.join(dir))?;
+    }
+    let _lock = lock(data)?;
+    let store = Store::open(&data.join("zigcheck.db"))
+        .map_err(|e| format!("--data {}: the database: {e}", data.display()))?;
+    let listener = Listener::open(&settings.listen)?;
+    log::info!(
+        "zigcheck {} listens on {}; {} builds at once, {} MiB and {} cpus each; zig {}",
+        env!("CARGO_PKG_VERSION"),
+        listener.name,
+        settings.max_builds,
+        settings.memory_bytes >> 20,
+        settings.cpus,
+        settings.zig_versions.join(", "),
+    );
+    let clock = Clock::start();
+    let stops = signal::stops().map_err(|e| format!("signals: {e}"))?;
+    let mut app = App::open(settings, store, clock.now())?;
+    reactor::run(&mut app, listener, stops, clock)
+}
+
+/// Held for as long as the program runs: two servers on one data directory would build everything
+/// twice and remove each other's containers.
+fn lock(data: &std::path::Path) -> Result<std::fs::File, String> {
+    let name = data.display();
+    let dir = std::fs::File::open(data).map_err(|e| format!("--data {name}: {e}"))?;
+    match dir.try_lock() {
+        Ok(()) => Ok(dir),
+        Err(_) => Err(format!("--data {name}: another zigcheck is using it")),
+    }
+}
+
+fn machine() -> Machine {
+    let cpus = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = total.and_then(|words| words.split_whitespace().next()?.parse::<u64>().ok());
+    Machine {
+        cpus,
+        // Where the kernel does not say, nothing is capped.
+        memory_bytes: kib.map_or(u64::MAX, |kib| kib << 10),
+    }
+}

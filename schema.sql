@@ -1,0 +1,95 @@
+-- Everything the server knows. Times are milliseconds since 1970 UTC.
+
+-- One row: the name of this data directory, made once; the label of its containers.
+CREATE TABLE IF NOT EXISTS server (
+    id TEXT NOT NULL
+) STRICT;
+
+-- A named Zig source that is checked again and again.
+CREATE TABLE IF NOT EXISTS packages (
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
+    name             TEXT NOT NULL UNIQUE,
+    url              TEXT NOT NULL UNIQUE,
+    ref              TEXT,
+    description      TEXT,
+    author           TEXT,
+    license          TEXT,
+    source_type      TEXT NOT NULL DEFAULT 'git',
+    created_at       INTEGER NOT NULL,
+    last_updated     INTEGER NOT NULL,
+    popularity_score INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- The latest verdict of a package under one toolchain; it stays until a new one replaces it.
+CREATE TABLE IF NOT EXISTS build_results (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    package_id   INTEGER NOT NULL REFERENCES packages (id),
+    zig_version  TEXT NOT NULL,
+    build_status TEXT NOT NULL,
+    test_status  TEXT,
+    error_log    TEXT NOT NULL DEFAULT '',
+    last_checked INTEGER,
+    build_id     INTEGER REFERENCES builds (id),
+    UNIQUE (package_id, zig_version)
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS issues (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    package_id   INTEGER NOT NULL REFERENCES packages (id),
+    zig_version  TEXT NOT NULL,
+    issue_url    TEXT,
+    issue_status TEXT,
+    auto_created INTEGER NOT NULL DEFAULT 0,
+    resolved_at  INTEGER,
+    created_at   INTEGER NOT NULL
+) STRICT;
+
+-- One immutable snapshot, kept in sources/ under its hash.
+CREATE TABLE IF NOT EXISTS sources (
+    hash         TEXT PRIMARY KEY,
+    format       TEXT NOT NULL,
+    bytes        INTEGER NOT NULL,
+    dependencies INTEGER NOT NULL,
+    created_at   INTEGER NOT NULL
+) STRICT;
+
+-- One request to try one source; `source` is null until it has been fetched.
+CREATE TABLE IF NOT EXISTS checks (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    package_id INTEGER REFERENCES packages (id),
+    package    TEXT NOT NULL,
+    url        TEXT,
+    ref        TEXT,
+    source     TEXT REFERENCES sources (hash),
+    "commit"   TEXT,
+    attempt    INTEGER NOT NULL DEFAULT 1,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+-- One source under one toolchain.
+CREATE TABLE IF NOT EXISTS builds (
+    id                INTEGER PRIMARY KEY AUTOINCREMENT,
+    check_id          INTEGER NOT NULL REFERENCES checks (id),
+    zig_version       TEXT NOT NULL,
+    toolchain         TEXT,
+    state             TEXT NOT NULL DEFAULT 'queued',
+    build_status      TEXT NOT NULL DEFAULT 'pending',
+    test_status       TEXT,
+    reason            TEXT,
+    compiled          INTEGER,
+    tests_passed      INTEGER,
+    tests_total       INTEGER,
+    error_log         TEXT NOT NULL DEFAULT '',
+    attempt           INTEGER NOT NULL DEFAULT 1,
+    created_at        INTEGER NOT NULL,
+    started_at        INTEGER,
+    finished_at       INTEGER,
+    peak_memory_bytes INTEGER,
+    log_bytes         INTEGER NOT NULL DEFAULT 0,
+    log_truncated     INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS builds_by_check ON builds (check_id);
+CREATE INDEX IF NOT EXISTS builds_unfinished ON builds (id)
+    WHERE state NOT IN ('finished', 'cancelled');
+CREATE INDEX IF NOT EXISTS checks_by_package ON checks (package);

@@ -1,0 +1,284 @@
+//! Calls become answers: what is read from the database, what is written to it.
+
+use serde_json::{Value, json};
+
+use crate::api::Call;
+use crate::app::App;
+use crate::config::QUEUE_LIMIT;
+use crate::event::Now;
+use crate::matrix;
+use crate::message::Response;
+use crate::page;
+use crate::queue::Work;
+use crate::store::{self, BuildRow, NewPackage, SourceRow, Store};
+use crate::upload::Tree;
+
+/// Anybody's page may read this.
+pub fn open_to_all(response: Response) -> Response {
+    response.with("Access-Control-Allow-Origin", "*")
+}
+
+/// The database did not do what it was asked: the client may try again, nothing was kept.
+pub fn database(error: rusqlite::Error) -> Response {
+    log::error!("the database: {error}");
+    Response::error(503, &format!("the database does not answer: {error}"))
+}
+
+/// Answers a call that only reads.
+pub fn read(app: &App, call: &Call) -> Response {
+    let found = match call {
+        Call::ListPackages { filter, sort, page } => app
+            .store
+            .packages(filter, *sort, *page)
+            .and_then(|(rows, total)| {
+                let rows: store::Result<Vec<Value>> =
+                    rows.iter().map(|row| package(app, row)).collect();
+                let (at, limit) = (page.page, page.limit);
+                Ok(Some(page::list("packages", rows?, total, at, limit)))
+            }),
+        Call::ShowPackage { name } => app
+            .store
+            .package(name)
+            .and_then(|row| row.map(|row| package(app, &row)).transpose()),
+        Call::ShowCheck { id, plain: false } => show_check(app, *id),
+        Call::ShowCheck { id, plain: true } => return open_to_all(show_matrix(app, *id)),
+        Call::ListBuilds { filter, sort, page } => {
+            app.store.builds(filter, *sort, *page).map(|(rows, total)| {
+                let rows = rows.iter().map(|row| build(app, row)).collect();
+                Some(page::list("builds", rows, total, page.page, page.limit))
+            })
+        }
+        Call::ShowBuild { id } => {
+            let row = app.store.build(*id);
+            row.map(|row| row.map(|row| build(app, &row)))
+        }
+        Call::Health
+        | Call::SubmitPackage { .. }
+        | Call::Rebuild { .. }
+        | Call::SubmitTree { .. }
+        | Call::ShowLog { .. } => unreachable!("not a call that only reads"),
+    };
+    open_to_all(match found {
+        Ok(Some(value)) => Response::json(200, &value),
+        Ok(None) => Response::error(404, &format!("there is no such {}", noun(call))),
+        Err(error) => database(error),
+    })
+}
+
+fn noun(call: &Call) -> &'static str {
+    match call {
+        Call::ShowPackage { .. } => "package",
+        Call::ShowCheck { .. } => "check",
+        _ => "build",
+    }
+}
+
+fn package(app: &App, row: &store::PackageRow) -> store::Result<Value> {
+    let results = app.store.results(row.id)?;
+    Ok(page::package(row, &results, &app.settings.zig_versions))
+}
+
+fn build(app: &App, row: &BuildRow) -> Value {
+    page::build(row, app.works.position(row.id))
+}
+
+fn show_check(app: &App, id: i64) -> store::Result<Option<Value>> {
+    let Some(row) = app.store.check(id)? else {
+        return Ok(None);
+    };
+    let builds = app.store.builds_of(id)?;
+    let builds = builds.iter().map(|row| build(app, row)).collect();
+    Ok(Some(page::check(&row, builds)))
+}
+
+fn show_matrix(app: &App, id: i64) -> Response {
+    let found = app.store.check(id).and_then(|row| match row {
+        None => Ok(None),
+        Some(row) => Ok(Some((row, app.store.builds_of(id)?))),
+    });
+    match found {
+        Ok(Some((check, builds))) => {
+            let text = matrix::matrix(&check, &builds);
+            Response::new(200, "text/plain; charset=utf-8", text)
+        }
+        Ok(None) => Response::error(404, "there is no such check"),
+        Err(error) => database(error),
+    }
+}
+
+/// Whether the server can do its work, and why not.
+pub fn health(app: &App, now: Now) -> Response {
+    let database = app.store.is_connected();
+    let engine = app.engine.latest();
+    let healthy = database && engine.is_ok();
+    let missing = || {
+        let versions = app.settings.zig_versions.iter();
+        versions.filter(|version| app.engine.image(version).is_none())
+    };
+    let mut value = json!({
+        "status": if healthy { "healthy" } else { "unhealthy" },
+        "timestamp": page::time(now.unix_ms),
+        "database": if database { "connected" } else { "unavailable" },
+        "docker": if engine.is_ok() { "ok" } else { "unavailable" },
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_seconds": (now.unix_ms - app.started_unix_ms).max(0) / 1000,
+    });
+    if let Err(why) = engine {
+        value["error"] = json!(why);
+    } else if missing().next().is_some() {
+        value["missing_images"] = missing().map(|v| format!("zigcheck:{v}")).collect();
+    }
+    open_to_all(Response::json(if healthy { 200 } else { 503 }, &value))
+}
+
+/// Why nothing can be taken in right now, if so.
+fn refusal(app: &App, zig_versions: &[String]) -> Option<Response> {
+    let unavailable = |sentence: &str| Some(Response::error(503, sentence));
+    if !app.store.is_connected() {
+        return unavailable("the database is unavailable: nothing was kept, try again later");
+    }
+    if let Err(why) = app.engine.latest() {
+        return unavailable(&format!("the container engine is unavailable: {why}"));
+    }
+    let missing = |version: &&String| app.engine.image(version).is_none();
+    if let Some(version) = zig_versions.iter().find(missing) {
+        return unavailable(&format!(
+            "image zigcheck:{version} is missing: make docker-build makes it"
+        ));
+    }
+    if app.works.waiting() + zig_versions.len() > QUEUE_LIMIT {
+        let full = Response::error(429, "the queue is full: try again later");
+        return Some(full.with("Retry-After", "60"));
+    }
+    None
+}
+
+/// Adds a package and its first check.
+pub fn submit_package(
+    app: &mut App,
+    package: NewPackage,
+    zig_versions: Vec<String>,
+    now: Now,
+) -> Response {
+    if let Some(response) = refusal(app, &zig_versions) {
+        return response;
+    }
+    match app.store.known_package(&package.name, &package.url) {
+        Err(error) => return database(error),
+        Ok(Some((id, field))) => {
+            let sentence = format!("{field}: this package is known already");
+            return Response::json(409, &json!({ "error": sentence, "id": id }));
+        }
+        Ok(None) => {}
+    }
+    let at = now.unix_ms;
+    let written = app.store.all_or_none(|store| {
+        let id = store.insert_package(&package, at)?;
+        let git = Some((package.url.as_str(), package.reference.as_deref()));
+        let check = store.insert_check((Some(id), &package.name), git, at)?;
+        insert_builds(store, check, &zig_versions, at)?;
+        Ok((id, check))
+    });
+    match written.and_then(|(id, check)| Ok((id, check, take_in(app, check)?))) {
+        Err(error) => database(error),
+        Ok((id, check, builds)) => Response::json(
+            201,
+            &json!({
+                "message": "Package submitted successfully",
+                "id": id,
+                "name": package.name,
+                "author": package.author,
+                "status": "Build started for all Zig versions",
+                "check": check,
+                "builds": builds,
+            }),
+        ),
+    }
+}
+
+/// Adds a check of a package that is known, under all toolchains, of its source as it is now.
+pub fn rebuild(app: &mut App, name: &str, now: Now) -> Response {
+    let package = match app.store.package(name) {
+        Err(error) => return database(error),
+        Ok(None) => return Response::error(404, "there is no such package"),
+        Ok(Some(package)) => package,
+    };
+    let zig_versions = app.settings.zig_versions.clone();
+    if let Some(response) = refusal(app, &zig_versions) {
+        return response;
+    }
+    let at = now.unix_ms;
+    let written = app.store.all_or_none(|store| {
+        let git = Some((package.url.as_str(), package.reference.as_deref()));
+        let check = store.insert_check((Some(package.id), name), git, at)?;
+        insert_builds(store, check, &zig_versions, at)?;
+        Ok(check)
+    });
+    accepted(app, written)
+}
+
+/// 202 with the check that was written.
+fn accepted(app: &mut App, written: store::Result<i64>) -> Response {
+    match written.and_then(|check| Ok((check, take_in(app, check)?))) {
+        Err(error) => database(error),
+        Ok((check, builds)) => Response::json(202, &json!({ "check": check, "builds": builds })),
+    }
+}
+
+/// Adds a check of an uploaded tree, which stands under its hash among the sources from here on.
+pub fn submit_tree(app: &mut App, tree: Tree, now: Now) -> Response {
+    if let Some(response) = refusal(app, &tree.zig_versions) {
+        return response;
+    }
+    let at = now.unix_ms;
+    let format = tree.format;
+    let (hash, bytes) = tree.incoming.finish();
+    let sources = app.settings.data.join("sources");
+    if let Err(error) = tree.incoming.keep(&sources, format) {
+        return Response::error(503, &format!("the tree cannot be kept: {error}"));
+    }
+    let source = SourceRow {
+        hash,
+        format: format.as_str().to_string(),
+        bytes,
+        dependencies: tree.dependencies,
+    };
+    let written = app.store.all_or_none(|store| {
+        let check = store.insert_check((None, &tree.name), None, at)?;
+        store.set_source(check, &source, None, at)?;
+        insert_builds(store, check, &tree.zig_versions, at)?;
+        Ok(check)
+    });
+    accepted(app, written)
+}
+
+fn insert_builds(
+    store: &mut Store,
+    check: i64,
+    zig_versions: &[String],
+    at: i64,
+) -> store::Result<()> {
+    for version in zig_versions {
+        store.insert_build(check, version, at)?;
+    }
+    Ok(())
+}
+
+/// Queues the builds of a check that was written; gives them as they are shown.
+fn take_in(app: &mut App, check: i64) -> store::Result<Vec<Value>> {
+    let row = app.store.check(check)?.expect("it was just written");
+    let rows = app.store.builds_of(check)?;
+    let builds = rows
+        .iter()
+        .map(|row| (row.id, row.zig_version.clone(), row.attempt));
+    app.works.add(row, builds.collect());
+    let shown = |row: &BuildRow| {
+        debug_assert!(
+            app.works.position(row.id).is_some(),
+            "{:?}",
+            Work::Build(row.id)
+        );
+        build(app, row)
+    };
+    Ok(rows.iter().map(shown).collect())
+}

@@ -1,0 +1,382 @@
+//! Every setting and every limit, with its unit in its name.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+// -- connections ------------------------------------------------------------------------------
+
+/// Most clients at once. A connection costs about 1 KiB idle; 512 stay within a few megabytes
+/// even when each is in the middle of something.
+pub const CONNECTIONS_LIMIT: usize = 512;
+/// Largest JSON body. The longest honest submission is well under 8 KiB.
+pub const JSON_LIMIT_BYTES: u64 = 64 << 10;
+
+// -- sources ----------------------------------------------------------------------------------
+
+/// Largest uploaded archive, and largest compressed tree of a fetched one.
+pub const SOURCE_LIMIT_BYTES: u64 = 64 << 20;
+/// Largest archive of fetched dependencies; several toolchains' SDK packages pass 100 MiB.
+pub const DEPENDENCIES_LIMIT_BYTES: u64 = 256 << 20;
+/// Longest head of what a fetch container sends.
+pub const FRAME_HEAD_LIMIT_BYTES: usize = 4 << 10;
+/// Unpacked bytes of an upload looked at per turn: about 3 ms of inflating.
+pub const CHECK_BUDGET_BYTES: usize = 1 << 20;
+/// Uploads being received or looked at, at once; each may hold `SOURCE_LIMIT_BYTES` of disk.
+pub const UPLOADS_LIMIT: usize = 8;
+
+// -- jobs -------------------------------------------------------------------------------------
+
+/// Whole time of one source or dependency fetch.
+pub const FETCH_TIMEOUT_MS: u64 = 300_000;
+/// Whole time of a short engine command (list, look, remove, kill). A healthy engine answers
+/// in a tenth of a second; a loaded one was seen to take two.
+pub const ENGINE_TIMEOUT_MS: u64 = 20_000;
+/// From `docker kill` to giving up on the client and killing that too.
+pub const KILL_GRACE_MS: u64 = 10_000;
+/// From a child's exit to not waiting for its pipes any longer: a grandchild can hold one.
+pub const DRAIN_GRACE_MS: u64 = 2_000;
+/// Output after which a build is ended as `output_limit`: far above any honest log (the log
+/// keeps 4 MiB of it), low enough that a flood does not take a processor for 20 minutes.
+pub const OUTPUT_LIMIT_BYTES: u64 = 4 << 30;
+/// What is kept of the output of a short engine command.
+pub const ENGINE_OUTPUT_LIMIT_BYTES: usize = 256 << 10;
+/// What is kept of the standard error of a fetch, for `error_log`.
+pub const FETCH_LOG_LIMIT_BYTES: usize = 16 << 10;
+/// Attempts of one build or fetch before an `error` is final.
+pub const ATTEMPTS_LIMIT: u32 = 3;
+/// Pause before the second and third attempt.
+pub const RETRY_PAUSE_MS: [u64; 2] = [2_000, 8_000];
+/// Work waiting at once, before a submission is answered 429. A row in memory is about 200
+/// bytes; at a minute each this is a day's work for one slot.
+pub const QUEUE_LIMIT: usize = 1_000;
+
+// -- engine -----------------------------------------------------------------------------------
+
+/// How long an answer of the engine stays good enough to accept a submission on.
+pub const ENGINE_FRESH_MS: u64 = 5_000;
+/// First and longest pause before asking an engine again that did not answer while work waits.
+pub const ENGINE_RETRY_MS: (u64, u64) = (1_000, 60_000);
+/// Most bytes of a log one pull gives.
+pub const PULL_LIMIT_BYTES: usize = 64 << 10;
+/// Requests waiting for the engine's answer at once.
+pub const HELD_LIMIT: usize = 64;
+
+// -- containers -------------------------------------------------------------------------------
+
+/// The only writable place of a container. It counts towards the container's memory.
+pub const WORK_TMPFS_BYTES: u64 = 1 << 30;
+/// Processes and threads in one container; a parallel `zig build` uses some dozens.
+pub const PIDS_LIMIT: u32 = 512;
+
+// -- records ----------------------------------------------------------------------------------
+
+/// Longest line a runner may write on its standard output.
+pub const RECORD_LIMIT_BYTES: usize = 64 << 10;
+/// Longest `error_log` kept.
+pub const ERROR_LOG_LIMIT_BYTES: usize = 16 << 10;
+
+/// Where the server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+/// Hosts a git URL may name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hosts {
+    Any,
+    These(Vec<String>),
+}
+
+impl Hosts {
+    pub fn allow(&self, host: &str) -> bool {
+        match self {
+            Hosts::Any => true,
+            Hosts::These(known) => known.iter().any(|k| k.eq_ignore_ascii_case(host)),
+        }
+    }
+}
+
+/// What the machine has, read once at start.
+#[derive(Debug, Clone, Copy)]
+pub struct Machine {
+    pub cpus: usize,
+    pub memory_bytes: u64,
+}
+
+/// Every setting. Flags win over the environment, the environment over the default.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    pub listen: Listen,
+    pub data: PathBuf,
+    /// The command that speaks docker's language.
+    pub docker: String,
+    /// Newest first.
+    pub zig_versions: Vec<String>,
+    /// Slots.
+    pub max_builds: usize,
+    /// Of each container.
+    pub memory_bytes: u64,
+    /// Of each container; never more than the machine has, which docker refuses.
+    pub cpus: f64,
+    pub build_timeout_ms: u64,
+    pub silence_timeout_ms: u64,
+    /// Docker network of fetch containers; build containers have none.
+    pub fetch_network: String,
+    pub allow_hosts: Hosts,
+    pub log_level: log::LevelFilter,
+}
+
+/// What the command line asked for.
+#[derive(Debug, PartialEq)]
+pub enum Asked {
+    Serve(Box<Settings>),
+    Help,
+    Version,
+}
+
+struct Flag {
+    name: &'static str,
+    default: &'static str,
+    meaning: &'static str,
+}
+
+const fn flag(name: &'static str, default: &'static str, meaning: &'static str) -> Flag {
+    Flag {
+        name,
+        default,
+        meaning,
+    }
+}
+
+const ALLOW_HOSTS: &str = "github.com,gitlab.com,codeberg.org,git.sr.ht";
+
+const FLAGS: [Flag; 12] = [
+    flag(
+        "listen",
+        "127.0.0.1:3000",
+        "address, or unix:PATH; a socket from systemd wins",
+    ),
+    flag(
+        "data",
+        "$STATE_DIRECTORY or ./data",
+        "database, logs, sources; created if missing",
+    ),
+    flag(
+        "docker",
+        "docker",
+        "the command that speaks docker's language",
+    ),
+    flag(
+        "zig-versions",
+        "those of images/versions",
+        "toolchains to check under, with commas",
+    ),
+    flag(
+        "max-builds",
+        "4, fewer where memory holds fewer",
+        "containers at once",
+    ),
+    flag("memory", "2g", "memory of each container (b, k, m, g)"),
+    flag("cpus", "2", "processors of each container"),
+    flag(
+        "build-timeout",
+        "1200",
+        "seconds for one build, its tests included",
+    ),
+    flag("silence-timeout", "300", "seconds without a byte of output"),
+    flag(
+        "fetch-network",
+        "bridge",
+        "docker network of fetch containers",
+    ),
+    flag(
+        "allow-hosts",
+        ALLOW_HOSTS,
+        "hosts a git URL may name; * for any",
+    ),
+    flag(
+        "log-level",
+        "info",
+        "error, warn, info or debug, on standard error",
+    ),
+];
+
+/// `images/versions`: the toolchains the images are made of, newest first.
+const VERSIONS: &str = include_str!("../images/versions");
+
+/// The text of `--help`.
+pub fn help() -> String {
+    let mut text = String::from(
+        "zigcheck: builds and tests Zig packages under several Zig versions, on one thread\n\n\
+         Usage: zigcheck [--FLAG VALUE]...\n\n",
+    );
+    for flag in &FLAGS {
+        let name = format!("--{} VALUE", flag.name);
+        text += &format!("  {name:<24} {} [{}]\n", flag.meaning, flag.default);
+    }
+    text += "  --help, --version\n\n\
+             Each flag has an environment twin: --max-builds is ZIGCHECK_MAX_BUILDS.\n";
+    text
+}
+
+/// What `args` (without the program's name) and the environment ask for, or one line that names
+/// the flag, the value and what is allowed.
+pub fn parse(
+    args: impl IntoIterator<Item = std::ffi::OsString>,
+    env: &dyn Fn(&str) -> Option<String>,
+    machine: Machine,
+) -> Result<Asked, String> {
+    let mut given: Vec<(&'static str, String)> = Vec::new();
+    let mut parser = lexopt::Parser::from_args(args);
+    while let Some(arg) = parser.next().map_err(|e| e.to_string())? {
+        match arg {
+            lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => return Ok(Asked::Help),
+            lexopt::Arg::Long("version") | lexopt::Arg::Short('V') => return Ok(Asked::Version),
+            lexopt::Arg::Long(name) => {
+                let known = FLAGS.iter().find(|flag| flag.name == name);
+                let known = known.ok_or_else(|| format!("unknown flag --{name}: see --help"))?;
+                let value = parser.value().map_err(|e| e.to_string())?;
+                let value = value.into_string();
+                let value = value.map_err(|v| format!("--{}: {v:?} is not UTF-8", known.name))?;
+                given.push((known.name, value));
+            }
+            other => return Err(format!("{}: see --help", other.unexpected())),
+        }
+    }
+    let value = |name: &str| -> Option<String> {
+        let flag = given.iter().rev().find(|(known, _)| *known == name);
+        let twin = format!("ZIGCHECK_{}", name.to_uppercase().replace('-', "_"));
+        flag.map(|(_, value)| value.clone())
+            .or_else(|| env(&twin).filter(|value| !value.is_empty()))
+    };
+    settings(&value, env, machine).map(|settings| Asked::Serve(Box::new(settings)))
+}
+
+fn settings(
+    value: &dyn Fn(&str) -> Option<String>,
+    env: &dyn Fn(&str) -> Option<String>,
+    machine: Machine,
+) -> Result<Settings, String> {
+    let or = |name: &str, default: &str| value(name).unwrap_or_else(|| default.to_string());
+    let data = value("data")
+        .or_else(|| env("STATE_DIRECTORY").filter(|d| !d.is_empty()))
+        .unwrap_or_else(|| "data".to_string());
+    let memory_bytes = memory(&or("memory", "2g"))?;
+    Ok(Settings {
+        listen: listen(&or("listen", "127.0.0.1:3000"))?,
+        data: PathBuf::from(data),
+        docker: or("docker", "docker"),
+        zig_versions: versions(value("zig-versions"))?,
+        max_builds: max_builds(value("max-builds"), memory_bytes, machine)?,
+        memory_bytes,
+        cpus: cpus(&or("cpus", "2"), machine)?,
+        build_timeout_ms: seconds("build-timeout", &or("build-timeout", "1200"))?,
+        silence_timeout_ms: seconds("silence-timeout", &or("silence-timeout", "300"))?,
+        fetch_network: or("fetch-network", "bridge"),
+        allow_hosts: hosts(&or("allow-hosts", ALLOW_HOSTS))?,
+        log_level: log_level(&or("log-level", "info"))?,
+    })
+}
+
+fn bad(flag: &str, value: &str, allowed: &str) -> String {
+    format!("--{flag} {value}: must be {allowed}")
+}
+
+fn listen(value: &str) -> Result<Listen, String> {
+    if let Some(path) = value.strip_prefix("unix:") {
+        if path.is_empty() {
+            return Err(bad("listen", value, "ADDRESS:PORT or unix:PATH"));
+        }
+        return Ok(Listen::Unix(PathBuf::from(path)));
+    }
+    let address = value.parse().map(Listen::Tcp);
+    address.map_err(|_| bad("listen", value, "ADDRESS:PORT or unix:PATH"))
+}
+
+/// True for what can be an image's tag and a directory's name.
+pub fn is_version(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    (1..=64).contains(&text.len())
+        && text.bytes().all(plain)
+        && text.as_bytes()[0].is_ascii_alphanumeric()
+}
+
+fn versions(value: Option<String>) -> Result<Vec<String>, String> {
+    let Some(value) = value else {
+        let lines = VERSIONS.lines().map(str::trim);
+        let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let names = lines.filter_map(|line| line.split_whitespace().next());
+        return Ok(names.map(str::to_string).collect());
+    };
+    let mut names: Vec<String> = Vec::new();
+    for name in value.split(',').map(str::trim) {
+        if !is_version(name) || names.iter().any(|known| known == name) {
+            let allowed = "versions such as 0.16.0,0.15.2, each once";
+            return Err(bad("zig-versions", &value, allowed));
+        }
+        names.push(name.to_string());
+    }
+    Ok(names)
+}
+
+fn max_builds(value: Option<String>, memory: u64, machine: Machine) -> Result<usize, String> {
+    let held = usize::try_from(machine.memory_bytes / memory).unwrap_or(usize::MAX);
+    let Some(value) = value else {
+        return Ok(held.clamp(1, 4));
+    };
+    let number = value.parse().ok().filter(|n| (1..=64).contains(n));
+    number.ok_or_else(|| bad("max-builds", &value, "a whole number from 1 to 64"))
+}
+
+/// Bytes of `2g`, `512m`, `1048576` and the like; docker takes no less than 6 MiB.
+fn memory(value: &str) -> Result<u64, String> {
+    let lower = value.to_ascii_lowercase();
+    let (digits, unit) = match lower.strip_suffix(['b', 'k', 'm', 'g']) {
+        Some(digits) => (digits, lower.as_bytes()[lower.len() - 1]),
+        None => (lower.as_str(), b'b'),
+    };
+    let shift = match unit {
+        b'k' => 10,
+        b'm' => 20,
+        b'g' => 30,
+        _ => 0,
+    };
+    let bytes = digits.parse::<u64>().ok();
+    let bytes = bytes.and_then(|n| n.checked_mul(1 << shift));
+    bytes
+        .filter(|bytes| (6 << 20..=1 << 50).contains(bytes))
+        .ok_or_else(|| bad("memory", value, "a size such as 512m or 2g, from 6m up"))
+}
+
+fn cpus(value: &str, machine: Machine) -> Result<f64, String> {
+    let number = value.parse::<f64>().ok();
+    let number = number.filter(|n| (0.1..=1024.0).contains(n));
+    let number = number.ok_or_else(|| bad("cpus", value, "a number from 0.1 up"))?;
+    Ok(number.min(machine.cpus as f64))
+}
+
+fn seconds(flag: &str, value: &str) -> Result<u64, String> {
+    let number = value.parse::<u64>().ok();
+    let number = number.filter(|n| (1..=86_400).contains(n));
+    let number = number.ok_or_else(|| bad(flag, value, "whole seconds from 1 to 86400"))?;
+    Ok(number * 1_000)
+}
+
+fn log_level(value: &str) -> Result<log::LevelFilter, String> {
+    let level = value.parse().ok();
+    level.ok_or_else(|| bad("log-level", value, "one of error, warn, info, debug"))
+}
+
+fn hosts(value: &str) -> Result<Hosts, String> {
+    if value.trim() == "*" {
+        return Ok(Hosts::Any);
+    }
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']');
+    let names: Vec<String> = value.split(',').map(|n| n.trim().to_string()).collect();
+    if names.iter().any(|n| n.is_empty() || !n.bytes().all(plain)) {
+        return Err(bad("allow-hosts", value, "host names with commas, or *"));
+    }
+    Ok(Hosts::These(names))
+}

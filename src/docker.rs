@@ -1,0 +1,237 @@
+//! A job as an argument list; what the engine's own answers mean.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::config::{PIDS_LIMIT, Settings, WORK_TMPFS_BYTES};
+use crate::event::{Command, Input};
+use crate::verdict::Container;
+
+/// The label that tells which data directory a container belongs to.
+const DATA_LABEL: &str = "zigcheck.data";
+
+/// The user `build` of the images.
+const BUILD_USER: &str = "1000:1000";
+
+/// Writes argument lists for one engine and one data directory.
+#[derive(Debug, Clone)]
+pub struct Docker {
+    command: String,
+    data_id: String,
+    memory_bytes: u64,
+    cpus: f64,
+    fetch_network: String,
+}
+
+/// A source file on its way into a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    pub path: PathBuf,
+    pub format: String,
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+/// What a container is told about its build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task<'a> {
+    pub build: i64,
+    pub attempt: u32,
+    pub package: &'a str,
+    pub zig_version: &'a str,
+    pub source: &'a SourceFile,
+    pub dependencies: Option<&'a SourceFile>,
+}
+
+/// Names of containers.
+pub fn build_container(build: i64, attempt: u32) -> String {
+    format!("zigcheck-{build}-{attempt}")
+}
+
+pub fn fetch_container(build: i64, attempt: u32) -> String {
+    format!("zigcheck-{build}-{attempt}-fetch")
+}
+
+pub fn source_container(check: i64, attempt: u32) -> String {
+    format!("zigcheck-source-{check}-{attempt}")
+}
+
+impl Docker {
+    pub fn new(settings: &Settings, data_id: &str) -> Docker {
+        Docker {
+            command: settings.docker.clone(),
+            data_id: data_id.to_string(),
+            memory_bytes: settings.memory_bytes,
+            cpus: settings.cpus,
+            fetch_network: settings.fetch_network.clone(),
+        }
+    }
+
+    /// Clones the repository; the framed source comes out on standard output.
+    pub fn fetch_source(
+        &self,
+        check: i64,
+        attempt: u32,
+        zig_version: &str,
+        url: &str,
+        reference: Option<&str>,
+    ) -> Command {
+        let label = format!("zigcheck.check={check}");
+        let name = source_container(check, attempt);
+        let mut argv = self.run(&name, &label, &self.fetch_network, zig_version);
+        argv.extend([script("fetch-source"), url.to_string()]);
+        argv.extend(reference.map(str::to_string));
+        Command {
+            argv,
+            stdin: Vec::new(),
+        }
+    }
+
+    /// Fetches what the source's manifest names; the framed result comes out on standard output.
+    pub fn fetch_dependencies(&self, task: &Task) -> Command {
+        let name = fetch_container(task.build, task.attempt);
+        self.task(task, &name, &self.fetch_network, "fetch-deps")
+    }
+
+    /// Builds and tests, always without network.
+    pub fn build(&self, task: &Task) -> Command {
+        let name = build_container(task.build, task.attempt);
+        self.task(task, &name, "none", "build")
+    }
+
+    fn task(&self, task: &Task, name: &str, network: &str, runner: &str) -> Command {
+        let label = format!("zigcheck.build={}", task.build);
+        let mut argv = self.run(name, &label, network, task.zig_version);
+        argv.push(script(runner));
+        let head = json!({
+            "build_id": task.build,
+            "package_name": task.package,
+            "zig_version": task.zig_version,
+            "source": {
+                "bytes": task.source.bytes,
+                "sha256": task.source.sha256,
+                "format": task.source.format,
+            },
+            "deps": task.dependencies.map(|deps| json!({
+                "bytes": deps.bytes,
+                "sha256": deps.sha256,
+            })),
+        });
+        let mut stdin = vec![
+            Input::Bytes(format!("{head}\n").into_bytes()),
+            Input::File(task.source.path.clone()),
+        ];
+        stdin.extend(task.dependencies.map(|deps| Input::File(deps.path.clone())));
+        Command { argv, stdin }
+    }
+
+    /// `docker run` up to and with the image. Nothing of the host is mounted; the only writable
+    /// place is a sized tmpfs, which is also the portable limit on disk space.
+    fn run(&self, name: &str, label: &str, network: &str, zig_version: &str) -> Vec<String> {
+        let memory = self.memory_bytes;
+        // Never larger than the memory it counts towards: leave some for the compiler.
+        let tmpfs = WORK_TMPFS_BYTES.min(memory / 2);
+        let words = [
+            "run".to_string(),
+            format!("--name={name}"),
+            format!("--label={label}"),
+            format!("--label={DATA_LABEL}={}", self.data_id),
+            // Nothing here may cause a download: an image that is missing is an error.
+            "--pull=never".to_string(),
+            "--interactive".to_string(),
+            "--init".to_string(),
+            format!("--network={network}"),
+            format!("--memory={memory}"),
+            // Equal to the memory: otherwise as much again of swap is allowed.
+            format!("--memory-swap={memory}"),
+            format!("--cpus={}", self.cpus),
+            format!("--pids-limit={PIDS_LIMIT}"),
+            format!("--user={BUILD_USER}"),
+            "--cap-drop=ALL".to_string(),
+            "--security-opt=no-new-privileges".to_string(),
+            "--read-only".to_string(),
+            format!("--tmpfs=/work:rw,exec,nosuid,nodev,size={tmpfs},mode=0755,uid=1000,gid=1000"),
+            "--workdir=/work".to_string(),
+            "--hostname=zigcheck".to_string(),
+            // The log is ours to keep, with its cap; the engine need not keep another.
+            "--log-driver=none".to_string(),
+            format!("zigcheck:{zig_version}"),
+        ];
+        std::iter::once(self.command.clone()).chain(words).collect()
+    }
+
+    /// Lists the images there are: answers of it go to `images`.
+    pub fn list_images(&self) -> Command {
+        let format = "--format={{.Repository}}:{{.Tag}} {{.ID}}";
+        self.short(&["images", "--no-trunc", format, "zigcheck"])
+    }
+
+    /// Lists the containers of this data directory, one name a line.
+    pub fn list_containers(&self) -> Command {
+        let filter = format!("--filter=label={DATA_LABEL}={}", self.data_id);
+        self.short(&["ps", "--all", &filter, "--format={{.Names}}"])
+    }
+
+    pub fn remove(&self, names: &[String]) -> Command {
+        let names = names.iter().map(String::as_str);
+        let words: Vec<&str> = ["rm", "--force", "--volumes"]
+            .into_iter()
+            .chain(names)
+            .collect();
+        self.short(&words)
+    }
+
+    pub fn kill(&self, name: &str) -> Command {
+        self.short(&["kill", name])
+    }
+
+    /// Asks how a container is: answers of it go to `container`.
+    pub fn look(&self, name: &str) -> Command {
+        let format = "--format={{.State.OOMKilled}} {{.State.Status}} {{.State.ExitCode}}";
+        self.short(&["inspect", "--type=container", format, name])
+    }
+
+    fn short(&self, words: &[&str]) -> Command {
+        let words = words.iter().map(|word| word.to_string());
+        Command {
+            argv: std::iter::once(self.command.clone()).chain(words).collect(),
+            stdin: Vec::new(),
+        }
+    }
+}
+
+fn script(name: &str) -> String {
+    format!("/usr/lib/zigcheck/{name}")
+}
+
+/// The toolchains an answer to `list_images` names: version to image id.
+pub fn images(answer: &str) -> HashMap<String, String> {
+    let image = |line: &str| -> Option<(String, String)> {
+        let (name, id) = line.trim().split_once(' ')?;
+        let (repository, version) = name.rsplit_once(':')?;
+        // Some engines put a registry in front: localhost/zigcheck.
+        let ours = repository.rsplit('/').next() == Some("zigcheck");
+        ours.then(|| (version.to_string(), id.trim().to_string()))
+    };
+    answer.lines().filter_map(image).collect()
+}
+
+/// The container names in an answer to `list_containers`.
+pub fn containers(answer: &str) -> Vec<String> {
+    let names = answer.lines().map(str::trim);
+    names
+        .filter(|n| !n.is_empty())
+        .map(str::to_string)
+        .collect()
+}
+
+/// What an answer to `look` says.
+pub fn container(answer: &str) -> Container {
+    match answer.trim().split_once(' ') {
+        Some(("true", _)) => Container::OutOfMemory,
+        Some(("false", state)) => Container::Other(format!("the container is {state}")),
+        _ => Container::Unknown,
+    }
+}

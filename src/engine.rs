@@ -1,0 +1,173 @@
+//! Is there an engine, and which toolchains does it have?
+//!
+//! ```text
+//!            answers, not swept             names gone
+//!   Asking ----------------------> Listing -----------> Ready
+//!     ^ |                                                 |
+//!     | '--- answers, swept before: straight to Ready     | an engine error,
+//!     |                                                   | or the answer grew old
+//!     '---- Absent <--- no answer                         | and somebody asks
+//!     '---------------------------------------------------'
+//! ```
+//!
+//! Nothing is asked of it regularly: only when a request or waiting work needs to know. While it
+//! is absent and work waits, it is asked again after growing pauses.
+//!
+//! Sweeping: before the first container of this run starts, those left by an earlier run of the
+//! same data directory are removed, once.
+
+use std::collections::HashMap;
+
+use crate::config::{ENGINE_FRESH_MS, ENGINE_RETRY_MS};
+use crate::docker;
+
+/// What is to be run for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    Images,
+    Containers,
+    Remove(Vec<String>),
+}
+
+/// What a short engine command gave: its standard output, or why there is none.
+pub type Answer = Result<String, String>;
+
+#[derive(Debug)]
+enum State {
+    /// Never asked, or an error since.
+    Unknown,
+    Asking,
+    Listing,
+    Removing,
+    Ready {
+        since_ms: u64,
+    },
+    Absent {
+        why: String,
+        retry_ms: u64,
+    },
+}
+
+#[derive(Debug)]
+pub struct Engine {
+    state: State,
+    swept: bool,
+    images: HashMap<String, String>,
+    pause_ms: u64,
+}
+
+impl Engine {
+    pub fn new() -> Engine {
+        Engine {
+            state: State::Unknown,
+            swept: false,
+            images: HashMap::new(),
+            pause_ms: ENGINE_RETRY_MS.0,
+        }
+    }
+
+    /// Containers may be started.
+    pub fn is_ready(&self) -> bool {
+        matches!(self.state, State::Ready { .. })
+    }
+
+    /// What is known without asking: None means that `wake` must be called and waited for.
+    pub fn known(&self, now_ms: u64) -> Option<Result<(), &str>> {
+        match &self.state {
+            State::Ready { since_ms } if now_ms < since_ms + ENGINE_FRESH_MS => Some(Ok(())),
+            _ => None,
+        }
+    }
+
+    /// What the last answer was, however old.
+    pub fn latest(&self) -> Result<(), &str> {
+        match &self.state {
+            State::Ready { .. } => Ok(()),
+            State::Absent { why, .. } => Err(why),
+            _ => Err("the engine has not answered yet"),
+        }
+    }
+
+    /// The image id of that toolchain, as of the latest answer.
+    pub fn image(&self, zig_version: &str) -> Option<&str> {
+        self.images.get(zig_version).map(String::as_str)
+    }
+
+    /// An answer is under way.
+    pub fn is_asking(&self) -> bool {
+        matches!(self.state, State::Asking | State::Listing | State::Removing)
+    }
+
+    /// Somebody needs to know: asks, unless that is under way.
+    pub fn wake(&mut self) -> Option<Ask> {
+        if self.is_asking() {
+            return None;
+        }
+        self.state = State::Asking;
+        Some(Ask::Images)
+    }
+
+    /// When work that waits should wake an absent engine.
+    pub fn retry_ms(&self) -> Option<u64> {
+        match &self.state {
+            State::Unknown => Some(0),
+            State::Absent { retry_ms, .. } => Some(*retry_ms),
+            _ => None,
+        }
+    }
+
+    /// A job met an error of the engine: what was known of it is worth nothing.
+    pub fn doubt(&mut self) {
+        if self.is_ready() {
+            self.state = State::Unknown;
+        }
+    }
+
+    /// Takes the answer to what was asked last, and says what to ask next.
+    pub fn answer(&mut self, answer: Answer, now_ms: u64) -> Option<Ask> {
+        let text = match answer {
+            Ok(text) => text,
+            Err(why) => {
+                self.state = State::Absent {
+                    why,
+                    retry_ms: now_ms + self.pause_ms,
+                };
+                self.pause_ms = (self.pause_ms * 2).min(ENGINE_RETRY_MS.1);
+                return None;
+            }
+        };
+        match self.state {
+            State::Asking => {
+                self.images = docker::images(&text);
+                if self.swept {
+                    return self.ready(now_ms);
+                }
+                self.state = State::Listing;
+                Some(Ask::Containers)
+            }
+            State::Listing => {
+                let names = docker::containers(&text);
+                if names.is_empty() {
+                    return self.ready(now_ms);
+                }
+                self.state = State::Removing;
+                Some(Ask::Remove(names))
+            }
+            State::Removing => self.ready(now_ms),
+            State::Unknown | State::Ready { .. } | State::Absent { .. } => None,
+        }
+    }
+
+    fn ready(&mut self, now_ms: u64) -> Option<Ask> {
+        self.swept = true;
+        self.pause_ms = ENGINE_RETRY_MS.0;
+        self.state = State::Ready { since_ms: now_ms };
+        None
+    }
+}
+
+impl Default for Engine {
+    fn default() -> Engine {
+        Engine::new()
+    }
+}

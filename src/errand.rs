@@ -1,0 +1,128 @@
+//! Short engine commands: asked, timed, answered. Removing and killing want no answer.
+
+use std::collections::HashMap;
+
+use crate::config::{ENGINE_OUTPUT_LIMIT_BYTES, ENGINE_TIMEOUT_MS};
+use crate::engine::Answer;
+use crate::event::{Action, Command, Exit, JobId, Pipe};
+use crate::job::{End, Job, Limits};
+use crate::outbox::Outbox;
+
+#[derive(Debug)]
+struct Errand {
+    job: Job,
+    answered: bool,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+pub struct Errands(HashMap<JobId, Errand>);
+
+const LIMITS: Limits = Limits {
+    total_ms: ENGINE_TIMEOUT_MS,
+    silence_ms: ENGINE_TIMEOUT_MS,
+    output_bytes: u64::MAX,
+};
+
+impl Errands {
+    /// Starts a command; its answer is wanted, or nobody waits for it.
+    pub fn start(&mut self, command: Command, answered: bool, out: &mut Outbox, now_ms: u64) {
+        let job = out.spawn(command);
+        let errand = Errand {
+            job: Job::new(LIMITS, now_ms),
+            answered,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+        };
+        self.0.insert(job, errand);
+    }
+
+    pub fn owns(&self, job: JobId) -> bool {
+        self.0.contains_key(&job)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn deadline_ms(&self) -> Option<u64> {
+        self.0.values().filter_map(|e| e.job.deadline_ms()).min()
+    }
+
+    pub fn output(&mut self, job: JobId, pipe: Pipe, bytes: &[u8], now_ms: u64) {
+        if let Some(errand) = self.0.get_mut(&job) {
+            errand.job.output(bytes.len(), now_ms);
+            let kept = match pipe {
+                Pipe::Stdout => &mut errand.stdout,
+                Pipe::Stderr => &mut errand.stderr,
+            };
+            let room = ENGINE_OUTPUT_LIMIT_BYTES - kept.len();
+            kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        }
+    }
+
+    pub fn eof(&mut self, job: JobId, pipe: Pipe) -> Option<Answer> {
+        self.0.get_mut(&job)?.job.eof(pipe);
+        self.ended(job)
+    }
+
+    pub fn exited(&mut self, job: JobId, exit: Exit, now_ms: u64) -> Option<Answer> {
+        self.0.get_mut(&job)?.job.exited(exit, now_ms);
+        self.ended(job)
+    }
+
+    /// Looks at the time: gives the answers that are now as good as they will get.
+    pub fn time(&mut self, out: &mut Outbox, now_ms: u64) -> Vec<Answer> {
+        let due = |errand: &Errand| errand.job.deadline_ms().is_some_and(|at| at <= now_ms);
+        let due: Vec<JobId> = self
+            .0
+            .iter()
+            .filter(|(_, e)| due(e))
+            .map(|(id, _)| *id)
+            .collect();
+        let mut answers = Vec::new();
+        for job in due {
+            let errand = self.0.get_mut(&job).expect("it was just found");
+            // There is no gentler way to end an errand than to kill it.
+            if errand.job.time(now_ms).is_some() {
+                out.push(Action::Kill { job });
+            }
+            answers.extend(self.ended(job));
+        }
+        answers
+    }
+
+    fn ended(&mut self, job: JobId) -> Option<Answer> {
+        let end = self.0.get(&job)?.job.ended()?.clone();
+        let errand = self.0.remove(&job)?;
+        let answer = answer(&errand, end);
+        errand.answered.then_some(answer)
+    }
+}
+
+/// The standard output of a command that exited with 0, else its last words.
+fn answer(errand: &Errand, end: End) -> Answer {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match end {
+        End { why: Some(_), .. } | End { exit: None, .. } => Err(format!(
+            "the engine did not answer within {} s",
+            ENGINE_TIMEOUT_MS / 1000
+        )),
+        End {
+            exit: Some(Exit::Code(0)),
+            ..
+        } => Ok(text(&errand.stdout)),
+        End {
+            exit: Some(exit), ..
+        } => {
+            let words = text(&errand.stderr);
+            let last = words.lines().map(str::trim).rfind(|line| !line.is_empty());
+            Err(match (last, exit) {
+                (Some(line), _) => line.to_string(),
+                (None, Exit::NotStarted(words)) => words,
+                (None, exit) => format!("the engine's command ended with {exit:?}"),
+            })
+        }
+    }
+}

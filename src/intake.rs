@@ -1,0 +1,136 @@
+//! What one connection has received and not yet understood: heads and bodies are read out of it.
+
+use crate::body::Body;
+use crate::buffer::Buffer;
+use crate::http::{self, Fault, ReadHead};
+
+// ---- limits ----
+
+/// One piece of a spooled body; as much as is read from a socket in one turn.
+pub const PIECE_LIMIT_BYTES: usize = 64 << 10;
+/// One head, and one piece of a body behind it.
+pub const INPUT_LIMIT_BYTES: usize = http::HEAD_LIMIT_BYTES + PIECE_LIMIT_BYTES;
+/// What is read and dropped behind an early answer. A client that gets a reset instead of time
+/// to stop never sees the answer.
+pub const LINGER_LIMIT_BYTES: usize = 1 << 20;
+
+#[derive(Debug)]
+pub struct Intake {
+    input: Buffer,
+    /// How many bytes of the input are known not to complete a head.
+    looked: usize,
+    /// What the client still sends is dropped, so many bytes of it at most.
+    dropping: Option<usize>,
+    ended: bool,
+}
+
+impl Default for Intake {
+    fn default() -> Intake {
+        Intake {
+            input: Buffer::new(INPUT_LIMIT_BYTES),
+            looked: 0,
+            dropping: None,
+            ended: false,
+        }
+    }
+}
+
+impl Intake {
+    /// How many bytes `receive` takes now.
+    pub fn room(&self) -> usize {
+        match self.dropping {
+            _ if self.ended => 0,
+            Some(left) => left.min(PIECE_LIMIT_BYTES),
+            None => self.input.room(),
+        }
+    }
+
+    pub fn receive(&mut self, bytes: &[u8]) {
+        debug_assert!(bytes.len() <= self.room());
+        match &mut self.dropping {
+            Some(left) => *left = left.saturating_sub(bytes.len()),
+            None => {
+                let taken = self.input.push(bytes);
+                debug_assert_eq!(taken, bytes.len());
+            }
+        }
+    }
+
+    /// Nothing more will be received.
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.input.is_empty()
+    }
+
+    /// From here on nothing of what the client sends is understood.
+    pub fn drop_rest(&mut self) {
+        self.input.clear();
+        self.dropping.get_or_insert(LINGER_LIMIT_BYTES);
+    }
+
+    pub fn is_dropping(&self) -> bool {
+        self.dropping.is_some()
+    }
+
+    /// The next request's head; `None` where more bytes are needed.
+    pub fn read_head(&mut self) -> Result<Option<ReadHead>, Fault> {
+        self.skip_blank_lines();
+        // A head is parsed when it gets a new line, not at every byte: a slow sender must not
+        // cost the square of its head. The first bytes can show that this is no HTTP, and what
+        // the last ones show has to be found now.
+        let bytes = self.input.as_slice();
+        let fresh = &bytes[self.looked..];
+        let first = self.looked == 0 && !bytes.is_empty();
+        let full = bytes.len() >= http::HEAD_LIMIT_BYTES;
+        self.looked = bytes.len();
+        if !(first || full || self.ended || fresh.contains(&b'\n')) {
+            return Ok(None);
+        }
+        let read = http::read_head(bytes)?;
+        if let Some(read) = &read {
+            self.input.consume(read.length);
+            self.looked = 0;
+        }
+        Ok(read)
+    }
+
+    /// Some clients send an empty line behind a body.
+    fn skip_blank_lines(&mut self) {
+        let bytes = self.input.as_slice();
+        let mut blank = 0;
+        loop {
+            match &bytes[blank..] {
+                [b'\r', b'\n', ..] => blank += 2,
+                [b'\n', ..] => blank += 1,
+                _ => break,
+            }
+        }
+        self.input.consume(blank);
+        self.looked = self.looked.saturating_sub(blank);
+    }
+
+    /// Moves body bytes out of the input until there are `most` of them, or no more for now.
+    pub fn read_body(
+        &mut self,
+        body: &mut Body,
+        into: &mut Vec<u8>,
+        most: usize,
+    ) -> Result<(), Fault> {
+        while into.len() < most {
+            let (used, data) = body.step(self.input.as_slice(), most - into.len())?;
+            if used == 0 {
+                break;
+            }
+            into.extend_from_slice(data);
+            self.input.consume(used);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,306 @@
+//! The bytes of one build's output, by absolute offset, capped: head and tail are kept, a cut between them is said.
+//!
+//! While the build runs, its file is
+//!
+//! `| head: the first bytes | tail: the last bytes, a ring |`
+//!
+//! so a build that floods rewrites the same pages and its file never grows. Offsets count every byte
+//! the build ever wrote, kept or not; `Layout` says where in the file a kept one stands.
+//! `finish` puts the file into plain order: then it is simply a text.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// What the log of one build may take on disk (a cut line of a finished log comes on top).
+pub const LOG_LIMIT_BYTES: u64 = LOG_HEAD_BYTES + LOG_TAIL_BYTES;
+/// Kept from the start: where the first error of a compiler stands.
+pub const LOG_HEAD_BYTES: u64 = 1024 * 1024;
+/// Kept from the end: where the summary stands. Larger than the head, as floods come late.
+pub const LOG_TAIL_BYTES: u64 = 3 * 1024 * 1024;
+/// One step of copying, and of looking backwards for line ends: what a pipe gives at most.
+pub const LOG_STEP_BYTES: u64 = 64 * 1024;
+/// No cut line is longer (20 digits and 30 letters): the room a reader needs to get past a cut.
+pub const CUT_LINE_LIMIT_BYTES: usize = 64;
+
+/// Where the bytes stand in the file of a running build. Arithmetic only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    pub head_bytes: u64,
+    /// At least 1.
+    pub tail_bytes: u64,
+}
+
+impl Default for Layout {
+    fn default() -> Layout {
+        Layout {
+            head_bytes: LOG_HEAD_BYTES,
+            tail_bytes: LOG_TAIL_BYTES,
+        }
+    }
+}
+
+/// A run of bytes that stand side by side in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    pub position: u64,
+    pub bytes: u64,
+}
+
+impl Layout {
+    /// The longest run from `offset` on that is contiguous in the file, at most `bytes` long.
+    pub fn range(&self, offset: u64, bytes: u64) -> Range {
+        let (position, room) = match offset.checked_sub(self.head_bytes) {
+            None => (offset, self.head_bytes - offset),
+            Some(behind) => {
+                let slot = behind % self.tail_bytes;
+                (self.head_bytes + slot, self.tail_bytes - slot)
+            }
+        };
+        Range {
+            position,
+            bytes: bytes.min(room),
+        }
+    }
+
+    /// The offset of the first byte behind the head that is still there after `written` bytes.
+    pub fn tail_start(&self, written: u64) -> u64 {
+        written.saturating_sub(self.tail_bytes).max(self.head_bytes)
+    }
+
+    pub fn is_wrapped(&self, written: u64) -> bool {
+        self.tail_start(written) > self.head_bytes
+    }
+
+    /// The first offset at or behind `offset` that is still there; `offset` is below `written`.
+    pub fn next_kept(&self, offset: u64, written: u64) -> u64 {
+        if offset < self.head_bytes {
+            return offset;
+        }
+        offset.max(self.tail_start(written))
+    }
+}
+
+/// The log of a running build. Dropping it leaves the file as it is.
+#[derive(Debug)]
+pub struct Log {
+    path: PathBuf,
+    file: File,
+    layout: Layout,
+    /// All the build wrote.
+    total: u64,
+    /// How much of it, from its start, went to the disk; behind `total` once the disk has failed.
+    stored: u64,
+}
+
+impl Log {
+    /// An empty log; an older file of that name is gone.
+    pub fn create(path: &Path) -> io::Result<Log> {
+        Log::with_layout(path, Layout::default())
+    }
+
+    pub fn with_layout(path: &Path, layout: Layout) -> io::Result<Log> {
+        assert!(layout.tail_bytes > 0, "a ring has at least one slot");
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(true);
+        Ok(Log {
+            path: path.to_path_buf(),
+            file: options.open(path)?,
+            layout,
+            total: 0,
+            stored: 0,
+        })
+    }
+
+    /// All that was appended, kept or not: the offset of the next byte.
+    pub fn total_bytes(&self) -> u64 {
+        self.total
+    }
+
+    /// Some bytes in the middle or at the end are not kept.
+    pub fn is_truncated(&self) -> bool {
+        self.layout.is_wrapped(self.stored) || self.disk_failed()
+    }
+
+    fn disk_failed(&self) -> bool {
+        self.stored < self.total
+    }
+
+    /// Appends. An error is for the operator to hear of, and comes once: the log goes on counting,
+    /// writes nothing any more and is truncated. The build is none of the disk's business.
+    pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let failed_before = self.disk_failed();
+        self.total += bytes.len() as u64;
+        if failed_before {
+            return Ok(());
+        }
+        let start = self.stored;
+        while self.stored < self.total {
+            let rest = &bytes[(self.stored - start) as usize..];
+            let range = self.layout.range(self.stored, rest.len() as u64);
+            match self
+                .file
+                .write_at(&rest[..range.bytes as usize], range.position)
+            {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => self.stored += written as u64,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends to `out` what stands from `offset` on, at most `room` bytes, and returns the offset
+    /// to go on from, never beyond `total_bytes`. Bytes that are gone are skipped with a line that
+    /// says so, which needs a room of `CUT_LINE_LIMIT_BYTES`: with less, nothing comes at a cut.
+    pub fn read_at(&self, offset: u64, room: usize, out: &mut Vec<u8>) -> io::Result<u64> {
+        let room_end = out.len() + room;
+        let mut next = offset.min(self.total);
+        while next < self.total && out.len() < room_end {
+            let room = room_end - out.len();
+            let resume = self.resume(next);
+            if resume == next {
+                next += self.read_run(next, room as u64, out)?;
+            } else if room >= CUT_LINE_LIMIT_BYTES {
+                out.extend_from_slice(cut_line(resume - next).as_bytes());
+                next = resume;
+            } else {
+                break;
+            }
+        }
+        Ok(next)
+    }
+
+    /// The offset of the last `lines` lines, or of the first byte behind the last cut if that is nearer.
+    pub fn tail_start(&self, lines: u64) -> io::Result<u64> {
+        if self.disk_failed() {
+            return Ok(self.stored);
+        }
+        let floor = match self.layout.is_wrapped(self.stored) {
+            true => self.layout.tail_start(self.stored),
+            false => 0,
+        };
+        last_lines(floor, self.stored, lines, |from, bytes, out| {
+            while (out.len() as u64) < bytes {
+                let have = out.len() as u64;
+                self.read_run(from + have, bytes - have, out)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Puts the file into plain order, cuts said; to be called once, behind the last append. Readers
+    /// of this `Log` go on as before. On an error the log is no longer than its head, but plain.
+    pub fn finish(&mut self) -> io::Result<()> {
+        if !self.layout.is_wrapped(self.stored) {
+            return match self.disk_failed() {
+                true => self
+                    .file
+                    .write_all_at(cut_line(self.total - self.stored).as_bytes(), self.stored),
+                false => Ok(()),
+            };
+        }
+        let mut name = self.path.clone().into_os_string();
+        name.push(".part");
+        let part = PathBuf::from(name);
+        let written = self
+            .write_plain(&part)
+            .and_then(|()| fs::rename(&part, &self.path));
+        if written.is_err() {
+            let _ = fs::remove_file(&part);
+            self.fall_back_to_head()?;
+        }
+        written
+    }
+
+    fn write_plain(&self, part: &Path) -> io::Result<()> {
+        // Our own file stays open: readers that are behind find every byte where it was.
+        let mut plain = File::create(part)?;
+        let mut piece = Vec::new();
+        let mut next = 0;
+        while next < self.total {
+            piece.clear();
+            next = self.read_at(next, LOG_STEP_BYTES as usize, &mut piece)?;
+            plain.write_all(&piece)?;
+        }
+        Ok(())
+    }
+
+    /// No room for a second file: the tail is given up, since in ring order nobody could read it.
+    fn fall_back_to_head(&mut self) -> io::Result<()> {
+        self.stored = self.layout.head_bytes;
+        self.file.set_len(self.stored)?;
+        let line = cut_line(self.total - self.stored);
+        self.file.write_all_at(line.as_bytes(), self.stored)
+    }
+
+    /// The offset of the first byte that can be read from `offset` on, or the end of all.
+    fn resume(&self, offset: u64) -> u64 {
+        match offset < self.stored {
+            true => self.layout.next_kept(offset, self.stored),
+            false => self.total,
+        }
+    }
+
+    /// Reads a run of at most `room` bytes that are there, at least one, and returns its length.
+    fn read_run(&self, offset: u64, room: u64, out: &mut Vec<u8>) -> io::Result<u64> {
+        let range = self.layout.range(offset, room.min(self.stored - offset));
+        read_append(&self.file, range, out)?;
+        Ok(range.bytes)
+    }
+}
+
+/// The position from which a finished log holds its last `lines` lines.
+pub fn tail_start(file: &File, lines: u64) -> io::Result<u64> {
+    let end = file.metadata()?.len();
+    last_lines(0, end, lines, |position, bytes, out| {
+        read_append(file, Range { position, bytes }, out)
+    })
+}
+
+/// Looks backwards from `end`, step by step, but not beyond `floor`, for the start of the last
+/// `lines` lines. A line that was not ended counts; what the last newline ends is no further line.
+fn last_lines<R>(floor: u64, end: u64, lines: u64, mut read: R) -> io::Result<u64>
+where
+    R: FnMut(u64, u64, &mut Vec<u8>) -> io::Result<()>,
+{
+    if lines == 0 {
+        return Ok(end);
+    }
+    let mut ends_seen = 0;
+    let mut step = Vec::new();
+    let mut start = end;
+    while start > floor {
+        let bytes = LOG_STEP_BYTES.min(start - floor);
+        start -= bytes;
+        step.clear();
+        read(start, bytes, &mut step)?;
+        for (index, byte) in step.iter().enumerate().rev() {
+            let behind = start + index as u64 + 1;
+            if *byte != b'\n' || behind == end {
+                continue;
+            }
+            ends_seen += 1;
+            if ends_seen == lines {
+                return Ok(behind);
+            }
+        }
+    }
+    Ok(floor)
+}
+
+fn read_append(file: &File, range: Range, out: &mut Vec<u8>) -> io::Result<()> {
+    let start = out.len();
+    out.resize(start + range.bytes as usize, 0);
+    let read = file.read_exact_at(&mut out[start..], range.position);
+    if read.is_err() {
+        out.truncate(start);
+    }
+    read
+}
+
+fn cut_line(bytes: u64) -> String {
+    format!("\n[zigcheck: {bytes} bytes cut here]\n")
+}

@@ -1,0 +1,35 @@
+//! The actions of a turn, in the order they are to happen, and names for its new jobs.
+
+use std::collections::VecDeque;
+
+use crate::event::{Action, Command, JobId};
+use crate::message::Response;
+use crate::slab::Key;
+
+#[derive(Debug, Default)]
+pub struct Outbox {
+    actions: VecDeque<Action>,
+    jobs: u64,
+}
+
+impl Outbox {
+    pub fn push(&mut self, action: Action) {
+        self.actions.push_back(action);
+    }
+
+    pub fn respond(&mut self, conn: Key, response: Response) {
+        self.push(Action::Respond { conn, response });
+    }
+
+    /// Asks for a child, and names it.
+    pub fn spawn(&mut self, command: Command) -> JobId {
+        self.jobs += 1;
+        let job = JobId(self.jobs);
+        self.push(Action::Spawn { job, command });
+        job
+    }
+
+    pub fn take(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+}

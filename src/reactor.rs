@@ -1,0 +1,313 @@
+//! The loop: readiness, budgets, tell; then settle (in `reactor/settle.rs`).
+
+mod settle;
+
+use std::io::ErrorKind;
+use std::mem;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use mio::{Events, Interest, Poll};
+
+use crate::client::Client;
+use crate::clock::{Clock, http_date};
+use crate::event::{Core, Event, Exit, JobId, Teller};
+use crate::listen::{Door, Listener};
+use crate::process::Process;
+use crate::readiness::{Kind, Moved, Source, TURN_LIMIT_BYTES, named_by, token, token_of_one};
+use crate::slab::{Key, Slab};
+
+/// Most clients at once. A connection costs about 1 KiB idle; 512 stay within a few megabytes
+/// even when each is in the middle of something.
+const CONNECTIONS_LIMIT: usize = 512;
+/// Most children at once: far above slots and uploads, below the usual limit of 1024 open
+/// files, of which each takes four.
+const PROCESSES_LIMIT: usize = 128;
+/// Most connections accepted in one turn, so that a burst does not hold up who is here.
+const ACCEPTS_LIMIT: usize = 64;
+/// Events taken in one turn; more wait in the kernel.
+const EVENTS_LIMIT: usize = 256;
+
+/// Runs the core until it says that it has stopped. An error ends everything: one line.
+/// `stops` gives a byte for each wish to stop.
+pub fn run<C: Core>(
+    core: &mut C,
+    listener: Listener,
+    stops: OwnedFd,
+    clock: Clock,
+) -> Result<(), String> {
+    let reactor = Reactor::new(core, listener, stops, clock);
+    let mut reactor = reactor.map_err(|error| format!("cannot poll: {error}"))?;
+    while !reactor.teller.core.stopped() {
+        let patience = reactor.patience();
+        reactor.wait(patience)?;
+        if let Err(error) = reactor.turn() {
+            reactor.farewell();
+            return Err(error);
+        }
+    }
+    reactor.farewell();
+    Ok(())
+}
+
+/// What a `settle` made happen: told in the next turn, which comes at once.
+enum News {
+    NotStarted(JobId, String),
+    Gone(Key),
+}
+
+struct Reactor<'a, C: Core> {
+    poll: Poll,
+    events: Events,
+    clock: Clock,
+    /// Of this turn, as HTTP writes it.
+    date: String,
+    teller: Teller<'a, C>,
+    /// Gone once we were asked to stop.
+    door: Option<Door>,
+    stops: Source,
+    clients: Slab<Client>,
+    processes: Slab<Process>,
+    /// Who can go on without another event. While one of these is not empty nobody sleeps.
+    ready_clients: Vec<Key>,
+    ready_processes: Vec<Key>,
+    news: Vec<News>,
+    /// Clients something happened to in this turn.
+    touched: Vec<Key>,
+    /// Never later than the first time limit of a client; often earlier, as they move on.
+    next_limit_ms: u64,
+    /// What is read, on its way to where it belongs.
+    buffer: Vec<u8>,
+    /// What a stream gives, on its way to its connection.
+    pulled: Vec<u8>,
+}
+
+impl<'a, C: Core> Reactor<'a, C> {
+    fn new(
+        core: &'a mut C,
+        listener: Listener,
+        stops: OwnedFd,
+        clock: Clock,
+    ) -> std::io::Result<Reactor<'a, C>> {
+        let poll = Poll::new()?;
+        let door = Door::new(listener)?;
+        let stops = Source::new(stops)?;
+        let registry = poll.registry();
+        door.register(registry, token_of_one(Kind::Listener))?;
+        stops.register(registry, token_of_one(Kind::Stops), Interest::READABLE)?;
+        let now = clock.now();
+        Ok(Reactor {
+            poll,
+            events: Events::with_capacity(EVENTS_LIMIT),
+            clock,
+            date: http_date(now),
+            teller: Teller {
+                core,
+                now,
+                asked: Vec::new(),
+            },
+            door: Some(door),
+            stops,
+            clients: Slab::new(CONNECTIONS_LIMIT),
+            processes: Slab::new(PROCESSES_LIMIT),
+            ready_clients: Vec::new(),
+            ready_processes: Vec::new(),
+            news: Vec::new(),
+            touched: Vec::new(),
+            next_limit_ms: u64::MAX,
+            buffer: vec![0; TURN_LIMIT_BYTES],
+            pulled: Vec::new(),
+        })
+    }
+
+    // ---- readiness ----
+
+    /// How long nothing needs to happen unless the kernel says so.
+    fn patience(&self) -> Option<Duration> {
+        let ready = !self.ready_clients.is_empty() || !self.ready_processes.is_empty();
+        if ready || !self.news.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let mut until_ms = self.next_limit_ms;
+        if let Some(deadline_ms) = self.teller.core.deadline() {
+            until_ms = until_ms.min(deadline_ms);
+        }
+        let opens_ms = self.door.as_ref().and_then(Door::opens_ms);
+        if let Some(opens_ms) = opens_ms.filter(|_| !self.clients.is_full()) {
+            until_ms = until_ms.min(opens_ms);
+        }
+        let sleep_ms = until_ms.saturating_sub(self.teller.now.mono_ms);
+        (until_ms < u64::MAX).then(|| Duration::from_millis(sleep_ms))
+    }
+
+    /// Sleeps, reads the clocks, and notes who is ready.
+    fn wait(&mut self, patience: Option<Duration>) -> Result<(), String> {
+        match self.poll.poll(&mut self.events, patience) {
+            Ok(()) => {}
+            // A handler ran. There are no events; the next turn has them.
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(format!("cannot poll: {error}")),
+        }
+        let before = mem::replace(&mut self.teller.now, self.clock.now());
+        if before.unix_ms / 1_000 != self.teller.now.unix_ms / 1_000 {
+            self.date = http_date(self.teller.now);
+        }
+        for event in &self.events {
+            match named_by(event.token()) {
+                (Kind::Listener, _) => {
+                    if let Some(door) = &mut self.door {
+                        door.note(event);
+                    }
+                }
+                (Kind::Stops, _) => self.stops.note(event),
+                (Kind::Client, key) => {
+                    if let Some(client) = self.clients.get_mut(key) {
+                        client.note(event);
+                        queue(&mut self.ready_clients, key, &mut client.queued);
+                    }
+                }
+                (kind, key) => {
+                    let Some(process) = self.processes.get_mut(key) else {
+                        continue;
+                    };
+                    if let Some(source) = process.source(kind) {
+                        source.note(event);
+                        queue(&mut self.ready_processes, key, &mut process.queued);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    // ---- one turn: everything that happened is told, then settled ----
+
+    fn turn(&mut self) -> Result<(), String> {
+        self.tell_news();
+        self.expire();
+        self.accept();
+        self.hear_clients();
+        self.step_processes();
+        self.hear_stops();
+        // Last, so that an end seen in this turn comes before the time limit it beat.
+        let deadline_ms = self.teller.core.deadline();
+        if deadline_ms.is_some_and(|at| at <= self.teller.now.mono_ms) {
+            self.teller.tell(Event::Time);
+        }
+        self.settle()
+    }
+
+    fn tell_news(&mut self) {
+        for news in mem::take(&mut self.news) {
+            match news {
+                News::Gone(conn) => self.teller.tell(Event::Gone { conn }),
+                News::NotStarted(job, why) => {
+                    let exit = Exit::NotStarted(why);
+                    self.teller.tell(Event::Exited { job, exit });
+                }
+            }
+        }
+    }
+
+    /// Ends the patience with clients whose time is up.
+    fn expire(&mut self) {
+        let now_ms = self.teller.now.mono_ms;
+        if now_ms < self.next_limit_ms {
+            return;
+        }
+        self.next_limit_ms = u64::MAX;
+        for (key, client) in self.clients.iter_mut() {
+            match client.deadline_ms() {
+                Some(at) if at <= now_ms => {
+                    client.expire(&self.date);
+                    queue(&mut self.ready_clients, key, &mut client.queued);
+                }
+                Some(at) => self.next_limit_ms = self.next_limit_ms.min(at),
+                None => {}
+            }
+        }
+    }
+
+    fn accept(&mut self) {
+        for _ in 0..ACCEPTS_LIMIT {
+            let Some(door) = self.door.as_mut().filter(|_| !self.clients.is_full()) else {
+                return;
+            };
+            let Some(fd) = door.accept(self.teller.now.mono_ms) else {
+                return;
+            };
+            self.welcome(fd);
+        }
+    }
+
+    fn welcome(&mut self, fd: OwnedFd) {
+        // An answer is written whole: waiting for more of it would only delay it. No such thing
+        // on a unix socket.
+        let _ = rustix::net::sockopt::set_tcp_nodelay(&fd, true);
+        let Ok(source) = Source::new(fd) else {
+            return;
+        };
+        let client = Client::new(source, self.teller.now.mono_ms);
+        let Some(key) = self.clients.insert(client) else {
+            return;
+        };
+        self.touch(key);
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let client = self.clients.get(key);
+        let registered = client.map(|client| {
+            let registry = self.poll.registry();
+            client
+                .source()
+                .register(registry, token(Kind::Client, key), both)
+        });
+        if let Some(Err(error)) = registered {
+            log::warn!("cannot poll a connection: {error}");
+            self.clients.remove(key);
+        }
+    }
+
+    fn hear_clients(&mut self) {
+        for key in mem::take(&mut self.ready_clients) {
+            if let Some(client) = self.clients.get_mut(key) {
+                client.queued = false;
+                client.read(&mut self.buffer);
+                client.hear(key, &self.date, &mut self.teller);
+                queue(&mut self.touched, key, &mut client.touched);
+            }
+        }
+    }
+
+    fn step_processes(&mut self) {
+        for key in mem::take(&mut self.ready_processes) {
+            if let Some(process) = self.processes.get_mut(key) {
+                process.queued = false;
+                process.step(self.poll.registry(), &mut self.buffer, &mut self.teller);
+                // Those that are over are queued too: `free` finds them there.
+                if process.has_work() || process.is_over() {
+                    queue(&mut self.ready_processes, key, &mut process.queued);
+                }
+            }
+        }
+    }
+
+    fn hear_stops(&mut self) {
+        while self.stops.readable() {
+            let Moved::Bytes(count) = self.stops.read(&mut self.buffer[..16]) else {
+                return;
+            };
+            if let Some(door) = self.door.take() {
+                door.close(self.poll.registry());
+            }
+            for _ in 0..count {
+                self.teller.tell(Event::Stop);
+            }
+        }
+    }
+}
+
+/// Puts `key` on a list it is not on yet.
+fn queue(list: &mut Vec<Key>, key: Key, queued: &mut bool) {
+    if !mem::replace(queued, true) {
+        list.push(key);
+    }
+}

@@ -1,0 +1,668 @@
+//! Every SQL statement.
+//!
+//! Writes of a turn gather in one transaction, opened by the first of them; `commit` ends it.
+//! Reads see what the turn has written.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+
+use crate::build::State;
+use crate::verdict::{BuildStatus, Reason, TestStatus, Verdict};
+
+/// What went wrong with the database, in words.
+pub type Result<T> = std::result::Result<T, rusqlite::Error>;
+
+#[derive(Debug)]
+pub struct Store {
+    db: Connection,
+    /// Path and inode of the database file: a file that was removed goes on working unseen.
+    file: Option<(PathBuf, u64)>,
+    data_id: String,
+    writing: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct PackageRow {
+    pub id: i64,
+    pub name: String,
+    pub url: String,
+    pub reference: Option<String>,
+    pub description: Option<String>,
+    pub author: Option<String>,
+    pub license: Option<String>,
+    pub created_at: i64,
+    pub last_updated: i64,
+    pub popularity_score: i64,
+}
+
+/// What a submission gives of a package.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct NewPackage {
+    pub name: String,
+    pub url: String,
+    pub reference: Option<String>,
+    pub description: Option<String>,
+    pub author: Option<String>,
+    pub license: Option<String>,
+}
+
+/// The latest verdict of a package under one toolchain, and whether a newer build is under way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResultRow {
+    pub zig_version: String,
+    pub build_status: BuildStatus,
+    pub test_status: Option<TestStatus>,
+    pub compiled: Option<u32>,
+    pub last_checked: Option<i64>,
+    pub commit: Option<String>,
+    pub build_id: Option<i64>,
+    pub state: State,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckRow {
+    pub id: i64,
+    pub package_id: Option<i64>,
+    pub package: String,
+    pub url: Option<String>,
+    pub reference: Option<String>,
+    pub source: Option<SourceRow>,
+    pub commit: Option<String>,
+    pub attempt: u32,
+    pub created_at: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceRow {
+    pub hash: String,
+    pub format: String,
+    pub bytes: u64,
+    pub dependencies: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct BuildRow {
+    pub id: i64,
+    pub check: i64,
+    pub package: String,
+    pub zig_version: String,
+    pub commit: Option<String>,
+    pub source: Option<String>,
+    pub toolchain: Option<String>,
+    pub state: State,
+    pub build_status: BuildStatus,
+    pub test_status: Option<TestStatus>,
+    pub reason: Option<Reason>,
+    pub compiled: Option<u32>,
+    pub tests_passed: Option<u32>,
+    pub tests_total: Option<u32>,
+    pub error_log: String,
+    pub attempt: u32,
+    pub created_at: i64,
+    pub started_at: Option<i64>,
+    pub finished_at: Option<i64>,
+    pub peak_memory_bytes: Option<u64>,
+    pub log_bytes: u64,
+    pub log_truncated: bool,
+}
+
+/// The end of a build.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished<'a> {
+    pub build: i64,
+    pub verdict: &'a Verdict,
+    pub log_bytes: u64,
+    pub log_truncated: bool,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// From 1.
+    pub page: u64,
+    pub limit: u64,
+}
+
+/// A sort order out of a closed list: the column, and whether it goes down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sort {
+    pub column: &'static str,
+    pub down: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PackageFilter {
+    /// A part of name, description or URL.
+    pub search: Option<String>,
+    pub zig_version: Option<String>,
+    pub status: Option<BuildStatus>,
+    pub license: Option<String>,
+    pub author: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct BuildFilter {
+    pub package: Option<String>,
+    pub check: Option<i64>,
+    pub zig_version: Option<String>,
+    pub status: Option<BuildStatus>,
+    pub state: Option<State>,
+}
+
+/// A part of a statement that is put together from what was asked.
+#[derive(Default)]
+struct Where {
+    terms: Vec<String>,
+    values: Vec<Value>,
+}
+
+impl Where {
+    /// `term` holds `?` once.
+    fn and(&mut self, term: &str, value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            self.terms.push(term.to_string());
+            self.values.push(value.into());
+        }
+    }
+
+    fn sql(&self) -> String {
+        match self.terms.is_empty() {
+            true => String::new(),
+            false => format!(" WHERE {}", self.terms.join(" AND ")),
+        }
+    }
+}
+
+const BUILD: &str = "SELECT b.id, b.check_id, c.package, b.zig_version, c.\"commit\", c.source, \
+    b.toolchain, b.state, b.build_status, b.test_status, b.reason, b.compiled, b.tests_passed, \
+    b.tests_total, b.error_log, b.attempt, b.created_at, b.started_at, b.finished_at, \
+    b.peak_memory_bytes, b.log_bytes, b.log_truncated \
+    FROM builds b JOIN checks c ON c.id = b.check_id";
+
+const PACKAGE: &str = "SELECT id, name, url, ref, description, author, license, created_at, \
+    last_updated, popularity_score FROM packages";
+
+const CHECK: &str = "SELECT c.id, c.package_id, c.package, c.url, c.ref, c.\"commit\", c.attempt, \
+    c.created_at, s.hash, s.format, s.bytes, s.dependencies \
+    FROM checks c LEFT JOIN sources s ON s.hash = c.source";
+
+impl Store {
+    /// Opens or makes the database of a data directory.
+    pub fn open(path: &Path) -> Result<Store> {
+        let db = Connection::open(path)?;
+        let mut store = Store::on(db)?;
+        let inode = std::fs::metadata(path).map(|m| m.ino()).unwrap_or(0);
+        store.file = Some((path.to_path_buf(), inode));
+        Ok(store)
+    }
+
+    /// Makes a database of what a connection is open on.
+    pub fn on(db: Connection) -> Result<Store> {
+        // FULL: a committed turn is on the disk before anybody hears of it.
+        db.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
+        )?;
+        db.execute_batch(include_str!("../schema.sql"))?;
+        db.execute(
+            "INSERT INTO server (id) SELECT lower(hex(randomblob(8))) \
+             WHERE NOT EXISTS (SELECT 1 FROM server)",
+            [],
+        )?;
+        let data_id = db.query_row("SELECT id FROM server", [], |row| row.get(0))?;
+        Ok(Store {
+            db,
+            file: None,
+            data_id,
+            writing: false,
+        })
+    }
+
+    /// Made once per data directory; the label of its containers.
+    pub fn data_id(&self) -> &str {
+        &self.data_id
+    }
+
+    /// The database answers and its file is still where it was opened.
+    pub fn is_connected(&self) -> bool {
+        let there = match &self.file {
+            None => true,
+            Some((path, inode)) => std::fs::metadata(path).is_ok_and(|m| m.ino() == *inode),
+        };
+        let answers = self
+            .db
+            .query_row("SELECT 1", [], |row| row.get::<_, i64>(0));
+        there && answers.is_ok()
+    }
+
+    /// Writes the turn to the disk. Nothing to do where nothing was written.
+    pub fn commit(&mut self) -> Result<()> {
+        if self.writing {
+            self.db.execute_batch("COMMIT")?;
+            self.writing = false;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> Result<&Connection> {
+        if !self.writing {
+            self.db.execute_batch("BEGIN IMMEDIATE")?;
+            self.writing = true;
+        }
+        Ok(&self.db)
+    }
+
+    /// Runs writes that belong together: all of them or none.
+    pub fn all_or_none<T>(&mut self, writes: impl FnOnce(&mut Store) -> Result<T>) -> Result<T> {
+        self.write()?.execute_batch("SAVEPOINT part")?;
+        let done = writes(self);
+        let end = match done {
+            Ok(_) => "RELEASE part",
+            Err(_) => "ROLLBACK TO part; RELEASE part",
+        };
+        self.db.execute_batch(end)?;
+        done
+    }
+
+    // -- packages --
+
+    /// The id of the package that has this name or else this URL, and which of the two it is.
+    pub fn known_package(&self, name: &str, url: &str) -> Result<Option<(i64, &'static str)>> {
+        let sql = "SELECT id, name = ?1 FROM packages WHERE name = ?1 OR url = ?2 \
+            ORDER BY name = ?1 DESC";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let known = statement.query_row([name, url], |row| {
+            let field = if row.get(1)? { "name" } else { "url" };
+            Ok((row.get(0)?, field))
+        });
+        known.optional()
+    }
+
+    pub fn insert_package(&mut self, new: &NewPackage, at: i64) -> Result<i64> {
+        let db = self.write()?;
+        let sql = "INSERT INTO packages (name, url, ref, description, author, license, \
+            created_at, last_updated) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)";
+        db.prepare_cached(sql)?.insert(params![
+            new.name,
+            new.url,
+            new.reference,
+            new.description,
+            new.author,
+            new.license,
+            at
+        ])
+    }
+
+    pub fn package(&self, name: &str) -> Result<Option<PackageRow>> {
+        let sql = format!("{PACKAGE} WHERE name = ?1");
+        let mut statement = self.db.prepare_cached(&sql)?;
+        statement.query_row([name], package_row).optional()
+    }
+
+    pub fn packages(
+        &self,
+        filter: &PackageFilter,
+        sort: Sort,
+        page: Page,
+    ) -> Result<(Vec<PackageRow>, u64)> {
+        let mut terms = Where::default();
+        let like = filter.search.as_deref().map(contains);
+        terms.and(
+            "name || char(10) || coalesce(description, '') || char(10) || url LIKE ? ESCAPE '\\'",
+            like,
+        );
+        terms.and("license = ?", filter.license.clone());
+        terms.and("author = ?", filter.author.clone());
+        let mut of_result = Where::default();
+        of_result.and("zig_version = ?", filter.zig_version.clone());
+        of_result.and(
+            "build_status = ?",
+            filter.status.map(|s| s.as_str().to_string()),
+        );
+        if !of_result.terms.is_empty() {
+            let inner = of_result.sql();
+            let term = format!("id IN (SELECT package_id FROM build_results{inner})");
+            terms.terms.push(term);
+            terms.values.append(&mut of_result.values);
+        }
+        let total = self.count(
+            &format!("SELECT count(*) FROM packages{}", terms.sql()),
+            &terms,
+        )?;
+        let sql = format!("{PACKAGE}{}{}", terms.sql(), ordered(sort, page));
+        let rows = self.rows(&sql, &terms, package_row)?;
+        Ok((rows, total))
+    }
+
+    /// One row for each toolchain the package was ever built under.
+    pub fn results(&self, package: i64) -> Result<Vec<ResultRow>> {
+        let sql = "SELECT r.zig_version, r.build_status, r.test_status, v.compiled, \
+            r.last_checked, c.\"commit\", r.build_id, coalesce( \
+                (SELECT b.state FROM builds b JOIN checks bc ON bc.id = b.check_id \
+                 WHERE bc.package_id = r.package_id AND b.zig_version = r.zig_version \
+                 ORDER BY b.id DESC LIMIT 1), 'finished') \
+            FROM build_results r LEFT JOIN builds v ON v.id = r.build_id \
+            LEFT JOIN checks c ON c.id = v.check_id WHERE r.package_id = ?1";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let rows = statement.query_map([package], |row| {
+            Ok(ResultRow {
+                zig_version: row.get(0)?,
+                build_status: word(row, 1, BuildStatus::parse)?,
+                test_status: maybe_word(row, 2, TestStatus::parse)?,
+                compiled: row.get(3)?,
+                last_checked: row.get(4)?,
+                commit: row.get(5)?,
+                build_id: row.get(6)?,
+                state: word(row, 7, State::parse)?,
+            })
+        })?;
+        rows.collect()
+    }
+
+    // -- checks and sources --
+
+    pub fn insert_check(
+        &mut self,
+        package: (Option<i64>, &str),
+        git: Option<(&str, Option<&str>)>,
+        at: i64,
+    ) -> Result<i64> {
+        let db = self.write()?;
+        let sql = "INSERT INTO checks (package_id, package, url, ref, created_at) \
+            VALUES (?1, ?2, ?3, ?4, ?5)";
+        let (url, reference) = (git.map(|g| g.0), git.and_then(|g| g.1));
+        db.prepare_cached(sql)?
+            .insert(params![package.0, package.1, url, reference, at])
+    }
+
+    /// Gives a check its source, and remembers the source.
+    pub fn set_source(
+        &mut self,
+        check: i64,
+        source: &SourceRow,
+        commit: Option<&str>,
+        at: i64,
+    ) -> Result<()> {
+        let db = self.write()?;
+        let sql = "INSERT INTO sources (hash, format, bytes, dependencies, created_at) \
+            VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (hash) DO NOTHING";
+        let SourceRow {
+            hash,
+            format,
+            bytes,
+            dependencies,
+        } = source;
+        db.prepare_cached(sql)?
+            .execute(params![hash, format, *bytes as i64, dependencies, at])?;
+        let sql = "UPDATE checks SET source = ?2, \"commit\" = ?3 WHERE id = ?1";
+        db.prepare_cached(sql)?
+            .execute(params![check, hash, commit])?;
+        Ok(())
+    }
+
+    pub fn set_check_attempt(&mut self, check: i64, attempt: u32) -> Result<()> {
+        let sql = "UPDATE checks SET attempt = ?2 WHERE id = ?1";
+        self.write()?
+            .prepare_cached(sql)?
+            .execute(params![check, attempt])?;
+        Ok(())
+    }
+
+    pub fn check(&self, id: i64) -> Result<Option<CheckRow>> {
+        let sql = format!("{CHECK} WHERE c.id = ?1");
+        let mut statement = self.db.prepare_cached(&sql)?;
+        statement.query_row([id], check_row).optional()
+    }
+
+    /// Checks that have a build still to finish, oldest first.
+    pub fn open_checks(&self) -> Result<Vec<CheckRow>> {
+        let sql = format!(
+            "{CHECK} WHERE c.id IN (SELECT check_id FROM builds \
+             WHERE state NOT IN ('finished', 'cancelled')) ORDER BY c.id"
+        );
+        self.rows(&sql, &Where::default(), check_row)
+    }
+
+    /// File names of all sources known: `HASH` and format.
+    pub fn source_names(&self) -> Result<Vec<String>> {
+        let sql = "SELECT hash || '.' || format FROM sources";
+        self.rows(sql, &Where::default(), |row| row.get(0))
+    }
+
+    // -- builds --
+
+    pub fn insert_build(&mut self, check: i64, zig_version: &str, at: i64) -> Result<i64> {
+        let sql = "INSERT INTO builds (check_id, zig_version, created_at) VALUES (?1, ?2, ?3)";
+        let db = self.write()?;
+        let id = db
+            .prepare_cached(sql)?
+            .insert(params![check, zig_version, at])?;
+        // A package's first build under a toolchain shows as pending until there is a verdict.
+        let sql = "INSERT INTO build_results (package_id, zig_version, build_status) \
+            SELECT package_id, ?2, 'pending' FROM checks WHERE id = ?1 AND package_id NOT NULL \
+            ON CONFLICT (package_id, zig_version) DO NOTHING";
+        db.prepare_cached(sql)?
+            .execute(params![check, zig_version])?;
+        Ok(id)
+    }
+
+    /// Says where a build is.
+    pub fn set_state(&mut self, build: i64, state: State, attempt: u32) -> Result<()> {
+        let sql = "UPDATE builds SET state = ?2, attempt = ?3 WHERE id = ?1";
+        let db = self.write()?;
+        db.prepare_cached(sql)?
+            .execute(params![build, state.as_str(), attempt])?;
+        Ok(())
+    }
+
+    /// A build has its slot: under which image, and since when.
+    pub fn set_started(&mut self, build: i64, toolchain: &str, at: i64) -> Result<()> {
+        let sql = "UPDATE builds SET toolchain = ?2, started_at = ?3 WHERE id = ?1";
+        let db = self.write()?;
+        db.prepare_cached(sql)?
+            .execute(params![build, toolchain, at])?;
+        Ok(())
+    }
+
+    /// Ends a build with its verdict, which becomes the latest of its package and toolchain. An
+    /// error of ours replaces no verdict on the package, only the want of one.
+    pub fn finish_build(&mut self, end: &Finished, at: i64) -> Result<()> {
+        let verdict = end.verdict;
+        let status = verdict.build_status.as_str();
+        let test_status = verdict.test_status.map(TestStatus::as_str);
+        let sql = "UPDATE builds SET state = 'finished', build_status = ?2, test_status = ?3, \
+            reason = ?4, compiled = ?5, tests_passed = ?6, tests_total = ?7, error_log = ?8, \
+            peak_memory_bytes = ?9, log_bytes = ?10, log_truncated = ?11, finished_at = ?12 \
+            WHERE id = ?1";
+        let db = self.write()?;
+        db.prepare_cached(sql)?.execute(params![
+            end.build,
+            status,
+            test_status,
+            verdict.reason.map(Reason::as_str),
+            verdict.compiled,
+            verdict.tests_passed,
+            verdict.tests_total,
+            verdict.error_log,
+            verdict.peak_memory_bytes.map(|n| n as i64),
+            end.log_bytes as i64,
+            end.log_truncated,
+            at
+        ])?;
+        let sql = "UPDATE build_results SET build_status = ?2, test_status = ?3, error_log = ?4, \
+            last_checked = ?5, build_id = ?1 \
+            WHERE (package_id, zig_version) = (SELECT c.package_id, b.zig_version FROM builds b \
+                JOIN checks c ON c.id = b.check_id WHERE b.id = ?1) \
+            AND (?2 <> 'error' OR build_status IN ('pending', 'error'))";
+        db.prepare_cached(sql)?.execute(params![
+            end.build,
+            status,
+            test_status,
+            verdict.error_log,
+            at
+        ])?;
+        let sql = "UPDATE packages SET last_updated = ?2 WHERE id = (SELECT c.package_id \
+            FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = ?1)";
+        db.prepare_cached(sql)?.execute(params![end.build, at])?;
+        Ok(())
+    }
+
+    pub fn build(&self, id: i64) -> Result<Option<BuildRow>> {
+        let sql = format!("{BUILD} WHERE b.id = ?1");
+        let mut statement = self.db.prepare_cached(&sql)?;
+        statement.query_row([id], build_row).optional()
+    }
+
+    /// The builds of a check, in the order they were made.
+    pub fn builds_of(&self, check: i64) -> Result<Vec<BuildRow>> {
+        let sql = format!("{BUILD} WHERE b.check_id = ?1 ORDER BY b.id");
+        let mut statement = self.db.prepare_cached(&sql)?;
+        let rows = statement.query_map([check], build_row)?;
+        rows.collect()
+    }
+
+    pub fn builds(
+        &self,
+        filter: &BuildFilter,
+        sort: Sort,
+        page: Page,
+    ) -> Result<(Vec<BuildRow>, u64)> {
+        let mut terms = Where::default();
+        terms.and("c.package = ?", filter.package.clone());
+        terms.and("b.check_id = ?", filter.check);
+        terms.and("b.zig_version = ?", filter.zig_version.clone());
+        terms.and(
+            "b.build_status = ?",
+            filter.status.map(|s| s.as_str().to_string()),
+        );
+        terms.and("b.state = ?", filter.state.map(|s| s.as_str().to_string()));
+        let from = "SELECT count(*) FROM builds b JOIN checks c ON c.id = b.check_id";
+        let total = self.count(&format!("{from}{}", terms.sql()), &terms)?;
+        let sql = format!("{BUILD}{}{}", terms.sql(), ordered(sort, page));
+        let rows = self.rows(&sql, &terms, build_row)?;
+        Ok((rows, total))
+    }
+
+    // -- helpers --
+
+    fn count(&self, sql: &str, terms: &Where) -> Result<u64> {
+        let mut statement = self.db.prepare_cached(sql)?;
+        let count: i64 = statement.query_row(params_from_iter(&terms.values), |row| row.get(0))?;
+        Ok(count as u64)
+    }
+
+    fn rows<T>(&self, sql: &str, terms: &Where, read: fn(&Row) -> Result<T>) -> Result<Vec<T>> {
+        let mut statement = self.db.prepare_cached(sql)?;
+        let rows = statement.query_map(params_from_iter(&terms.values), read)?;
+        rows.collect()
+    }
+}
+
+/// A LIKE pattern for texts that hold `part`, whatever is in it.
+fn contains(part: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in part.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern + "%"
+}
+
+fn ordered(sort: Sort, page: Page) -> String {
+    let down = if sort.down { "DESC" } else { "ASC" };
+    let skip = (page.page - 1)
+        .saturating_mul(page.limit)
+        .min(i64::MAX as u64);
+    let (column, limit) = (sort.column, page.limit);
+    // The row number makes the order total, so that no page repeats or skips a row.
+    let row = if column.starts_with("b.") {
+        "b.id"
+    } else {
+        "id"
+    };
+    format!(" ORDER BY {column} {down}, {row} {down} LIMIT {limit} OFFSET {skip}")
+}
+
+fn word<T>(row: &Row, column: usize, parse: fn(&str) -> Option<T>) -> Result<T> {
+    maybe_word(row, column, parse)?.ok_or(rusqlite::Error::InvalidQuery)
+}
+
+fn maybe_word<T>(row: &Row, column: usize, parse: fn(&str) -> Option<T>) -> Result<Option<T>> {
+    let text: Option<String> = row.get(column)?;
+    match text {
+        None => Ok(None),
+        Some(text) => match parse(&text) {
+            Some(value) => Ok(Some(value)),
+            None => Err(rusqlite::Error::InvalidColumnName(text)),
+        },
+    }
+}
+
+fn package_row(row: &Row) -> Result<PackageRow> {
+    Ok(PackageRow {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        url: row.get(2)?,
+        reference: row.get(3)?,
+        description: row.get(4)?,
+        author: row.get(5)?,
+        license: row.get(6)?,
+        created_at: row.get(7)?,
+        last_updated: row.get(8)?,
+        popularity_score: row.get(9)?,
+    })
+}
+
+fn check_row(row: &Row) -> Result<CheckRow> {
+    let source = match row.get::<_, Option<String>>(8)? {
+        None => None,
+        Some(hash) => Some(SourceRow {
+            hash,
+            format: row.get(9)?,
+            bytes: row.get::<_, i64>(10)? as u64,
+            dependencies: row.get(11)?,
+        }),
+    };
+    Ok(CheckRow {
+        id: row.get(0)?,
+        package_id: row.get(1)?,
+        package: row.get(2)?,
+        url: row.get(3)?,
+        reference: row.get(4)?,
+        commit: row.get(5)?,
+        attempt: row.get(6)?,
+        created_at: row.get(7)?,
+        source,
+    })
+}
+
+fn build_row(row: &Row) -> Result<BuildRow> {
+    Ok(BuildRow {
+        id: row.get(0)?,
+        check: row.get(1)?,
+        package: row.get(2)?,
+        zig_version: row.get(3)?,
+        commit: row.get(4)?,
+        source: row.get(5)?,
+        toolchain: row.get(6)?,
+        state: word(row, 7, State::parse)?,
+        build_status: word(row, 8, BuildStatus::parse)?,
+        test_status: maybe_word(row, 9, TestStatus::parse)?,
+        reason: maybe_word(row, 10, Reason::parse)?,
+        compiled: row.get(11)?,
+        tests_passed: row.get(12)?,
+        tests_total: row.get(13)?,
+        error_log: row.get(14)?,
+        attempt: row.get(15)?,
+        created_at: row.get(16)?,
+        started_at: row.get(17)?,
+        finished_at: row.get(18)?,
+        peak_memory_bytes: row.get::<_, Option<i64>>(19)?.map(|n| n as u64),
+        log_bytes: row.get::<_, i64>(20)? as u64,
+        log_truncated: row.get(21)?,
+    })
+}

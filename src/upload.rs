@@ -1,0 +1,130 @@
+//! Uploaded trees: spooled to disk as they come, then looked through before anything runs.
+//!
+//! ```text
+//!   begin --> Receiving --end--> Checking --(slice by slice, a slice a turn)--> a Tree, or 400
+//! ```
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+
+use crate::archive::{Check, Format, Progress};
+use crate::config::{CHECK_BUDGET_BYTES, SOURCE_LIMIT_BYTES, Settings, UPLOADS_LIMIT};
+use crate::message::Response;
+use crate::slab::Key;
+use crate::source::Incoming;
+
+/// A tree that may become a check.
+#[derive(Debug)]
+pub struct Tree {
+    pub name: String,
+    pub zig_versions: Vec<String>,
+    pub incoming: Incoming,
+    pub format: Format,
+    /// Its manifest names URLs.
+    pub dependencies: bool,
+}
+
+#[derive(Debug)]
+struct Upload {
+    name: String,
+    zig_versions: Vec<String>,
+    incoming: Incoming,
+}
+
+pub struct Uploads {
+    sources: PathBuf,
+    /// Makes the names of part files.
+    begun: u64,
+    receiving: HashMap<Key, Upload>,
+    checking: VecDeque<(Key, Upload, Check)>,
+}
+
+impl Uploads {
+    pub fn new(settings: &Settings) -> Uploads {
+        Uploads {
+            sources: settings.data.join("sources"),
+            begun: 0,
+            receiving: HashMap::new(),
+            checking: VecDeque::new(),
+        }
+    }
+
+    pub fn begin(
+        &mut self,
+        conn: Key,
+        name: String,
+        zig_versions: Vec<String>,
+    ) -> Result<(), Response> {
+        if self.receiving.len() + self.checking.len() >= UPLOADS_LIMIT {
+            let busy = Response::error(429, "too many uploads at once: try again in a moment");
+            return Err(busy.with("Retry-After", "5"));
+        }
+        self.begun += 1;
+        let part = format!("upload-{}.part", self.begun);
+        let incoming = Incoming::create(&self.sources, &part, SOURCE_LIMIT_BYTES);
+        let upload = Upload {
+            name,
+            zig_versions,
+            incoming: incoming.map_err(not_kept)?,
+        };
+        self.receiving.insert(conn, upload);
+        Ok(())
+    }
+
+    /// Takes a piece. Pieces behind an answer that ended the upload are dropped.
+    pub fn body(&mut self, conn: Key, bytes: &[u8]) -> Result<(), Response> {
+        let Some(upload) = self.receiving.get_mut(&conn) else {
+            return Ok(());
+        };
+        let written = upload.incoming.write(bytes);
+        written.map_err(|error| {
+            self.receiving.remove(&conn);
+            not_kept(error)
+        })
+    }
+
+    pub fn end(&mut self, conn: Key) -> Result<(), Response> {
+        let Some(upload) = self.receiving.remove(&conn) else {
+            return Ok(());
+        };
+        let check = Check::open(upload.incoming.path()).map_err(not_kept)?;
+        self.checking.push_back((conn, upload, check));
+        Ok(())
+    }
+
+    pub fn has_work(&self) -> bool {
+        !self.checking.is_empty()
+    }
+
+    /// Looks through the next slice of the upload that has waited longest; says what came of an
+    /// upload that was looked through.
+    pub fn step(&mut self) -> Option<(Key, Result<Tree, Response>)> {
+        let (_, _, check) = self.checking.front_mut()?;
+        let progress = check.step(CHECK_BUDGET_BYTES);
+        if matches!(progress, Progress::More) {
+            return None;
+        }
+        let (conn, upload, _) = self.checking.pop_front()?;
+        let done = match progress {
+            Progress::Bad(why) => Err(Response::error(400, &why)),
+            Progress::Good(summary) => Ok(Tree {
+                name: upload.name,
+                zig_versions: upload.zig_versions,
+                incoming: upload.incoming,
+                format: summary.format,
+                dependencies: summary.dependencies,
+            }),
+            Progress::More => unreachable!("handled above"),
+        };
+        Some((conn, done))
+    }
+
+    pub fn gone(&mut self, conn: Key) {
+        self.receiving.remove(&conn);
+        self.checking.retain(|(checked, _, _)| *checked != conn);
+    }
+}
+
+fn not_kept(error: impl std::fmt::Display) -> Response {
+    Response::error(503, &format!("the upload cannot be kept: {error}"))
+}

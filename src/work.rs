@@ -1,0 +1,547 @@
+//! The work there is: sources to fetch and builds to run, each with its machine and its jobs.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use crate::build::{Build, Input, JobLimits, Kind, Settled, State, Step};
+use crate::config::{FETCH_TIMEOUT_MS, OUTPUT_LIMIT_BYTES, Settings};
+use crate::docker::{self, Docker, SourceFile, Task};
+use crate::engine::Engine;
+use crate::errand::Errands;
+use crate::event::{Action, Exit, JobId, Now, Pipe};
+use crate::gather::Gathered;
+use crate::job::{End, Limits};
+use crate::log::Log;
+use crate::outbox::Outbox;
+use crate::queue::{Queue, Work};
+use crate::store::{self, CheckRow, Finished, SourceRow, Store};
+use crate::verdict::{Reason, Verdict};
+
+/// The rest of the server, as far as work needs it.
+pub struct Context<'a> {
+    pub store: &'a mut Store,
+    pub docker: &'a Docker,
+    pub engine: &'a mut Engine,
+    pub errands: &'a mut Errands,
+    pub out: &'a mut Outbox,
+    pub now: Now,
+}
+
+/// A check with builds still to finish.
+#[derive(Debug)]
+struct Check {
+    row: CheckRow,
+    /// Builds still to finish.
+    open: Vec<i64>,
+}
+
+/// One source or one build, from waiting to finished.
+#[derive(Debug)]
+struct Active {
+    check: i64,
+    zig_version: String,
+    machine: Build,
+    job: Option<JobId>,
+    /// What the job at hand has given so far.
+    gathered: Gathered,
+    /// Of this attempt; removed after it.
+    containers: Vec<String>,
+    log: Option<Log>,
+}
+
+/// All unfinished work. Errors are those of the database.
+#[derive(Debug)]
+pub struct Works {
+    queue: Queue,
+    checks: HashMap<i64, Check>,
+    active: HashMap<Work, Active>,
+    jobs: HashMap<JobId, Work>,
+    limits: JobLimits,
+    logs: PathBuf,
+    sources: PathBuf,
+}
+
+impl Works {
+    pub fn new(settings: &Settings) -> Works {
+        let fetch = Limits {
+            total_ms: FETCH_TIMEOUT_MS,
+            silence_ms: FETCH_TIMEOUT_MS,
+            output_bytes: OUTPUT_LIMIT_BYTES,
+        };
+        let build = Limits {
+            total_ms: settings.build_timeout_ms,
+            silence_ms: settings.silence_timeout_ms,
+            output_bytes: OUTPUT_LIMIT_BYTES,
+        };
+        Works {
+            queue: Queue::new(settings.max_builds),
+            checks: HashMap::new(),
+            active: HashMap::new(),
+            jobs: HashMap::new(),
+            limits: JobLimits {
+                fetch,
+                build,
+                look: Limits {
+                    total_ms: crate::config::ENGINE_TIMEOUT_MS,
+                    silence_ms: crate::config::ENGINE_TIMEOUT_MS,
+                    output_bytes: u64::MAX,
+                },
+            },
+            logs: settings.data.join("logs"),
+            sources: settings.data.join("sources"),
+        }
+    }
+
+    pub fn owns(&self, job: JobId) -> bool {
+        self.jobs.contains_key(&job)
+    }
+
+    pub fn waiting(&self) -> usize {
+        self.queue.waiting()
+    }
+
+    pub fn running(&self) -> usize {
+        self.queue.running()
+    }
+
+    /// Where a build stands in the queue, from 1. While its source is still waited for, it stands
+    /// where that does.
+    pub fn position(&self, build: i64) -> Option<usize> {
+        let of_source = || {
+            let check = self.active.get(&Work::Build(build))?.check;
+            self.queue.position(Work::Source(check))
+        };
+        self.queue.position(Work::Build(build)).or_else(of_source)
+    }
+
+    /// Containers of attempts under way.
+    pub fn containers(&self) -> Vec<String> {
+        let all = self.active.values().flat_map(|active| &active.containers);
+        all.cloned().collect()
+    }
+
+    /// When `time` or `start_ready` has something to do next; `ready`: containers may be started.
+    pub fn deadline_ms(&self, ready: bool) -> Option<u64> {
+        let machines = self.jobs.values().filter_map(|work| {
+            let active = self.active.get(work)?;
+            active.machine.deadline_ms()
+        });
+        let queue = self.queue.deadline_ms().filter(|_| ready);
+        machines.chain(queue).min()
+    }
+
+    /// Takes a check whose rows are written: its unfinished builds by id, version and attempt.
+    pub fn add(&mut self, row: CheckRow, builds: Vec<(i64, String, u32)>) {
+        let check = row.id;
+        let fetched = row.source.is_some();
+        let newest = builds.first().map(|(_, version, _)| version.clone());
+        let mut open = Vec::new();
+        let source_attempt = row.attempt;
+        self.checks.entry(check).or_insert(Check {
+            row,
+            open: Vec::new(),
+        });
+        if let (false, Some(version)) = (fetched, newest) {
+            let work = Work::Source(check);
+            self.insert(work, check, version, source_attempt);
+            self.queue.push(work, 0);
+        }
+        for (build, version, attempt) in builds {
+            let work = Work::Build(build);
+            self.insert(work, check, version, attempt);
+            open.push(build);
+            if fetched {
+                self.queue.push(work, 0);
+            }
+        }
+        if let Some(check) = self.checks.get_mut(&check) {
+            check.open = open;
+        }
+    }
+
+    fn insert(&mut self, work: Work, check: i64, zig_version: String, attempt: u32) {
+        let active = Active {
+            check,
+            zig_version,
+            machine: Build::new(attempt, self.limits),
+            job: None,
+            gathered: Gathered::default(),
+            containers: Vec::new(),
+            log: None,
+        };
+        self.active.insert(work, active);
+    }
+
+    /// Starts what has a slot and whose time has come.
+    pub fn start_ready(&mut self, cx: &mut Context) -> store::Result<()> {
+        while let Some(work) = self.queue.take(cx.now.mono_ms) {
+            let active = &self.active[&work];
+            let first = match work {
+                Work::Source(_) => Kind::Source,
+                Work::Build(build) => {
+                    let image = cx.engine.image(&active.zig_version).unwrap_or("");
+                    cx.store.set_started(build, image, cx.now.unix_ms)?;
+                    match self.source_of(active.check) {
+                        source if source.dependencies => Kind::Fetch,
+                        _ => Kind::Build,
+                    }
+                }
+            };
+            self.step(work, Input::Start(first), cx)?;
+        }
+        Ok(())
+    }
+
+    fn source_of(&self, check: i64) -> &SourceRow {
+        let source = self.checks[&check].row.source.as_ref();
+        source.expect("builds wait for their source")
+    }
+
+    // -- what jobs do --
+
+    pub fn output(
+        &mut self,
+        job: JobId,
+        pipe: Pipe,
+        bytes: &[u8],
+        cx: &mut Context,
+    ) -> store::Result<()> {
+        let Some(work) = self.jobs.get(&job).copied() else {
+            return Ok(());
+        };
+        let active = self.active.get_mut(&work).expect("a job has its work");
+        let mut testing = false;
+        match pipe {
+            Pipe::Stdout => testing = active.gathered.stdout(bytes),
+            Pipe::Stderr => {
+                active.gathered.stderr(bytes);
+                if let Some(log) = &mut active.log {
+                    // A full disk costs the log, which says so itself, not the build.
+                    let _ = log.append(bytes);
+                }
+            }
+        }
+        if testing {
+            self.step(work, Input::Testing, cx)?;
+            self.publish_state(work, cx)?;
+        }
+        self.step(work, Input::Output(bytes.len()), cx)
+    }
+
+    pub fn eof(&mut self, job: JobId, pipe: Pipe, cx: &mut Context) -> store::Result<()> {
+        match self.jobs.get(&job).copied() {
+            Some(work) => self.step(work, Input::Eof(pipe), cx),
+            None => Ok(()),
+        }
+    }
+
+    pub fn exited(&mut self, job: JobId, exit: Exit, cx: &mut Context) -> store::Result<()> {
+        match self.jobs.get(&job).copied() {
+            Some(work) => self.step(work, Input::Exited(exit), cx),
+            None => Ok(()),
+        }
+    }
+
+    pub fn time(&mut self, cx: &mut Context) -> store::Result<()> {
+        let due = |work: &Work| {
+            let deadline = self.active.get(work)?.machine.deadline_ms()?;
+            (deadline <= cx.now.mono_ms).then_some(*work)
+        };
+        let mut due: Vec<Work> = self.jobs.values().filter_map(due).collect();
+        due.sort_unstable();
+        for work in due {
+            self.step(work, Input::Time, cx)?;
+        }
+        Ok(())
+    }
+
+    // -- what machines ask for --
+
+    fn step(&mut self, work: Work, input: Input, cx: &mut Context) -> store::Result<()> {
+        let mut input = Some(input);
+        while let Some(active) = self.active.get_mut(&work) {
+            let step = match input.take() {
+                Some(input) => active.machine.step(input, cx.now.mono_ms),
+                None => active.machine.settle(),
+            };
+            let Some(step) = step else { break };
+            input = self.perform(work, step, cx)?;
+        }
+        Ok(())
+    }
+
+    /// Does what a step asks for; gives what the machine is to be told of it.
+    fn perform(
+        &mut self,
+        work: Work,
+        step: Step,
+        cx: &mut Context,
+    ) -> store::Result<Option<Input>> {
+        match step {
+            Step::Run(kind) => self.run(work, kind, cx)?,
+            Step::End(kind) => self.end_container(work, kind, cx),
+            Step::Kill(_) => {
+                let active = self.active.get_mut(&work).expect("it made this step");
+                if let Some(job) = active.job.take() {
+                    self.jobs.remove(&job);
+                    cx.out.push(Action::Kill { job });
+                }
+            }
+            Step::Settle(_, end) => return Ok(Some(Input::Settled(self.settle(work, end)))),
+            Step::Ready => self.source_ready(work, cx)?,
+            Step::Finish(verdict) => self.finish(work, &verdict, cx)?,
+            Step::Retry { error, at_ms } => self.retry(work, &error, at_ms, cx)?,
+        }
+        Ok(None)
+    }
+
+    fn run(&mut self, work: Work, kind: Kind, cx: &mut Context) -> store::Result<()> {
+        let (command, container) = self.command(work, kind, cx.docker);
+        let logs = self.logs.clone();
+        let sources = self.sources.clone();
+        let active = self.active.get_mut(&work).expect("it made this step");
+        active.containers.extend(container);
+        active
+            .gathered
+            .begin(kind, &sources, &part_name(work, kind));
+        if let (Work::Build(build), None) = (work, &active.log) {
+            let log = Log::create(&logs.join(format!("{build}.log")));
+            active.log = log
+                .map_err(|e| log::error!("the log of build {build}: {e}"))
+                .ok();
+        }
+        let job = cx.out.spawn(command);
+        active.job = Some(job);
+        self.jobs.insert(job, work);
+        self.publish_state(work, cx)
+    }
+
+    /// The command of a job, and the container it makes.
+    fn command(
+        &self,
+        work: Work,
+        kind: Kind,
+        docker: &Docker,
+    ) -> (crate::event::Command, Option<String>) {
+        let active = &self.active[&work];
+        let row = &self.checks[&active.check].row;
+        let attempt = active.machine.attempt();
+        let build = match work {
+            Work::Source(check) => {
+                let url = row.url.as_deref().expect("only git sources are fetched");
+                let reference = row.reference.as_deref();
+                let version = &active.zig_version;
+                let command = docker.fetch_source(check, attempt, version, url, reference);
+                return (command, Some(docker::source_container(check, attempt)));
+            }
+            Work::Build(build) => build,
+        };
+        let source = self.source_file(active.check);
+        let task = Task {
+            build,
+            attempt,
+            package: &row.package,
+            zig_version: &active.zig_version,
+            source: &source,
+            dependencies: active.gathered.dependencies_file(),
+        };
+        match kind {
+            Kind::Fetch => {
+                let container = docker::fetch_container(build, attempt);
+                (docker.fetch_dependencies(&task), Some(container))
+            }
+            Kind::Look => (docker.look(&docker::build_container(build, attempt)), None),
+            Kind::Build | Kind::Source => {
+                let container = docker::build_container(build, attempt);
+                (docker.build(&task), Some(container))
+            }
+        }
+    }
+
+    fn source_file(&self, check: i64) -> SourceFile {
+        let source = self.source_of(check);
+        SourceFile {
+            path: self
+                .sources
+                .join(format!("{}.{}", source.hash, source.format)),
+            format: source.format.clone(),
+            bytes: source.bytes,
+            sha256: source.hash.clone(),
+        }
+    }
+
+    fn end_container(&mut self, work: Work, kind: Kind, cx: &mut Context) {
+        let active = &self.active[&work];
+        match (kind, active.containers.last(), active.job) {
+            (Kind::Look, _, Some(job)) => cx.out.push(Action::Kill { job }),
+            (_, Some(name), _) => {
+                let kill = cx.docker.kill(name);
+                cx.errands.start(kill, false, cx.out, cx.now.mono_ms);
+            }
+            _ => {}
+        }
+    }
+
+    /// What a job that ended gave.
+    fn settle(&mut self, work: Work, end: End) -> Settled {
+        let active = self.active.get_mut(&work).expect("it made this step");
+        if let Some(job) = active.job.take() {
+            self.jobs.remove(&job);
+        }
+        let build = match work {
+            Work::Build(build) => build,
+            Work::Source(_) => 0,
+        };
+        active.gathered.settle(build, end, &self.sources)
+    }
+
+    fn source_ready(&mut self, work: Work, cx: &mut Context) -> store::Result<()> {
+        let (active, builds) = self.leave(work, cx);
+        let (source, commit) = active
+            .gathered
+            .into_source()
+            .expect("a source that is ready");
+        let at = cx.now.unix_ms;
+        cx.store
+            .set_source(active.check, &source, commit.as_deref(), at)?;
+        if let Some(check) = self.checks.get_mut(&active.check) {
+            check.row.source = Some(source);
+            check.row.commit = commit;
+        }
+        for build in builds {
+            cx.store
+                .set_state(build, State::Queued, self.attempt(build))?;
+            self.queue.push(Work::Build(build), cx.now.mono_ms);
+        }
+        Ok(())
+    }
+
+    fn attempt(&self, build: i64) -> u32 {
+        let active = self.active.get(&Work::Build(build));
+        active.map_or(1, |active| active.machine.attempt())
+    }
+
+    fn finish(&mut self, work: Work, verdict: &Verdict, cx: &mut Context) -> store::Result<()> {
+        self.doubt(verdict, cx);
+        let (active, builds) = self.leave(work, cx);
+        match work {
+            Work::Build(build) => self.finish_build(build, active, verdict, cx),
+            Work::Source(_) => {
+                // No build without its source: all of them end as the fetch did.
+                for build in builds {
+                    let Some(mut waiting) = self.active.remove(&Work::Build(build)) else {
+                        continue;
+                    };
+                    let path = self.logs.join(format!("{build}.log"));
+                    waiting.log = Log::create(&path).ok();
+                    if let Some(log) = &mut waiting.log {
+                        let _ = log.append(active.gathered.words());
+                    }
+                    self.finish_build(build, waiting, verdict, cx)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn finish_build(
+        &mut self,
+        build: i64,
+        active: Active,
+        verdict: &Verdict,
+        cx: &mut Context,
+    ) -> store::Result<()> {
+        let (mut log_bytes, mut log_truncated) = (0, false);
+        if let Some(mut log) = active.log {
+            if let Err(error) = log.finish() {
+                log::error!("the log of build {build}: {error}");
+            }
+            log_bytes = log.total_bytes();
+            log_truncated = log.is_truncated();
+        }
+        let end = Finished {
+            build,
+            verdict,
+            log_bytes,
+            log_truncated,
+        };
+        cx.store.finish_build(&end, cx.now.unix_ms)?;
+        if let Some(check) = self.checks.get_mut(&active.check) {
+            check.open.retain(|open| *open != build);
+            if check.open.is_empty() {
+                self.checks.remove(&active.check);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets go of the slot and the containers of work that needs them no more; gives the builds
+    /// of its check that are still to finish.
+    fn leave(&mut self, work: Work, cx: &mut Context) -> (Active, Vec<i64>) {
+        let mut active = self.active.remove(&work).expect("it made this step");
+        self.release(&mut active, cx);
+        let open = self
+            .checks
+            .get(&active.check)
+            .map(|check| check.open.clone());
+        (active, open.unwrap_or_default())
+    }
+
+    fn release(&mut self, active: &mut Active, cx: &mut Context) {
+        self.queue.release();
+        let containers = std::mem::take(&mut active.containers);
+        if !containers.is_empty() {
+            let remove = cx.docker.remove(&containers);
+            cx.errands.start(remove, false, cx.out, cx.now.mono_ms);
+        }
+    }
+
+    fn retry(
+        &mut self,
+        work: Work,
+        error: &Verdict,
+        at_ms: u64,
+        cx: &mut Context,
+    ) -> store::Result<()> {
+        self.doubt(error, cx);
+        log::warn!("{work:?}: {}; another attempt follows", error.error_log);
+        let mut active = self.active.remove(&work).expect("it made this step");
+        self.release(&mut active, cx);
+        active.gathered = Gathered::default();
+        active.log = None;
+        let attempt = active.machine.attempt();
+        if let Work::Source(check) = work {
+            cx.store.set_check_attempt(check, attempt)?;
+        }
+        self.active.insert(work, active);
+        self.queue.push(work, at_ms);
+        self.publish_state(work, cx)
+    }
+
+    fn doubt(&self, verdict: &Verdict, cx: &mut Context) {
+        if verdict.reason == Some(Reason::EngineError) {
+            cx.engine.doubt();
+        }
+    }
+
+    /// Writes where a build is; while a source is fetched, that is where its builds are.
+    fn publish_state(&self, work: Work, cx: &mut Context) -> store::Result<()> {
+        let state = self.active[&work].machine.state();
+        match work {
+            Work::Build(build) => cx.store.set_state(build, state, self.attempt(build)),
+            Work::Source(check) => {
+                for build in &self.checks[&check].open {
+                    cx.store.set_state(*build, state, self.attempt(*build))?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn part_name(work: Work, kind: Kind) -> String {
+    match (work, kind) {
+        (Work::Source(check), _) => format!("source-{check}.part"),
+        (Work::Build(build), _) => format!("dependencies-{build}.part"),
+    }
+}

@@ -1,0 +1,22 @@
+//! The protocol rooms and their leaves: every case whole, byte by byte, and with bytes behind it;
+//! then random bytes and random changes of good ones.
+
+#[path = "common/random.rs"]
+mod random;
+
+#[path = "protocol/answer.rs"]
+mod answer;
+#[path = "protocol/body.rs"]
+mod body;
+#[path = "protocol/buffer.rs"]
+mod buffer;
+#[path = "protocol/conn.rs"]
+mod conn;
+#[path = "protocol/fuzz.rs"]
+mod fuzz;
+#[path = "protocol/http.rs"]
+mod http;
+#[path = "protocol/play.rs"]
+mod play;
+#[path = "protocol/slab.rs"]
+mod slab;

@@ -1,0 +1,203 @@
+//! What goes out over one connection: whole answers, streams, and how it closes.
+
+use crate::play::{ANOTHER, DATE, Play, Said, any_way, only, played, request, whole};
+use zigcheck::answer::STREAM_LIMIT_BYTES;
+use zigcheck::conn::{Conn, Incoming, UNSENT_LIMIT_BYTES, Waiting};
+use zigcheck::message::{Admission, Head, Response};
+
+#[test]
+fn an_answer_byte_for_byte() {
+    let play = any_way(&request("GET /a?b", "", ""), true);
+    assert_eq!(play.said, [whole("GET /a", "")]);
+    let text = format!(
+        "HTTP/1.1 200 OK\r\nDate: {DATE}\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\n/a 0"
+    );
+    assert_eq!(String::from_utf8(play.sent).unwrap(), text);
+    assert_eq!(play.conn.answered(), 1);
+}
+
+#[test]
+fn closing_as_asked() {
+    let answer = |text: &str, stays_open: bool| {
+        let play = any_way(text, stays_open);
+        assert_eq!(play.conn.is_done(), !stays_open);
+        only(&play).header("connection").map(str::to_string)
+    };
+    let close = Some("close".to_string());
+    assert_eq!(
+        answer(&request("GET /", "Connection: close\r\n", ""), false),
+        close
+    );
+    assert_eq!(answer("GET / HTTP/1.0\r\n\r\n", false), close);
+    let kept = "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
+    assert_eq!(answer(kept, true).as_deref(), Some("keep-alive"));
+    let kept = "POST / HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nab";
+    assert_eq!(answer(kept, true).as_deref(), Some("keep-alive"));
+}
+
+/// Closing with bytes unread would reset the connection, and the client lose its answer.
+#[test]
+fn closing_waits_for_a_client_that_says_more() {
+    let text = request("GET /", "Connection: close\r\n", "") + ANOTHER;
+    let mut play = played(text.as_bytes(), usize::MAX);
+    assert_eq!(play.conn.waiting_for(), Waiting::Linger);
+    assert!(!play.conn.is_done());
+    play.hang_up();
+    assert!(play.conn.is_done());
+}
+
+#[test]
+fn answers_without_a_body() {
+    let head = any_way(&request("HEAD /ab", "", ""), true);
+    assert_eq!(only(&head).header("content-length"), Some("5"));
+    assert!(head.sent.ends_with(b"\r\n\r\n"));
+    let streamed = any_way(&request("HEAD /stream", "", ""), true);
+    assert_eq!(only(&streamed).header("transfer-encoding"), Some("chunked"));
+    assert!(streamed.sent.ends_with(b"\r\n\r\n"));
+    for path in ["/204", "/stream/204"] {
+        let none = any_way(&request(&format!("GET {path}"), "", ""), true);
+        assert_eq!(only(&none).status, 204);
+        assert_eq!(only(&none).header("content-length"), None);
+        assert_eq!(only(&none).header("transfer-encoding"), None);
+        assert!(none.sent.ends_with(b"\r\n\r\n"));
+    }
+    let refused = played(request("HEAD /refuse", "", "").as_bytes(), 1);
+    assert!(refused.sent.ends_with(b"\r\n\r\n"));
+    // What was true of one request is not true of the next.
+    let next = request("HEAD /ab", "", "") + "no request\r\n\r\n";
+    assert!(any_way(&next, false).sent.ends_with(b"}\n"));
+}
+
+#[test]
+fn streams() {
+    let play = any_way(&request("GET /stream", "", ""), true);
+    assert_eq!(only(&play).body, vec![b's'; 600_000]);
+    let play = any_way(&request("GET /stream", "Connection: close\r\n", ""), false);
+    assert_eq!(only(&play).body.len(), 600_000);
+    assert!(play.conn.is_done());
+    for lines in ["", "Connection: keep-alive\r\n"] {
+        let play = any_way(&format!("GET /stream HTTP/1.0\r\n{lines}\r\n"), false);
+        let answer = only(&play);
+        assert_eq!(answer.body.len(), 600_000);
+        assert_eq!(answer.header("transfer-encoding"), None);
+        assert_eq!(answer.header("connection"), Some("close"));
+        assert!(play.conn.is_done());
+    }
+}
+
+#[test]
+fn a_stream_that_nobody_reads_stays_under_its_cap() {
+    for version in ["1.0", "1.1"] {
+        let mut play = Play::default();
+        let text = format!("GET /stream HTTP/{version}\r\nHost: h\r\n\r\n");
+        play.conn.receive(text.as_bytes());
+        play.listen();
+        for size in [1, 1, 100, usize::MAX] {
+            let count = size.min(play.conn.stream_room());
+            play.conn.push_stream(&vec![0; count]);
+            assert!(play.conn.output().len() <= STREAM_LIMIT_BYTES);
+        }
+        assert_eq!(play.conn.stream_room(), 0);
+        assert!(play.conn.output().len() > STREAM_LIMIT_BYTES - 100);
+        assert_eq!(play.conn.waiting_for(), Waiting::Send);
+        play.conn.push_stream(b"");
+        play.conn.end_stream();
+        assert!(play.conn.output().len() <= STREAM_LIMIT_BYTES);
+    }
+}
+
+/// A client that asks and asks and never reads is not read any more.
+#[test]
+fn requests_wait_while_answers_are_unsent() {
+    let mut play = Play::default();
+    let text = request("GET /a", "", "").repeat(10_000);
+    let mut input = text.as_bytes();
+    while play.conn.room() > 0 && !input.is_empty() {
+        let count = play.conn.room().min(input.len()).min(1000);
+        play.conn.receive(&input[..count]);
+        input = &input[count..];
+        play.listen();
+        assert!(play.conn.output().len() <= UNSENT_LIMIT_BYTES + 1000);
+    }
+    assert!(input.len() > text.len() / 2);
+    assert_eq!(play.conn.waiting_for(), Waiting::Send);
+    play.settle();
+    play.feed(input, || 5000);
+    assert_eq!(play.answers().len(), 10_000);
+}
+
+#[test]
+fn cutting_short() {
+    let timeout = || Response::error(408, "Too slow.");
+    for (input, heard) in [
+        ("GET /", 0),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\na",
+            0,
+        ),
+        (
+            "POST /spool HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n",
+            2,
+        ),
+        ("GET /hold HTTP/1.1\r\nHost: h\r\n\r\n", 2),
+    ] {
+        let mut play = played(input.as_bytes(), usize::MAX);
+        play.conn.abort(timeout(), DATE);
+        play.settle();
+        assert_eq!(only(&play).status, 408);
+        assert_eq!(play.said.len(), heard);
+        assert!(heard == 0 || play.said.last() == Some(&Said::Gone));
+        assert_eq!(play.conn.waiting_for(), Waiting::Linger);
+        // The app's answer comes too late.
+        play.conn.respond(Response::default(), DATE);
+        assert!(!play.conn.start_stream(Response::default(), DATE));
+        play.conn.abort(timeout(), DATE);
+        play.hang_up();
+        assert!(play.conn.is_done() && play.agrees());
+        assert_eq!(play.statuses(), [408]);
+    }
+    // A stream has begun: no second status, no end that looks complete.
+    let mut play = Play::default();
+    play.conn.receive(request("GET /stream", "", "").as_bytes());
+    play.listen();
+    play.conn.push_stream(b"abc");
+    play.conn.abort(timeout(), DATE);
+    play.listen();
+    assert!(play.conn.output().ends_with(b"\r\n3\r\nabc\r\n"));
+    assert_eq!(play.said.last(), Some(&Said::Gone));
+    let count = play.conn.output().len();
+    play.conn.sent(count);
+    assert!(play.conn.is_done());
+}
+
+#[test]
+fn an_answer_that_nobody_waits_for_is_not_sent() {
+    let mut conn = Conn::new();
+    conn.respond(Response::default(), DATE);
+    conn.push_stream(b"x");
+    conn.end_stream();
+    assert!(conn.output().is_empty());
+    assert_eq!((conn.stream_room(), conn.answered()), (0, 0));
+    assert_eq!(conn.waiting_for(), Waiting::Idle);
+}
+
+#[test]
+fn no_header_value_ends_its_line() {
+    let mut conn = Conn::new();
+    conn.receive(ANOTHER.as_bytes());
+    let mut admit = |_: &Head| Admission::Collect { limit_bytes: 0 };
+    assert!(matches!(
+        conn.next(DATE, &mut admit),
+        Some(Incoming::Request(_))
+    ));
+    let answer = Response::new(299, "text/plain", "x")
+        .with("Location", "/a\r\nSet-Cookie: b\0")
+        .with("content-length", "77")
+        .with("Connection", "upgrade");
+    conn.respond(answer, DATE);
+    let text = format!(
+        "HTTP/1.1 299 \r\nDate: {DATE}\r\nContent-Type: text/plain\r\n\
+         Location: /a  Set-Cookie: b \r\nContent-Length: 1\r\n\r\nx"
+    );
+    assert_eq!(str::from_utf8(conn.output()).unwrap(), text);
+}
