@@ -36,8 +36,9 @@ pub const KILL_GRACE_MS: u64 = 10_000;
 /// From a child's exit to not waiting for its pipes any longer: a grandchild can hold one.
 pub const DRAIN_GRACE_MS: u64 = 2_000;
 /// Output after which a build is ended as `output_limit`: far above any honest log (the log
-/// keeps 4 MiB of it), low enough that a flood does not take a processor for 20 minutes.
-pub const OUTPUT_LIMIT_BYTES: u64 = 4 << 30;
+/// keeps 4 MiB of it), low enough that a flood does not take a processor for 20 minutes: an
+/// engine was seen to pass on some 150 MB/s.
+pub const OUTPUT_LIMIT_BYTES: u64 = 16 << 30;
 /// What is kept of the output of a short engine command.
 pub const ENGINE_OUTPUT_LIMIT_BYTES: usize = 256 << 10;
 /// What is kept of the standard error of a fetch, for `error_log`.

@@ -1,0 +1,235 @@
+//! The real server with a stand-in for the docker command: every way in which a container can end
+//! badly comes to the right verdict.
+
+#[path = "common/server.rs"]
+mod server;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use server::{Server, archive, scratch};
+
+/// A stand-in of its own for each test, so that what it remembers is its own too.
+fn standin(name: &str) -> (PathBuf, String) {
+    let dir = scratch(&format!("{name}-standin"));
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(dir.join("state")).expect("a directory");
+    let script = dir.join("docker");
+    let state = dir.join("state");
+    let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/standin/docker");
+    let text = std::fs::read_to_string(real).expect("the stand-in");
+    let text = text.replacen('\n', &format!("\nSTANDIN={}\n", state.display()), 1);
+    write_program(&script, &text);
+    (dir, script.display().to_string())
+}
+
+/// Written beside and moved there: a program that is open for writing cannot be run.
+fn write_program(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    let new = path.with_extension("new");
+    std::fs::write(&new, text).expect("a file");
+    std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o755)).expect("its owner");
+    std::fs::rename(&new, path).expect("its place");
+}
+
+fn start(name: &str, flags: &[&str]) -> (Server, PathBuf) {
+    let (dir, docker) = standin(name);
+    let mut all = vec!["--docker", &docker, "--zig-versions", "0.16.0"];
+    all.extend(flags);
+    (Server::start(name, &all), dir)
+}
+
+/// The finished build of a package that behaves as its name says.
+fn build(server: &Server, package: &str) -> Value {
+    let tree = archive("standin-tree", &[("build.zig", "")]);
+    let check = server.upload(&tree, &format!("name={package}"));
+    server.finished(check).remove(0)
+}
+
+fn said(build: &Value) -> (&str, &str, &str) {
+    let word = |name: &str| build[name].as_str().unwrap_or("null");
+    (word("build_status"), word("test_status"), word("reason"))
+}
+
+#[test]
+fn a_record_and_exit_0_are_a_verdict() {
+    let (server, dir) = start("good", &[]);
+    for package in ["good", "no-newline", "closed-pipes"] {
+        let build = build(&server, package);
+        assert_eq!(said(&build), ("success", "success", "null"), "{package}");
+        assert_eq!(build["tests_passed"], 2);
+        assert_eq!(build["attempt"], 1);
+        assert!(server.build_log(&build).starts_with("building"));
+    }
+    server.wait_for("/api/health", |_| removed(&dir).len() == 3);
+}
+
+/// Names of removed containers.
+fn removed(dir: &Path) -> Vec<String> {
+    let calls = std::fs::read_to_string(dir.join("state.calls")).unwrap_or_default();
+    let names = calls.lines().filter_map(|line| line.strip_prefix("rm "));
+    names.map(str::to_string).collect()
+}
+
+#[test]
+fn a_pipe_that_a_grandchild_holds_does_not_hold_up_the_verdict_for_long() {
+    let (server, _) = start("held", &[]);
+    let build = build(&server, "held-pipes");
+    assert_eq!(said(&build), ("success", "success", "null"));
+}
+
+#[test]
+fn records_that_cannot_be_trusted_never_become_success() {
+    let (server, _) = start("records", &[]);
+    let tree = archive("records-tree", &[("build.zig", "")]);
+    let upload = |package: &str| server.upload(&tree, &format!("name={package}"));
+    let cases = [
+        ("missing", "left no result record"),
+        ("oversized", "longer than 65536 bytes"),
+        ("foreign", "of another build"),
+        ("broken", "broken"),
+        ("not-json", "broken"),
+    ];
+    let checks = cases.map(|(package, words)| (package, words, upload(package)));
+    for (package, words, check) in checks {
+        let build = server.finished(check).remove(0);
+        assert_eq!(said(&build), ("error", "null", "engine_error"), "{package}");
+        // Each was tried again before it was believed.
+        assert_eq!(build["attempt"], 3, "{package}");
+        let log = build["error_log"].as_str().expect("a text");
+        assert!(log.contains(words), "{package}: {log}");
+    }
+}
+
+#[test]
+fn an_engine_that_refuses_once_is_asked_again() {
+    let (server, _) = start("refused-once", &[]);
+    let build = build(&server, "refused-once");
+    assert_eq!(said(&build), ("success", "success", "null"));
+    assert_eq!(build["attempt"], 2);
+}
+
+#[test]
+fn an_engine_that_always_refuses_is_our_error() {
+    let (server, _) = start("refused", &[]);
+    let build = build(&server, "refused");
+    assert_eq!(said(&build), ("error", "null", "engine_error"));
+}
+
+#[test]
+fn a_container_that_was_ended_is_looked_at() {
+    let (server, _) = start("killed", &[]);
+    assert_eq!(
+        said(&build(&server, "starved")),
+        ("failed", "null", "out_of_memory")
+    );
+    assert_eq!(said(&build(&server, "killed")), ("error", "null", "lost"));
+}
+
+#[test]
+fn time_and_silence_have_limits_and_a_flood_cannot_pass_them() {
+    let flags = ["--build-timeout", "3", "--silence-timeout", "2"];
+    let (server, _) = start("limits", &flags);
+    for (package, reason) in [
+        ("talkative", "timeout"),
+        ("silent", "silent"),
+        ("flood", "timeout"),
+        ("flood-stdout", "timeout"),
+    ] {
+        let build = build(&server, package);
+        assert_eq!(said(&build), ("failed", "null", reason), "{package}");
+    }
+    // Its pipes are closed and its record is there, but it never exits.
+    let build = build(&server, "closed-pipes-for-ever");
+    assert_eq!(said(&build), ("failed", "null", "silent"));
+}
+
+#[test]
+fn a_flood_is_kept_within_its_limit_and_says_what_was_cut() {
+    let (server, _) = start("flood", &["--build-timeout", "2"]);
+    let build = build(&server, "flood");
+    let log = server.build_log(&build);
+    assert_eq!(build["log_truncated"], true);
+    assert!(build["log_bytes"].as_u64().expect("a number") > 4 << 20);
+    assert!(log.len() < (4 << 20) + 200, "{}", log.len());
+    assert!(log.starts_with("building flood\n"));
+    assert!(log.contains("bytes cut here]"));
+    let tail = server.curl(
+        &[],
+        &format!("{}?tail=1", build["log_url"].as_str().expect("text")),
+    );
+    assert!(tail.body.lines().count() <= 1, "{}", tail.body.len());
+}
+
+#[test]
+fn a_container_that_outlives_its_kill_is_given_up() {
+    let (server, _) = start("stubborn", &["--build-timeout", "1"]);
+    let build = build(&server, "stubborn");
+    assert_eq!(said(&build), ("failed", "null", "timeout"));
+}
+
+#[test]
+fn an_engine_that_is_gone_holds_work_up_and_loses_none() {
+    let (server, dir) = start("gone", &[]);
+    assert_eq!(server.get("/api/health")["docker"], "ok");
+    let docker = dir.join("docker");
+    let text = std::fs::read_to_string(&docker).expect("it is there");
+    std::fs::remove_file(&docker).expect("it was there");
+    // The engine's last answer is fresh, so this is taken; its container cannot be started.
+    let tree = archive("gone-tree", &[("build.zig", "")]);
+    let check = server.upload(&tree, "name=good");
+    server.wait_for(&format!("/api/checks/{check}"), |check| {
+        check["builds"][0]["attempt"] == 2
+    });
+    let health = server.curl(&[], "/api/health");
+    assert_eq!(health.status, 503);
+    assert_eq!(health.json()["docker"], "unavailable");
+    assert_eq!(health.json()["database"], "connected");
+    let data = format!("@{}", tree.display());
+    let refused = server.curl(&["--data-binary", &data], "/api/check?name=good");
+    assert_eq!(refused.status, 503, "{}", refused.body);
+    write_program(&docker, &text);
+    let build = server.finished(check).remove(0);
+    assert_eq!(said(&build), ("success", "success", "null"));
+    assert_eq!(server.get("/api/builds")["total"], 1);
+}
+
+#[test]
+fn a_crash_puts_running_builds_back_and_removes_their_containers() {
+    let (server, dir) = start("crash", &[]);
+    let tree = archive("crash-tree", &[("build.zig", "")]);
+    let check = server.upload(&tree, "name=silent");
+    let path = format!("/api/checks/{check}");
+    server.wait_for(&path, |check| check["builds"][0]["state"] == "building");
+    let build = server.get(&path)["builds"][0]["id"].clone();
+    let container = format!("zigcheck-{build}-1");
+    server.wait_for(&path, |_| dir.join("state").join(&container).exists());
+    let data = server.crash();
+    let docker = dir.join("docker").display().to_string();
+    let flags = [
+        "--docker",
+        &docker,
+        "--zig-versions",
+        "0.16.0",
+        "--build-timeout",
+        "1",
+    ];
+    let server = Server::restart(data, &flags);
+    let build = server.finished(check).remove(0);
+    assert_eq!(said(&build), ("failed", "null", "timeout"));
+    assert_eq!(build["attempt"], 2);
+    assert!(removed(&dir).contains(&container), "{:?}", removed(&dir));
+}
+
+#[test]
+fn a_data_directory_that_went_away_is_said_and_nothing_is_taken() {
+    let (server, _) = start("nodata", &[]);
+    std::fs::remove_dir_all(&server.data).expect("it was there");
+    let health = server.curl(&[], "/api/health");
+    assert_eq!(
+        (health.status, health.json()["database"].clone()),
+        (503, "unavailable".into())
+    );
+    let url = serde_json::json!({"url": "https://github.com/a/b"});
+    assert_eq!(server.post_json("/api/packages", &url).status, 503);
+}
