@@ -41,8 +41,8 @@ pub const DRAIN_GRACE_MS: u64 = 2_000;
 pub const OUTPUT_LIMIT_BYTES: u64 = 16 << 30;
 /// What is kept of the output of a short engine command.
 pub const ENGINE_OUTPUT_LIMIT_BYTES: usize = 256 << 10;
-/// What is kept of the standard error of a fetch, for `error_log`.
-pub const FETCH_LOG_LIMIT_BYTES: usize = 16 << 10;
+/// The last words of a job on standard error that are kept for `error_log`.
+pub const LAST_WORDS_LIMIT_BYTES: usize = 16 << 10;
 /// Attempts of one build or fetch before an `error` is final.
 pub const ATTEMPTS_LIMIT: u32 = 3;
 /// Pause before the second and third attempt.

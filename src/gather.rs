@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::archive::Format;
 use crate::build::{Kind, Settled};
 use crate::config::{
-    DEPENDENCIES_LIMIT_BYTES, ENGINE_OUTPUT_LIMIT_BYTES, FETCH_LOG_LIMIT_BYTES, SOURCE_LIMIT_BYTES,
+    DEPENDENCIES_LIMIT_BYTES, ENGINE_OUTPUT_LIMIT_BYTES, LAST_WORDS_LIMIT_BYTES, SOURCE_LIMIT_BYTES,
 };
 use crate::docker::{self, SourceFile};
 use crate::event::Exit;
@@ -38,7 +38,7 @@ pub struct Gathered {
     records: Records,
     /// What a look is answered.
     answer: Vec<u8>,
-    /// The last words of a fetch, for people.
+    /// The last words on standard error, for people.
     words: Vec<u8>,
     source: Option<(SourceRow, Option<String>)>,
     dependencies: Option<(Dependencies, SourceFile, Incoming)>,
@@ -50,6 +50,10 @@ impl Gathered {
     /// A job of that kind begins; `part` names the file of what it may send.
     pub fn begin(&mut self, kind: Kind, sources: &Path, part: &str) {
         self.kind = Some(kind);
+        // A look is of the job before it, whose words are still to be told.
+        if kind != Kind::Look {
+            self.words.clear();
+        }
         let limit = match kind {
             Kind::Source => SOURCE_LIMIT_BYTES,
             Kind::Fetch => DEPENDENCIES_LIMIT_BYTES,
@@ -92,13 +96,11 @@ impl Gathered {
         Ok((framed.finish(&hash)?, incoming))
     }
 
-    /// Takes standard error, of which the last words of a fetch are kept.
+    /// Takes standard error, of which the last words are kept.
     pub fn stderr(&mut self, bytes: &[u8]) {
-        if matches!(self.kind, Some(Kind::Source | Kind::Fetch)) {
-            self.words.extend_from_slice(bytes);
-            let over = self.words.len().saturating_sub(FETCH_LOG_LIMIT_BYTES);
-            self.words.drain(..over);
-        }
+        self.words.extend_from_slice(bytes);
+        let over = self.words.len().saturating_sub(LAST_WORDS_LIMIT_BYTES);
+        self.words.drain(..over);
     }
 
     /// What a fetch said last, for people.
@@ -236,7 +238,13 @@ impl Gathered {
             _ => Container::Unknown,
         };
         let exit = self.odd_exit.take().expect("only odd exits are looked at");
-        Settled::Verdict(after_look(&exit, &container, self.records.testing()))
+        let mut verdict = after_look(&exit, &container, self.records.testing());
+        if verdict.reason == Some(Reason::EngineError) {
+            // What the engine's client complained of.
+            let words = String::from_utf8_lossy(&self.words);
+            verdict.error_log = shorten(&format!("{}\n{}", verdict.error_log, words.trim()));
+        }
+        Settled::Verdict(verdict)
     }
 }
 

@@ -37,7 +37,8 @@ pub enum Why {
 pub enum Order {
     /// End what the child stands for (a container), and with it the child.
     End,
-    /// SIGKILL to the child: the gentler way did not work in time.
+    /// SIGKILL to the child, or to nobody where it has exited; either way its pipes are let go
+    /// of, and nothing more is heard of it. Waiting any longer was of no use.
     Kill,
 }
 
@@ -159,7 +160,7 @@ impl Job {
             }
             Phase::Draining { end, until_ms } if now_ms >= *until_ms => {
                 self.phase = Phase::Ended(end.clone());
-                None
+                Some(Order::Kill)
             }
             _ => None,
         }

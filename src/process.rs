@@ -133,8 +133,8 @@ impl Process {
         teller: &mut Teller<'_, C>,
     ) {
         let job = self.job;
-        if self.stdin.as_mut().is_some_and(|feed| !feed.step()) {
-            self.close_stdin(registry);
+        if let Some(feed) = self.stdin.take_if(|feed| !feed.step()) {
+            feed.pipe.close(registry);
         }
         drain(&mut self.stdout, registry, buffer, |said| match said {
             Some(bytes) => teller.tell(Event::Output {
@@ -159,7 +159,6 @@ impl Process {
             }),
         });
         if let Some(exit) = self.reap(registry) {
-            self.close_stdin(registry);
             teller.tell(Event::Exited { job, exit });
         }
     }
@@ -206,12 +205,6 @@ impl Process {
     /// Everything about it has been told.
     pub fn is_over(&self) -> bool {
         self.pidfd.is_none() && self.stdout.is_none() && self.stderr.is_none()
-    }
-
-    fn close_stdin(&mut self, registry: &Registry) {
-        if let Some(feed) = self.stdin.take() {
-            feed.pipe.close(registry);
-        }
     }
 }
 

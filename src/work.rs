@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use crate::build::{Build, Input, JobLimits, Kind, Settled, State, Step};
+use crate::build::{Input, JobLimits, Kind, Settled, State, Step};
+use crate::check::{Active, Check};
 use crate::config::{FETCH_TIMEOUT_MS, OUTPUT_LIMIT_BYTES, Settings};
-use crate::docker::{self, Docker, SourceFile, Task};
+use crate::docker::Docker;
 use crate::engine::Engine;
 use crate::errand::Errands;
 use crate::event::{Action, Exit, JobId, Now, Pipe};
@@ -14,7 +15,7 @@ use crate::job::{End, Limits};
 use crate::log::Log;
 use crate::outbox::Outbox;
 use crate::queue::{Queue, Work};
-use crate::store::{self, CheckRow, Finished, SourceRow, Store};
+use crate::store::{self, CheckRow, Finished, Store};
 use crate::verdict::{Reason, Verdict};
 
 /// The rest of the server, as far as work needs it.
@@ -25,28 +26,6 @@ pub struct Context<'a> {
     pub errands: &'a mut Errands,
     pub out: &'a mut Outbox,
     pub now: Now,
-}
-
-/// A check with builds still to finish.
-#[derive(Debug)]
-struct Check {
-    row: CheckRow,
-    /// Builds still to finish.
-    open: Vec<i64>,
-}
-
-/// One source or one build, from waiting to finished.
-#[derive(Debug)]
-struct Active {
-    check: i64,
-    zig_version: String,
-    machine: Build,
-    job: Option<JobId>,
-    /// What the job at hand has given so far.
-    gathered: Gathered,
-    /// Of this attempt; removed after it.
-    containers: Vec<String>,
-    log: Option<Log>,
 }
 
 /// All unfinished work. Errors are those of the database.
@@ -160,15 +139,7 @@ impl Works {
     }
 
     fn insert(&mut self, work: Work, check: i64, zig_version: String, attempt: u32) {
-        let active = Active {
-            check,
-            zig_version,
-            machine: Build::new(attempt, self.limits),
-            job: None,
-            gathered: Gathered::default(),
-            containers: Vec::new(),
-            log: None,
-        };
+        let active = Active::new(check, zig_version, attempt, self.limits);
         self.active.insert(work, active);
     }
 
@@ -181,20 +152,12 @@ impl Works {
                 Work::Build(build) => {
                     let image = cx.engine.image(&active.zig_version).unwrap_or("");
                     cx.store.set_started(build, image, cx.now.unix_ms)?;
-                    match self.source_of(active.check) {
-                        source if source.dependencies => Kind::Fetch,
-                        _ => Kind::Build,
-                    }
+                    self.checks[&active.check].first_job()
                 }
             };
             self.step(work, Input::Start(first), cx)?;
         }
         Ok(())
-    }
-
-    fn source_of(&self, check: i64) -> &SourceRow {
-        let source = self.checks[&check].row.source.as_ref();
-        source.expect("builds wait for their source")
     }
 
     // -- what jobs do --
@@ -296,16 +259,13 @@ impl Works {
     }
 
     fn run(&mut self, work: Work, kind: Kind, cx: &mut Context) -> store::Result<()> {
-        let (command, container) = self.command(work, kind, cx.docker);
-        let logs = self.logs.clone();
-        let sources = self.sources.clone();
         let active = self.active.get_mut(&work).expect("it made this step");
+        let check = &self.checks[&active.check];
+        let (command, container) = check.command(work, kind, active, cx.docker, &self.sources);
         active.containers.extend(container);
-        active
-            .gathered
-            .begin(kind, &sources, &part_name(work, kind));
+        active.begin(work, kind, &self.sources);
         if let (Work::Build(build), None) = (work, &active.log) {
-            let log = Log::create(&logs.join(format!("{build}.log")));
+            let log = Log::create(&self.logs.join(format!("{build}.log")));
             active.log = log
                 .map_err(|e| log::error!("the log of build {build}: {e}"))
                 .ok();
@@ -314,60 +274,6 @@ impl Works {
         active.job = Some(job);
         self.jobs.insert(job, work);
         self.publish_state(work, cx)
-    }
-
-    /// The command of a job, and the container it makes.
-    fn command(
-        &self,
-        work: Work,
-        kind: Kind,
-        docker: &Docker,
-    ) -> (crate::event::Command, Option<String>) {
-        let active = &self.active[&work];
-        let row = &self.checks[&active.check].row;
-        let attempt = active.machine.attempt();
-        let build = match work {
-            Work::Source(check) => {
-                let url = row.url.as_deref().expect("only git sources are fetched");
-                let reference = row.reference.as_deref();
-                let version = &active.zig_version;
-                let command = docker.fetch_source(check, attempt, version, url, reference);
-                return (command, Some(docker::source_container(check, attempt)));
-            }
-            Work::Build(build) => build,
-        };
-        let source = self.source_file(active.check);
-        let task = Task {
-            build,
-            attempt,
-            package: &row.package,
-            zig_version: &active.zig_version,
-            source: &source,
-            dependencies: active.gathered.dependencies_file(),
-        };
-        match kind {
-            Kind::Fetch => {
-                let container = docker::fetch_container(build, attempt);
-                (docker.fetch_dependencies(&task), Some(container))
-            }
-            Kind::Look => (docker.look(&docker::build_container(build, attempt)), None),
-            Kind::Build | Kind::Source => {
-                let container = docker::build_container(build, attempt);
-                (docker.build(&task), Some(container))
-            }
-        }
-    }
-
-    fn source_file(&self, check: i64) -> SourceFile {
-        let source = self.source_of(check);
-        SourceFile {
-            path: self
-                .sources
-                .join(format!("{}.{}", source.hash, source.format)),
-            format: source.format.clone(),
-            bytes: source.bytes,
-            sha256: source.hash.clone(),
-        }
     }
 
     fn end_container(&mut self, work: Work, kind: Kind, cx: &mut Context) {
@@ -536,12 +442,5 @@ impl Works {
                 Ok(())
             }
         }
-    }
-}
-
-fn part_name(work: Work, kind: Kind) -> String {
-    match (work, kind) {
-        (Work::Source(check), _) => format!("source-{check}.part"),
-        (Work::Build(build), _) => format!("dependencies-{build}.part"),
     }
 }

@@ -1,0 +1,264 @@
+//! What the server adds: to four containers started by hand, and to the exit of a process.
+//!
+//! Prints ratios and milliseconds; asserts nothing about time.
+
+#[path = "../tests/common/server.rs"]
+mod server;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use server::{Server, scratch};
+use zigcheck::config::{self, Asked, Machine, Settings};
+use zigcheck::docker::{Docker, SourceFile, Task};
+use zigcheck::event;
+
+/// Pairs of runs: ours, then by hand, in turn, since the machine's speed drifts.
+const ROUNDS: usize = 5;
+const STANDIN_BUILDS: usize = 200;
+
+fn main() {
+    // `cargo bench` passes --bench; `cargo test` must not run this.
+    if std::env::args().any(|arg| arg == "--bench") {
+        against_plain_docker();
+        exit_to_verdict();
+    }
+}
+
+fn unix_ns() -> u128 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.expect("a clock after 1970").as_nanos()
+}
+
+// -- four builds, ours against by hand --------------------------------------------------------
+
+fn against_plain_docker() {
+    let tree = zig_init("0.16.0");
+    let server = Server::start("bench-real", &["--max-builds", "4"]);
+    let settings = settings();
+    let docker = Docker::new(&settings, "bench");
+    let _ = (ours(&server, &tree), by_hand(&settings, &docker, &tree, 0)); // warm both
+    let mut ratios = Vec::new();
+    println!("POST to last verdict against plain docker run of the same four, {ROUNDS} rounds:");
+    for round in 1..=ROUNDS {
+        let (ours, plain) = match round % 2 {
+            0 => (
+                ours(&server, &tree),
+                by_hand(&settings, &docker, &tree, round),
+            ),
+            _ => {
+                let plain = by_hand(&settings, &docker, &tree, round);
+                (ours(&server, &tree), plain)
+            }
+        };
+        println!(
+            "  {ours:6.2} s ours, {plain:6.2} s by hand: ratio {:.3}",
+            ours / plain
+        );
+        ratios.push(ours / plain);
+    }
+    ratios.sort_by(f64::total_cmp);
+    let (least, most) = (ratios[0], ratios[ROUNDS - 1]);
+    println!(
+        "  ratio: median {:.3} ({least:.3} to {most:.3})",
+        ratios[ROUNDS / 2]
+    );
+}
+
+/// Seconds from the start of the POST until the last verdict is there to be read.
+fn ours(server: &Server, tree: &Path) -> f64 {
+    let start = Instant::now();
+    let check = server.upload(tree, "name=bench");
+    let mut line = Line::open(server);
+    let path = format!("/api/checks/{check}");
+    while !line.get(&path).contains("\"finished\":true") {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    start.elapsed().as_secs_f64()
+}
+
+/// Seconds for the same four commands, started at once and waited for.
+fn by_hand(settings: &Settings, docker: &Docker, tree: &Path, round: usize) -> f64 {
+    let bytes = std::fs::read(tree).expect("the tree");
+    let source = SourceFile {
+        path: tree.to_path_buf(),
+        format: "tar.gz".to_string(),
+        bytes: bytes.len() as u64,
+        sha256: sha256(&bytes),
+    };
+    let start = Instant::now();
+    let versions = settings.zig_versions.iter().enumerate();
+    let children: Vec<(String, Child)> = versions
+        .map(|(nth, version)| {
+            let build = (round * 10 + nth + 1_000_000) as i64;
+            let task = Task {
+                build,
+                attempt: 1,
+                package: "bench",
+                zig_version: version,
+                source: &source,
+                dependencies: None,
+            };
+            let name = zigcheck::docker::build_container(build, 1);
+            (name, spawn(docker.build(&task)))
+        })
+        .collect();
+    let mut names = Vec::new();
+    for (name, mut child) in children {
+        assert!(child.wait().expect("it is ours").success());
+        names.push(name);
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let remove = docker.remove(&names);
+    let _ = Command::new(&remove.argv[0])
+        .args(&remove.argv[1..])
+        .output();
+    seconds
+}
+
+fn spawn(command: event::Command) -> Child {
+    let mut child = Command::new(&command.argv[0])
+        .args(&command.argv[1..])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("docker is installed");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    for part in command.stdin {
+        let bytes = match part {
+            event::Input::Bytes(bytes) => bytes,
+            event::Input::File(path) => std::fs::read(path).expect("the tree"),
+        };
+        stdin.write_all(&bytes).expect("the container takes it");
+    }
+    child
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn settings() -> Settings {
+    let cpus = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let machine = Machine {
+        cpus,
+        memory_bytes: u64::MAX,
+    };
+    match config::parse([], &|_| None, machine) {
+        Ok(Asked::Serve(settings)) => *settings,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn zig_init(version: &str) -> PathBuf {
+    let path = scratch("bench-init.tar.gz");
+    std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+    let script = "mkdir /tmp/hello && cd /tmp/hello && zig init >&2 && tar czf - .";
+    let made = Command::new("docker")
+        .args(["run", "--rm", "--network=none", "--pull=never", "--user=0"])
+        .args([&format!("zigcheck:{version}"), "bash", "-c", script])
+        .output()
+        .expect("docker is installed");
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    std::fs::write(&path, made.stdout).expect("a file");
+    path
+}
+
+// -- from the exit of a process to the verdict being served -----------------------------------
+
+/// Says when it is about to exit, as its last act.
+const STANDIN: &str = r#"#!/bin/bash
+case $1 in
+images) echo "zigcheck:0.16.0 sha256:standin" ;;
+run)
+    for word; do case $word in --label=zigcheck.build=*) build=${word#*.build=} ;; esac; done
+    while read -r -t 0.01 _; do :; done
+    echo "{\"build_id\":$build,\"build_status\":\"success\",\"test_status\":\"no_tests\",\"build_exit\":0}"
+    echo "${EPOCHREALTIME/./}" >"$0.$build" ;;
+esac
+"#;
+
+fn exit_to_verdict() {
+    let docker = scratch("bench-docker");
+    std::fs::write(&docker, STANDIN).expect("a file");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&docker, mode).expect("its owner");
+    let command = docker.display().to_string();
+    let flags = [
+        "--docker",
+        &command,
+        "--zig-versions",
+        "0.16.0",
+        "--max-builds",
+        "1",
+    ];
+    let server = Server::start("bench-standin", &flags);
+    let tree = server::archive("bench-tree", &[("build.zig", "")]);
+    let mut line = Line::open(&server);
+    let mut delays_ms = Vec::new();
+    for _ in 0..STANDIN_BUILDS {
+        let check = server.upload(&tree, "name=standin");
+        let value = server.get(&format!("/api/checks/{check}"));
+        let build = value["builds"][0]["id"].as_i64().expect("an id");
+        let path = format!("/api/builds/{build}");
+        while !line.get(&path).contains("\"state\":\"finished\"") {}
+        let served_us = unix_ns() / 1_000;
+        let said = std::fs::read_to_string(format!("{command}.{build}")).expect("its last act");
+        let exit_us: u128 = said.trim().parse().expect("a time");
+        delays_ms.push((served_us - exit_us) as f64 / 1_000.0);
+    }
+    delays_ms.sort_by(f64::total_cmp);
+    let at = |percent: usize| delays_ms[(delays_ms.len() - 1) * percent / 100];
+    println!("last act of a process to its verdict being served, {STANDIN_BUILDS} builds:");
+    println!(
+        "  p50 {:.2} ms, p99 {:.2} ms, worst {:.2} ms",
+        at(50),
+        at(99),
+        at(100)
+    );
+}
+
+/// One connection that stays open.
+struct Line(BufReader<TcpStream>);
+
+impl Line {
+    fn open(server: &Server) -> Line {
+        let address = server.url.trim_start_matches("http://");
+        let stream = TcpStream::connect(address).expect("the server listens");
+        stream.set_nodelay(true).expect("a socket");
+        Line(BufReader::new(stream))
+    }
+
+    fn get(&mut self, path: &str) -> String {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n");
+        self.0
+            .get_mut()
+            .write_all(request.as_bytes())
+            .expect("it is open");
+        let mut length = 0;
+        loop {
+            let mut head = String::new();
+            self.0.read_line(&mut head).expect("an answer");
+            let lower = head.to_ascii_lowercase();
+            if let Some(value) = lower.strip_prefix("content-length:") {
+                length = value.trim().parse().expect("a number");
+            }
+            if head.trim().is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body).expect("a body");
+        String::from_utf8(body).expect("JSON")
+    }
+}
