@@ -1,13 +1,11 @@
 //! What one connection has to send: answers, whole or as a stream, in bytes.
 
 use crate::buffer::Buffer;
+use crate::config::STREAM_LIMIT_BYTES;
 use crate::message::Response;
 
 // ---- limits ----
 
-/// Bytes of a stream waiting to be sent: some round trips' worth, and the price of a browser
-/// that never reads.
-pub const STREAM_LIMIT_BYTES: usize = 256 << 10;
 /// A chunk's frame with eight digits, and the last chunk.
 const CHUNK_FRAME_BYTES: usize = 8 + 2 + 2 + 5;
 

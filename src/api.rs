@@ -110,6 +110,7 @@ fn find(head: &Head) -> Result<(&'static Route, &str), Response> {
                 return Ok((route, part));
             }
             allowed.push(route.method);
+            allowed.extend((route.method == "GET").then_some("HEAD"));
         }
     }
     if allowed.is_empty() {
@@ -151,23 +152,27 @@ fn bad(sentence: &str) -> Response {
 }
 
 fn decode(part: &str) -> Option<String> {
-    // The part is a query's value in all but the plus sign.
-    let part = part.replace('+', "%2B");
+    // The part is a query's value in all but these two signs.
+    let part = part.replace('+', "%2B").replace('&', "%26");
     let pair = format!("x={part}");
     let (_, value) = form_urlencoded::parse(pair.as_bytes()).next()?;
-    Some(value.into_owned())
+    (!value.contains(char::REPLACEMENT_CHARACTER)).then(|| value.into_owned())
 }
 
-/// True for what may name a package: `[A-Za-z0-9._-]{1,100}`.
+/// True for what may name a package: `[A-Za-z0-9._-]{1,100}`, but for the two names that no path
+/// can hold.
 pub fn is_name(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    (1..=100).contains(&name.len()) && name.bytes().all(plain)
+    let fits = (1..=100).contains(&name.len());
+    fits && name.bytes().all(plain) && !matches!(name, "." | "..")
 }
 
 fn name_checked(name: String) -> Result<String, Response> {
     match is_name(&name) {
         true => Ok(name),
-        false => Err(bad("name: must be 1 to 100 of A-Z a-z 0-9 . _ -")),
+        false => Err(bad(
+            "name: must be 1 to 100 of A-Z a-z 0-9 . _ -, and not . or ..",
+        )),
     }
 }
 

@@ -1,22 +1,17 @@
 //! Does an uploaded tree stay inside itself? Its archive is read in slices, between other work.
 
+use crate::config::{
+    ENTRIES_LIMIT, MANIFEST_LIMIT_BYTES, PATH_LIMIT_BYTES, RECORDS_LIMIT_BYTES, UNPACK_LIMIT_BYTES,
+    UNPACKED_LIMIT_BYTES,
+};
 use std::io;
 use std::path::Path;
 
 use crate::tarhead::{Head, Kind, Overrides, TAR_BLOCK_BYTES, until_nul};
-use crate::tree::{PATH_LIMIT_BYTES, Tree, shown};
-use crate::unpack::{PULL_LIMIT_BYTES, Unpack};
+use crate::tree::{Tree, shown};
+use crate::unpack::Unpack;
 
 pub use crate::unpack::Format;
-
-/// The whole tar, unpacked: half of the room a build has for it, and an end for decompression bombs.
-pub const UNPACKED_LIMIT_BYTES: u64 = 512 * 1024 * 1024;
-/// Files, directories and links of one tree: each takes an inode, and so memory, where it is unpacked.
-pub const ENTRIES_LIMIT: u32 = 100_000;
-/// Of a `build.zig.zon` so much is looked at: real ones take a few KiB.
-pub const MANIFEST_LIMIT_BYTES: usize = 256 * 1024;
-/// The pax records of one head: names and times, and attributes that some systems add.
-pub const RECORDS_LIMIT_BYTES: u64 = 256 * 1024;
 
 const MANIFEST_NAME: &[u8] = b"build.zig.zon";
 
@@ -60,7 +55,7 @@ impl Check {
     /// Goes on for about `budget_bytes` of unpacked data: it ends with the first pull that reaches them.
     pub fn step(&mut self, budget_bytes: usize) -> Progress {
         let mut spent_bytes = 0;
-        let most = budget_bytes.clamp(1, PULL_LIMIT_BYTES);
+        let most = budget_bytes.clamp(1, UNPACK_LIMIT_BYTES);
         while self.verdict.is_none() && spent_bytes < budget_bytes.max(1) {
             match self.advance(most) {
                 Ok(Some(work_bytes)) => spent_bytes += work_bytes,

@@ -1,13 +1,9 @@
 //! The body of one request: where it ends, by length or by chunks, and whether it is too large.
 
+use crate::config::{CHUNK_LINE_LIMIT_BYTES, TRAILERS_LIMIT_BYTES};
 use crate::http::{Fault, Framing, fault};
 
 // ---- limits ----
-
-/// A chunk's size with its extensions, which nobody sends but who wants to waste our time.
-pub const CHUNK_LINE_LIMIT_BYTES: usize = 256;
-/// All trailer fields of one body; they are read and dropped.
-pub const TRAILERS_LIMIT_BYTES: usize = 8 << 10;
 
 /// One body on its way: knows where it is in its framing and how much more is allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]

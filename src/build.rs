@@ -190,7 +190,7 @@ impl Build {
             (Phase::Queued { .. }, Input::Start(kind)) => Some(self.run(kind, now_ms)),
             (Phase::Active { kind, job }, input) => {
                 let kind = *kind;
-                self.testing |= matches!(input, Input::Testing);
+                self.testing |= kind == Kind::Build && input == Input::Testing;
                 match advance(job, input, now_ms) {
                     Some(Order::End) => Some(Step::End(kind)),
                     Some(Order::Kill) => Some(Step::Kill(kind)),

@@ -1,21 +1,14 @@
 //! One client: its socket, its connection, the stream it watches, its time limits.
 
+use crate::config::{
+    BODY_STALL_LIMIT_MS, HEAD_LIMIT_MS, IDLE_LIMIT_MS, LINGER_LIMIT_MS, SEND_STALL_LIMIT_MS,
+    TURN_LIMIT_BYTES,
+};
 use crate::conn::{Conn, Incoming, Waiting};
 use crate::event::{Core, Event, Pull, Teller};
 use crate::message::Response;
-use crate::readiness::{Moved, Source, TURN_LIMIT_BYTES, spend};
+use crate::readiness::{Moved, Source, spend};
 use crate::slab::Key;
-
-/// From its first byte to the end of a request's head, however slowly it comes.
-const HEAD_LIMIT_MS: u64 = 10_000;
-/// Without a byte of a body that is on its way.
-const BODY_STALL_LIMIT_MS: u64 = 30_000;
-/// Between two requests, and before the first.
-const IDLE_LIMIT_MS: u64 = 60_000;
-/// Without a byte taken of what there is to send.
-const SEND_STALL_LIMIT_MS: u64 = 60_000;
-/// From the last byte sent to the client's hanging up.
-const LINGER_LIMIT_MS: u64 = 2_000;
 
 fn limit_ms(waiting: Waiting) -> Option<u64> {
     match waiting {

@@ -8,8 +8,63 @@ use std::path::PathBuf;
 /// Most clients at once. A connection costs about 1 KiB idle; 512 stay within a few megabytes
 /// even when each is in the middle of something.
 pub const CONNECTIONS_LIMIT: usize = 512;
+/// Most connections accepted in one turn, so that a burst does not hold up who is here.
+pub const ACCEPTS_LIMIT: usize = 64;
+/// Connections that wait to be accepted; a burst above it meets a delay, not a refusal.
+pub const BACKLOG: i32 = 512;
+/// Pause after an `accept` that failed for want of something (descriptors, memory): else it
+/// would be tried for ever, hot.
+pub const ACCEPT_PAUSE_MS: u64 = 1_000;
+/// Request line and headers together; the default of nginx and Node, and enough for any browser.
+pub const HEAD_LIMIT_BYTES: usize = 16 << 10;
+/// Browsers send about twenty.
+pub const HEADERS_LIMIT_COUNT: usize = 64;
+/// A chunk's size with its extensions, which nobody sends but who wants to waste our time.
+pub const CHUNK_LINE_LIMIT_BYTES: usize = 256;
+/// All trailer fields of one body; they are read and dropped.
+pub const TRAILERS_LIMIT_BYTES: usize = 8 << 10;
+/// One piece of a spooled body; as much as is read from a socket in one turn.
+pub const PIECE_LIMIT_BYTES: usize = 64 << 10;
+/// One head, and one piece of a body behind it.
+pub const INPUT_LIMIT_BYTES: usize = HEAD_LIMIT_BYTES + PIECE_LIMIT_BYTES;
+/// What is read and dropped behind an early answer. A client that gets a reset instead of time
+/// to stop never sees the answer.
+pub const LINGER_LIMIT_BYTES: usize = 1 << 20;
+/// Bytes of a stream waiting to be sent: some round trips' worth, and the price of a browser
+/// that never reads.
+pub const STREAM_LIMIT_BYTES: usize = 256 << 10;
+/// The next request waits while more than this is unsent, so that a client that asks and never
+/// reads costs this and one answer.
+pub const UNSENT_LIMIT_BYTES: usize = 64 << 10;
+/// From its first byte to the end of a request's head, however slowly it comes.
+pub const HEAD_LIMIT_MS: u64 = 10_000;
+/// Without a byte of a body that is on its way.
+pub const BODY_STALL_LIMIT_MS: u64 = 30_000;
+/// Between two requests, and before the first.
+pub const IDLE_LIMIT_MS: u64 = 60_000;
+/// Without a byte taken of what there is to send.
+pub const SEND_STALL_LIMIT_MS: u64 = 60_000;
+/// From the last byte sent to the client's hanging up.
+pub const LINGER_LIMIT_MS: u64 = 2_000;
+/// How long clients may take, at the end, to read what is left for them.
+pub const FAREWELL_LIMIT_MS: u64 = 5_000;
 /// Largest JSON body. The longest honest submission is well under 8 KiB.
 pub const JSON_LIMIT_BYTES: u64 = 64 << 10;
+
+// -- the turn --------------------------------------------------------------------------------------
+
+/// Events taken in one turn; more wait in the kernel.
+pub const EVENTS_LIMIT: usize = 256;
+/// Most children at once: far above slots and uploads, below the usual limit of 1024 open
+/// files, of which each takes four.
+pub const PROCESSES_LIMIT: usize = 128;
+/// Read and written of one source in one turn, at most, so that a flood delays its neighbours
+/// by microseconds. Also the capacity of a pipe.
+pub const TURN_LIMIT_BYTES: usize = 64 << 10;
+/// What a short read or write costs of that: else one byte at a time would be 65,536 calls.
+pub const CALL_COST_BYTES: usize = 4 << 10;
+/// Read of a file at once, on its way to a child's standard input: what a pipe holds.
+pub const FILE_PIECE_BYTES: usize = 64 << 10;
 
 // -- sources ----------------------------------------------------------------------------------
 
@@ -23,6 +78,36 @@ pub const FRAME_HEAD_LIMIT_BYTES: usize = 4 << 10;
 pub const CHECK_BUDGET_BYTES: usize = 1 << 20;
 /// Uploads being received or looked at, at once; each may hold `SOURCE_LIMIT_BYTES` of disk.
 pub const UPLOADS_LIMIT: usize = 8;
+
+// -- archives --------------------------------------------------------------------------------------
+
+/// The whole tar, unpacked: half of the room a build has for it, and an end for decompression bombs.
+pub const UNPACKED_LIMIT_BYTES: u64 = 512 * 1024 * 1024;
+/// Files, directories and links of one tree: each takes an inode, and so memory, where it is unpacked.
+pub const ENTRIES_LIMIT: u32 = 100_000;
+/// Of a `build.zig.zon` so much is looked at: real ones take a few KiB.
+pub const MANIFEST_LIMIT_BYTES: usize = 256 * 1024;
+/// The pax records of one head: names and times, and attributes that some systems add.
+pub const RECORDS_LIMIT_BYTES: u64 = 256 * 1024;
+/// What the kernel takes as a path, and no more.
+pub const PATH_LIMIT_BYTES: usize = 4096;
+/// Memory for the links of one tree, each counted with its path and what the set takes for it:
+/// ten thousand links of usual length. Real trees have a handful.
+pub const LINKS_LIMIT_BYTES: usize = 1024 * 1024;
+pub const LINK_COST_BYTES: usize = 64;
+/// A name in a message is no longer, in characters.
+pub const SHOWN_NAME_LIMIT_CHARS: usize = 100;
+/// What one pull gives at most: what a pipe gives at most, too.
+pub const UNPACK_LIMIT_BYTES: usize = 64 * 1024;
+/// Names and extra fields before gzip data; real ones are a file name long.
+pub const GZIP_HEAD_LIMIT_BYTES: usize = 64 * 1024;
+/// What a gzip member costs at least, in bytes of work: a file may hold millions of empty ones.
+pub const GZIP_MEMBER_COST_BYTES: usize = 4 * 1024;
+/// How far back a frame may reach, and so the memory it takes, as a power of two: 8 MiB, what zstd
+/// uses up to its level 19.
+pub const ZSTD_WINDOW_LIMIT_LOG2: u32 = 23;
+/// What a frame costs at least, in bytes of work: a file may hold millions of empty ones.
+pub const ZSTD_FRAME_COST_BYTES: usize = 4 * 1024;
 
 // -- jobs -------------------------------------------------------------------------------------
 
@@ -51,6 +136,19 @@ pub const RETRY_PAUSE_MS: [u64; 2] = [2_000, 8_000];
 /// bytes; at a minute each this is a day's work for one slot.
 pub const QUEUE_LIMIT: usize = 1_000;
 
+// -- logs ------------------------------------------------------------------------------------------
+
+/// What the log of one build may take on disk (a cut line of a finished log comes on top).
+pub const LOG_LIMIT_BYTES: u64 = LOG_HEAD_BYTES + LOG_TAIL_BYTES;
+/// Kept from the start: where the first error of a compiler stands.
+pub const LOG_HEAD_BYTES: u64 = 1024 * 1024;
+/// Kept from the end: where the summary stands. Larger than the head, as floods come late.
+pub const LOG_TAIL_BYTES: u64 = 3 * 1024 * 1024;
+/// One step of copying, and of looking backwards for line ends: what a pipe gives at most.
+pub const LOG_STEP_BYTES: u64 = 64 * 1024;
+/// No cut line is longer (20 digits and 30 letters): the room a reader needs to get past a cut.
+pub const CUT_LINE_LIMIT_BYTES: usize = 64;
+
 // -- engine -----------------------------------------------------------------------------------
 
 /// How long an answer of the engine stays good enough to accept a submission on.
@@ -75,6 +173,13 @@ pub const PIDS_LIMIT: u32 = 512;
 pub const RECORD_LIMIT_BYTES: usize = 64 << 10;
 /// Longest `error_log` kept.
 pub const ERROR_LOG_LIMIT_BYTES: usize = 16 << 10;
+
+// -- what people see -------------------------------------------------------------------------------
+
+/// Lines of the first errors shown under a verdict.
+pub const SHOWN_ERRORS_LIMIT_LINES: usize = 6;
+/// Longest of them, in characters: what fits a terminal.
+pub const SHOWN_ERROR_LIMIT_CHARS: usize = 160;
 
 /// Where the server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -264,18 +369,19 @@ fn settings(
     let data = value("data")
         .or_else(|| env("STATE_DIRECTORY").filter(|d| !d.is_empty()))
         .unwrap_or_else(|| "data".to_string());
+    let data = filled("data", data)?;
     let memory_bytes = memory(&or("memory", "2g"))?;
     Ok(Settings {
         listen: listen(&or("listen", "127.0.0.1:3000"))?,
         data: PathBuf::from(data),
-        docker: or("docker", "docker"),
+        docker: filled("docker", or("docker", "docker"))?,
         zig_versions: versions(value("zig-versions"))?,
         max_builds: max_builds(value("max-builds"), memory_bytes, machine)?,
         memory_bytes,
         cpus: cpus(&or("cpus", "2"), machine)?,
         build_timeout_ms: seconds("build-timeout", &or("build-timeout", "1200"))?,
         silence_timeout_ms: seconds("silence-timeout", &or("silence-timeout", "300"))?,
-        fetch_network: or("fetch-network", "bridge"),
+        fetch_network: filled("fetch-network", or("fetch-network", "bridge"))?,
         allow_hosts: hosts(&or("allow-hosts", ALLOW_HOSTS))?,
         log_level: log_level(&or("log-level", "info"))?,
     })
@@ -283,6 +389,13 @@ fn settings(
 
 fn bad(flag: &str, value: &str, allowed: &str) -> String {
     format!("--{flag} {value}: must be {allowed}")
+}
+
+fn filled(flag: &str, value: String) -> Result<String, String> {
+    match value.is_empty() {
+        true => Err(bad(flag, &value, "not empty")),
+        false => Ok(value),
+    }
 }
 
 fn listen(value: &str) -> Result<Listen, String> {
@@ -374,10 +487,14 @@ fn hosts(value: &str) -> Result<Hosts, String> {
     if value.trim() == "*" {
         return Ok(Hosts::Any);
     }
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']');
+    // A port has no say in which host it is; only an IPv6 address, in brackets, holds colons.
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-');
+    let v6 = |name: &str| name.starts_with('[') && name.ends_with(']');
+    let is_host = |name: &str| !name.is_empty() && (v6(name) || name.bytes().all(plain));
     let names: Vec<String> = value.split(',').map(|n| n.trim().to_string()).collect();
-    if names.iter().any(|n| n.is_empty() || !n.bytes().all(plain)) {
-        return Err(bad("allow-hosts", value, "host names with commas, or *"));
+    if !names.iter().all(|name| is_host(name)) {
+        let allowed = "host names without ports, with commas, or *";
+        return Err(bad("allow-hosts", value, allowed));
     }
     Ok(Hosts::These(names))
 }

@@ -21,19 +21,16 @@
 //! The caller's part: after `receive`, `half_closed`, `sent`, and every answer, call `next`
 //! until it gives nothing; send `output`; close when `is_done`.
 
+use crate::config::{PIECE_LIMIT_BYTES, UNSENT_LIMIT_BYTES};
 use std::mem;
 
 use crate::answer::Answers;
 use crate::body::Body;
 use crate::http::{Fault, Framing};
-use crate::intake::{Intake, PIECE_LIMIT_BYTES};
+use crate::intake::Intake;
 use crate::message::{Admission, Head, Request, Response};
 
 // ---- limits ----
-
-/// The next request waits while more than this is unsent, so that a client that asks and never
-/// reads costs this and one answer.
-pub const UNSENT_LIMIT_BYTES: usize = 64 << 10;
 
 /// What came from the client, for the app.
 #[derive(Debug, PartialEq, Eq)]

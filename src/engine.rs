@@ -123,8 +123,12 @@ impl Engine {
         }
     }
 
-    /// Takes the answer to what was asked last, and says what to ask next.
+    /// Takes the answer to what was asked last, and says what to ask next. Where nothing was
+    /// asked, an answer says nothing.
     pub fn answer(&mut self, answer: Answer, now_ms: u64) -> Option<Ask> {
+        if !self.is_asking() {
+            return None;
+        }
         let text = match answer {
             Ok(text) => text,
             Err(why) => {

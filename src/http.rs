@@ -1,13 +1,9 @@
 //! The head of one HTTP/1 request, out of bytes: what is asked, and where the body ends.
 
+use crate::config::{HEAD_LIMIT_BYTES, HEADERS_LIMIT_COUNT};
 use crate::message::Head;
 
 // ---- limits ----
-
-/// Request line and headers together; the default of nginx and Node, and enough for any browser.
-pub const HEAD_LIMIT_BYTES: usize = 16 << 10;
-/// Browsers send about twenty.
-pub const HEADERS_LIMIT_COUNT: usize = 64;
 
 /// Why a request cannot be served: the status and the one sentence of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,17 +2,10 @@
 
 use crate::body::Body;
 use crate::buffer::Buffer;
+use crate::config::{INPUT_LIMIT_BYTES, LINGER_LIMIT_BYTES, PIECE_LIMIT_BYTES};
 use crate::http::{self, Fault, ReadHead};
 
 // ---- limits ----
-
-/// One piece of a spooled body; as much as is read from a socket in one turn.
-pub const PIECE_LIMIT_BYTES: usize = 64 << 10;
-/// One head, and one piece of a body behind it.
-pub const INPUT_LIMIT_BYTES: usize = http::HEAD_LIMIT_BYTES + PIECE_LIMIT_BYTES;
-/// What is read and dropped behind an early answer. A client that gets a reset instead of time
-/// to stop never sees the answer.
-pub const LINGER_LIMIT_BYTES: usize = 1 << 20;
 
 #[derive(Debug)]
 pub struct Intake {
@@ -88,7 +81,7 @@ impl Intake {
         let bytes = self.input.as_slice();
         let fresh = &bytes[self.looked..];
         let first = self.looked == 0 && !bytes.is_empty();
-        let full = bytes.len() >= http::HEAD_LIMIT_BYTES;
+        let full = bytes.len() >= crate::config::HEAD_LIMIT_BYTES;
         self.looked = bytes.len();
         if !(first || full || self.ended || fresh.contains(&b'\n')) {
             return Ok(None);

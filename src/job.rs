@@ -127,15 +127,15 @@ impl Job {
     }
 
     pub fn exited(&mut self, exit: Exit, now_ms: u64) {
-        if matches!(exit, Exit::NotStarted(_)) {
-            self.stdout_open = false;
-            self.stderr_open = false;
-        }
         let why = match self.phase {
             Phase::Running => None,
             Phase::Killing { why, .. } => Some(why),
             Phase::Draining { .. } | Phase::Ended(_) => return,
         };
+        if matches!(exit, Exit::NotStarted(_)) {
+            self.stdout_open = false;
+            self.stderr_open = false;
+        }
         self.phase = Phase::Draining {
             end: End {
                 exit: Some(exit),

@@ -1,6 +1,7 @@
 //! The socket the server listens on (an address, a path, or one handed over by systemd), and
 //! the door that lets clients in through it.
 
+use crate::config::{ACCEPT_PAUSE_MS, BACKLOG, Listen};
 use std::env;
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -14,16 +15,10 @@ use mio::event::Event;
 use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
 
-use crate::config::Listen;
 use crate::readiness::Source;
 
-/// Connections that wait to be accepted; a burst above it meets a delay, not a refusal.
-const BACKLOG: i32 = 512;
 /// Where systemd puts the first socket it hands over: sd_listen_fds(3).
 const FIRST_HANDED_FD: RawFd = 3;
-/// Pause after an `accept` that failed for want of something (descriptors, memory): else it
-/// would be tried for ever, hot.
-const ACCEPT_PAUSE_MS: u64 = 1_000;
 
 pub struct Listener {
     pub fd: OwnedFd,

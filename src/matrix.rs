@@ -1,12 +1,8 @@
 //! The matrix of a check as plain text: one line for each toolchain, the first errors under it.
 
+use crate::config::{SHOWN_ERROR_LIMIT_CHARS, SHOWN_ERRORS_LIMIT_LINES};
 use crate::store::{BuildRow, CheckRow};
 use crate::verdict::{BuildStatus, TestStatus};
-
-/// Lines of the first errors shown under a verdict.
-const ERROR_LINES: usize = 6;
-/// Longest of them, in characters: what fits a terminal.
-const ERROR_LINE_CHARS: usize = 160;
 
 /// What a toolchain's line says, in words: the verdict, and what stands behind it.
 pub fn words(build: &BuildRow) -> (&'static str, String) {
@@ -60,7 +56,7 @@ pub fn matrix(check: &CheckRow, builds: &[BuildRow]) -> String {
         if !is_good {
             let lines = build.error_log.lines().map(printable);
             let lines = lines.filter(|line| !line.trim().is_empty());
-            for line in lines.take(ERROR_LINES) {
+            for line in lines.take(SHOWN_ERRORS_LIMIT_LINES) {
                 text += &format!("             {line}\n");
             }
         }
@@ -72,5 +68,5 @@ pub fn matrix(check: &CheckRow, builds: &[BuildRow]) -> String {
 fn printable(line: &str) -> String {
     let plain = |c: char| if c == '\t' { ' ' } else { c };
     let plain = line.chars().map(plain).filter(|c| !c.is_control());
-    plain.take(ERROR_LINE_CHARS).collect()
+    plain.take(SHOWN_ERROR_LIMIT_CHARS).collect()
 }

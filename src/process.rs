@@ -1,5 +1,6 @@
 //! One child: three pipes, a pidfd, its end.
 
+use crate::config::{FILE_PIECE_BYTES, TURN_LIMIT_BYTES};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,11 +15,9 @@ use rustix::fs::OFlags;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::event::{Command, Core, Event, Exit, Input, JobId, Pipe, Teller};
-use crate::readiness::{Kind, Moved, Source, TURN_LIMIT_BYTES, spend, token};
+use crate::readiness::{Kind, Moved, Source, spend, token};
 use crate::slab::Key;
 
-/// Read of a file at once, on its way to a child's standard input: what a pipe holds.
-const FILE_PIECE_BYTES: usize = 64 << 10;
 /// A socket that was handed to us is no business of our children.
 const NOT_INHERITED: [&str; 4] = [
     "LISTEN_FDS",

@@ -2,6 +2,9 @@
 
 mod settle;
 
+use crate::config::{
+    ACCEPTS_LIMIT, CONNECTIONS_LIMIT, EVENTS_LIMIT, PROCESSES_LIMIT, TURN_LIMIT_BYTES,
+};
 use std::io::ErrorKind;
 use std::mem;
 use std::os::fd::OwnedFd;
@@ -14,19 +17,8 @@ use crate::clock::{Clock, http_date};
 use crate::event::{Core, Event, Exit, JobId, Teller};
 use crate::listen::{Door, Listener};
 use crate::process::Process;
-use crate::readiness::{Kind, Moved, Source, TURN_LIMIT_BYTES, named_by, token, token_of_one};
+use crate::readiness::{Kind, Moved, Source, named_by, token, token_of_one};
 use crate::slab::{Key, Slab};
-
-/// Most clients at once. A connection costs about 1 KiB idle; 512 stay within a few megabytes
-/// even when each is in the middle of something.
-const CONNECTIONS_LIMIT: usize = 512;
-/// Most children at once: far above slots and uploads, below the usual limit of 1024 open
-/// files, of which each takes four.
-const PROCESSES_LIMIT: usize = 128;
-/// Most connections accepted in one turn, so that a burst does not hold up who is here.
-const ACCEPTS_LIMIT: usize = 64;
-/// Events taken in one turn; more wait in the kernel.
-const EVENTS_LIMIT: usize = 256;
 
 /// Runs the core until it says that it has stopped. An error ends everything: one line.
 /// `stops` gives a byte for each wish to stop.

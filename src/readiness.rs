@@ -3,6 +3,7 @@
 //! The poll tells an edge once, so the flags are set by its events and cleared only by a call
 //! that would have blocked. They live in here: nobody else can clear them.
 
+use crate::config::CALL_COST_BYTES;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -12,12 +13,6 @@ use mio::{Interest, Registry, Token};
 use rustix::io::{Errno, retry_on_intr};
 
 use crate::slab::Key;
-
-/// Read and written of one source in one turn, at most, so that a flood delays its neighbours
-/// by microseconds. Also the capacity of a pipe.
-pub const TURN_LIMIT_BYTES: usize = 64 << 10;
-/// What a short read or write costs of that: else one byte at a time would be 65,536 calls.
-const CALL_COST_BYTES: usize = 4 << 10;
 
 /// What is left of `budget` after one call that moved `count` bytes.
 pub fn spend(budget: usize, count: usize) -> usize {

@@ -1,4 +1,5 @@
-//! One source on its way to disk: counted, hashed, named by its hash when whole; and the framed files they come in.
+//! One source on its way to disk: counted, hashed, named by its hash when whole; and the framed
+//! files they come in.
 
 use std::fs::{self, File};
 use std::io::{self, Write};

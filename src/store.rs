@@ -208,7 +208,7 @@ impl Store {
             &format!("SELECT count(*) FROM packages{}", terms.sql()),
             &terms,
         )?;
-        let sql = format!("{PACKAGE}{}{}", terms.sql(), ordered(sort, page));
+        let sql = format!("{PACKAGE}{}{}", terms.sql(), ordered(sort, "id", page));
         let rows = self.rows(&sql, &terms, package_row)?;
         Ok((rows, total))
     }
@@ -344,7 +344,8 @@ impl Store {
     }
 
     /// Ends a build with its verdict, which becomes the latest of its package and toolchain. An
-    /// error of ours replaces no verdict on the package, only the want of one.
+    /// error of ours replaces no verdict on the package, only the want of one; and a build that was
+    /// overtaken replaces none of a later build.
     pub fn finish_build(&mut self, end: &Finished, at: i64) -> Result<()> {
         let verdict = end.verdict;
         let status = verdict.build_status.as_str();
@@ -372,7 +373,8 @@ impl Store {
             last_checked = ?5, build_id = ?1 \
             WHERE (package_id, zig_version) = (SELECT c.package_id, b.zig_version FROM builds b \
                 JOIN checks c ON c.id = b.check_id WHERE b.id = ?1) \
-            AND (?2 <> 'error' OR build_status IN ('pending', 'error'))";
+            AND (?2 <> 'error' OR build_status IN ('pending', 'error')) \
+            AND (coalesce(build_id, 0) <= ?1 OR build_status = 'error')";
         db.prepare_cached(sql)?.execute(params![
             end.build,
             status,
@@ -417,7 +419,7 @@ impl Store {
         terms.and("b.state = ?", filter.state.map(|s| s.as_str().to_string()));
         let from = "SELECT count(*) FROM builds b JOIN checks c ON c.id = b.check_id";
         let total = self.count(&format!("{from}{}", terms.sql()), &terms)?;
-        let sql = format!("{BUILD}{}{}", terms.sql(), ordered(sort, page));
+        let sql = format!("{BUILD}{}{}", terms.sql(), ordered(sort, "b.id", page));
         let rows = self.rows(&sql, &terms, build_row)?;
         Ok((rows, total))
     }
@@ -449,17 +451,13 @@ fn contains(part: &str) -> String {
     pattern + "%"
 }
 
-fn ordered(sort: Sort, page: Page) -> String {
+/// `row` is the column of the row number: it makes the order total, so that no page repeats or
+/// skips a row.
+fn ordered(sort: Sort, row: &str, page: Page) -> String {
     let down = if sort.down { "DESC" } else { "ASC" };
     let skip = (page.page - 1)
         .saturating_mul(page.limit)
         .min(i64::MAX as u64);
     let (column, limit) = (sort.column, page.limit);
-    // The row number makes the order total, so that no page repeats or skips a row.
-    let row = if column.starts_with("b.") {
-        "b.id"
-    } else {
-        "id"
-    };
     format!(" ORDER BY {column} {down}, {row} {down} LIMIT {limit} OFFSET {skip}")
 }

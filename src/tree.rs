@@ -1,16 +1,8 @@
 //! Names in a tree that must not leave it: what a path, a symbolic link or a hard link may say.
 
+use crate::config::{LINK_COST_BYTES, LINKS_LIMIT_BYTES, PATH_LIMIT_BYTES, SHOWN_NAME_LIMIT_CHARS};
 use std::collections::BTreeSet;
 use std::ops::Bound;
-
-/// What the kernel takes as a path, and no more.
-pub const PATH_LIMIT_BYTES: usize = 4096;
-/// Memory for the links of one tree, each counted with its path and what the set takes for it:
-/// ten thousand links of usual length. Real trees have a handful.
-pub const LINKS_LIMIT_BYTES: usize = 1024 * 1024;
-const LINK_COST_BYTES: usize = 64;
-/// A name in a message is no longer, in characters.
-pub const SHOWN_NAME_LIMIT_CHARS: usize = 100;
 
 /// The symbolic links seen so far. No one is below another, so that the nearest before a path decides.
 #[derive(Debug, Default)]

@@ -1,5 +1,6 @@
 //! A file unpacked in bounded pulls: as it is, from gzip or from zstd, as its first bytes say.
 
+use crate::config::{GZIP_HEAD_LIMIT_BYTES, GZIP_MEMBER_COST_BYTES, UNPACK_LIMIT_BYTES};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -7,13 +8,6 @@ use std::path::Path;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use crate::zstd::Unzstd;
-
-/// What one pull gives at most: what a pipe gives at most, too.
-pub const PULL_LIMIT_BYTES: usize = 64 * 1024;
-/// Names and extra fields before gzip data; real ones are a file name long.
-pub const GZIP_HEAD_LIMIT_BYTES: usize = 64 * 1024;
-/// What a gzip member costs at least, in bytes of work: a file may hold millions of empty ones.
-pub const GZIP_MEMBER_COST_BYTES: usize = 4 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -55,7 +49,7 @@ enum Codec {
 
 impl Unpack {
     pub fn open(path: &Path) -> io::Result<Unpack> {
-        let mut source = BufReader::with_capacity(PULL_LIMIT_BYTES, File::open(path)?);
+        let mut source = BufReader::with_capacity(UNPACK_LIMIT_BYTES, File::open(path)?);
         let format = Format::of(source.fill_buf()?);
         let codec = match format {
             Format::Tar => Codec::Plain,

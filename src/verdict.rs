@@ -249,7 +249,10 @@ fn read_record(line: &[u8], build: i64) -> Result<Record, Unusable> {
     };
     // A status that its own exit code contradicts was not written by our runner.
     let agrees = |exit: &Value, success: bool| exit.as_i64().map(|code| code == 0) == Some(success);
-    if build_status == BuildStatus::Success && !agrees(&value["build_exit"], true) {
+    let built = build_status == BuildStatus::Success;
+    // A build that was not even begun has no exit code.
+    let begun = built || !value["build_exit"].is_null();
+    if begun && !agrees(&value["build_exit"], built) {
         return Err(broken("build_exit"));
     }
     let tested = matches!(test_status, Some(TestStatus::Success | TestStatus::Failed));
@@ -262,7 +265,7 @@ fn read_record(line: &[u8], build: i64) -> Result<Record, Unusable> {
         return Err(broken("test_exit"));
     }
     // Every build that succeeded goes on to its tests, and no other does.
-    if (build_status == BuildStatus::Success) != test_status.is_some() {
+    if built != test_status.is_some() {
         return Err(broken("test_status"));
     }
     let flag = |name: &str| value[name].as_bool();
@@ -351,7 +354,8 @@ fn from_record(record: Record, deps: Dependencies) -> Verdict {
             Some(short.unwrap_or(tests))
         }
         (BuildStatus::Success, _) => None,
-        _ if !record.build_zig => Some(Reason::NoBuildZig),
+        // A source that did not fit was not looked into.
+        _ if !record.build_zig => Some(short.unwrap_or(Reason::NoBuildZig)),
         _ => Some(short.unwrap_or(match deps {
             Dependencies::Refused => Reason::DependencyUnavailable,
             Dependencies::Unreachable => {

@@ -1,15 +1,10 @@
 //! A zstd stream, unpacked in bounded pulls.
 
+use crate::config::{ZSTD_FRAME_COST_BYTES, ZSTD_WINDOW_LIMIT_LOG2};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
-
-/// How far back a frame may reach, and so the memory it takes, as a power of two: 8 MiB, what zstd
-/// uses up to its level 19.
-pub const ZSTD_WINDOW_LIMIT_LOG2: u32 = 23;
-/// What a frame costs at least, in bytes of work: a file may hold millions of empty ones.
-const ZSTD_FRAME_COST_BYTES: usize = 4 * 1024;
 
 pub struct Unzstd {
     decoder: Decoder<'static>,

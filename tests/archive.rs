@@ -11,7 +11,8 @@ use pack::{
 };
 use seed::Seed;
 use std::fs;
-use zigcheck::archive::{ENTRIES_LIMIT, Format, Progress, UNPACKED_LIMIT_BYTES, names_a_url};
+use zigcheck::archive::{Format, Progress, names_a_url};
+use zigcheck::config::{ENTRIES_LIMIT, UNPACKED_LIMIT_BYTES};
 
 fn refused(entries: &[Vec<u8>], expected: &str) {
     let reason = bad("refused", &tar(entries));

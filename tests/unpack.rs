@@ -9,8 +9,8 @@ use pack::{file, good, gzip, path, run, tar, zstd};
 use seed::Seed;
 use std::fs;
 use zigcheck::archive::Progress;
+use zigcheck::config::ZSTD_WINDOW_LIMIT_LOG2;
 use zigcheck::unpack::Unpack;
-use zigcheck::zstd::ZSTD_WINDOW_LIMIT_LOG2;
 
 /// All that comes out, and the most work of one pull.
 fn unpack(bytes: &[u8], most: usize) -> Result<(Vec<u8>, usize), String> {

@@ -1,5 +1,6 @@
 //! The second half of a turn: commit -> start and kill -> write -> free. And the last of all.
 
+use crate::config::FAREWELL_LIMIT_MS;
 use std::mem;
 use std::time::Duration;
 
@@ -9,9 +10,6 @@ use crate::event::{Action, Command, Core, JobId};
 use crate::message::Response;
 use crate::process::Process;
 use crate::slab::Key;
-
-/// How long clients may take, at the end, to read what is left for them.
-const FAREWELL_LIMIT_MS: u64 = 5_000;
 
 impl<C: Core> Reactor<'_, C> {
     /// An error says that nothing of this turn was saved; it was answered so, and is the end.

@@ -1,8 +1,8 @@
 //! What goes out over one connection: whole answers, streams, and how it closes.
 
 use crate::play::{ANOTHER, DATE, Play, Said, any_way, only, played, request, whole};
-use zigcheck::answer::STREAM_LIMIT_BYTES;
-use zigcheck::conn::{Conn, Incoming, UNSENT_LIMIT_BYTES, Waiting};
+use zigcheck::config::{STREAM_LIMIT_BYTES, UNSENT_LIMIT_BYTES};
+use zigcheck::conn::{Conn, Incoming, Waiting};
 use zigcheck::message::{Admission, Head, Response};
 
 #[test]

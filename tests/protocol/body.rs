@@ -1,7 +1,8 @@
 //! Body framing: every case whole, byte by byte, and with bytes behind it.
 
 use crate::random::Random;
-use zigcheck::body::{Body, TRAILERS_LIMIT_BYTES};
+use zigcheck::body::Body;
+use zigcheck::config::TRAILERS_LIMIT_BYTES;
 use zigcheck::http::Framing;
 
 /// How reading a body came out.

@@ -1,7 +1,8 @@
 //! Request heads: what is taken, what is refused and how, and that it does not matter in how
 //! many pieces they come.
 
-use zigcheck::http::{Fault, Framing, HEAD_LIMIT_BYTES, ReadHead, read_head};
+use zigcheck::config::HEAD_LIMIT_BYTES;
+use zigcheck::http::{Fault, Framing, ReadHead, read_head};
 
 /// What every prefix gives is "more", until the whole gives this.
 fn read(text: &[u8]) -> Result<ReadHead, Fault> {

@@ -1,9 +1,8 @@
 //! A connection played by hand: bytes in some pieces go in, a small app answers, and what was
 //! said and sent is written down. What must hold at all times is asserted at every step.
 
-use zigcheck::answer::STREAM_LIMIT_BYTES;
+use zigcheck::config::{INPUT_LIMIT_BYTES, PIECE_LIMIT_BYTES, STREAM_LIMIT_BYTES};
 use zigcheck::conn::{Conn, Incoming, Waiting};
-use zigcheck::intake::{INPUT_LIMIT_BYTES, PIECE_LIMIT_BYTES};
 use zigcheck::message::{Admission, Head, Response};
 
 pub const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";

@@ -1,0 +1,41 @@
+//! Requests, and what is read from them.
+#![allow(dead_code)]
+
+#[path = "settings.rs"]
+mod settings;
+
+use serde_json::Value;
+use settings::settings;
+use zigcheck::api::{Call, read};
+use zigcheck::message::{Head, Request, Response};
+
+/// The versions of the server that is asked.
+pub const VERSIONS: [&str; 2] = ["0.16.0", "0.15.2"];
+
+pub fn request(method: &str, target: &str, body: &[u8]) -> Request {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let head = Head {
+        method: method.to_string(),
+        path: path.to_string(),
+        query: query.to_string(),
+        headers: Vec::new(),
+    };
+    Request {
+        head,
+        body: body.to_vec(),
+        spooled: false,
+    }
+}
+
+pub fn answer(request: &Request) -> Result<Call, Response> {
+    read(request, &settings(&["--zig-versions=0.16.0,0.15.2"]))
+}
+
+/// The sentence of an answer with that status.
+#[track_caller]
+pub fn refused(status: u16, request: &Request) -> String {
+    let response = answer(request).unwrap_err();
+    let value: Value = serde_json::from_slice(&response.body).unwrap();
+    assert_eq!(response.status, status, "{value}");
+    value["error"].as_str().unwrap().to_string()
+}

@@ -1,0 +1,355 @@
+//! One life of a build as seen from outside: by what went in and what came out alone. Every claim
+//! of the machine is checked on the way.
+
+use zigcheck::build::{Build, Input, JobLimits, Kind, Settled, State, Step};
+use zigcheck::config::{ATTEMPTS_LIMIT, DRAIN_GRACE_MS, KILL_GRACE_MS, RETRY_PAUSE_MS};
+use zigcheck::event::{Exit, Pipe};
+use zigcheck::job::{End, Limits, Why};
+use zigcheck::verdict::{BuildStatus, Reason, Verdict};
+
+/// All different, so that no limit can stand in for another.
+pub const LIMITS: JobLimits = JobLimits {
+    fetch: limits([5_000, 4_500, 7]),
+    build: limits([8_000, 3_000, 3]),
+    look: limits([4_000, 3_900, 11]),
+};
+
+const fn limits([total_ms, silence_ms, output_bytes]: [u64; 3]) -> Limits {
+    Limits {
+        total_ms,
+        silence_ms,
+        output_bytes,
+    }
+}
+
+fn limits_of(kind: Kind) -> Limits {
+    match kind {
+        Kind::Source | Kind::Fetch => LIMITS.fetch,
+        Kind::Build => LIMITS.build,
+        Kind::Look => LIMITS.look,
+    }
+}
+
+/// A job as seen from outside.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Watched {
+    kind: Kind,
+    started: u64,
+    heard: u64,
+    bytes: u64,
+    /// The first exit, and when.
+    exit: Option<(Exit, u64)>,
+    /// Why it was to be ended, and when.
+    why: Option<(Why, u64)>,
+    killed: bool,
+    open: (bool, bool),
+}
+
+impl Watched {
+    fn new(kind: Kind, now: u64) -> Watched {
+        Watched {
+            kind,
+            started: now,
+            heard: now,
+            bytes: 0,
+            exit: None,
+            why: None,
+            killed: false,
+            open: (true, true),
+        }
+    }
+
+    /// When time alone must move it.
+    fn due(&self) -> u64 {
+        let limits = limits_of(self.kind);
+        match (&self.exit, self.why) {
+            (Some((_, at)), _) => at + DRAIN_GRACE_MS,
+            (None, Some((_, at))) => at + KILL_GRACE_MS,
+            (None, None) => (self.started + limits.total_ms).min(self.heard + limits.silence_ms),
+        }
+    }
+
+    fn has_ended(&self, now: u64, time_told: bool) -> bool {
+        let drained = self.open == (false, false) || (time_told && now >= self.due());
+        self.killed || (self.exit.is_some() && drained)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum At {
+    Waiting(u64),
+    Running(Watched),
+    Settling(Kind),
+    Over,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Life {
+    machine: Build,
+    pub at: At,
+    first: Kind,
+    attempt: u32,
+    testing: bool,
+    now: u64,
+}
+
+fn error() -> Verdict {
+    Verdict::error(Reason::Lost, "")
+}
+
+fn failed() -> Verdict {
+    Verdict::failed(Reason::CompileError, "")
+}
+
+/// Everything a job of that kind may be told to have given.
+fn answers(kind: Kind) -> Vec<Settled> {
+    let mut all = vec![Settled::Verdict(error()), Settled::Final(error())];
+    match kind {
+        Kind::Source | Kind::Fetch => {
+            all.extend([Settled::Fetched, Settled::Final(failed())]);
+        }
+        Kind::Build => {
+            let (reason, build_status) = (None, BuildStatus::Success);
+            let success = Verdict {
+                reason,
+                build_status,
+                ..failed()
+            };
+            all.extend([
+                Settled::Look,
+                Settled::Verdict(success),
+                Settled::Verdict(failed()),
+            ]);
+        }
+        Kind::Look => all.push(Settled::Verdict(failed())),
+    }
+    all
+}
+
+impl Life {
+    pub fn new(first: Kind) -> Life {
+        Life {
+            machine: Build::new(1, LIMITS),
+            at: At::Waiting(0),
+            first,
+            attempt: 1,
+            testing: false,
+            now: 50,
+        }
+    }
+
+    /// What it can be told next: what a running job may do, or else what moves it on.
+    pub fn letters(&self, of_job: &[(u64, Input)]) -> Vec<(u64, Input)> {
+        match &self.at {
+            At::Waiting(from) => {
+                let pause = from.saturating_sub(self.now);
+                vec![(pause, Input::Start(self.first))]
+            }
+            At::Running(_) => of_job.to_vec(),
+            At::Settling(kind) => {
+                let answers = answers(*kind).into_iter();
+                answers.map(|given| (1, Input::Settled(given))).collect()
+            }
+            At::Over => Vec::new(),
+        }
+    }
+
+    /// The life after that input, as the shell would drive it; every claim is checked.
+    pub fn told(&self, after_ms: u64, input: &Input) -> Life {
+        let mut life = self.clone();
+        life.now += after_ms;
+        let now = life.now;
+        let mut over = false;
+        if let At::Running(job) = &mut life.at {
+            match input {
+                Input::Output(bytes) => {
+                    job.heard = now;
+                    job.bytes += *bytes as u64;
+                    let limit = limits_of(job.kind).output_bytes;
+                    over = job.bytes > limit && job.why.is_none() && job.exit.is_none();
+                }
+                Input::Eof(Pipe::Stdout) => job.open.0 = false,
+                Input::Eof(Pipe::Stderr) => job.open.1 = false,
+                Input::Exited(exit) if job.exit.is_none() => {
+                    if matches!(exit, Exit::NotStarted(_)) {
+                        job.open = (false, false);
+                    }
+                    job.exit = Some((exit.clone(), now));
+                }
+                Input::Testing => life.testing |= job.kind == Kind::Build,
+                _ => {}
+            }
+        }
+        let timed = *input == Input::Time;
+        let overdue = |at: &At| {
+            matches!(at, At::Running(job) if job.has_ended(now, timed)
+                || (job.exit.is_none() && (over || (timed && now >= job.due()))))
+        };
+        let must_move = overdue(&life.at) || matches!(input, Input::Start(_) | Input::Settled(_));
+        let mut step = life.machine.step(input.clone(), now);
+        assert_eq!(step.is_some(), must_move, "{input:?} in {self:?}");
+        while let Some(made) = step {
+            life.made(made, input);
+            step = life.machine.settle();
+        }
+        life.agrees();
+        life
+    }
+
+    /// Checks one step against what may come at this point.
+    fn made(&mut self, step: Step, input: &Input) {
+        let now = self.now;
+        match (&mut self.at, step) {
+            (At::Running(job), Step::End(kind)) => {
+                assert_eq!((kind, &job.exit, job.why), (job.kind, &None, None));
+                let limits = limits_of(kind);
+                let why = if job.bytes > limits.output_bytes {
+                    Why::OutputLimit
+                } else if now >= job.started + limits.total_ms {
+                    Why::Timeout
+                } else {
+                    assert!(now >= job.heard + limits.silence_ms, "nothing was passed");
+                    Why::Silent
+                };
+                job.why = Some((why, now));
+            }
+            (At::Running(job), Step::Kill(kind)) => {
+                assert_eq!((kind, job.killed), (job.kind, false));
+                assert!(
+                    job.why.is_some() || job.exit.is_some(),
+                    "never asked to end"
+                );
+                assert!(now >= job.due(), "killed too early");
+                job.killed = true;
+            }
+            (At::Running(job), Step::Settle(kind, end)) => {
+                let seen = End {
+                    exit: job.exit.as_ref().map(|(exit, _)| exit.clone()),
+                    why: job.why.map(|(why, _)| why),
+                };
+                assert_eq!((kind, end), (job.kind, seen));
+                // A pipe that is still open is let go of before.
+                assert!(job.killed || job.open == (false, false), "left open");
+                self.at = At::Settling(kind);
+            }
+            (At::Waiting(from), Step::Run(kind)) => {
+                assert_eq!((kind, now >= *from), (self.first, true));
+                self.at = At::Running(Watched::new(kind, now));
+            }
+            (At::Settling(kind), step) => {
+                let Input::Settled(given) = input else {
+                    panic!("{step:?} without an answer");
+                };
+                let retried = self.attempt < ATTEMPTS_LIMIT;
+                self.at = match (*kind, given, step) {
+                    (Kind::Source, Settled::Fetched, Step::Ready) => At::Over,
+                    (Kind::Fetch, Settled::Fetched, Step::Run(next @ Kind::Build))
+                    | (Kind::Build, Settled::Look, Step::Run(next @ Kind::Look)) => {
+                        At::Running(Watched::new(next, now))
+                    }
+                    (_, Settled::Verdict(given), Step::Retry { error, at_ms }) => {
+                        assert_eq!((given.build_status, &error), (BuildStatus::Error, given));
+                        assert!(retried, "more attempts than there may be");
+                        assert_eq!(at_ms, now + RETRY_PAUSE_MS[self.attempt as usize - 1]);
+                        self.attempt += 1;
+                        self.testing = false;
+                        At::Waiting(at_ms)
+                    }
+                    (_, Settled::Verdict(given), Step::Finish(verdict)) => {
+                        assert!(!retried || given.build_status != BuildStatus::Error);
+                        assert_eq!(&verdict, given);
+                        At::Over
+                    }
+                    (_, Settled::Final(given), Step::Finish(verdict)) => {
+                        assert_eq!(&verdict, given);
+                        At::Over
+                    }
+                    (kind, given, step) => panic!("{kind:?} gave {given:?}: {step:?}"),
+                };
+            }
+            (at, step) => panic!("{step:?} in {at:?}"),
+        }
+    }
+
+    /// What the machine says of itself is what was seen of it.
+    fn agrees(&self) {
+        let machine = &self.machine;
+        let (state, deadline, from) = match &self.at {
+            At::Waiting(from) => (State::Queued, None, Some(*from)),
+            At::Over => (State::Finished, None, None),
+            At::Running(Watched { kind, .. }) | At::Settling(kind) => {
+                let state = match kind {
+                    Kind::Source | Kind::Fetch => State::Fetching,
+                    Kind::Build | Kind::Look if self.testing => State::Testing,
+                    Kind::Build | Kind::Look => State::Building,
+                };
+                let due = match &self.at {
+                    At::Running(job) => Some(job.due()),
+                    _ => None,
+                };
+                (state, due, None)
+            }
+        };
+        let said = (machine.state(), machine.deadline_ms());
+        assert_eq!(said, (state, deadline), "{self:?}");
+        let said = (machine.not_before_ms(), machine.attempt());
+        assert_eq!(said, (from, self.attempt), "{self:?}");
+    }
+
+    /// What does not fit changes nothing.
+    pub fn is_deaf_to_strays(&self) {
+        let mut strays = vec![Input::Start(Kind::Build)];
+        if !matches!(self.at, At::Running(_)) {
+            strays.extend(noises().into_iter().map(|(_, input)| input));
+        }
+        if !matches!(self.at, At::Settling(_)) {
+            strays.extend(answers(Kind::Build).into_iter().map(Input::Settled));
+        }
+        if matches!(self.at, At::Waiting(_)) {
+            strays.remove(0);
+        }
+        for stray in strays {
+            let mut machine = self.machine.clone();
+            let said = machine.step(stray.clone(), self.now + 1);
+            assert_eq!((said, machine.settle()), (None, None), "{stray:?}");
+            assert_eq!(machine, self.machine, "{stray:?} changed something");
+        }
+    }
+
+    /// Time alone ends a job: by its limit, by giving up, by draining, and never early.
+    pub fn ends_by_time_alone(&self) {
+        let mut life = self.clone();
+        for _ in 0..2 {
+            let At::Running(job) = &life.at else { return };
+            let wait = job.due().saturating_sub(life.now);
+            if wait > 0 {
+                let early = life.told(wait - 1, &Input::Time);
+                assert_eq!(early.at, life.at, "time did something before it was due");
+            }
+            life = life.told(wait, &Input::Time);
+        }
+        assert!(matches!(life.at, At::Settling(_)), "{life:?} does not end");
+    }
+}
+
+/// Everything a running job and the clock may do.
+pub fn noises() -> Vec<(u64, Input)> {
+    let not_started = Exit::NotStarted("no such program".to_string());
+    vec![
+        (1, Input::Output(1)),
+        (0, Input::Output(12)),
+        (9_000, Input::Output(1)),
+        (0, Input::Testing),
+        (0, Input::Eof(Pipe::Stdout)),
+        (1, Input::Eof(Pipe::Stderr)),
+        (1, Input::Exited(Exit::Code(0))),
+        (9_000, Input::Exited(Exit::Code(125))),
+        (0, Input::Exited(Exit::Code(137))),
+        (0, Input::Exited(not_started)),
+        (1, Input::Time),
+        (DRAIN_GRACE_MS, Input::Time),
+        (LIMITS.build.silence_ms, Input::Time),
+        (LIMITS.build.total_ms, Input::Time),
+        (KILL_GRACE_MS, Input::Time),
+    ]
+}

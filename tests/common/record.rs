@@ -1,0 +1,72 @@
+//! Result records as runners write them, and what is made of them.
+#![allow(dead_code)]
+
+use serde_json::{Value, json};
+use zigcheck::event::Exit;
+use zigcheck::job::{End, Why};
+use zigcheck::verdict::{
+    BuildStatus, Dependencies, Judgement, Reason, Records, TestStatus, Verdict, judge,
+};
+
+pub const BUILD: i64 = 7;
+
+/// The record of a build that succeeded with its tests.
+pub fn good() -> Value {
+    json!({
+        "build_id": BUILD, "package_name": "p", "zig_version": "0.16.0",
+        "start_time": "2025-01-01T00:00:00Z", "end_time": "2025-01-01T00:00:09Z",
+        "build_status": "success", "test_status": "success", "compiled": 3,
+        "tests_passed": 5, "tests_total": 6, "build_exit": 0, "test_exit": 0,
+        "error_log": "", "peak_memory_bytes": 9_000_000, "build_zig": true,
+        "compile_failures": 0, "oom_kills": 0, "disk_full": false
+    })
+}
+
+/// The good record with some fields set otherwise.
+pub fn with(fields: Value) -> Value {
+    let mut record = good();
+    for (name, value) in fields.as_object().unwrap() {
+        record[name] = value.clone();
+    }
+    record
+}
+
+/// The record of a build that failed, with some fields set otherwise.
+pub fn failed_with(fields: Value) -> Value {
+    let mut record = with(json!({
+        "build_status": "failed", "test_status": null, "build_exit": 1, "test_exit": null,
+        "tests_passed": null, "tests_total": null, "error_log": "error: no"
+    }));
+    for (name, value) in fields.as_object().unwrap() {
+        record[name] = value.clone();
+    }
+    record
+}
+
+pub fn line(record: &Value) -> Vec<u8> {
+    format!("{record}\n").into_bytes()
+}
+
+pub fn end(exit: Exit, why: Option<Why>) -> End {
+    let exit = Some(exit);
+    End { exit, why }
+}
+
+pub fn judged(bytes: &[u8], end: &End, deps: Dependencies) -> Judgement {
+    let mut records = Records::default();
+    records.take(bytes);
+    judge(BUILD, end, &mut records, deps)
+}
+
+/// The verdict on an exit with 0 after those bytes.
+pub fn verdict(bytes: &[u8]) -> Verdict {
+    match judged(bytes, &end(Exit::Code(0), None), Dependencies::Ready) {
+        Judgement::Verdict(verdict) => verdict,
+        Judgement::Look => panic!("an exit with 0 needs no look"),
+    }
+}
+
+pub fn of(record: &Value) -> (BuildStatus, Option<TestStatus>, Option<Reason>) {
+    let verdict = verdict(&line(record));
+    (verdict.build_status, verdict.test_status, verdict.reason)
+}

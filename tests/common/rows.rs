@@ -1,0 +1,73 @@
+//! Databases to try things on.
+#![allow(dead_code)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use zigcheck::store::{NewPackage, Page, Sort, Store};
+
+/// A database that lives as long as the value.
+pub fn in_memory() -> Store {
+    Store::on(Connection::open_in_memory().unwrap()).unwrap()
+}
+
+/// Where a database lives: in memory, or in a file that is made anew.
+pub struct Place(Option<PathBuf>);
+
+impl Place {
+    pub fn on_disk(name: &str) -> Place {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join("store")
+            .join(name);
+        let _ = fs::remove_dir_all(&directory);
+        fs::create_dir_all(&directory).unwrap();
+        Place(Some(directory.join("zigcheck.db")))
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.as_deref().unwrap()
+    }
+
+    pub fn open(&self) -> Store {
+        match &self.0 {
+            None => in_memory(),
+            Some(path) => Store::open(path).unwrap(),
+        }
+    }
+
+    /// The same database after its turn was committed; one in a file is closed and opened again.
+    pub fn again(&self, mut store: Store) -> Store {
+        store.commit().unwrap();
+        match &self.0 {
+            None => store,
+            Some(path) => {
+                drop(store);
+                Store::open(path).unwrap()
+            }
+        }
+    }
+}
+
+pub fn everywhere(name: &str, test: fn(&Place)) {
+    test(&Place(None));
+    test(&Place::on_disk(name));
+}
+
+/// A package of that name, and a URL of it.
+pub fn new(name: &str) -> NewPackage {
+    NewPackage {
+        name: name.to_string(),
+        url: format!("https://github.com/x/{name}"),
+        ..NewPackage::default()
+    }
+}
+
+pub fn page(page: u64, limit: u64) -> Page {
+    Page { page, limit }
+}
+
+pub fn up(column: &'static str) -> Sort {
+    let down = false;
+    Sort { column, down }
+}

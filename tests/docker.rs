@@ -1,0 +1,305 @@
+//! The argument lists of containers, and what an engine's answers mean.
+
+#[path = "common/settings.rs"]
+mod settings;
+
+use serde_json::{Value, json};
+use settings::settings;
+use std::path::PathBuf;
+use zigcheck::docker::{self, Docker, SourceFile, Task};
+use zigcheck::event::{Command, Input};
+use zigcheck::verdict::Container;
+
+const URL: &str = "https://github.com/a/b";
+
+fn file(name: &str) -> SourceFile {
+    SourceFile {
+        path: PathBuf::from(name),
+        format: "tar.zst".to_string(),
+        bytes: 12,
+        sha256: "ab".repeat(32),
+    }
+}
+
+/// The three commands that make a container: fetch the source, the dependencies, build.
+fn containers(flags: &[&str]) -> [Command; 3] {
+    let docker = Docker::new(&settings(flags), "d1");
+    let source = file("/s/source");
+    let dependencies = file("/s/dependencies");
+    let mut task = Task {
+        build: 7,
+        attempt: 2,
+        package: "p",
+        zig_version: "0.16.0",
+        source: &source,
+        dependencies: None,
+    };
+    let fetch = docker.fetch_dependencies(&task);
+    task.dependencies = Some(&dependencies);
+    [
+        docker.fetch_source(3, 1, "0.15.2", URL, Some("v1")),
+        fetch,
+        docker.build(&task),
+    ]
+}
+
+/// The one word that begins so, without its beginning.
+#[track_caller]
+fn value<'c>(command: &'c Command, flag: &str) -> &'c str {
+    let mut found = command
+        .argv
+        .iter()
+        .filter_map(|word| word.strip_prefix(flag));
+    let value = found
+        .next()
+        .unwrap_or_else(|| panic!("no {flag} in {:?}", command.argv));
+    assert_eq!(found.next(), None, "{flag} twice");
+    value
+}
+
+#[test]
+fn a_build_has_no_network_whatever_the_settings() {
+    for network in ["bridge", "host", "none", "mine"] {
+        let flag = format!("--fetch-network={network}");
+        let [source, fetch, build] = containers(&[&flag]);
+        assert_eq!(value(&build, "--network="), "none");
+        assert_eq!(value(&source, "--network="), network);
+        assert_eq!(value(&fetch, "--network="), network);
+        assert!(
+            !build
+                .argv
+                .iter()
+                .any(|word| word == "--net" || word.starts_with("--net="))
+        );
+    }
+}
+
+#[test]
+fn every_container_is_held_in_the_same_bounds() {
+    let flags = ["--memory=512m", "--cpus=1.5", "--docker=podman"];
+    for command in containers(&flags) {
+        assert_eq!(command.argv[..2], ["podman", "run"]);
+        let memory = (512u64 << 20).to_string();
+        assert_eq!(value(&command, "--memory="), memory);
+        assert_eq!(
+            value(&command, "--memory-swap="),
+            memory,
+            "no swap beside it"
+        );
+        assert_eq!(value(&command, "--cpus="), "1.5");
+        assert_eq!(value(&command, "--pids-limit="), "512");
+        assert_eq!(value(&command, "--pull="), "never");
+        assert_eq!(value(&command, "--user="), "1000:1000");
+        assert_eq!(value(&command, "--cap-drop="), "ALL");
+        assert_eq!(value(&command, "--security-opt="), "no-new-privileges");
+        for word in ["--read-only", "--interactive", "--init"] {
+            assert_eq!(value(&command, word), "");
+        }
+        // The disk is a part of the memory, and leaves some of it.
+        let tmpfs = value(&command, "--tmpfs=/work:");
+        assert!(tmpfs.contains(&format!("size={},", 256 << 20)), "{tmpfs}");
+        assert!(
+            tmpfs.contains("nosuid") && tmpfs.contains("nodev"),
+            "{tmpfs}"
+        );
+    }
+}
+
+#[test]
+fn nothing_of_the_host_is_given_to_a_container() {
+    let given = [
+        "-v",
+        "--volume",
+        "--mount",
+        "--privileged",
+        "--device",
+        "--cap-add",
+        "--pid",
+        "--ipc",
+        "--uts",
+        "--userns",
+        "--env",
+        "-e",
+        "--env-file",
+        "--publish",
+        "-p",
+        "--volumes-from",
+        "--rm",
+        "--tty",
+        "-t",
+        "--add-host",
+        "--group-add",
+        "--restart",
+    ];
+    for command in containers(&[]) {
+        for word in &command.argv {
+            let name = word.split('=').next().unwrap_or("");
+            assert!(!given.contains(&name), "{word}");
+        }
+    }
+}
+
+#[test]
+fn names_and_labels_tell_whose_a_container_is() {
+    let [source, fetch, build] = containers(&[]);
+    assert_eq!(value(&build, "--name="), "zigcheck-7-2");
+    assert_eq!(value(&build, "--name="), docker::build_container(7, 2));
+    assert_eq!(value(&fetch, "--name="), docker::fetch_container(7, 2));
+    assert_eq!(value(&source, "--name="), docker::source_container(3, 1));
+    for command in [&fetch, &build] {
+        assert_eq!(value(command, "--label=zigcheck.build="), "7");
+    }
+    assert_eq!(value(&source, "--label=zigcheck.check="), "3");
+    for command in [&source, &fetch, &build] {
+        assert_eq!(value(command, "--label=zigcheck.data="), "d1");
+    }
+    let mut names: Vec<String> = [(1, 11), (11, 1), (1, 1)]
+        .into_iter()
+        .flat_map(|(id, attempt)| {
+            [
+                docker::build_container(id, attempt),
+                docker::fetch_container(id, attempt),
+                docker::source_container(id, attempt),
+            ]
+        })
+        .collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), 9, "two containers of one name: {names:?}");
+}
+
+#[test]
+fn what_runs_in_a_container_comes_behind_the_image() {
+    let behind = |command: &Command, image: &str| {
+        let at = command.argv.iter().position(|word| word == image).unwrap();
+        command.argv[at + 1..].to_vec()
+    };
+    let [source, fetch, build] = containers(&[]);
+    assert_eq!(
+        behind(&build, "zigcheck:0.16.0"),
+        ["/usr/lib/zigcheck/build"]
+    );
+    assert_eq!(
+        behind(&fetch, "zigcheck:0.16.0"),
+        ["/usr/lib/zigcheck/fetch-deps"]
+    );
+    let script = "/usr/lib/zigcheck/fetch-source";
+    assert_eq!(behind(&source, "zigcheck:0.15.2"), [script, URL, "v1"]);
+    let docker = Docker::new(&settings(&[]), "d1");
+    let bare = docker.fetch_source(3, 1, "0.15.2", URL, None);
+    assert_eq!(behind(&bare, "zigcheck:0.15.2"), [script, URL]);
+}
+
+#[test]
+fn a_container_reads_its_task_and_then_its_files() {
+    let [source, fetch, build] = containers(&[]);
+    assert_eq!(source.stdin, []);
+    let part = json!({"bytes": 12, "sha256": "ab".repeat(32), "format": "tar.zst"});
+    let head = |deps: Value| {
+        json!({
+            "build_id": 7, "package_name": "p", "zig_version": "0.16.0",
+            "source": part, "deps": deps
+        })
+    };
+    let deps = json!({"bytes": 12, "sha256": "ab".repeat(32)});
+    let input = |name: &str| Input::File(PathBuf::from(name));
+    for (command, head, files) in [
+        (fetch, head(Value::Null), vec![input("/s/source")]),
+        (
+            build,
+            head(deps),
+            vec![input("/s/source"), input("/s/dependencies")],
+        ),
+    ] {
+        let Input::Bytes(line) = &command.stdin[0] else {
+            panic!("{:?}", command.stdin)
+        };
+        let (end, line) = line.split_last().unwrap();
+        assert_eq!(
+            (*end, line.contains(&b'\n')),
+            (b'\n', false),
+            "the head is one line"
+        );
+        assert_eq!(serde_json::from_slice::<Value>(line).unwrap(), head);
+        assert_eq!(command.stdin[1..], files);
+    }
+}
+
+#[test]
+fn short_commands_touch_only_what_is_ours() {
+    let docker = Docker::new(&settings(&[]), "d1");
+    let names = ["zigcheck-1-1".to_string(), "zigcheck-2-1".to_string()];
+    for (command, words) in [
+        (
+            docker.list_images(),
+            "images --no-trunc --format={{.Repository}}:{{.Tag}} {{.ID}} zigcheck",
+        ),
+        (
+            docker.list_containers(),
+            "ps --all --filter=label=zigcheck.data=d1 --format={{.Names}}",
+        ),
+        (
+            docker.remove(&names),
+            "rm --force --volumes zigcheck-1-1 zigcheck-2-1",
+        ),
+        (docker.kill(&names[0]), "kill zigcheck-1-1"),
+        (
+            docker.look(&names[0]),
+            "inspect --type=container --format={{.State.OOMKilled}} {{.State.Status}} \
+             {{.State.ExitCode}} zigcheck-1-1",
+        ),
+    ] {
+        assert_eq!(command.argv.join(" "), format!("docker {words}"));
+        assert_eq!(command.stdin, []);
+    }
+}
+
+#[test]
+fn images_are_known_by_version_and_id() {
+    let answer = "zigcheck:0.16.0 sha256:aa\nlocalhost/zigcheck:0.15.2 sha256:bb\r\n\n\
+        localhost:5000/x/zigcheck:0.14.1 sha256:cc\nnot-zigcheck:0.1.0 sha256:dd\n\
+        zigcheck/other:0.2.0 sha256:ee\nnonsense\nzigcheck sha256:ff\n";
+    let images = docker::images(answer);
+    let mut known: Vec<(&str, &str)> = images
+        .iter()
+        .map(|(v, id)| (v.as_str(), id.as_str()))
+        .collect();
+    known.sort();
+    let wanted = [
+        ("0.14.1", "sha256:cc"),
+        ("0.15.2", "sha256:bb"),
+        ("0.16.0", "sha256:aa"),
+    ];
+    assert_eq!(known, wanted);
+    assert!(docker::images("").is_empty());
+}
+
+#[test]
+fn containers_are_listed_one_a_line() {
+    assert_eq!(
+        docker::containers("zigcheck-1-1\n\n zigcheck-2-1 \r\n"),
+        ["zigcheck-1-1", "zigcheck-2-1"]
+    );
+    assert!(docker::containers("\n \n").is_empty());
+}
+
+#[test]
+fn a_look_says_how_a_container_ended() {
+    assert_eq!(
+        docker::container("true exited 137\n"),
+        Container::OutOfMemory
+    );
+    let other = Container::Other("the container is exited 137".to_string());
+    assert_eq!(docker::container("false exited 137\n"), other);
+    for answer in [
+        "",
+        "\n",
+        "true",
+        "false",
+        "Error: no such object: x",
+        "TRUE exited 1",
+        "<no value> x 1",
+    ] {
+        assert_eq!(docker::container(answer), Container::Unknown, "{answer}");
+    }
+}

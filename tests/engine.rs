@@ -1,0 +1,330 @@
+//! What is known of the engine, and the short commands that find it out.
+
+use zigcheck::config::{
+    DRAIN_GRACE_MS, ENGINE_FRESH_MS, ENGINE_OUTPUT_LIMIT_BYTES, ENGINE_RETRY_MS, ENGINE_TIMEOUT_MS,
+    KILL_GRACE_MS,
+};
+use zigcheck::engine::{Answer, Ask, Engine};
+use zigcheck::errand::Errands;
+use zigcheck::event::{Action, Command, Exit, JobId, Pipe};
+use zigcheck::outbox::Outbox;
+
+fn ok(text: &str) -> Answer {
+    Ok(text.to_string())
+}
+
+fn no_answer() -> Answer {
+    Err("no engine".to_string())
+}
+
+/// An engine that was asked and has nothing left to sweep.
+fn ready(now: u64) -> Engine {
+    let mut engine = Engine::new();
+    assert_eq!(engine.wake(), Some(Ask::Images));
+    assert_eq!(
+        engine.answer(ok("zigcheck:0.16.0 sha256:aa"), now),
+        Some(Ask::Containers)
+    );
+    assert_eq!(engine.answer(ok(""), now), None);
+    assert!(engine.is_ready());
+    engine
+}
+
+#[test]
+fn nothing_starts_before_what_was_left_over_is_removed() {
+    let mut engine = Engine::new();
+    assert_eq!(
+        (engine.is_ready(), engine.known(0), engine.retry_ms()),
+        (false, None, Some(0))
+    );
+    assert_eq!(engine.wake(), Some(Ask::Images));
+    assert_eq!(
+        engine.answer(ok("zigcheck:0.16.0 sha256:aa"), 10),
+        Some(Ask::Containers)
+    );
+    let left = Ask::Remove(vec!["zigcheck-1-1".to_string(), "zigcheck-2-1".to_string()]);
+    assert_eq!(
+        engine.answer(ok("zigcheck-1-1\nzigcheck-2-1\n"), 20),
+        Some(left)
+    );
+    assert!(engine.is_asking() && !engine.is_ready() && engine.known(20).is_none());
+    assert_eq!(engine.answer(ok("zigcheck-1-1\nzigcheck-2-1\n"), 30), None);
+    assert!(engine.is_ready() && !engine.is_asking());
+    assert_eq!((engine.latest(), engine.retry_ms()), (Ok(()), None));
+    assert_eq!(
+        (engine.image("0.16.0"), engine.image("0.15.2")),
+        (Some("sha256:aa"), None)
+    );
+}
+
+#[test]
+fn it_is_swept_once_and_not_again() {
+    let mut engine = ready(0);
+    assert_eq!(engine.wake(), Some(Ask::Images));
+    assert_eq!(engine.answer(ok("zigcheck:0.15.2 sha256:bb"), 10), None);
+    assert!(engine.is_ready());
+    assert_eq!(
+        (engine.image("0.16.0"), engine.image("0.15.2")),
+        (None, Some("sha256:bb"))
+    );
+    // Not even after it was away.
+    engine.wake();
+    engine.answer(no_answer(), 20);
+    engine.wake();
+    assert_eq!(engine.answer(ok(""), 30), None);
+    assert!(engine.is_ready());
+}
+
+#[test]
+fn a_sweep_that_failed_is_done_again_from_its_beginning() {
+    for answers in [&[][..], &[ok("zigcheck-1-1")]] {
+        let mut engine = Engine::new();
+        engine.wake();
+        engine.answer(ok(""), 0);
+        for answer in answers {
+            engine.answer(answer.clone(), 0);
+        }
+        assert_eq!(engine.answer(no_answer(), 0), None);
+        assert_eq!(
+            (engine.is_ready(), engine.latest()),
+            (false, Err("no engine"))
+        );
+        assert_eq!(engine.wake(), Some(Ask::Images));
+        assert_eq!(engine.answer(ok(""), 0), Some(Ask::Containers));
+    }
+}
+
+#[test]
+fn an_absent_engine_is_asked_after_growing_pauses() {
+    let mut engine = Engine::new();
+    let mut pauses = Vec::new();
+    for _ in 0..9 {
+        assert_eq!(engine.wake(), Some(Ask::Images));
+        assert_eq!(
+            (engine.wake(), engine.retry_ms()),
+            (None, None),
+            "asked twice at once"
+        );
+        engine.answer(no_answer(), 500);
+        pauses.push(engine.retry_ms().unwrap() - 500);
+    }
+    let (first, longest) = ENGINE_RETRY_MS;
+    assert_eq!(pauses[..4], [first, 2 * first, 4 * first, 8 * first]);
+    assert_eq!(pauses[7..], [longest, longest]);
+    // Once it answers, the pauses begin anew.
+    engine.wake();
+    engine.answer(ok(""), 0);
+    engine.answer(ok(""), 0);
+    engine.wake();
+    engine.answer(no_answer(), 0);
+    assert_eq!(engine.retry_ms(), Some(first));
+}
+
+#[test]
+fn an_answer_is_good_for_a_while_only() {
+    let engine = ready(100);
+    assert_eq!(engine.known(100), Some(Ok(())));
+    assert_eq!(engine.known(100 + ENGINE_FRESH_MS - 1), Some(Ok(())));
+    assert_eq!(engine.known(100 + ENGINE_FRESH_MS), None);
+    // Old is not absent: what waits may start.
+    assert!(engine.is_ready());
+}
+
+#[test]
+fn doubt_ends_what_was_known_but_not_what_is_being_asked() {
+    let mut engine = ready(0);
+    engine.doubt();
+    assert_eq!(
+        (engine.is_ready(), engine.known(0), engine.retry_ms()),
+        (false, None, Some(0))
+    );
+    assert!(engine.latest().is_err());
+    assert_eq!(engine.wake(), Some(Ask::Images));
+    engine.doubt();
+    assert!(engine.is_asking());
+    assert_eq!(engine.wake(), None, "asked twice at once");
+    engine.answer(no_answer(), 7);
+    engine.doubt();
+    assert_eq!(
+        engine.retry_ms(),
+        Some(7 + ENGINE_RETRY_MS.0),
+        "doubt forgot the pause"
+    );
+}
+
+#[test]
+fn an_answer_that_nobody_asked_for_says_nothing() {
+    for answer in [ok("zigcheck:9 sha256:ff"), no_answer()] {
+        let mut engine = ready(0);
+        assert_eq!(engine.answer(answer.clone(), 9), None);
+        assert_eq!((engine.is_ready(), engine.image("9")), (true, None));
+        engine.doubt();
+        assert_eq!(engine.answer(answer.clone(), 9), None);
+        assert_eq!((engine.is_ready(), engine.retry_ms()), (false, Some(0)));
+        engine.wake();
+        engine.answer(no_answer(), 9);
+        assert_eq!(engine.answer(answer, 99), None);
+        assert_eq!(engine.retry_ms(), Some(9 + ENGINE_RETRY_MS.0));
+    }
+}
+
+// -- errands ----------------------------------------------------------------------------------
+
+/// One errand that was started at time 0.
+struct Sent {
+    errands: Errands,
+    out: Outbox,
+    job: JobId,
+}
+
+fn sent(answered: bool) -> Sent {
+    let (mut errands, mut out) = (Errands::default(), Outbox::default());
+    let argv = vec!["docker".to_string(), "images".to_string()];
+    let command = Command {
+        argv,
+        stdin: Vec::new(),
+    };
+    errands.start(command.clone(), answered, &mut out, 0);
+    let Some(Action::Spawn {
+        job,
+        command: spawned,
+    }) = out.take()
+    else {
+        panic!("nothing was started");
+    };
+    assert_eq!((spawned, out.take()), (command, None));
+    assert!(errands.owns(job) && !errands.owns(JobId(job.0 + 1)) && !errands.is_empty());
+    Sent { errands, out, job }
+}
+
+impl Sent {
+    fn say(&mut self, pipe: Pipe, bytes: &[u8]) {
+        self.errands.output(self.job, pipe, bytes, 1);
+    }
+
+    fn close(&mut self) -> Option<Answer> {
+        let first = self.errands.eof(self.job, Pipe::Stderr);
+        first.or_else(|| self.errands.eof(self.job, Pipe::Stdout))
+    }
+
+    fn exit(&mut self, exit: Exit) -> Option<Answer> {
+        self.errands.exited(self.job, exit, 5)
+    }
+
+    fn time(&mut self, now: u64) -> (Vec<Answer>, Option<Action>) {
+        let answers = self.errands.time(&mut self.out, now);
+        (answers, self.out.take())
+    }
+}
+
+#[test]
+fn an_errand_answers_when_it_has_exited_and_its_pipes_have_ended() {
+    for exit_first in [true, false] {
+        let mut sent = sent(true);
+        sent.say(Pipe::Stdout, b"a\n");
+        sent.say(Pipe::Stderr, b"a warning\n");
+        sent.say(Pipe::Stdout, b"b\n");
+        let (early, answer) = match exit_first {
+            true => (sent.exit(Exit::Code(0)), sent.close()),
+            false => (sent.close(), sent.exit(Exit::Code(0))),
+        };
+        assert_eq!((early, answer), (None, Some(ok("a\nb\n"))));
+        assert!(sent.errands.is_empty() && !sent.errands.owns(sent.job));
+        assert_eq!(
+            (sent.errands.deadline_ms(), sent.time(1 << 40)),
+            (None, (vec![], None))
+        );
+    }
+}
+
+#[test]
+fn an_errand_that_failed_says_its_last_words() {
+    let of = |stderr: &[u8], exit: Exit| {
+        let mut sent = sent(true);
+        sent.say(Pipe::Stdout, b"out\n");
+        sent.say(Pipe::Stderr, stderr);
+        let early = sent.close();
+        early.or_else(|| sent.exit(exit)).unwrap().unwrap_err()
+    };
+    assert_eq!(of(b"first\n last \n\n", Exit::Code(1)), "last");
+    assert_eq!(of(b"\xff\n", Exit::Signal(9)), "\u{fffd}");
+    assert!(of(b"", Exit::Code(3)).contains('3'));
+    let mut sent = sent(true);
+    let answer = sent.exit(Exit::NotStarted("no such program".to_string()));
+    assert_eq!(answer, Some(Err("no such program".to_string())));
+}
+
+#[test]
+fn an_errand_keeps_no_more_output_than_the_limit() {
+    let limit = ENGINE_OUTPUT_LIMIT_BYTES;
+    for piece in [1 << 16, limit - 1, limit, limit + 1] {
+        let mut sent = sent(true);
+        for _ in 0..=2 * limit / piece {
+            sent.say(Pipe::Stdout, &vec![b'x'; piece]);
+            sent.say(Pipe::Stderr, &vec![b'y'; piece]);
+        }
+        sent.close();
+        let answer = sent.exit(Exit::Code(0)).unwrap().unwrap();
+        assert_eq!((answer.len(), answer.contains('y')), (limit, false));
+    }
+}
+
+#[test]
+fn an_errand_that_takes_too_long_is_killed_and_answers_without() {
+    let mut sent = sent(true);
+    let job = sent.job;
+    // Output does not make it live longer.
+    sent.say(Pipe::Stdout, b"x");
+    assert_eq!(sent.errands.deadline_ms(), Some(ENGINE_TIMEOUT_MS));
+    assert_eq!(sent.time(ENGINE_TIMEOUT_MS - 1), (vec![], None));
+    assert_eq!(
+        sent.time(ENGINE_TIMEOUT_MS),
+        (vec![], Some(Action::Kill { job }))
+    );
+    let given_up = ENGINE_TIMEOUT_MS + KILL_GRACE_MS;
+    assert_eq!(sent.errands.deadline_ms(), Some(given_up));
+    let (answers, _) = sent.time(given_up);
+    assert!(
+        matches!(&answers[..], [Err(why)] if why.contains("20 s")),
+        "{answers:?}"
+    );
+    // What comes late is of nobody.
+    sent.say(Pipe::Stdout, b"x");
+    assert_eq!((sent.close(), sent.exit(Exit::Code(0))), (None, None));
+}
+
+#[test]
+fn an_exit_after_the_kill_is_no_answer_either() {
+    let mut sent = sent(true);
+    sent.say(Pipe::Stdout, b"zigcheck:0.16.0 sha256:aa");
+    sent.time(ENGINE_TIMEOUT_MS);
+    sent.close();
+    assert!(sent.exit(Exit::Code(0)).unwrap().is_err());
+}
+
+#[test]
+fn a_pipe_that_stays_open_after_the_exit_is_not_waited_for_long() {
+    let mut sent = sent(true);
+    sent.say(Pipe::Stdout, b"x");
+    assert_eq!(sent.exit(Exit::Code(0)), None);
+    assert_eq!(sent.errands.deadline_ms(), Some(5 + DRAIN_GRACE_MS));
+    assert_eq!(sent.time(5 + DRAIN_GRACE_MS - 1), (vec![], None));
+    let job = sent.job;
+    assert_eq!(
+        sent.time(5 + DRAIN_GRACE_MS),
+        (vec![ok("x")], Some(Action::Kill { job }))
+    );
+    assert!(sent.errands.is_empty());
+}
+
+#[test]
+fn an_errand_that_nobody_waits_for_gives_no_answer() {
+    let mut one = sent(false);
+    one.close();
+    assert_eq!(one.exit(Exit::Code(0)), None);
+    assert!(one.errands.is_empty());
+    let mut one = sent(false);
+    one.time(ENGINE_TIMEOUT_MS);
+    assert_eq!(one.time(ENGINE_TIMEOUT_MS + KILL_GRACE_MS).0, []);
+    assert!(one.errands.is_empty());
+}

@@ -1,0 +1,80 @@
+//! The columns of the database that others rely on, and the words they hold.
+
+#[path = "common/rows.rs"]
+mod rows;
+
+use rows::{Place, in_memory};
+use std::collections::BTreeSet;
+use zigcheck::build::State;
+use zigcheck::store::Finished;
+use zigcheck::verdict::{Reason, Verdict};
+
+#[test]
+fn the_tables_keep_the_columns_that_others_rely_on() {
+    let place = Place::on_disk("columns");
+    drop((place.open(), place.open()));
+    let db = rusqlite::Connection::open(place.path()).unwrap();
+    let columns = |table: &str| -> BTreeSet<String> {
+        let mut statement = db.prepare(&format!("PRAGMA table_info({table})")).unwrap();
+        let names = statement.query_map([], |row| row.get(1)).unwrap();
+        names.map(Result::unwrap).collect()
+    };
+    for (table, wanted) in [
+        (
+            "packages",
+            "id name url description author license source_type created_at last_updated \
+             popularity_score",
+        ),
+        (
+            "build_results",
+            "id package_id zig_version build_status test_status error_log last_checked",
+        ),
+        (
+            "issues",
+            "id package_id zig_version issue_url issue_status auto_created resolved_at created_at",
+        ),
+    ] {
+        let columns = columns(table);
+        for name in wanted.split_whitespace() {
+            assert!(columns.contains(name), "{table}.{name} is missing");
+        }
+    }
+    let unique = |insert: &str| {
+        db.execute(insert, []).unwrap();
+        assert!(db.execute(insert, []).is_err(), "twice: {insert}");
+    };
+    unique("INSERT INTO packages (name, url, created_at, last_updated) VALUES ('n', 'u', 0, 0)");
+    unique(
+        "INSERT INTO build_results (package_id, zig_version, build_status) VALUES (1, '1', 'x')",
+    );
+    let servers: i64 = db
+        .query_row("SELECT count(*) FROM server", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(servers, 1, "it was opened twice");
+    let journal: String = db
+        .query_row("PRAGMA journal_mode", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(journal, "wal");
+}
+
+#[test]
+fn every_word_of_the_closed_lists_can_be_kept() {
+    let mut store = in_memory();
+    let check = store.insert_check((None, "p"), None, 0).unwrap();
+    let build = store.insert_build(check, "1", 0).unwrap();
+    for state in State::ALL {
+        store.set_state(build, *state, 1).unwrap();
+        assert_eq!(store.build(build).unwrap().unwrap().state, *state);
+    }
+    for reason in Reason::ALL {
+        let verdict = &Verdict::failed(*reason, "");
+        let end = Finished {
+            build,
+            verdict,
+            log_bytes: 0,
+            log_truncated: false,
+        };
+        store.finish_build(&end, 0).unwrap();
+        assert_eq!(store.build(build).unwrap().unwrap().reason, Some(*reason));
+    }
+}
