@@ -159,7 +159,8 @@ fn settings() -> Settings {
 fn zig_init(version: &str) -> PathBuf {
     let path = scratch("bench-init.tar.gz");
     std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
-    let script = "mkdir /tmp/hello && cd /tmp/hello && zig init >&2 && tar czf - .";
+    let script = "cp -r /opt/zigcheck/cache /tmp/c && export ZIG_GLOBAL_CACHE_DIR=/tmp/c && \
+        mkdir /tmp/hello && cd /tmp/hello && zig init >&2 && tar czf - .";
     let made = Command::new("docker")
         .args(["run", "--rm", "--network=none", "--pull=never", "--user=0"])
         .args([&format!("zigcheck:{version}"), "bash", "-c", script])

@@ -314,7 +314,8 @@ impl Core for App {
     }
 
     fn deadline(&self) -> Option<u64> {
-        if self.uploads.has_work() {
+        // At once: uploads to look through, and what was asked for before the first event.
+        if self.uploads.has_work() || !self.out.is_empty() {
             return Some(0);
         }
         let ready = self.engine.is_ready() && !self.stopping;

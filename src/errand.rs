@@ -19,7 +19,8 @@ struct Errand {
 #[derive(Debug, Default)]
 pub struct Errands(HashMap<JobId, Errand>);
 
-const LIMITS: Limits = Limits {
+/// Of one short command.
+pub const ENGINE_LIMITS: Limits = Limits {
     total_ms: ENGINE_TIMEOUT_MS,
     silence_ms: ENGINE_TIMEOUT_MS,
     output_bytes: u64::MAX,
@@ -30,7 +31,7 @@ impl Errands {
     pub fn start(&mut self, command: Command, answered: bool, out: &mut Outbox, now_ms: u64) {
         let job = out.spawn(command);
         let errand = Errand {
-            job: Job::new(LIMITS, now_ms),
+            job: Job::new(ENGINE_LIMITS, now_ms),
             answered,
             stdout: Vec::new(),
             stderr: Vec::new(),

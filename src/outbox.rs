@@ -29,6 +29,10 @@ impl Outbox {
         job
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.actions.is_empty()
+    }
+
     pub fn take(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }

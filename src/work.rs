@@ -8,7 +8,7 @@ use crate::check::{Active, Check};
 use crate::config::{FETCH_TIMEOUT_MS, OUTPUT_LIMIT_BYTES, Settings};
 use crate::docker::Docker;
 use crate::engine::Engine;
-use crate::errand::Errands;
+use crate::errand::{ENGINE_LIMITS, Errands};
 use crate::event::{Action, Exit, JobId, Now, Pipe};
 use crate::gather::Gathered;
 use crate::job::{End, Limits};
@@ -60,11 +60,7 @@ impl Works {
             limits: JobLimits {
                 fetch,
                 build,
-                look: Limits {
-                    total_ms: crate::config::ENGINE_TIMEOUT_MS,
-                    silence_ms: crate::config::ENGINE_TIMEOUT_MS,
-                    output_bytes: u64::MAX,
-                },
+                look: ENGINE_LIMITS,
             },
             logs: settings.data.join("logs"),
             sources: settings.data.join("sources"),
@@ -111,30 +107,20 @@ impl Works {
 
     /// Takes a check whose rows are written: its unfinished builds by id, version and attempt.
     pub fn add(&mut self, row: CheckRow, builds: Vec<(i64, String, u32)>) {
-        let check = row.id;
-        let fetched = row.source.is_some();
-        let newest = builds.first().map(|(_, version, _)| version.clone());
-        let mut open = Vec::new();
-        let source_attempt = row.attempt;
-        self.checks.entry(check).or_insert(Check {
-            row,
-            open: Vec::new(),
-        });
-        if let (false, Some(version)) = (fetched, newest) {
+        let (check, fetched, attempt) = (row.id, row.source.is_some(), row.attempt);
+        let open = builds.iter().map(|(build, ..)| *build).collect();
+        self.checks.insert(check, Check { row, open });
+        if let (false, Some((_, newest, _))) = (fetched, builds.first()) {
             let work = Work::Source(check);
-            self.insert(work, check, version, source_attempt);
+            self.insert(work, check, newest.clone(), attempt);
             self.queue.push(work, 0);
         }
         for (build, version, attempt) in builds {
             let work = Work::Build(build);
             self.insert(work, check, version, attempt);
-            open.push(build);
             if fetched {
                 self.queue.push(work, 0);
             }
-        }
-        if let Some(check) = self.checks.get_mut(&check) {
-            check.open = open;
         }
     }
 

@@ -201,8 +201,8 @@ fn a_crash_puts_running_builds_back_and_removes_their_containers() {
     let check = server.upload(&tree, "name=silent");
     let path = format!("/api/checks/{check}");
     server.wait_for(&path, |check| check["builds"][0]["state"] == "building");
-    let build = server.get(&path)["builds"][0]["id"].clone();
-    let container = format!("zigcheck-{build}-1");
+    let id = server.get(&path)["builds"][0]["id"].clone();
+    let container = format!("zigcheck-{id}-1");
     server.wait_for(&path, |_| dir.join("state").join(&container).exists());
     let data = server.crash();
     let docker = dir.join("docker").display().to_string();
@@ -215,6 +215,11 @@ fn a_crash_puts_running_builds_back_and_removes_their_containers() {
         "1",
     ];
     let server = Server::restart(data, &flags);
+    // Nobody needs to ask for it.
+    let again = dir.join("state").join(format!("zigcheck-{id}-2"));
+    while !again.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
     let build = server.finished(check).remove(0);
     assert_eq!(said(&build), ("failed", "null", "timeout"));
     assert_eq!(build["attempt"], 2);
