@@ -96,14 +96,13 @@ fn by_hand(settings: &Settings, docker: &Docker, tree: &Path, round: usize) -> f
             let build = (round * 10 + nth + 1_000_000) as i64;
             let task = Task {
                 build,
-                attempt: 1,
                 package: "bench",
                 zig_version: version,
                 source: &source,
                 dependencies: None,
             };
             let name = zigcheck::docker::build_container(build, 1);
-            (name, spawn(docker.build(&task)))
+            (name.clone(), spawn(docker.build(&name, &task)))
         })
         .collect();
     let mut names = Vec::new();

@@ -158,7 +158,14 @@ impl App {
         let command = match ask {
             Ask::Images => self.docker.list_images(),
             Ask::Containers => self.docker.list_containers(),
-            Ask::Remove(names) => self.docker.remove(&names),
+            Ask::Remove(mut names) => {
+                let known = self.works.containers();
+                names.retain(|name| !known.contains(name));
+                if names.is_empty() {
+                    return self.engine_answered(Ok(String::new()), now);
+                }
+                self.docker.remove(&names)
+            }
         };
         self.errands
             .start(command, true, &mut self.out, now.mono_ms);

@@ -30,6 +30,8 @@ pub struct Active {
     /// Of this attempt; removed after it.
     pub containers: Vec<String>,
     pub log: Option<Log>,
+    /// The engine would not make a container of the usual name: another server may hold it.
+    pub refused: bool,
 }
 
 impl Active {
@@ -42,6 +44,21 @@ impl Active {
             gathered: Gathered::default(),
             containers: Vec::new(),
             log: None,
+            refused: false,
+        }
+    }
+
+    /// The name of the container of that job; for a look, of the job looked at.
+    fn container(&self, work: Work, kind: Kind, docker: &Docker) -> String {
+        let attempt = self.machine.attempt();
+        let name = match (work, kind) {
+            (Work::Source(check), _) => docker::source_container(check, attempt),
+            (Work::Build(build), Kind::Fetch) => docker::fetch_container(build, attempt),
+            (Work::Build(build), _) => docker::build_container(build, attempt),
+        };
+        match self.refused {
+            true => docker.own_name(&name),
+            false => name,
         }
     }
 
@@ -78,7 +95,7 @@ impl Check {
         docker: &Docker,
         sources: &Path,
     ) -> (Command, Option<String>) {
-        let attempt = active.machine.attempt();
+        let name = active.container(work, kind, docker);
         let build = match work {
             Work::Build(build) => build,
             Work::Source(check) => {
@@ -89,29 +106,22 @@ impl Check {
                     .expect("only git sources are fetched");
                 let reference = self.row.reference.as_deref();
                 let version = &active.zig_version;
-                let command = docker.fetch_source(check, attempt, version, url, reference);
-                return (command, Some(docker::source_container(check, attempt)));
+                let command = docker.fetch_source(&name, check, version, url, reference);
+                return (command, Some(name));
             }
         };
-        let container = docker::build_container(build, attempt);
-        if kind == Kind::Look {
-            return (docker.look(&container), None);
-        }
         let source = self.source_file(sources);
         let task = Task {
             build,
-            attempt,
             package: &self.row.package,
             zig_version: &active.zig_version,
             source: &source,
             dependencies: active.gathered.dependencies_file(),
         };
         match kind {
-            Kind::Fetch => {
-                let container = docker::fetch_container(build, attempt);
-                (docker.fetch_dependencies(&task), Some(container))
-            }
-            _ => (docker.build(&task), Some(container)),
+            Kind::Look => (docker.look(&name), None),
+            Kind::Fetch => (docker.fetch_dependencies(&name, &task), Some(name)),
+            Kind::Build | Kind::Source => (docker.build(&name, &task), Some(name)),
         }
     }
 

@@ -38,14 +38,13 @@ pub struct SourceFile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task<'a> {
     pub build: i64,
-    pub attempt: u32,
     pub package: &'a str,
     pub zig_version: &'a str,
     pub source: &'a SourceFile,
     pub dependencies: Option<&'a SourceFile>,
 }
 
-/// Names of containers.
+/// Names of containers: a name is a lock, so that an attempt runs once at most.
 pub fn build_container(build: i64, attempt: u32) -> String {
     format!("zigcheck-{build}-{attempt}")
 }
@@ -69,18 +68,22 @@ impl Docker {
         }
     }
 
+    /// The name to use where another server on the same engine holds that one.
+    pub fn own_name(&self, name: &str) -> String {
+        format!("{name}-{}", self.data_id)
+    }
+
     /// Clones the repository; the framed source comes out on standard output.
     pub fn fetch_source(
         &self,
+        name: &str,
         check: i64,
-        attempt: u32,
         zig_version: &str,
         url: &str,
         reference: Option<&str>,
     ) -> Command {
         let label = format!("zigcheck.check={check}");
-        let name = source_container(check, attempt);
-        let mut argv = self.run(&name, &label, &self.fetch_network, zig_version);
+        let mut argv = self.run(name, &label, &self.fetch_network, zig_version);
         argv.extend([script("fetch-source"), url.to_string()]);
         argv.extend(reference.map(str::to_string));
         Command {
@@ -90,15 +93,13 @@ impl Docker {
     }
 
     /// Fetches what the source's manifest names; the framed result comes out on standard output.
-    pub fn fetch_dependencies(&self, task: &Task) -> Command {
-        let name = fetch_container(task.build, task.attempt);
-        self.task(task, &name, &self.fetch_network, "fetch-deps")
+    pub fn fetch_dependencies(&self, name: &str, task: &Task) -> Command {
+        self.task(task, name, &self.fetch_network, "fetch-deps")
     }
 
     /// Builds and tests, always without network.
-    pub fn build(&self, task: &Task) -> Command {
-        let name = build_container(task.build, task.attempt);
-        self.task(task, &name, "none", "build")
+    pub fn build(&self, name: &str, task: &Task) -> Command {
+        self.task(task, name, "none", "build")
     }
 
     fn task(&self, task: &Task, name: &str, network: &str, runner: &str) -> Command {
@@ -189,8 +190,21 @@ impl Docker {
 
     /// Asks how a container is: answers of it go to `container`.
     pub fn look(&self, name: &str) -> Command {
-        let format = "--format={{.State.OOMKilled}} {{.State.Status}} {{.State.ExitCode}}";
-        self.short(&["inspect", "--type=container", format, name])
+        let format = format!(
+            "--format={{{{index .Config.Labels \"{DATA_LABEL}\"}}}} {{{{.State.OOMKilled}}}} \
+             {{{{.State.Status}}}} {{{{.State.ExitCode}}}}"
+        );
+        self.short(&["inspect", "--type=container", &format, name])
+    }
+
+    /// What an answer to `look` says. A container of another server is none of ours.
+    pub fn container(&self, answer: &str) -> Container {
+        let answer = answer.trim().strip_prefix(&self.data_id);
+        match answer.map(|state| state.trim().split_once(' ')) {
+            Some(Some(("true", _))) => Container::OutOfMemory,
+            Some(Some(("false", state))) => Container::Other(format!("the container is {state}")),
+            _ => Container::Unknown,
+        }
     }
 
     fn short(&self, words: &[&str]) -> Command {
@@ -225,13 +239,4 @@ pub fn containers(answer: &str) -> Vec<String> {
         .filter(|n| !n.is_empty())
         .map(str::to_string)
         .collect()
-}
-
-/// What an answer to `look` says.
-pub fn container(answer: &str) -> Container {
-    match answer.trim().split_once(' ') {
-        Some(("true", _)) => Container::OutOfMemory,
-        Some(("false", state)) => Container::Other(format!("the container is {state}")),
-        _ => Container::Unknown,
-    }
 }

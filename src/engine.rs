@@ -13,8 +13,8 @@
 //! Nothing is asked of it regularly: only when a request or waiting work needs to know. While it
 //! is absent and work waits, it is asked again after growing pauses.
 //!
-//! Sweeping: before the first container of this run starts, those left by an earlier run of the
-//! same data directory are removed, once.
+//! Sweeping: before the first container of this run starts, and when the engine comes back, those
+//! of the same data directory that no attempt under way knows are removed.
 
 use std::collections::HashMap;
 
@@ -132,6 +132,8 @@ impl Engine {
         let text = match answer {
             Ok(text) => text,
             Err(why) => {
+                // Whatever it was running may have been cut loose: it is swept again.
+                self.swept = false;
                 self.state = State::Absent {
                     why,
                     retry_ms: now_ms + self.pause_ms,

@@ -9,7 +9,7 @@ use crate::build::{Kind, Settled};
 use crate::config::{
     DEPENDENCIES_LIMIT_BYTES, ENGINE_OUTPUT_LIMIT_BYTES, LAST_WORDS_LIMIT_BYTES, SOURCE_LIMIT_BYTES,
 };
-use crate::docker::{self, SourceFile};
+use crate::docker::{Docker, SourceFile};
 use crate::event::Exit;
 use crate::job::End;
 use crate::source::{Framed, Incoming};
@@ -27,6 +27,8 @@ mod exit {
     pub const TOO_LARGE: i32 = 12;
     /// The input did not arrive whole.
     pub const CUT_OFF: i32 = 65;
+    /// The engine's own: the container was not made, or not started.
+    pub const REFUSED: i32 = 125;
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +46,7 @@ pub struct Gathered {
     dependencies: Option<(Dependencies, SourceFile, Incoming)>,
     /// How the container's client ended, while the container is looked at.
     odd_exit: Option<Exit>,
+    refused: bool,
 }
 
 impl Gathered {
@@ -113,17 +116,25 @@ impl Gathered {
         self.dependencies.as_ref().map(|(_, file, _)| file)
     }
 
+    /// The engine refused the job at hand: whatever container has its name is not ours.
+    pub fn is_refused(&self) -> bool {
+        self.refused
+    }
+
     /// The source a fetch gave, and its commit.
     pub fn into_source(self) -> Option<(SourceRow, Option<String>)> {
         self.source
     }
 
     /// What the end of the job at hand amounts to. A source goes to its place in `sources`.
-    pub fn settle(&mut self, build: i64, end: End, sources: &Path) -> Settled {
+    pub fn settle(&mut self, build: i64, end: End, sources: &Path, docker: &Docker) -> Settled {
+        let refused = end.exit == Some(Exit::Code(exit::REFUSED));
+        // A build's container is looked at first, unless its time was up as well.
+        self.refused = refused && (self.kind != Some(Kind::Build) || end.why.is_some());
         match self.kind {
             Some(Kind::Source) => self.settle_source(&end, sources),
             Some(Kind::Fetch) => self.settle_dependencies(&end),
-            Some(Kind::Look) => self.settle_look(&end),
+            Some(Kind::Look) => self.settle_look(&end, docker),
             Some(Kind::Build) => self.settle_build(build, end),
             None => unreachable!("an end without a job"),
         }
@@ -211,7 +222,7 @@ impl Gathered {
                 Err(Settled::Final(Verdict::failed(Reason::DiskLimit, words)))
             }
             Some(Exit::Code(exit::CUT_OFF)) => Err(error(Reason::Lost, words)),
-            Some(Exit::Code(125..=127)) => Err(error(Reason::EngineError, words)),
+            Some(Exit::Code(exit::REFUSED..=127)) => Err(error(Reason::EngineError, words)),
             Some(Exit::NotStarted(why)) => Err(error(Reason::EngineError, why.clone())),
             _ => Err(error(
                 Reason::Lost,
@@ -232,12 +243,14 @@ impl Gathered {
         }
     }
 
-    fn settle_look(&mut self, end: &End) -> Settled {
+    fn settle_look(&mut self, end: &End, docker: &Docker) -> Settled {
         let container = match end.exit {
-            Some(Exit::Code(0)) => docker::container(&String::from_utf8_lossy(&self.answer)),
+            Some(Exit::Code(0)) => docker.container(&String::from_utf8_lossy(&self.answer)),
             _ => Container::Unknown,
         };
         let exit = self.odd_exit.take().expect("only odd exits are looked at");
+        let refused = exit == Exit::Code(exit::REFUSED);
+        self.refused = refused && container == Container::Unknown;
         let mut verdict = after_look(&exit, &container, self.records.testing());
         if verdict.reason == Some(Reason::EngineError) {
             // What the engine's client complained of.

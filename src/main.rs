@@ -59,6 +59,9 @@ fn serve(settings: Settings) -> Result<(), String> {
     let store = Store::open(&data.join("zigcheck.db"))
         .map_err(|e| format!("--data {}: the database: {e}", data.display()))?;
     let listener = Listener::open(&settings.listen)?;
+    let clock = Clock::start();
+    let stops = signal::stops().map_err(|e| format!("signals: {e}"))?;
+    let mut app = App::open(settings.clone(), store, clock.now())?;
     log::info!(
         "zigcheck {} listens on {}; {} builds at once, {} MiB and {} cpus each; zig {}",
         env!("CARGO_PKG_VERSION"),
@@ -68,9 +71,6 @@ fn serve(settings: Settings) -> Result<(), String> {
         settings.cpus,
         settings.zig_versions.join(", "),
     );
-    let clock = Clock::start();
-    let stops = signal::stops().map_err(|e| format!("signals: {e}"))?;
-    let mut app = App::open(settings, store, clock.now())?;
     reactor::run(&mut app, listener, stops, clock)
 }
 

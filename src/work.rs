@@ -236,7 +236,10 @@ impl Works {
                     cx.out.push(Action::Kill { job });
                 }
             }
-            Step::Settle(_, end) => return Ok(Some(Input::Settled(self.settle(work, end)))),
+            Step::Settle(_, end) => {
+                let settled = self.settle(work, end, cx.docker);
+                return Ok(Some(Input::Settled(settled)));
+            }
             Step::Ready => self.source_ready(work, cx)?,
             Step::Finish(verdict) => self.finish(work, &verdict, cx)?,
             Step::Retry { error, at_ms } => self.retry(work, &error, at_ms, cx)?,
@@ -275,7 +278,7 @@ impl Works {
     }
 
     /// What a job that ended gave.
-    fn settle(&mut self, work: Work, end: End) -> Settled {
+    fn settle(&mut self, work: Work, end: End, docker: &Docker) -> Settled {
         let active = self.active.get_mut(&work).expect("it made this step");
         if let Some(job) = active.job.take() {
             self.jobs.remove(&job);
@@ -284,7 +287,12 @@ impl Works {
             Work::Build(build) => build,
             Work::Source(_) => 0,
         };
-        active.gathered.settle(build, end, &self.sources)
+        let settled = active.gathered.settle(build, end, &self.sources, docker);
+        if active.gathered.is_refused() {
+            active.refused = true;
+            active.containers.pop();
+        }
+        settled
     }
 
     fn source_ready(&mut self, work: Work, cx: &mut Context) -> store::Result<()> {

@@ -28,18 +28,23 @@ fn containers(flags: &[&str]) -> [Command; 3] {
     let dependencies = file("/s/dependencies");
     let mut task = Task {
         build: 7,
-        attempt: 2,
         package: "p",
         zig_version: "0.16.0",
         source: &source,
         dependencies: None,
     };
-    let fetch = docker.fetch_dependencies(&task);
+    let fetch = docker.fetch_dependencies(&docker::fetch_container(7, 2), &task);
     task.dependencies = Some(&dependencies);
     [
-        docker.fetch_source(3, 1, "0.15.2", URL, Some("v1")),
+        docker.fetch_source(
+            &docker::source_container(3, 1),
+            3,
+            "0.15.2",
+            URL,
+            Some("v1"),
+        ),
         fetch,
-        docker.build(&task),
+        docker.build(&docker::build_container(7, 2), &task),
     ]
 }
 
@@ -186,7 +191,7 @@ fn what_runs_in_a_container_comes_behind_the_image() {
     let script = "/usr/lib/zigcheck/fetch-source";
     assert_eq!(behind(&source, "zigcheck:0.15.2"), [script, URL, "v1"]);
     let docker = Docker::new(&settings(&[]), "d1");
-    let bare = docker.fetch_source(3, 1, "0.15.2", URL, None);
+    let bare = docker.fetch_source(&docker::source_container(3, 1), 3, "0.15.2", URL, None);
     assert_eq!(behind(&bare, "zigcheck:0.15.2"), [script, URL]);
 }
 
@@ -245,7 +250,8 @@ fn short_commands_touch_only_what_is_ours() {
         (docker.kill(&names[0]), "kill zigcheck-1-1"),
         (
             docker.look(&names[0]),
-            "inspect --type=container --format={{.State.OOMKilled}} {{.State.Status}} \
+            "inspect --type=container --format={{index .Config.Labels \"zigcheck.data\"}} \
+             {{.State.OOMKilled}} {{.State.Status}} \
              {{.State.ExitCode}} zigcheck-1-1",
         ),
     ] {
@@ -284,22 +290,30 @@ fn containers_are_listed_one_a_line() {
 }
 
 #[test]
-fn a_look_says_how_a_container_ended() {
-    assert_eq!(
-        docker::container("true exited 137\n"),
-        Container::OutOfMemory
-    );
+fn a_look_says_how_a_container_of_ours_ended() {
+    let docker = Docker::new(&settings(&[]), "0123abcd");
+    let oom = "0123abcd true exited 137\n";
+    assert_eq!(docker.container(oom), Container::OutOfMemory);
     let other = Container::Other("the container is exited 137".to_string());
-    assert_eq!(docker::container("false exited 137\n"), other);
+    assert_eq!(docker.container("0123abcd false exited 137\n"), other);
     for answer in [
         "",
         "\n",
-        "true",
-        "false",
+        "true exited 137",
+        "0123abcd true",
+        "0123abcd false",
+        "0123abcd TRUE exited 1",
+        "0123abcd <no value> x 1",
         "Error: no such object: x",
-        "TRUE exited 1",
-        "<no value> x 1",
+        "fedcba98 true exited 137",
+        " false exited 1",
     ] {
-        assert_eq!(docker::container(answer), Container::Unknown, "{answer}");
+        assert_eq!(docker.container(answer), Container::Unknown, "{answer}");
     }
+}
+
+#[test]
+fn a_name_that_another_server_holds_has_one_of_our_own_beside_it() {
+    let docker = Docker::new(&settings(&[]), "0123abcd");
+    assert_eq!(docker.own_name("zigcheck-7-2"), "zigcheck-7-2-0123abcd");
 }

@@ -58,7 +58,7 @@ fn nothing_starts_before_what_was_left_over_is_removed() {
 }
 
 #[test]
-fn it_is_swept_once_and_not_again() {
+fn it_is_swept_at_first_and_when_it_comes_back() {
     let mut engine = ready(0);
     assert_eq!(engine.wake(), Some(Ask::Images));
     assert_eq!(engine.answer(ok("zigcheck:0.15.2 sha256:bb"), 10), None);
@@ -67,11 +67,12 @@ fn it_is_swept_once_and_not_again() {
         (engine.image("0.16.0"), engine.image("0.15.2")),
         (None, Some("sha256:bb"))
     );
-    // Not even after it was away.
     engine.wake();
     engine.answer(no_answer(), 20);
     engine.wake();
-    assert_eq!(engine.answer(ok(""), 30), None);
+    assert_eq!(engine.answer(ok(""), 30), Some(Ask::Containers));
+    assert!(!engine.is_ready());
+    assert_eq!(engine.answer(ok(""), 40), None);
     assert!(engine.is_ready());
 }
 

@@ -87,6 +87,10 @@ pub struct World {
     containers: BTreeSet<String>,
     /// Containers that the memory limit ended.
     starved: BTreeSet<String>,
+    /// Names that another server on the same engine holds.
+    foreign: BTreeSet<String>,
+    /// Children that end before anything else happens.
+    at_once: Vec<JobId>,
     engine_up: bool,
     next_conn: u32,
     /// Requests not yet answered.
@@ -119,6 +123,8 @@ impl World {
             children: BTreeMap::new(),
             containers: BTreeSet::new(),
             starved: BTreeSet::new(),
+            foreign: BTreeSet::new(),
+            at_once: Vec::new(),
             engine_up: true,
             next_conn: 0,
             asked: BTreeSet::new(),
@@ -172,6 +178,11 @@ impl World {
             containers.count() <= self.settings.max_builds,
             "more containers than slots"
         );
+        while let Some(job) = self.at_once.pop() {
+            while self.children.get(&job).is_some_and(|c| !c.moves.is_empty()) {
+                self.move_child(job);
+            }
+        }
     }
 
     // -- what the server does to the world --
@@ -205,6 +216,13 @@ impl World {
         row.ok()
     }
 
+    fn data_id(&self) -> String {
+        let id = self
+            .keeper
+            .query_row("SELECT id FROM server", [], |row| row.get(0));
+        id.expect("made once")
+    }
+
     fn kill_client(&mut self, job: JobId) {
         if let Some(child) = self.children.get_mut(&job) {
             child.container = None;
@@ -228,24 +246,34 @@ impl World {
             }
             "rm" if !absent => {
                 for name in &words[4..] {
+                    assert!(!self.foreign.contains(*name), "{name} is not ours");
                     self.containers.remove(*name);
                     self.end_container(name);
                 }
                 (said(""), None)
             }
             "kill" if !absent => {
+                assert!(!self.foreign.contains(words[2]), "{} is not ours", words[2]);
                 self.end_container(words[2]);
                 (said(""), None)
             }
             "inspect" if !absent => {
+                let whose = match self.foreign.contains(words[4]) {
+                    true => "another".to_string(),
+                    false => self.data_id(),
+                };
                 let starved = self.starved.contains(words[4]);
-                (said(&format!("{starved} exited 137\n")), None)
+                (said(&format!("{whose} {starved} exited 137\n")), None)
             }
             "run" => {
                 let name = words[2]
                     .strip_prefix("--name=")
                     .expect("the name comes first");
-                (self.run(name, &words, &command), Some(name.to_string()))
+                let moves = self.run(name, &words, &command);
+                if self.foreign.contains(name) {
+                    self.at_once.push(job);
+                }
+                (moves, Some(name.to_string()))
             }
             _ => (ended(Exit::Code(1)), None),
         };
@@ -291,11 +319,16 @@ impl World {
             assert_eq!(state[0], "building");
         }
         if !self.engine_up || self.seed.once_in(40) {
-            return match self.seed.below(2) {
+            return match self.seed.below(3) {
                 0 => ended(Exit::Code(125)),
+                1 if !self.containers.contains(name) => {
+                    self.foreign.insert(name.to_string());
+                    ended(Exit::Code(125))
+                }
                 _ => VecDeque::from([Move::Exit(Exit::NotStarted("no such program".into()))]),
             };
         }
+        assert!(!self.foreign.contains(name), "{name} was taken before");
         assert!(
             self.containers.insert(name.to_string()),
             "the name {name} is taken"
@@ -506,6 +539,11 @@ impl World {
         }
         let nth = self.seed.below(self.children.len());
         let job = *self.children.keys().nth(nth).expect("there are more");
+        self.move_child(job);
+        self.tell_time();
+    }
+
+    fn move_child(&mut self, job: JobId) {
         let child = self.children.get_mut(&job).expect("it is there");
         let Some(next) = child.moves.pop_front() else {
             return;
@@ -530,7 +568,6 @@ impl World {
         if self.children.get(&job).is_some_and(over) {
             self.children.remove(&job);
         }
-        self.tell_time();
     }
 
     // -- what must hold --
