@@ -1,0 +1,44 @@
+# Everything that people and CI do with zigcheck. `make help` lists it.
+.PHONY: all run-docker setup docker-build docker-clean run test bench bench-warm check clean help
+.DEFAULT_GOAL := all
+
+# make docker-build VERSION=0.18.0-dev ZIG_DIST=DIR makes one image, from a local Zig distribution.
+export VERSION ZIG_DIST
+
+all:                   ## build the program: target/release/zigcheck
+	cargo build --release
+
+run-docker: docker-build all  ## from a bare machine to a server on 127.0.0.1:3000
+	@echo 'Try: curl -s 127.0.0.1:3000/api/packages -d '\''{"url": "https://github.com/Hejsil/zig-clap"}'\'' -H "Content-Type: application/json"'
+	@exec target/release/zigcheck --listen 127.0.0.1:3000
+
+setup:
+	@images/setup-machine
+
+docker-build: setup    ## make the toolchain images that are missing or out of date
+	@images/make-images
+
+docker-clean:          ## remove zigcheck's containers and images, and nothing else
+	@images/clean
+
+run: all               ## build and serve, with the images that are there
+	@exec target/release/zigcheck
+
+test: docker-build     ## all tests, with real docker and real Zig
+	cargo test
+
+bench: docker-build    ## what the server adds to plain docker run, and to the exit of a process
+	cargo bench --bench verdict
+
+bench-warm: docker-build  ## what the warm cache saves, and what the container costs, as a table
+	@benches/warm.sh
+
+check:                 ## format and lints
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+
+clean:                 ## remove what cargo made
+	cargo clean
+
+help:                  ## this list
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' Makefile | expand -t 15

@@ -1,0 +1,84 @@
+# What the scripts in the container share: the environment, reading input, framed files, unpacking, reachability.
+# The root is read-only and the user has no home: the tmpfs /work is the only place to write.
+set -u
+umask 022
+export HOME=/work TMPDIR=/work/tmp LC_ALL=C.UTF-8 TZ=UTC
+export ZIG_GLOBAL_CACHE_DIR=/work/cache
+mkdir -p /work/tmp
+
+say() { echo "zigcheck: $*" >&2; }
+
+# Says why and ends the script with exit code $1.
+end() { say "${*:2}"; exit "$1"; }
+
+# Sets sum to the sha256 of the file $1.
+sha256() { sum=$(sha256sum <"$1"); sum=${sum%% *}; }
+
+# Starts copying the image's warm global cache; `wait "$warming"` before zig is first run.
+warm_cache() { cp -r /opt/zigcheck/cache /work/cache & warming=$!; }
+
+# Reads the head line from standard input into head, and its parts into source_* and deps_*.
+read_head() {
+    IFS= read -r -n 4097 head && [ "${#head}" -le 4096 ] || end 65 "no head line on standard input"
+    read -r source_bytes source_sha256 source_format deps_bytes deps_sha256 < <(jq -r \
+        '[.source.bytes, .source.sha256, .source.format, .deps.bytes // 0, .deps.sha256 // "-"] | @tsv' <<<"$head")
+    [ -n "${deps_sha256:-}" ] || end 65 "the head line is not what it should be"
+}
+
+# Stores the next $2 bytes of standard input as file $1; ends with 65 unless all came and their sha256 is $3.
+# (head -c reads no byte more than asked for, so the next part begins where it should.)
+read_part() {
+    head -c "$2" >"$1"
+    sha256 "$1"
+    [ "$sum" = "$3" ] || { disk_full && end 12 "no room for the input in /work"; end 65 "standard input did not arrive whole"; }
+}
+
+# Unpacks the file $2 (tar, tar.gz, tar.zst) into the directory $1 and removes the file.
+unpack() {
+    local option=
+    case $3 in tar.gz) option=-z ;; tar.zst) option=--zstd ;; esac
+    mkdir -p "$1" && tar $option -C "$1" --no-same-owner --no-same-permissions -xf "$2" || return 1
+    rm "$2"
+}
+
+# Unpacks the source into /work/src, enters the package's root, and fails if that cannot be done.
+unpack_source() {
+    unpack /work/src /work/tmp/source "$source_format" || return 1
+    # Archives can hold directories that not even their owner may enter.
+    chmod -R u+rwX /work/src && cd /work/src || return 1
+    local entries
+    shopt -s dotglob nullglob
+    entries=(*)
+    shopt -u dotglob nullglob
+    # Archives made from a release or with `tar -c DIR` hold one directory, and the package is in there.
+    if [ "${#entries[@]}" = 1 ] && [ -d "${entries[0]}" ] && [ ! -L "${entries[0]}" ]; then cd "./${entries[0]}"; fi
+}
+
+# True when /work has less than 1 MiB or no inode left.
+disk_full() {
+    local blocks size inodes
+    read -r blocks size inodes < <(stat -f -c '%a %S %d' /work)
+    [ $((blocks * size)) -lt 1048576 ] || [ "$inodes" = 0 ]
+}
+
+# True when a TCP connection to the host and port of the URL $1 can be opened within 5 s.
+reachable() {
+    [[ $1 =~ ^(git\+)?([a-z]+)://([^/@]*@)?(\[[^]/]*\]|[^:/?#]*)(:([0-9]+))?([/?#]|$) ]] || return 1
+    local host=${BASH_REMATCH[4]} port=${BASH_REMATCH[6]}
+    [ -n "$port" ] || case ${BASH_REMATCH[2]} in https) port=443 ;; http) port=80 ;; git) port=9418 ;; *) return 1 ;; esac
+    host=${host#[} host=${host%]}
+    timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$host" "$port" 2>/dev/null
+}
+
+# Packs what the tar arguments $3... name into the file $1, the same bytes for the same content; ends with 12 if that
+# has more than $2 bytes. Sets bytes and sum.
+pack() {
+    local file=$1 limit=$2 status
+    shift 2
+    tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -c "$@" | gzip -1n | head -c $((limit + 1)) >"$file"
+    status=("${PIPESTATUS[@]}")
+    bytes=$(stat -c %s "$file")
+    [ "$bytes" -le "$limit" ] || end 12 "more than $((limit >> 20)) MiB when packed"
+    [[ ${status[*]} = "0 0 0" ]] || end 12 "no room left in /work to pack it"
+    sha256 "$file"
+}
