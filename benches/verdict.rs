@@ -89,33 +89,37 @@ fn by_hand(settings: &Settings, docker: &Docker, tree: &Path, round: usize) -> f
         bytes: bytes.len() as u64,
         sha256: sha256(&bytes),
     };
+    let build = |nth: usize| (round * 10 + nth + 1_000_000) as i64;
+    let name = |nth: usize| zigcheck::docker::build_container(build(nth), 1);
+    let names: Vec<String> = (0..settings.zig_versions.len()).map(name).collect();
+    remove(docker, &names); // of a run that was cut off
     let start = Instant::now();
     let versions = settings.zig_versions.iter().enumerate();
-    let children: Vec<(String, Child)> = versions
+    let children: Vec<Child> = versions
         .map(|(nth, version)| {
-            let build = (round * 10 + nth + 1_000_000) as i64;
             let task = Task {
-                build,
+                build: build(nth),
                 package: "bench",
                 zig_version: version,
                 source: &source,
                 dependencies: None,
             };
-            let name = zigcheck::docker::build_container(build, 1);
-            (name.clone(), spawn(docker.build(&name, &task)))
+            spawn(docker.build(&names[nth], &task))
         })
         .collect();
-    let mut names = Vec::new();
-    for (name, mut child) in children {
+    for mut child in children {
         assert!(child.wait().expect("it is ours").success());
-        names.push(name);
     }
     let seconds = start.elapsed().as_secs_f64();
-    let remove = docker.remove(&names);
+    remove(docker, &names);
+    seconds
+}
+
+fn remove(docker: &Docker, names: &[String]) {
+    let remove = docker.remove(names);
     let _ = Command::new(&remove.argv[0])
         .args(&remove.argv[1..])
         .output();
-    seconds
 }
 
 fn spawn(command: event::Command) -> Child {

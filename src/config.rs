@@ -5,15 +5,13 @@ use std::path::PathBuf;
 
 // -- connections ------------------------------------------------------------------------------
 
-/// Most clients at once. A connection costs about 1 KiB idle; 512 stay within a few megabytes
-/// even when each is in the middle of something.
+/// Most clients at once: about 1 KiB each idle, a few megabytes when all are busy.
 pub const CONNECTIONS_LIMIT: usize = 512;
 /// Most connections accepted in one turn, so that a burst does not hold up who is here.
 pub const ACCEPTS_LIMIT: usize = 64;
-/// Connections that wait to be accepted; a burst above it meets a delay, not a refusal.
+/// Connections that wait to be accepted; a burst above it is delayed, not refused.
 pub const BACKLOG: i32 = 512;
-/// Pause after an `accept` that failed for want of something (descriptors, memory): else it
-/// would be tried for ever, hot.
+/// Pause after an `accept` that failed for want of descriptors or memory: no hot loop.
 pub const ACCEPT_PAUSE_MS: u64 = 1_000;
 /// Request line and headers together; the default of nginx and Node, and enough for any browser.
 pub const HEAD_LIMIT_BYTES: usize = 16 << 10;
@@ -132,8 +130,7 @@ pub const LAST_WORDS_LIMIT_BYTES: usize = 16 << 10;
 pub const ATTEMPTS_LIMIT: u32 = 3;
 /// Pause before the second and third attempt.
 pub const RETRY_PAUSE_MS: [u64; 2] = [2_000, 8_000];
-/// Work waiting at once, before a submission is answered 429. A row in memory is about 200
-/// bytes; at a minute each this is a day's work for one slot.
+/// Work waiting at once, before a submission is answered 429: most of a day's work for one slot.
 pub const QUEUE_LIMIT: usize = 1_000;
 
 // -- logs ------------------------------------------------------------------------------------------
@@ -164,6 +161,9 @@ pub const HELD_LIMIT: usize = 64;
 
 /// The only writable place of a container. It counts towards the container's memory.
 pub const WORK_TMPFS_BYTES: u64 = 1 << 30;
+/// Files in it: an inode is memory too, and without a limit endless empty files meet the memory
+/// limit first, which ends the runner before it can say why.
+pub const WORK_TMPFS_INODES: u32 = 256 << 10;
 /// Processes and threads in one container; a parallel `zig build` uses some dozens.
 pub const PIDS_LIMIT: u32 = 512;
 

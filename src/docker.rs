@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::config::{PIDS_LIMIT, Settings, WORK_TMPFS_BYTES};
+use crate::config::{PIDS_LIMIT, Settings, WORK_TMPFS_BYTES, WORK_TMPFS_INODES};
 use crate::event::{Command, Input};
 use crate::verdict::Container;
 
@@ -153,7 +153,10 @@ impl Docker {
             "--cap-drop=ALL".to_string(),
             "--security-opt=no-new-privileges".to_string(),
             "--read-only".to_string(),
-            format!("--tmpfs=/work:rw,exec,nosuid,nodev,size={tmpfs},mode=0755,uid=1000,gid=1000"),
+            format!(
+                "--tmpfs=/work:rw,exec,nosuid,nodev,size={tmpfs},nr_inodes={WORK_TMPFS_INODES},\
+                 mode=0755,uid=1000,gid=1000"
+            ),
             "--workdir=/work".to_string(),
             "--hostname=zigcheck".to_string(),
             // The log is ours to keep, with its cap; the engine need not keep another.

@@ -317,6 +317,7 @@ pub enum Judgement {
 /// | ended by us | - | failed, with why |
 /// | exit 0 | none to trust | error, engine_error |
 /// | not started | - | error, engine_error |
+/// | 12 | - | failed, disk_limit: the source does not fit |
 /// | 65 | - | error, lost: the source did not arrive whole |
 /// | other | - | look at the container |
 pub fn judge(build: i64, end: &End, records: &mut Records, deps: Dependencies) -> Judgement {
@@ -328,6 +329,10 @@ pub fn judge(build: i64, end: &End, records: &mut Records, deps: Dependencies) -
         (_, Some(why), _) => Judgement::Verdict(ended_by_us(why, records.testing())),
         (Some(Exit::Code(0)), None, Err(unusable)) => engine_error(&unusable.sentence()),
         (Some(Exit::NotStarted(words)), ..) => engine_error(words),
+        (Some(Exit::Code(12)), ..) => {
+            let sentence = "the source and its dependencies do not fit into the container";
+            Judgement::Verdict(Verdict::failed(Reason::DiskLimit, sentence))
+        }
         (Some(Exit::Code(65)), ..) => {
             let sentence = "the source did not reach the container whole";
             Judgement::Verdict(Verdict::error(Reason::Lost, sentence))

@@ -189,6 +189,8 @@ fn an_odd_exit_is_never_the_record_s_word() {
         assert_eq!(judged(Exit::Signal(9)), Judgement::Look);
         let wanted = (BuildStatus::Error, None, Some(Reason::Lost), None);
         assert_eq!(in_words(judged(Exit::Code(65))), wanted);
+        let wanted = (BuildStatus::Failed, None, Some(Reason::DiskLimit), None);
+        assert_eq!(in_words(judged(Exit::Code(12))), wanted);
         let wanted = (BuildStatus::Error, None, Some(Reason::EngineError), None);
         assert_eq!(
             in_words(judged(Exit::NotStarted("no docker".to_string()))),
