@@ -1,47 +1,56 @@
-//! The map: one line per room, in reading order.
+//! The map: one line per room. ARCHITECTURE.md has them in reading order.
 
-pub mod answer;
-pub mod api;
-pub mod app;
-pub mod archive;
-pub mod body;
-pub mod buffer;
-pub mod build;
-pub mod calls;
-pub mod check;
-pub mod client;
-pub mod clock;
+// Words: what shell and core say to each other, and every setting and limit.
 pub mod config;
-pub mod conn;
-pub mod docker;
-pub mod engine;
-pub mod errand;
 pub mod event;
-pub mod feed;
-pub mod gather;
-pub mod git_url;
-pub mod http;
-pub mod intake;
-pub mod job;
-pub mod listen;
-pub mod log;
-pub mod matrix;
 pub mod message;
-pub mod outbox;
-pub mod page;
-pub mod process;
-pub mod queue;
-pub mod reactor;
-pub mod readiness;
+
+// Shell: the only rooms that make system calls on sockets, pipes and processes.
+pub mod client; // one socket, its connection, its time limits
+pub mod clock; // both clocks, read in one place
+pub mod listen; // the listening socket, and its door
+pub mod process; // one child: three pipes, a pidfd, its end
+pub mod reactor; // the loop: readiness, budgets, tell, settle
+pub mod readiness; // one descriptor in the poll
+pub mod signal; // SIGTERM and SIGINT, as a readable pipe
+
+// Core: no sockets, no clock.
+pub mod api; // a request becomes a call
+pub mod app; // the server's state: events in, actions out
+pub mod archive; // does an uploaded tree stay inside itself?
+pub mod build; // one build: the state machine
+pub mod calls; // a call becomes an answer
+pub mod check; // one check: its source, its builds
+pub mod docker; // a job as an argument list
+pub mod engine; // is there an engine, with which images?
+pub mod errand; // short engine commands
+pub mod feed; // who reads which log
+pub mod gather; // what the jobs of an attempt gave
+pub mod git_url; // which URLs may reach git
+pub mod job; // one child as the core sees it
+pub mod log; // the output of one build, capped
+pub mod matrix; // the matrix of a check, as text
+pub mod outbox; // the actions of a turn
+pub mod page; // JSON from rows
+pub mod queue; // which work may start next
 pub mod rows;
-pub mod signal;
-pub mod slab;
-pub mod source;
-pub mod store;
-pub mod tarhead;
-pub mod tree;
-pub mod unpack;
-pub mod upload;
-pub mod verdict;
-pub mod work;
-pub mod zstd;
+pub mod source; // one source on its way to disk
+pub mod store; // every SQL statement
+pub mod tarhead; // one head of a tar
+pub mod tree; // what paths and links may say
+pub mod unpack; // plain, gzip and zstd in bounded pulls
+pub mod upload; // uploaded trees on their way in
+pub mod verdict; // exit codes and records become verdicts
+pub mod work; // all work there is, with its machines and jobs
+pub mod zstd; // a zstd stream in bounded pulls // rows as structs
+
+// Protocols: bytes in, events out; events in, bytes out.
+pub mod answer;
+pub mod body; // body framing
+pub mod conn; // one client connection: the state machine
+pub mod http; // request heads
+pub mod intake; // what came and is not understood yet // what is to be sent
+
+// Leaves.
+pub mod buffer; // a byte queue with a cap
+pub mod slab; // slots with generations
