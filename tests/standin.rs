@@ -238,3 +238,31 @@ fn a_data_directory_that_went_away_is_said_and_nothing_is_taken() {
     let url = serde_json::json!({"url": "https://github.com/a/b"});
     assert_eq!(server.post_json("/api/packages", &url).status, 503);
 }
+
+#[test]
+fn a_tree_that_leaves_itself_and_one_that_is_too_large_are_refused_before_anything_starts() {
+    let (server, dir) = start("hostile", &[]);
+    let evil = scratch("evil.tar");
+    let mut tar = tar::Builder::new(std::fs::File::create(&evil).expect("a file"));
+    let mut head = tar::Header::new_gnu();
+    head.set_entry_type(tar::EntryType::Symlink);
+    head.set_size(0);
+    tar.append_link(&mut head, "evil", "../../etc/passwd")
+        .expect("an entry");
+    tar.into_inner().expect("a whole archive");
+    let large = scratch("large.tar");
+    let file = std::fs::File::create(&large).expect("a file");
+    file.set_len((64 << 20) + 1).expect("a sparse file");
+    for (path, status, word) in [(&evil, 400, "evil"), (&large, 413, "too large")] {
+        let data = format!("@{}", path.display());
+        let answer = server.curl(&["--data-binary", &data], "/api/check?name=good");
+        assert_eq!(answer.status, status, "{}", answer.body);
+        let error = answer.json()["error"].clone();
+        assert!(error.as_str().is_some_and(|e| e.contains(word)), "{error}");
+    }
+    assert_eq!(server.get("/api/builds")["total"], 0);
+    let left = std::fs::read_dir(server.data.join("sources")).expect("the sources");
+    assert_eq!(left.count(), 0);
+    let containers = std::fs::read_dir(dir.join("state")).expect("the stand-in's state");
+    assert_eq!(containers.count(), 0);
+}
