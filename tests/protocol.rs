@@ -1,8 +1,8 @@
 //! The protocol rooms and their leaves: every case whole, byte by byte, and with bytes behind it;
 //! then random bytes and random changes of good ones.
 
-#[path = "common/random.rs"]
-mod random;
+#[path = "common/seed.rs"]
+mod seed;
 
 #[path = "protocol/answer.rs"]
 mod answer;

@@ -1,6 +1,6 @@
 //! Body framing: every case whole, byte by byte, and with bytes behind it.
 
-use crate::random::Random;
+use crate::seed::Seed;
 use zigcheck::body::Body;
 use zigcheck::config::TRAILERS_LIMIT_BYTES;
 use zigcheck::http::Framing;
@@ -51,7 +51,7 @@ fn read(framing: Framing, limit: u64, input: &[u8], pieces: &[usize]) -> (Vec<u8
 fn any_way(framing: Framing, limit: u64, input: &[u8]) -> (Vec<u8>, End) {
     let whole = read(framing, limit, input, &[usize::MAX >> 1]);
     assert_eq!(read(framing, limit, input, &[1]), whole, "{input:?}");
-    let mut random = Random::new(input.len() as u64);
+    let mut random = Seed(input.len() as u64);
     let pieces: Vec<usize> = (0..50).map(|_| 1 + random.below(7)).collect();
     assert_eq!(read(framing, limit, input, &pieces), whole, "{input:?}");
     if whole.1 != End::Starved {
@@ -173,7 +173,7 @@ fn chunk_limits() {
 #[test]
 fn random_bodies() {
     for seed in 0..2000 {
-        let mut random = Random::new(seed);
+        let mut random = Seed(seed);
         let (mut input, mut data) = (Vec::new(), Vec::new());
         for _ in 0..random.below(5) {
             let size = 1 + random.below(40);

@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 
-use crate::random::Random;
+use crate::seed::Seed;
 use zigcheck::buffer::Buffer;
 
 #[test]
 fn agrees_with_a_deque() {
     for seed in 0..300 {
-        let mut random = Random::new(seed);
+        let mut random = Seed(seed);
         let limit = random.below(200);
         let mut buffer = Buffer::new(limit);
         let mut model: VecDeque<u8> = VecDeque::new();

@@ -2,7 +2,7 @@
 //! is passed, and it does not matter in how many pieces the bytes come. The seed replays a run.
 
 use crate::play::{Play, Said};
-use crate::random::Random;
+use crate::seed::Seed;
 
 const PARTS: &[&str] = &[
     "GET ",
@@ -36,7 +36,7 @@ const PARTS: &[&str] = &[
 ];
 
 /// A good request, in text.
-fn good(random: &mut Random) -> String {
+fn good(random: &mut Seed) -> String {
     let method = random.pick(&["GET", "HEAD", "POST", "PUT"]);
     let paths = [
         "/",
@@ -59,7 +59,7 @@ fn good(random: &mut Random) -> String {
         "Connection: keep-alive\r\n",
     ];
     let mut lines = random.pick(&lines).to_string();
-    if random.chance(4) {
+    if random.once_in(4) {
         lines += "Expect: 100-continue\r\n";
     }
     let size = random.below(30);
@@ -81,7 +81,7 @@ fn good(random: &mut Random) -> String {
     }
 }
 
-fn change(random: &mut Random, input: &mut Vec<u8>) {
+fn change(random: &mut Seed, input: &mut Vec<u8>) {
     if input.is_empty() {
         return;
     }
@@ -104,7 +104,7 @@ fn change(random: &mut Random, input: &mut Vec<u8>) {
     }
 }
 
-fn input(random: &mut Random) -> Vec<u8> {
+fn input(random: &mut Seed) -> Vec<u8> {
     match random.below(8) {
         0 => {
             let count = random.below(300);
@@ -141,7 +141,7 @@ fn played(input: &[u8], size: impl FnMut() -> usize) -> Play {
 fn the_pieces_do_not_matter() {
     let (mut requests, mut bodies, mut faults) = (0, 0, 0);
     for seed in 0..8_000 {
-        let mut random = Random::new(seed);
+        let mut random = Seed(seed);
         let input = input(&mut random);
         let whole = played(&input, || usize::MAX);
         let bytewise = played(&input, || 1);
@@ -178,7 +178,7 @@ fn statuses(sent: &[u8]) -> Vec<String> {
 #[test]
 fn good_requests_are_answered() {
     for seed in 0..3_000 {
-        let mut random = Random::new(seed);
+        let mut random = Seed(seed);
         let requests: Vec<String> = (0..1 + random.below(5))
             .map(|_| good(&mut random))
             .collect();
@@ -198,7 +198,7 @@ fn good_requests_are_answered() {
 #[test]
 fn nothing_breaks_in_any_order() {
     for seed in 0..5_000 {
-        let mut random = Random::new(seed);
+        let mut random = Seed(seed);
         let bytes = input(&mut random);
         let mut rest = &bytes[..];
         let mut play = Play::default();
@@ -219,8 +219,8 @@ fn nothing_breaks_in_any_order() {
                     let count = random.below(1 + play.conn.output().len());
                     play.conn.sent(count);
                 }
-                _ if random.chance(8) => play.conn.half_closed(),
-                _ if random.chance(20) => {
+                _ if random.once_in(8) => play.conn.half_closed(),
+                _ if random.once_in(20) => {
                     let answer = zigcheck::message::Response::error(503, "Enough.");
                     play.conn.abort(answer, crate::play::DATE);
                     play.listen();

@@ -2,19 +2,19 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::random::Random;
+use crate::seed::Seed;
 use zigcheck::slab::{Key, Slab};
 
 #[test]
 fn agrees_with_a_map() {
     for seed in 0..200 {
-        let mut random = Random::new(seed);
+        let mut random = Seed(seed);
         let limit = random.below(9);
         let mut slab = Slab::new(limit);
         let mut model: BTreeMap<Key, u64> = BTreeMap::new();
         let mut given: Vec<Key> = vec![Key::from_bits(0), Key::from_bits(usize::MAX)];
         for _ in 0..300 {
-            if random.chance(2) {
+            if random.once_in(2) {
                 let value = random.next();
                 match slab.insert(value) {
                     Some(key) => {
