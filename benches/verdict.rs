@@ -23,8 +23,8 @@ const STANDIN_BUILDS: usize = 200;
 fn main() {
     // `cargo bench` passes --bench; `cargo test` must not run this.
     if std::env::args().any(|arg| arg == "--bench") {
-        against_plain_docker();
         exit_to_verdict();
+        against_plain_docker();
     }
 }
 
@@ -186,7 +186,8 @@ case $1 in
 images) echo "zigcheck:0.16.0 sha256:standin" ;;
 run)
     for word; do case $word in --label=zigcheck.build=*) build=${word#*.build=} ;; esac; done
-    while read -r -t 0.01 _; do :; done
+    cat >/dev/null
+    sleep 0.1 # whoever asks for the verdict is asking by now
     echo "{\"build_id\":$build,\"build_status\":\"success\",\"test_status\":\"no_tests\",\"build_exit\":0}"
     echo "${EPOCHREALTIME/./}" >"$0.$build" ;;
 esac
@@ -215,7 +216,10 @@ fn exit_to_verdict() {
         let value = server.get(&format!("/api/checks/{check}"));
         let build = value["builds"][0]["id"].as_i64().expect("an id");
         let path = format!("/api/builds/{build}");
-        while !line.get(&path).contains("\"state\":\"finished\"") {}
+        while !line.get(&path).contains("\"state\":\"finished\"") {
+            // Asking without a pause would take the processor that the process needs to exit.
+            std::thread::sleep(std::time::Duration::from_micros(200));
+        }
         let served_us = unix_ns() / 1_000;
         let said = std::fs::read_to_string(format!("{command}.{build}")).expect("its last act");
         let exit_us: u128 = said.trim().parse().expect("a time");
