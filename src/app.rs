@@ -213,6 +213,10 @@ impl App {
             }
             return Ok(());
         }
+        if self.stopping {
+            // Its container was just removed, which is no verdict on it.
+            return Ok(());
+        }
         let (works, mut cx) = self.context(now);
         match event {
             Event::Output { pipe, bytes, .. } => works.output(job, *pipe, bytes, &mut cx),
@@ -226,8 +230,10 @@ impl App {
         for answer in self.errands.time(&mut self.out, now.mono_ms) {
             self.engine_answered(answer, now);
         }
-        let (works, mut cx) = self.context(now);
-        works.time(&mut cx)?;
+        if !self.stopping {
+            let (works, mut cx) = self.context(now);
+            works.time(&mut cx)?;
+        }
         match self.uploads.step() {
             None => {}
             Some((conn, Ok(tree))) => self.when_known(conn, Held::Tree(tree), now),
@@ -325,13 +331,15 @@ impl Core for App {
         if self.uploads.has_work() || !self.out.is_empty() {
             return Some(0);
         }
-        let ready = self.engine.is_ready() && !self.stopping;
+        if self.stopping {
+            return self.errands.deadline_ms();
+        }
         let retry = match self.works.waiting() {
             0 => None,
-            _ => self.engine.retry_ms().filter(|_| !self.stopping),
+            _ => self.engine.retry_ms(),
         };
         [
-            self.works.deadline_ms(ready),
+            self.works.deadline_ms(self.engine.is_ready()),
             self.errands.deadline_ms(),
             retry,
         ]

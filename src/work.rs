@@ -404,7 +404,8 @@ impl Works {
         cx: &mut Context,
     ) -> store::Result<()> {
         self.doubt(error, cx);
-        log::warn!("{work:?}: {}; another attempt follows", error.error_log);
+        let last = error.error_log.lines().last().unwrap_or("");
+        log::warn!("{work:?}: {last}; another attempt follows");
         let mut active = self.active.remove(&work).expect("it made this step");
         self.release(&mut active, cx);
         active.gathered = Gathered::default();

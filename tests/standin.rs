@@ -266,3 +266,23 @@ fn a_tree_that_leaves_itself_and_one_that_is_too_large_are_refused_before_anythi
     let containers = std::fs::read_dir(dir.join("state")).expect("the stand-in's state");
     assert_eq!(containers.count(), 0);
 }
+
+#[test]
+fn a_stop_removes_what_runs_and_is_no_verdict_on_it() {
+    let (server, dir) = start("stop", &[]);
+    let tree = archive("stop-tree", &[("build.zig", "")]);
+    let check = server.upload(&tree, "name=silent");
+    let path = format!("/api/checks/{check}");
+    server.wait_for(&path, |check| check["builds"][0]["state"] == "building");
+    let id = server.get(&path)["builds"][0]["id"].clone();
+    let container = format!("zigcheck-{id}-1");
+    server.wait_for(&path, |_| dir.join("state").join(&container).exists());
+    let data = server.data.clone();
+    drop(server);
+    assert!(removed(&dir).contains(&container), "{:?}", removed(&dir));
+    let db = rusqlite::Connection::open(data.join("zigcheck.db")).expect("a database");
+    let sql = "SELECT state, build_status, attempt FROM builds";
+    let row = db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+    let row: (String, String, i64) = row.expect("its row");
+    assert_eq!(row, ("building".into(), "pending".into(), 1));
+}
