@@ -424,7 +424,7 @@ impl Store {
         Ok((rows, total))
     }
 
-    // -- helpers --
+    // -- what lists share --
 
     fn count(&self, sql: &str, terms: &Where) -> Result<u64> {
         let mut statement = self.db.prepare_cached(sql)?;

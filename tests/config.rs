@@ -38,7 +38,7 @@ fn asked(flags: &[&str]) -> Result<Asked, String> {
 }
 
 #[test]
-fn the_defaults_are_those_of_the_contract() {
+fn the_defaults_are_those_of_the_readme() {
     let hosts = ["github.com", "gitlab.com", "codeberg.org", "git.sr.ht"];
     let wanted = Settings {
         listen: Listen::Tcp("127.0.0.1:3000".parse().unwrap()),
