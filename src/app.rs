@@ -188,10 +188,8 @@ impl App {
             log::warn!("the engine is unavailable: {why}");
             return;
         }
-        for version in &self.settings.zig_versions {
-            if self.engine.image(version).is_none() {
-                log::warn!("image zigcheck:{version} is missing: make docker-build");
-            }
+        for version in self.engine.missing(&self.settings.zig_versions) {
+            log::warn!("image zigcheck:{version} is missing: make docker-build");
         }
     }
 

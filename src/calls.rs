@@ -111,10 +111,11 @@ pub fn health(app: &App, now: Now) -> Response {
     let database = app.store.is_connected();
     let engine = app.engine.latest();
     let healthy = database && engine.is_ok();
-    let missing = || {
-        let versions = app.settings.zig_versions.iter();
-        versions.filter(|version| app.engine.image(version).is_none())
-    };
+    let missing: Vec<String> = app
+        .engine
+        .missing(&app.settings.zig_versions)
+        .map(|version| format!("zigcheck:{version}"))
+        .collect();
     let mut value = json!({
         "status": if healthy { "healthy" } else { "unhealthy" },
         "timestamp": page::time(now.unix_ms),
@@ -125,8 +126,8 @@ pub fn health(app: &App, now: Now) -> Response {
     });
     if let Err(why) = engine {
         value["error"] = json!(why);
-    } else if missing().next().is_some() {
-        value["missing_images"] = missing().map(|v| format!("zigcheck:{v}")).collect();
+    } else if !missing.is_empty() {
+        value["missing_images"] = json!(missing);
     }
     open_to_all(Response::json(if healthy { 200 } else { 503 }, &value))
 }
@@ -140,8 +141,7 @@ fn refusal(app: &App, zig_versions: &[String]) -> Option<Response> {
     if let Err(why) = app.engine.latest() {
         return unavailable(&format!("the container engine is unavailable: {why}"));
     }
-    let missing = |version: &&String| app.engine.image(version).is_none();
-    if let Some(version) = zig_versions.iter().find(missing) {
+    if let Some(version) = app.engine.missing(zig_versions).next() {
         return unavailable(&format!(
             "image zigcheck:{version} is missing: make docker-build makes it"
         ));

@@ -15,6 +15,19 @@ const DATA_LABEL: &str = "zigcheck.data";
 /// The user `build` of the images.
 const BUILD_USER: &str = "1000:1000";
 
+/// Exit codes of `docker run` beside 0: those of the scripts in the images, and the engine's own.
+pub mod exit {
+    /// The host cannot be reached.
+    pub const UNREACHABLE: i32 = 10;
+    /// The host answered: there is no such thing.
+    pub const NOT_THERE: i32 = 11;
+    pub const TOO_LARGE: i32 = 12;
+    /// The input did not arrive whole.
+    pub const CUT_OFF: i32 = 65;
+    /// The engine's own: the container was not made, or not started.
+    pub const REFUSED: i32 = 125;
+}
+
 /// Writes argument lists for one engine and one data directory.
 #[derive(Debug, Clone)]
 pub struct Docker {

@@ -93,6 +93,12 @@ impl Engine {
         self.images.get(zig_version).map(String::as_str)
     }
 
+    /// Those of the toolchains that have no image, as of the latest answer.
+    pub fn missing<'v>(&self, zig_versions: &'v [String]) -> impl Iterator<Item = &'v String> {
+        let versions = zig_versions.iter();
+        versions.filter(|version| self.image(version).is_none())
+    }
+
     /// An answer is under way.
     pub fn is_asking(&self) -> bool {
         matches!(self.state, State::Asking | State::Listing | State::Removing)

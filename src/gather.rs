@@ -9,7 +9,7 @@ use crate::build::{Kind, Settled};
 use crate::config::{
     DEPENDENCIES_LIMIT_BYTES, ENGINE_OUTPUT_LIMIT_BYTES, LAST_WORDS_LIMIT_BYTES, SOURCE_LIMIT_BYTES,
 };
-use crate::docker::{Docker, SourceFile};
+use crate::docker::{Docker, SourceFile, exit};
 use crate::event::Exit;
 use crate::job::End;
 use crate::source::{Framed, Incoming};
@@ -17,19 +17,6 @@ use crate::store::SourceRow;
 use crate::verdict::{
     Container, Dependencies, Judgement, Reason, Records, Verdict, after_look, judge, shorten,
 };
-
-/// Exit codes of the scripts in the images, beside 0.
-mod exit {
-    /// The host cannot be reached.
-    pub const UNREACHABLE: i32 = 10;
-    /// The host answered: there is no such thing.
-    pub const NOT_THERE: i32 = 11;
-    pub const TOO_LARGE: i32 = 12;
-    /// The input did not arrive whole.
-    pub const CUT_OFF: i32 = 65;
-    /// The engine's own: the container was not made, or not started.
-    pub const REFUSED: i32 = 125;
-}
 
 #[derive(Debug, Default)]
 pub struct Gathered {

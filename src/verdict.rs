@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::config::{ERROR_LOG_LIMIT_BYTES, RECORD_LIMIT_BYTES};
+use crate::docker::exit;
 use crate::event::Exit;
 use crate::job::{End, Why};
 
@@ -329,11 +330,11 @@ pub fn judge(build: i64, end: &End, records: &mut Records, deps: Dependencies) -
         (_, Some(why), _) => Judgement::Verdict(ended_by_us(why, records.testing())),
         (Some(Exit::Code(0)), None, Err(unusable)) => engine_error(&unusable.sentence()),
         (Some(Exit::NotStarted(words)), ..) => engine_error(words),
-        (Some(Exit::Code(12)), ..) => {
+        (Some(Exit::Code(exit::TOO_LARGE)), ..) => {
             let sentence = "the source and its dependencies do not fit into the container";
             Judgement::Verdict(Verdict::failed(Reason::DiskLimit, sentence))
         }
-        (Some(Exit::Code(65)), ..) => {
+        (Some(Exit::Code(exit::CUT_OFF)), ..) => {
             let sentence = "the source did not reach the container whole";
             Judgement::Verdict(Verdict::error(Reason::Lost, sentence))
         }
@@ -424,7 +425,7 @@ pub fn after_look(exit: &Exit, container: &Container, testing: Option<u32>) -> V
             let sentence = "ended by the memory limit of its container";
             in_stage(Verdict::failed(Reason::OutOfMemory, sentence), testing)
         }
-        (_, Exit::Code(125..=127)) | (Container::Unknown, _) => {
+        (_, Exit::Code(exit::REFUSED..=127)) | (Container::Unknown, _) => {
             let sentence = format!(
                 "the engine could not run the container ({})",
                 words_of(exit)

@@ -64,6 +64,18 @@ fn a_record_and_exit_0_are_a_verdict() {
     server.wait_for("/api/health", |_| removed(&dir).len() == 3);
 }
 
+/// The check, the build and the container of a build that is running and says nothing.
+fn never_ending(server: &Server, dir: &Path) -> (i64, Value, String) {
+    let tree = archive("never-ending-tree", &[("build.zig", "")]);
+    let check = server.upload(&tree, "name=silent");
+    let path = format!("/api/checks/{check}");
+    server.wait_for(&path, |check| check["builds"][0]["state"] == "building");
+    let id = server.get(&path)["builds"][0]["id"].clone();
+    let container = format!("zigcheck-{id}-1");
+    server.wait_for(&path, |_| dir.join("state").join(&container).exists());
+    (check, id, container)
+}
+
 /// Names of removed containers.
 fn removed(dir: &Path) -> Vec<String> {
     let calls = std::fs::read_to_string(dir.join("state.calls")).unwrap_or_default();
@@ -197,13 +209,7 @@ fn an_engine_that_is_gone_holds_work_up_and_loses_none() {
 #[test]
 fn a_crash_puts_running_builds_back_and_removes_their_containers() {
     let (server, dir) = start("crash", &[]);
-    let tree = archive("crash-tree", &[("build.zig", "")]);
-    let check = server.upload(&tree, "name=silent");
-    let path = format!("/api/checks/{check}");
-    server.wait_for(&path, |check| check["builds"][0]["state"] == "building");
-    let id = server.get(&path)["builds"][0]["id"].clone();
-    let container = format!("zigcheck-{id}-1");
-    server.wait_for(&path, |_| dir.join("state").join(&container).exists());
+    let (check, id, container) = never_ending(&server, &dir);
     let data = server.crash();
     let docker = dir.join("docker").display().to_string();
     let flags = [
@@ -270,13 +276,7 @@ fn a_tree_that_leaves_itself_and_one_that_is_too_large_are_refused_before_anythi
 #[test]
 fn a_stop_removes_what_runs_and_is_no_verdict_on_it() {
     let (server, dir) = start("stop", &[]);
-    let tree = archive("stop-tree", &[("build.zig", "")]);
-    let check = server.upload(&tree, "name=silent");
-    let path = format!("/api/checks/{check}");
-    server.wait_for(&path, |check| check["builds"][0]["state"] == "building");
-    let id = server.get(&path)["builds"][0]["id"].clone();
-    let container = format!("zigcheck-{id}-1");
-    server.wait_for(&path, |_| dir.join("state").join(&container).exists());
+    let (_, _, container) = never_ending(&server, &dir);
     let data = server.data.clone();
     drop(server);
     assert!(removed(&dir).contains(&container), "{:?}", removed(&dir));

@@ -197,7 +197,9 @@ pub fn scratch(name: &str) -> PathBuf {
 pub fn archive(name: &str, files: &[(&str, &str)]) -> PathBuf {
     let path = scratch(&format!("{name}.tar.gz"));
     std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
-    let file = std::fs::File::create(&path).expect("a file");
+    // Made beside it and moved there: tests side by side may make the same one.
+    let part = path.with_extension(format!("{:?}", std::thread::current().id()));
+    let file = std::fs::File::create(&part).expect("a file");
     let gzip = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
     let mut tar = tar::Builder::new(gzip);
     for (name, text) in files {
@@ -210,5 +212,6 @@ pub fn archive(name: &str, files: &[(&str, &str)]) -> PathBuf {
     tar.into_inner()
         .and_then(|gzip| gzip.finish())
         .expect("a whole archive");
+    std::fs::rename(&part, &path).expect("its place");
     path
 }
