@@ -184,6 +184,10 @@ pub const ERROR_LOG_LIMIT_BYTES: usize = 16 << 10;
 pub const SHOWN_ERRORS_LIMIT_LINES: usize = 6;
 /// Longest of them, in characters: what fits a terminal.
 pub const SHOWN_ERROR_LIMIT_CHARS: usize = 160;
+/// Marks upon one character: some languages write two.
+pub const MARKS_LIMIT_COUNT: usize = 2;
+/// Between two columns of a table.
+pub const TABLE_GAP_CHARS: usize = 2;
 
 /// Where the server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]

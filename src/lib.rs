@@ -21,10 +21,12 @@ pub mod archive; // does an uploaded tree stay inside itself?
 pub mod build; // one build: the state machine
 pub mod calls; // a call becomes an answer
 pub mod check; // one check: its source, its builds
+pub mod conditional; // what the client has already is not sent again
 pub mod docker; // a job as an argument list
 pub mod engine; // is there an engine, with which images?
 pub mod errand; // short engine commands
 pub mod feed; // who reads which log
+pub mod forecast; // when what waits will start
 pub mod gather; // what the jobs of an attempt gave
 pub mod git_url; // which URLs may reach git
 pub mod job; // one child as the core sees it
@@ -32,10 +34,13 @@ pub mod log; // the output of one build, capped
 pub mod matrix; // the matrix of a check, as text
 pub mod outbox; // the actions of a turn
 pub mod page; // JSON from rows
+pub mod printable; // text from outside, fit for a terminal
 pub mod queue; // which work may start next
 pub mod rows;
+pub mod sheet; // a page as a value
 pub mod source; // one source on its way to disk
 pub mod store; // every SQL statement
+pub mod table; // columns and cells
 pub mod tarhead; // one head of a tar
 pub mod tree; // what paths and links may say
 pub mod unpack; // plain, gzip and zstd in bounded pulls
@@ -53,4 +58,5 @@ pub mod intake; // what came and is not understood yet // what is to be sent
 
 // Leaves.
 pub mod buffer; // a byte queue with a cap
+pub mod crowd; // connections by address
 pub mod slab; // slots with generations

@@ -13,14 +13,51 @@ const SHELL: &[&str] = &[
     "readiness",
     "signal",
 ];
-const PROTOCOLS: &[&str] = &["answer", "body", "conn", "http", "intake"];
+const PROTOCOLS: &[&str] = &["answer", "body", "conn", "http", "intake", "ws"];
 const CORE: &[&str] = &[
-    "api", "app", "archive", "build", "calls", "check", "docker", "engine", "errand", "feed",
-    "gather", "git_url", "job", "log", "matrix", "outbox", "page", "queue", "rows", "source",
-    "store", "tarhead", "tree", "unpack", "upload", "verdict", "work", "zstd",
+    "api",
+    "app",
+    "archive",
+    "build",
+    "calls",
+    "changes",
+    "check",
+    "conditional",
+    "docker",
+    "engine",
+    "errand",
+    "feed",
+    "follow",
+    "forecast",
+    "gather",
+    "git_url",
+    "job",
+    "log",
+    "logs",
+    "matrix",
+    "outbox",
+    "page",
+    "printable",
+    "query",
+    "queue",
+    "rows",
+    "sheet",
+    "source",
+    "store",
+    "table",
+    "target",
+    "tarhead",
+    "tree",
+    "unpack",
+    "upload",
+    "verdict",
+    "views",
+    "watch",
+    "work",
+    "zstd",
 ];
 const WORDS: &[&str] = &["config", "event", "message"];
-const LEAVES: &[&str] = &["buffer", "slab"];
+const LEAVES: &[&str] = &["buffer", "crowd", "slab"];
 
 fn allowed(room: &str) -> Vec<&'static str> {
     let layers: &[&[&str]] = match room {
