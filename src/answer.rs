@@ -1,7 +1,7 @@
 //! What one connection has to send: answers, whole or as a stream, in bytes.
 
 use crate::buffer::Buffer;
-use crate::config::STREAM_LIMIT_BYTES;
+use crate::config::{PULL_LEAST_BYTES, STREAM_LIMIT_BYTES};
 use crate::message::Response;
 
 // ---- limits ----
@@ -20,6 +20,8 @@ pub struct Answers {
     old: bool,
     /// The request at hand is a HEAD: its answer has no body.
     head_only: bool,
+    /// The stream at hand is sent in chunks.
+    chunked: bool,
 }
 
 impl Default for Answers {
@@ -29,6 +31,7 @@ impl Default for Answers {
             unsent: Buffer::unlimited(),
             old: false,
             head_only: false,
+            chunked: false,
         }
     }
 }
@@ -50,7 +53,7 @@ impl Answers {
         let ending = if is_bodiless(answer.status) {
             Ending::Bodiless
         } else {
-            Ending::Length(answer.body.len())
+            Ending::Length(answer.body.len() as u64)
         };
         self.send(&answer_head(answer, ending, self.after(last), date));
         if ending != Ending::Bodiless && !self.head_only {
@@ -58,31 +61,34 @@ impl Answers {
         }
     }
 
-    /// Whether a stream can only end with the connection.
-    pub fn stream_is_last(&self) -> bool {
-        self.old
+    /// Whether a stream of that length can only end with the connection.
+    pub fn stream_is_last(&self, length: Option<u64>) -> bool {
+        self.old && length.is_none()
     }
 
     /// The head of a stream. False where the answer has no body: then it is complete.
-    pub fn stream(&mut self, head: &Response, last: bool, date: &str) -> bool {
-        let ending = match (is_bodiless(head.status), self.old) {
-            (true, _) => Ending::Bodiless,
-            (_, true) => Ending::Close,
-            (_, false) => Ending::Chunked,
+    pub fn stream(&mut self, head: &Response, length: Option<u64>, last: bool, date: &str) -> bool {
+        let ending = match length {
+            _ if is_bodiless(head.status) => Ending::Bodiless,
+            Some(length) => Ending::Length(length),
+            None if self.old => Ending::Close,
+            None => Ending::Chunked,
         };
+        self.chunked = ending == Ending::Chunked;
         self.send(&answer_head(head, ending, self.after(last), date));
         ending != Ending::Bodiless && !self.head_only
     }
 
-    /// How many bytes `push` takes now.
+    /// How many bytes `push` takes now: enough for what comes in one piece, or none.
     pub fn stream_room(&self) -> usize {
-        STREAM_LIMIT_BYTES.saturating_sub(self.unsent.len() + CHUNK_FRAME_BYTES)
+        let room = STREAM_LIMIT_BYTES.saturating_sub(self.unsent.len() + CHUNK_FRAME_BYTES);
+        if room < PULL_LEAST_BYTES { 0 } else { room }
     }
 
     /// A piece of the stream, at most `stream_room()` bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         debug_assert!(bytes.len() <= self.stream_room());
-        if self.old {
+        if !self.chunked {
             self.send(bytes);
         } else if !bytes.is_empty() {
             // An empty chunk would be the last.
@@ -93,13 +99,23 @@ impl Answers {
     }
 
     pub fn end_stream(&mut self) {
-        if !self.old {
+        if self.chunked {
             self.send(LAST_CHUNK);
         }
     }
 
     pub fn unsent(&self) -> &[u8] {
         self.unsent.as_slice()
+    }
+
+    /// The bytes themselves, for who frames them otherwise.
+    pub fn queue(&mut self) -> &mut Buffer {
+        &mut self.unsent
+    }
+
+    /// How much memory is held beside its own size, in bytes.
+    pub fn memory(&self) -> usize {
+        self.unsent.memory()
     }
 
     /// So many bytes have left.
@@ -124,7 +140,7 @@ impl Answers {
 /// How the end of an answer's body is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
-    Length(usize),
+    Length(u64),
     Chunked,
     /// The connection ends with the body.
     Close,
@@ -162,10 +178,19 @@ fn answer_head(answer: &Response, ending: Ending, after: After, date: &str) -> V
         Ending::Chunked => text.push_str("Transfer-Encoding: chunked\r\n"),
         Ending::Close | Ending::Bodiless => {}
     }
-    match after {
-        After::Close => text.push_str("Connection: close\r\n"),
-        After::KeepAlive => text.push_str("Connection: keep-alive\r\n"),
-        After::Open => {}
+    let future = match after {
+        After::Close => Some("close"),
+        After::KeepAlive => Some("keep-alive"),
+        After::Open => None,
+    };
+    // Who says Upgrade has to list it, or else a proxy may pass it on.
+    let upgrade = answer.headers.iter().any(|(name, _)| *name == "Upgrade");
+    let words: Vec<&str> = future
+        .into_iter()
+        .chain(upgrade.then_some("Upgrade"))
+        .collect();
+    if !words.is_empty() {
+        text.push_str(&format!("Connection: {}\r\n", words.join(", ")));
     }
     text.push_str("\r\n");
     text.into_bytes()
@@ -212,14 +237,18 @@ fn reason(status: u16) -> &'static str {
         415 => "Unsupported Media Type",
         416 => "Range Not Satisfiable",
         417 => "Expectation Failed",
+        421 => "Misdirected Request",
         422 => "Unprocessable Content",
+        426 => "Upgrade Required",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
         501 => "Not Implemented",
+        502 => "Bad Gateway",
         503 => "Service Unavailable",
         504 => "Gateway Timeout",
         505 => "HTTP Version Not Supported",
+        507 => "Insufficient Storage",
         _ => "",
     }
 }

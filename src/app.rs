@@ -9,7 +9,7 @@ use crate::config::{HELD_LIMIT, Settings};
 use crate::docker::Docker;
 use crate::engine::{Answer, Ask, Engine};
 use crate::errand::Errands;
-use crate::event::{Action, Core, Event, JobId, Now, Pull};
+use crate::event::{Action, Core, Event, JobId, Now, Pull, Streamed};
 use crate::feed::Feed;
 use crate::message::{Admission, Head, Request, Response};
 use crate::outbox::Outbox;
@@ -110,7 +110,11 @@ impl App {
                 self.when_known(conn, Held::Call(call), now)
             }
             Call::ShowLog { id, tail } => match self.feed.open(&self.store, conn, id, tail) {
-                Ok(head) => self.out.push(Action::Stream { conn, head }),
+                Ok(head) => self.out.push(Action::Stream {
+                    conn,
+                    head,
+                    body: Streamed::default(),
+                }),
                 Err(response) => self.out.respond(conn, response),
             },
             call => {

@@ -1,11 +1,12 @@
 //! One client: its socket, its connection, the stream it watches, its time limits.
 
 use crate::config::{
-    BODY_STALL_LIMIT_MS, HEAD_LIMIT_MS, IDLE_LIMIT_MS, LINGER_LIMIT_MS, SEND_STALL_LIMIT_MS,
-    TURN_LIMIT_BYTES,
+    BEAT_MS, BODY_RATE_LIMIT_BYTES_PER_S, BODY_STALL_LIMIT_MS, HEAD_LIMIT_MS, IDLE_LIMIT_MS,
+    LINGER_LIMIT_MS, SEND_STALL_LIMIT_MS, TURN_LIMIT_BYTES,
 };
 use crate::conn::{Conn, Incoming, Waiting};
-use crate::event::{Core, Event, Pull, Teller};
+use crate::crowd::Home;
+use crate::event::{Core, Event, Pull, Streamed, Teller};
 use crate::message::Response;
 use crate::readiness::{Moved, Source, spend};
 use crate::slab::Key;
@@ -16,9 +17,15 @@ fn limit_ms(waiting: Waiting) -> Option<u64> {
         Waiting::Head => Some(HEAD_LIMIT_MS),
         Waiting::Body => Some(BODY_STALL_LIMIT_MS),
         Waiting::App => None,
+        Waiting::Beat => Some(BEAT_MS),
         Waiting::Send => Some(SEND_STALL_LIMIT_MS),
-        Waiting::Linger => Some(LINGER_LIMIT_MS),
+        Waiting::Close | Waiting::Linger => Some(LINGER_LIMIT_MS),
     }
+}
+
+/// How long a body of which so much has come may have taken.
+fn body_limit_ms(came: u64) -> u64 {
+    BODY_STALL_LIMIT_MS.saturating_add(came.saturating_mul(1_000) / BODY_RATE_LIMIT_BYTES_PER_S)
 }
 
 /// What comes behind a request, which nobody wants to hear of once it is answered.
@@ -52,7 +59,16 @@ pub struct Client {
     answered: u64,
     /// Bytes moved that its time limit counts.
     moved: bool,
+    /// When `waiting` began, and the bytes that have come since, those of that turn included.
+    since_ms: u64,
+    came: u64,
     deadline_ms: Option<u64>,
+    /// Whose connection it is, where those are counted.
+    pub home: Option<Home>,
+    /// The time of its entry among the reactor's limits.
+    pub limit_entry: Option<u64>,
+    /// It is on the reactor's list of streams that were woken.
+    pub woken: bool,
     /// It is on the reactor's list of what is ready.
     pub queued: bool,
     /// It is on the reactor's list of what is to be settled.
@@ -60,7 +76,7 @@ pub struct Client {
 }
 
 impl Client {
-    pub fn new(mut source: Source, now_ms: u64) -> Client {
+    pub fn new(mut source: Source, home: Option<Home>, now_ms: u64) -> Client {
         source.assume_writable();
         let conn = Conn::new();
         let waiting = conn.waiting_for();
@@ -74,7 +90,12 @@ impl Client {
             waiting,
             answered: conn.answered(),
             moved: false,
+            since_ms: now_ms,
+            came: 0,
             deadline_ms: limit_ms(waiting).map(|limit| now_ms + limit),
+            home,
+            limit_entry: None,
+            woken: false,
             queued: false,
             touched: false,
             conn,
@@ -91,6 +112,13 @@ impl Client {
         self.broken |= event.is_error();
     }
 
+    /// Too many come from its address: it is told so, and nothing it asks is heard.
+    pub fn turn_away(&mut self, date: &str) {
+        let sentence = "too many connections from your address";
+        let answer = Response::error(429, sentence).with("Retry-After", "10");
+        self.conn.abort(answer, date);
+    }
+
     /// Reads what there is, while there is room for it, within the turn's budget.
     pub fn read(&mut self, buffer: &mut [u8]) {
         let mut budget = TURN_LIMIT_BYTES;
@@ -101,6 +129,7 @@ impl Client {
                     budget = spend(budget, count);
                     self.conn.receive(&buffer[..count]);
                     self.unparsed = true;
+                    self.came += count as u64;
                     self.moved |= self.waiting == Waiting::Body;
                 }
                 Moved::Blocked => {}
@@ -146,10 +175,26 @@ impl Client {
         self.conn.respond(response, date);
     }
 
-    pub fn start_stream(&mut self, head: Response, date: &str) {
-        if self.conn.start_stream(head, date) {
+    pub fn start_stream(&mut self, head: Response, body: Streamed, date: &str) {
+        if self.conn.start_stream(head, body, date) {
+            self.stream = Stream::Awake;
+        } else {
+            // That it is not wanted is for the app to hear.
+            self.unparsed = true;
+        }
+    }
+
+    pub fn upgrade(&mut self, date: &str) {
+        if self.conn.upgrade(date) {
             self.stream = Stream::Awake;
         }
+        // What stands behind the head is the socket's now.
+        self.unparsed = true;
+    }
+
+    /// The server ends.
+    pub fn go_away(&mut self, date: &str) {
+        self.conn.go_away(date);
     }
 
     /// True where a stream was asleep.
@@ -181,7 +226,7 @@ impl Client {
                 Moved::Bytes(count) => {
                     budget = spend(budget, count);
                     self.conn.sent(count);
-                    self.moved |= self.waiting == Waiting::Send;
+                    self.moved |= matches!(self.waiting, Waiting::Send | Waiting::Beat);
                 }
                 Moved::Blocked => {}
                 Moved::Ended | Moved::Broken => self.broken = true,
@@ -193,9 +238,14 @@ impl Client {
         while self.stream == Stream::Awake && self.conn.stream_room() > 0 {
             pulled.clear();
             let gave = core.pull(key, self.conn.stream_room(), pulled);
-            self.conn.push_stream(pulled);
             match gave {
-                Pull::More => debug_assert!(!pulled.is_empty(), "more is said with some"),
+                Pull::Text => self.conn.push_text(pulled),
+                Pull::More | Pull::Idle | Pull::End => self.conn.push_stream(pulled),
+            }
+            match gave {
+                Pull::More | Pull::Text => {
+                    debug_assert!(!pulled.is_empty(), "more is said with some")
+                }
                 Pull::Idle => self.stream = Stream::Asleep,
                 Pull::End => {
                     self.conn.end_stream();
@@ -214,14 +264,26 @@ impl Client {
             // Fails where the client has hung up already.
             let _ = rustix::net::shutdown(&self.source, rustix::net::Shutdown::Write);
         }
-        if (waiting, answered) != (self.waiting, self.answered) || self.moved {
+        let anew = (waiting, answered) != (self.waiting, self.answered);
+        if anew {
+            self.since_ms = now_ms;
+        }
+        if anew || self.moved {
             // Requests behind the one just answered, or the end, are looked at only now.
             self.unparsed |= waiting == Waiting::Head || self.ended;
             self.waiting = waiting;
             self.answered = answered;
             self.moved = false;
             self.deadline_ms = limit_ms(waiting).map(|limit| now_ms + limit);
+            if waiting == Waiting::Body {
+                let slow_ms = self.since_ms + body_limit_ms(self.came);
+                self.deadline_ms = self.deadline_ms.map(|at| at.min(slow_ms));
+            }
         }
+        if waiting != Waiting::Body {
+            self.came = 0;
+        }
+        self.unparsed |= self.conn.has_held_back();
         self.deadline_ms
     }
 
@@ -236,6 +298,12 @@ impl Client {
             Waiting::Head | Waiting::Body => {
                 let slow = Response::error(408, "the request took too long to arrive");
                 self.conn.abort(slow, date);
+                self.unparsed = true;
+            }
+            Waiting::Beat => {
+                self.conn.beat();
+                self.moved = true;
+                // Who gave no sign of life is gone, and the app has to hear it.
                 self.unparsed = true;
             }
             _ => self.broken = true,
@@ -272,172 +340,4 @@ impl Client {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{Read, Write};
-    use std::os::unix::net::UnixStream;
-
-    use super::*;
-    use crate::event::{Action, Now};
-    use crate::message::{Admission, Head};
-
-    const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
-    const KEY: Key = Key {
-        index: 0,
-        generation: 0,
-    };
-
-    /// Says `told`'s names and answers nothing.
-    #[derive(Default)]
-    struct Mute {
-        told: Vec<&'static str>,
-    }
-
-    impl Core for Mute {
-        fn admit(&self, head: &Head) -> Admission {
-            let limit_bytes = 1_000;
-            match head.path.as_str() {
-                "/spool" => Admission::Spool { limit_bytes },
-                _ => Admission::Collect { limit_bytes },
-            }
-        }
-        fn handle(&mut self, event: Event<'_>, _now: Now) {
-            self.told.push(match event {
-                Event::Request { .. } => "request",
-                Event::Body { .. } => "body",
-                Event::Gone { .. } => "gone",
-                _ => "other",
-            });
-        }
-        fn next_action(&mut self) -> Option<Action> {
-            None
-        }
-        fn commit(&mut self, _now: Now) -> Result<(), String> {
-            Ok(())
-        }
-        fn deadline(&self) -> Option<u64> {
-            None
-        }
-        fn pull(&mut self, _conn: Key, _room: usize, _out: &mut Vec<u8>) -> Pull {
-            Pull::Idle
-        }
-        fn stopped(&self) -> bool {
-            false
-        }
-    }
-
-    struct Pair {
-        client: Client,
-        peer: UnixStream,
-        core: Mute,
-    }
-
-    impl Pair {
-        /// Accepted at 0 ms.
-        fn new() -> Pair {
-            let (ours, peer) = UnixStream::pair().unwrap();
-            peer.set_nonblocking(true).unwrap();
-            let source = Source::new(ours.into()).unwrap();
-            Pair {
-                client: Client::new(source, 0),
-                peer,
-                core: Mute::default(),
-            }
-        }
-
-        /// The peer sends `bytes`; when time is up after the turn at `now_ms`.
-        fn turn(&mut self, bytes: &str, now_ms: u64) -> Option<u64> {
-            self.peer.write_all(bytes.as_bytes()).unwrap();
-            self.client.source.assume_readable();
-            self.client.read(&mut [0; 1000]);
-            self.hear();
-            self.client.write(KEY, &mut self.core, &mut Vec::new());
-            self.client.settle(now_ms)
-        }
-
-        fn hear(&mut self) {
-            let now = Now {
-                mono_ms: 0,
-                unix_ms: 0,
-            };
-            let core = &mut self.core;
-            let asked = Vec::new();
-            let mut teller = Teller { core, now, asked };
-            self.client.hear(KEY, DATE, &mut teller);
-        }
-
-        fn answer(&mut self, bytes: usize, now_ms: u64) -> Option<u64> {
-            let response = Response::new(200, "text/plain", vec![b'x'; bytes]);
-            self.client.respond(response, DATE);
-            self.client.write(KEY, &mut self.core, &mut Vec::new());
-            self.client.settle(now_ms)
-        }
-    }
-
-    #[test]
-    fn a_head_has_its_time_however_slowly_it_comes() {
-        let mut pair = Pair::new();
-        assert_eq!(pair.turn("", 0), Some(IDLE_LIMIT_MS));
-        assert_eq!(pair.turn("GET / HT", 500), Some(500 + HEAD_LIMIT_MS));
-        assert_eq!(pair.turn("TP/1.1\r\n", 9_000), Some(500 + HEAD_LIMIT_MS));
-        assert_eq!(
-            pair.turn("Host: h\r\n\r\n", 9_500),
-            None,
-            "the app takes its time"
-        );
-        assert_eq!(pair.answer(1, 20_000), Some(20_000 + IDLE_LIMIT_MS));
-    }
-
-    #[test]
-    fn the_next_head_has_a_time_of_its_own() {
-        let mut pair = Pair::new();
-        pair.turn("GET / HTTP/1.1\r\nHost: h\r\n\r\nGET /", 0);
-        assert_eq!(pair.answer(1, 7_000), Some(7_000 + HEAD_LIMIT_MS));
-        let rest = " HTTP/1.1\r\nHost: h\r\n\r\nGET";
-        assert_eq!(pair.turn(rest, 8_000), None);
-        assert_eq!(pair.answer(1, 9_000), Some(9_000 + HEAD_LIMIT_MS));
-    }
-
-    #[test]
-    fn a_body_may_take_long_but_not_stall() {
-        let head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n";
-        let mut pair = Pair::new();
-        assert_eq!(pair.turn(head, 0), Some(BODY_STALL_LIMIT_MS));
-        assert_eq!(pair.turn("1", 20_000), Some(20_000 + BODY_STALL_LIMIT_MS));
-        assert_eq!(pair.turn("2", 40_000), Some(40_000 + BODY_STALL_LIMIT_MS));
-        assert_eq!(pair.turn("", 50_000), Some(40_000 + BODY_STALL_LIMIT_MS));
-    }
-
-    #[test]
-    fn who_stops_reading_has_a_minute_from_the_last_byte_taken() {
-        let mut pair = Pair::new();
-        pair.turn("GET / HTTP/1.1\r\nHost: h\r\n\r\n", 0);
-        pair.answer(4 << 20, 1_000);
-        while pair.client.can_send() {
-            pair.turn("", 1_000);
-        }
-        assert_eq!(pair.turn("", 2_000), Some(1_000 + SEND_STALL_LIMIT_MS));
-        let _ = pair.peer.read(&mut vec![0; 1 << 20]).unwrap();
-        pair.client.source.assume_writable();
-        assert_eq!(pair.turn("", 3_000), Some(3_000 + SEND_STALL_LIMIT_MS));
-        pair.client.expire(DATE);
-        assert!(pair.client.is_over());
-    }
-
-    #[test]
-    fn who_is_too_slow_is_told_and_so_is_the_app() {
-        let mut pair = Pair::new();
-        let head = "POST /spool HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n1";
-        pair.turn(head, 0);
-        pair.client.expire(DATE);
-        pair.hear();
-        assert_eq!(pair.core.told, ["request", "body", "gone"]);
-        pair.client.write(KEY, &mut pair.core, &mut Vec::new());
-        assert_eq!(pair.client.settle(30_000), Some(30_000 + LINGER_LIMIT_MS));
-        let mut answer = String::new();
-        pair.peer.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-        assert!(!pair.client.is_over() && !pair.client.is_with_app());
-        pair.client.expire(DATE);
-        assert!(pair.client.is_over(), "it would not hang up");
-    }
-}
+mod tests;

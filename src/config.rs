@@ -9,8 +9,12 @@ pub use flags::{Asked, help, is_version, parse};
 
 // -- connections ------------------------------------------------------------------------------
 
-/// Most clients at once: about 1 KiB each idle, a few megabytes when all are busy.
-pub const CONNECTIONS_LIMIT: usize = 512;
+/// Most clients at once: about 2 KiB each idle; fewer where the system allows fewer open files.
+/// More wait in the backlog.
+pub const CONNECTIONS_LIMIT: usize = 16_384;
+/// Of these from one address (IPv6: one /64): many browsers' tabs. The loopback is exempt, since
+/// all clients of a proxy on this machine share it.
+pub const ADDRESS_CONNECTIONS_LIMIT: usize = 256;
 /// Most connections accepted in one turn, so that a burst does not hold up who is here.
 pub const ACCEPTS_LIMIT: usize = 64;
 /// Connections that wait to be accepted; a burst above it is delayed, not refused.
@@ -19,6 +23,10 @@ pub const BACKLOG: i32 = 512;
 pub const ACCEPT_PAUSE_MS: u64 = 1_000;
 /// Request line and headers together; the default of nginx and Node, and enough for any browser.
 pub const HEAD_LIMIT_BYTES: usize = 16 << 10;
+/// Empty lines before a request: some clients send one behind a body.
+pub const EMPTY_LINES_LIMIT_COUNT: usize = 8;
+/// The request target alone.
+pub const TARGET_LIMIT_BYTES: usize = 8 << 10;
 /// Browsers send about twenty.
 pub const HEADERS_LIMIT_COUNT: usize = 64;
 /// A chunk's size with its extensions, which nobody sends but who wants to waste our time.
@@ -32,9 +40,19 @@ pub const INPUT_LIMIT_BYTES: usize = HEAD_LIMIT_BYTES + PIECE_LIMIT_BYTES;
 /// What is read and dropped behind an early answer. A client that gets a reset instead of time
 /// to stop never sees the answer.
 pub const LINGER_LIMIT_BYTES: usize = 1 << 20;
-/// Bytes of a stream waiting to be sent: some round trips' worth, and the price of a browser
-/// that never reads.
-pub const STREAM_LIMIT_BYTES: usize = 256 << 10;
+/// Bytes of a stream waiting to be sent: behind it stands the socket's own buffer, so this is
+/// no round trip's worth but what a pull brings, and the price of a browser that never reads.
+pub const STREAM_LIMIT_BYTES: usize = 32 << 10;
+/// What a WebSocket client may say in one message. Nothing it says is needed.
+pub const MESSAGE_LIMIT_BYTES: usize = 4 << 10;
+/// What a WebSocket keeps at hand to read into: a browser's pongs and its close fit, and it is
+/// the price of every idle watcher.
+pub const SOCKET_INPUT_BYTES: usize = 256;
+/// A watcher that had nothing to send for so long is shown that the connection lives: a comment
+/// line, or a ping. Proxies give up after 30 to 60 s.
+pub const BEAT_MS: u64 = 15_000;
+/// Beats of a WebSocket without a byte from its client, after which there is no client any more.
+pub const BEATS_LIMIT: u32 = 4;
 /// The next request waits while more than this is unsent, so that a client that asks and never
 /// reads costs this and one answer.
 pub const UNSENT_LIMIT_BYTES: usize = 64 << 10;
@@ -42,6 +60,9 @@ pub const UNSENT_LIMIT_BYTES: usize = 64 << 10;
 pub const HEAD_LIMIT_MS: u64 = 10_000;
 /// Without a byte of a body that is on its way.
 pub const BODY_STALL_LIMIT_MS: u64 = 30_000;
+/// What a body must bring on average behind its first `BODY_STALL_LIMIT_MS`, so that a byte now
+/// and then does not hold an upload for years. A modem brings ten times that.
+pub const BODY_RATE_LIMIT_BYTES_PER_S: u64 = 512;
 /// Between two requests, and before the first.
 pub const IDLE_LIMIT_MS: u64 = 60_000;
 /// Without a byte taken of what there is to send.
@@ -53,10 +74,21 @@ pub const FAREWELL_LIMIT_MS: u64 = 5_000;
 /// Largest JSON body. The longest honest submission is well under 8 KiB.
 pub const JSON_LIMIT_BYTES: u64 = 64 << 10;
 
+/// How long a browser remembers that it may read `/api` from any page: a day.
+pub const PREFLIGHT_AGE_S: u64 = 86_400;
+
 // -- the turn --------------------------------------------------------------------------------------
 
 /// Events taken in one turn; more wait in the kernel.
 pub const EVENTS_LIMIT: usize = 256;
+/// Time limits of clients are looked at in such steps, so that thousands of watchers that are due
+/// one after another do not wake the server for each.
+pub const LIMIT_STEP_MS: u64 = 250;
+/// Open files that are kept for children (four each), logs, the database.
+pub const RESERVED_FILES: usize = 512;
+/// Clients woken in one turn; the others come in the next, so that an event for ten thousand
+/// watchers does not hold up who asks for something.
+pub const WAKES_LIMIT: usize = 512;
 /// Most children at once: far above slots and uploads, below the usual limit of 1024 open
 /// files, of which each takes four.
 pub const PROCESSES_LIMIT: usize = 128;
@@ -136,6 +168,11 @@ pub const ATTEMPTS_LIMIT: u32 = 3;
 pub const RETRY_PAUSE_MS: [u64; 2] = [2_000, 8_000];
 /// Work waiting at once, before a submission is answered 429: most of a day's work for one slot.
 pub const QUEUE_LIMIT: usize = 1_000;
+/// Builds over which a past duration is averaged: packages change, and so do machines.
+pub const DURATIONS_AVERAGED: u32 = 5;
+/// Work looked at to say when what waits will start: each package costs a look-up of its past, and
+/// what stands behind so much is hours away.
+pub const FORECAST_LIMIT: usize = QUEUE_LIMIT;
 
 // -- logs ------------------------------------------------------------------------------------------
 
@@ -150,12 +187,19 @@ pub const LOG_STEP_BYTES: u64 = 64 * 1024;
 /// No cut line is longer (20 digits and 30 letters): the room a reader needs to get past a cut.
 pub const CUT_LINE_LIMIT_BYTES: usize = 64;
 
+// -- watching ---------------------------------------------------------------------------------
+
+/// Events kept for those who come back: those of some hundred checks, a megabyte of memory.
+pub const EVENTS_KEPT: usize = 2_048;
+
 // -- engine -----------------------------------------------------------------------------------
 
 /// How long an answer of the engine stays good enough to accept a submission on.
 pub const ENGINE_FRESH_MS: u64 = 5_000;
 /// First and longest pause before asking an engine again that did not answer while work waits.
 pub const ENGINE_RETRY_MS: (u64, u64) = (1_000, 60_000);
+/// Nothing is pulled for a connection with less room: an event, or a cut line, fits into it whole.
+pub const PULL_LEAST_BYTES: usize = 1 << 10;
 /// Most bytes of a log one pull gives.
 pub const PULL_LIMIT_BYTES: usize = 64 << 10;
 /// Requests waiting for the engine's answer at once.
@@ -188,6 +232,18 @@ pub const SHOWN_ERROR_LIMIT_CHARS: usize = 160;
 pub const MARKS_LIMIT_COUNT: usize = 2;
 /// Between two columns of a table.
 pub const TABLE_GAP_CHARS: usize = 2;
+/// A package's name in a table: longer ones are rare, and would push the verdicts out of sight.
+pub const SHOWN_PACKAGE_LIMIT_CHARS: usize = 32;
+/// What is told of a package in one line: description, author, license.
+pub const SHOWN_FACT_LIMIT_CHARS: usize = 160;
+/// A URL is of use only whole; no longer one can be submitted.
+pub const SHOWN_URL_LIMIT_CHARS: usize = 2_000;
+/// A verdict with what stands behind it, or a version.
+pub const SHOWN_WORDS_LIMIT_CHARS: usize = 34;
+/// Of a commit: what git itself shows of a large repository, and some.
+pub const SHOWN_COMMIT_CHARS: usize = 12;
+/// The latest checks on the first page.
+pub const SHOWN_CHECKS_LIMIT: u64 = 5;
 
 /// Where the server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,33 +4,35 @@
 //!    +--> Head --- whole body wanted ---> Collect --- last byte: Request ---+
 //!    |     |                                                                v
 //!    |     +------ body in pieces: Request ---> Spool --- last byte: BodyEnd ---> App
-//!    |     +------ refused, without a body -->+                                  |  |
-//!    |                                        v                   stream begins  |  | answer
-//!    +--- keep-alive ---------------- (answer complete) <--- end of --- Stream <-+  |
-//!                                             |    ^                                |
-//!                                       close |    +--------------------------------+
-//!                                             v
-//!                 Linger --- client's end ---> Done
+//!    |     +------ refused, without a body -->+                                  | | |
+//!    |                                        v                   stream begins  | | | answer
+//!    +--- keep-alive ---------------- (answer complete) <--- end of --- Stream <-+ | |
+//!                                             |    ^                               | |
+//!                                       close |    +-------------------------------|-+
+//!                                             v                           upgrade  |
+//!                 Linger --- client's end ---> Done <--- both have closed --- Socket
 //! ```
 //!
 //! From Head, Collect, Spool and App a fault, a refusal of a body or an abort leads to Linger,
-//! and so does an answer before the end of a spooled body: what the client still sends is
-//! dropped. From Head, Collect and Spool the client's end leads to Done. Where the app knows
-//! of the request and did not answer, it hears `Gone`.
+//! and so do an answer before the end of a spooled body and what is no WebSocket's: what the
+//! client still sends is dropped. From Head, Collect, Spool and Socket the client's end leads to
+//! Done, and so does a stream that is shorter than was said. Where the app knows of the request
+//! and did not answer, or of the socket and did not end it, it hears `Gone`.
 //!
 //! The caller's part: after `receive`, `half_closed`, `sent`, and every answer, call `next`
 //! until it gives nothing; send `output`; close when `is_done`.
 
-use crate::config::{PIECE_LIMIT_BYTES, UNSENT_LIMIT_BYTES};
+mod reply;
+
 use std::mem;
 
 use crate::answer::Answers;
 use crate::body::Body;
-use crate::http::{Fault, Framing};
+use crate::config::{PIECE_LIMIT_BYTES, SOCKET_INPUT_BYTES, UNSENT_LIMIT_BYTES};
+use crate::http::Fault;
 use crate::intake::Intake;
 use crate::message::{Admission, Head, Request, Response};
-
-// ---- limits ----
+use crate::ws::{self, Handshake, Heard, Socket};
 
 /// What came from the client, for the app.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,7 +42,8 @@ pub enum Incoming {
     Body(Vec<u8>),
     /// The spooled body is complete.
     BodyEnd,
-    /// The request at hand ends without the app's answer. Nothing more is told of it.
+    /// The request at hand ends without the app's answer, its stream or socket before the app
+    /// ended it, or it has no use for a stream. Nothing more is told of it.
     Gone,
 }
 
@@ -55,8 +58,12 @@ pub enum Waiting {
     Body,
     /// The app: its answer, or more of its stream.
     App,
+    /// The app, for more of a stream or socket that is to be kept alive: call `beat`.
+    Beat,
     /// The client, to take what there is to send.
     Send,
+    /// The client of a socket, to close it too.
+    Close,
     /// The client, to hang up. All is sent: shut down the sending side, so that it knows.
     Linger,
 }
@@ -73,7 +80,13 @@ enum State {
         body: Body,
     },
     App,
-    Stream,
+    Stream {
+        /// Bytes the stream has still to give, where that is known.
+        left: Option<u64>,
+        beat: &'static str,
+    },
+    /// Apart, so that thousands of connections that are none stay small.
+    Socket(Box<Socket>),
     Linger,
     Done,
 }
@@ -89,16 +102,32 @@ enum Step {
     Wait,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Conn {
     state: State,
     intake: Intake,
     answers: Answers,
     /// The connection closes after the request at hand.
     last: bool,
+    /// What the request at hand says about becoming a WebSocket.
+    handshake: Handshake,
     /// The app holds a request that was cut off, and does not know it yet.
     tell_gone: bool,
     answered: u64,
+}
+
+impl Default for Conn {
+    fn default() -> Conn {
+        Conn {
+            state: State::default(),
+            intake: Intake::default(),
+            answers: Answers::default(),
+            last: false,
+            handshake: Err(ws::NOT_ASKED),
+            tell_gone: false,
+            answered: 0,
+        }
+    }
 }
 
 impl Conn {
@@ -112,6 +141,8 @@ impl Conn {
     pub fn room(&self) -> usize {
         match self.state {
             State::Done => 0,
+            // It would be answered: who does not read is not read.
+            State::Socket(_) if self.output().len() > UNSENT_LIMIT_BYTES => 0,
             _ => self.intake.room(),
         }
     }
@@ -119,6 +150,9 @@ impl Conn {
     /// Bytes from the socket, at most `room()` of them.
     pub fn receive(&mut self, bytes: &[u8]) {
         self.intake.receive(bytes);
+        if let State::Socket(socket) = &mut self.state {
+            socket.note_life();
+        }
     }
 
     /// The client sends no more. What it asked for is still answered; what it began to ask is not.
@@ -144,7 +178,8 @@ impl Conn {
                 State::Head => self.step_head(date, admit),
                 State::Collect { .. } => self.step_collect(),
                 State::Spool { .. } => self.step_spool(),
-                State::App | State::Stream | State::Linger | State::Done => Ok(Step::Wait),
+                State::Socket(_) => Ok(self.step_socket()),
+                State::App | State::Stream { .. } | State::Linger | State::Done => Ok(Step::Wait),
             };
             match step {
                 Ok(Step::Give(incoming)) => return Some(incoming),
@@ -171,6 +206,7 @@ impl Conn {
         };
         self.last |= !read.keep_alive;
         self.answers.heed(read.old, read.head.method == "HEAD");
+        self.handshake = ws::read_handshake(&read.head, read.old, read.framing);
         let (limit_bytes, spooled) = match admit(&read.head) {
             Admission::Collect { limit_bytes } => (limit_bytes, false),
             Admission::Spool { limit_bytes } => (limit_bytes, true),
@@ -228,121 +264,27 @@ impl Conn {
         Ok(Step::Give(Incoming::BodyEnd))
     }
 
+    fn step_socket(&mut self) -> Step {
+        let State::Socket(socket) = &mut self.state else {
+            return Step::Wait;
+        };
+        let mine = !socket.is_closing();
+        let heard = socket.hear(self.intake.bytes(), self.answers.queue());
+        match heard {
+            Heard::All => return Step::Starved,
+            Heard::Held => return Step::Wait,
+            Heard::Closed => self.close(!self.intake.is_empty()),
+            Heard::Broken => self.close(true),
+        }
+        self.tell_gone |= mine;
+        Step::Again
+    }
+
     /// The client has left in the middle of a request, or has no other.
     fn give_up(&mut self) {
-        self.tell_gone = self.is_with_app();
+        self.tell_gone |= self.is_held();
         self.intake.drop_rest();
         self.state = State::Done;
-    }
-
-    // ---- answers in ----
-
-    /// Queues the answer to the request at hand. Given before the end of a spooled body, it ends
-    /// the connection: the rest of the body is not wanted. Without a request at hand (it was cut
-    /// off in the meantime) nothing happens.
-    pub fn respond(&mut self, answer: Response, date: &str) {
-        if !self.is_with_app() || matches!(self.state, State::Stream) {
-            return;
-        }
-        if !self.body_is_read() {
-            self.drop_input();
-        }
-        self.answers.whole(&answer, self.last, date);
-        self.finish_answer();
-    }
-
-    /// Queues the head of an answer whose body is pushed piece by piece: chunked, or until the
-    /// connection closes for HTTP/1.0. False where no body is wanted (HEAD, 204, 304; or the
-    /// request was cut off): then this was the whole answer.
-    #[must_use]
-    pub fn start_stream(&mut self, head: Response, date: &str) -> bool {
-        if !self.is_with_app() || matches!(self.state, State::Stream) {
-            return false;
-        }
-        if !self.body_is_read() {
-            self.drop_input();
-        }
-        self.last |= self.answers.stream_is_last();
-        self.state = State::Stream;
-        let wanted = self.answers.stream(&head, self.last, date);
-        if !wanted {
-            self.finish_answer();
-        }
-        wanted
-    }
-
-    /// How many bytes of the stream may be pushed now; 0 where none is running.
-    pub fn stream_room(&self) -> usize {
-        match self.state {
-            State::Stream => self.answers.stream_room(),
-            _ => 0,
-        }
-    }
-
-    /// A piece of the stream, at most `stream_room()` bytes. Without a stream nothing happens.
-    pub fn push_stream(&mut self, bytes: &[u8]) {
-        if matches!(self.state, State::Stream) {
-            self.answers.push(bytes);
-        }
-    }
-
-    pub fn end_stream(&mut self) {
-        if matches!(self.state, State::Stream) {
-            self.answers.end_stream();
-            self.finish_answer();
-        }
-    }
-
-    /// Ends the connection with this answer in the app's place: a time limit has passed, a
-    /// request cannot be read. Where an answer has begun already, its missing end is all that
-    /// the client can be told. The app learns of it by `Gone`, if it knew of the request.
-    pub fn abort(&mut self, answer: Response, date: &str) {
-        self.tell_gone |= self.is_with_app();
-        match self.state {
-            State::Head | State::Collect { .. } | State::Spool { .. } | State::App => {
-                self.drop_input();
-                self.answers.whole(&answer, self.last, date);
-                self.finish_answer();
-            }
-            State::Stream => {
-                self.drop_input();
-                self.state = State::Done;
-            }
-            State::Linger | State::Done => {}
-        }
-    }
-
-    /// The app does not want the request. Without a body there is nothing to be rid of, and the
-    /// connection goes on.
-    fn refuse(&mut self, answer: Response, framing: Framing, date: &str) {
-        if framing != Framing::Length(0) {
-            self.drop_input();
-        }
-        self.answers.whole(&answer, self.last, date);
-        self.finish_answer();
-    }
-
-    /// The rest of what the client sends is not wanted, so no later request can be found in it.
-    fn drop_input(&mut self) {
-        self.intake.drop_rest();
-        self.last = true;
-    }
-
-    fn finish_answer(&mut self) {
-        self.answered += 1;
-        self.answers.heed(false, false);
-        if !self.last {
-            self.state = State::Head;
-            return;
-        }
-        // Closing with bytes unread resets the connection, and the answer may be lost.
-        let more_comes = self.intake.is_dropping() || !self.intake.is_empty();
-        self.drop_input();
-        self.state = if more_comes && !self.intake.has_ended() {
-            State::Linger
-        } else {
-            State::Done
-        };
     }
 
     // ---- bytes out ----
@@ -363,10 +305,32 @@ impl Conn {
         matches!(self.state, State::Done) && self.output().is_empty()
     }
 
-    /// Whether the app knows of a request and has not answered it to the end. If the connection
-    /// breaks now, the app has to be told.
+    /// Whether the app knows of a request and has not answered it to the end, or was not told
+    /// yet that it is of no use. If the connection breaks now, the app has to be told.
     pub fn is_with_app(&self) -> bool {
-        matches!(self.state, State::Spool { .. } | State::App | State::Stream)
+        self.tell_gone || self.is_held()
+    }
+
+    /// The app knows of a request or socket and has not ended it.
+    fn is_held(&self) -> bool {
+        match &self.state {
+            State::Spool { .. } | State::App | State::Stream { .. } => true,
+            State::Socket(socket) => !socket.is_closing(),
+            State::Head | State::Collect { .. } | State::Linger | State::Done => false,
+        }
+    }
+
+    /// The app knows of a request and has not begun to answer it.
+    fn is_unanswered(&self) -> bool {
+        matches!(self.state, State::Spool { .. } | State::App)
+    }
+
+    /// What was received and held back can be looked at now: call `next`.
+    pub fn has_held_back(&self) -> bool {
+        match &self.state {
+            State::Socket(socket) => socket.is_held() && self.output().len() <= UNSENT_LIMIT_BYTES,
+            _ => false,
+        }
     }
 
     fn body_is_read(&self) -> bool {
@@ -377,12 +341,15 @@ impl Conn {
     }
 
     pub fn waiting_for(&self) -> Waiting {
-        match self.state {
+        match &self.state {
             State::Collect { .. } | State::Spool { .. } => Waiting::Body,
             _ if !self.output().is_empty() => Waiting::Send,
             State::Head if self.intake.is_empty() => Waiting::Idle,
             State::Head => Waiting::Head,
-            State::App | State::Stream => Waiting::App,
+            State::Stream { beat, .. } if !beat.is_empty() => Waiting::Beat,
+            State::App | State::Stream { .. } => Waiting::App,
+            State::Socket(socket) if socket.is_closing() => Waiting::Close,
+            State::Socket(_) => Waiting::Beat,
             State::Linger | State::Done => Waiting::Linger,
         }
     }
@@ -391,5 +358,16 @@ impl Conn {
     /// it has begun to wait for since.
     pub fn answered(&self) -> u64 {
         self.answered
+    }
+
+    /// How much memory it holds, in bytes; of what a socket has not understood yet, and of a
+    /// request that is not whole yet, the room it began with.
+    pub fn memory(&self) -> usize {
+        let apart = match &self.state {
+            State::Socket(_) => size_of::<Socket>() + SOCKET_INPUT_BYTES,
+            State::Collect { request, .. } => request.body.capacity(),
+            _ => 0,
+        };
+        size_of::<Conn>() + self.intake.memory() + self.answers.memory() + apart
     }
 }

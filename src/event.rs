@@ -43,8 +43,9 @@ pub enum Event<'a> {
     Body { conn: Key, bytes: &'a [u8] },
     /// The spooled body is complete.
     BodyEnd { conn: Key },
-    /// The connection ended before its request was answered (a stream: before its end was
-    /// pulled). Told once for such a connection and never otherwise; its key names nothing now.
+    /// Nothing more is wanted of what the app began for this connection: it ended before its
+    /// request was answered (a stream: before its end was pulled), or has no use for the body of
+    /// that stream (HEAD). What is told of such a connection afterwards is a new request.
     Gone { conn: Key },
     Output {
         job: JobId,
@@ -68,10 +69,16 @@ pub enum Action {
         conn: Key,
         response: Response,
     },
-    /// Send this head with a chunked body; the body is pulled from the app as there is room.
+    /// Send this head, and a body that is pulled from the app as there is room.
     Stream {
         conn: Key,
         head: Response,
+        body: Streamed,
+    },
+    /// Go on as a WebSocket, whose messages are pulled from the app as there is room. Where the
+    /// request is no handshake the connection answers why, and the app hears `Gone`.
+    Upgrade {
+        conn: Key,
     },
     /// A stream that had nothing to give has something now, or has ended.
     Wake {
@@ -88,11 +95,23 @@ pub enum Action {
     },
 }
 
+/// How the body of a stream is framed and kept alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Streamed {
+    /// Where known: the body's length in bytes, of which the pulls give neither more nor less
+    /// (where they end early, the connection breaks off). Else the body is chunked.
+    pub length: Option<u64>,
+    /// Sent whenever nothing else was for `BEAT_MS`; empty where silence means nothing.
+    pub beat: &'static str,
+}
+
 /// What a pull gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pull {
-    /// Bytes, and perhaps more at once.
+    /// Bytes, and perhaps more at once; on a WebSocket these are one binary message.
     More,
+    /// On a WebSocket alone: the bytes are one text message, and perhaps there is more at once.
+    Text,
     /// Nothing for now: a `Wake` will say when.
     Idle,
     /// The body is complete (bytes of this pull included).
@@ -151,8 +170,10 @@ impl<C: Core> Teller<'_, C> {
     /// An answer for this connection is among what was asked for.
     pub fn has_answered(&self, key: Key) -> bool {
         self.asked.iter().any(|action| match action {
-            Action::Respond { conn, .. } | Action::Stream { conn, .. } => *conn == key,
-            _ => false,
+            Action::Respond { conn, .. }
+            | Action::Stream { conn, .. }
+            | Action::Upgrade { conn } => *conn == key,
+            Action::Wake { .. } | Action::Spawn { .. } | Action::Kill { .. } => false,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The head of one HTTP/1 request, out of bytes: what is asked, and where the body ends.
 
-use crate::config::{HEAD_LIMIT_BYTES, HEADERS_LIMIT_COUNT};
+use crate::config::{HEAD_LIMIT_BYTES, HEADERS_LIMIT_COUNT, TARGET_LIMIT_BYTES};
 use crate::message::Head;
 
 // ---- limits ----
@@ -37,28 +37,29 @@ pub enum Framing {
     Chunked,
 }
 
-/// The head at the start of `bytes`; `None` where more bytes are needed.
+/// The head at the start of `bytes`, before which there is no empty line; `None` where more
+/// bytes are needed.
 ///
 /// What two servers could read in two ways is refused, so that no proxy in front of this one
 /// and this one ever disagree on where a request ends. A fault is found at the same byte
 /// however the bytes arrive.
 pub fn read_head(bytes: &[u8]) -> Result<Option<ReadHead>, Fault> {
-    let seen = &bytes[..bytes.len().min(HEAD_LIMIT_BYTES)];
+    let (sound, flaw) = sound_part(bytes);
     let mut space = [httparse::EMPTY_HEADER; HEADERS_LIMIT_COUNT];
     let mut parsed = httparse::Request::new(&mut space);
-    let length = match parsed.parse(seen) {
+    let length = match parsed.parse(sound) {
         Ok(httparse::Status::Complete(length)) => length,
-        Ok(httparse::Status::Partial) if seen.len() < HEAD_LIMIT_BYTES => return Ok(None),
-        Ok(httparse::Status::Partial) => return Err(fault(431, "The head is over 16 KiB.")),
+        Ok(httparse::Status::Partial) => return flaw.map_or(Ok(None), Err),
         Err(httparse::Error::TooManyHeaders) => {
             return Err(fault(431, "There are more than 64 headers."));
         }
-        Err(httparse::Error::Version) => return Err(version_fault(seen)),
+        Err(httparse::Error::Version) => return Err(version_fault(sound)),
         Err(_) => return Err(fault(400, "The request head is malformed.")),
     };
     let old = parsed.version == Some(0);
     let mut headers: Vec<(String, String)> = parsed.headers.iter().map(field).collect();
-    let target = read_target(parsed.path.unwrap_or_default())?;
+    let method = parsed.method.unwrap_or_default();
+    let target = read_target(method, parsed.path.unwrap_or_default())?;
     check_host(&headers, old)?;
     let framing = read_framing(&headers, old)?;
     let expects_continue = read_expect(&headers)? && !old;
@@ -69,7 +70,7 @@ pub fn read_head(bytes: &[u8]) -> Result<Option<ReadHead>, Fault> {
     }
     Ok(Some(ReadHead {
         head: Head {
-            method: parsed.method.unwrap_or_default().to_string(),
+            method: method.to_string(),
             path: target.path,
             query: target.query,
             headers,
@@ -80,6 +81,33 @@ pub fn read_head(bytes: &[u8]) -> Result<Option<ReadHead>, Fault> {
         keep_alive,
         expects_continue,
     }))
+}
+
+/// The bytes before the first one that the parser would let pass and must not, and what is wrong
+/// with that: it takes a bare LF for the end of a line, and it has no limits. What the parser
+/// finds wrong stands before it and comes first.
+fn sound_part(bytes: &[u8]) -> (&[u8], Option<Fault>) {
+    let over_at = target_over_at(bytes);
+    for (at, &byte) in bytes.iter().enumerate() {
+        let before = &bytes[..at];
+        let flaw = match byte {
+            b'\n' if before.ends_with(b"\r\n\r") => break,
+            b'\n' if !before.ends_with(b"\r") => fault(400, "A line ends with a bare line feed."),
+            _ if at + 1 == HEAD_LIMIT_BYTES => fault(431, "The head is over 16 KiB."),
+            _ if Some(at) == over_at => fault(414, "The request target is over 8 KiB."),
+            _ => continue,
+        };
+        return (before, Some(flaw));
+    }
+    (bytes, None)
+}
+
+/// Where the first byte of the request target stands that is too many.
+fn target_over_at(bytes: &[u8]) -> Option<usize> {
+    let from = 1 + bytes.iter().position(|&byte| byte == b' ')?;
+    let target = bytes[from..].iter();
+    let length = target.take_while(|byte| !b" \r\n".contains(byte)).count();
+    (length > TARGET_LIMIT_BYTES).then_some(from + TARGET_LIMIT_BYTES)
 }
 
 /// 505 where another version is named, 400 where there is no version at all.
@@ -98,13 +126,14 @@ fn field(header: &httparse::Header) -> (String, String) {
     (header.name.to_ascii_lowercase(), value.to_string())
 }
 
-fn values<'a>(headers: &'a [(String, String)], name: &str) -> Vec<&'a str> {
+/// The values of all headers of that name, which is given in lower case.
+pub fn values<'a>(headers: &'a [(String, String)], name: &str) -> Vec<&'a str> {
     let named = headers.iter().filter(|(known, _)| known == name);
     named.map(|(_, value)| value.as_str()).collect()
 }
 
 /// Whether a comma-separated header, in however many lines, names that word.
-fn lists(headers: &[(String, String)], name: &str, word: &str) -> bool {
+pub fn lists(headers: &[(String, String)], name: &str, word: &str) -> bool {
     let values = values(headers, name);
     let mut words = values.iter().flat_map(|value| value.split(','));
     words.any(|known| known.trim().eq_ignore_ascii_case(word))
@@ -117,9 +146,9 @@ struct Target {
     query: String,
 }
 
-/// Origin form (`/path?query`) or absolute form (`http://host/path?query`), which every server
-/// has to take. No other form names anything here.
-fn read_target(text: &str) -> Result<Target, Fault> {
+/// Origin form (`/path?query`), absolute form (`http://host/path?query`), which every server has
+/// to take, or of an OPTIONS the asterisk. No other form names anything here.
+fn read_target(method: &str, text: &str) -> Result<Target, Fault> {
     let (authority, local) = match absolute(text) {
         Some(rest) => {
             let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -132,7 +161,7 @@ fn read_target(text: &str) -> Result<Target, Fault> {
         "" if authority.is_some() => "/",
         path => path,
     };
-    if !path.starts_with('/') {
+    if !path.starts_with('/') && (method, text) != ("OPTIONS", "*") {
         return Err(fault(400, "The path does not start with a slash."));
     }
     if local.contains('#') {

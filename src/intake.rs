@@ -2,16 +2,24 @@
 
 use crate::body::Body;
 use crate::buffer::Buffer;
-use crate::config::{INPUT_LIMIT_BYTES, LINGER_LIMIT_BYTES, PIECE_LIMIT_BYTES};
-use crate::http::{self, Fault, ReadHead};
+use crate::config::{
+    EMPTY_LINES_LIMIT_COUNT, HEAD_LIMIT_BYTES, INPUT_LIMIT_BYTES, LINGER_LIMIT_BYTES,
+    PIECE_LIMIT_BYTES,
+};
+use crate::http::{self, Fault, ReadHead, fault};
 
 // ---- limits ----
+
+/// A line without an end is looked at again whenever it has grown by so much.
+const LOOK_AGAIN_BYTES: usize = 1 << 10;
 
 #[derive(Debug)]
 pub struct Intake {
     input: Buffer,
     /// How many bytes of the input are known not to complete a head.
     looked: usize,
+    /// Empty lines seen before the next head.
+    empty_lines: usize,
     /// What the client still sends is dropped, so many bytes of it at most.
     dropping: Option<usize>,
     ended: bool,
@@ -22,6 +30,7 @@ impl Default for Intake {
         Intake {
             input: Buffer::new(INPUT_LIMIT_BYTES),
             looked: 0,
+            empty_lines: 0,
             dropping: None,
             ended: false,
         }
@@ -62,6 +71,16 @@ impl Intake {
         self.input.is_empty()
     }
 
+    /// The bytes themselves, for who understands them otherwise.
+    pub fn bytes(&mut self) -> &mut Buffer {
+        &mut self.input
+    }
+
+    /// How much memory is held beside its own size, in bytes.
+    pub fn memory(&self) -> usize {
+        self.input.memory()
+    }
+
     /// From here on nothing of what the client sends is understood.
     pub fn drop_rest(&mut self) {
         self.input.clear();
@@ -74,39 +93,40 @@ impl Intake {
 
     /// The next request's head; `None` where more bytes are needed.
     pub fn read_head(&mut self) -> Result<Option<ReadHead>, Fault> {
-        self.skip_blank_lines();
+        self.skip_empty_lines()?;
         // A head is parsed when it gets a new line, not at every byte: a slow sender must not
-        // cost the square of its head. The first bytes can show that this is no HTTP, and what
-        // the last ones show has to be found now.
+        // cost the square of its head. The first bytes can show that this is no HTTP, what the
+        // last ones show has to be found now, and a target may be too long without a line end.
         let bytes = self.input.as_slice();
         let fresh = &bytes[self.looked..];
         let first = self.looked == 0 && !bytes.is_empty();
-        let full = bytes.len() >= crate::config::HEAD_LIMIT_BYTES;
+        let grown = bytes.len() / LOOK_AGAIN_BYTES > self.looked / LOOK_AGAIN_BYTES;
+        let full = bytes.len() >= HEAD_LIMIT_BYTES;
         self.looked = bytes.len();
-        if !(first || full || self.ended || fresh.contains(&b'\n')) {
+        if !(first || grown || full || self.ended || fresh.contains(&b'\n')) {
             return Ok(None);
         }
         let read = http::read_head(bytes)?;
         if let Some(read) = &read {
             self.input.consume(read.length);
             self.looked = 0;
+            self.empty_lines = 0;
         }
         Ok(read)
     }
 
-    /// Some clients send an empty line behind a body.
-    fn skip_blank_lines(&mut self) {
-        let bytes = self.input.as_slice();
-        let mut blank = 0;
-        loop {
-            match &bytes[blank..] {
-                [b'\r', b'\n', ..] => blank += 2,
-                [b'\n', ..] => blank += 1,
-                _ => break,
+    /// Some clients send an empty line behind a body. A bare line feed is none: it stays, and is
+    /// found to be no head.
+    fn skip_empty_lines(&mut self) -> Result<(), Fault> {
+        while self.input.as_slice().starts_with(b"\r\n") {
+            self.input.consume(2);
+            self.looked = self.looked.saturating_sub(2);
+            self.empty_lines += 1;
+            if self.empty_lines > EMPTY_LINES_LIMIT_COUNT {
+                return Err(fault(400, "There are too many empty lines."));
             }
         }
-        self.input.consume(blank);
-        self.looked = self.looked.saturating_sub(blank);
+        Ok(())
     }
 
     /// Moves body bytes out of the input until there are `most` of them, or no more for now.

@@ -54,7 +54,8 @@ pub mod answer;
 pub mod body; // body framing
 pub mod conn; // one client connection: the state machine
 pub mod http; // request heads
-pub mod intake; // what came and is not understood yet // what is to be sent
+pub mod intake;
+pub mod ws; // a WebSocket over two byte queues // what came and is not understood yet // what is to be sent
 
 // Leaves.
 pub mod buffer; // a byte queue with a cap

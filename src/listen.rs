@@ -1,7 +1,7 @@
 //! The socket the server listens on (an address, a path, or one handed over by systemd), and
 //! the door that lets clients in through it.
 
-use crate::config::{ACCEPT_PAUSE_MS, BACKLOG, Listen};
+use crate::config::{ACCEPT_PAUSE_MS, BACKLOG, CONNECTIONS_LIMIT, Listen, RESERVED_FILES};
 use std::env;
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -15,7 +15,7 @@ use mio::event::Event;
 use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
 
-use crate::readiness::Source;
+use crate::readiness::{Accepted, Source};
 
 /// Where systemd puts the first socket it hands over: sd_listen_fds(3).
 const FIRST_HANDED_FD: RawFd = 3;
@@ -109,6 +109,24 @@ fn ready(fd: OwnedFd, name: String) -> Result<Listener, String> {
     Ok(Listener { fd, name })
 }
 
+/// Lets this process open as many files as the system allows it.
+pub fn raise_open_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where it is not allowed after all, there are fewer connections.
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+/// How many connections there may be, as far as open files go; one at least.
+pub fn connections_limit() -> usize {
+    use rustix::process::{Resource, getrlimit};
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let files = usize::try_from(files).unwrap_or(usize::MAX);
+    let left = files.saturating_sub(RESERVED_FILES).max(files / 4);
+    left.clamp(1, CONNECTIONS_LIMIT)
+}
+
 /// A listening socket in the poll. Its edge comes once: who is not let in now is remembered.
 pub struct Door {
     source: Source,
@@ -138,10 +156,10 @@ impl Door {
     }
 
     /// The next connection, if one can be had now.
-    pub fn accept(&mut self, now_ms: u64) -> Option<OwnedFd> {
+    pub fn accept(&mut self, now_ms: u64) -> Option<Accepted> {
         while self.opens_ms().is_some_and(|at| at <= now_ms) {
             match self.source.accept() {
-                Ok(fd) => return fd,
+                Ok(accepted) => return accepted,
                 // That one has left again.
                 Err(Errno::CONNABORTED) => {}
                 Err(error) => {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use zigcheck::app::App;
 use zigcheck::clock::Clock;
 use zigcheck::config::{self, Asked, Machine, Settings};
-use zigcheck::listen::Listener;
+use zigcheck::listen::{Listener, raise_open_files};
 use zigcheck::store::Store;
 use zigcheck::{reactor, signal};
 
@@ -58,6 +58,7 @@ fn serve(settings: Settings) -> Result<(), String> {
     let _lock = lock(data)?;
     let store = Store::open(&data.join("zigcheck.db"))
         .map_err(|e| format!("--data {}: the database: {e}", data.display()))?;
+    raise_open_files();
     let listener = Listener::open(&settings.listen)?;
     let clock = Clock::start();
     let stops = signal::stops().map_err(|e| format!("signals: {e}"))?;

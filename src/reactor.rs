@@ -1,9 +1,11 @@
 //! The loop: readiness, budgets, tell; then settle (in `reactor/settle.rs`).
 
+mod limits;
 mod settle;
 
 use crate::config::{
-    ACCEPTS_LIMIT, CONNECTIONS_LIMIT, EVENTS_LIMIT, PROCESSES_LIMIT, TURN_LIMIT_BYTES,
+    ACCEPTS_LIMIT, ADDRESS_CONNECTIONS_LIMIT, EVENTS_LIMIT, PROCESSES_LIMIT, TURN_LIMIT_BYTES,
+    WAKES_LIMIT,
 };
 use std::io::ErrorKind;
 use std::mem;
@@ -14,11 +16,13 @@ use mio::{Events, Interest, Poll};
 
 use crate::client::Client;
 use crate::clock::{Clock, http_date};
+use crate::crowd::{Crowd, Entry, Home};
 use crate::event::{Core, Event, Exit, JobId, Teller};
-use crate::listen::{Door, Listener};
+use crate::listen::{Door, Listener, connections_limit};
 use crate::process::Process;
-use crate::readiness::{Kind, Moved, Source, named_by, token, token_of_one};
+use crate::readiness::{Accepted, Kind, Moved, Source, named_by, token, token_of_one};
 use crate::slab::{Key, Slab};
+use limits::Limits;
 
 /// Runs the core until it says that it has stopped. An error ends everything: one line.
 /// `stops` gives a byte for each wish to stop.
@@ -66,8 +70,10 @@ struct Reactor<'a, C: Core> {
     news: Vec<News>,
     /// Clients something happened to in this turn.
     touched: Vec<Key>,
-    /// Never later than the first time limit of a client; often earlier, as they move on.
-    next_limit_ms: u64,
+    /// Streams that were woken and not looked at since.
+    woken: Vec<Key>,
+    limits: Limits,
+    crowd: Crowd,
     /// What is read, on its way to where it belongs.
     buffer: Vec<u8>,
     /// What a stream gives, on its way to its connection.
@@ -100,13 +106,15 @@ impl<'a, C: Core> Reactor<'a, C> {
             },
             door: Some(door),
             stops,
-            clients: Slab::new(CONNECTIONS_LIMIT),
+            clients: Slab::new(connections_limit()),
             processes: Slab::new(PROCESSES_LIMIT),
             ready_clients: Vec::new(),
             ready_processes: Vec::new(),
             news: Vec::new(),
             touched: Vec::new(),
-            next_limit_ms: u64::MAX,
+            woken: Vec::new(),
+            limits: Limits::default(),
+            crowd: Crowd::new(ADDRESS_CONNECTIONS_LIMIT),
             buffer: vec![0; TURN_LIMIT_BYTES],
             pulled: Vec::new(),
         })
@@ -117,10 +125,10 @@ impl<'a, C: Core> Reactor<'a, C> {
     /// How long nothing needs to happen unless the kernel says so.
     fn patience(&self) -> Option<Duration> {
         let ready = !self.ready_clients.is_empty() || !self.ready_processes.is_empty();
-        if ready || !self.news.is_empty() {
+        if ready || !self.news.is_empty() || !self.woken.is_empty() {
             return Some(Duration::ZERO);
         }
-        let mut until_ms = self.next_limit_ms;
+        let mut until_ms = self.limits.first_ms().unwrap_or(u64::MAX);
         if let Some(deadline_ms) = self.teller.core.deadline() {
             until_ms = until_ms.min(deadline_ms);
         }
@@ -204,18 +212,20 @@ impl<'a, C: Core> Reactor<'a, C> {
     /// Ends the patience with clients whose time is up.
     fn expire(&mut self) {
         let now_ms = self.teller.now.mono_ms;
-        if now_ms < self.next_limit_ms {
-            return;
-        }
-        self.next_limit_ms = u64::MAX;
-        for (key, client) in self.clients.iter_mut() {
+        for _ in 0..WAKES_LIMIT {
+            let Some(key) = self.limits.take(now_ms) else {
+                return;
+            };
+            let Some(client) = self.clients.get_mut(key) else {
+                continue;
+            };
+            client.limit_entry = None;
             match client.deadline_ms() {
                 Some(at) if at <= now_ms => {
                     client.expire(&self.date);
                     queue(&mut self.ready_clients, key, &mut client.queued);
                 }
-                Some(at) => self.next_limit_ms = self.next_limit_ms.min(at),
-                None => {}
+                later => self.limits.note(key, &mut client.limit_entry, later),
             }
         }
     }
@@ -225,24 +235,34 @@ impl<'a, C: Core> Reactor<'a, C> {
             let Some(door) = self.door.as_mut().filter(|_| !self.clients.is_full()) else {
                 return;
             };
-            let Some(fd) = door.accept(self.teller.now.mono_ms) else {
+            let Some(accepted) = door.accept(self.teller.now.mono_ms) else {
                 return;
             };
-            self.welcome(fd);
+            self.welcome(accepted);
         }
     }
 
-    fn welcome(&mut self, fd: OwnedFd) {
+    fn welcome(&mut self, Accepted { fd, from }: Accepted) {
+        let home = from.and_then(Home::of);
+        let entry = self.crowd.enter(home);
+        if entry == Entry::Dropped {
+            return;
+        }
+        if self.let_in(fd, home, entry).is_none() {
+            self.crowd.leave(home);
+        }
+    }
+
+    fn let_in(&mut self, fd: OwnedFd, home: Option<Home>, entry: Entry) -> Option<()> {
         // An answer is written whole: waiting for more of it would only delay it. No such thing
         // on a unix socket.
         let _ = rustix::net::sockopt::set_tcp_nodelay(&fd, true);
-        let Ok(source) = Source::new(fd) else {
-            return;
-        };
-        let client = Client::new(source, self.teller.now.mono_ms);
-        let Some(key) = self.clients.insert(client) else {
-            return;
-        };
+        let source = Source::new(fd).ok()?;
+        let mut client = Client::new(source, home, self.teller.now.mono_ms);
+        if entry == Entry::Refused {
+            client.turn_away(&self.date);
+        }
+        let key = self.clients.insert(client)?;
         self.touch(key);
         let both = Interest::READABLE | Interest::WRITABLE;
         let client = self.clients.get(key);
@@ -255,7 +275,9 @@ impl<'a, C: Core> Reactor<'a, C> {
         if let Some(Err(error)) = registered {
             log::warn!("cannot poll a connection: {error}");
             self.clients.remove(key);
+            return None;
         }
+        Some(())
     }
 
     fn hear_clients(&mut self) {

@@ -5,6 +5,7 @@
 
 use crate::config::CALL_COST_BYTES;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use mio::event::Event;
@@ -72,6 +73,12 @@ pub enum Moved {
     /// Read: everything was read. Written: nobody reads any more.
     Ended,
     Broken,
+}
+
+/// A connection; from which address, unless through a path.
+pub struct Accepted {
+    pub fd: OwnedFd,
+    pub from: Option<IpAddr>,
 }
 
 pub struct Source {
@@ -156,11 +163,15 @@ impl Source {
         }
     }
 
-    /// The next connection of a listening socket, if there is one.
-    pub fn accept(&mut self) -> Result<Option<OwnedFd>, Errno> {
-        use rustix::net::{SocketFlags, accept_with};
-        match retry_on_intr(|| accept_with(&self.fd, SocketFlags::CLOEXEC)) {
-            Ok(fd) => Ok(Some(fd)),
+    /// The next connection of a listening socket, if there is one, and where it comes from.
+    pub fn accept(&mut self) -> Result<Option<Accepted>, Errno> {
+        use rustix::net::{SocketFlags, acceptfrom_with};
+        match retry_on_intr(|| acceptfrom_with(&self.fd, SocketFlags::CLOEXEC)) {
+            Ok((fd, address)) => {
+                let address = address.and_then(|address| SocketAddr::try_from(address).ok());
+                let from = address.map(|address| address.ip());
+                Ok(Some(Accepted { fd, from }))
+            }
             Err(Errno::WOULDBLOCK) => {
                 self.readable = false;
                 Ok(None)

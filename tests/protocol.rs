@@ -14,9 +14,19 @@ mod buffer;
 mod conn;
 #[path = "protocol/fuzz.rs"]
 mod fuzz;
+#[path = "protocol/fuzz_ws.rs"]
+mod fuzz_ws;
+#[path = "protocol/handshake.rs"]
+mod handshake;
 #[path = "protocol/http.rs"]
 mod http;
 #[path = "protocol/play.rs"]
 mod play;
 #[path = "protocol/slab.rs"]
 mod slab;
+#[path = "protocol/smuggling.rs"]
+mod smuggling;
+#[path = "protocol/talk.rs"]
+mod talk;
+#[path = "protocol/ws.rs"]
+mod ws;

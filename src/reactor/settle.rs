@@ -1,6 +1,6 @@
 //! The second half of a turn: commit -> start and kill -> write -> free. And the last of all.
 
-use crate::config::FAREWELL_LIMIT_MS;
+use crate::config::{FAREWELL_LIMIT_MS, WAKES_LIMIT};
 use std::mem;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ impl<C: Core> Reactor<'_, C> {
         for action in mem::take(&mut self.teller.asked) {
             self.carry_out(action);
         }
+        self.look_at_woken();
         self.write();
         self.free();
         Ok(())
@@ -30,7 +31,10 @@ impl<C: Core> Reactor<'_, C> {
     /// stream is pulled any further, as it might show what was not saved.
     fn refuse(&mut self) {
         for action in mem::take(&mut self.teller.asked) {
-            if let Action::Respond { conn, .. } | Action::Stream { conn, .. } = action {
+            if let Action::Respond { conn, .. }
+            | Action::Stream { conn, .. }
+            | Action::Upgrade { conn } = action
+            {
                 let sorry = Response::error(503, "the database cannot be written");
                 self.answer(conn, |client, date| client.respond(sorry, date));
             }
@@ -45,12 +49,17 @@ impl<C: Core> Reactor<'_, C> {
             Action::Respond { conn, response } => {
                 self.answer(conn, |client, date| client.respond(response, date));
             }
-            Action::Stream { conn, head } => {
-                self.answer(conn, |client, date| client.start_stream(head, date));
+            Action::Stream { conn, head, body } => {
+                self.answer(conn, |client, date| client.start_stream(head, body, date));
+            }
+            Action::Upgrade { conn } => {
+                self.answer(conn, |client, date| client.upgrade(date));
             }
             Action::Wake { conn } => {
-                if self.clients.get_mut(conn).is_some_and(Client::wake) {
-                    self.touch(conn);
+                if let Some(client) = self.clients.get_mut(conn)
+                    && client.wake()
+                {
+                    queue(&mut self.woken, conn, &mut client.woken);
                 }
             }
             Action::Spawn { job, command } => self.start(job, command),
@@ -109,6 +118,17 @@ impl<C: Core> Reactor<'_, C> {
         }
     }
 
+    /// So many of them as a turn has time for; the next comes at once.
+    fn look_at_woken(&mut self) {
+        let count = self.woken.len().min(WAKES_LIMIT);
+        for key in self.woken.drain(..count) {
+            if let Some(client) = self.clients.get_mut(key) {
+                client.woken = false;
+                queue(&mut self.touched, key, &mut client.touched);
+            }
+        }
+    }
+
     fn write(&mut self) {
         for &key in &self.touched {
             if let Some(client) = self.clients.get_mut(key) {
@@ -130,7 +150,7 @@ impl<C: Core> Reactor<'_, C> {
                 self.free_client(key);
                 continue;
             }
-            self.next_limit_ms = self.next_limit_ms.min(limit_ms.unwrap_or(u64::MAX));
+            self.limits.note(key, &mut client.limit_entry, limit_ms);
             if client.has_work() {
                 queue(&mut self.ready_clients, key, &mut client.queued);
             }
@@ -150,7 +170,9 @@ impl<C: Core> Reactor<'_, C> {
     }
 
     fn free_client(&mut self, key: Key) {
-        if let Some(client) = self.clients.remove(key) {
+        if let Some(mut client) = self.clients.remove(key) {
+            self.limits.forget(key, &mut client.limit_entry);
+            self.crowd.leave(client.home);
             if client.is_with_app() {
                 self.news.push(News::Gone(key));
             }
@@ -169,6 +191,9 @@ impl<C: Core> Reactor<'_, C> {
     /// Sends what is left, as far as clients take it in time. Nothing is read or told any more.
     pub(super) fn farewell(&mut self) {
         let until_ms = self.clock.now().mono_ms + FAREWELL_LIMIT_MS;
+        for (_, client) in self.clients.iter_mut() {
+            client.go_away(&self.date);
+        }
         loop {
             self.touched = self.clients.keys().collect();
             self.write();

@@ -3,6 +3,7 @@
 use crate::play::{ANOTHER, DATE, Play, Said, any_way, only, played, request, whole};
 use zigcheck::config::{STREAM_LIMIT_BYTES, UNSENT_LIMIT_BYTES};
 use zigcheck::conn::{Conn, Incoming, Waiting};
+use zigcheck::event::Streamed;
 use zigcheck::message::{Admission, Head, Response};
 
 #[test]
@@ -86,6 +87,133 @@ fn streams() {
 }
 
 #[test]
+fn streams_of_a_known_length() {
+    for version in ["1.1", "1.0"] {
+        let lines = "Host: h\r\nConnection: keep-alive\r\n";
+        let text = format!("GET /sized/stream HTTP/{version}\r\n{lines}\r\n");
+        let play = any_way(&text, true);
+        let answer = only(&play);
+        assert_eq!(answer.header("content-length"), Some("600000"));
+        assert_eq!(answer.header("transfer-encoding"), None);
+        assert_eq!(answer.body, vec![b's'; 600_000]);
+        assert_eq!(play.said.len(), 1, "it ended as it should");
+    }
+    let head = any_way(&request("HEAD /sized/stream", "", ""), true);
+    assert_eq!(only(&head).header("content-length"), Some("600000"));
+    assert!(head.sent.ends_with(b"\r\n\r\n"));
+}
+
+/// What is missing must not be taken from the next answer.
+#[test]
+fn a_stream_shorter_than_was_said_breaks_off() {
+    for given in [0, 1, 899] {
+        let mut play = Play::default();
+        play.conn
+            .receive((request("GET /sized/stream/short", "", "") + ANOTHER).as_bytes());
+        play.listen();
+        play.conn.push_stream(&vec![b'x'; given]);
+        play.conn.end_stream();
+        assert!(!play.listen() && !play.conn.is_with_app());
+        assert!(play.conn.output().ends_with(&vec![b'x'; given]));
+        let count = play.conn.output().len();
+        play.conn.sent(count);
+        assert!(play.conn.is_done(), "after {given} bytes of 900");
+    }
+}
+
+#[test]
+#[should_panic(expected = "more than was said")]
+fn a_stream_longer_than_was_said_is_a_mistake() {
+    let mut play = Play::default();
+    play.conn
+        .receive(request("GET /sized/stream/short", "", "").as_bytes());
+    play.listen();
+    play.conn.push_stream(&[b'x'; 901]);
+}
+
+/// The app holds something for a stream, and has to hear that nobody wants it.
+#[test]
+fn a_stream_that_nobody_wants() {
+    let close = "Connection: close\r\n";
+    for (line, lines, stays_open) in [
+        ("HEAD /stream", "", true),
+        ("HEAD /stream", close, false),
+        ("HEAD /sized/stream", "", true),
+        ("GET /stream/204", "", true),
+        ("GET /stream/204", close, false),
+    ] {
+        let play = any_way(&request(line, lines, ""), stays_open);
+        assert_eq!(play.said, [whole(line, ""), Said::Gone]);
+        assert_eq!(play.conn.is_done(), !stays_open);
+    }
+}
+
+/// The connection may be freed before it was asked for what it has to say.
+#[test]
+fn a_connection_that_is_done_owes_the_app_its_end() {
+    let mut conn = Conn::new();
+    conn.receive(request("HEAD /", "Connection: close\r\n", "").as_bytes());
+    let mut admit = |_: &Head| Admission::Collect { limit_bytes: 0 };
+    assert!(conn.next(DATE, &mut admit).is_some());
+    assert!(!conn.start_stream(Response::default(), Streamed::default(), DATE));
+    conn.sent(conn.output().len());
+    assert!(conn.is_done() && conn.is_with_app());
+    assert_eq!(conn.next(DATE, &mut admit), Some(Incoming::Gone));
+    assert!(conn.is_done() && !conn.is_with_app());
+}
+
+#[test]
+fn a_beat_when_there_is_nothing_else() {
+    let started = |version: &str, beat| {
+        let mut conn = Conn::new();
+        conn.receive(format!("GET / HTTP/{version}\r\nHost: h\r\n\r\n").as_bytes());
+        let mut admit = |_: &Head| Admission::Collect { limit_bytes: 0 };
+        conn.next(DATE, &mut admit).unwrap();
+        let body = Streamed { length: None, beat };
+        assert!(conn.start_stream(Response::default(), body, DATE));
+        conn
+    };
+    for (version, framed) in [("1.1", &b"3\r\n:\n\n\r\n"[..]), ("1.0", b":\n\n")] {
+        let mut conn = started(version, ":\n\n");
+        assert_eq!(conn.waiting_for(), Waiting::Send);
+        let head = conn.output().len();
+        conn.beat();
+        assert_eq!(conn.output().len(), head, "something else is unsent");
+        conn.sent(head);
+        assert_eq!(conn.waiting_for(), Waiting::Beat);
+        conn.beat();
+        assert_eq!(conn.output(), framed);
+        conn.sent(framed.len());
+        conn.end_stream();
+        conn.beat();
+        conn.sent(conn.output().len());
+        conn.beat();
+        assert!(conn.output().is_empty(), "no beat behind the end");
+    }
+    let mut silent = started("1.1", "");
+    silent.sent(silent.output().len());
+    silent.beat();
+    assert!(silent.output().is_empty());
+    assert_eq!(silent.waiting_for(), Waiting::App);
+}
+
+#[test]
+fn what_the_end_of_the_server_says() {
+    for (path, status) in [("/hold", 503), ("/spool", 503), ("/collect", 503)] {
+        let text = request(&format!("POST {path}"), "Content-Length: 2\r\n", "a");
+        let text = text + if path == "/hold" { "b" } else { "" };
+        let mut play = played(text.as_bytes(), usize::MAX);
+        play.conn.go_away(DATE);
+        play.settle();
+        assert_eq!(play.statuses(), [status], "{path}");
+        assert!(play.agrees());
+    }
+    let mut idle = Play::default();
+    idle.conn.go_away(DATE);
+    assert!(idle.conn.output().is_empty());
+}
+
+#[test]
 fn a_stream_that_nobody_reads_stays_under_its_cap() {
     for version in ["1.0", "1.1"] {
         let mut play = Play::default();
@@ -150,7 +278,15 @@ fn cutting_short() {
         assert_eq!(play.conn.waiting_for(), Waiting::Linger);
         // The app's answer comes too late.
         play.conn.respond(Response::default(), DATE);
-        assert!(!play.conn.start_stream(Response::default(), DATE));
+        assert!(
+            !play
+                .conn
+                .start_stream(Response::default(), Default::default(), DATE)
+        );
+        // It may have been answered before it heard so, and then hears that nobody wants it.
+        let mut admit = |_: &Head| Admission::Collect { limit_bytes: 0 };
+        assert!(play.conn.is_with_app());
+        assert_eq!(play.conn.next(DATE, &mut admit), Some(Incoming::Gone));
         play.conn.abort(timeout(), DATE);
         play.hang_up();
         assert!(play.conn.is_done() && play.agrees());

@@ -2,7 +2,7 @@
 //! behind it.
 
 use crate::play::{ANOTHER, Play, Said, any_way, only, played, request, whole};
-use zigcheck::config::{INPUT_LIMIT_BYTES, LINGER_LIMIT_BYTES};
+use zigcheck::config::{INPUT_LIMIT_BYTES, LINGER_LIMIT_BYTES, TARGET_LIMIT_BYTES};
 use zigcheck::conn::{Conn, Waiting};
 
 #[test]
@@ -48,7 +48,7 @@ fn pipelined_requests_are_answered_in_order() {
     let input = request("POST /a", "Content-Length: 1\r\n", "x")
         + "\r\n"
         + &request("GET /b", "", "")
-        + "\n\r\n"
+        + "\r\n\r\n"
         + &request("POST /spool/c", "Content-Length: 1\r\n", "y");
     let play = any_way(&input, true);
     let bodies: Vec<Vec<u8>> = play.answers().into_iter().map(|a| a.body).collect();
@@ -95,7 +95,9 @@ fn faults_are_answered_and_end_the_connection() {
         (400, "GET x HTTP/1.1\r\nHost: h\r\n\r\n".to_string()),
         (505, "GET / HTTP/3.0\r\nHost: h\r\n\r\n".to_string()),
         (431, request("GET /", &long, "")),
-        (431, format!("GET /{}", "a".repeat(17_000))),
+        (414, format!("GET /{}", "a".repeat(17_000))),
+        (400, "\r\n".repeat(9) + ANOTHER),
+        (400, format!("\n{ANOTHER}")),
         (413, request("POST /", "Content-Length: 101\r\n", "")),
         (413, request("POST /", chunked, &too_long)),
         (400, request("POST /", chunked, "x\r\n")),
@@ -114,6 +116,17 @@ fn faults_are_answered_and_end_the_connection() {
         assert!(value["error"].as_str().unwrap().ends_with('.'));
         assert_eq!(play.conn.waiting_for(), Waiting::Linger);
         assert!(!play.conn.is_done());
+    }
+}
+
+/// A line without an end is not waited for until the whole head is too large.
+#[test]
+fn a_target_that_does_not_end_is_answered_early() {
+    for size in [1, 100, usize::MAX] {
+        let mut play = Play::default();
+        let text = format!("GET /{}", "a".repeat(TARGET_LIMIT_BYTES + 1_024));
+        play.feed(text.as_bytes(), || size);
+        assert_eq!(play.statuses(), [414]);
     }
 }
 

@@ -202,6 +202,7 @@ fn nothing_breaks_in_any_order() {
         let bytes = input(&mut random);
         let mut rest = &bytes[..];
         let mut play = Play::default();
+        let mut over = false;
         for _ in 0..60 {
             match random.below(12) {
                 0..4 => {
@@ -228,6 +229,8 @@ fn nothing_breaks_in_any_order() {
                 _ => {}
             }
             play.check();
+            assert!(!over || play.conn.is_done(), "seed {seed}: done and undone");
+            over = play.conn.is_done();
         }
         play.hang_up();
         assert!(play.conn.is_done() && play.agrees(), "seed {seed}");

@@ -1,7 +1,7 @@
 //! Request heads: what is taken, what is refused and how, and that it does not matter in how
 //! many pieces they come.
 
-use zigcheck::config::HEAD_LIMIT_BYTES;
+use zigcheck::config::{HEAD_LIMIT_BYTES, TARGET_LIMIT_BYTES};
 use zigcheck::http::{Fault, Framing, ReadHead, read_head};
 
 /// What every prefix gives is "more", until the whole gives this.
@@ -44,9 +44,16 @@ fn a_head_is_read_in_full() {
     assert!(read.keep_alive && !read.old && !read.expects_continue);
 }
 
+/// Some take it for the end of a line and some do not.
 #[test]
-fn bare_line_feeds_are_taken_in_heads() {
-    assert_eq!(good("GET / HTTP/1.1\nHost: h\n\n").head.path, "/");
+fn a_bare_line_feed_ends_no_line() {
+    let lines = ["GET / HTTP/1.1\r\n", "Host: h\r\n", "A: b\r\n", "\r\n"];
+    for bare in 0..lines.len() {
+        let mut text = lines.map(str::to_string);
+        text[bare] = text[bare].replace("\r\n", "\n");
+        let fault = read(text.concat().as_bytes()).unwrap_err();
+        assert_eq!(fault.status, 400, "{text:?}");
+    }
 }
 
 #[test]
@@ -64,6 +71,8 @@ fn targets() {
     assert_eq!(target("http://o:1/p?q"), is("/p", "q", "o:1"));
     assert_eq!(target("HTTPS://o"), is("/", "", "o"));
     assert_eq!(target("http://o?q"), is("/", "q", "o"));
+    let all = good("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!((&*all.head.path, &*all.head.query), ("*", ""));
     let old = good("GET http://o/p HTTP/1.0\r\n\r\n");
     assert_eq!(old.head.header("host"), Some("o"));
 }
@@ -117,7 +126,9 @@ fn refused_heads() {
         (505, "GET / HTTP/1.2\r\nHost: h\r\n\r\n"),
         (400, "GET / HTTP/1.1 \r\nHost: h\r\n\r\n"),
         // targets
-        (400, "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n"),
+        (400, "GET * HTTP/1.1\r\nHost: h\r\n\r\n"),
+        (400, "OPTIONS ** HTTP/1.1\r\nHost: h\r\n\r\n"),
+        (400, "OPTIONS *?a HTTP/1.1\r\nHost: h\r\n\r\n"),
         (400, "CONNECT h:443 HTTP/1.1\r\nHost: h\r\n\r\n"),
         (400, "GET a HTTP/1.1\r\nHost: h\r\n\r\n"),
         (400, "GET ?a HTTP/1.1\r\nHost: h\r\n\r\n"),
@@ -144,6 +155,9 @@ fn refused_heads() {
         (400, "GET / HTTP/1.1\r\nHost: h\r\n: b\r\n\r\n"),
         (400, "GET / HTTP/1.1\r\nHost: h\r\nA: b\rC: d\r\n\r\n"),
         (400, "GET / HTTP/1.1\r\nHost: h\r\nA: \0\r\n\r\n"),
+        (400, "GET / HTTP/1.1\r\nHost: h\r\nA: \x07\r\n\r\n"),
+        (400, "GET / HTTP/1.1\r\nHost: h\r\nA: b\x7f\r\n\r\n"),
+        (400, "GET /\x7f HTTP/1.1\r\nHost: h\r\n\r\n"),
         (
             400,
             "GET / HTTP/1.1\r\nHost: h\r\nContent-Length\0: 1\r\n\r\n",
@@ -215,6 +229,23 @@ fn the_largest_head_and_one_byte_more() {
     let early = &more.as_bytes()[..HEAD_LIMIT_BYTES];
     assert_eq!(read_head(early).unwrap_err().status, 431);
     assert_eq!(read_head(&early[..HEAD_LIMIT_BYTES - 1]), Ok(None));
+}
+
+#[test]
+fn the_longest_target_and_one_byte_more() {
+    let start = |length: usize| format!("GET /{}", "a".repeat(length - 1));
+    let most = format!("{} HTTP/1.1\r\nHost: h\r\n\r\n", start(TARGET_LIMIT_BYTES));
+    assert_eq!(good(&most).head.path.len(), TARGET_LIMIT_BYTES);
+    // Without the end of the line, too; and not where something else is wrong before it.
+    for (behind, status) in [("", 414), (" HTTP/1.1\r\n\r\n", 414), ("\0", 414)] {
+        let more = start(TARGET_LIMIT_BYTES + 1) + behind;
+        assert_eq!(read_head(more.as_bytes()).unwrap_err().status, status);
+    }
+    let bad = start(TARGET_LIMIT_BYTES + 1).replacen("/aa", "/a\x7f", 1);
+    assert_eq!(read_head(bad.as_bytes()).unwrap_err().status, 400);
+    // Another header's value is no target.
+    let long = with(&format!("A: {}\r\n", "b".repeat(TARGET_LIMIT_BYTES + 9)));
+    assert!(read_head(long.as_bytes()).is_ok());
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! A connection played by hand: bytes in some pieces go in, a small app answers, and what was
 //! said and sent is written down. What must hold at all times is asserted at every step.
 
-use zigcheck::config::{INPUT_LIMIT_BYTES, PIECE_LIMIT_BYTES, STREAM_LIMIT_BYTES};
+use zigcheck::config::{
+    INPUT_LIMIT_BYTES, PIECE_LIMIT_BYTES, STREAM_LIMIT_BYTES, UNSENT_LIMIT_BYTES,
+};
 use zigcheck::conn::{Conn, Incoming, Waiting};
+use zigcheck::event::Streamed;
 use zigcheck::message::{Admission, Head, Response};
 
 pub const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -44,6 +47,15 @@ fn admission(head: &Head) -> Admission {
         _ => Admission::Collect {
             limit_bytes: COLLECT_LIMIT_BYTES,
         },
+    }
+}
+
+/// How much the path tells the app to stream.
+fn stream_size(path: &str) -> Option<usize> {
+    match path {
+        path if !path.contains("/stream") => None,
+        path if path.ends_with("/short") => Some(900),
+        _ => Some(600_000),
     }
 }
 
@@ -148,16 +160,13 @@ impl Play {
         }
         let status = if path.ends_with("/204") { 204 } else { 200 };
         let answer = Response::new(status, "text/plain", text);
-        if path.contains("/stream") {
-            if self.conn.start_stream(answer, DATE) {
-                self.stream = Some(if path.ends_with("/short") {
-                    900
-                } else {
-                    600_000
-                });
-            } else {
-                self.held = None;
+        if let Some(size) = stream_size(&path) {
+            let length = path.contains("/sized").then_some(size as u64);
+            let body = Streamed { length, beat: "" };
+            if self.conn.start_stream(answer, body, DATE) {
+                self.stream = Some(size);
             }
+            // Else it hears that nobody wants the stream.
         } else {
             self.conn.respond(answer, DATE);
             self.held = None;
@@ -192,7 +201,10 @@ impl Play {
     pub fn check(&self) {
         let conn = &self.conn;
         assert!(conn.room() <= INPUT_LIMIT_BYTES);
-        assert!(conn.output().len() <= STREAM_LIMIT_BYTES);
+        // One answer more may stand behind what makes the next request wait.
+        let most = STREAM_LIMIT_BYTES.max(UNSENT_LIMIT_BYTES + 1_000);
+        assert!(conn.output().len() <= most);
+        assert!(conn.memory() <= 4 * (INPUT_LIMIT_BYTES + most) + 1_000);
         assert!(conn.stream_room() == 0 || self.stream.is_some() || self.held.is_some());
         if conn.is_done() {
             assert!(conn.output().is_empty() && conn.room() == 0);

@@ -167,7 +167,9 @@ impl World {
                 Action::Spawn { job, command } => self.spawn(job, command),
                 Action::Kill { job } => self.kill_client(job),
                 Action::Respond { conn, response } => self.hear(conn, &response),
-                Action::Stream { conn, .. } => assert!(self.asked.remove(&conn)),
+                Action::Stream { conn, .. } | Action::Upgrade { conn } => {
+                    assert!(self.asked.remove(&conn));
+                }
                 Action::Wake { .. } => {}
             }
         }

@@ -208,11 +208,11 @@ impl Toy {
                 };
                 self.flows.insert(conn, flow);
                 let head = text(String::new());
-                self.actions.push_back(Action::Stream { conn, head });
-                if request.head.method == "HEAD" {
-                    self.open.remove(&conn);
-                    self.flows.remove(&conn);
-                }
+                self.actions.push_back(Action::Stream {
+                    conn,
+                    head,
+                    body: Default::default(),
+                });
             }
             "/poison" => {
                 self.commit_fails = true;

@@ -1,0 +1,84 @@
+//! Many clients at once: too many from one address, and more watchers than one turn wakes.
+
+mod toy;
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+
+use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+use toy::*;
+use zigcheck::config::{ADDRESS_CONNECTIONS_LIMIT, WAKES_LIMIT};
+use zigcheck::listen::raise_open_files;
+
+/// A connection that comes from that address of the loopback network.
+fn connect_from(server: &Server, from: [u8; 4]) -> TcpStream {
+    let SocketAddr::V4(to) = server.name.parse().unwrap() else {
+        panic!("the server has an IPv4 address")
+    };
+    let fd = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&fd, &SocketAddrV4::new(Ipv4Addr::from(from), 0)).unwrap();
+    connect(&fd, &to).unwrap();
+    let stream = TcpStream::from(fd);
+    let patience = Some(std::time::Duration::from_secs(20));
+    stream.set_read_timeout(patience).unwrap();
+    stream
+}
+
+#[test]
+fn who_has_too_many_connections_is_told_so_and_others_are_not_concerned() {
+    raise_open_files();
+    let server = Server::start();
+    let greedy = [127, 0, 0, 2];
+    let mut many: Vec<TcpStream> = (0..ADDRESS_CONNECTIONS_LIMIT)
+        .map(|_| connect_from(&server, greedy))
+        .collect();
+    assert_eq!(get(&mut many[0], "/hello"), "hello");
+    let last = many.last_mut().unwrap();
+    assert_eq!(get(last, "/hello"), "hello");
+
+    let mut refused = connect_from(&server, greedy);
+    let mut answer = String::new();
+    refused.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
+    assert!(answer.contains("\r\nRetry-After: "), "{answer}");
+    assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
+
+    assert_eq!(
+        get(&mut connect_from(&server, [127, 0, 0, 3]), "/hello"),
+        "hello"
+    );
+    assert_eq!(server.get("/hello"), "hello", "the loopback is exempt");
+
+    drop(refused);
+    drop(many.pop());
+    // That the places are free again is known to the server a moment later.
+    let again = (0..1_000).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        let mut socket = connect_from(&server, greedy);
+        let _ = write!(socket, "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n");
+        read_head(&mut socket).starts_with("HTTP/1.1 200 ")
+    });
+    assert!(again, "never let in again");
+    server.stop();
+}
+
+#[test]
+fn more_watchers_than_a_turn_wakes_get_everything() {
+    raise_open_files();
+    let server = Server::start();
+    let count = 2 * WAKES_LIMIT + 100;
+    let mut watchers: Vec<TcpStream> = (0..count).map(|_| server.connect()).collect();
+    for socket in &mut watchers {
+        write!(socket, "GET /drip?40 HTTP/1.0\r\n\r\n").unwrap();
+    }
+    for _ in 0..20 {
+        assert_eq!(server.get("/hello"), "hello");
+    }
+    for socket in &mut watchers {
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert_eq!(body.len(), 40, "{answer}");
+    }
+    server.stop();
+}
