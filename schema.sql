@@ -89,7 +89,29 @@ CREATE TABLE IF NOT EXISTS builds (
     log_truncated     INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
+-- What happened to builds, newest last: replayed to watchers that come back. Only the newest are kept.
+CREATE TABLE IF NOT EXISTS events (
+    seq          INTEGER PRIMARY KEY AUTOINCREMENT,
+    build_id     INTEGER NOT NULL REFERENCES builds (id),
+    state        TEXT NOT NULL,
+    build_status TEXT NOT NULL,
+    test_status  TEXT,
+    reason       TEXT,
+    at           INTEGER NOT NULL
+) STRICT;
+
+-- How long builds took lately, on a moving average: of a package under a toolchain, of all packages
+-- under it (the empty package), and of fetching a source (the empty version).
+CREATE TABLE IF NOT EXISTS durations (
+    package     TEXT NOT NULL,
+    zig_version TEXT NOT NULL,
+    duration_ms INTEGER NOT NULL,
+    builds      INTEGER NOT NULL,
+    PRIMARY KEY (package, zig_version)
+) STRICT, WITHOUT ROWID;
+
 CREATE INDEX IF NOT EXISTS builds_by_check ON builds (check_id);
 CREATE INDEX IF NOT EXISTS builds_unfinished ON builds (id)
     WHERE state NOT IN ('finished', 'cancelled');
 CREATE INDEX IF NOT EXISTS checks_by_package ON checks (package);
+CREATE INDEX IF NOT EXISTS checks_by_package_id ON checks (package_id);

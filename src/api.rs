@@ -1,12 +1,13 @@
 //! Routes as a table; a request becomes a call, or the answer that says what is wrong with it.
 
-use serde_json::{Map, Value};
+mod submit;
 
 use crate::build::State;
-use crate::config::{JSON_LIMIT_BYTES, SOURCE_LIMIT_BYTES, Settings, is_version};
-use crate::git_url;
+use crate::config::{JSON_LIMIT_BYTES, SOURCE_LIMIT_BYTES, Settings};
 use crate::message::{Admission, Head, Request, Response};
+use crate::query::{Query, bad};
 use crate::store::{BuildFilter, NewPackage, PackageFilter, Page, Sort};
+use crate::target;
 use crate::verdict::BuildStatus;
 
 /// What a client asks for, checked.
@@ -28,6 +29,8 @@ pub enum Call {
     SubmitTree {
         name: String,
         zig_versions: Vec<String>,
+        /// The answer is the check's progress, to its end.
+        follow: Option<Telling>,
     },
     /// A new check of a known package.
     Rebuild {
@@ -37,6 +40,11 @@ pub enum Call {
         id: i64,
         /// As a matrix for people, not as JSON.
         plain: bool,
+    },
+    /// The check's progress from here to its end.
+    FollowCheck {
+        id: i64,
+        telling: Telling,
     },
     ListBuilds {
         filter: BuildFilter,
@@ -50,6 +58,59 @@ pub enum Call {
         id: i64,
         tail: Option<u64>,
     },
+    /// What runs, what waits, and when that will start.
+    ShowQueue {
+        page: Page,
+    },
+    /// The packages and the latest checks, for people.
+    ShowFront {
+        search: Option<String>,
+        page: Page,
+        look: Look,
+    },
+    /// One package, for people.
+    ShowPackagePage {
+        name: String,
+        look: Look,
+    },
+    /// Events as they come, over SSE or a WebSocket.
+    WatchEvents {
+        watched: Watched,
+        /// The last one seen: what came since is replayed. Without: only what comes.
+        since: Option<u64>,
+        socket: bool,
+    },
+    /// The log of a build over a WebSocket, from that offset on.
+    WatchLog {
+        id: i64,
+        from: u64,
+    },
+}
+
+/// How progress is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Telling {
+    /// Lines for people, with the matrix and a result line at the end.
+    Text,
+    /// One event of JSON a line.
+    Json,
+}
+
+/// Which events a watcher wants: those of every build, or of a package or check alone.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Watched {
+    pub package: Option<String>,
+    pub check: Option<i64>,
+}
+
+/// How a page for people is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Look {
+    pub html: bool,
+    /// Verdicts in a terminal's colours.
+    pub color: bool,
+    /// How the client names this server, as far as that may stand in a command.
+    pub host: String,
 }
 
 /// A request on its way to a call: the part of the path that varies, the query, the body.
@@ -67,34 +128,74 @@ struct Route {
     /// `*` stands for one part of the path.
     path: &'static str,
     read: Read,
+    body: Body,
 }
 
-const ROUTES: [Route; 10] = [
-    route("GET", "/api/health", |_| Ok(Call::Health)),
-    route("POST", "/api/packages", submit_package),
-    route("GET", "/api/packages", list_packages),
-    route("GET", "/api/packages/*", show_package),
-    route("POST", "/api/packages/*/builds", rebuild),
-    route("POST", "/api/check", submit_tree),
-    route("GET", "/api/checks/*", show_check),
-    route("GET", "/api/builds", list_builds),
-    route("GET", "/api/builds/*", |asked| {
+/// What becomes of a body.
+#[derive(Clone, Copy, PartialEq)]
+enum Body {
+    /// None is needed; one that comes all the same is read and not looked at.
+    Needless,
+    /// There must be one, a small one.
+    Fields,
+    /// There must be one, a tree.
+    Tree,
+}
+
+const ROUTES: [Route; 16] = [
+    get("/", show_front),
+    get("/packages/*", show_package_page),
+    get("/api/health", |_| Ok(Call::Health)),
+    route(
+        "POST",
+        "/api/packages",
+        submit::submit_package,
+        Body::Fields,
+    ),
+    get("/api/packages", list_packages),
+    get("/api/packages/*", show_package),
+    route("POST", "/api/packages/*/builds", rebuild, Body::Needless),
+    route("POST", "/api/check", submit::submit_tree, Body::Tree),
+    route("PUT", "/api/check", submit::submit_tree, Body::Tree),
+    get("/api/checks/*", show_check),
+    get("/api/builds", list_builds),
+    get("/api/builds/*", |asked| {
         id(asked).map(|id| Call::ShowBuild { id })
     }),
-    route("GET", "/api/builds/*/log", show_log),
+    get("/api/builds/*/log", show_log),
+    get("/api/queue", show_queue),
+    get("/api/events", watch_events),
+    get("/ws", watch_socket),
 ];
 
-const fn route(method: &'static str, path: &'static str, read: Read) -> Route {
-    Route { method, path, read }
+const fn get(path: &'static str, read: Read) -> Route {
+    route("GET", path, read, Body::Needless)
 }
 
-/// The part of `path` that stands for the `*` of the pattern, or an empty one without a `*`.
-fn matches<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
-    let Some((before, after)) = pattern.split_once('*') else {
-        return (pattern == path).then_some("");
-    };
-    let part = path.strip_prefix(before)?.strip_suffix(after)?;
-    (!part.is_empty() && !part.contains('/')).then_some(part)
+const fn route(method: &'static str, path: &'static str, read: Read, body: Body) -> Route {
+    Route {
+        method,
+        path,
+        read,
+        body,
+    }
+}
+
+/// The part of the path that stands for the `*` of the pattern, or an empty one without a `*`.
+fn matches<'p>(pattern: &str, parts: &'p [String]) -> Option<&'p str> {
+    let wanted = pattern.split('/').skip(1);
+    if wanted.clone().count() != parts.len() {
+        return None;
+    }
+    let mut varies = "";
+    for (wanted, part) in wanted.zip(parts) {
+        match wanted == "*" && !part.is_empty() {
+            true => varies = part,
+            false if wanted == part => {}
+            false => return None,
+        }
+    }
+    Some(varies)
 }
 
 /// Reads are HEAD as well as GET.
@@ -102,61 +203,82 @@ fn answers(route: &Route, method: &str) -> bool {
     route.method == method || (method == "HEAD" && route.method == "GET")
 }
 
-fn find(head: &Head) -> Result<(&'static Route, &str), Response> {
-    let mut allowed: Vec<&str> = Vec::new();
+/// The route of a request and the part of its path that varies, or the answer where there is no
+/// route: it says which methods there are, or what is wrong.
+fn find(head: &Head) -> Result<(&'static Route, String), Response> {
+    let method = head.method.as_str();
+    if !target::is_method(method) {
+        return Err(Response::error(501, "there is no such method here"));
+    }
+    if (method, head.path.as_str()) == ("OPTIONS", "*") {
+        let all: Vec<&str> = ROUTES.iter().map(|route| route.method).collect();
+        return Err(target::options(target::allow(&all), false));
+    }
+    let parts = target::parts(&head.path);
+    let parts = parts.ok_or_else(|| bad("the path must be UTF-8 in whole escapes"))?;
+    let mut there = Vec::new();
     for route in &ROUTES {
-        if let Some(part) = matches(route.path, &head.path) {
-            if answers(route, &head.method) {
-                return Ok((route, part));
+        if let Some(part) = matches(route.path, &parts) {
+            if answers(route, method) {
+                return Ok((route, part.to_string()));
             }
-            allowed.push(route.method);
-            allowed.extend((route.method == "GET").then_some("HEAD"));
+            there.push(route.method);
         }
     }
-    if allowed.is_empty() {
+    if there.is_empty() {
         return Err(Response::error(404, "there is nothing at this path"));
     }
-    let allowed = allowed.join(", ");
-    let sentence = format!("this path takes {allowed}");
-    Err(Response::error(405, &sentence).with("Allow", allowed))
+    let allow = target::allow(&there);
+    if method == "OPTIONS" {
+        let open = there.contains(&"GET") && target::is_api(&parts);
+        return Err(target::options(allow, open));
+    }
+    let sentence = format!("this path takes {allow}");
+    Err(Response::error(405, &sentence).with("Allow", allow))
+}
+
+/// Errors of open reads are as open as what was asked for.
+fn opened(head: &Head, response: Response) -> Response {
+    match target::is_open(head) {
+        true => target::open_to_all(response),
+        false => response,
+    }
 }
 
 /// What may become of the body of a request with that head.
 pub fn admit(head: &Head) -> Admission {
-    match find(head) {
-        Err(response) => Admission::Refuse(response),
-        Ok((route, _)) if route.path == "/api/check" => Admission::Spool {
+    let route = match find(head) {
+        Ok((route, _)) => route,
+        Err(response) => return Admission::Refuse(opened(head, response)),
+    };
+    if route.body != Body::Needless && !target::has_body(head) {
+        let sentence = "a body is needed, and Content-Length or Transfer-Encoding to say its end";
+        return Admission::Refuse(Response::error(411, sentence));
+    }
+    match route.body {
+        Body::Tree => Admission::Spool {
             limit_bytes: SOURCE_LIMIT_BYTES,
         },
-        Ok(_) => Admission::Collect {
+        Body::Fields | Body::Needless => Admission::Collect {
             limit_bytes: JSON_LIMIT_BYTES,
         },
     }
 }
 
-/// The call a request makes, or the answer that says which field is wrong, and why.
+/// The call a request makes, or the answer where it makes none: mostly which field is wrong, and
+/// why.
 pub fn read(request: &Request, settings: &Settings) -> Result<Call, Response> {
-    let (route, part) = find(&request.head)?;
-    let part = decode(part).ok_or_else(|| bad("the path is not UTF-8"))?;
-    let asked = Asked {
-        part: &part,
-        query: Query::read(&request.head.query),
-        request,
-        settings,
+    let read = || {
+        let (route, part) = find(&request.head)?;
+        let asked = Asked {
+            part: &part,
+            query: Query::read(&request.head.query),
+            request,
+            settings,
+        };
+        (route.read)(&asked)
     };
-    (route.read)(&asked)
-}
-
-fn bad(sentence: &str) -> Response {
-    Response::error(400, sentence)
-}
-
-fn decode(part: &str) -> Option<String> {
-    // The part is a query's value in all but these two signs.
-    let part = part.replace('+', "%2B").replace('&', "%26");
-    let pair = format!("x={part}");
-    let (_, value) = form_urlencoded::parse(pair.as_bytes()).next()?;
-    (!value.contains(char::REPLACEMENT_CHARACTER)).then(|| value.into_owned())
+    read().map_err(|response| opened(&request.head, response))
 }
 
 /// True for what may name a package: `[A-Za-z0-9._-]{1,100}`, but for the two names that no path
@@ -173,79 +295,6 @@ fn name_checked(name: String) -> Result<String, Response> {
         false => Err(bad(
             "name: must be 1 to 100 of A-Z a-z 0-9 . _ -, and not . or ..",
         )),
-    }
-}
-
-// -- queries ----------------------------------------------------------------------------------
-
-struct Query(Vec<(String, String)>);
-
-impl Query {
-    fn read(query: &str) -> Query {
-        let pairs = form_urlencoded::parse(query.as_bytes());
-        Query(pairs.into_owned().collect())
-    }
-
-    /// The value of that name; an empty one counts as absent.
-    fn get(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(known, _)| known == name);
-        found.map(|(_, v)| v.as_str()).filter(|v| !v.is_empty())
-    }
-
-    fn owned(&self, name: &str) -> Option<String> {
-        self.get(name).map(str::to_string)
-    }
-
-    fn number(&self, name: &str, from: u64, to: u64) -> Result<Option<u64>, Response> {
-        let Some(value) = self.get(name) else {
-            return Ok(None);
-        };
-        let number = value.parse().ok().filter(|n| (from..=to).contains(n));
-        let sentence = format!("{name}: must be a whole number from {from} to {to}");
-        number.map(Some).ok_or_else(|| bad(&sentence))
-    }
-
-    /// A word out of a closed list.
-    fn word<T: Copy>(
-        &self,
-        name: &str,
-        all: &[T],
-        as_str: fn(T) -> &'static str,
-    ) -> Result<Option<T>, Response> {
-        let Some(value) = self.get(name) else {
-            return Ok(None);
-        };
-        let known = all.iter().copied().find(|word| as_str(*word) == value);
-        known.map(Some).ok_or_else(|| {
-            let words: Vec<&str> = all.iter().map(|word| as_str(*word)).collect();
-            bad(&format!("{name}: must be one of {}", words.join(", ")))
-        })
-    }
-
-    fn page(&self) -> Result<Page, Response> {
-        Ok(Page {
-            page: self.number("page", 1, 1 << 40)?.unwrap_or(1),
-            limit: self.number("limit", 1, 100)?.unwrap_or(20),
-        })
-    }
-
-    /// `sort=NAME` goes up, `sort=-NAME` down; `columns` gives each name its column.
-    fn sort(&self, columns: &[(&str, &'static str)], default: &str) -> Result<Sort, Response> {
-        let value = self.get("sort").unwrap_or(default);
-        let (name, down) = match value.strip_prefix('-') {
-            Some(name) => (name, true),
-            None => (value, false),
-        };
-        let known = columns.iter().find(|(known, _)| *known == name);
-        known
-            .map(|(_, column)| Sort { column, down })
-            .ok_or_else(|| {
-                let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-                let names = names.join(", ");
-                bad(&format!(
-                    "sort: must be one of {names}, with - in front to go down"
-                ))
-            })
     }
 }
 
@@ -309,11 +358,67 @@ fn rebuild(asked: &Asked) -> Result<Call, Response> {
 }
 
 fn show_check(asked: &Asked) -> Result<Call, Response> {
-    let accept = asked.request.head.header("accept").unwrap_or("");
-    Ok(Call::ShowCheck {
-        id: id(asked)?,
-        plain: accept.trim_start().starts_with("text/plain"),
+    let id = id(asked)?;
+    let plain = accepts(asked, "text/plain");
+    Ok(match (asked.query.flag("follow"), telling(asked)) {
+        (true, telling) => Call::FollowCheck {
+            id,
+            telling: telling.unwrap_or(Telling::Text),
+        },
+        (false, Some(Telling::Json)) => Call::FollowCheck {
+            id,
+            telling: Telling::Json,
+        },
+        (false, _) => Call::ShowCheck { id, plain },
     })
+}
+
+/// Whether the client asks for that kind of content first of all.
+fn accepts(asked: &Asked, kind: &str) -> bool {
+    let accept = asked.request.head.header("accept").unwrap_or("");
+    accept.trim_start().starts_with(kind)
+}
+
+/// How the client wants to be told of progress, if its `Accept` says so.
+fn telling(asked: &Asked) -> Option<Telling> {
+    match () {
+        () if accepts(asked, "application/x-ndjson") => Some(Telling::Json),
+        () if accepts(asked, "text/plain") => Some(Telling::Text),
+        () => None,
+    }
+}
+
+fn watched(asked: &Asked) -> Result<Watched, Response> {
+    let check = asked.query.number("check", 1, i64::MAX as u64)?;
+    Ok(Watched {
+        package: asked.query.owned("package"),
+        check: check.map(|id| id as i64),
+    })
+}
+
+fn watch_events(asked: &Asked) -> Result<Call, Response> {
+    let last = asked.request.head.header("last-event-id");
+    // What is no number was no event of ours: the client is told to start over.
+    let since = last.map(|last| last.trim().parse().unwrap_or(u64::MAX));
+    Ok(Call::WatchEvents {
+        watched: watched(asked)?,
+        since: since.or(asked.query.number("since", 0, u64::MAX)?),
+        socket: false,
+    })
+}
+
+fn watch_socket(asked: &Asked) -> Result<Call, Response> {
+    match asked.query.number("build", 1, i64::MAX as u64)? {
+        Some(id) => Ok(Call::WatchLog {
+            id: id as i64,
+            from: asked.query.number("from", 0, u64::MAX)?.unwrap_or(0),
+        }),
+        None => Ok(Call::WatchEvents {
+            watched: watched(asked)?,
+            since: asked.query.number("since", 0, u64::MAX)?,
+            socket: true,
+        }),
+    }
 }
 
 fn show_log(asked: &Asked) -> Result<Call, Response> {
@@ -323,92 +428,34 @@ fn show_log(asked: &Asked) -> Result<Call, Response> {
     })
 }
 
-// -- submissions ------------------------------------------------------------------------------
+// -- pages for people --
 
-fn submit_tree(asked: &Asked) -> Result<Call, Response> {
-    let name = asked.query.owned("name");
-    let versions = asked.query.get("zig_versions");
-    let versions = versions.map(|words| words.split(',').map(str::to_string).collect());
-    Ok(Call::SubmitTree {
-        name: name_checked(name.unwrap_or_else(|| "upload".to_string()))?,
-        zig_versions: zig_versions(versions, asked.settings)?,
+fn look(asked: &Asked) -> Look {
+    let head = &asked.request.head;
+    let html = target::wants_html(head);
+    Look {
+        html,
+        color: !html && asked.query.flag("color"),
+        host: target::host(head).unwrap_or("HOST").to_string(),
+    }
+}
+
+fn show_front(asked: &Asked) -> Result<Call, Response> {
+    Ok(Call::ShowFront {
+        search: asked.query.owned("search"),
+        page: asked.query.page()?,
+        look: look(asked),
     })
 }
 
-fn submit_package(asked: &Asked) -> Result<Call, Response> {
-    let kind = asked.request.head.header("content-type").unwrap_or("");
-    let kind = kind.split(';').next().unwrap_or("").trim();
-    // curl says x-www-form-urlencoded where it is told nothing: what counts is the body.
-    let taken = ["", "application/json", "application/x-www-form-urlencoded"];
-    if !taken.iter().any(|t| t.eq_ignore_ascii_case(kind)) && !kind.ends_with("+json") {
-        return Err(Response::error(415, "the body must be application/json"));
-    }
-    let fields: Value = serde_json::from_slice(&asked.request.body)
-        .map_err(|e| bad(&format!("the body is not JSON: {e}")))?;
-    let Value::Object(fields) = fields else {
-        return Err(bad("the body must be a JSON object"));
-    };
-    let url = text(&fields, "url", 2_000)?.ok_or_else(|| bad("url: is missing"))?;
-    let repository = git_url::check(&url, &asked.settings.allow_hosts)
-        .map_err(|why| bad(&format!("url: {why}")))?;
-    let reference = text(&fields, "ref", 255)?;
-    if let Some(reference) = &reference {
-        git_url::check_ref(reference).map_err(|why| bad(&format!("ref: {why}")))?;
-    }
-    let name = text(&fields, "name", 1_000)?.unwrap_or(repository);
-    let versions = match fields.get("zig_versions") {
-        None | Some(Value::Null) => None,
-        Some(Value::Array(words)) => {
-            let words = words.iter().map(|word| word.as_str().map(str::to_string));
-            let words: Option<Vec<String>> = words.collect();
-            Some(words.ok_or_else(|| bad("zig_versions: must be a list of texts"))?)
-        }
-        Some(_) => return Err(bad("zig_versions: must be a list of texts")),
-    };
-    Ok(Call::SubmitPackage {
-        package: NewPackage {
-            name: name_checked(name)?,
-            url,
-            reference,
-            description: text(&fields, "description", 2_000)?,
-            author: text(&fields, "author", 200)?,
-            license: text(&fields, "license", 100)?,
-        },
-        zig_versions: zig_versions(versions, asked.settings)?,
+fn show_package_page(asked: &Asked) -> Result<Call, Response> {
+    Ok(Call::ShowPackagePage {
+        name: name_checked(asked.part.to_string())?,
+        look: look(asked),
     })
 }
 
-/// The text of a field; none where it is absent, null or empty.
-fn text(fields: &Map<String, Value>, name: &str, limit: usize) -> Result<Option<String>, Response> {
-    match fields.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if text.contains('\0') => {
-            Err(bad(&format!("{name}: must not hold a zero character")))
-        }
-        Some(Value::String(text)) if text.len() > limit => {
-            Err(bad(&format!("{name}: must be at most {limit} bytes long")))
-        }
-        Some(Value::String(text)) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
-        Some(_) => Err(bad(&format!("{name}: must be a text"))),
-    }
-}
-
-/// The versions asked for in the server's order, each once; all where none were named.
-fn zig_versions(asked: Option<Vec<String>>, settings: &Settings) -> Result<Vec<String>, Response> {
-    let known = &settings.zig_versions;
-    let Some(asked) = asked else {
-        return Ok(known.clone());
-    };
-    if asked.is_empty() {
-        return Err(bad("zig_versions: must name at least one version"));
-    }
-    if let Some(unknown) = asked.iter().find(|version| !known.contains(version)) {
-        let shown = if is_version(unknown) { unknown } else { "one" };
-        let known = known.join(", ");
-        return Err(bad(&format!(
-            "zig_versions: {shown} is not a version there is; there are {known}"
-        )));
-    }
-    let chosen = known.iter().filter(|version| asked.contains(version));
-    Ok(chosen.cloned().collect())
+fn show_queue(asked: &Asked) -> Result<Call, Response> {
+    let page = asked.query.page()?;
+    Ok(Call::ShowQueue { page })
 }

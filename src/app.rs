@@ -4,12 +4,14 @@
 //! open transaction until `commit`, and the shell performs no action before that.
 
 use crate::api::{self, Call};
-use crate::calls;
+use crate::build::State;
+use crate::calls::{self, open_to_all};
+use crate::conditional;
 use crate::config::{HELD_LIMIT, Settings};
 use crate::docker::Docker;
 use crate::engine::{Answer, Ask, Engine};
 use crate::errand::Errands;
-use crate::event::{Action, Core, Event, JobId, Now, Pull, Streamed};
+use crate::event::{Action, Core, Event, JobId, Now, Pull};
 use crate::feed::Feed;
 use crate::message::{Admission, Head, Request, Response};
 use crate::outbox::Outbox;
@@ -17,6 +19,7 @@ use crate::slab::Key;
 use crate::source;
 use crate::store::{self, Store};
 use crate::upload::{Tree, Uploads};
+use crate::watch;
 use crate::work::{Context, Works};
 
 /// A request that waits for the engine's answer.
@@ -34,9 +37,9 @@ pub struct App {
     errands: Errands,
     pub(crate) works: Works,
     uploads: Uploads,
-    feed: Feed,
+    pub(crate) feed: Feed,
     held: Vec<(Key, Held)>,
-    out: Outbox,
+    pub(crate) out: Outbox,
     pub(crate) started_unix_ms: i64,
     stopping: bool,
     /// The database failed in the middle of a turn: the turn must not be heard of.
@@ -48,13 +51,14 @@ impl App {
     /// directory and its `logs` and `sources` must exist.
     pub fn open(settings: Settings, mut store: Store, now: Now) -> Result<App, String> {
         let docker = Docker::new(&settings, store.data_id());
-        let works = recover(&settings, &mut store).map_err(|e| e.to_string())?;
+        let mut feed = Feed::new(&settings, &store).map_err(|e| e.to_string())?;
+        let works = recover(&settings, &mut store, &mut feed, now).map_err(|e| e.to_string())?;
         let known = store.source_names().map_err(|e| e.to_string())?;
         let sources = settings.data.join("sources");
         source::sweep(&sources, &known).map_err(|e| format!("{}: {e}", sources.display()))?;
         let mut app = App {
             uploads: Uploads::new(&settings),
-            feed: Feed::new(&settings),
+            feed,
             settings,
             store,
             docker,
@@ -87,6 +91,7 @@ impl App {
             docker: &self.docker,
             engine: &mut self.engine,
             errands: &mut self.errands,
+            feed: &mut self.feed,
             out: &mut self.out,
             now,
         };
@@ -101,24 +106,29 @@ impl App {
             Err(response) => return self.out.respond(conn, response),
         };
         match call {
-            Call::SubmitTree { name, zig_versions } => {
-                if let Err(response) = self.uploads.begin(conn, name, zig_versions) {
+            Call::SubmitTree {
+                name,
+                zig_versions,
+                follow,
+            } => {
+                if let Err(response) = self.uploads.begin(conn, name, zig_versions, follow) {
                     self.out.respond(conn, response);
                 }
             }
             Call::Health | Call::SubmitPackage { .. } | Call::Rebuild { .. } => {
                 self.when_known(conn, Held::Call(call), now)
             }
-            Call::ShowLog { id, tail } => match self.feed.open(&self.store, conn, id, tail) {
-                Ok(head) => self.out.push(Action::Stream {
-                    conn,
-                    head,
-                    body: Streamed::default(),
-                }),
-                Err(response) => self.out.respond(conn, response),
-            },
+            call @ (Call::ShowLog { .. }
+            | Call::FollowCheck { .. }
+            | Call::WatchEvents { .. }
+            | Call::WatchLog { .. }) => {
+                if let Err(response) = watch::watch(self, conn, &request.head, call) {
+                    self.out.respond(conn, open_to_all(response));
+                }
+            }
             call => {
-                let response = calls::read(self, &call);
+                let response = calls::read(self, &call, now);
+                let response = conditional::answer(&request.head, response);
                 self.out.respond(conn, response);
             }
         }
@@ -145,7 +155,10 @@ impl App {
             }) => calls::submit_package(self, package, zig_versions, now),
             Held::Call(Call::Rebuild { name }) => calls::rebuild(self, &name, now),
             Held::Call(_) => calls::health(self, now),
-            Held::Tree(tree) => calls::submit_tree(self, tree, now),
+            Held::Tree(tree) => match calls::submit_tree(self, conn, tree, now) {
+                Some(response) => response,
+                None => return,
+            },
         };
         self.out.respond(conn, response);
     }
@@ -351,7 +364,8 @@ impl Core for App {
     }
 
     fn pull(&mut self, conn: Key, room: usize, out: &mut Vec<u8>) -> Pull {
-        self.feed.pull(conn, room, out)
+        let position = |build: i64| self.works.position(build);
+        self.feed.pull(conn, &self.store, &position, room, out)
     }
 
     fn stopped(&self) -> bool {
@@ -360,7 +374,12 @@ impl Core for App {
 }
 
 /// The work an earlier run left: what it was running goes back to the queue as a new attempt.
-fn recover(settings: &Settings, store: &mut Store) -> store::Result<Works> {
+fn recover(
+    settings: &Settings,
+    store: &mut Store,
+    feed: &mut Feed,
+    now: Now,
+) -> store::Result<Works> {
     let mut works = Works::new(settings);
     for check in store.open_checks()? {
         let mut open = Vec::new();
@@ -370,11 +389,13 @@ fn recover(settings: &Settings, store: &mut Store) -> store::Result<Works> {
             if build.state.is_final() {
                 continue;
             }
-            let was_running = build.state != crate::build::State::Queued;
+            let was_running = build.state != State::Queued;
             let attempt = build.attempt + u32::from(was_running);
             cut_off |= was_running;
             if was_running {
-                store.set_state(build.id, crate::build::State::Queued, attempt)?;
+                store.set_state(build.id, State::Queued, attempt)?;
+                // Nobody is awake yet.
+                feed.changed(store, build.id, now.unix_ms, &mut Outbox::default())?;
             }
             open.push((build.id, build.zig_version, attempt));
         }

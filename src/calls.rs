@@ -1,5 +1,8 @@
 //! Calls become answers: what is read from the database, what is written to it.
 
+mod pages;
+mod queue;
+
 use serde_json::{Value, json};
 
 use crate::api::Call;
@@ -10,13 +13,11 @@ use crate::matrix;
 use crate::message::Response;
 use crate::page;
 use crate::queue::Work;
+use crate::slab::Key;
 use crate::store::{self, BuildRow, NewPackage, SourceRow, Store};
+pub use crate::target::open_to_all;
 use crate::upload::Tree;
-
-/// Anybody's page may read this.
-pub fn open_to_all(response: Response) -> Response {
-    response.with("Access-Control-Allow-Origin", "*")
-}
+use crate::watch;
 
 /// The database did not do what it was asked: the client may try again, nothing was kept.
 pub fn database(error: rusqlite::Error) -> Response {
@@ -25,7 +26,7 @@ pub fn database(error: rusqlite::Error) -> Response {
 }
 
 /// Answers a call that only reads.
-pub fn read(app: &App, call: &Call) -> Response {
+pub fn read(app: &App, call: &Call, now: Now) -> Response {
     let found = match call {
         Call::ListPackages { filter, sort, page } => app
             .store
@@ -40,8 +41,12 @@ pub fn read(app: &App, call: &Call) -> Response {
             .store
             .package(name)
             .and_then(|row| row.map(|row| package(app, &row)).transpose()),
-        Call::ShowCheck { id, plain: false } => show_check(app, *id),
-        Call::ShowCheck { id, plain: true } => return open_to_all(show_matrix(app, *id)),
+        Call::ShowCheck { id, plain } => return show_check(app, *id, *plain),
+        Call::ShowQueue { page } => queue::show(app, *page, now).map(Some),
+        Call::ShowFront { search, page, look } => {
+            return pages::front(app, search.as_deref(), *page, look, now);
+        }
+        Call::ShowPackagePage { name, look } => return pages::package(app, name, look, now),
         Call::ListBuilds { filter, sort, page } => {
             app.store.builds(filter, *sort, *page).map(|(rows, total)| {
                 let rows = rows.iter().map(|row| build(app, row)).collect();
@@ -56,6 +61,9 @@ pub fn read(app: &App, call: &Call) -> Response {
         | Call::SubmitPackage { .. }
         | Call::Rebuild { .. }
         | Call::SubmitTree { .. }
+        | Call::FollowCheck { .. }
+        | Call::WatchEvents { .. }
+        | Call::WatchLog { .. }
         | Call::ShowLog { .. } => unreachable!("not a call that only reads"),
     };
     open_to_all(match found {
@@ -68,7 +76,6 @@ pub fn read(app: &App, call: &Call) -> Response {
 fn noun(call: &Call) -> &'static str {
     match call {
         Call::ShowPackage { .. } => "package",
-        Call::ShowCheck { .. } => "check",
         _ => "build",
     }
 }
@@ -82,28 +89,24 @@ fn build(app: &App, row: &BuildRow) -> Value {
     page::build(row, app.works.position(row.id))
 }
 
-fn show_check(app: &App, id: i64) -> store::Result<Option<Value>> {
-    let Some(row) = app.store.check(id)? else {
-        return Ok(None);
-    };
-    let builds = app.store.builds_of(id)?;
-    let builds = builds.iter().map(|row| build(app, row)).collect();
-    Ok(Some(page::check(&row, builds)))
-}
-
-fn show_matrix(app: &App, id: i64) -> Response {
+fn show_check(app: &App, id: i64, plain: bool) -> Response {
     let found = app.store.check(id).and_then(|row| match row {
         None => Ok(None),
         Some(row) => Ok(Some((row, app.store.builds_of(id)?))),
     });
-    match found {
-        Ok(Some((check, builds))) => {
+    let response = match found {
+        Ok(Some((check, builds))) if plain => {
             let text = matrix::matrix(&check, &builds);
             Response::new(200, "text/plain; charset=utf-8", text)
         }
+        Ok(Some((check, builds))) => {
+            let builds = builds.iter().map(|row| build(app, row)).collect();
+            Response::json(200, &page::check(&check, builds))
+        }
         Ok(None) => Response::error(404, "there is no such check"),
         Err(error) => database(error),
-    }
+    };
+    open_to_all(response.with("Vary", "Accept"))
 }
 
 /// Whether the server can do its work, and why not.
@@ -179,7 +182,7 @@ pub fn submit_package(
         insert_builds(store, check, &zig_versions, at)?;
         Ok((id, check))
     });
-    match written.and_then(|(id, check)| Ok((id, check, take_in(app, check)?))) {
+    match written.and_then(|(id, check)| Ok((id, check, take_in(app, check, at)?))) {
         Err(error) => database(error),
         Ok((id, check, builds)) => Response::json(
             201,
@@ -214,28 +217,29 @@ pub fn rebuild(app: &mut App, name: &str, now: Now) -> Response {
         insert_builds(store, check, &zig_versions, at)?;
         Ok(check)
     });
-    accepted(app, written)
-}
-
-/// 202 with the check that was written.
-fn accepted(app: &mut App, written: store::Result<i64>) -> Response {
-    match written.and_then(|check| Ok((check, take_in(app, check)?))) {
+    match written.and_then(|check| Ok((check, take_in(app, check, at)?))) {
         Err(error) => database(error),
-        Ok((check, builds)) => Response::json(202, &json!({ "check": check, "builds": builds })),
+        Ok((check, builds)) => accepted(check, builds),
     }
 }
 
+fn accepted(check: i64, builds: Vec<Value>) -> Response {
+    Response::json(202, &json!({ "check": check, "builds": builds }))
+}
+
 /// Adds a check of an uploaded tree, which stands under its hash among the sources from here on.
-pub fn submit_tree(app: &mut App, tree: Tree, now: Now) -> Response {
+/// The answer, unless the check is followed: then it is on its way.
+pub fn submit_tree(app: &mut App, conn: Key, tree: Tree, now: Now) -> Option<Response> {
     if let Some(response) = refusal(app, &tree.zig_versions) {
-        return response;
+        return Some(response);
     }
     let at = now.unix_ms;
     let format = tree.format;
     let (hash, bytes) = tree.incoming.finish();
     let sources = app.settings.data.join("sources");
     if let Err(error) = tree.incoming.keep(&sources, format) {
-        return Response::error(503, &format!("the tree cannot be kept: {error}"));
+        let sentence = format!("the tree cannot be kept: {error}");
+        return Some(Response::error(503, &sentence));
     }
     let source = SourceRow {
         hash,
@@ -249,7 +253,13 @@ pub fn submit_tree(app: &mut App, tree: Tree, now: Now) -> Response {
         insert_builds(store, check, &tree.zig_versions, at)?;
         Ok(check)
     });
-    accepted(app, written)
+    let next = app.feed.next_event();
+    let taken = written.and_then(|check| Ok((check, take_in(app, check, at)?)));
+    match (taken, tree.follow) {
+        (Err(error), _) => Some(database(error)),
+        (Ok((check, builds)), None) => Some(accepted(check, builds)),
+        (Ok((check, _)), Some(telling)) => watch::follow_new(app, conn, check, telling, next).err(),
+    }
 }
 
 fn insert_builds(
@@ -265,13 +275,16 @@ fn insert_builds(
 }
 
 /// Queues the builds of a check that was written; gives them as they are shown.
-fn take_in(app: &mut App, check: i64) -> store::Result<Vec<Value>> {
+fn take_in(app: &mut App, check: i64, at: i64) -> store::Result<Vec<Value>> {
     let row = app.store.check(check)?.expect("it was just written");
     let rows = app.store.builds_of(check)?;
     let builds = rows
         .iter()
         .map(|row| (row.id, row.zig_version.clone(), row.attempt));
     app.works.add(row, builds.collect());
+    for row in &rows {
+        app.feed.changed(&mut app.store, row.id, at, &mut app.out)?;
+    }
     let shown = |row: &BuildRow| {
         debug_assert!(
             app.works.position(row.id).is_some(),

@@ -6,7 +6,6 @@ use crate::build::{Build, JobLimits, Kind};
 use crate::docker::{self, Docker, SourceFile, Task};
 use crate::event::{Command, JobId};
 use crate::gather::Gathered;
-use crate::log::Log;
 use crate::queue::Work;
 use crate::store::{CheckRow, SourceRow};
 
@@ -25,11 +24,12 @@ pub struct Active {
     pub zig_version: String,
     pub machine: Build,
     pub job: Option<JobId>,
+    /// Since when it has its slot; none while it waits.
+    pub started_unix_ms: Option<i64>,
     /// What the jobs of this attempt have given so far.
     pub gathered: Gathered,
     /// Of this attempt; removed after it.
     pub containers: Vec<String>,
-    pub log: Option<Log>,
     /// The engine would not make a container of the usual name: another server may hold it.
     pub refused: bool,
 }
@@ -41,9 +41,9 @@ impl Active {
             zig_version,
             machine: Build::new(attempt, limits),
             job: None,
+            started_unix_ms: None,
             gathered: Gathered::default(),
             containers: Vec::new(),
-            log: None,
             refused: false,
         }
     }

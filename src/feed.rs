@@ -1,92 +1,202 @@
-//! Who reads which log: one cursor per reader.
+//! Who watches what: one cursor per watcher, which pulls when its connection has room.
+//!
+//! Nothing is copied for a watcher when something happens: it is woken, if it had seen all there
+//! was, and reads on from its cursor. So a thousand watchers of a log cost a thousand cursors, and
+//! one that never reads costs what its connection holds.
 
-use std::collections::HashMap;
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::calls;
-use crate::config::{PULL_LIMIT_BYTES, Settings};
-use crate::event::Pull;
-use crate::log;
-use crate::message::Response;
+use crate::api::{Telling, Watched};
+use crate::changes::{Changes, RESET};
+use crate::config::Settings;
+use crate::event::{Action, Pull};
+use crate::follow::{Follower, Sight};
+use crate::logs::{Logs, Reader};
+use crate::outbox::Outbox;
 use crate::slab::Key;
-use crate::store::Store;
+use crate::store::{self, BuildRow, CheckRow, Store};
 
 #[derive(Debug)]
-struct Reader {
-    file: File,
-    /// Next byte to send.
-    offset: u64,
+enum Watcher {
+    Log(Reader),
+    Events {
+        watched: Watched,
+        /// The number of the next event.
+        next: u64,
+        socket: bool,
+    },
+    Check(Box<Follower>),
 }
 
 #[derive(Debug)]
 pub struct Feed {
-    logs: PathBuf,
-    readers: HashMap<Key, Reader>,
+    pub logs: Logs,
+    changes: Changes,
+    watchers: BTreeMap<Key, Watcher>,
+    /// Watchers of events who have seen all there is, and are to be woken.
+    asleep: BTreeSet<Key>,
 }
 
 impl Feed {
-    pub fn new(settings: &Settings) -> Feed {
-        Feed {
-            logs: settings.data.join("logs"),
-            readers: HashMap::new(),
-        }
+    pub fn new(settings: &Settings, store: &Store) -> store::Result<Feed> {
+        Ok(Feed {
+            logs: Logs::new(settings.data.join("logs")),
+            changes: Changes::load(store)?,
+            watchers: BTreeMap::new(),
+            asleep: BTreeSet::new(),
+        })
     }
 
-    /// Lets a connection read the log of a finished build, from its last `tail` lines on; gives
-    /// the head of the answer, or the answer that says why not.
-    pub fn open(
+    /// A build has come to where its row says it is: that is an event.
+    pub fn changed(
         &mut self,
-        store: &Store,
-        conn: Key,
+        store: &mut Store,
         build: i64,
-        tail: Option<u64>,
-    ) -> Result<Response, Response> {
-        let row = store.build(build).map_err(calls::database)?;
-        let row = row.ok_or_else(|| Response::error(404, "there is no such build"))?;
-        if !row.state.is_final() {
-            let sentence = "the build is not finished: its log comes with its verdict";
-            return Err(Response::error(409, sentence));
-        }
-        let path = self.logs.join(format!("{build}.log"));
-        let reader = File::open(path).and_then(|file| {
-            let offset = match tail {
-                None => 0,
-                Some(lines) => log::tail_start(&file, lines)?,
+        at: i64,
+        out: &mut Outbox,
+    ) -> store::Result<()> {
+        let row = store.build(build)?.expect("it was just written");
+        let change = self.changes.push(store, &row, at)?;
+        let watchers = &self.watchers;
+        self.asleep.retain(|conn| {
+            let waits = match watchers.get(conn) {
+                Some(Watcher::Events { watched, .. }) => !watched.wants(change),
+                Some(Watcher::Check(follower)) => !follower.wants(change),
+                Some(Watcher::Log(_)) | None => false,
             };
-            Ok(Reader { file, offset })
+            if !waits {
+                out.push(Action::Wake { conn: *conn });
+            }
+            waits
         });
-        let reader = reader.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => Response::error(404, "this build left no log"),
-            _ => Response::error(503, &format!("the log cannot be read: {error}")),
-        })?;
-        self.readers.insert(conn, reader);
-        let head = Response::new(200, "text/plain; charset=utf-8", Vec::new());
-        Ok(calls::open_to_all(head))
+        Ok(())
     }
 
-    /// Gives the reader at most `room` further bytes.
-    pub fn pull(&mut self, conn: Key, room: usize, out: &mut Vec<u8>) -> Pull {
-        let Some(reader) = self.readers.get_mut(&conn) else {
-            return Pull::End;
+    /// The number of the event that comes next.
+    pub fn next_event(&self) -> u64 {
+        self.changes.next()
+    }
+
+    // -- watchers come and go --
+
+    pub fn watch_log(&mut self, conn: Key, reader: Reader) {
+        self.watchers.insert(conn, Watcher::Log(reader));
+    }
+
+    /// Events behind number `since`, or those to come.
+    pub fn watch_events(&mut self, conn: Key, watched: Watched, since: Option<u64>, socket: bool) {
+        let behind = |seq: u64| seq.saturating_add(1);
+        let watcher = Watcher::Events {
+            watched,
+            next: since.map_or(self.changes.next(), behind),
+            socket,
         };
-        let start = out.len();
-        out.resize(start + room.min(PULL_LIMIT_BYTES), 0);
-        let read = reader.file.read_at(&mut out[start..], reader.offset);
-        // A log that cannot be read any further ends here: its head has long been sent.
-        let read = read.unwrap_or(0);
-        out.truncate(start + read);
-        reader.offset += read as u64;
-        if read == 0 {
-            self.readers.remove(&conn);
-            return Pull::End;
-        }
-        Pull::More
+        self.watchers.insert(conn, watcher);
+    }
+
+    /// One check, from event `next` on or, without one, as it is now and from now on.
+    pub fn follow(
+        &mut self,
+        conn: Key,
+        check: CheckRow,
+        builds: &[BuildRow],
+        telling: Telling,
+        next: Option<u64>,
+    ) {
+        let follower = Follower::new(check, builds, telling, next);
+        let watcher = Watcher::Check(Box::new(follower));
+        self.watchers.insert(conn, watcher);
     }
 
     pub fn gone(&mut self, conn: Key) {
-        self.readers.remove(&conn);
+        self.asleep.remove(&conn);
+        if let Some(Watcher::Log(reader)) = self.watchers.remove(&conn) {
+            self.logs.leave(reader, conn);
+        }
+    }
+
+    // -- and are told --
+
+    /// Gives the watcher at most `room` further bytes.
+    pub fn pull(
+        &mut self,
+        conn: Key,
+        store: &Store,
+        position: &dyn Fn(i64) -> Option<usize>,
+        room: usize,
+        out: &mut Vec<u8>,
+    ) -> Pull {
+        let gave = match self.watchers.get_mut(&conn) {
+            None => return Pull::End,
+            Some(Watcher::Log(reader)) => self.logs.pull(reader, conn, room, out),
+            Some(Watcher::Events {
+                watched,
+                next,
+                socket,
+            }) => pull_events(&self.changes, watched, next, *socket, room, out),
+            Some(Watcher::Check(follower)) => {
+                let sight = Sight {
+                    store,
+                    changes: &self.changes,
+                    position,
+                };
+                follower.pull(&sight, room, out)
+            }
+        };
+        match (gave, self.watchers.get(&conn)) {
+            (Pull::End, _) => self.gone(conn),
+            // The log knows its own sleepers.
+            (Pull::Idle, Some(Watcher::Events { .. } | Watcher::Check(_))) => {
+                self.asleep.insert(conn);
+            }
+            _ => {}
+        }
+        gave
+    }
+}
+
+/// One event for a socket, as many as there is room for otherwise.
+fn pull_events(
+    changes: &Changes,
+    watched: &Watched,
+    next: &mut u64,
+    socket: bool,
+    room: usize,
+    out: &mut Vec<u8>,
+) -> Pull {
+    let start = out.len();
+    if !changes.holds(*next) {
+        *next = changes.next();
+        put_event(RESET, next.saturating_sub(1), socket, out);
+        return if socket { Pull::Text } else { Pull::More };
+    }
+    for kept in changes.since(*next) {
+        let seq = kept.change.seq;
+        if watched.wants(&kept.change) {
+            let bytes = kept.json.len() + FRAME_BYTES;
+            if out.len() - start + bytes > room {
+                return Pull::More;
+            }
+            put_event(&kept.json, seq, socket, out);
+            if socket {
+                *next = seq + 1;
+                return Pull::Text;
+            }
+        }
+        *next = seq + 1;
+    }
+    match out.len() > start {
+        true => Pull::More,
+        false => Pull::Idle,
+    }
+}
+
+/// What stands around an event's JSON at most: two field names, 20 digits, line ends.
+const FRAME_BYTES: usize = 40;
+
+fn put_event(json: &str, seq: u64, socket: bool, out: &mut Vec<u8>) {
+    match socket {
+        true => out.extend_from_slice(json.as_bytes()),
+        false => out.extend_from_slice(format!("id: {seq}\ndata: {json}\n\n").as_bytes()),
     }
 }

@@ -20,42 +20,49 @@ pub mod app; // the server's state: events in, actions out
 pub mod archive; // does an uploaded tree stay inside itself?
 pub mod build; // one build: the state machine
 pub mod calls; // a call becomes an answer
+pub mod changes; // events, in order
 pub mod check; // one check: its source, its builds
 pub mod conditional; // what the client has already is not sent again
 pub mod docker; // a job as an argument list
 pub mod engine; // is there an engine, with which images?
 pub mod errand; // short engine commands
-pub mod feed; // who reads which log
+pub mod feed; // who watches what
+pub mod follow; // one check, line by line
 pub mod forecast; // when what waits will start
 pub mod gather; // what the jobs of an attempt gave
 pub mod git_url; // which URLs may reach git
 pub mod job; // one child as the core sees it
 pub mod log; // the output of one build, capped
+pub mod logs; // all logs, and who reads them
 pub mod matrix; // the matrix of a check, as text
 pub mod outbox; // the actions of a turn
 pub mod page; // JSON from rows
-pub mod printable; // text from outside, fit for a terminal
+pub mod printable; // text fit for a terminal
+pub mod query; // names and values behind the ?
 pub mod queue; // which work may start next
-pub mod rows;
-pub mod sheet; // a page as a value
+pub mod rows; // rows as structs
+pub mod sheet; // a page as a value: text or HTML
 pub mod source; // one source on its way to disk
 pub mod store; // every SQL statement
 pub mod table; // columns and cells
+pub mod target; // methods, paths, what a client takes
 pub mod tarhead; // one head of a tar
 pub mod tree; // what paths and links may say
 pub mod unpack; // plain, gzip and zstd in bounded pulls
 pub mod upload; // uploaded trees on their way in
 pub mod verdict; // exit codes and records become verdicts
+pub mod views; // what people see, from rows
+pub mod watch; // calls whose answer goes on
 pub mod work; // all work there is, with its machines and jobs
-pub mod zstd; // a zstd stream in bounded pulls // rows as structs
+pub mod zstd; // a zstd stream in bounded pulls
 
 // Protocols: bytes in, events out; events in, bytes out.
-pub mod answer;
+pub mod answer; // what is to be sent
 pub mod body; // body framing
 pub mod conn; // one client connection: the state machine
 pub mod http; // request heads
-pub mod intake;
-pub mod ws; // a WebSocket over two byte queues // what came and is not understood yet // what is to be sent
+pub mod intake; // what came and is not understood yet
+pub mod ws; // a WebSocket over two byte queues
 
 // Leaves.
 pub mod buffer; // a byte queue with a cap

@@ -150,16 +150,26 @@ impl Log {
         let room_end = out.len() + room;
         let mut next = offset.min(self.total);
         while next < self.total && out.len() < room_end {
-            let room = room_end - out.len();
+            next = self.read_kept(next, room_end - out.len(), out)?;
             let resume = self.resume(next);
-            if resume == next {
-                next += self.read_run(next, room as u64, out)?;
-            } else if room >= CUT_LINE_LIMIT_BYTES {
+            if resume > next {
+                if room_end - out.len() < CUT_LINE_LIMIT_BYTES {
+                    break;
+                }
                 out.extend_from_slice(cut_line(resume - next).as_bytes());
                 next = resume;
-            } else {
-                break;
             }
+        }
+        Ok(next)
+    }
+
+    /// Like `read_at`, but stops where bytes are gone: there `resume` says where it goes on.
+    pub fn read_kept(&self, offset: u64, room: usize, out: &mut Vec<u8>) -> io::Result<u64> {
+        let room_end = out.len() + room;
+        let mut next = offset.min(self.total);
+        while next < self.total && out.len() < room_end && self.resume(next) == next {
+            let room = room_end - out.len();
+            next += self.read_run(next, room as u64, out)?;
         }
         Ok(next)
     }
@@ -228,7 +238,7 @@ impl Log {
     }
 
     /// The offset of the first byte that can be read from `offset` on, or the end of all.
-    fn resume(&self, offset: u64) -> u64 {
+    pub fn resume(&self, offset: u64) -> u64 {
         match offset < self.stored {
             true => self.layout.next_kept(offset, self.stored),
             false => self.total,
@@ -240,6 +250,34 @@ impl Log {
         let range = self.layout.range(offset, room.min(self.stored - offset));
         read_append(&self.file, range, out)?;
         Ok(range.bytes)
+    }
+}
+
+/// Where a finished log has its cut line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    pub position: u64,
+    pub line_bytes: u64,
+    /// The offset, in all that the build wrote, of the byte behind the line.
+    pub resume: u64,
+}
+
+impl Cut {
+    /// The cut in a file of that size, after a build that wrote `total` bytes. None where nothing
+    /// was cut, and where the disk failed: then offsets mean positions in the file.
+    pub fn of(total: u64, file_bytes: u64) -> Option<Cut> {
+        let Layout {
+            head_bytes,
+            tail_bytes,
+        } = Layout::default();
+        let resume = total.checked_sub(tail_bytes)?;
+        let skipped = resume.checked_sub(head_bytes).filter(|count| *count > 0)?;
+        let line_bytes = cut_line(skipped).len() as u64;
+        (file_bytes == head_bytes + line_bytes + tail_bytes).then_some(Cut {
+            position: head_bytes,
+            line_bytes,
+            resume,
+        })
     }
 }
 

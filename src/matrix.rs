@@ -1,30 +1,40 @@
 //! The matrix of a check as plain text: one line for each toolchain, the first errors under it.
 
 use crate::config::{SHOWN_ERROR_LIMIT_CHARS, SHOWN_ERRORS_LIMIT_LINES};
+use crate::printable::{clip, printable};
 use crate::store::{BuildRow, CheckRow};
 use crate::verdict::{BuildStatus, TestStatus};
 
+/// A verdict in the words that people see; the state stands beside it.
+pub fn verdict(
+    build_status: BuildStatus,
+    test_status: Option<TestStatus>,
+    compiled: Option<u32>,
+) -> &'static str {
+    match (build_status, test_status) {
+        (BuildStatus::Pending, _) => "pending",
+        (BuildStatus::Success, Some(TestStatus::Failed)) => "tests failed",
+        // Nothing was compiled: that says nothing about the package, and must not look as if.
+        (BuildStatus::Success, _) if compiled == Some(0) => "not exercised",
+        (BuildStatus::Success, _) => "success",
+        (BuildStatus::Failed, _) => "failed",
+        (BuildStatus::Error, _) => "error",
+    }
+}
+
 /// What a toolchain's line says, in words: the verdict, and what stands behind it.
 pub fn words(build: &BuildRow) -> (&'static str, String) {
-    let reason = build
-        .reason
-        .map_or("", |reason| reason.as_str())
-        .to_string();
-    match (build.build_status, build.test_status) {
-        (BuildStatus::Pending, _) => (build.state.as_str(), String::new()),
-        (BuildStatus::Success, Some(TestStatus::Failed)) => {
-            ("tests failed", format!("{reason}{}", tests(build, ", ")))
-        }
-        // Nothing was compiled: that says nothing about the package, and must not look as if.
-        (BuildStatus::Success, _) if build.compiled == Some(0) => (
-            "not exercised",
-            "builds, but nothing was compiled".to_string(),
-        ),
-        (BuildStatus::Success, Some(TestStatus::NoTests)) => ("success", "no tests".to_string()),
-        (BuildStatus::Success, _) => ("success", tests(build, "")),
-        (BuildStatus::Failed, _) => ("failed", reason),
-        (BuildStatus::Error, _) => ("error", reason),
-    }
+    let reason = build.reason.map_or("", |reason| reason.as_str());
+    let verdict = verdict(build.build_status, build.test_status, build.compiled);
+    let behind = match verdict {
+        "pending" => return (build.state.as_str(), String::new()),
+        "tests failed" => format!("{reason}{}", tests(build, ", ")),
+        "not exercised" => "builds, but nothing was compiled".to_string(),
+        "success" if build.test_status == Some(TestStatus::NoTests) => "no tests".to_string(),
+        "success" => tests(build, ""),
+        _ => reason.to_string(),
+    };
+    (verdict, behind)
 }
 
 fn tests(build: &BuildRow, before: &str) -> String {
@@ -34,39 +44,50 @@ fn tests(build: &BuildRow, before: &str) -> String {
     }
 }
 
-/// The matrix of a check.
+/// The matrix of a check, with the first errors of what did not go well.
 pub fn matrix(check: &CheckRow, builds: &[BuildRow]) -> String {
+    let rows = builds.iter().map(|build| row(build) + &errors(build));
+    head(check) + &rows.collect::<String>()
+}
+
+/// The matrix alone.
+pub fn bare(check: &CheckRow, builds: &[BuildRow]) -> String {
+    head(check) + &builds.iter().map(row).collect::<String>()
+}
+
+fn head(check: &CheckRow) -> String {
     let mut text = format!("{}  check {}", check.package, check.id);
     if let Some(commit) = &check.commit {
         text += &format!("  commit {}", &commit[..commit.len().min(12)]);
     }
-    text += "\n\n";
-    for build in builds {
-        let (verdict, behind) = words(build);
-        let time = match (build.started_at, build.finished_at) {
-            (Some(from), Some(to)) => format!("{:.1} s", (to - from).max(0) as f64 / 1000.0),
-            _ => String::new(),
-        };
-        let version = &build.zig_version;
-        let line = format!("  {version:<10} {verdict:<14} {behind:<34} {time:>8}");
-        text += line.trim_end();
-        text.push('\n');
-        let is_good = build.build_status == BuildStatus::Success
-            && build.test_status != Some(TestStatus::Failed);
-        if !is_good {
-            let lines = build.error_log.lines().map(printable);
-            let lines = lines.filter(|line| !line.trim().is_empty());
-            for line in lines.take(SHOWN_ERRORS_LIMIT_LINES) {
-                text += &format!("             {line}\n");
-            }
-        }
-    }
-    text
+    text + "\n\n"
 }
 
-/// The line without what could move a terminal's cursor, and not too long.
-fn printable(line: &str) -> String {
-    let plain = |c: char| if c == '\t' { ' ' } else { c };
-    let plain = line.chars().map(plain).filter(|c| !c.is_control());
-    plain.take(SHOWN_ERROR_LIMIT_CHARS).collect()
+fn row(build: &BuildRow) -> String {
+    let (verdict, behind) = words(build);
+    let time = match (build.started_at, build.finished_at) {
+        (Some(from), Some(to)) => format!("{:.1} s", (to - from).max(0) as f64 / 1000.0),
+        _ => String::new(),
+    };
+    let version = &build.zig_version;
+    let line = format!("  {version:<10} {verdict:<14} {behind:<34} {time:>8}");
+    line.trim_end().to_string() + "\n"
+}
+
+/// The first errors of a build that did not go well, indented; nothing of one that did.
+pub fn errors(build: &BuildRow) -> String {
+    let lines = first_errors(build).into_iter();
+    lines.map(|line| format!("             {line}\n")).collect()
+}
+
+/// The first lines of what went wrong, fit for a terminal; none where nothing did.
+pub fn first_errors(build: &BuildRow) -> Vec<String> {
+    let tests_failed = build.test_status == Some(TestStatus::Failed);
+    if build.build_status == BuildStatus::Success && !tests_failed {
+        return Vec::new();
+    }
+    let lines = build.error_log.lines().map(printable);
+    let lines = lines.filter(|line| !line.trim().is_empty());
+    let lines = lines.map(|line| clip(&line, SHOWN_ERROR_LIMIT_CHARS));
+    lines.take(SHOWN_ERRORS_LIMIT_LINES).collect()
 }

@@ -85,6 +85,15 @@ impl Queue {
         Some(self.waiting.range(..=ticket).count())
     }
 
+    /// What waits, in order, each with its earliest start.
+    pub fn in_order(&self) -> impl Iterator<Item = (Work, u64)> {
+        self.waiting.values().map(|w| (w.work, w.not_before_ms))
+    }
+
+    pub fn slots(&self) -> usize {
+        self.slots
+    }
+
     pub fn running(&self) -> usize {
         self.running
     }

@@ -91,6 +91,22 @@ pub struct BuildRow {
     pub log_truncated: bool,
 }
 
+/// One event: a build has come to where it is now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// Rises from one event to the next.
+    pub seq: u64,
+    pub build: i64,
+    pub check: i64,
+    pub package: String,
+    pub zig_version: String,
+    pub state: State,
+    pub build_status: BuildStatus,
+    pub test_status: Option<TestStatus>,
+    pub reason: Option<Reason>,
+    pub at: i64,
+}
+
 /// The end of a build.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finished<'a> {
@@ -215,5 +231,20 @@ pub(crate) fn build_row(row: &Row) -> Result<BuildRow> {
         peak_memory_bytes: row.get::<_, Option<i64>>(19)?.map(|n| n as u64),
         log_bytes: row.get::<_, i64>(20)? as u64,
         log_truncated: row.get(21)?,
+    })
+}
+
+pub(crate) fn change_row(row: &Row) -> Result<Change> {
+    Ok(Change {
+        seq: row.get::<_, i64>(0)? as u64,
+        build: row.get(1)?,
+        check: row.get(2)?,
+        package: row.get(3)?,
+        zig_version: row.get(4)?,
+        state: word(row, 5, State::parse)?,
+        build_status: word(row, 6, BuildStatus::parse)?,
+        test_status: maybe_word(row, 7, TestStatus::parse)?,
+        reason: maybe_word(row, 8, Reason::parse)?,
+        at: row.get(9)?,
     })
 }

@@ -3,6 +3,10 @@
 //! Writes of a turn gather in one transaction, opened by the first of them; `commit` ends it.
 //! Reads see what the turn has written.
 
+mod durations;
+mod events;
+mod latest;
+
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -11,11 +15,12 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use crate::build::State;
 pub use crate::rows::{
-    BuildFilter, BuildRow, CheckRow, Finished, NewPackage, PackageFilter, PackageRow, Page,
+    BuildFilter, BuildRow, Change, CheckRow, Finished, NewPackage, PackageFilter, PackageRow, Page,
     ResultRow, Sort, SourceRow,
 };
 use crate::rows::{build_row, check_row, maybe_word, package_row, word};
 use crate::verdict::{BuildStatus, Reason, TestStatus};
+pub use latest::{CheckLine, NewestBuild};
 
 /// What went wrong with the database, in words.
 pub type Result<T> = std::result::Result<T, rusqlite::Error>;
@@ -325,15 +330,6 @@ impl Store {
         Ok(id)
     }
 
-    /// Says where a build is.
-    pub fn set_state(&mut self, build: i64, state: State, attempt: u32) -> Result<()> {
-        let sql = "UPDATE builds SET state = ?2, attempt = ?3 WHERE id = ?1";
-        let db = self.write()?;
-        db.prepare_cached(sql)?
-            .execute(params![build, state.as_str(), attempt])?;
-        Ok(())
-    }
-
     /// A build has its slot: under which image, and since when.
     pub fn set_started(&mut self, build: i64, toolchain: &str, at: i64) -> Result<()> {
         let sql = "UPDATE builds SET toolchain = ?2, started_at = ?3 WHERE id = ?1";
@@ -385,7 +381,7 @@ impl Store {
         let sql = "UPDATE packages SET last_updated = ?2 WHERE id = (SELECT c.package_id \
             FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = ?1)";
         db.prepare_cached(sql)?.execute(params![end.build, at])?;
-        Ok(())
+        self.note_duration(end.build)
     }
 
     pub fn build(&self, id: i64) -> Result<Option<BuildRow>> {

@@ -7,6 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 
+use crate::api::Telling;
 use crate::archive::{Check, Format, Progress};
 use crate::config::{CHECK_BUDGET_BYTES, SOURCE_LIMIT_BYTES, Settings, UPLOADS_LIMIT};
 use crate::message::Response;
@@ -18,6 +19,7 @@ use crate::source::Incoming;
 pub struct Tree {
     pub name: String,
     pub zig_versions: Vec<String>,
+    pub follow: Option<Telling>,
     pub incoming: Incoming,
     pub format: Format,
     /// Its manifest names URLs.
@@ -28,6 +30,7 @@ pub struct Tree {
 struct Upload {
     name: String,
     zig_versions: Vec<String>,
+    follow: Option<Telling>,
     incoming: Incoming,
 }
 
@@ -54,6 +57,7 @@ impl Uploads {
         conn: Key,
         name: String,
         zig_versions: Vec<String>,
+        follow: Option<Telling>,
     ) -> Result<(), Response> {
         if self.receiving.len() + self.checking.len() >= UPLOADS_LIMIT {
             let busy = Response::error(429, "too many uploads at once: try again in a moment");
@@ -65,6 +69,7 @@ impl Uploads {
         let upload = Upload {
             name,
             zig_versions,
+            follow,
             incoming: incoming.map_err(not_kept)?,
         };
         self.receiving.insert(conn, upload);
@@ -110,6 +115,7 @@ impl Uploads {
             Progress::Good(summary) => Ok(Tree {
                 name: upload.name,
                 zig_versions: upload.zig_versions,
+                follow: upload.follow,
                 incoming: upload.incoming,
                 format: summary.format,
                 dependencies: summary.dependencies,

@@ -1,5 +1,7 @@
 //! The work there is: sources to fetch and builds to run, each with its machine and its jobs.
 
+mod standing;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 
@@ -10,13 +12,14 @@ use crate::docker::Docker;
 use crate::engine::Engine;
 use crate::errand::{ENGINE_LIMITS, Errands};
 use crate::event::{Action, Exit, JobId, Now, Pipe};
+use crate::feed::Feed;
 use crate::gather::Gathered;
 use crate::job::{End, Limits};
-use crate::log::Log;
 use crate::outbox::Outbox;
 use crate::queue::{Queue, Work};
 use crate::store::{self, CheckRow, Finished, Store};
 use crate::verdict::{Reason, Verdict};
+pub use standing::{Running, Waiting};
 
 /// The rest of the server, as far as work needs it.
 pub struct Context<'a> {
@@ -24,8 +27,24 @@ pub struct Context<'a> {
     pub docker: &'a Docker,
     pub engine: &'a mut Engine,
     pub errands: &'a mut Errands,
+    pub feed: &'a mut Feed,
     pub out: &'a mut Outbox,
     pub now: Now,
+}
+
+impl Context<'_> {
+    /// Writes where a build is, and lets the world know.
+    fn set_state(&mut self, build: i64, state: State, attempt: u32) -> store::Result<()> {
+        match self.store.set_state(build, state, attempt)? {
+            true => self.tell(build),
+            false => Ok(()),
+        }
+    }
+
+    fn tell(&mut self, build: i64) -> store::Result<()> {
+        let at = self.now.unix_ms;
+        self.feed.changed(self.store, build, at, self.out)
+    }
 }
 
 /// All unfinished work. Errors are those of the database.
@@ -36,7 +55,6 @@ pub struct Works {
     active: HashMap<Work, Active>,
     jobs: HashMap<JobId, Work>,
     limits: JobLimits,
-    logs: PathBuf,
     sources: PathBuf,
 }
 
@@ -62,7 +80,6 @@ impl Works {
                 build,
                 look: ENGINE_LIMITS,
             },
-            logs: settings.data.join("logs"),
             sources: settings.data.join("sources"),
         }
     }
@@ -77,16 +94,6 @@ impl Works {
 
     pub fn running(&self) -> usize {
         self.queue.running()
-    }
-
-    /// Where a build stands in the queue, from 1. While its source is still waited for, it stands
-    /// where that does.
-    pub fn position(&self, build: i64) -> Option<usize> {
-        let of_source = || {
-            let check = self.active.get(&Work::Build(build))?.check;
-            self.queue.position(Work::Source(check))
-        };
-        self.queue.position(Work::Build(build)).or_else(of_source)
     }
 
     /// Containers of attempts under way.
@@ -132,7 +139,8 @@ impl Works {
     /// Starts what has a slot and whose time has come.
     pub fn start_ready(&mut self, cx: &mut Context) -> store::Result<()> {
         while let Some(work) = self.queue.take(cx.now.mono_ms) {
-            let active = &self.active[&work];
+            let active = self.active.get_mut(&work).expect("it waited");
+            active.started_unix_ms = Some(cx.now.unix_ms);
             let first = match work {
                 Work::Source(_) => Kind::Source,
                 Work::Build(build) => {
@@ -164,9 +172,8 @@ impl Works {
             Pipe::Stdout => testing = active.gathered.stdout(bytes),
             Pipe::Stderr => {
                 active.gathered.stderr(bytes);
-                if let Some(log) = &mut active.log {
-                    // A full disk costs the log, which says so itself, not the build.
-                    let _ = log.append(bytes);
+                if let Work::Build(build) = work {
+                    cx.feed.logs.append(build, bytes, cx.out);
                 }
             }
         }
@@ -253,11 +260,8 @@ impl Works {
         let (command, container) = check.command(work, kind, active, cx.docker, &self.sources);
         active.containers.extend(container);
         active.begin(work, kind, &self.sources);
-        if let (Work::Build(build), None) = (work, &active.log) {
-            let log = Log::create(&self.logs.join(format!("{build}.log")));
-            active.log = log
-                .map_err(|e| log::error!("the log of build {build}: {e}"))
-                .ok();
+        if let Work::Build(build) = work {
+            cx.feed.logs.begin(build);
         }
         let job = cx.out.spawn(command);
         active.job = Some(job);
@@ -297,11 +301,13 @@ impl Works {
 
     fn source_ready(&mut self, work: Work, cx: &mut Context) -> store::Result<()> {
         let (active, builds) = self.leave(work, cx);
+        let at = cx.now.unix_ms;
+        let since = active.started_unix_ms.unwrap_or(at);
+        cx.store.note_fetch(active.check, at - since)?;
         let (source, commit) = active
             .gathered
             .into_source()
             .expect("a source that is ready");
-        let at = cx.now.unix_ms;
         cx.store
             .set_source(active.check, &source, commit.as_deref(), at)?;
         if let Some(check) = self.checks.get_mut(&active.check) {
@@ -309,8 +315,7 @@ impl Works {
             check.row.commit = commit;
         }
         for build in builds {
-            cx.store
-                .set_state(build, State::Queued, self.attempt(build))?;
+            cx.set_state(build, State::Queued, self.attempt(build))?;
             self.queue.push(Work::Build(build), cx.now.mono_ms);
         }
         Ok(())
@@ -325,19 +330,15 @@ impl Works {
         self.doubt(verdict, cx);
         let (active, builds) = self.leave(work, cx);
         match work {
-            Work::Build(build) => self.finish_build(build, active, verdict, cx),
+            Work::Build(build) => self.finish_build(build, active.check, verdict, cx),
             Work::Source(_) => {
                 // No build without its source: all of them end as the fetch did.
                 for build in builds {
-                    let Some(mut waiting) = self.active.remove(&Work::Build(build)) else {
-                        continue;
-                    };
-                    let path = self.logs.join(format!("{build}.log"));
-                    waiting.log = Log::create(&path).ok();
-                    if let Some(log) = &mut waiting.log {
-                        let _ = log.append(active.gathered.words());
-                    }
-                    self.finish_build(build, waiting, verdict, cx)?;
+                    self.active.remove(&Work::Build(build));
+                    cx.feed.logs.begin(build);
+                    let words = active.gathered.words();
+                    cx.feed.logs.append(build, words, cx.out);
+                    self.finish_build(build, active.check, verdict, cx)?;
                 }
                 Ok(())
             }
@@ -347,18 +348,11 @@ impl Works {
     fn finish_build(
         &mut self,
         build: i64,
-        active: Active,
+        check: i64,
         verdict: &Verdict,
         cx: &mut Context,
     ) -> store::Result<()> {
-        let (mut log_bytes, mut log_truncated) = (0, false);
-        if let Some(mut log) = active.log {
-            if let Err(error) = log.finish() {
-                log::error!("the log of build {build}: {error}");
-            }
-            log_bytes = log.total_bytes();
-            log_truncated = log.is_truncated();
-        }
+        let (log_bytes, log_truncated) = cx.feed.logs.finish(build, cx.out);
         let end = Finished {
             build,
             verdict,
@@ -366,13 +360,13 @@ impl Works {
             log_truncated,
         };
         cx.store.finish_build(&end, cx.now.unix_ms)?;
-        if let Some(check) = self.checks.get_mut(&active.check) {
-            check.open.retain(|open| *open != build);
-            if check.open.is_empty() {
-                self.checks.remove(&active.check);
+        if let Some(row) = self.checks.get_mut(&check) {
+            row.open.retain(|open| *open != build);
+            if row.open.is_empty() {
+                self.checks.remove(&check);
             }
         }
-        Ok(())
+        cx.tell(build)
     }
 
     /// Lets go of the slot and the containers of work that needs them no more; gives the builds
@@ -404,15 +398,21 @@ impl Works {
         cx: &mut Context,
     ) -> store::Result<()> {
         self.doubt(error, cx);
-        let last = error.error_log.lines().last().unwrap_or("");
-        log::warn!("{work:?}: {last}; another attempt follows");
+        let why = error.error_log.lines().next().unwrap_or("");
+        log::warn!("{work:?}: {why}; another attempt follows");
         let mut active = self.active.remove(&work).expect("it made this step");
         self.release(&mut active, cx);
         active.gathered = Gathered::default();
-        active.log = None;
+        active.started_unix_ms = None;
         let attempt = active.machine.attempt();
-        if let Work::Source(check) = work {
-            cx.store.set_check_attempt(check, attempt)?;
+        match work {
+            Work::Source(check) => cx.store.set_check_attempt(check, attempt)?,
+            // All attempts stand in one log: who reads it sees why there is another.
+            Work::Build(build) => {
+                let reason = error.reason.map_or("error", Reason::as_str);
+                let line = format!("\n[zigcheck: {reason}; attempt {attempt} follows]\n");
+                cx.feed.logs.append(build, line.as_bytes(), cx.out);
+            }
         }
         self.active.insert(work, active);
         self.queue.push(work, at_ms);
@@ -429,10 +429,10 @@ impl Works {
     fn publish_state(&self, work: Work, cx: &mut Context) -> store::Result<()> {
         let state = self.active[&work].machine.state();
         match work {
-            Work::Build(build) => cx.store.set_state(build, state, self.attempt(build)),
+            Work::Build(build) => cx.set_state(build, state, self.attempt(build)),
             Work::Source(check) => {
                 for build in &self.checks[&check].open {
-                    cx.store.set_state(*build, state, self.attempt(*build))?;
+                    cx.set_state(*build, state, self.attempt(*build))?;
                 }
                 Ok(())
             }

@@ -4,10 +4,10 @@
 mod ask;
 
 use ask::{VERSIONS, answer, refused, request};
-use zigcheck::api::{Call, admit};
+use zigcheck::api::{Call, Look, Telling, admit};
 use zigcheck::build::State;
 use zigcheck::config::{JSON_LIMIT_BYTES, SOURCE_LIMIT_BYTES};
-use zigcheck::message::Admission;
+use zigcheck::message::{Admission, Head, Response};
 use zigcheck::store::{BuildFilter, PackageFilter, Page, Sort};
 use zigcheck::verdict::BuildStatus;
 
@@ -59,6 +59,31 @@ fn every_route_reads_its_call() {
                 tail: Some(9),
             },
         ),
+        ("/api/queue", Call::ShowQueue { page }),
+        (
+            "/api/queue?page=2&limit=7",
+            Call::ShowQueue {
+                page: Page { page: 2, limit: 7 },
+            },
+        ),
+        (
+            "/?search=a+b",
+            Call::ShowFront {
+                search: Some("a b".to_string()),
+                page,
+                look: plain_look(),
+            },
+        ),
+        (
+            "/packages/x?color",
+            Call::ShowPackagePage {
+                name: "x".to_string(),
+                look: Look {
+                    color: true,
+                    ..plain_look()
+                },
+            },
+        ),
     ] {
         assert_eq!(get(target), call, "{target}");
         assert_eq!(
@@ -83,7 +108,8 @@ fn every_route_reads_its_call() {
         tree,
         Ok(Call::SubmitTree {
             name: "x".to_string(),
-            zig_versions
+            zig_versions,
+            follow: None,
         })
     );
     let tree = answer(&request("POST", "/api/check", b""));
@@ -92,38 +118,151 @@ fn every_route_reads_its_call() {
         tree,
         Ok(Call::SubmitTree {
             name: "upload".to_string(),
-            zig_versions
+            zig_versions,
+            follow: None,
         })
     );
 }
 
+fn plain_look() -> Look {
+    Look {
+        html: false,
+        color: false,
+        host: "HOST".to_string(),
+    }
+}
+
+fn header<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
+    let mut found = response.headers.iter().filter(|(known, _)| *known == name);
+    let value = found.next().map(|(_, value)| value.as_str());
+    assert_eq!(found.next(), None, "{name} twice");
+    value
+}
+
+fn with(method: &str, target: &str, headers: &[(&str, &str)]) -> Head {
+    let mut head = request(method, target, b"").head;
+    let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+    head.headers = headers.iter().map(owned).collect();
+    head
+}
+
 #[test]
 fn another_method_is_told_which_there_are() {
-    let get = "GET, HEAD";
+    let get = "GET, HEAD, OPTIONS";
     for (methods, path, allowed) in [
         (
-            &["POST", "PUT", "DELETE", "get", ""][..],
+            &["POST", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT"][..],
             "/api/health",
             get,
         ),
-        (&["PUT", "PATCH"], "/api/packages", "POST, GET, HEAD"),
+        (
+            &["PUT", "PATCH"],
+            "/api/packages",
+            "GET, HEAD, POST, OPTIONS",
+        ),
         (&["POST"], "/api/packages/x", get),
-        (&["GET", "PUT"], "/api/packages/x/builds", "POST"),
-        (&["GET", "HEAD"], "/api/check", "POST"),
+        (
+            &["GET", "HEAD", "PUT"],
+            "/api/packages/x/builds",
+            "POST, OPTIONS",
+        ),
+        (
+            &["GET", "HEAD", "DELETE"],
+            "/api/check",
+            "POST, PUT, OPTIONS",
+        ),
         (&["POST"], "/api/checks/1", get),
         (&["POST"], "/api/builds", get),
-        (&["POST"], "/api/builds/1", get),
+        (&["POST", "DELETE"], "/api/builds/1", get),
         (&["POST"], "/api/builds/1/log", get),
+        (&["POST"], "/api/queue", get),
+        (&["POST"], "/api/events", get),
+        (&["POST"], "/ws", get),
+        (&["POST", "DELETE"], "/", get),
+        (&["POST"], "/packages/x", get),
     ] {
         for method in methods {
             let response = answer(&request(method, path, b"")).unwrap_err();
-            let header = response.headers.iter().find(|(name, _)| *name == "Allow");
-            let header = header.map(|(_, value)| value.as_str());
             assert_eq!(
-                (response.status, header),
+                (response.status, header(&response, "Allow")),
                 (405, Some(allowed)),
                 "{method} {path}"
             );
+        }
+        let response = answer(&request("OPTIONS", path, b"")).unwrap_err();
+        assert_eq!(
+            (response.status, header(&response, "Allow")),
+            (204, Some(allowed)),
+            "OPTIONS {path}"
+        );
+        assert!(response.body.is_empty());
+    }
+}
+
+#[test]
+fn a_method_nobody_knows_is_not_implemented() {
+    for method in ["get", "", "BREW", "GETT", "PROPFIND", "OPTION"] {
+        for path in ["/api/health", "/nothing", "*"] {
+            refused(501, &request(method, path, b""));
+        }
+    }
+}
+
+#[test]
+fn the_server_itself_says_what_it_knows() {
+    let response = answer(&request("OPTIONS", "*", b"")).unwrap_err();
+    let allowed = header(&response, "Allow");
+    assert_eq!(response.status, 204);
+    assert_eq!(allowed, Some("GET, HEAD, POST, PUT, OPTIONS"));
+    refused(404, &request("GET", "*", b""));
+    refused(404, &request("OPTIONS", "/nothing", b""));
+}
+
+#[test]
+fn pages_of_other_origins_may_ask_before_they_read() {
+    for (path, open) in [
+        ("/api/packages", true),
+        ("/api/builds/1/log", true),
+        ("/api/%71ueue", true),
+        ("/api/check", false),
+        ("/api/packages/x/builds", false),
+        ("/", false),
+        ("/packages/x", false),
+        ("*", false),
+    ] {
+        let response = answer(&request("OPTIONS", path, b"")).unwrap_err();
+        let said = |name: &str| header(&response, &format!("Access-Control-{name}"));
+        assert_eq!(said("Allow-Origin"), open.then_some("*"), "{path}");
+        let methods = open.then_some("GET, HEAD, OPTIONS");
+        assert_eq!(said("Allow-Methods"), methods, "{path}");
+        assert_eq!(said("Max-Age"), open.then_some("86400"), "{path}");
+        let headers = said("Allow-Headers").unwrap_or("");
+        assert_eq!(headers.contains("If-None-Match"), open, "{path}");
+    }
+}
+
+#[test]
+fn errors_of_open_reads_can_be_read_by_any_page() {
+    for (method, target, open) in [
+        ("GET", "/api/nothing", true),
+        ("HEAD", "/api/nothing", true),
+        ("GET", "/api/packages?limit=0", true),
+        ("GET", "/api/check", true),
+        ("GET", "/api/builds/x", true),
+        ("GET", "/%61pi/builds/x", true),
+        ("GET", "/api/%zz", true),
+        ("POST", "/api/packages", false),
+        ("POST", "/api/nothing", false),
+        ("GET", "/nothing", false),
+        ("GET", "/apis/nothing", false),
+        ("GET", "/?limit=0", false),
+    ] {
+        let response = answer(&request(method, target, b"")).unwrap_err();
+        let origin = header(&response, "Access-Control-Allow-Origin");
+        assert_eq!(origin, open.then_some("*"), "{method} {target}");
+        if let Admission::Refuse(response) = admit(&request(method, target, b"").head) {
+            let origin = header(&response, "Access-Control-Allow-Origin");
+            assert_eq!(origin, open.then_some("*"), "{method} {target}, its head");
         }
     }
 }
@@ -135,6 +274,12 @@ fn what_is_no_route_is_nothing() {
         "/api",
         "/api/",
         "/api/nothing",
+        "//",
+        "x/api/queue",
+        "/packages",
+        "/packages/",
+        "/packages/x/",
+        "/index.html",
         "/api/packages/",
         "/api/packages/a/b",
         "/API/health",
@@ -150,18 +295,149 @@ fn what_is_no_route_is_nothing() {
 
 #[test]
 fn only_a_tree_is_spooled() {
-    let of = |method: &str, path: &str| admit(&request(method, path, b"").head);
+    let of = |method: &str, path: &str| admit(&with(method, path, &[("content-length", "9")]));
     let collected = Admission::Collect {
         limit_bytes: JSON_LIMIT_BYTES,
     };
     assert_eq!(of("POST", "/api/packages"), collected);
+    assert_eq!(of("POST", "/api/packages/x/builds"), collected);
     assert_eq!(of("GET", "/api/health"), collected);
     let spooled = Admission::Spool {
         limit_bytes: SOURCE_LIMIT_BYTES,
     };
     assert_eq!(of("POST", "/api/check"), spooled);
-    assert!(matches!(of("PUT", "/api/check"), Admission::Refuse(r) if r.status == 405));
-    assert!(matches!(of("POST", "/api/nothing"), Admission::Refuse(r) if r.status == 404));
+    assert_eq!(of("PUT", "/api/check"), spooled);
+    assert_eq!(of("PUT", "/api/che%63k"), spooled);
+    let status = |method: &str, path: &str| match of(method, path) {
+        Admission::Refuse(response) => response.status,
+        admission => panic!("{method} {path}: {admission:?}"),
+    };
+    assert_eq!(status("PATCH", "/api/check"), 405);
+    assert_eq!(status("POST", "/api/nothing"), 404);
+    assert_eq!(status("BREW", "/api/check"), 501);
+    assert_eq!(status("OPTIONS", "/api/check"), 204);
+}
+
+#[test]
+fn a_body_that_is_needed_says_where_it_ends() {
+    for (method, path, needed) in [
+        ("POST", "/api/packages", true),
+        ("POST", "/api/check", true),
+        ("PUT", "/api/check", true),
+        ("POST", "/api/packages/x/builds", false),
+        ("GET", "/api/packages", false),
+    ] {
+        let refused = |headers: &[(&str, &str)]| match admit(&with(method, path, headers)) {
+            Admission::Refuse(response) => Some(response.status),
+            _ => None,
+        };
+        assert_eq!(refused(&[]), needed.then_some(411), "{method} {path}");
+        assert_eq!(refused(&[("content-length", "0")]), None);
+        assert_eq!(refused(&[("transfer-encoding", "chunked")]), None);
+    }
+}
+
+#[test]
+fn html_is_for_who_names_it() {
+    let look = |accept: &str, target: &str| {
+        let mut request = request("GET", target, b"");
+        request.head = with("GET", target, &[("accept", accept), ("host", "h:1")]);
+        match answer(&request).unwrap() {
+            Call::ShowFront { look, .. } | Call::ShowPackagePage { look, .. } => look,
+            call => panic!("{call:?}"),
+        }
+    };
+    for target in ["/", "/packages/x"] {
+        for (accept, html) in [
+            ("", false),
+            ("*/*", false),
+            ("text/*", false),
+            ("text/plain", false),
+            ("application/json", false),
+            ("text/html", true),
+            ("TEXT/HTML", true),
+            ("text/html;level=1", true),
+            ("text/html,application/xhtml+xml,*/*;q=0.8", true),
+            ("application/xml, text/html ; q=0.5", true),
+            ("text/html;q=0", false),
+            ("text/html;q=x", false),
+            ("text/html;q=-1", false),
+            ("text/html;q=0.4, text/plain;q=0.5", false),
+            ("text/plain, text/html", true),
+            ("text/htmlx", false),
+        ] {
+            assert_eq!(look(accept, target).html, html, "{accept}");
+        }
+    }
+    // A browser shows no terminal's colours.
+    assert!(!look("text/html", "/?color").color);
+    assert!(look("*/*", "/?color").color && look("*/*", "/?color=1").color);
+    assert!(!look("*/*", "/?color=0").color && !look("*/*", "/").color);
+}
+
+#[test]
+fn a_host_is_repeated_only_where_a_shell_can_take_it() {
+    let of = |host: &str| {
+        let mut request = request("GET", "/", b"");
+        request.head = with("GET", "/", &[("host", host)]);
+        match answer(&request).unwrap() {
+            Call::ShowFront { look, .. } => look.host,
+            call => panic!("{call:?}"),
+        }
+    };
+    for host in ["127.0.0.1:3000", "[::1]:80", "zig.example.org", "a_b-c"] {
+        assert_eq!(of(host), host);
+    }
+    let long = "h".repeat(256);
+    for host in [
+        "", "a'b", "a b", "$(x)", "a;b", "a/b", "-o", "h\u{e9}", "a%20", &long,
+    ] {
+        assert_eq!(of(host), "HOST", "{host}");
+    }
+}
+
+#[test]
+fn who_follows_is_told_as_they_like() {
+    let telling = |target: &str, accept: &str| {
+        let mut request = request("POST", target, b"");
+        request.head = with("POST", target, &[("accept", accept)]);
+        match answer(&request).unwrap() {
+            Call::SubmitTree { follow, .. } => follow,
+            call => panic!("{call:?}"),
+        }
+    };
+    assert_eq!(telling("/api/check", "*/*"), None);
+    assert_eq!(telling("/api/check?follow", "*/*"), Some(Telling::Text));
+    assert_eq!(telling("/api/check?follow=0", "*/*"), None);
+    assert_eq!(telling("/api/check", "text/plain"), Some(Telling::Text));
+    let json = telling("/api/check?follow", "application/x-ndjson");
+    assert_eq!(json, Some(Telling::Json));
+}
+
+#[test]
+fn every_part_of_a_path_is_decoded_and_a_hidden_slash_separates_nothing() {
+    let page = Page { page: 1, limit: 20 };
+    assert_eq!(get("/api/%71%75eue"), Call::ShowQueue { page });
+    assert_eq!(get("/%61pi/queue"), Call::ShowQueue { page });
+    assert!(matches!(get("/api/p%61ckages"), Call::ListPackages { .. }));
+    let id = 7;
+    assert_eq!(
+        get("/api/builds/%37/%6cog"),
+        Call::ShowLog { id, tail: None }
+    );
+    for path in [
+        "/api%2Fqueue",
+        "/api%2fqueue",
+        "%2Fapi/queue",
+        "/api/builds%2F1/log",
+    ] {
+        refused(404, &request("GET", path, b""));
+    }
+    for path in [
+        "/api/%", "/api/%7", "/api/%7x", "/api/%x7", "/api/%+7", "/api/%ff", "/%C3/x",
+    ] {
+        get_is_refused(path, "UTF-8 in whole escapes");
+    }
 }
 
 #[test]
@@ -171,7 +447,7 @@ fn a_part_of_the_path_is_decoded_and_then_checked() {
     assert_eq!(get("/api/builds/%31"), Call::ShowBuild { id: 1 });
     let long = "x".repeat(101);
     for part in [
-        "a%2Fb", "a+b", "a%20b", "a%00", "%2e%2E", ".", "a&b", "%C3%A9", "a%", &long,
+        "a%2Fb", "a+b", "a%20b", "a%00", "%2e%2E", ".", "a&b", "%C3%A9", "a%25", &long,
     ] {
         get_is_refused(&format!("/api/packages/{part}"), "name: must be 1 to 100");
     }
@@ -210,7 +486,7 @@ fn pages_and_limits_have_bounds() {
     assert_eq!(of("page=1&limit=1"), (1, 1));
     assert_eq!(of("page=3&limit=100"), (3, 100));
     assert_eq!(of("page=&limit="), (1, 20));
-    for list in ["packages", "builds"] {
+    for list in ["packages", "builds", "queue"] {
         for value in ["0", "-1", "101", "x", "1.5", "99999999999999999999999"] {
             let target = format!("/api/{list}?limit={value}");
             get_is_refused(&target, "limit: must be a whole number from 1 to 100");

@@ -86,6 +86,8 @@ fn run(seed: u64, slots: usize) -> (usize, usize) {
         let said = (queue.running(), queue.waiting(), queue.deadline_ms());
         let true_ones = (model.running.len(), model.waiting.len(), model.deadline());
         assert_eq!(said, true_ones, "seed {seed}, step {step}");
+        let in_order: Vec<(Work, u64)> = queue.in_order().collect();
+        assert_eq!(in_order, model.waiting, "seed {seed}, step {step}");
         let id = chance.between(0, 12) as i64;
         for work in [Work::Source(id), Work::Build(id)] {
             let (said, wanted) = (queue.position(work), model.position(work));

@@ -33,6 +33,7 @@ fn the_tables_keep_the_columns_that_others_rely_on() {
             "issues",
             "id package_id zig_version issue_url issue_status auto_created resolved_at created_at",
         ),
+        ("durations", "package zig_version duration_ms builds"),
     ] {
         let columns = columns(table);
         for name in wanted.split_whitespace() {
@@ -47,6 +48,7 @@ fn the_tables_keep_the_columns_that_others_rely_on() {
     unique(
         "INSERT INTO build_results (package_id, zig_version, build_status) VALUES (1, '1', 'x')",
     );
+    unique("INSERT INTO durations VALUES ('p', '1', 0, 1)");
     let servers: i64 = db
         .query_row("SELECT count(*) FROM server", [], |row| row.get(0))
         .unwrap();

@@ -2,6 +2,8 @@
 //! bad way, an engine that comes and goes, and crashes. A failure names its seed; run that one
 //! alone with `SEED=n cargo test --test simulation`.
 
+#[path = "simulation/audience.rs"]
+mod audience;
 #[path = "common/seed.rs"]
 mod seed;
 #[path = "simulation/world.rs"]

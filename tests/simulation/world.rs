@@ -13,6 +13,7 @@ use zigcheck::message::{Head, Request, Response};
 use zigcheck::slab::Key;
 use zigcheck::store::Store;
 
+use crate::audience::{Audience, Wish};
 use crate::seed::Seed;
 
 /// What a child will do, in this order.
@@ -39,6 +40,10 @@ pub struct Tally {
     crashes: u64,
     engine_losses: u64,
     refused: u64,
+    events: u64,
+    resets: u64,
+    checks_followed: u64,
+    logs_read: u64,
     words: BTreeMap<String, u64>,
 }
 
@@ -48,12 +53,25 @@ impl Tally {
         self.crashes += other.crashes;
         self.engine_losses += other.engine_losses;
         self.refused += other.refused;
+        self.events += other.events;
+        self.resets += other.resets;
+        self.checks_followed += other.checks_followed;
+        self.logs_read += other.logs_read;
         for (word, count) in &other.words {
             *self.words.entry(word.clone()).or_default() += count;
         }
     }
 
+    fn watched(&mut self, audience: &Audience) {
+        self.events = audience.events;
+        self.resets = audience.resets;
+        self.checks_followed = audience.checks_followed;
+        self.logs_read = audience.logs_read;
+    }
+
     pub fn assert_everything_was_met(&self) {
+        assert!(self.events > 10_000 && self.resets > 100);
+        assert!(self.checks_followed > 500 && self.logs_read > 500);
         assert!(self.builds > 10_000, "too few builds: {}", self.builds);
         assert!(self.crashes > 500 && self.engine_losses > 500 && self.refused > 500);
         for word in [
@@ -93,8 +111,9 @@ pub struct World {
     at_once: Vec<JobId>,
     engine_up: bool,
     next_conn: u32,
-    /// Requests not yet answered.
-    asked: BTreeSet<Key>,
+    /// Requests not yet answered, and what they wish to watch.
+    asked: BTreeMap<Key, Option<Wish>>,
+    audience: Audience,
     /// Builds the server has promised, with their row once finished.
     promised: HashMap<i64, Option<Vec<String>>>,
     submitted: u64,
@@ -127,7 +146,8 @@ impl World {
             at_once: Vec::new(),
             engine_up: true,
             next_conn: 0,
-            asked: BTreeSet::new(),
+            asked: BTreeMap::new(),
+            audience: Audience::default(),
             promised: HashMap::new(),
             submitted: 0,
             tally: Tally::default(),
@@ -168,11 +188,15 @@ impl World {
                 Action::Kill { job } => self.kill_client(job),
                 Action::Respond { conn, response } => self.hear(conn, &response),
                 Action::Stream { conn, .. } | Action::Upgrade { conn } => {
-                    assert!(self.asked.remove(&conn));
+                    let wish = self.asked.remove(&conn).expect("it was asked for");
+                    let newest = self.newest_event();
+                    let wish = wish.expect("it was to be watched");
+                    self.audience.begin(conn, wish, newest);
                 }
-                Action::Wake { .. } => {}
+                Action::Wake { conn } => self.audience.wake(conn),
             }
         }
+        self.let_them_read(false);
         let app = self.app.as_ref().expect("still there");
         assert!(app.running() <= self.settings.max_builds);
         let containers = self.children.values().filter(|c| c.container.is_some());
@@ -187,10 +211,25 @@ impl World {
         }
     }
 
+    fn let_them_read(&mut self, patient: bool) {
+        let app = self.app.as_mut().expect("it lives");
+        let logs = self.settings.data.join("logs");
+        self.audience.read(app, &logs, &mut self.seed, patient);
+        self.audience
+            .assert_sleepers_miss_nothing(&self.keeper, &logs);
+    }
+
+    fn newest_event(&self) -> u64 {
+        let sql = "SELECT coalesce(max(seq), 0) FROM events";
+        let newest = self.keeper.query_row(sql, [], |row| row.get::<_, i64>(0));
+        newest.expect("the schema") as u64
+    }
+
     // -- what the server does to the world --
 
     fn hear(&mut self, conn: Key, response: &Response) {
-        assert!(self.asked.remove(&conn), "an answer nobody asked for");
+        let wish = self.asked.remove(&conn);
+        assert!(wish.is_some(), "an answer nobody asked for");
         let body: Value = serde_json::from_slice(&response.body).expect("JSON");
         match response.status {
             201 => {
@@ -454,6 +493,12 @@ impl World {
         match self.seed.below(100) {
             0..=5 => self.submit(),
             6..=7 => self.look_around(),
+            25..=28 => self.watch(),
+            29 => {
+                if let Some(conn) = self.audience.leave_one(&mut self.seed) {
+                    self.turn(Some(Event::Gone { conn }));
+                }
+            }
             8 => {
                 self.engine_up = !self.engine_up;
                 self.tally.engine_losses += u64::from(!self.engine_up);
@@ -466,22 +511,26 @@ impl World {
     }
 
     fn request(&mut self, method: &str, path: &str, body: Value) {
-        self.next_conn += 1;
-        let conn = Key {
-            index: self.next_conn,
-            generation: 1,
-        };
         let head = Head {
             method: method.to_string(),
             path: path.to_string(),
             ..Head::default()
+        };
+        self.ask(head, body, None);
+    }
+
+    fn ask(&mut self, head: Head, body: Value, wish: Option<Wish>) {
+        self.next_conn += 1;
+        let conn = Key {
+            index: self.next_conn,
+            generation: 1,
         };
         let request = Request {
             head,
             body: body.to_string().into_bytes(),
             spooled: false,
         };
-        self.asked.insert(conn);
+        self.asked.insert(conn, wish);
         self.turn(Some(Event::Request { conn, request }));
     }
 
@@ -496,14 +545,50 @@ impl World {
             "/api/packages",
             "/api/builds",
             "/api/health",
-            "/api/builds/1/log",
+            "/api/builds/1",
         ];
         let path = paths[self.seed.below(paths.len())];
         self.request("GET", path, Value::Null);
     }
 
+    fn watch(&mut self) {
+        let newest = self.newest_event();
+        let some = |seed: &mut Seed, of: u64| seed.between(1, of.max(1) as usize) as i64;
+        let wish = match self.seed.below(4) {
+            0 => Wish::Events { since: None },
+            1 => Wish::Events {
+                since: Some(some(&mut self.seed, newest + 1) as u64),
+            },
+            2 => Wish::Check(some(&mut self.seed, self.submitted)),
+            _ => Wish::Log(some(&mut self.seed, 2 * self.submitted)),
+        };
+        self.ask_to_watch(wish);
+    }
+
+    fn ask_to_watch(&mut self, wish: Wish) {
+        let mut head = Head {
+            method: "GET".to_string(),
+            ..Head::default()
+        };
+        let name = |name: &str, value: String| (name.to_string(), value);
+        head.path = match wish {
+            Wish::Events { since } => {
+                let last = since.map(|seq| name("last-event-id", seq.to_string()));
+                head.headers.extend(last);
+                "/api/events".to_string()
+            }
+            Wish::Check(check) => {
+                let json = "application/x-ndjson".to_string();
+                head.headers.push(name("accept", json));
+                format!("/api/checks/{check}")
+            }
+            Wish::Log(build) => format!("/api/builds/{build}/log"),
+        };
+        self.ask(head, Value::Null, Some(wish));
+    }
+
     fn leave_one(&mut self) {
-        if let Some(conn) = self.asked.pop_first() {
+        if let Some((conn, _)) = self.asked.pop_first() {
             self.turn(Some(Event::Gone { conn }));
         }
     }
@@ -514,8 +599,13 @@ impl World {
         // Clients die with the server; containers run on until they are removed.
         self.children.clear();
         self.asked.clear();
+        let last = self.audience.cut_off();
         self.mono_ms += 10;
         self.open();
+        // One of them comes back, and goes on where it was.
+        if last.is_some() {
+            self.ask_to_watch(Wish::Events { since: last });
+        }
     }
 
     fn let_time_pass(&mut self) {
@@ -576,9 +666,12 @@ impl World {
 
     /// No finished build changes, and each promise is still on the books.
     pub fn check(&mut self) {
-        if !self.seed.once_in(10) {
-            return;
+        if self.seed.once_in(10) {
+            self.check_all();
         }
+    }
+
+    fn check_all(&mut self) {
         let builds: Vec<i64> = self.promised.keys().copied().collect();
         for build in builds {
             let row = self
@@ -624,9 +717,10 @@ impl World {
         let app = self.app.as_ref().expect("it lives");
         assert_eq!((app.running(), app.waiting()), (0, 0), "work is left over");
         assert!(self.asked.is_empty(), "a request was never answered");
-        for _ in 0..100 {
-            self.check();
-        }
+        self.let_them_read(true);
+        self.audience.assert_only_events_are_watched();
+        self.tally.watched(&self.audience);
+        self.check_all();
         for (build, row) in &self.promised {
             assert!(row.is_some(), "build {build} never ended");
         }
