@@ -1,5 +1,5 @@
 # Everything that people and CI do with zigcheck. `make help` lists it.
-.PHONY: all run-docker setup docker-build docker-clean run test bench bench-warm check clean help
+.PHONY: all run-docker setup setup-tests docker-build docker-clean run test bench bench-warm check clean help
 .DEFAULT_GOAL := all
 
 # make docker-build VERSION=0.18.0-dev ZIG_DIST=DIR makes one image, from a local Zig distribution.
@@ -24,11 +24,14 @@ docker-clean:          ## remove zigcheck's containers and images, and nothing e
 run: all               ## build and serve, with the images that are there
 	@exec target/release/zigcheck
 
-test: docker-build     ## all tests, with real docker and real Zig
+setup-tests:
+	@tests/setup
+
+test: docker-build setup-tests  ## all tests, with real docker, real Zig and real clients
 	cargo test
 
-bench: docker-build    ## what the server adds to plain docker run, and to the exit of a process
-	cargo bench --bench verdict
+bench: docker-build    ## what the server adds to docker run and to the exit of a process, and what watchers cost it
+	cargo bench --bench verdict --bench watchers
 
 bench-warm: docker-build  ## what the warm cache saves, and what the container costs, as a table
 	@benches/warm.sh

@@ -3,47 +3,18 @@
 
 #[path = "common/server.rs"]
 mod server;
+#[path = "common/standin.rs"]
+mod standin;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 use server::{Server, archive, scratch};
-
-/// A stand-in of its own for each test, so that what it remembers is its own too.
-fn standin(name: &str) -> (PathBuf, String) {
-    let dir = scratch(&format!("{name}-standin"));
-    let _ = std::fs::remove_dir_all(&dir);
-    std::fs::create_dir_all(dir.join("state")).expect("a directory");
-    let script = dir.join("docker");
-    let state = dir.join("state");
-    let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/standin/docker");
-    let text = std::fs::read_to_string(real).expect("the stand-in");
-    let text = text.replacen('\n', &format!("\nSTANDIN={}\n", state.display()), 1);
-    write_program(&script, &text);
-    (dir, script.display().to_string())
-}
-
-/// Written beside and moved there: a program that is open for writing cannot be run.
-fn write_program(path: &Path, text: &str) {
-    use std::os::unix::fs::PermissionsExt;
-    let new = path.with_extension("new");
-    std::fs::write(&new, text).expect("a file");
-    std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o755)).expect("its owner");
-    std::fs::rename(&new, path).expect("its place");
-}
-
-fn start(name: &str, flags: &[&str]) -> (Server, PathBuf) {
-    let (dir, docker) = standin(name);
-    let mut all = vec!["--docker", &docker, "--zig-versions", "0.16.0"];
-    all.extend(flags);
-    (Server::start(name, &all), dir)
-}
+use standin::{check, start, write_program};
 
 /// The finished build of a package that behaves as its name says.
 fn build(server: &Server, package: &str) -> Value {
-    let tree = archive("standin-tree", &[("build.zig", "")]);
-    let check = server.upload(&tree, &format!("name={package}"));
-    server.finished(check).remove(0)
+    server.finished(check(server, package)).remove(0)
 }
 
 fn said(build: &Value) -> (&str, &str, &str) {
