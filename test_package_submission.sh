@@ -1,5 +1,5 @@
 #!/bin/bash
-# Submits one package to a running server, waits for its matrix, prints it; exits 0 only if every build came to a
+# Submits one package to a running server, prints its progress and its matrix; exits 0 only if every build came to a
 # verdict (success or failed: what the package does, not what went wrong on the way).
 #
 # Usage: ./test_package_submission.sh [URL|DIR]     (the server: ZIGCHECK_URL, by default http://127.0.0.1:3000)
@@ -38,14 +38,12 @@ esac
 case $status in 201 | 202) ;; *) die "the server says $status: $(field error)" ;; esac
 check=$(field check)
 
-# Until the server can tell us itself, it is asked once a second.
-until ask "$server/api/checks/$check" && [ "$(field finished)" = true ]; do
-    [ "$status" = 200 ] || die "the server says $status: $(field error)"
+# Each line as it comes, to the matrix. Where the server goes away meanwhile, from where things stand then.
+until curl -sSN "$server/api/checks/$check?follow"; do
     [ "$SECONDS" -lt $patience_seconds ] || die "check $check is not finished after $patience_seconds s"
     sleep 1
 done
-outcome=0
-[[ $body != *'"build_status":"error"'* ]] || outcome=1
-ask -H 'Accept: text/plain' "$server/api/checks/$check"
-echo "$body"
-exit $outcome
+ask "$server/api/checks/$check"
+[ "$status" = 200 ] || die "the server says $status: $(field error)"
+[ "$(field finished)" = true ] || die "the server did not follow check $check to its end"
+[[ $body != *'"build_status":"error"'* ]]
