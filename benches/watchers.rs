@@ -1,0 +1,269 @@
+//! What watchers cost: ten thousand that wait, one that never reads, five hundred that dawdle; and
+//! how many requests a second there are.
+//!
+//! Prints memory, times and ratios; asserts nothing about them. The stand-in for docker runs the builds.
+
+#[path = "../tests/common/server.rs"]
+mod server;
+#[path = "../tests/common/standin.rs"]
+mod standin;
+#[path = "../tests/common/wire.rs"]
+mod wire;
+
+#[path = "watchers/crowd.rs"]
+mod crowd;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use mio::{Events, Interest, Poll, Token};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde_json::json;
+
+use server::Server;
+use standin::{check, start};
+use wire::{Wire, address, connect};
+
+const SLOW: usize = 500;
+const REQUESTS: usize = 2_000;
+/// Between two requests, so that the slow ones are met in all their phases, 408 included.
+const REQUEST_PAUSE: Duration = Duration::from_millis(4);
+
+fn main() {
+    // `cargo bench` passes --bench; `cargo test` must not run this.
+    if std::env::args().any(|arg| arg == "--bench") {
+        raise_open_files();
+        crowd::wait_and_are_told();
+        one_that_never_reads();
+        beside_slow_heads();
+        requests_per_second();
+    }
+}
+
+/// As many open files as this process may have; the server inherits it.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let all = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    setrlimit(Resource::Nofile, all).expect("its own limit");
+}
+
+/// KiB of the server in memory.
+pub fn resident_kib(server: &Server) -> u64 {
+    let path = format!("/proc/{}/status", server.child.id());
+    let text = std::fs::read_to_string(path).expect("it runs");
+    let line = text.lines().find(|line| line.starts_with("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().nth(1));
+    number.and_then(|n| n.parse().ok()).expect("a number")
+}
+
+/// The value at that percentage of them, from 0 to 100.
+pub fn at(sorted: &[f64], percent: usize) -> f64 {
+    sorted[(sorted.len() - 1) * percent / 100]
+}
+
+// -- one that never reads ---------------------------------------------------------------------
+
+fn one_that_never_reads() {
+    let (server, _dir) = start("bench-flood", &["--build-timeout", "6"]);
+    server.finished(check(&server, "good"));
+    let flooding = check(&server, "flood");
+    let path = format!("/api/checks/{flooding}");
+    let started = server.wait_for(&path, |check| check["builds"][0]["state"] == "building");
+    let build = started["builds"][0]["id"].as_i64().expect("an id");
+    let before = resident_kib(&server);
+    let stream = connect(address(&server), Ipv4Addr::LOCALHOST, Some(4 << 10));
+    let mut never = Wire::over(stream.expect("it listens"));
+    never.send(wire::handshake(&format!("/ws?build={build}&from=0")).as_bytes());
+    let mut most = before;
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(5) {
+        most = most.max(resident_kib(&server));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let flood = server.finished(flooding).remove(0);
+    let written = flood["log_bytes"].as_u64().unwrap_or_default() >> 20;
+    println!(
+        "one WebSocket that never reads, on the log of a build that writes {written} MiB in 6 s:"
+    );
+    println!("  server {before} KiB before, {most} KiB at most meanwhile");
+}
+
+// -- beside slow heads ------------------------------------------------------------------------
+
+fn beside_slow_heads() {
+    let (server, _dir) = start("bench-slow", &[]);
+    server.finished(check(&server, "good"));
+    let alone = asked_and_answered(&server);
+    let (slow, answered) = (SlowHeads::start(address(&server)), Instant::now());
+    while slow.opened() < SLOW && answered.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::thread::sleep(Duration::from_secs(3));
+    let beside = asked_and_answered(&server);
+    let reopened = slow.opened() - SLOW;
+    drop(slow);
+    let again = asked_and_answered(&server);
+    println!("GET /api/builds/1 on one connection, {REQUESTS} times, every 4 ms:");
+    let show = |name: &str, times: &[f64]| {
+        let (p50, p99, worst) = (at(times, 50), at(times, 99), at(times, 100));
+        println!("  {name:<28} p50 {p50:6.3} ms, p99 {p99:6.3} ms, worst {worst:7.3} ms");
+    };
+    show("alone", &alone);
+    show(&format!("beside {SLOW} slow heads"), &beside);
+    show("alone again", &again);
+    let ratio = |percent: usize| {
+        at(&beside, percent) / f64::midpoint(at(&alone, percent), at(&again, percent))
+    };
+    println!(
+        "  beside : alone  p50 {:.2}, p99 {:.2} ({reopened} slow ones closed and opened again)",
+        ratio(50),
+        ratio(99)
+    );
+}
+
+/// Milliseconds from asking to the whole answer, sorted.
+fn asked_and_answered(server: &Server) -> Vec<f64> {
+    let mut line = Wire::open(server);
+    let mut times: Vec<f64> = (0..REQUESTS)
+        .map(|_| {
+            let asked = Instant::now();
+            line.get("/api/builds/1");
+            assert_eq!(line.answer().0.status, 200);
+            let ms = asked.elapsed().as_secs_f64() * 1_000.0;
+            std::thread::sleep(REQUEST_PAUSE);
+            ms
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    times
+}
+
+/// Connections that send a byte of a head each second, and come back when they are closed.
+struct SlowHeads {
+    opened: Arc<AtomicUsize>,
+    over: Arc<AtomicBool>,
+}
+
+impl SlowHeads {
+    fn start(to: SocketAddr) -> SlowHeads {
+        let (opened, over) = (
+            Arc::new(AtomicUsize::new(0)),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let (count, stop) = (opened.clone(), over.clone());
+        std::thread::spawn(move || {
+            let mut heads: Vec<Option<(TcpStream, usize)>> = (0..SLOW).map(|_| None).collect();
+            while !stop.load(Ordering::Relaxed) {
+                let begun = Instant::now();
+                for (nth, head) in heads.iter_mut().enumerate() {
+                    // Evenly over the second.
+                    let turn = Duration::from_secs(1) * nth as u32 / SLOW as u32;
+                    std::thread::sleep(turn.saturating_sub(begun.elapsed()));
+                    if !head.as_mut().is_some_and(one_more_byte) {
+                        let stream = connect(to, loopback(nth), None).expect("it listens");
+                        stream.set_nonblocking(true).expect("a socket");
+                        *head = Some((stream, 0));
+                        count.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+                std::thread::sleep(Duration::from_secs(1).saturating_sub(begun.elapsed()));
+            }
+        });
+        SlowHeads { opened, over }
+    }
+
+    fn opened(&self) -> usize {
+        self.opened.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for SlowHeads {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+}
+
+/// False where the connection is closed, or answered.
+fn one_more_byte((stream, sent): &mut (TcpStream, usize)) -> bool {
+    let head = b"GET /api/health HTTP/1.1\r\nHost: a-host-with-a-name-that-is-long-enough\r\n";
+    let waits = match stream.read(&mut [0; 512]) {
+        Ok(_) => false,
+        Err(error) => error.kind() == ErrorKind::WouldBlock,
+    };
+    *sent += 1;
+    waits && stream.write_all(&head[*sent - 1..*sent]).is_ok()
+}
+
+/// One of many addresses of this machine, two hundred connections to each.
+pub fn loopback(nth: usize) -> Ipv4Addr {
+    let host = nth / 200 + 2;
+    Ipv4Addr::new(127, 0, (host / 250) as u8, (host % 250) as u8)
+}
+
+// -- requests per second ----------------------------------------------------------------------
+
+fn requests_per_second() {
+    let (server, _dir) = start("bench-rate", &[]);
+    let known = json!({"url": "https://github.com/somebody/known", "name": "known"});
+    let answer = server.post_json("/api/packages", &known);
+    // Its source cannot be had, and after that nothing about it changes.
+    server.finished(answer.json()["check"].as_i64().expect("a check"));
+    println!("GET /api/packages/NAME, one request at a time on each connection:");
+    for connections in [1, 50] {
+        let rate = rate(&server, connections);
+        println!("  {connections:>2} connections {rate:8.0} requests/s");
+    }
+}
+
+fn rate(server: &Server, connections: usize) -> f64 {
+    let request = b"GET /api/packages/known HTTP/1.1\r\nHost: bench\r\n\r\n";
+    let mut probe = Wire::open(server);
+    probe.send(request);
+    let (head, body) = probe.answer();
+    assert_eq!(head.status, 200);
+    // Each answer is as long as the first.
+    let length = head.text.len() + body.len();
+    let mut poll = Poll::new().expect("a poll");
+    let mut lines: Vec<(TcpStream, usize)> = (0..connections)
+        .map(|nth| {
+            let stream = connect(address(server), Ipv4Addr::LOCALHOST, None).expect("it listens");
+            stream.set_nodelay(true).expect("a socket");
+            stream.set_nonblocking(true).expect("a socket");
+            let mut source = mio::unix::SourceFd(&std::os::fd::AsRawFd::as_raw_fd(&stream));
+            let registry = poll.registry();
+            let done = registry.register(&mut source, Token(nth), Interest::READABLE);
+            done.expect("a socket");
+            (stream, 0)
+        })
+        .collect();
+    let mut events = Events::with_capacity(64);
+    let (begun, mut answers) = (Instant::now(), 0);
+    for (stream, _) in &mut lines {
+        stream.write_all(request).expect("room for a request");
+    }
+    while begun.elapsed() < Duration::from_secs(3) {
+        poll.poll(&mut events, Some(Duration::from_secs(1)))
+            .expect("a poll");
+        assert!(!events.is_empty(), "no answer comes");
+        for event in &events {
+            let (stream, seen) = &mut lines[event.token().0];
+            let mut bytes = [0; 8 << 10];
+            while let Ok(read) = stream.read(&mut bytes) {
+                assert!(read > 0, "the connection ended");
+                *seen += read;
+            }
+            assert!(*seen <= length, "an answer unlike the first");
+            if *seen == length {
+                (*seen, answers) = (0, answers + 1);
+                stream.write_all(request).expect("room for a request");
+            }
+        }
+    }
+    answers as f64 / begun.elapsed().as_secs_f64()
+}
