@@ -328,7 +328,8 @@ fn list_builds(asked: &Asked) -> Result<Call, Response> {
     let query = &asked.query;
     let columns = [
         ("id", "b.id"),
-        ("created_at", "b.created_at"),
+        // Numbers are given in the order of time, and need no sorting.
+        ("created_at", "b.id"),
         ("finished_at", "b.finished_at"),
         ("package", "c.package"),
         ("zig_version", "b.zig_version"),
