@@ -1,5 +1,5 @@
-//! What watchers cost: ten thousand that wait, one that never reads, five hundred that dawdle; and
-//! how many requests a second there are.
+//! What watchers cost: ten thousand that wait, a thousand that read a flood, one that never reads,
+//! five hundred that dawdle; and how many requests a second there are.
 //!
 //! Prints memory, times and ratios; asserts nothing about them. The stand-in for docker runs the builds.
 
@@ -27,6 +27,7 @@ use server::Server;
 use standin::{check, start};
 use wire::{Wire, address, connect};
 
+const READERS: usize = 1_000;
 const SLOW: usize = 500;
 const REQUESTS: usize = 2_000;
 /// Between two requests, so that the slow ones are met in all their phases, 408 included.
@@ -38,6 +39,7 @@ fn main() {
         raise_open_files();
         crowd::wait_and_are_told();
         one_that_never_reads();
+        beside_log_readers();
         beside_slow_heads();
         requests_per_second();
     }
@@ -94,26 +96,96 @@ fn one_that_never_reads() {
     println!("  server {before} KiB before, {most} KiB at most meanwhile");
 }
 
+// -- beside a thousand readers of one log -----------------------------------------------------
+
+fn beside_log_readers() {
+    let (server, _dir) = start("bench-readers", &["--build-timeout", "14"]);
+    server.finished(check(&server, "good"));
+    let flooding = check(&server, "flood");
+    let path = format!("/api/checks/{flooding}");
+    let started = server.wait_for(&path, |check| check["builds"][0]["state"] == "building");
+    let build = started["builds"][0]["id"].as_i64().expect("an id");
+    let alone = asked_and_answered(&server, REQUESTS / 2);
+    let before = resident_kib(&server);
+    let readers = LogReaders::start(address(&server), build);
+    let beside = asked_and_answered(&server, REQUESTS / 2);
+    let after = resident_kib(&server);
+    let read = readers.read.load(Ordering::Relaxed) >> 20;
+    drop(readers);
+    println!("{READERS} readers of the log of a build that writes as fast as it can:");
+    show("a request beside the build", &alone);
+    show("and beside the readers", &beside);
+    println!("  {read} MiB read meanwhile; server {before} KiB before, {after} KiB then");
+    server.finished(flooding);
+}
+
+/// Connections that read one log as fast as one thread can.
+struct LogReaders {
+    read: Arc<AtomicUsize>,
+    over: Arc<AtomicBool>,
+}
+
+impl LogReaders {
+    fn start(to: SocketAddr, build: i64) -> LogReaders {
+        let mut poll = Poll::new().expect("a poll");
+        let ask = format!("GET /api/builds/{build}/log HTTP/1.1\r\nHost: bench\r\n\r\n");
+        let mut lines = Vec::new();
+        for nth in 0..READERS {
+            let mut stream = connect(to, loopback(nth), None).expect("it listens");
+            stream
+                .write_all(ask.as_bytes())
+                .expect("room for a request");
+            stream.set_nonblocking(true).expect("a socket");
+            let mut source = mio::unix::SourceFd(&std::os::fd::AsRawFd::as_raw_fd(&stream));
+            let registry = poll.registry();
+            let done = registry.register(&mut source, Token(nth), Interest::READABLE);
+            done.expect("a socket");
+            lines.push(stream);
+        }
+        let (read, over) = (
+            Arc::new(AtomicUsize::new(0)),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let (count, stop) = (read.clone(), over.clone());
+        std::thread::spawn(move || {
+            let mut events = Events::with_capacity(256);
+            let mut bytes = vec![0; 64 << 10];
+            while !stop.load(Ordering::Relaxed) {
+                let patience = Some(Duration::from_millis(100));
+                poll.poll(&mut events, patience).expect("a poll");
+                for event in &events {
+                    while let Ok(some @ 1..) = lines[event.token().0].read(&mut bytes) {
+                        count.fetch_add(some, Ordering::Relaxed);
+                    }
+                }
+            }
+        });
+        LogReaders { read, over }
+    }
+}
+
+impl Drop for LogReaders {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+}
+
 // -- beside slow heads ------------------------------------------------------------------------
 
 fn beside_slow_heads() {
     let (server, _dir) = start("bench-slow", &[]);
     server.finished(check(&server, "good"));
-    let alone = asked_and_answered(&server);
+    let alone = asked_and_answered(&server, REQUESTS);
     let (slow, answered) = (SlowHeads::start(address(&server)), Instant::now());
     while slow.opened() < SLOW && answered.elapsed() < Duration::from_secs(20) {
         std::thread::sleep(Duration::from_millis(10));
     }
     std::thread::sleep(Duration::from_secs(3));
-    let beside = asked_and_answered(&server);
+    let beside = asked_and_answered(&server, REQUESTS);
     let reopened = slow.opened() - SLOW;
     drop(slow);
-    let again = asked_and_answered(&server);
+    let again = asked_and_answered(&server, REQUESTS);
     println!("GET /api/builds/1 on one connection, {REQUESTS} times, every 4 ms:");
-    let show = |name: &str, times: &[f64]| {
-        let (p50, p99, worst) = (at(times, 50), at(times, 99), at(times, 100));
-        println!("  {name:<28} p50 {p50:6.3} ms, p99 {p99:6.3} ms, worst {worst:7.3} ms");
-    };
     show("alone", &alone);
     show(&format!("beside {SLOW} slow heads"), &beside);
     show("alone again", &again);
@@ -127,10 +199,15 @@ fn beside_slow_heads() {
     );
 }
 
+fn show(name: &str, times: &[f64]) {
+    let (p50, p99, worst) = (at(times, 50), at(times, 99), at(times, 100));
+    println!("  {name:<28} p50 {p50:6.3} ms, p99 {p99:6.3} ms, worst {worst:7.3} ms");
+}
+
 /// Milliseconds from asking to the whole answer, sorted.
-fn asked_and_answered(server: &Server) -> Vec<f64> {
+fn asked_and_answered(server: &Server, times: usize) -> Vec<f64> {
     let mut line = Wire::open(server);
-    let mut times: Vec<f64> = (0..REQUESTS)
+    let mut times: Vec<f64> = (0..times)
         .map(|_| {
             let asked = Instant::now();
             line.get("/api/builds/1");

@@ -310,9 +310,9 @@ impl Client {
         }
     }
 
-    /// Something can be done for it without waiting for another event.
-    pub fn has_work(&self) -> bool {
-        self.unparsed || self.may_read() || self.can_send()
+    /// It may have something to say without waiting for another event.
+    pub fn may_be_heard(&self) -> bool {
+        self.unparsed || self.may_read()
     }
 
     /// There is something to send, and the socket takes it.

@@ -86,9 +86,12 @@ pub const EVENTS_LIMIT: usize = 256;
 pub const LIMIT_STEP_MS: u64 = 250;
 /// Open files that are kept for children (four each), logs, the database.
 pub const RESERVED_FILES: usize = 512;
-/// Clients woken in one turn; the others come in the next, so that an event for ten thousand
-/// watchers does not hold up who asks for something.
-pub const WAKES_LIMIT: usize = 512;
+/// Clients heard in one turn; more wait for the next.
+pub const HEARD_LIMIT: usize = 256;
+/// Clients, besides, that are only sent more of what they watch or download. Each is sent at most
+/// `TURN_LIMIT_BYTES`, so a turn stays at some milliseconds, and an event for ten thousand watchers
+/// does not hold up who asks for something.
+pub const WAKES_LIMIT: usize = 64;
 /// Most children at once: far above slots and uploads, below the usual limit of 1024 open
 /// files, of which each takes four.
 pub const PROCESSES_LIMIT: usize = 128;

@@ -4,8 +4,8 @@ mod limits;
 mod settle;
 
 use crate::config::{
-    ACCEPTS_LIMIT, ADDRESS_CONNECTIONS_LIMIT, EVENTS_LIMIT, PROCESSES_LIMIT, TURN_LIMIT_BYTES,
-    WAKES_LIMIT,
+    ACCEPTS_LIMIT, ADDRESS_CONNECTIONS_LIMIT, EVENTS_LIMIT, HEARD_LIMIT, PROCESSES_LIMIT,
+    TURN_LIMIT_BYTES, WAKES_LIMIT,
 };
 use std::io::ErrorKind;
 use std::mem;
@@ -70,7 +70,8 @@ struct Reactor<'a, C: Core> {
     news: Vec<News>,
     /// Clients something happened to in this turn.
     touched: Vec<Key>,
-    /// Streams that were woken and not looked at since.
+    /// Who has something to be sent and was not heard: streams that were woken, and who has not
+    /// taken all of it in an earlier turn.
     woken: Vec<Key>,
     limits: Limits,
     crowd: Crowd,
@@ -186,6 +187,7 @@ impl<'a, C: Core> Reactor<'a, C> {
         self.tell_news();
         self.expire();
         self.accept();
+        self.take_woken();
         self.hear_clients();
         self.step_processes();
         self.hear_stops();
@@ -280,8 +282,20 @@ impl<'a, C: Core> Reactor<'a, C> {
         Some(())
     }
 
+    /// So many of them as a turn has time for; the others wait, and the poll does not.
+    fn take_woken(&mut self) {
+        let count = self.woken.len().min(WAKES_LIMIT);
+        for key in self.woken.drain(..count) {
+            if let Some(client) = self.clients.get_mut(key) {
+                client.woken = false;
+                queue(&mut self.touched, key, &mut client.touched);
+            }
+        }
+    }
+
     fn hear_clients(&mut self) {
-        for key in mem::take(&mut self.ready_clients) {
+        let count = self.ready_clients.len().min(HEARD_LIMIT);
+        for key in self.ready_clients.drain(..count) {
             if let Some(client) = self.clients.get_mut(key) {
                 client.queued = false;
                 client.read(&mut self.buffer);

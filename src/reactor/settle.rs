@@ -1,6 +1,6 @@
 //! The second half of a turn: commit -> start and kill -> write -> free. And the last of all.
 
-use crate::config::{FAREWELL_LIMIT_MS, WAKES_LIMIT};
+use crate::config::FAREWELL_LIMIT_MS;
 use std::mem;
 use std::time::Duration;
 
@@ -21,7 +21,6 @@ impl<C: Core> Reactor<'_, C> {
         for action in mem::take(&mut self.teller.asked) {
             self.carry_out(action);
         }
-        self.look_at_woken();
         self.write();
         self.free();
         Ok(())
@@ -118,17 +117,6 @@ impl<C: Core> Reactor<'_, C> {
         }
     }
 
-    /// So many of them as a turn has time for; the next comes at once.
-    fn look_at_woken(&mut self) {
-        let count = self.woken.len().min(WAKES_LIMIT);
-        for key in self.woken.drain(..count) {
-            if let Some(client) = self.clients.get_mut(key) {
-                client.woken = false;
-                queue(&mut self.touched, key, &mut client.touched);
-            }
-        }
-    }
-
     fn write(&mut self) {
         for &key in &self.touched {
             if let Some(client) = self.clients.get_mut(key) {
@@ -151,8 +139,10 @@ impl<C: Core> Reactor<'_, C> {
                 continue;
             }
             self.limits.note(key, &mut client.limit_entry, limit_ms);
-            if client.has_work() {
+            if client.may_be_heard() {
                 queue(&mut self.ready_clients, key, &mut client.queued);
+            } else if client.can_send() {
+                queue(&mut self.woken, key, &mut client.woken);
             }
         }
         let before = self.processes.len();
