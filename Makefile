@@ -9,7 +9,7 @@ all:                   ## build the program: target/release/zigcheck
 	cargo build --release
 
 run-docker: docker-build all  ## from a bare machine to a server on 127.0.0.1:3000
-	@echo 'Try: curl -s 127.0.0.1:3000/api/packages -d '\''{"url": "https://github.com/Hejsil/zig-clap"}'\'' -H "Content-Type: application/json"'
+	@echo "Try, in a package: git archive HEAD | curl -sN --data-binary @- '127.0.0.1:3000/api/check?name=mine&follow'"
 	@exec target/release/zigcheck --listen 127.0.0.1:3000
 
 setup:
