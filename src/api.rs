@@ -245,8 +245,9 @@ fn opened(head: &Head, response: Response) -> Response {
     }
 }
 
-/// What may become of the body of a request with that head.
-pub fn admit(head: &Head) -> Admission {
+/// What may become of the body of a request with that head. What the head alone is wrong in is
+/// said before the body is sent.
+pub fn admit(head: &Head, settings: &Settings) -> Admission {
     let route = match find(head) {
         Ok((route, _)) => route,
         Err(response) => return Admission::Refuse(opened(head, response)),
@@ -255,13 +256,26 @@ pub fn admit(head: &Head) -> Admission {
         let sentence = "a body is needed, and Content-Length or Transfer-Encoding to say its end";
         return Admission::Refuse(Response::error(411, sentence));
     }
-    match route.body {
-        Body::Tree => Admission::Spool {
-            limit_bytes: SOURCE_LIMIT_BYTES,
-        },
-        Body::Fields | Body::Needless => Admission::Collect {
-            limit_bytes: JSON_LIMIT_BYTES,
-        },
+    let limit_bytes = match route.body {
+        Body::Tree => SOURCE_LIMIT_BYTES,
+        Body::Fields | Body::Needless => JSON_LIMIT_BYTES,
+    };
+    let wrong = match route.body {
+        Body::Tree => {
+            let head = head.clone();
+            let request = Request {
+                head,
+                ..Request::default()
+            };
+            read(&request, settings).err()
+        }
+        Body::Fields => submit::check_kind(head).err(),
+        Body::Needless => None,
+    };
+    match (wrong, route.body) {
+        (Some(response), _) => Admission::Refuse(response),
+        (None, Body::Tree) => Admission::Spool { limit_bytes },
+        (None, _) => Admission::Collect { limit_bytes },
     }
 }
 
@@ -360,7 +374,7 @@ fn rebuild(asked: &Asked) -> Result<Call, Response> {
 
 fn show_check(asked: &Asked) -> Result<Call, Response> {
     let id = id(asked)?;
-    let plain = accepts(asked, "text/plain");
+    let plain = telling(asked) == Some(Telling::Text);
     Ok(match (asked.query.flag("follow"), telling(asked)) {
         (true, telling) => Call::FollowCheck {
             id,
@@ -374,17 +388,12 @@ fn show_check(asked: &Asked) -> Result<Call, Response> {
     })
 }
 
-/// Whether the client asks for that kind of content first of all.
-fn accepts(asked: &Asked, kind: &str) -> bool {
-    let accept = asked.request.head.header("accept").unwrap_or("");
-    accept.trim_start().starts_with(kind)
-}
-
 /// How the client wants to be told of progress, if its `Accept` says so.
 fn telling(asked: &Asked) -> Option<Telling> {
+    let prefers = |kind: &str| target::prefers(&asked.request.head, kind);
     match () {
-        () if accepts(asked, "application/x-ndjson") => Some(Telling::Json),
-        () if accepts(asked, "text/plain") => Some(Telling::Text),
+        () if prefers("application/x-ndjson") => Some(Telling::Json),
+        () if prefers("text/plain") => Some(Telling::Text),
         () => None,
     }
 }

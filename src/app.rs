@@ -285,7 +285,11 @@ impl App {
 
 impl Core for App {
     fn admit(&self, head: &Head) -> Admission {
-        api::admit(head)
+        match api::admit(head, &self.settings) {
+            // Before the tree is sent, not after.
+            Admission::Spool { .. } if self.uploads.is_full() => Admission::Refuse(Uploads::busy()),
+            admission => admission,
+        }
     }
 
     fn handle(&mut self, event: Event<'_>, now: Now) {
@@ -394,6 +398,7 @@ fn recover(
             cut_off |= was_running;
             if was_running {
                 store.set_state(build.id, State::Queued, attempt)?;
+                feed.logs.resume(build.id, attempt);
                 // Nobody is awake yet.
                 feed.changed(store, build.id, now.unix_ms, &mut Outbox::default())?;
             }

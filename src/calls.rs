@@ -86,7 +86,21 @@ fn package(app: &App, row: &store::PackageRow) -> store::Result<Value> {
 }
 
 fn build(app: &App, row: &BuildRow) -> Value {
-    page::build(row, app.works.position(row.id))
+    shown(app, row, app.works.position(row.id))
+}
+
+/// As its row says, but for the log of a build that still writes it.
+fn shown(app: &App, row: &BuildRow, position: Option<usize>) -> Value {
+    let mut value = page::build(row, position);
+    if let Some(written) = app
+        .feed
+        .logs
+        .written(row.id)
+        .filter(|_| !row.state.is_final())
+    {
+        value["log_bytes"] = json!(written);
+    }
+    value
 }
 
 fn show_check(app: &App, id: i64, plain: bool) -> Response {

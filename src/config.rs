@@ -61,8 +61,8 @@ pub const HEAD_LIMIT_MS: u64 = 10_000;
 /// Without a byte of a body that is on its way.
 pub const BODY_STALL_LIMIT_MS: u64 = 30_000;
 /// What a body must bring on average behind its first `BODY_STALL_LIMIT_MS`, so that a byte now
-/// and then does not hold an upload for years. A modem brings ten times that.
-pub const BODY_RATE_LIMIT_BYTES_PER_S: u64 = 512;
+/// and then does not hold an upload for years. A modem brings as much.
+pub const BODY_RATE_LIMIT_BYTES_PER_S: u64 = 4 << 10;
 /// Between two requests, and before the first.
 pub const IDLE_LIMIT_MS: u64 = 60_000;
 /// Without a byte taken of what there is to send.
@@ -113,8 +113,11 @@ pub const DEPENDENCIES_LIMIT_BYTES: u64 = 256 << 20;
 pub const FRAME_HEAD_LIMIT_BYTES: usize = 4 << 10;
 /// Unpacked bytes of an upload looked at per turn: about 3 ms of inflating.
 pub const CHECK_BUDGET_BYTES: usize = 1 << 20;
-/// Uploads being received or looked at, at once; each may hold `SOURCE_LIMIT_BYTES` of disk.
-pub const UPLOADS_LIMIT: usize = 8;
+/// Uploads being received or looked at, at once: a file each.
+pub const UPLOADS_LIMIT: usize = 128;
+/// Where they hold so much of the disk, no further one begins; those that have begun may bring up
+/// to `SOURCE_LIMIT_BYTES` each.
+pub const UPLOADS_LIMIT_BYTES: u64 = 8 * SOURCE_LIMIT_BYTES;
 
 // -- archives --------------------------------------------------------------------------------------
 

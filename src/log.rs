@@ -91,6 +91,25 @@ impl Log {
         Log::with_layout(path, Layout::default())
     }
 
+    /// The log that an earlier run of the server left unfinished, to be gone on with. Where bytes of
+    /// it are overwritten already nobody knows how many there were: then it begins anew.
+    pub fn reopen(path: &Path) -> io::Result<Log> {
+        let mut log = Log {
+            path: path.to_path_buf(),
+            file: OpenOptions::new().read(true).write(true).open(path)?,
+            layout: Layout::default(),
+            total: 0,
+            stored: 0,
+        };
+        let bytes = log.file.metadata()?.len();
+        if bytes >= log.layout.head_bytes + log.layout.tail_bytes {
+            log.file.set_len(0)?;
+        } else {
+            (log.total, log.stored) = (bytes, bytes);
+        }
+        Ok(log)
+    }
+
     pub fn with_layout(path: &Path, layout: Layout) -> io::Result<Log> {
         assert!(layout.tail_bytes > 0, "a ring has at least one slot");
         let mut options = OpenOptions::new();

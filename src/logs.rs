@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
+use crate::changes::RESET;
 use crate::config::PULL_LIMIT_BYTES;
 use crate::event::{Action, Pull};
 use crate::log::{Cut, Log};
@@ -38,6 +39,8 @@ pub struct Reader {
     place: Place,
     /// Cuts are told apart from what the build wrote.
     apart: bool,
+    /// Its client knows of bytes that are not there, and is to be told so.
+    astray: bool,
 }
 
 #[derive(Debug)]
@@ -80,6 +83,16 @@ impl Logs {
         }
     }
 
+    /// A build goes on that an earlier run of the server had begun: with its log, if it left one.
+    pub fn resume(&mut self, build: i64, attempt: u32) {
+        if let Ok(mut log) = Log::reopen(&self.path(build)) {
+            let line =
+                format!("\n[zigcheck: the server was restarted; attempt {attempt} follows]\n");
+            let _ = log.append(line.as_bytes());
+            self.live.entry(build).or_default().log = Some(log);
+        }
+    }
+
     /// Appends to a log that was begun, and wakes who waits for it.
     pub fn append(&mut self, build: i64, bytes: &[u8], out: &mut Outbox) {
         let Some(live) = self.live.get_mut(&build) else {
@@ -118,6 +131,12 @@ impl Logs {
         }
     }
 
+    /// How much a build has written so far, if its log is open.
+    pub fn written(&self, build: i64) -> Option<u64> {
+        let log = self.live.get(&build)?.log.as_ref()?;
+        Some(log.total_bytes())
+    }
+
     // -- reading --
 
     /// A reader of the log of a build that is not finished: from that offset on, or from its
@@ -131,6 +150,7 @@ impl Logs {
         Reader {
             place: Place::Live { build, offset },
             apart,
+            astray: false,
         }
     }
 
@@ -142,6 +162,10 @@ impl Logs {
     /// At most `room` further bytes; from a reader that is `apart`, also a text that says where it
     /// goes on behind a cut.
     pub fn pull(&mut self, reader: &mut Reader, conn: Key, room: usize, out: &mut Vec<u8>) -> Pull {
+        if std::mem::take(&mut reader.astray) {
+            out.extend_from_slice(RESET.as_bytes());
+            return Pull::Text;
+        }
         let room = room.min(PULL_LIMIT_BYTES);
         match &mut reader.place {
             Place::Stored {
@@ -185,6 +209,7 @@ impl Reader {
                 cut: None,
             },
             apart: false,
+            astray: false,
         }
     }
 
@@ -203,7 +228,11 @@ impl Reader {
             end,
             cut,
         };
-        Reader { place, apart: true }
+        Reader {
+            place,
+            apart: true,
+            astray: from > total,
+        }
     }
 }
 
@@ -235,7 +264,12 @@ fn pull_live(
         };
         // A log that cannot be read any further ends here: its head has long been sent.
         let Ok(next) = read else { return Pull::End };
-        // A client may know of bytes that are yet to come: of an earlier run, perhaps.
+        // A client may know of bytes that are not there: of a log that had to begin anew.
+        if apart && live.ended && *offset > log.total_bytes() {
+            *offset = log.total_bytes();
+            out.extend_from_slice(RESET.as_bytes());
+            return Pull::Text;
+        }
         *offset = next.max(*offset);
     }
     if (*offset, out.len()) != before {

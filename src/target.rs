@@ -103,6 +103,12 @@ pub fn wants_html(head: &Head) -> bool {
     html > 0.0 && html >= quality(accept, "text/plain")
 }
 
+/// Whether the client names that kind of content among what it takes, and likes it better than JSON.
+pub fn prefers(head: &Head, kind: &str) -> bool {
+    let accept = head.header("accept").unwrap_or("");
+    quality(accept, kind) > quality(accept, "application/json")
+}
+
 /// How well the client likes content that its `Accept` names; 0 where it does not.
 fn quality(accept: &str, kind: &str) -> f32 {
     let of_range = |range: &str| {

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 
 use crate::api::Telling;
 use crate::archive::{Check, Format, Progress};
-use crate::config::{CHECK_BUDGET_BYTES, SOURCE_LIMIT_BYTES, Settings, UPLOADS_LIMIT};
+use crate::config::{
+    CHECK_BUDGET_BYTES, SOURCE_LIMIT_BYTES, Settings, UPLOADS_LIMIT, UPLOADS_LIMIT_BYTES,
+};
 use crate::message::Response;
 use crate::slab::Key;
 use crate::source::Incoming;
@@ -59,9 +61,8 @@ impl Uploads {
         zig_versions: Vec<String>,
         follow: Option<Telling>,
     ) -> Result<(), Response> {
-        if self.receiving.len() + self.checking.len() >= UPLOADS_LIMIT {
-            let busy = Response::error(429, "too many uploads at once: try again in a moment");
-            return Err(busy.with("Retry-After", "5"));
+        if self.is_full() {
+            return Err(Uploads::busy());
         }
         self.begun += 1;
         let part = format!("upload-{}.part", self.begun);
@@ -74,6 +75,20 @@ impl Uploads {
         };
         self.receiving.insert(conn, upload);
         Ok(())
+    }
+
+    /// No room for a further upload, by their number or by what they hold of the disk.
+    pub fn is_full(&self) -> bool {
+        let receiving = self.receiving.values();
+        let checking = self.checking.iter().map(|(_, upload, _)| upload);
+        let held = receiving.chain(checking).map(|u| u.incoming.bytes());
+        self.receiving.len() + self.checking.len() >= UPLOADS_LIMIT
+            || held.sum::<u64>() >= UPLOADS_LIMIT_BYTES
+    }
+
+    pub fn busy() -> Response {
+        let busy = Response::error(429, "too many uploads at once: try again in a moment");
+        busy.with("Retry-After", "5")
     }
 
     /// Takes a piece. Pieces behind an answer that ended the upload are dropped.

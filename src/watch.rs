@@ -116,13 +116,15 @@ fn show_log(
     }
     let file = app.feed.logs.open(id).map_err(unreadable)?;
     let bytes = file.metadata().map_err(unreadable)?.len();
-    let (head, from, length) = match tail {
-        None => part_of_log(asked, head, id, bytes)?,
-        Some(lines) => {
-            let from = log::tail_start(&file, lines).map_err(unreadable)?;
-            (head, from, bytes - from)
-        }
+    let start = match tail {
+        None => 0,
+        Some(lines) => log::tail_start(&file, lines).map_err(unreadable)?,
     };
+    // Written once, under a number that is given once, in the life of a data directory.
+    let ended = row.finished_at.unwrap_or_default();
+    let etag = format!("\"log-{id}-{bytes}-{start}-{ended:x}\"");
+    let (head, from, length) = part_of_log(asked, head, &etag, bytes - start)?;
+    let from = start + from;
     let reader = Reader::stored(id, from, from + length);
     app.feed.watch_log(conn, reader);
     let body = Streamed {
@@ -132,23 +134,21 @@ fn show_log(
     Ok((head, body))
 }
 
-/// The head of a stored log's answer, and the bytes asked for: from where, and how many.
+/// The head of a stored log's answer, and what is asked for of these bytes: from where, how many.
 fn part_of_log(
     asked: &Head,
     head: Response,
-    id: i64,
+    etag: &str,
     bytes: u64,
 ) -> Result<(Response, u64, u64), Response> {
-    // Written once, under a number that is given once.
-    let etag = format!("\"log-{id}-{bytes}\"");
     let mut head = head
-        .with("ETag", etag.clone())
+        .with("ETag", etag)
         .with("Cache-Control", "no-cache")
         .with("Accept-Ranges", "bytes");
-    if conditional::none_match(asked, &etag) {
+    if conditional::none_match(asked, etag) {
         return Err(conditional::not_modified(head));
     }
-    match conditional::range(asked, bytes, &etag) {
+    match conditional::range(asked, bytes, etag) {
         Part::Whole => Ok((head, 0, bytes)),
         Part::Range { from, length } => {
             head.status = 206;

@@ -3,8 +3,8 @@
 #[path = "common/ask.rs"]
 mod ask;
 
-use ask::{VERSIONS, answer, refused, request};
-use zigcheck::api::{Call, Look, Telling, admit};
+use ask::{VERSIONS, admitted, answer, refused, request};
+use zigcheck::api::{Call, Look, Telling};
 use zigcheck::build::State;
 use zigcheck::config::{JSON_LIMIT_BYTES, SOURCE_LIMIT_BYTES};
 use zigcheck::message::{Admission, Head, Response};
@@ -260,7 +260,7 @@ fn errors_of_open_reads_can_be_read_by_any_page() {
         let response = answer(&request(method, target, b"")).unwrap_err();
         let origin = header(&response, "Access-Control-Allow-Origin");
         assert_eq!(origin, open.then_some("*"), "{method} {target}");
-        if let Admission::Refuse(response) = admit(&request(method, target, b"").head) {
+        if let Admission::Refuse(response) = admitted(&request(method, target, b"").head) {
             let origin = header(&response, "Access-Control-Allow-Origin");
             assert_eq!(origin, open.then_some("*"), "{method} {target}, its head");
         }
@@ -295,7 +295,7 @@ fn what_is_no_route_is_nothing() {
 
 #[test]
 fn only_a_tree_is_spooled() {
-    let of = |method: &str, path: &str| admit(&with(method, path, &[("content-length", "9")]));
+    let of = |method: &str, path: &str| admitted(&with(method, path, &[("content-length", "9")]));
     let collected = Admission::Collect {
         limit_bytes: JSON_LIMIT_BYTES,
     };
@@ -316,6 +316,48 @@ fn only_a_tree_is_spooled() {
     assert_eq!(status("POST", "/api/nothing"), 404);
     assert_eq!(status("BREW", "/api/check"), 501);
     assert_eq!(status("OPTIONS", "/api/check"), 204);
+    // What the head is wrong in is said before the body is sent.
+    let status = |path: &str, query: &str, kind: &str| {
+        let mut head = with(
+            "POST",
+            path,
+            &[("content-length", "9"), ("content-type", kind)],
+        );
+        head.query = query.to_string();
+        match admitted(&head) {
+            Admission::Refuse(response) => Some(response.status),
+            _ => None,
+        }
+    };
+    assert_eq!(status("/api/check", "name=..", ""), Some(400));
+    assert_eq!(status("/api/check", "zig_versions=9", ""), Some(400));
+    assert_eq!(status("/api/check", "name=x", "text/xml"), None);
+    assert_eq!(status("/api/packages", "", "text/xml"), Some(415));
+    assert_eq!(status("/api/packages", "", "application/json"), None);
+}
+
+#[test]
+fn progress_is_told_as_the_client_likes_it_best() {
+    for (accept, telling) in [
+        ("", None),
+        ("*/*", None),
+        ("text/plain", Some(Telling::Text)),
+        ("TEXT/PLAIN", Some(Telling::Text)),
+        ("text/plain;q=0, */*", None),
+        ("text/plain;q=0.1, application/json", None),
+        ("application/json;q=0.1, text/plain", Some(Telling::Text)),
+        ("application/json, text/plain, */*", None),
+        ("text/plainish", None),
+        ("application/x-ndjson", Some(Telling::Json)),
+        ("application/x-ndjson;q=0", None),
+    ] {
+        let mut request = request("POST", "/api/check?name=x", b"");
+        request.head.headers = vec![("accept".to_string(), accept.to_string())];
+        let Ok(Call::SubmitTree { follow, .. }) = answer(&request) else {
+            panic!("{accept}")
+        };
+        assert_eq!(follow, telling, "{accept}");
+    }
 }
 
 #[test]
@@ -327,7 +369,7 @@ fn a_body_that_is_needed_says_where_it_ends() {
         ("POST", "/api/packages/x/builds", false),
         ("GET", "/api/packages", false),
     ] {
-        let refused = |headers: &[(&str, &str)]| match admit(&with(method, path, headers)) {
+        let refused = |headers: &[(&str, &str)]| match admitted(&with(method, path, headers)) {
             Admission::Refuse(response) => Some(response.status),
             _ => None,
         };

@@ -221,3 +221,45 @@ fn a_log_nobody_has_begun_is_waited_for() {
     assert_eq!(clients[0].got, b"at last");
     assert_eq!(logs.finish(BUILD, &mut out), (7, false));
 }
+
+#[test]
+fn a_log_goes_on_after_a_restart() {
+    let (mut logs, path) = logs("restart");
+    let mut out = Outbox::default();
+    logs.begin(BUILD);
+    logs.append(BUILD, b"half a li", &mut out);
+    drop(logs);
+    let mut logs = Logs::new(path.parent().unwrap().to_path_buf());
+    logs.resume(BUILD, 2);
+    let mut client = Client::new(0, logs.read_live(BUILD, 9, None, true), true, 9);
+    logs.begin(BUILD);
+    logs.append(BUILD, b"the second run", &mut out);
+    logs.finish(BUILD, &mut out);
+    let stored = std::fs::read(path).unwrap();
+    assert!(stored.starts_with(b"half a li\n[zigcheck: "));
+    assert!(stored.ends_with(b"]\nthe second run"));
+    while client.pull(&mut logs, 100, &stored) {}
+    assert_eq!(client.got, stored[9..]);
+}
+
+#[test]
+fn a_log_that_lost_its_count_begins_anew_and_says_so() {
+    let (mut logs, path) = logs("anew");
+    let mut out = Outbox::default();
+    let much = vec![b'x'; 5 << 20];
+    logs.begin(BUILD);
+    logs.append(BUILD, &much, &mut out);
+    let mut logs = Logs::new(path.parent().unwrap().to_path_buf());
+    logs.resume(BUILD, 2);
+    let mut reader = logs.read_live(BUILD, 5 << 20, None, true);
+    let (total, _) = logs.finish(BUILD, &mut out);
+    assert_eq!(total, std::fs::metadata(path).unwrap().len());
+    assert!(total < 100);
+    let after = Reader::stored_apart(BUILD, total, 5 << 20, total);
+    for reader in [&mut reader, &mut { after }] {
+        let mut told = Vec::new();
+        assert_eq!(logs.pull(reader, key(0), 1_000, &mut told), Pull::Text);
+        assert_eq!(told, br#"{"type":"reset"}"#);
+        assert_eq!(logs.pull(reader, key(0), 1_000, &mut told), Pull::End);
+    }
+}

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{Asked, Call, Telling, name_checked, telling};
 use crate::config::{Settings, is_version};
 use crate::git_url;
-use crate::message::Response;
+use crate::message::{Head, Response};
 use crate::query::bad;
 use crate::store::NewPackage;
 
@@ -21,15 +21,21 @@ pub fn submit_tree(asked: &Asked) -> Result<Call, Response> {
     })
 }
 
-/// A package that is to be known from now on.
-pub fn submit_package(asked: &Asked) -> Result<Call, Response> {
-    let kind = asked.request.head.header("content-type").unwrap_or("");
+/// Whether the body may be JSON, by its head.
+pub fn check_kind(head: &Head) -> Result<(), Response> {
+    let kind = head.header("content-type").unwrap_or("");
     let kind = kind.split(';').next().unwrap_or("").trim();
     // curl says x-www-form-urlencoded where it is told nothing: what counts is the body.
     let taken = ["", "application/json", "application/x-www-form-urlencoded"];
-    if !taken.iter().any(|t| t.eq_ignore_ascii_case(kind)) && !kind.ends_with("+json") {
-        return Err(Response::error(415, "the body must be application/json"));
+    match taken.iter().any(|t| t.eq_ignore_ascii_case(kind)) || kind.ends_with("+json") {
+        true => Ok(()),
+        false => Err(Response::error(415, "the body must be application/json")),
     }
+}
+
+/// A package that is to be known from now on.
+pub fn submit_package(asked: &Asked) -> Result<Call, Response> {
+    check_kind(&asked.request.head)?;
     let fields: Value = serde_json::from_slice(&asked.request.body)
         .map_err(|e| bad(&format!("the body is not JSON: {e}")))?;
     let Value::Object(fields) = fields else {

@@ -34,7 +34,7 @@ pub fn show(app: &App, page: Page, now: Now) -> store::Result<Value> {
         let Some(row) = app.store.build(running.build)? else {
             continue;
         };
-        let mut value = page::build(&row, None);
+        let mut value = super::shown(app, &row, None);
         value["elapsed_ms"] = json!(elapsed_ms(running, now));
         value["expected_ms"] = json!(expected.of(running.package, running.zig_version)?);
         shown.push(value);
@@ -53,7 +53,7 @@ pub fn show(app: &App, page: Page, now: Now) -> store::Result<Value> {
         };
         let start = starts.get(&Work::Build(waiter.build));
         let start = start.map(|ms| page::time(now.unix_ms.saturating_add_unsigned(*ms)));
-        let mut value = page::build(&row, Some(waiter.position));
+        let mut value = super::shown(app, &row, Some(waiter.position));
         value["position"] = json!(waiter.position);
         value["reason"] = json!(reason(app, waiter, now));
         value["estimated_start"] = json!(start);

@@ -137,11 +137,11 @@ fn a_body_may_take_long_but_not_stall() {
     let piece = "x".repeat(15_000);
     let mut pair = Pair::new();
     assert_eq!(pair.turn(head, 0), Some(BODY_STALL_LIMIT_MS));
-    let first = Some(20_000 + BODY_STALL_LIMIT_MS);
-    assert_eq!(pair.turn(&piece, 20_000), first);
-    let second = Some(40_000 + BODY_STALL_LIMIT_MS);
-    assert_eq!(pair.turn(&piece, 40_000), second);
-    assert_eq!(pair.turn("", 50_000), second);
+    let first = Some(3_000 + BODY_STALL_LIMIT_MS);
+    assert_eq!(pair.turn(&piece, 3_000), first);
+    let second = Some(6_000 + BODY_STALL_LIMIT_MS);
+    assert_eq!(pair.turn(&piece, 6_000), second);
+    assert_eq!(pair.turn("", 20_000), second);
 }
 
 /// A byte now and then is no upload.

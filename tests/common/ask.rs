@@ -6,8 +6,9 @@ mod settings;
 
 use serde_json::Value;
 use settings::settings;
-use zigcheck::api::{Call, read};
-use zigcheck::message::{Head, Request, Response};
+use zigcheck::api::{Call, admit, read};
+use zigcheck::config::Settings;
+use zigcheck::message::{Admission, Head, Request, Response};
 
 /// The versions of the server that is asked.
 pub const VERSIONS: [&str; 2] = ["0.16.0", "0.15.2"];
@@ -27,8 +28,16 @@ pub fn request(method: &str, target: &str, body: &[u8]) -> Request {
     }
 }
 
+fn asked() -> Settings {
+    settings(&["--zig-versions=0.16.0,0.15.2"])
+}
+
 pub fn answer(request: &Request) -> Result<Call, Response> {
-    read(request, &settings(&["--zig-versions=0.16.0,0.15.2"]))
+    read(request, &asked())
+}
+
+pub fn admitted(head: &Head) -> Admission {
+    admit(head, &asked())
 }
 
 /// The sentence of an answer with that status.
