@@ -111,6 +111,10 @@ CREATE TABLE IF NOT EXISTS durations (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX IF NOT EXISTS builds_by_check ON builds (check_id);
+CREATE INDEX IF NOT EXISTS builds_by_state ON builds (state);
+CREATE INDEX IF NOT EXISTS builds_by_status ON builds (build_status);
+CREATE INDEX IF NOT EXISTS builds_by_version ON builds (zig_version);
+CREATE INDEX IF NOT EXISTS builds_by_end ON builds (finished_at);
 CREATE INDEX IF NOT EXISTS builds_unfinished ON builds (id)
     WHERE state NOT IN ('finished', 'cancelled');
 CREATE INDEX IF NOT EXISTS checks_by_package ON checks (package);

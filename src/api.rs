@@ -374,17 +374,17 @@ fn rebuild(asked: &Asked) -> Result<Call, Response> {
 
 fn show_check(asked: &Asked) -> Result<Call, Response> {
     let id = id(asked)?;
-    let plain = telling(asked) == Some(Telling::Text);
-    Ok(match (asked.query.flag("follow"), telling(asked)) {
+    let telling = telling(asked);
+    let follow = asked.query.flag("follow") || telling == Some(Telling::Json);
+    Ok(match (follow, telling) {
         (true, telling) => Call::FollowCheck {
             id,
             telling: telling.unwrap_or(Telling::Text),
         },
-        (false, Some(Telling::Json)) => Call::FollowCheck {
+        (false, telling) => Call::ShowCheck {
             id,
-            telling: Telling::Json,
+            plain: telling == Some(Telling::Text),
         },
-        (false, _) => Call::ShowCheck { id, plain },
     })
 }
 

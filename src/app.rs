@@ -85,6 +85,11 @@ impl App {
         self.works.waiting()
     }
 
+    /// The database failed in the middle: this turn must not be heard of, and is the last.
+    pub(crate) fn break_down(&mut self, why: String) {
+        self.broken = Some(why);
+    }
+
     fn context(&mut self, now: Now) -> (&mut Works, Context<'_>) {
         let context = Context {
             store: &mut self.store,
@@ -330,7 +335,7 @@ impl Core for App {
         };
         let done = done.and_then(|()| self.start_ready(now));
         if let Err(error) = done {
-            self.broken = Some(error.to_string());
+            self.break_down(error.to_string());
         }
     }
 

@@ -288,8 +288,17 @@ fn insert_builds(
     Ok(())
 }
 
-/// Queues the builds of a check that was written; gives them as they are shown.
+/// Queues the builds of a check that was written; gives them as they are shown. Where that fails
+/// the check is half there: nothing of this turn may be kept.
 fn take_in(app: &mut App, check: i64, at: i64) -> store::Result<Vec<Value>> {
+    let taken = queue_up(app, check, at);
+    if let Err(error) = &taken {
+        app.break_down(error.to_string());
+    }
+    taken
+}
+
+fn queue_up(app: &mut App, check: i64, at: i64) -> store::Result<Vec<Value>> {
     let row = app.store.check(check)?.expect("it was just written");
     let rows = app.store.builds_of(check)?;
     let builds = rows

@@ -86,8 +86,9 @@ pub const EVENTS_LIMIT: usize = 256;
 pub const LIMIT_STEP_MS: u64 = 250;
 /// Open files that are kept for children (four each), logs, the database.
 pub const RESERVED_FILES: usize = 512;
-/// Clients heard in one turn; more wait for the next.
+/// Clients heard in one turn, and the time after which no further one is; more wait for the next.
 pub const HEARD_LIMIT: usize = 256;
+pub const HEARING_LIMIT_MS: u64 = 4;
 /// Clients, besides, that are only sent more of what they watch or download. Each is sent at most
 /// `TURN_LIMIT_BYTES`, so a turn stays at some milliseconds, and an event for ten thousand watchers
 /// does not hold up who asks for something.
@@ -197,6 +198,8 @@ pub const CUT_LINE_LIMIT_BYTES: usize = 64;
 
 /// Events kept for those who come back: those of some hundred checks, a megabyte of memory.
 pub const EVENTS_KEPT: usize = 2_048;
+/// Nothing is pulled for a connection with less room: an event, or a cut line, fits into it whole.
+pub const PULL_LEAST_BYTES: usize = 1 << 10;
 
 // -- engine -----------------------------------------------------------------------------------
 
@@ -204,10 +207,6 @@ pub const EVENTS_KEPT: usize = 2_048;
 pub const ENGINE_FRESH_MS: u64 = 5_000;
 /// First and longest pause before asking an engine again that did not answer while work waits.
 pub const ENGINE_RETRY_MS: (u64, u64) = (1_000, 60_000);
-/// Nothing is pulled for a connection with less room: an event, or a cut line, fits into it whole.
-pub const PULL_LEAST_BYTES: usize = 1 << 10;
-/// Most bytes of a log one pull gives.
-pub const PULL_LIMIT_BYTES: usize = 64 << 10;
 /// Requests waiting for the engine's answer at once.
 pub const HELD_LIMIT: usize = 64;
 

@@ -13,6 +13,7 @@ use crate::event::{Action, Pull};
 use crate::follow::{Follower, Sight};
 use crate::logs::{Logs, Reader};
 use crate::outbox::Outbox;
+use crate::rows::Change;
 use crate::slab::Key;
 use crate::store::{self, BuildRow, CheckRow, Store};
 
@@ -33,8 +34,45 @@ pub struct Feed {
     pub logs: Logs,
     changes: Changes,
     watchers: BTreeMap<Key, Watcher>,
-    /// Watchers of events who have seen all there is, and are to be woken.
-    asleep: BTreeSet<Key>,
+    /// Watchers of events who have seen all there is, by what is to wake them.
+    asleep: BTreeMap<Wakes, BTreeSet<Key>>,
+}
+
+/// What a watcher of events sleeps for: a change is looked up, not shown to all who sleep.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Wakes {
+    AnyChange,
+    Package(String),
+    Check(i64),
+}
+
+impl Watcher {
+    fn wakes(&self) -> Option<Wakes> {
+        match self {
+            Watcher::Log(_) => None,
+            Watcher::Check(follower) => Some(Wakes::Check(follower.check())),
+            Watcher::Events { watched, .. } => Some(match (watched.check, &watched.package) {
+                (Some(check), _) => Wakes::Check(check),
+                (None, Some(package)) => Wakes::Package(package.clone()),
+                (None, None) => Wakes::AnyChange,
+            }),
+        }
+    }
+
+    /// Who sleeps has seen all that came before this. False where it is nothing to it.
+    fn note(&mut self, change: &Change) -> bool {
+        match self {
+            Watcher::Log(_) => false,
+            Watcher::Check(follower) => {
+                follower.skip_to(change.seq);
+                true
+            }
+            Watcher::Events { watched, next, .. } => {
+                *next = change.seq;
+                watched.wants(change)
+            }
+        }
+    }
 }
 
 impl Feed {
@@ -43,7 +81,7 @@ impl Feed {
             logs: Logs::new(settings.data.join("logs")),
             changes: Changes::load(store)?,
             watchers: BTreeMap::new(),
-            asleep: BTreeSet::new(),
+            asleep: BTreeMap::new(),
         })
     }
 
@@ -57,18 +95,26 @@ impl Feed {
     ) -> store::Result<()> {
         let row = store.build(build)?.expect("it was just written");
         let change = self.changes.push(store, &row, at)?;
-        let watchers = &self.watchers;
-        self.asleep.retain(|conn| {
-            let waits = match watchers.get(conn) {
-                Some(Watcher::Events { watched, .. }) => !watched.wants(change),
-                Some(Watcher::Check(follower)) => !follower.wants(change),
-                Some(Watcher::Log(_)) | None => false,
+        for wakes in [
+            Wakes::AnyChange,
+            Wakes::Package(change.package.clone()),
+            Wakes::Check(change.check),
+        ] {
+            let Some(sleepers) = self.asleep.get_mut(&wakes) else {
+                continue;
             };
-            if !waits {
-                out.push(Action::Wake { conn: *conn });
+            sleepers.retain(|conn| {
+                let watcher = self.watchers.get_mut(conn).expect("it sleeps");
+                let woken = watcher.note(change);
+                if woken {
+                    out.push(Action::Wake { conn: *conn });
+                }
+                !woken
+            });
+            if sleepers.is_empty() {
+                self.asleep.remove(&wakes);
             }
-            waits
-        });
+        }
         Ok(())
     }
 
@@ -109,8 +155,18 @@ impl Feed {
     }
 
     pub fn gone(&mut self, conn: Key) {
-        self.asleep.remove(&conn);
-        if let Some(Watcher::Log(reader)) = self.watchers.remove(&conn) {
+        let Some(watcher) = self.watchers.remove(&conn) else {
+            return;
+        };
+        if let Some(wakes) = watcher.wakes()
+            && let Some(sleepers) = self.asleep.get_mut(&wakes)
+        {
+            sleepers.remove(&conn);
+            if sleepers.is_empty() {
+                self.asleep.remove(&wakes);
+            }
+        }
+        if let Watcher::Log(reader) = watcher {
             self.logs.leave(reader, conn);
         }
     }
@@ -143,13 +199,16 @@ impl Feed {
                 follower.pull(&sight, room, out)
             }
         };
-        match (gave, self.watchers.get(&conn)) {
-            (Pull::End, _) => self.gone(conn),
-            // The log knows its own sleepers.
-            (Pull::Idle, Some(Watcher::Events { .. } | Watcher::Check(_))) => {
-                self.asleep.insert(conn);
+        match gave {
+            Pull::End => self.gone(conn),
+            Pull::Idle => {
+                // A log knows its own sleepers.
+                let wakes = self.watchers.get(&conn).and_then(Watcher::wakes);
+                if let Some(wakes) = wakes {
+                    self.asleep.entry(wakes).or_default().insert(conn);
+                }
             }
-            _ => {}
+            Pull::More | Pull::Text => {}
         }
         gave
     }

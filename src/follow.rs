@@ -56,8 +56,14 @@ impl Follower {
         }
     }
 
-    pub fn wants(&self, change: &Change) -> bool {
-        change.check == self.check.id
+    /// The number of its check.
+    pub fn check(&self) -> i64 {
+        self.check.id
+    }
+
+    /// All that came before that event was looked at.
+    pub fn skip_to(&mut self, seq: u64) {
+        self.next = seq;
     }
 
     /// At most `room` further bytes. A database that fails cuts the answer off.
@@ -83,7 +89,7 @@ impl Follower {
         }
         while self.pending.is_empty() {
             let mut coming = sight.changes.since(self.next);
-            let Some(kept) = coming.find(|kept| self.wants(&kept.change)) else {
+            let Some(kept) = coming.find(|kept| kept.change.check == self.check.id) else {
                 self.next = sight.changes.next();
                 break;
             };

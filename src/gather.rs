@@ -142,7 +142,8 @@ impl Gathered {
                 bytes,
                 dependencies: head["dependencies"] == true,
             };
-            Ok((source, head["commit"].as_str().map(str::to_string)))
+            let commit = head["commit"].as_str().filter(|commit| is_commit(commit));
+            Ok((source, commit.map(str::to_string)))
         });
         match kept {
             Ok(source) => {
@@ -246,6 +247,11 @@ impl Gathered {
         }
         Settled::Verdict(verdict)
     }
+}
+
+/// What git calls a commit: 40 hex digits, or 64.
+fn is_commit(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 fn format_of(head: &Value) -> Result<Format, String> {

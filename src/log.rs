@@ -128,6 +128,11 @@ impl Log {
         self.total
     }
 
+    /// How many of them, from the first on, the disk took.
+    pub fn stored_bytes(&self) -> u64 {
+        self.stored
+    }
+
     /// Some bytes in the middle or at the end are not kept.
     pub fn is_truncated(&self) -> bool {
         self.layout.is_wrapped(self.stored) || self.disk_failed()

@@ -10,7 +10,6 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use crate::changes::RESET;
-use crate::config::PULL_LIMIT_BYTES;
 use crate::event::{Action, Pull};
 use crate::log::{Cut, Log};
 use crate::outbox::Outbox;
@@ -101,8 +100,8 @@ impl Logs {
         if let Some(log) = &mut live.log {
             // A full disk costs the log, which says so itself, not the build.
             let _ = log.append(bytes);
+            wake(live, out);
         }
-        wake(live, out);
     }
 
     /// The build is over: how many bytes it wrote, and whether some of them are not kept.
@@ -166,14 +165,13 @@ impl Logs {
             out.extend_from_slice(RESET.as_bytes());
             return Pull::Text;
         }
-        let room = room.min(PULL_LIMIT_BYTES);
         match &mut reader.place {
             Place::Stored {
                 build,
                 position,
                 end,
                 cut,
-            } => match File::open(self.dir.join(format!("{build}.log"))) {
+            } => match File::open(self.path(*build)) {
                 Ok(file) => pull_stored(&file, position, *end, *cut, room, out),
                 Err(_) => Pull::End,
             },
@@ -217,6 +215,7 @@ impl Reader {
     /// there were `total`.
     pub fn stored_apart(build: i64, end: u64, from: u64, total: u64) -> Reader {
         let cut = Cut::of(total, end);
+        let (astray, from) = (from > total, from.min(total));
         let position = match cut {
             Some(cut) if from >= cut.resume => cut.position + cut.line_bytes + (from - cut.resume),
             Some(cut) => from.min(cut.position),
@@ -231,7 +230,7 @@ impl Reader {
         Reader {
             place,
             apart: true,
-            astray: from > total,
+            astray,
         }
     }
 }
@@ -252,6 +251,11 @@ fn pull_live(
 ) -> Pull {
     let before = (*offset, out.len());
     if let Some(log) = &live.log {
+        // What a full disk did not take is told of at the end, not piece by piece.
+        if *offset >= log.stored_bytes() && log.stored_bytes() < log.total_bytes() && !live.ended {
+            live.asleep.insert(conn);
+            return Pull::Idle;
+        }
         let resume = log.resume(*offset);
         if apart && resume > *offset {
             *offset = resume;

@@ -1,6 +1,6 @@
 //! The matrix of a check as plain text: one line for each toolchain, the first errors under it.
 
-use crate::config::{SHOWN_ERROR_LIMIT_CHARS, SHOWN_ERRORS_LIMIT_LINES};
+use crate::config::{SHOWN_COMMIT_CHARS, SHOWN_ERROR_LIMIT_CHARS, SHOWN_ERRORS_LIMIT_LINES};
 use crate::printable::{clip, printable};
 use crate::store::{BuildRow, CheckRow};
 use crate::verdict::{BuildStatus, TestStatus};
@@ -58,7 +58,8 @@ pub fn bare(check: &CheckRow, builds: &[BuildRow]) -> String {
 fn head(check: &CheckRow) -> String {
     let mut text = format!("{}  check {}", check.package, check.id);
     if let Some(commit) = &check.commit {
-        text += &format!("  commit {}", &commit[..commit.len().min(12)]);
+        let commit: String = commit.chars().take(SHOWN_COMMIT_CHARS).collect();
+        text += &format!("  commit {}", printable(&commit));
     }
     text + "\n\n"
 }

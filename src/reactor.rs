@@ -4,8 +4,8 @@ mod limits;
 mod settle;
 
 use crate::config::{
-    ACCEPTS_LIMIT, ADDRESS_CONNECTIONS_LIMIT, EVENTS_LIMIT, HEARD_LIMIT, PROCESSES_LIMIT,
-    TURN_LIMIT_BYTES, WAKES_LIMIT,
+    ACCEPTS_LIMIT, ADDRESS_CONNECTIONS_LIMIT, EVENTS_LIMIT, HEARD_LIMIT, HEARING_LIMIT_MS,
+    PROCESSES_LIMIT, TURN_LIMIT_BYTES, WAKES_LIMIT,
 };
 use std::io::ErrorKind;
 use std::mem;
@@ -295,7 +295,12 @@ impl<'a, C: Core> Reactor<'a, C> {
 
     fn hear_clients(&mut self) {
         let count = self.ready_clients.len().min(HEARD_LIMIT);
-        for key in self.ready_clients.drain(..count) {
+        let until_ms = self.clock.now().mono_ms + HEARING_LIMIT_MS;
+        let mut heard = 0;
+        // What is asked may cost a while: it is the time that counts, too.
+        while heard < count && (heard == 0 || self.clock.now().mono_ms < until_ms) {
+            let key = self.ready_clients[heard];
+            heard += 1;
             if let Some(client) = self.clients.get_mut(key) {
                 client.queued = false;
                 client.read(&mut self.buffer);
@@ -303,6 +308,7 @@ impl<'a, C: Core> Reactor<'a, C> {
                 queue(&mut self.touched, key, &mut client.touched);
             }
         }
+        self.ready_clients.drain(..heard);
     }
 
     fn step_processes(&mut self) {

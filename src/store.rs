@@ -413,7 +413,11 @@ impl Store {
             filter.status.map(|s| s.as_str().to_string()),
         );
         terms.and("b.state = ?", filter.state.map(|s| s.as_str().to_string()));
-        let from = "SELECT count(*) FROM builds b JOIN checks c ON c.id = b.check_id";
+        // Only the package stands elsewhere: without it each build is counted where it stands.
+        let from = match filter.package {
+            Some(_) => "SELECT count(*) FROM builds b JOIN checks c ON c.id = b.check_id",
+            None => "SELECT count(*) FROM builds b",
+        };
         let total = self.count(&format!("{from}{}", terms.sql()), &terms)?;
         let sql = format!("{BUILD}{}{}", terms.sql(), ordered(sort, "b.id", page));
         let rows = self.rows(&sql, &terms, build_row)?;

@@ -11,6 +11,9 @@ const METHODS: [&str; 9] = [
 /// What a page of another origin may send when it reads.
 const READ_HEADERS: &str = "Accept, If-None-Match, If-Range, Last-Event-ID, Range";
 
+/// What such a page may look at of an answer, besides what any page may.
+const SHOWN_HEADERS: &str = "ETag, Content-Range, Retry-After";
+
 pub fn is_method(method: &str) -> bool {
     METHODS.contains(&method)
 }
@@ -74,7 +77,9 @@ pub fn open_to_all(response: Response) -> Response {
     let name = "Access-Control-Allow-Origin";
     match response.headers.iter().any(|(known, _)| *known == name) {
         true => response,
-        false => response.with(name, "*"),
+        false => response
+            .with(name, "*")
+            .with("Access-Control-Expose-Headers", SHOWN_HEADERS),
     }
 }
 

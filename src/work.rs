@@ -84,10 +84,6 @@ impl Works {
         }
     }
 
-    pub fn owns(&self, job: JobId) -> bool {
-        self.jobs.contains_key(&job)
-    }
-
     pub fn waiting(&self) -> usize {
         self.queue.waiting()
     }

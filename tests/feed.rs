@@ -1,0 +1,121 @@
+//! Who sleeps for one package or check misses nothing, however much happens elsewhere meanwhile.
+
+#[path = "common/settings.rs"]
+mod settings;
+
+use rusqlite::Connection;
+use settings::settings;
+use zigcheck::api::{Telling, Watched};
+use zigcheck::build::State;
+use zigcheck::config::EVENTS_KEPT;
+use zigcheck::event::{Action, Pull};
+use zigcheck::feed::Feed;
+use zigcheck::outbox::Outbox;
+use zigcheck::slab::Key;
+use zigcheck::store::Store;
+
+struct Room {
+    store: Store,
+    feed: Feed,
+    out: Outbox,
+}
+
+impl Room {
+    fn new() -> Room {
+        let store = Store::on(Connection::open_in_memory().unwrap()).unwrap();
+        let feed = Feed::new(&settings(&["--data=nowhere"]), &store).unwrap();
+        let out = Outbox::default();
+        Room { store, feed, out }
+    }
+
+    /// A check of one build.
+    fn check(&mut self, package: &str) -> (i64, i64) {
+        let check = self.store.insert_check((None, package), None, 0).unwrap();
+        let build = self.store.insert_build(check, "0.16.0", 0).unwrap();
+        (check, build)
+    }
+
+    fn change(&mut self, build: i64) {
+        let (store, out) = (&mut self.store, &mut self.out);
+        self.feed.changed(store, build, 0, out).unwrap();
+    }
+
+    fn woken(&mut self) -> Vec<Key> {
+        let mut woken = Vec::new();
+        while let Some(action) = self.out.take() {
+            let Action::Wake { conn } = action else {
+                panic!("{action:?}")
+            };
+            woken.push(conn);
+        }
+        woken
+    }
+
+    /// What there is to be read, to the last.
+    fn read(&mut self, conn: Key) -> String {
+        let mut all = Vec::new();
+        loop {
+            let gave = self
+                .feed
+                .pull(conn, &self.store, &|_| None, 32 << 10, &mut all);
+            match gave {
+                Pull::More | Pull::Text => {}
+                Pull::Idle | Pull::End => return String::from_utf8(all).unwrap(),
+            }
+        }
+    }
+}
+
+fn key(index: u32) -> Key {
+    Key {
+        index,
+        generation: 0,
+    }
+}
+
+#[test]
+fn who_sleeps_for_something_else_has_missed_nothing() {
+    let mut room = Room::new();
+    let (check, quiet) = room.check("quiet");
+    let (_, busy) = room.check("busy");
+    let of = |package: Option<&str>, check| Watched {
+        package: package.map(str::to_string),
+        check,
+    };
+    let watchers = [
+        of(Some("quiet"), None),
+        of(None, Some(check)),
+        of(Some("quiet"), Some(check)),
+        of(Some("busy"), Some(check)),
+        of(None, None),
+    ];
+    for (index, watched) in watchers.into_iter().enumerate() {
+        let conn = key(index as u32);
+        room.feed.watch_events(conn, watched, None, false);
+        assert_eq!(room.read(conn), "");
+    }
+    let follower = key(9);
+    let row = room.store.check(check).unwrap().unwrap();
+    let builds = room.store.builds_of(check).unwrap();
+    room.feed
+        .follow(follower, row, &builds, Telling::Json, None);
+    room.read(follower);
+
+    for _ in 0..=EVENTS_KEPT {
+        room.change(busy);
+    }
+    assert_eq!(room.woken(), [key(4)], "only who wants all of them, once");
+    room.store.set_state(quiet, State::Building, 1).unwrap();
+    room.change(quiet);
+    let mut woken = room.woken();
+    woken.sort();
+    assert_eq!(woken, [key(0), key(1), key(2), follower]);
+    for conn in woken {
+        let told = room.read(conn);
+        assert!(told.contains(r#""state":"building""#), "{conn:?}: {told}");
+        assert!(!told.contains("reset"), "{conn:?}: {told}");
+        assert_eq!(told.matches("\"seq\"").count(), 1, "{conn:?}: {told}");
+    }
+    assert_eq!(room.read(key(3)), "", "of both is of neither");
+    assert!(room.read(key(4)).contains("reset"), "it was awake and slow");
+}
