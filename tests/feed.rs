@@ -1,10 +1,12 @@
-//! Who sleeps for one package or check misses nothing, however much happens elsewhere meanwhile.
+//! Events: who sleeps for one package or check misses nothing, however much happens elsewhere
+//! meanwhile; and what cannot be told of does not happen.
 
-#[path = "common/settings.rs"]
-mod settings;
+#[path = "common/core.rs"]
+mod core;
 
+use crate::core::Inside;
+use crate::core::settings::settings;
 use rusqlite::Connection;
-use settings::settings;
 use zigcheck::api::{Telling, Watched};
 use zigcheck::build::State;
 use zigcheck::config::EVENTS_KEPT;
@@ -118,4 +120,26 @@ fn who_sleeps_for_something_else_has_missed_nothing() {
     }
     assert_eq!(room.read(key(3)), "", "of both is of neither");
     assert!(room.read(key(4)).contains("reset"), "it was awake and slow");
+}
+
+#[test]
+fn a_check_whose_events_cannot_be_written_is_not_taken_in_by_half() {
+    let uri = "file:half?mode=memory&cache=shared";
+    let db = Connection::open(uri).unwrap();
+    let store = Store::on(Connection::open(uri).unwrap()).unwrap();
+    db.execute_batch(
+        "CREATE TRIGGER no_second BEFORE INSERT ON events \
+         WHEN (SELECT count(*) FROM events) = 1 BEGIN SELECT RAISE(ABORT, 'no room'); END",
+    )
+    .unwrap();
+    let mut inside = Inside::open("half", store, 1);
+    // The commit fails, and with it the server ends.
+    let submit = std::panic::AssertUnwindSafe(|| inside.submit("half"));
+    assert!(std::panic::catch_unwind(submit).is_err());
+    drop(inside);
+    for table in ["packages", "checks", "builds", "events"] {
+        let sql = format!("SELECT count(*) FROM {table}");
+        let left = db.query_row(&sql, [], |row| row.get::<_, i64>(0));
+        assert_eq!(left.unwrap(), 0, "{table}");
+    }
 }

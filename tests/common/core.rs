@@ -3,7 +3,7 @@
 #![allow(dead_code)]
 
 #[path = "settings.rs"]
-mod settings;
+pub mod settings;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
