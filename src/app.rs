@@ -394,20 +394,20 @@ fn recover(
         let mut open = Vec::new();
         let mut check = check;
         let mut cut_off = false;
-        for build in store.builds_of(check.id)? {
+        for mut build in store.builds_of(check.id)? {
             if build.state.is_final() {
                 continue;
             }
             let was_running = build.state != State::Queued;
-            let attempt = build.attempt + u32::from(was_running);
             cut_off |= was_running;
             if was_running {
-                store.set_state(build.id, State::Queued, attempt)?;
-                feed.logs.resume(build.id, attempt);
+                (build.state, build.attempt) = (State::Queued, build.attempt + 1);
+                store.set_state(build.id, build.state, build.attempt)?;
+                feed.logs.resume(build.id, build.attempt);
                 // Nobody is awake yet.
-                feed.changed(store, build.id, now.unix_ms, &mut Outbox::default())?;
+                feed.changed(store, &build, now.unix_ms, &mut Outbox::default())?;
             }
-            open.push((build.id, build.zig_version, attempt));
+            open.push((build.id, build.zig_version, build.attempt));
         }
         if cut_off && check.source.is_none() {
             check.attempt += 1;

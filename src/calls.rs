@@ -306,7 +306,7 @@ fn queue_up(app: &mut App, check: i64, at: i64) -> store::Result<Vec<Value>> {
         .map(|row| (row.id, row.zig_version.clone(), row.attempt));
     app.works.add(row, builds.collect());
     for row in &rows {
-        app.feed.changed(&mut app.store, row.id, at, &mut app.out)?;
+        app.feed.changed(&mut app.store, row, at, &mut app.out)?;
     }
     let shown = |row: &BuildRow| {
         debug_assert!(

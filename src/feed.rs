@@ -85,16 +85,15 @@ impl Feed {
         })
     }
 
-    /// A build has come to where its row says it is: that is an event.
+    /// A build has come to where its row, as it was written, says it is: that is an event.
     pub fn changed(
         &mut self,
         store: &mut Store,
-        build: i64,
+        row: &BuildRow,
         at: i64,
         out: &mut Outbox,
     ) -> store::Result<()> {
-        let row = store.build(build)?.expect("it was just written");
-        let change = self.changes.push(store, &row, at)?;
+        let change = self.changes.push(store, row, at)?;
         for wakes in [
             Wakes::AnyChange,
             Wakes::Package(change.package.clone()),

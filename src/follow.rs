@@ -114,18 +114,7 @@ impl Follower {
                 State::Queued => row.created_at,
                 _ => row.finished_at.or(row.started_at).unwrap_or(row.created_at),
             };
-            let change = Change {
-                seq: self.next.saturating_sub(1),
-                build: row.id,
-                check: row.check,
-                package: row.package,
-                zig_version: row.zig_version,
-                state: row.state,
-                build_status: row.build_status,
-                test_status: row.test_status,
-                reason: row.reason,
-                at,
-            };
+            let change = Change::of(&row, self.next.saturating_sub(1), at);
             self.tell(&change, sight)?;
         }
         Ok(())
@@ -161,8 +150,8 @@ impl Follower {
                 )
             }
         };
-        let version = &change.zig_version;
-        let line = format!("{version:<10} {word:<14} {behind:<34} {seconds:>8.1} s\n");
+        let columns = matrix::columns(&change.zig_version, &word, &behind);
+        let line = format!("{columns} {seconds:>8.1} s\n");
         Ok(line + &ended.map(matrix::errors).unwrap_or_default())
     }
 

@@ -70,9 +70,16 @@ fn row(build: &BuildRow) -> String {
         (Some(from), Some(to)) => format!("{:.1} s", (to - from).max(0) as f64 / 1000.0),
         _ => String::new(),
     };
-    let version = &build.zig_version;
-    let line = format!("  {version:<10} {verdict:<14} {behind:<34} {time:>8}");
+    let line = format!(
+        "  {} {time:>8}",
+        columns(&build.zig_version, verdict, &behind)
+    );
     line.trim_end().to_string() + "\n"
+}
+
+/// What stands left of the time, in a matrix as in the lines that lead to it.
+pub fn columns(version: &str, word: &str, behind: &str) -> String {
+    format!("{version:<10} {word:<14} {behind:<34}")
 }
 
 /// The first errors of a build that did not go well, indented; nothing of one that did.

@@ -107,6 +107,24 @@ pub struct Change {
     pub at: i64,
 }
 
+impl Change {
+    /// That row, as the event of that number.
+    pub fn of(row: &BuildRow, seq: u64, at: i64) -> Change {
+        Change {
+            seq,
+            build: row.id,
+            check: row.check,
+            package: row.package.clone(),
+            zig_version: row.zig_version.clone(),
+            state: row.state,
+            build_status: row.build_status,
+            test_status: row.test_status,
+            reason: row.reason,
+            at,
+        }
+    }
+}
+
 /// The end of a build.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finished<'a> {

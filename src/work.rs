@@ -42,8 +42,9 @@ impl Context<'_> {
     }
 
     fn tell(&mut self, build: i64) -> store::Result<()> {
+        let row = self.store.build(build)?.expect("it was just written");
         let at = self.now.unix_ms;
-        self.feed.changed(self.store, build, at, self.out)
+        self.feed.changed(self.store, &row, at, self.out)
     }
 }
 

@@ -38,8 +38,9 @@ impl Room {
     }
 
     fn change(&mut self, build: i64) {
+        let row = self.store.build(build).unwrap().unwrap();
         let (store, out) = (&mut self.store, &mut self.out);
-        self.feed.changed(store, build, 0, out).unwrap();
+        self.feed.changed(store, &row, 0, out).unwrap();
     }
 
     fn woken(&mut self) -> Vec<Key> {

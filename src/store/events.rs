@@ -30,18 +30,7 @@ impl Store {
             db.prepare_cached("DELETE FROM events WHERE seq <= ?1")?
                 .execute([oldest])?;
         }
-        Ok(Change {
-            seq,
-            build: row.id,
-            check: row.check,
-            package: row.package.clone(),
-            zig_version: row.zig_version.clone(),
-            state: row.state,
-            build_status: row.build_status,
-            test_status: row.test_status,
-            reason: row.reason,
-            at,
-        })
+        Ok(Change::of(row, seq, at))
     }
 
     /// The newest events, oldest first, and the number of the next.
