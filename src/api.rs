@@ -117,7 +117,9 @@ pub struct Look {
 struct Asked<'a> {
     part: &'a str,
     query: Query,
-    request: &'a Request,
+    head: &'a Head,
+    /// Empty where there is none, and where it is not here yet.
+    body: &'a [u8],
     settings: &'a Settings,
 }
 
@@ -248,8 +250,8 @@ fn opened(head: &Head, response: Response) -> Response {
 /// What may become of the body of a request with that head. What the head alone is wrong in is
 /// said before the body is sent.
 pub fn admit(head: &Head, settings: &Settings) -> Admission {
-    let route = match find(head) {
-        Ok((route, _)) => route,
+    let (route, part) = match find(head) {
+        Ok(found) => found,
         Err(response) => return Admission::Refuse(opened(head, response)),
     };
     if route.body != Body::Needless && !target::has_body(head) {
@@ -261,14 +263,7 @@ pub fn admit(head: &Head, settings: &Settings) -> Admission {
         Body::Fields | Body::Needless => JSON_LIMIT_BYTES,
     };
     let wrong = match route.body {
-        Body::Tree => {
-            let head = head.clone();
-            let request = Request {
-                head,
-                ..Request::default()
-            };
-            read(&request, settings).err()
-        }
+        Body::Tree => ask(route, &part, head, b"", settings).err(),
         Body::Fields => submit::check_kind(head).err(),
         Body::Needless => None,
     };
@@ -282,17 +277,26 @@ pub fn admit(head: &Head, settings: &Settings) -> Admission {
 /// The call a request makes, or the answer where it makes none: mostly which field is wrong, and
 /// why.
 pub fn read(request: &Request, settings: &Settings) -> Result<Call, Response> {
-    let read = || {
-        let (route, part) = find(&request.head)?;
-        let asked = Asked {
-            part: &part,
-            query: Query::read(&request.head.query),
-            request,
-            settings,
-        };
-        (route.read)(&asked)
-    };
-    read().map_err(|response| opened(&request.head, response))
+    let Request { head, body, .. } = request;
+    let found = find(head);
+    let call = found.and_then(|(route, part)| ask(route, &part, head, body, settings));
+    call.map_err(|response| opened(head, response))
+}
+
+fn ask(
+    route: &Route,
+    part: &str,
+    head: &Head,
+    body: &[u8],
+    settings: &Settings,
+) -> Result<Call, Response> {
+    (route.read)(&Asked {
+        part,
+        query: Query::read(&head.query),
+        head,
+        body,
+        settings,
+    })
 }
 
 /// True for what may name a package: `[A-Za-z0-9._-]{1,100}`, but for the two names that no path
@@ -390,7 +394,7 @@ fn show_check(asked: &Asked) -> Result<Call, Response> {
 
 /// How the client wants to be told of progress, if its `Accept` says so.
 fn telling(asked: &Asked) -> Option<Telling> {
-    let prefers = |kind: &str| target::prefers(&asked.request.head, kind);
+    let prefers = |kind: &str| target::prefers(asked.head, kind);
     match () {
         () if prefers("application/x-ndjson") => Some(Telling::Json),
         () if prefers("text/plain") => Some(Telling::Text),
@@ -407,7 +411,7 @@ fn watched(asked: &Asked) -> Result<Watched, Response> {
 }
 
 fn watch_events(asked: &Asked) -> Result<Call, Response> {
-    let last = asked.request.head.header("last-event-id");
+    let last = asked.head.header("last-event-id");
     // What is no number was no event of ours: the client is told to start over.
     let since = last.map(|last| last.trim().parse().unwrap_or(u64::MAX));
     Ok(Call::WatchEvents {
@@ -441,7 +445,7 @@ fn show_log(asked: &Asked) -> Result<Call, Response> {
 // -- pages for people --
 
 fn look(asked: &Asked) -> Look {
-    let head = &asked.request.head;
+    let head = asked.head;
     let html = target::wants_html(head);
     Look {
         html,

@@ -3,8 +3,6 @@
 use crate::config::{CHUNK_LINE_LIMIT_BYTES, TRAILERS_LIMIT_BYTES};
 use crate::http::{Fault, Framing, fault};
 
-// ---- limits ----
-
 /// One body on its way: knows where it is in its framing and how much more is allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Body {

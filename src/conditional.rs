@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hasher};
 
-use crate::message::{Head, Response};
+use crate::message::{Head, Response, values};
 
 /// Which part of a body is to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,10 +31,7 @@ pub fn etag(body: &[u8]) -> String {
 
 /// Whether the client has that version already, which is then answered with 304.
 pub fn none_match(head: &Head, etag: &str) -> bool {
-    let mut lines = values(head, "if-none-match").peekable();
-    if lines.peek().is_none() {
-        return false;
-    }
+    let mut lines = values(&head.headers, "if-none-match").into_iter();
     lines.any(|line| line.trim() == "*" || tags(line).any(|tag| opaque(tag) == opaque(etag)))
 }
 
@@ -72,14 +69,13 @@ pub fn not_modified(response: Response) -> Response {
 /// A header that is not understood asks for nothing: other units, several ranges, a first byte
 /// behind the last.
 pub fn range(head: &Head, length: u64, etag: &str) -> Part {
-    let mut lines = values(head, "range");
-    let (line, further) = (lines.next(), lines.next());
-    let wanted = match (line, further) {
-        (Some(line), None) if head.method == "GET" => line,
+    let lines = values(&head.headers, "range");
+    let wanted = match lines.as_slice() {
+        [line] if head.method == "GET" => line,
         _ => return Part::Whole,
     };
     // A date is no proof that the bytes before are the same, nor is a weak tag.
-    let mut conditions = values(head, "if-range");
+    let mut conditions = values(&head.headers, "if-range").into_iter();
     if conditions.any(|tag| tag != etag || tag.starts_with("W/")) {
         return Part::Whole;
     }
@@ -119,11 +115,6 @@ fn part(first: &str, last: &str, length: u64) -> Part {
 fn number(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u64::MAX))
-}
-
-fn values<'h>(head: &'h Head, name: &'static str) -> impl Iterator<Item = &'h str> {
-    let named = head.headers.iter().filter(move |(known, _)| known == name);
-    named.map(|(_, value)| value.as_str())
 }
 
 /// The tags of a list, each with its quotes; what is no tag ends the list. A comma may stand

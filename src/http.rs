@@ -1,9 +1,7 @@
 //! The head of one HTTP/1 request, out of bytes: what is asked, and where the body ends.
 
 use crate::config::{HEAD_LIMIT_BYTES, HEADERS_LIMIT_COUNT, TARGET_LIMIT_BYTES};
-use crate::message::Head;
-
-// ---- limits ----
+use crate::message::{Head, values};
 
 /// Why a request cannot be served: the status and the one sentence of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,12 +122,6 @@ fn field(header: &httparse::Header) -> (String, String) {
     let value = String::from_utf8_lossy(header.value);
     let value = value.trim_matches([' ', '\t']);
     (header.name.to_ascii_lowercase(), value.to_string())
-}
-
-/// The values of all headers of that name, which is given in lower case.
-pub fn values<'a>(headers: &'a [(String, String)], name: &str) -> Vec<&'a str> {
-    let named = headers.iter().filter(|(known, _)| known == name);
-    named.map(|(_, value)| value.as_str()).collect()
 }
 
 /// Whether a comma-separated header, in however many lines, names that word.

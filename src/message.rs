@@ -12,6 +12,12 @@ pub struct Head {
     pub headers: Vec<(String, String)>,
 }
 
+/// The values of all headers of that name, which is given in lower case.
+pub fn values<'h>(headers: &'h [(String, String)], name: &str) -> Vec<&'h str> {
+    let named = headers.iter().filter(|(known, _)| known == name);
+    named.map(|(_, value)| value.as_str()).collect()
+}
+
 impl Head {
     /// The value of the first header of that name, which is given in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {

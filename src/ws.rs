@@ -11,8 +11,8 @@ use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
 use crate::buffer::Buffer;
 use crate::config::{BEATS_LIMIT, MESSAGE_LIMIT_BYTES, SOCKET_INPUT_BYTES, UNSENT_LIMIT_BYTES};
-use crate::http::{Fault, Framing, fault, lists, values};
-use crate::message::{Head, Response};
+use crate::http::{Fault, Framing, fault, lists};
+use crate::message::{Head, Response, values};
 
 // ---- the handshake ----
 

@@ -35,8 +35,8 @@ pub fn check_kind(head: &Head) -> Result<(), Response> {
 
 /// A package that is to be known from now on.
 pub fn submit_package(asked: &Asked) -> Result<Call, Response> {
-    check_kind(&asked.request.head)?;
-    let fields: Value = serde_json::from_slice(&asked.request.body)
+    check_kind(asked.head)?;
+    let fields: Value = serde_json::from_slice(asked.body)
         .map_err(|e| bad(&format!("the body is not JSON: {e}")))?;
     let Value::Object(fields) = fields else {
         return Err(bad("the body must be a JSON object"));
