@@ -1,5 +1,9 @@
 //! The request line and who asks: methods, the parts of a path, what a client takes.
 
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
 use crate::config::PREFLIGHT_AGE_S;
 use crate::message::{Head, Response};
 
@@ -28,20 +32,13 @@ pub fn parts(path: &str) -> Option<Vec<String>> {
 }
 
 fn decode(part: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(part.len());
-    let mut rest = part.as_bytes();
-    while let Some((&byte, behind)) = rest.split_first() {
-        rest = behind;
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let (digits, behind) = rest.split_at_checked(2)?;
-        let digit = |byte: u8| char::from(byte).to_digit(16);
-        bytes.push((digit(digits[0])? * 16 + digit(digits[1])?) as u8);
-        rest = behind;
-    }
-    String::from_utf8(bytes).ok()
+    let whole = |behind: &str| {
+        let digits = behind.as_bytes().get(..2);
+        digits.is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit))
+    };
+    let escapes = part.split('%').skip(1).all(whole);
+    let text = percent_decode_str(part).decode_utf8().ok();
+    text.filter(|_| escapes).map(Cow::into_owned)
 }
 
 /// The value of `Allow` where there are routes for these methods: what reads also answers HEAD,
