@@ -69,15 +69,20 @@ pub fn at(sorted: &[f64], percent: usize) -> f64 {
     sorted[(sorted.len() - 1) * percent / 100]
 }
 
+/// A check whose build writes as fast as it can, and that build.
+fn flood(server: &Server) -> (i64, i64) {
+    let check = check(server, "flood");
+    let path = format!("/api/checks/{check}");
+    let started = server.wait_for(&path, |check| check["builds"][0]["state"] == "building");
+    (check, started["builds"][0]["id"].as_i64().expect("an id"))
+}
+
 // -- one that never reads ---------------------------------------------------------------------
 
 fn one_that_never_reads() {
     let (server, _dir) = start("bench-flood", &["--build-timeout", "6"]);
     server.finished(check(&server, "good"));
-    let flooding = check(&server, "flood");
-    let path = format!("/api/checks/{flooding}");
-    let started = server.wait_for(&path, |check| check["builds"][0]["state"] == "building");
-    let build = started["builds"][0]["id"].as_i64().expect("an id");
+    let (flooding, build) = flood(&server);
     let before = resident_kib(&server);
     let stream = connect(address(&server), Ipv4Addr::LOCALHOST, Some(4 << 10));
     let mut never = Wire::over(stream.expect("it listens"));
@@ -101,10 +106,7 @@ fn one_that_never_reads() {
 fn beside_log_readers() {
     let (server, _dir) = start("bench-readers", &["--build-timeout", "14"]);
     server.finished(check(&server, "good"));
-    let flooding = check(&server, "flood");
-    let path = format!("/api/checks/{flooding}");
-    let started = server.wait_for(&path, |check| check["builds"][0]["state"] == "building");
-    let build = started["builds"][0]["id"].as_i64().expect("an id");
+    let (flooding, build) = flood(&server);
     let alone = asked_and_answered(&server, REQUESTS / 2);
     let before = resident_kib(&server);
     let readers = LogReaders::start(address(&server), build);

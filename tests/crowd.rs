@@ -1,26 +1,26 @@
 //! Many clients at once: too many from one address, and more watchers than one turn wakes.
 
+#[path = "common/server.rs"]
+mod server;
 mod toy;
+#[path = "common/wire.rs"]
+mod wire;
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::net::TcpStream;
+use std::time::Duration;
 
-use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 use toy::*;
 use zigcheck::config::{ADDRESS_CONNECTIONS_LIMIT, WAKES_LIMIT};
 use zigcheck::listen::raise_open_files;
 
 /// A connection that comes from that address of the loopback network.
 fn connect_from(server: &Server, from: [u8; 4]) -> TcpStream {
-    let SocketAddr::V4(to) = server.name.parse().unwrap() else {
-        panic!("the server has an IPv4 address")
-    };
-    let fd = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
-    bind(&fd, &SocketAddrV4::new(Ipv4Addr::from(from), 0)).unwrap();
-    connect(&fd, &to).unwrap();
-    let stream = TcpStream::from(fd);
-    let patience = Some(std::time::Duration::from_secs(20));
-    stream.set_read_timeout(patience).unwrap();
+    let to = server.name.parse().unwrap();
+    let stream = wire::connect(to, from.into(), None).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
     stream
 }
 

@@ -3,9 +3,9 @@
 #[path = "common/rows.rs"]
 mod rows;
 
-use rows::{everywhere, in_memory, new};
+use rows::{everywhere, finish, in_memory, new};
 use zigcheck::build::State;
-use zigcheck::store::{Finished, Store};
+use zigcheck::store::Store;
 use zigcheck::verdict::{Reason, Verdict};
 
 /// A build of that package that took so long to come to that verdict.
@@ -14,16 +14,6 @@ fn took(store: &mut Store, package: &str, version: &str, ms: i64, verdict: &Verd
     let build = store.insert_build(check, version, 0).unwrap();
     store.set_started(build, "sha256:a", 1_000).unwrap();
     finish(store, build, verdict, 1_000 + ms);
-}
-
-fn finish(store: &mut Store, build: i64, verdict: &Verdict, at: i64) {
-    let end = Finished {
-        build,
-        verdict,
-        log_bytes: 0,
-        log_truncated: false,
-    };
-    store.finish_build(&end, at).unwrap();
 }
 
 /// What is known of that package under that version.

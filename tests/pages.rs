@@ -3,10 +3,11 @@
 #[path = "common/core.rs"]
 mod core;
 
-use crate::core::{Inside, START, in_memory};
+use crate::core::rows::{self, finish, in_memory};
+use crate::core::{Inside, START};
 use zigcheck::conditional::etag;
 use zigcheck::message::Response;
-use zigcheck::store::{Finished, NewPackage, SourceRow, Store};
+use zigcheck::store::{NewPackage, SourceRow, Store};
 use zigcheck::verdict::{BuildStatus, Reason, TestStatus, Verdict};
 
 const MINUTE: i64 = 60_000;
@@ -38,10 +39,8 @@ fn tests_failed() -> Verdict {
 
 fn new(name: &str, description: Option<&str>) -> NewPackage {
     NewPackage {
-        name: name.to_string(),
-        url: format!("https://github.com/x/{name}"),
         description: description.map(str::to_string),
-        ..NewPackage::default()
+        ..rows::new(name)
     }
 }
 
@@ -66,13 +65,7 @@ fn fetched(store: &mut Store, package: (Option<i64>, &str), at: i64) -> i64 {
 fn built(store: &mut Store, check: i64, version: &str, verdict: &Verdict, at: i64) {
     let build = store.insert_build(check, version, at).unwrap();
     store.set_started(build, "sha256:a", at - 9_000).unwrap();
-    let end = Finished {
-        build,
-        verdict,
-        log_bytes: 0,
-        log_truncated: false,
-    };
-    store.finish_build(&end, at).unwrap();
+    finish(store, build, verdict, at);
 }
 
 /// Packages of all kinds, one of which is being checked again, and an uploaded tree.

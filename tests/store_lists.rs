@@ -5,9 +5,9 @@ mod rows;
 
 use std::collections::BTreeSet;
 
-use rows::{in_memory, new, page, up};
+use rows::{finish, in_memory, new, page, up};
 use zigcheck::build::State;
-use zigcheck::store::{BuildFilter, Finished, PackageFilter, Sort, Store};
+use zigcheck::store::{BuildFilter, PackageFilter, Sort, Store};
 use zigcheck::verdict::{BuildStatus, Reason, Verdict};
 
 /// Every column a list can be sorted by, as the routes name them.
@@ -44,13 +44,7 @@ fn some() -> Store {
             at += 1;
             let build = store.insert_build(check, version, at).unwrap();
             if let Some(verdict) = verdict {
-                let end = Finished {
-                    build,
-                    verdict,
-                    log_bytes: 0,
-                    log_truncated: false,
-                };
-                store.finish_build(&end, at).unwrap();
+                finish(&mut store, build, verdict, at);
             }
         }
     }
@@ -319,13 +313,7 @@ fn no_build_is_on_two_pages_or_on_none() {
         for version in ["1", "2"] {
             let build = store.insert_build(check, version, n as i64 % 2).unwrap();
             if n % 4 != 0 {
-                let end = Finished {
-                    build,
-                    verdict: &verdict,
-                    log_bytes: 0,
-                    log_truncated: false,
-                };
-                store.finish_build(&end, n as i64 % 3).unwrap();
+                finish(&mut store, build, &verdict, n as i64 % 3);
             }
         }
     }

@@ -3,10 +3,11 @@
 #[path = "common/core.rs"]
 mod core;
 
-use crate::core::{Inside, START, in_memory};
+use crate::core::rows::{finish, in_memory};
+use crate::core::{Inside, START};
 use serde_json::{Value, json};
 use zigcheck::config::FORECAST_LIMIT;
-use zigcheck::store::{Finished, SourceRow, Store};
+use zigcheck::store::{SourceRow, Store};
 use zigcheck::verdict::{Reason, Verdict};
 
 /// Of each build in that list: its id and these fields.
@@ -250,13 +251,7 @@ fn long_queue(checks: usize) -> Store {
     }
     store.set_started(1, "sha256:a", 0).unwrap();
     let verdict = Verdict::failed(Reason::Timeout, "");
-    let end = Finished {
-        build: 1,
-        verdict: &verdict,
-        log_bytes: 0,
-        log_truncated: false,
-    };
-    store.finish_build(&end, 10_000).unwrap();
+    finish(&mut store, 1, &verdict, 10_000);
     for n in 0..checks {
         let url = format!("https://github.com/x/p{n}");
         let git = Some((url.as_str(), None));

@@ -225,6 +225,11 @@ const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 impl Pair {
+    /// The reactor would come back to it without another event.
+    fn has_work(&self) -> bool {
+        self.client.may_be_heard() || self.client.can_send()
+    }
+
     fn settle(&mut self, now_ms: u64) -> Option<u64> {
         self.hear();
         self.client.write(KEY, &mut self.core, &mut Vec::new());
@@ -299,10 +304,7 @@ fn who_asked_with_head_is_told_of_as_gone() {
         .start_stream(Response::default(), Streamed::default(), DATE);
     pair.client.write(KEY, &mut pair.core, &mut Vec::new());
     pair.client.settle(0);
-    assert!(
-        (pair.client.may_be_heard() || pair.client.can_send()),
-        "nobody would ask it again"
-    );
+    assert!(pair.has_work(), "nobody would ask it again");
     pair.hear();
     assert_eq!(pair.core.told, ["request", "gone"]);
 }
@@ -327,7 +329,7 @@ fn what_was_held_back_is_looked_at_again() {
         pair.client.read(&mut [0; 65_536]);
     }
     pair.settle(0);
-    assert!(!(pair.client.may_be_heard() || pair.client.can_send()));
+    assert!(!pair.has_work());
     let mut sent = Vec::new();
     loop {
         let mut piece = vec![0; 1 << 20];
@@ -338,7 +340,7 @@ fn what_was_held_back_is_looked_at_again() {
         pair.client.source.assume_writable();
         pair.client.write(KEY, &mut pair.core, &mut Vec::new());
         pair.client.settle(0);
-        while pair.client.may_be_heard() || pair.client.can_send() {
+        while pair.has_work() {
             pair.settle(0);
         }
     }

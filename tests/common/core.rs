@@ -2,13 +2,14 @@
 //! tells them to.
 #![allow(dead_code)]
 
+#[path = "rows.rs"]
+pub mod rows;
 #[path = "settings.rs"]
 pub mod settings;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use zigcheck::app::App;
@@ -41,10 +42,6 @@ fn data(name: &str) -> PathBuf {
         std::fs::create_dir_all(data.join(dir)).unwrap();
     }
     data
-}
-
-pub fn in_memory() -> Store {
-    Store::on(Connection::open_in_memory().unwrap()).unwrap()
 }
 
 impl Inside {

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
-use zigcheck::store::{NewPackage, Page, Sort, Store};
+use zigcheck::store::{Finished, NewPackage, Page, Sort, Store};
+use zigcheck::verdict::Verdict;
 
 /// A database that lives as long as the value.
 pub fn in_memory() -> Store {
@@ -61,6 +62,17 @@ pub fn new(name: &str) -> NewPackage {
         url: format!("https://github.com/x/{name}"),
         ..NewPackage::default()
     }
+}
+
+/// That build came to that verdict then, and left no log.
+pub fn finish(store: &mut Store, build: i64, verdict: &Verdict, at: i64) {
+    let end = Finished {
+        build,
+        verdict,
+        log_bytes: 0,
+        log_truncated: false,
+    };
+    store.finish_build(&end, at).unwrap();
 }
 
 pub fn page(page: u64, limit: u64) -> Page {
