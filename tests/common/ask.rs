@@ -48,3 +48,11 @@ pub fn refused(status: u16, request: &Request) -> String {
     assert_eq!(response.status, status, "{value}");
     value["error"].as_str().unwrap().to_string()
 }
+
+/// A head with these headers.
+pub fn with(method: &str, target: &str, headers: &[(&str, &str)]) -> Head {
+    let mut head = request(method, target, b"").head;
+    let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+    head.headers = headers.iter().map(owned).collect();
+    head
+}
