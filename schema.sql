@@ -1,8 +1,10 @@
 -- Everything the server knows. Times are milliseconds since 1970 UTC.
 
--- One row: the name of this data directory, made once; the label of its containers.
+-- One row: the name of this data directory, made once; the label of its containers. While packages
+-- are looked through for builds under a new toolchain: the id of the last one looked at.
 CREATE TABLE IF NOT EXISTS server (
-    id TEXT NOT NULL
+    id          TEXT NOT NULL,
+    sweep_after INTEGER
 ) STRICT;
 
 -- A named Zig source that is checked again and again.
@@ -17,7 +19,24 @@ CREATE TABLE IF NOT EXISTS packages (
     source_type      TEXT NOT NULL DEFAULT 'git',
     created_at       INTEGER NOT NULL,
     last_updated     INTEGER NOT NULL,
-    popularity_score INTEGER NOT NULL DEFAULT 0
+    -- A million for each known package that depends on it, and one for each time it was looked at.
+    popularity_score INTEGER NOT NULL DEFAULT 0,
+    -- When its remote is looked at next; null: never by itself.
+    next_check       INTEGER
+) STRICT;
+
+-- The URLs that the manifests of a package's latest source name: who depends on whom.
+CREATE TABLE IF NOT EXISTS uses (
+    package_id INTEGER NOT NULL REFERENCES packages (id),
+    url        TEXT NOT NULL,
+    PRIMARY KEY (package_id, url)
+) STRICT, WITHOUT ROWID;
+
+-- The images there were when the engine answered last.
+CREATE TABLE IF NOT EXISTS toolchains (
+    zig_version TEXT PRIMARY KEY,
+    image       TEXT NOT NULL,
+    seen_at     INTEGER NOT NULL
 ) STRICT;
 
 -- The latest verdict of a package under one toolchain; it stays until a new one replaces it.
@@ -50,8 +69,22 @@ CREATE TABLE IF NOT EXISTS sources (
     format       TEXT NOT NULL,
     bytes        INTEGER NOT NULL,
     dependencies INTEGER NOT NULL,
-    created_at   INTEGER NOT NULL
+    -- The hash of what its manifests ask for; null where nobody said.
+    manifest     TEXT,
+    created_at   INTEGER NOT NULL,
+    -- When a build last needed it.
+    used_at      INTEGER
 ) STRICT;
+
+-- Fetched dependencies, kept in sources/ under their hash, by what the manifests asked for.
+CREATE TABLE IF NOT EXISTS dependencies (
+    manifest  TEXT NOT NULL,
+    toolchain TEXT NOT NULL,
+    hash      TEXT NOT NULL,
+    bytes     INTEGER NOT NULL,
+    used_at   INTEGER NOT NULL,
+    PRIMARY KEY (manifest, toolchain)
+) STRICT, WITHOUT ROWID;
 
 -- One request to try one source; `source` is null until it has been fetched.
 CREATE TABLE IF NOT EXISTS checks (
@@ -63,6 +96,10 @@ CREATE TABLE IF NOT EXISTS checks (
     source     TEXT REFERENCES sources (hash),
     "commit"   TEXT,
     attempt    INTEGER NOT NULL DEFAULT 1,
+    -- Why it is there: 0 a person asked, 1 an admin, 2 a new toolchain, 3 the daily look.
+    class      INTEGER NOT NULL DEFAULT 0,
+    -- Who asked, or whose package it is: no party gets all slots while others wait.
+    party      TEXT NOT NULL DEFAULT '',
     created_at INTEGER NOT NULL
 ) STRICT;
 
@@ -86,8 +123,40 @@ CREATE TABLE IF NOT EXISTS builds (
     finished_at       INTEGER,
     peak_memory_bytes INTEGER,
     log_bytes         INTEGER NOT NULL DEFAULT 0,
-    log_truncated     INTEGER NOT NULL DEFAULT 0
+    log_truncated     INTEGER NOT NULL DEFAULT 0,
+    -- When the container of this attempt was asked for, and the offset in the log of its first byte.
+    run_at            INTEGER,
+    log_start         INTEGER,
+    -- Source, image, limits and runner: the same key, the same verdict.
+    cache_key         TEXT,
+    -- The build whose verdict this is.
+    cached_from       INTEGER REFERENCES builds (id),
+    -- The running build of the same key that this one waits for.
+    shares            INTEGER REFERENCES builds (id)
 ) STRICT;
+
+-- What waits for a slot. kind: 0 the source of a check, 1 a build, 2 the remote of a package.
+CREATE TABLE IF NOT EXISTS queue (
+    ticket     INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind       INTEGER NOT NULL,
+    id         INTEGER NOT NULL,
+    class      INTEGER NOT NULL,
+    party      TEXT NOT NULL,
+    popularity INTEGER NOT NULL,
+    -- Held back until then; 0: not, or no longer.
+    not_before INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (kind, id)
+) STRICT;
+
+-- Whose turn it is: one row for each class and party with work that may start, with the best of it.
+CREATE TABLE IF NOT EXISTS turns (
+    class      INTEGER NOT NULL,
+    party      TEXT NOT NULL,
+    turn       INTEGER NOT NULL,
+    popularity INTEGER NOT NULL,
+    ticket     INTEGER NOT NULL,
+    PRIMARY KEY (class, party)
+) STRICT, WITHOUT ROWID;
 
 -- What happened to builds, newest last: replayed to watchers that come back. Only the newest are kept.
 CREATE TABLE IF NOT EXISTS events (
@@ -119,3 +188,15 @@ CREATE INDEX IF NOT EXISTS builds_unfinished ON builds (id)
     WHERE state NOT IN ('finished', 'cancelled');
 CREATE INDEX IF NOT EXISTS checks_by_package ON checks (package);
 CREATE INDEX IF NOT EXISTS checks_by_package_id ON checks (package_id);
+CREATE INDEX IF NOT EXISTS builds_by_key ON builds (cache_key, id)
+    WHERE cache_key NOT NULL AND cached_from IS NULL AND build_status IN ('success', 'failed');
+CREATE INDEX IF NOT EXISTS builds_sharing ON builds (shares) WHERE shares NOT NULL;
+CREATE INDEX IF NOT EXISTS builds_cached ON builds (cached_from) WHERE cached_from NOT NULL;
+CREATE INDEX IF NOT EXISTS packages_by_next_check ON packages (next_check) WHERE next_check NOT NULL;
+CREATE INDEX IF NOT EXISTS uses_by_url ON uses (url);
+CREATE INDEX IF NOT EXISTS sources_by_use ON sources (used_at);
+CREATE INDEX IF NOT EXISTS dependencies_by_use ON dependencies (used_at);
+CREATE INDEX IF NOT EXISTS queue_of_party ON queue (class, party, popularity DESC, ticket)
+    WHERE not_before = 0;
+CREATE INDEX IF NOT EXISTS queue_held_back ON queue (not_before) WHERE not_before > 0;
+CREATE INDEX IF NOT EXISTS turns_in_order ON turns (class, turn, popularity DESC, ticket);

@@ -11,7 +11,7 @@ use crate::config::{HELD_LIMIT, Settings};
 use crate::docker::Docker;
 use crate::engine::{Answer, Ask, Engine};
 use crate::errand::Errands;
-use crate::event::{Action, Core, Event, JobId, Now, Pull};
+use crate::event::{Action, Core, Event, JobId, Now, Pull, Standing};
 use crate::feed::Feed;
 use crate::message::{Admission, Head, Request, Response};
 use crate::outbox::Outbox;
@@ -42,6 +42,8 @@ pub struct App {
     pub(crate) out: Outbox,
     pub(crate) started_unix_ms: i64,
     stopping: bool,
+    /// Nothing new is started, and the end comes once nothing runs.
+    draining: bool,
     /// The database failed in the middle of a turn: the turn must not be heard of.
     broken: Option<String>,
 }
@@ -69,6 +71,7 @@ impl App {
             out: Outbox::default(),
             started_unix_ms: now.unix_ms,
             stopping: false,
+            draining: false,
             broken: None,
         };
         app.wake_engine(now);
@@ -264,7 +267,7 @@ impl App {
 
     /// Gives free slots to waiting work, or finds out whether there is an engine to run it.
     fn start_ready(&mut self, now: Now) -> store::Result<()> {
-        if self.stopping || self.works.waiting() == 0 {
+        if self.stopping || self.draining || self.works.waiting() == 0 {
             return Ok(());
         }
         if self.engine.is_ready() {
@@ -332,6 +335,10 @@ impl Core for App {
                 self.stop(now);
                 Ok(())
             }
+            Event::Drain => {
+                self.draining = true;
+                Ok(())
+            }
         };
         let done = done.and_then(|()| self.start_ready(now));
         if let Err(error) = done {
@@ -378,7 +385,15 @@ impl Core for App {
     }
 
     fn stopped(&self) -> bool {
-        self.stopping && self.errands.is_empty()
+        let idle = self.draining && self.running() == 0;
+        (self.stopping || idle) && self.errands.is_empty()
+    }
+
+    fn standing(&self) -> Standing {
+        Standing {
+            running: self.running(),
+            waiting: self.waiting(),
+        }
     }
 }
 

@@ -60,6 +60,8 @@ pub enum Event<'a> {
     Time,
     /// Asked to stop: finish nothing new, let go.
     Stop,
+    /// Asked to run dry: start nothing new, and end once nothing runs.
+    Drain,
 }
 
 /// What the app wants done. Nothing is done before the turn is committed.
@@ -150,6 +152,16 @@ pub trait Core {
     fn pull(&mut self, conn: Key, room: usize, out: &mut Vec<u8>) -> Pull;
     /// Everything was let go of: the program may end.
     fn stopped(&self) -> bool;
+    /// How much runs and how much waits, for who looks after the service.
+    fn standing(&self) -> Standing;
+}
+
+/// Work in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// Slots in use.
+    pub running: usize,
+    pub waiting: usize,
 }
 
 /// Tells the core what happened and keeps what it asks for until the turn is committed.

@@ -6,6 +6,7 @@
 mod durations;
 mod events;
 mod latest;
+mod upgrade;
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -87,6 +88,7 @@ impl Store {
         db.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
         )?;
+        upgrade::add_columns(&db)?;
         db.execute_batch(include_str!("../schema.sql"))?;
         db.execute(
             "INSERT INTO server (id) SELECT lower(hex(randomblob(8))) \

@@ -73,3 +73,25 @@ fn every_word_of_the_closed_lists_can_be_kept() {
         assert_eq!(store.build(build).unwrap().unwrap().reason, Some(*reason));
     }
 }
+
+/// What version 0.1.0 kept, as far as it lacks columns today.
+const EARLIER: &str = "
+    CREATE TABLE server (id TEXT NOT NULL) STRICT;
+    INSERT INTO server VALUES ('0123456789abcdef');
+    CREATE TABLE builds (id INTEGER PRIMARY KEY AUTOINCREMENT, check_id INTEGER NOT NULL,
+        zig_version TEXT NOT NULL, toolchain TEXT, state TEXT NOT NULL DEFAULT 'queued',
+        build_status TEXT NOT NULL DEFAULT 'pending', finished_at INTEGER) STRICT;
+    INSERT INTO builds (check_id, zig_version) VALUES (1, '0.16.0');";
+
+#[test]
+fn a_database_of_an_earlier_version_goes_on() {
+    let place = Place::on_disk("earlier");
+    let db = rusqlite::Connection::open(place.path()).unwrap();
+    db.execute_batch(EARLIER).unwrap();
+    for _ in 0..2 {
+        assert_eq!(place.open().data_id(), "0123456789abcdef");
+    }
+    let sql = "SELECT zig_version FROM builds WHERE shares IS NULL AND cache_key IS NULL";
+    let version: String = db.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(version, "0.16.0");
+}

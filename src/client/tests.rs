@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 
 use super::*;
 use crate::config::BEATS_LIMIT;
-use crate::event::{Action, Now};
+use crate::event::{Action, Now, Standing};
 use crate::message::{Admission, Head};
 
 const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -54,6 +54,11 @@ impl Core for Mute {
         out.extend_from_slice(&piece[..piece.len().min(room)]);
         Pull::More
     }
+
+    fn standing(&self) -> Standing {
+        Standing::default()
+    }
+
     fn stopped(&self) -> bool {
         false
     }

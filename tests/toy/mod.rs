@@ -329,6 +329,7 @@ impl Core for Toy {
                 self.look_at(job);
             }
             Event::Time => self.tick(now),
+            Event::Drain => self.stopped = true,
             Event::Stop => {
                 self.stops += 1;
                 self.stopped = self.stops > self.stops_ignored;
@@ -382,6 +383,10 @@ impl Core for Toy {
             return Pull::End;
         }
         if give > 0 { Pull::More } else { Pull::Idle }
+    }
+
+    fn standing(&self) -> Standing {
+        Standing::default()
     }
 
     fn stopped(&self) -> bool {
