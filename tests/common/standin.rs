@@ -1,8 +1,11 @@
 //! A stand-in for the docker command, of its own for each test, and a server that uses it.
 #![allow(dead_code)]
 
-use std::os::unix::fs::PermissionsExt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::server::{Server, archive, scratch};
 
@@ -11,21 +14,60 @@ pub fn standin(name: &str) -> (PathBuf, String) {
     let dir = scratch(&format!("{name}-standin"));
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(dir.join("state")).expect("a directory");
-    let script = dir.join("docker");
-    let state = dir.join("state");
-    let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/standin/docker");
-    let text = std::fs::read_to_string(real).expect("the stand-in");
-    let text = text.replacen('\n', &format!("\nSTANDIN={}\n", state.display()), 1);
-    write_program(&script, &text);
-    (dir, script.display().to_string())
+    let docker = dir.join("docker");
+    std::os::unix::fs::symlink(program(), &docker).expect("its place");
+    // Its containers outlive its clients and servers, as they should, but not this test.
+    let owner = std::process::id().to_string();
+    std::fs::write(dir.join("state.owner"), owner).expect("a file");
+    (dir, docker.display().to_string())
 }
 
-/// Written beside and moved there: a program that is open for writing cannot be run.
-pub fn write_program(path: &Path, text: &str) {
-    let new = path.with_extension("new");
-    std::fs::write(&new, text).expect("a file");
-    std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o755)).expect("its owner");
-    std::fs::rename(&new, path).expect("its place");
+/// The stand-in itself: its state is in $STANDIN, or else `state` beside the name it is run by.
+pub fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(compiled)
+}
+
+/// Compiled once for each of its texts: a script would take more processor time than the server.
+fn compiled() -> PathBuf {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/standin");
+    let mut hash = DefaultHasher::new();
+    let mut files: Vec<_> = std::fs::read_dir(&sources)
+        .expect("the stand-in")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    files.sort();
+    for file in files {
+        std::fs::read(file).expect("a file").hash(&mut hash);
+    }
+    let done = scratch(&format!("docker-{:x}", hash.finish()));
+    // Where the system has what it takes: then it runs in any container, too.
+    for linked in ["+crt-static", "-crt-static"] {
+        if done.exists() {
+            break;
+        }
+        // Made beside it and moved there: tests side by side may make the same one.
+        let part = done.with_extension(std::process::id().to_string());
+        let mut rustc = Command::new("rustc");
+        rustc
+            .args([
+                "--edition",
+                "2024",
+                "-O",
+                "-C",
+                "strip=symbols",
+                "-A",
+                "warnings",
+            ])
+            .args(["-C", &format!("target-feature={linked}"), "-o"])
+            .args([&part, &sources.join("docker.rs")])
+            .current_dir(env!("CARGO_MANIFEST_DIR"));
+        if rustc.status().expect("cargo has its rustc").success() {
+            std::fs::rename(&part, &done).expect("its place");
+        }
+    }
+    assert!(done.exists(), "the stand-in cannot be compiled");
+    done
 }
 
 /// A server of one toolchain, unless the flags name others, and its stand-in's directory.
@@ -41,9 +83,13 @@ pub fn let_go(dir: &Path) {
     std::fs::write(dir.join("state.go"), "").expect("a file");
 }
 
-/// A tree for packages of which the name alone counts.
+/// A tree for packages of which the name alone counts, and no other's: what was built once need
+/// not be built again.
 pub fn tree() -> PathBuf {
-    archive("standin-tree", &[("build.zig", "")])
+    static TREES: AtomicU32 = AtomicU32::new(0);
+    let number = TREES.fetch_add(1, Ordering::Relaxed);
+    let name = format!("standin-tree-{number}");
+    archive(&name, &[("build.zig", &format!("// {name}\n"))])
 }
 
 /// A new check of a package that behaves as its name says.

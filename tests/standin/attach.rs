@@ -1,0 +1,164 @@
+//! Clients of a container: `run` once it is started, and `logs`.
+
+use std::fs::{self, File};
+use std::io::{self, PipeReader, Read, Write};
+use std::mem::ManuallyDrop;
+use std::path::Path;
+use std::process::{ChildStdin, Command};
+
+use crate::sys::{Watch, close_outputs, output};
+use crate::{Place, REFUSED, State, exit_of, no_such, refuse, state};
+
+/// A line is passed on when it is whole, or so long.
+const PART_BYTES: usize = 16 << 10;
+
+/// How showing a container came to its end.
+enum End {
+    /// The container has ended and everything was shown.
+    Container,
+    /// The engine went away.
+    Engine,
+    /// Our own output was closed.
+    Output,
+}
+
+/// Shows both streams of a container and gives it its input; its exit code is the client's.
+pub fn show(place: &Place, container: &Path, stdin: ChildStdin, begun: Vec<u8>) -> i32 {
+    std::thread::spawn(move || feed(stdin, &begun));
+    match follow(place, container, false) {
+        Ok(End::Container) => {
+            if container.join("held").exists() {
+                // Somebody holds our pipes and is no child of the container's client.
+                let _ = Command::new("sleep").arg("60").spawn();
+            }
+            exit_of(container).0
+        }
+        Ok(End::Engine) => refuse(REFUSED, "error waiting for container: unexpected EOF"),
+        Ok(End::Output) => 1,
+        Err(error) => refuse(REFUSED, &format!("docker: {error}")),
+    }
+}
+
+fn feed(mut to: ChildStdin, begun: &[u8]) {
+    if to.write_all(begun).is_ok() {
+        let _ = io::copy(&mut io::stdin().lock(), &mut to);
+    }
+}
+
+pub fn logs(place: &Place, name: &str, following: bool) -> i32 {
+    let container = place.container(name);
+    let Some(is) = state(&container) else {
+        return no_such(name);
+    };
+    let driver = fs::read_to_string(container.join("driver")).unwrap_or_default();
+    if driver == "none" {
+        let why = "configured logging driver does not support reading";
+        return refuse(1, &format!("Error response from daemon: {why}"));
+    }
+    let shown = match (following, is) {
+        (true, State::Running) => follow(place, &container, true),
+        _ => all(&container),
+    };
+    match shown {
+        Ok(End::Container) => 0,
+        Ok(End::Engine) => refuse(1, "error from daemon in stream: unexpected EOF"),
+        Ok(End::Output) => 1,
+        Err(error) => refuse(1, &error.to_string()),
+    }
+}
+
+/// All there is now.
+fn all(container: &Path) -> io::Result<End> {
+    let mut streams = streams(container, false)?;
+    Ok(
+        match streams.iter_mut().any(|stream| stream.pass().is_err()) {
+            true => End::Output,
+            false => End::Container,
+        },
+    )
+}
+
+/// What there is and what comes, until the container ends. By lines, what stands behind the end of
+/// the last one is lost, as with a real engine.
+fn follow(place: &Place, container: &Path, by_lines: bool) -> io::Result<End> {
+    let mut watch = Watch::new();
+    watch.contents(container);
+    watch.names(place.beside("down").parent().expect("a directory"));
+    let mut streams = streams(container, by_lines)?;
+    let end = the_end(container)?;
+    let closed = container.join("closed");
+    let (mut open, mut over) = (true, false);
+    loop {
+        if open && streams.iter_mut().any(|stream| stream.pass().is_err()) {
+            return Ok(End::Output);
+        }
+        if over {
+            return Ok(End::Container);
+        }
+        if place.is_down() {
+            return Ok(End::Engine);
+        }
+        if open && !by_lines && closed.exists() {
+            close_outputs();
+            open = false;
+        }
+        over = watch.wait(&end);
+    }
+}
+
+/// A pipe that ends when the container does: whoever gets its lock knows that it has.
+fn the_end(container: &Path) -> io::Result<PipeReader> {
+    let (read, write) = io::pipe()?;
+    let lock = File::open(container.join("lock"))?;
+    std::thread::spawn(move || {
+        let _ = lock.lock_shared();
+        drop(write);
+    });
+    Ok(read)
+}
+
+fn streams(container: &Path, by_lines: bool) -> io::Result<[Stream; 2]> {
+    let stream = |name: &str, fd: i32| -> io::Result<Stream> {
+        Ok(Stream {
+            from: File::open(container.join(name))?,
+            to: output(fd),
+            by_lines,
+            held: Vec::new(),
+        })
+    };
+    Ok([stream("stdout", 1)?, stream("stderr", 2)?])
+}
+
+/// One stream of a container, on its way to the client's own.
+struct Stream {
+    from: File,
+    to: ManuallyDrop<File>,
+    by_lines: bool,
+    /// Read, and not passed on yet.
+    held: Vec<u8>,
+}
+
+impl Stream {
+    fn pass(&mut self) -> io::Result<()> {
+        let mut piece = vec![0; 64 << 10];
+        loop {
+            let count = self.from.read(&mut piece)?;
+            if count == 0 {
+                return Ok(());
+            }
+            if !self.by_lines {
+                self.to.write_all(&piece[..count])?;
+                continue;
+            }
+            self.held.extend(&piece[..count]);
+            let end = self
+                .held
+                .iter()
+                .rposition(|byte| *byte == b'\n')
+                .map_or(0, |at| at + 1);
+            let parts = (self.held.len() - end) / PART_BYTES * PART_BYTES;
+            let whole: Vec<u8> = self.held.drain(..end + parts).collect();
+            self.to.write_all(&whole)?;
+        }
+    }
+}
