@@ -1,17 +1,16 @@
 //! System calls that the standard library does not have.
 
-use std::ffi::CString;
 use std::fs::{self, File};
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 mod libc {
-    use std::ffi::{c_char, c_int, c_uint, c_ulong};
+    use std::ffi::{c_int, c_uint, c_ulong};
 
     #[repr(C)]
     pub struct PollFd {
@@ -26,18 +25,12 @@ mod libc {
         pub fn close(fd: c_int) -> c_int;
         pub fn fcntl(fd: c_int, command: c_int, flags: c_int) -> c_int;
         pub fn alarm(seconds: c_uint) -> c_uint;
-        pub fn inotify_init1(flags: c_int) -> c_int;
-        pub fn inotify_add_watch(fd: c_int, path: *const c_char, mask: u32) -> c_int;
         pub fn poll(fds: *mut PollFd, count: c_ulong, timeout_ms: c_int) -> c_int;
     }
 
     pub const SIGKILL: c_int = 9;
     pub const F_SETFD: c_int = 2;
     pub const POLLIN: i16 = 1;
-    pub const IN_NONBLOCK_CLOEXEC: c_int = 0o2004000;
-    pub const IN_MODIFY: u32 = 0x2;
-    pub const IN_MOVED_TO: u32 = 0x80;
-    pub const IN_CREATE: u32 = 0x100;
 }
 
 /// Whether that open file is the one of that name.
@@ -90,59 +83,14 @@ pub fn close_outputs() {
     }
 }
 
-/// Wakes when a file of some directories changes.
-pub struct Watch {
-    /// None where the system has no more of them: then it wakes often.
-    inotify: Option<File>,
-}
-
-impl Watch {
-    pub fn new() -> Watch {
-        // SAFETY: the descriptor is new, and nobody else's.
-        let inotify = unsafe {
-            let fd = libc::inotify_init1(libc::IN_NONBLOCK_CLOEXEC);
-            (fd >= 0).then(|| File::from(OwnedFd::from_raw_fd(fd)))
-        };
-        Watch { inotify }
-    }
-
-    /// Files that are written or appear.
-    pub fn contents(&self, directory: &Path) {
-        self.add(
-            directory,
-            libc::IN_MODIFY | libc::IN_MOVED_TO | libc::IN_CREATE,
-        );
-    }
-
-    /// Files that appear.
-    pub fn names(&self, directory: &Path) {
-        self.add(directory, libc::IN_MOVED_TO | libc::IN_CREATE);
-    }
-
-    fn add(&self, directory: &Path, mask: u32) {
-        let path = CString::new(directory.as_os_str().as_bytes()).expect("a path");
-        if let Some(inotify) = &self.inotify {
-            // SAFETY: the path is a string of C, and outlives the call.
-            unsafe { libc::inotify_add_watch(inotify.as_raw_fd(), path.as_ptr(), mask) };
-        }
-    }
-
-    /// Until something changed, or the pipe ends: true.
-    pub fn wait(&mut self, pipe: &impl AsRawFd) -> bool {
-        let poll = |fd: i32| libc::PollFd {
-            fd,
-            events: libc::POLLIN,
-            revents: 0,
-        };
-        let inotify = self.inotify.as_ref().map_or(-1, |file| file.as_raw_fd());
-        let mut both = [poll(pipe.as_raw_fd()), poll(inotify)];
-        let timeout_ms = if inotify < 0 { 5 } else { 1_000 };
-        // SAFETY: two entries, as it is told.
-        unsafe { libc::poll(both.as_mut_ptr(), 2, timeout_ms) };
-        if let Some(inotify) = &mut self.inotify {
-            let mut events = [0; 4096];
-            while std::io::Read::read(inotify, &mut events).is_ok_and(|count| count > 0) {}
-        }
-        both[0].revents != 0
-    }
+/// Until the pipe ends: true; or so long.
+pub fn wait_for_end(pipe: &impl AsRawFd, timeout: Duration) -> bool {
+    let mut one = libc::PollFd {
+        fd: pipe.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // SAFETY: one entry, as it is told.
+    unsafe { libc::poll(&mut one, 1, timeout.as_millis() as i32) };
+    one.revents != 0
 }
