@@ -22,17 +22,20 @@ CREATE TABLE IF NOT EXISTS packages (
     -- A million for each known package that depends on it, and one for each time it was looked at.
     popularity_score INTEGER NOT NULL DEFAULT 0,
     -- When its remote is looked at next; null: never by itself.
-    next_check       INTEGER
+    next_check       INTEGER,
+    -- The URL in the one form that all URLs of the same repository have in common.
+    repository       TEXT
 ) STRICT;
 
--- The URLs that the manifests of a package's latest source name: who depends on whom.
+-- The repositories that the manifests of a package's latest source name, each by its URL in that
+-- form: who depends on whom.
 CREATE TABLE IF NOT EXISTS uses (
     package_id INTEGER NOT NULL REFERENCES packages (id),
     url        TEXT NOT NULL,
     PRIMARY KEY (package_id, url)
 ) STRICT, WITHOUT ROWID;
 
--- The images there were when the engine answered last.
+-- The images there were when the engine answered last, each with when it was first seen.
 CREATE TABLE IF NOT EXISTS toolchains (
     zig_version TEXT PRIMARY KEY,
     image       TEXT NOT NULL,
@@ -193,6 +196,7 @@ CREATE INDEX IF NOT EXISTS builds_by_key ON builds (cache_key, id)
 CREATE INDEX IF NOT EXISTS builds_sharing ON builds (shares) WHERE shares NOT NULL;
 CREATE INDEX IF NOT EXISTS builds_cached ON builds (cached_from) WHERE cached_from NOT NULL;
 CREATE INDEX IF NOT EXISTS packages_by_next_check ON packages (next_check) WHERE next_check NOT NULL;
+CREATE INDEX IF NOT EXISTS packages_by_repository ON packages (repository);
 CREATE INDEX IF NOT EXISTS uses_by_url ON uses (url);
 CREATE INDEX IF NOT EXISTS sources_by_use ON sources (used_at);
 CREATE INDEX IF NOT EXISTS dependencies_by_use ON dependencies (used_at);

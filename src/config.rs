@@ -227,6 +227,24 @@ pub const RECORD_LIMIT_BYTES: usize = 64 << 10;
 /// Longest `error_log` kept.
 pub const ERROR_LOG_LIMIT_BYTES: usize = 16 << 10;
 
+// -- packages --------------------------------------------------------------------------------------
+
+/// A package's remote is looked at once a day.
+pub const RECHECK_EVERY_MS: i64 = 24 * 3_600_000;
+/// And not so soon after the last look: each has its own time of the day, wherever that lies.
+pub const RECHECK_PAUSE_MS: i64 = RECHECK_EVERY_MS / 2;
+/// Packages looked through in one turn for builds under a new toolchain: two milliseconds or so,
+/// with a hundred thousand builds behind them.
+pub const SWEEP_LIMIT: usize = 16;
+/// Repositories a package may use, as far as others' popularity goes; large real ones name twenty.
+pub const USES_LIMIT: usize = 256;
+/// A longer URL of a dependency leads to no package: none can be submitted.
+pub const DEPENDENCY_URL_LIMIT_BYTES: usize = 2_000;
+/// Packages whose views are counted until something is written: some 32 KiB.
+pub const VIEWS_LIMIT: usize = 1_024;
+/// Of these are written with one commit: some 100 us of it.
+pub const VIEWS_WRITTEN_LIMIT: usize = 64;
+
 // -- what people see -------------------------------------------------------------------------------
 
 /// Lines of the first errors shown under a verdict.

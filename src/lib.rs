@@ -37,9 +37,12 @@ pub mod logs; // all logs, and who reads them
 pub mod matrix; // the matrix of a check, as text
 pub mod outbox; // the actions of a turn
 pub mod page; // JSON from rows
+pub mod popularity; // who uses it, who looks at it
 pub mod printable; // text fit for a terminal
 pub mod query; // names and values behind the ?
 pub mod queue; // which work may start next
+pub mod recheck; // when to look again, and what to build then
+pub mod repository; // which repository a URL means
 pub mod rows; // rows as structs
 pub mod sheet; // a page as a value: text or HTML
 pub mod source; // one source on its way to disk

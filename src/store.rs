@@ -6,6 +6,8 @@
 mod durations;
 mod events;
 mod latest;
+mod popularity;
+mod recheck;
 mod upgrade;
 
 use std::os::unix::fs::MetadataExt;
@@ -22,6 +24,8 @@ pub use crate::rows::{
 use crate::rows::{build_row, check_row, maybe_word, package_row, word};
 use crate::verdict::{BuildStatus, Reason, TestStatus};
 pub use latest::{CheckLine, NewestBuild};
+pub use popularity::popularity_statements;
+pub use recheck::{Known, Swept, recheck_reads};
 
 /// What went wrong with the database, in words.
 pub type Result<T> = std::result::Result<T, rusqlite::Error>;
@@ -121,6 +125,11 @@ impl Store {
         there && answers.is_ok()
     }
 
+    /// The turn has written something.
+    pub fn is_writing(&self) -> bool {
+        self.writing
+    }
+
     /// Writes the turn to the disk. Nothing to do where nothing was written.
     pub fn commit(&mut self) -> Result<()> {
         if self.writing {
@@ -168,7 +177,7 @@ impl Store {
         let db = self.write()?;
         let sql = "INSERT INTO packages (name, url, ref, description, author, license, \
             created_at, last_updated) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)";
-        db.prepare_cached(sql)?.insert(params![
+        let id = db.prepare_cached(sql)?.insert(params![
             new.name,
             new.url,
             new.reference,
@@ -176,7 +185,9 @@ impl Store {
             new.author,
             new.license,
             at
-        ])
+        ])?;
+        self.begin_package(id, &new.url, at)?;
+        Ok(id)
     }
 
     pub fn package(&self, name: &str) -> Result<Option<PackageRow>> {

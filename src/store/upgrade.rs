@@ -5,9 +5,10 @@ use rusqlite::Connection;
 use super::Result;
 
 /// Columns that came later, with their definitions as in `schema.sql`.
-const COLUMNS: [(&str, &str, &str); 11] = [
+const COLUMNS: [(&str, &str, &str); 12] = [
     ("server", "sweep_after", "INTEGER"),
     ("packages", "next_check", "INTEGER"),
+    ("packages", "repository", "TEXT"),
     ("sources", "manifest", "TEXT"),
     ("sources", "used_at", "INTEGER"),
     ("checks", "class", "INTEGER NOT NULL DEFAULT 0"),
