@@ -7,7 +7,7 @@ use crate::api::{self, Call};
 use crate::build::State;
 use crate::calls::{self, open_to_all};
 use crate::conditional;
-use crate::config::{HELD_LIMIT, Settings};
+use crate::config::{HELD_LIMIT, Settings, VIEWS_WRITTEN_LIMIT};
 use crate::docker::Docker;
 use crate::engine::{Answer, Ask, Engine};
 use crate::errand::Errands;
@@ -15,6 +15,7 @@ use crate::event::{Action, Core, Event, JobId, Now, Pull, Standing};
 use crate::feed::Feed;
 use crate::message::{Admission, Head, Request, Response};
 use crate::outbox::Outbox;
+use crate::popularity::{self, Views};
 use crate::slab::Key;
 use crate::source;
 use crate::store::{self, Store};
@@ -38,6 +39,7 @@ pub struct App {
     pub(crate) works: Works,
     uploads: Uploads,
     pub(crate) feed: Feed,
+    pub(crate) views: Views,
     held: Vec<(Key, Held)>,
     pub(crate) out: Outbox,
     pub(crate) started_unix_ms: i64,
@@ -53,6 +55,8 @@ impl App {
     /// directory and its `logs` and `sources` must exist.
     pub fn open(settings: Settings, mut store: Store, now: Now) -> Result<App, String> {
         let docker = Docker::new(&settings, store.data_id());
+        let begun = store.begin_packages(now.unix_ms);
+        begun.map_err(|e| e.to_string())?;
         let mut feed = Feed::new(&settings, &store).map_err(|e| e.to_string())?;
         let works = recover(&settings, &mut store, &mut feed, now).map_err(|e| e.to_string())?;
         let known = store.source_names().map_err(|e| e.to_string())?;
@@ -61,6 +65,7 @@ impl App {
         let mut app = App {
             uploads: Uploads::new(&settings),
             feed,
+            views: Views::default(),
             settings,
             store,
             docker,
@@ -136,6 +141,9 @@ impl App {
             }
             call => {
                 let response = calls::read(self, &call, now);
+                if response.status == 200 && popularity::is_view(&request.head) {
+                    calls::seen(self, &call);
+                }
                 let response = conditional::answer(&request.head, response);
                 self.out.respond(conn, response);
             }
@@ -279,6 +287,15 @@ impl App {
         Ok(())
     }
 
+    /// What was looked at goes to the disk with what goes there anyway.
+    fn write_views(&mut self) -> store::Result<()> {
+        if !self.store.is_writing() {
+            return Ok(());
+        }
+        let views = self.views.take(VIEWS_WRITTEN_LIMIT);
+        self.store.add_views(&views)
+    }
+
     /// Containers under way are removed; their rows say that they are to be built again.
     fn stop(&mut self, now: Now) {
         let containers = self.works.containers();
@@ -353,7 +370,10 @@ impl Core for App {
     fn commit(&mut self, _now: Now) -> Result<(), String> {
         match &self.broken {
             Some(error) => Err(error.clone()),
-            None => self.store.commit().map_err(|e| e.to_string()),
+            None => {
+                let written = self.write_views().and_then(|()| self.store.commit());
+                written.map_err(|e| e.to_string())
+            }
         }
     }
 

@@ -73,6 +73,17 @@ pub fn read(app: &App, call: &Call, now: Now) -> Response {
     })
 }
 
+/// Somebody has seen what that call shows: a look at a package counts for it.
+pub fn seen(app: &mut App, call: &Call) {
+    let (Call::ShowPackage { name } | Call::ShowPackagePage { name, .. }) = call else {
+        return;
+    };
+    // The page was read a moment ago; a count is not worth an answer.
+    if let Ok(Some(package)) = app.store.package_id(name) {
+        app.views.seen(package);
+    }
+}
+
 fn noun(call: &Call) -> &'static str {
     match call {
         Call::ShowPackage { .. } => "package",

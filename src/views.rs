@@ -6,6 +6,7 @@ use crate::config::{
     SHOWN_WORDS_LIMIT_CHARS,
 };
 use crate::matrix;
+use crate::popularity;
 use crate::sheet::{Block, Sheet};
 use crate::store::{BuildRow, CheckLine, NewestBuild, PackageRow, Page, ResultRow};
 use crate::table::{Align, Cell, Table, Tone};
@@ -274,6 +275,12 @@ fn facts(row: &PackageRow) -> Table {
             table.push(vec![dim(name), fact], Vec::new());
         }
     }
+    let users = match popularity::users(row.popularity_score) {
+        0 => return table,
+        1 => "1 package".to_string(),
+        users => format!("{users} packages"),
+    };
+    table.push(vec![dim("used by"), Cell::new(&users)], Vec::new());
     table
 }
 

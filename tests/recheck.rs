@@ -6,7 +6,7 @@ mod core;
 mod seed;
 
 use crate::core::rows::{Place, finish, in_memory, new};
-use crate::core::START;
+use crate::core::{Inside, START};
 use seed::Seed;
 use std::collections::{BTreeMap, BTreeSet};
 use zigcheck::build::State;
@@ -758,6 +758,46 @@ fn who_asks_whether_anything_is_new_does_not_look() {
     assert!(is_view(&head("GET", &[("accept", "*/*")])));
     assert!(!is_view(&head("HEAD", &[])));
     assert!(!is_view(&head("GET", &[("if-none-match", "\"x\"")])));
+}
+
+#[test]
+fn looks_at_packages_are_written_with_what_is_written_anyway() {
+    let place = Place::on_disk("views");
+    let mut store = place.open();
+    let package = store.insert_package(&new("a"), 0).unwrap();
+    store.insert_package(&new("b"), 0).unwrap();
+    store.commit().unwrap();
+    let mut inside = Inside::open("views", store, 1);
+    let other = place.open();
+    let score = || other.known(package).unwrap().unwrap().popularity_score;
+    for target in [
+        "/packages/a",
+        "/api/packages/a",
+        "/api/packages",
+        "/",
+        "/packages/c",
+    ] {
+        inside.curl(target);
+    }
+    inside.request("HEAD", "/api/packages/a", &[], b"");
+    inside.request("GET", "/api/packages/a", &[("if-none-match", "\"x\"")], b"");
+    assert_eq!(score(), 0, "nothing was written");
+    assert!(!inside.curl("/packages/a").contains("used by"));
+    inside.submit("c");
+    assert_eq!(score(), 3);
+    let mut other = place.open();
+    let c = other.package_id("c").unwrap().unwrap();
+    other.set_uses(c, &[new("a").url]).unwrap();
+    other.commit().unwrap();
+    assert!(
+        inside
+            .curl("/packages/a")
+            .contains("\nused by  1 package\n")
+    );
+    assert_eq!(
+        inside.json("/api/packages/a")["popularity_score"],
+        USE_SCORE + 3
+    );
 }
 
 // -- the database ----------------------------------------------------------------------------------
