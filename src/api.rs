@@ -1,6 +1,8 @@
 //! Routes as a table; a request becomes a call, or the answer that says what is wrong with it.
 
+mod admin;
 mod submit;
+mod watch;
 
 use crate::build::State;
 use crate::config::{JSON_LIMIT_BYTES, SOURCE_LIMIT_BYTES, Settings};
@@ -85,6 +87,25 @@ pub enum Call {
         id: i64,
         from: u64,
     },
+    /// An admin: ends a build, whatever it is doing.
+    CancelBuild {
+        id: i64,
+    },
+    /// An admin: a new check of a known package, before those of the server itself.
+    TriggerBuild {
+        package: Known,
+    },
+    /// An admin: looks at the remotes of all packages now, not at their time of day.
+    CheckBuilds,
+    /// An admin: how the server is, in numbers.
+    AdminStatus,
+}
+
+/// Which package an admin means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    Id(i64),
+    Name(String),
 }
 
 /// How progress is told.
@@ -131,6 +152,8 @@ struct Route {
     path: &'static str,
     read: Read,
     body: Body,
+    /// Only who knows the admin's token is answered.
+    admin: bool,
 }
 
 /// What becomes of a body.
@@ -144,7 +167,7 @@ enum Body {
     Tree,
 }
 
-const ROUTES: [Route; 16] = [
+const ROUTES: [Route; 20] = [
     get("/", show_front),
     get("/packages/*", show_package_page),
     get("/api/health", |_| Ok(Call::Health)),
@@ -166,8 +189,27 @@ const ROUTES: [Route; 16] = [
     }),
     get("/api/builds/*/log", show_log),
     get("/api/queue", show_queue),
-    get("/api/events", watch_events),
-    get("/ws", watch_socket),
+    get("/api/events", watch::watch_events),
+    get("/ws", watch::watch_socket),
+    admin(route(
+        "DELETE",
+        "/api/builds/*",
+        |asked| id(asked).map(|id| Call::CancelBuild { id }),
+        Body::Needless,
+    )),
+    admin(route(
+        "POST",
+        "/admin/trigger-build",
+        admin::trigger_build,
+        Body::Fields,
+    )),
+    admin(route(
+        "POST",
+        "/admin/check-builds",
+        |_| Ok(Call::CheckBuilds),
+        Body::Needless,
+    )),
+    admin(get("/admin/status", |_| Ok(Call::AdminStatus))),
 ];
 
 const fn get(path: &'static str, read: Read) -> Route {
@@ -180,6 +222,14 @@ const fn route(method: &'static str, path: &'static str, read: Read, body: Body)
         path,
         read,
         body,
+        admin: false,
+    }
+}
+
+const fn admin(route: Route) -> Route {
+    Route {
+        admin: true,
+        ..route
     }
 }
 
@@ -239,6 +289,16 @@ fn find(head: &Head) -> Result<(&'static Route, String), Response> {
     Err(Response::error(405, &sentence).with("Allow", allow))
 }
 
+/// The same, where the client may have an answer from that route at all: nothing else of the
+/// request is looked at before.
+fn find_open(head: &Head, settings: &Settings) -> Result<(&'static Route, String), Response> {
+    let found = find(head)?;
+    if found.0.admin {
+        admin::check(head, settings)?;
+    }
+    Ok(found)
+}
+
 /// Errors of open reads are as open as what was asked for.
 fn opened(head: &Head, response: Response) -> Response {
     match target::is_open(head) {
@@ -250,7 +310,7 @@ fn opened(head: &Head, response: Response) -> Response {
 /// What may become of the body of a request with that head. What the head alone is wrong in is
 /// said before the body is sent.
 pub fn admit(head: &Head, settings: &Settings) -> Admission {
-    let (route, part) = match find(head) {
+    let (route, part) = match find_open(head, settings) {
         Ok(found) => found,
         Err(response) => return Admission::Refuse(opened(head, response)),
     };
@@ -278,7 +338,7 @@ pub fn admit(head: &Head, settings: &Settings) -> Admission {
 /// why.
 pub fn read(request: &Request, settings: &Settings) -> Result<Call, Response> {
     let Request { head, body, .. } = request;
-    let found = find(head);
+    let found = find_open(head, settings);
     let call = found.and_then(|(route, part)| ask(route, &part, head, body, settings));
     call.map_err(|response| opened(head, response))
 }
@@ -307,12 +367,13 @@ pub fn is_name(name: &str) -> bool {
     fits && name.bytes().all(plain) && !matches!(name, "." | "..")
 }
 
+/// What a name must be that is none.
+const NAME: &str = "must be 1 to 100 of A-Z a-z 0-9 . _ -, and not . or ..";
+
 fn name_checked(name: String) -> Result<String, Response> {
     match is_name(&name) {
         true => Ok(name),
-        false => Err(bad(
-            "name: must be 1 to 100 of A-Z a-z 0-9 . _ -, and not . or ..",
-        )),
+        false => Err(bad(&format!("name: {NAME}"))),
     }
 }
 
@@ -378,7 +439,7 @@ fn rebuild(asked: &Asked) -> Result<Call, Response> {
 
 fn show_check(asked: &Asked) -> Result<Call, Response> {
     let id = id(asked)?;
-    let telling = telling(asked);
+    let telling = watch::telling(asked);
     let follow = asked.query.flag("follow") || telling == Some(Telling::Json);
     Ok(match (follow, telling) {
         (true, telling) => Call::FollowCheck {
@@ -390,49 +451,6 @@ fn show_check(asked: &Asked) -> Result<Call, Response> {
             plain: telling == Some(Telling::Text),
         },
     })
-}
-
-/// How the client wants to be told of progress, if its `Accept` says so.
-fn telling(asked: &Asked) -> Option<Telling> {
-    let prefers = |kind: &str| target::prefers(asked.head, kind);
-    match () {
-        () if prefers("application/x-ndjson") => Some(Telling::Json),
-        () if prefers("text/plain") => Some(Telling::Text),
-        () => None,
-    }
-}
-
-fn watched(asked: &Asked) -> Result<Watched, Response> {
-    let check = asked.query.number("check", 1, i64::MAX as u64)?;
-    Ok(Watched {
-        package: asked.query.owned("package"),
-        check: check.map(|id| id as i64),
-    })
-}
-
-fn watch_events(asked: &Asked) -> Result<Call, Response> {
-    let last = asked.head.header("last-event-id");
-    // What is no number was no event of ours: the client is told to start over.
-    let since = last.map(|last| last.trim().parse().unwrap_or(u64::MAX));
-    Ok(Call::WatchEvents {
-        watched: watched(asked)?,
-        since: since.or(asked.query.number("since", 0, u64::MAX)?),
-        socket: false,
-    })
-}
-
-fn watch_socket(asked: &Asked) -> Result<Call, Response> {
-    match asked.query.number("build", 1, i64::MAX as u64)? {
-        Some(id) => Ok(Call::WatchLog {
-            id: id as i64,
-            from: asked.query.number("from", 0, u64::MAX)?.unwrap_or(0),
-        }),
-        None => Ok(Call::WatchEvents {
-            watched: watched(asked)?,
-            since: asked.query.number("since", 0, u64::MAX)?,
-            socket: true,
-        }),
-    }
 }
 
 fn show_log(asked: &Asked) -> Result<Call, Response> {

@@ -98,6 +98,17 @@ impl App {
         self.broken = Some(why);
     }
 
+    /// Ends a build that is not finished; whether there was anything to end.
+    pub(crate) fn cancel(&mut self, _build: i64, _now: Now) -> store::Result<bool> {
+        // Nothing can be ended yet.
+        Ok(false)
+    }
+
+    /// Nothing new is started any more.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining
+    }
+
     fn context(&mut self, now: Now) -> (&mut Works, Context<'_>) {
         let context = Context {
             store: &mut self.store,
@@ -128,8 +139,13 @@ impl App {
                     self.out.respond(conn, response);
                 }
             }
-            Call::Health | Call::SubmitPackage { .. } | Call::Rebuild { .. } => {
-                self.when_known(conn, Held::Call(call), now)
+            Call::Health
+            | Call::SubmitPackage { .. }
+            | Call::Rebuild { .. }
+            | Call::TriggerBuild { .. } => self.when_known(conn, Held::Call(call), now),
+            Call::CancelBuild { .. } | Call::CheckBuilds | Call::AdminStatus => {
+                let response = calls::admin::answer(self, &call, now);
+                self.out.respond(conn, response);
             }
             call @ (Call::ShowLog { .. }
             | Call::FollowCheck { .. }
@@ -170,6 +186,9 @@ impl App {
                 zig_versions,
             }) => calls::submit_package(self, package, zig_versions, now),
             Held::Call(Call::Rebuild { name }) => calls::rebuild(self, &name, now),
+            Held::Call(Call::TriggerBuild { package }) => {
+                calls::admin::trigger(self, &package, now)
+            }
             Held::Call(_) => calls::health(self, now),
             Held::Tree(tree) => match calls::submit_tree(self, conn, tree, now) {
                 Some(response) => response,

@@ -1,5 +1,6 @@
 //! Calls become answers: what is read from the database, what is written to it.
 
+pub mod admin;
 mod pages;
 mod queue;
 
@@ -64,7 +65,11 @@ pub fn read(app: &App, call: &Call, now: Now) -> Response {
         | Call::FollowCheck { .. }
         | Call::WatchEvents { .. }
         | Call::WatchLog { .. }
-        | Call::ShowLog { .. } => unreachable!("not a call that only reads"),
+        | Call::ShowLog { .. }
+        | Call::CancelBuild { .. }
+        | Call::TriggerBuild { .. }
+        | Call::CheckBuilds
+        | Call::AdminStatus => unreachable!("not a call that only reads"),
     };
     open_to_all(match found {
         Ok(Some(value)) => Response::json(200, &value),
@@ -226,26 +231,41 @@ pub fn submit_package(
 
 /// Adds a check of a package that is known, under all toolchains, of its source as it is now.
 pub fn rebuild(app: &mut App, name: &str, now: Now) -> Response {
-    let package = match app.store.package(name) {
-        Err(error) => return database(error),
-        Ok(None) => return Response::error(404, "there is no such package"),
-        Ok(Some(package)) => package,
-    };
+    let package = app.store.package(name);
+    match check_again(app, package, PERSON, now) {
+        Ok((check, builds)) => accepted(check, builds),
+        Err(response) => response,
+    }
+}
+
+/// The classes of checks that are asked for, as they stand in the database.
+const PERSON: u8 = 0;
+const ADMIN: u8 = 1;
+
+/// Adds a check of that package, if there is one; gives its builds as they are shown.
+fn check_again(
+    app: &mut App,
+    package: store::Result<Option<store::PackageRow>>,
+    class: u8,
+    now: Now,
+) -> Result<(i64, Vec<Value>), Response> {
+    let package = package.map_err(database)?;
+    let package = package.ok_or_else(|| Response::error(404, "there is no such package"))?;
     let zig_versions = app.settings.zig_versions.clone();
     if let Some(response) = refusal(app, &zig_versions) {
-        return response;
+        return Err(response);
     }
     let at = now.unix_ms;
     let written = app.store.all_or_none(|store| {
         let git = Some((package.url.as_str(), package.reference.as_deref()));
-        let check = store.insert_check((Some(package.id), name), git, at)?;
+        let check = store.insert_check((Some(package.id), &package.name), git, at)?;
+        store.set_class(check, class)?;
         insert_builds(store, check, &zig_versions, at)?;
         Ok(check)
     });
-    match written.and_then(|check| Ok((check, take_in(app, check, at)?))) {
-        Err(error) => database(error),
-        Ok((check, builds)) => accepted(check, builds),
-    }
+    let check = written.map_err(database)?;
+    let builds = take_in(app, check, at).map_err(database)?;
+    Ok((check, builds))
 }
 
 fn accepted(check: i64, builds: Vec<Value>) -> Response {

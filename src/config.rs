@@ -1,11 +1,13 @@
 //! Every setting and every limit, with its unit in its name.
 
 mod flags;
+mod token;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use flags::{Asked, help, is_version, parse};
+pub use token::{TOKEN_LIMIT_BYTES, Token};
 
 // -- connections ------------------------------------------------------------------------------
 
@@ -318,5 +320,8 @@ pub struct Settings {
     /// Docker network of fetch containers; build containers have none.
     pub fetch_network: String,
     pub allow_hosts: Hosts,
+    pub admin_token_file: Option<PathBuf>,
+    /// What that file holds, once it was read; without it nobody may make an admin call.
+    pub admin_token: Option<Token>,
     pub log_level: log::LevelFilter,
 }

@@ -1,11 +1,13 @@
 //! Read the settings, open the database, recover, run the reactor; the one place that prints a
 //! fatal error.
 
+use std::io::Read;
+use std::path::Path;
 use std::process::ExitCode;
 
 use zigcheck::app::App;
 use zigcheck::clock::Clock;
-use zigcheck::config::{self, Asked, Machine, Settings};
+use zigcheck::config::{self, Asked, Machine, Settings, TOKEN_LIMIT_BYTES, Token};
 use zigcheck::listen::{Listener, raise_open_files};
 use zigcheck::store::Store;
 use zigcheck::{reactor, signal};
@@ -13,7 +15,7 @@ use zigcheck::{reactor, signal};
 fn main() -> ExitCode {
     let env = |name: &str| std::env::var(name).ok();
     let asked = config::parse(std::env::args_os().skip(1), &env, machine());
-    let settings = match asked {
+    let settings = match asked.and_then(with_token) {
         Ok(Asked::Help) => {
             print!("{}", config::help());
             return ExitCode::SUCCESS;
@@ -37,6 +39,28 @@ fn main() -> ExitCode {
     }
 }
 
+/// The settings with what the file of the admin token holds, if one is named.
+fn with_token(asked: Asked) -> Result<Asked, String> {
+    let Asked::Serve(mut settings) = asked else {
+        return Ok(asked);
+    };
+    if let Some(path) = &settings.admin_token_file {
+        let token = read_token(path);
+        let named = |why| format!("--admin-token-file {}: {why}", path.display());
+        settings.admin_token = Some(token.map_err(named)?);
+    }
+    Ok(Asked::Serve(settings))
+}
+
+fn read_token(path: &Path) -> Result<Token, String> {
+    let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
+    let mut bytes = Vec::new();
+    // One byte more than there may be: it shows that there is more.
+    let read = file.take(TOKEN_LIMIT_BYTES + 1).read_to_end(&mut bytes);
+    read.map_err(|e| e.to_string())?;
+    Token::read(&String::from_utf8_lossy(&bytes))
+}
+
 fn serve(settings: Settings) -> Result<(), String> {
     env_logger::Builder::new()
         .filter_level(settings.log_level)
@@ -48,7 +72,7 @@ fn serve(settings: Settings) -> Result<(), String> {
         })
         .init();
     let data = &settings.data;
-    let make = |dir: &std::path::Path| {
+    let make = |dir: &Path| {
         let made = std::fs::create_dir_all(dir);
         made.map_err(|e| format!("--data {}: {e}", data.display()))
     };
@@ -77,7 +101,7 @@ fn serve(settings: Settings) -> Result<(), String> {
 
 /// Held for as long as the program runs: two servers on one data directory would build everything
 /// twice and remove each other's containers.
-fn lock(data: &std::path::Path) -> Result<std::fs::File, String> {
+fn lock(data: &Path) -> Result<std::fs::File, String> {
     let name = data.display();
     let dir = std::fs::File::open(data).map_err(|e| format!("--data {name}: {e}"))?;
     match dir.try_lock() {

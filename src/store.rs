@@ -3,6 +3,7 @@
 //! Writes of a turn gather in one transaction, opened by the first of them; `commit` ends it.
 //! Reads see what the turn has written.
 
+mod admin;
 mod durations;
 mod events;
 mod latest;
@@ -23,6 +24,7 @@ pub use crate::rows::{
 };
 use crate::rows::{build_row, check_row, maybe_word, package_row, word};
 use crate::verdict::{BuildStatus, Reason, TestStatus};
+pub use admin::Overview;
 pub use latest::{CheckLine, NewestBuild};
 pub use popularity::popularity_statements;
 pub use recheck::{Known, Swept, recheck_reads};

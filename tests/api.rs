@@ -151,6 +151,11 @@ fn what_is_no_route_is_nothing() {
         "/api/builds//log",
         "/api/builds/1/log/",
         "/api/check/1",
+        "/admin",
+        "/admin/",
+        "/admin/builds",
+        "/admin/status/",
+        "/api/admin/status",
     ] {
         refused(404, &request("GET", path, b""));
     }

@@ -5,9 +5,9 @@ mod settings;
 
 use settings::{MACHINE, settings, settings_on};
 use std::path::PathBuf;
-use zigcheck::config::{Asked, Hosts, Listen, Machine, Settings, help, is_version, parse};
+use zigcheck::config::{Asked, Hosts, Listen, Machine, Settings, Token, help, is_version, parse};
 
-const FLAGS: [&str; 12] = [
+const FLAGS: [&str; 13] = [
     "listen",
     "data",
     "docker",
@@ -19,6 +19,7 @@ const FLAGS: [&str; 12] = [
     "silence-timeout",
     "fetch-network",
     "allow-hosts",
+    "admin-token-file",
     "log-level",
 ];
 
@@ -52,6 +53,8 @@ fn the_defaults_are_those_of_the_readme() {
         silence_timeout_ms: 300_000,
         fetch_network: "bridge".to_string(),
         allow_hosts: Hosts::These(hosts.map(str::to_string).to_vec()),
+        admin_token_file: None,
+        admin_token: None,
         log_level: log::LevelFilter::Info,
     };
     assert_eq!(settings(&[]), wanted);
@@ -72,6 +75,7 @@ fn a_flag_wins_over_its_twin_and_the_twin_over_the_default() {
         ["1", "86400"],
         ["a", "b"],
         ["*", "a.org,[::1]"],
+        ["/a", "b/c d"],
         ["debug", "error"],
     ];
     let default = settings(&[]);
@@ -119,6 +123,7 @@ fn a_bad_value_names_the_flag_the_value_and_what_is_allowed() {
         ("data", &[""], "not empty"),
         ("docker", &[""], "not empty"),
         ("fetch-network", &[""], "not empty"),
+        ("admin-token-file", &[""], "not empty"),
         (
             "zig-versions",
             &["", "0.16.0,", "0.16.0,0.16.0", "a/b", "-x", "a b"],
@@ -339,4 +344,92 @@ fn hosts_are_known_whatever_their_case() {
     assert!(hosts.allow("github.com") && hosts.allow("B.ORG"));
     assert!(!hosts.allow("github.com.b.org") && !hosts.allow("") && !hosts.allow("hub.com"));
     assert_eq!(settings(&["--allow-hosts=*"]).allow_hosts, Hosts::Any);
+}
+
+#[test]
+fn a_token_is_one_word_of_some_length() {
+    let words = "must be one line with one word of at least 16 visible ASCII characters";
+    for good in [
+        "0123456789abcdef",
+        "  ~!@#$%^&*()_+-=,.\r\n",
+        &"x".repeat(4_096),
+    ] {
+        let token = Token::read(good).unwrap();
+        assert!(token.is(good.trim()), "{good}");
+        assert_eq!(format!("{token:?}"), "Token");
+        let mut wrong = good.trim().to_string();
+        assert!(!token.is(&format!("{wrong}x")) && !token.is(""));
+        wrong.pop();
+        assert!(!token.is(&wrong), "{wrong}");
+    }
+    let e = "\u{e9}".repeat(16);
+    let long = "x".repeat(4_097);
+    for bad in [
+        "",
+        "\n",
+        "0123456789abcde\n",
+        "0123456789 abcdef",
+        "0123456789abcdef\n0123456789abcdef\n",
+        "0123456789abcdef\0",
+        "0123456789\tabcdef",
+        &e,
+        &long,
+    ] {
+        assert_eq!(Token::read(bad), Err(words.to_string()), "{bad:?}");
+    }
+    let of = |text: &str| Token::read(text).unwrap();
+    assert_eq!(of("0123456789abcdef\n"), of("0123456789abcdef"));
+    assert!(of("0123456789abcdef") != of("0123456789abcdeg"));
+    let mut settings = settings(&[]);
+    settings.admin_token = Some(of("0123456789abcdef"));
+    assert!(!format!("{settings:?}").contains("0123"));
+}
+
+/// What the program says to a file of the token, and its exit code.
+fn started_with(file: &std::path::Path) -> (String, Option<i32>) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_zigcheck"))
+        .args(["--data", "/dev/null/nowhere", "--admin-token-file"])
+        .arg(file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    (said, output.status.code())
+}
+
+#[test]
+fn the_file_of_the_token_is_read_before_anything_starts() {
+    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("token");
+    std::fs::create_dir_all(&dir).unwrap();
+    let file = dir.join("token");
+    for (text, words) in [
+        (&b"short\n"[..], "must be one line"),
+        (
+            b"one word\nand another, which is too much\n",
+            "must be one line",
+        ),
+        (b"\xff0123456789abcdef", "must be one line"),
+        (&[b'x'; 5_000], "must be one line"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let (said, code) = started_with(&file);
+        let wanted = format!("zigcheck: --admin-token-file {}: {words}", file.display());
+        assert!(said.starts_with(&wanted), "{said}");
+        assert_eq!(code, Some(2));
+    }
+    for (path, words) in [
+        (dir.join("missing"), "No such file"),
+        (dir.clone(), "Is a directory"),
+        (PathBuf::from("/dev/zero"), "must be one line"),
+    ] {
+        let (said, code) = started_with(&path);
+        let wanted = format!("zigcheck: --admin-token-file {}: ", path.display());
+        assert!(said.starts_with(&wanted) && said.contains(words), "{said}");
+        assert_eq!(code, Some(2));
+    }
+    // A good one is no hindrance: what is said is of what comes after it.
+    std::fs::write(&file, "0123456789abcdef\n").unwrap();
+    let (said, code) = started_with(&file);
+    assert!(said.starts_with("zigcheck: --data "), "{said}");
+    assert_eq!(code, Some(1));
 }

@@ -42,12 +42,19 @@ fn another_method_is_told_which_there_are() {
         ),
         (&["POST"], "/api/checks/1", get),
         (&["POST"], "/api/builds", get),
-        (&["POST", "DELETE"], "/api/builds/1", get),
+        (
+            &["POST", "PUT"],
+            "/api/builds/1",
+            "GET, HEAD, DELETE, OPTIONS",
+        ),
         (&["POST"], "/api/builds/1/log", get),
         (&["POST"], "/api/queue", get),
         (&["POST"], "/api/events", get),
         (&["POST"], "/ws", get),
         (&["POST", "DELETE"], "/", get),
+        (&["POST"], "/admin/status", get),
+        (&["GET", "PUT"], "/admin/trigger-build", "POST, OPTIONS"),
+        (&["GET"], "/admin/check-builds", "POST, OPTIONS"),
         (&["POST"], "/packages/x", get),
     ] {
         for method in methods {
@@ -82,7 +89,7 @@ fn the_server_itself_says_what_it_knows() {
     let response = answer(&request("OPTIONS", "*", b"")).unwrap_err();
     let allowed = header(&response, "Allow");
     assert_eq!(response.status, 204);
-    assert_eq!(allowed, Some("GET, HEAD, POST, PUT, OPTIONS"));
+    assert_eq!(allowed, Some("GET, HEAD, POST, PUT, DELETE, OPTIONS"));
     refused(404, &request("GET", "*", b""));
     refused(404, &request("OPTIONS", "/nothing", b""));
 }
@@ -93,8 +100,11 @@ fn pages_of_other_origins_may_ask_before_they_read() {
         ("/api/packages", true),
         ("/api/builds/1/log", true),
         ("/api/%71ueue", true),
+        ("/api/builds/1", true),
         ("/api/check", false),
         ("/api/packages/x/builds", false),
+        ("/admin/status", false),
+        ("/admin/check-builds", false),
         ("/", false),
         ("/packages/x", false),
         ("*", false),

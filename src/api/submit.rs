@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{Asked, Call, Telling, name_checked, telling};
+use super::watch::telling;
+use super::{Asked, Call, Telling, name_checked};
 use crate::config::{Settings, is_version};
 use crate::git_url;
 use crate::message::{Head, Response};
@@ -33,14 +34,19 @@ pub fn check_kind(head: &Head) -> Result<(), Response> {
     }
 }
 
+/// The body as fields.
+pub fn fields(asked: &Asked) -> Result<Map<String, Value>, Response> {
+    check_kind(asked.head)?;
+    match serde_json::from_slice(asked.body) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err(bad("the body must be a JSON object")),
+        Err(error) => Err(bad(&format!("the body is not JSON: {error}"))),
+    }
+}
+
 /// A package that is to be known from now on.
 pub fn submit_package(asked: &Asked) -> Result<Call, Response> {
-    check_kind(asked.head)?;
-    let fields: Value = serde_json::from_slice(asked.body)
-        .map_err(|e| bad(&format!("the body is not JSON: {e}")))?;
-    let Value::Object(fields) = fields else {
-        return Err(bad("the body must be a JSON object"));
-    };
+    let fields = fields(asked)?;
     let url = text(&fields, "url", 2_000)?.ok_or_else(|| bad("url: is missing"))?;
     let repository = git_url::check(&url, &asked.settings.allow_hosts)
         .map_err(|why| bad(&format!("url: {why}")))?;
@@ -72,7 +78,11 @@ pub fn submit_package(asked: &Asked) -> Result<Call, Response> {
 }
 
 /// The text of a field; none where it is absent, null or empty.
-fn text(fields: &Map<String, Value>, name: &str, limit: usize) -> Result<Option<String>, Response> {
+pub fn text(
+    fields: &Map<String, Value>,
+    name: &str,
+    limit: usize,
+) -> Result<Option<String>, Response> {
     match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.contains('\0') => {

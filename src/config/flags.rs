@@ -28,7 +28,7 @@ const fn flag(name: &'static str, default: &'static str, meaning: &'static str) 
 
 const ALLOW_HOSTS: &str = "github.com,gitlab.com,codeberg.org,git.sr.ht";
 
-const FLAGS: [Flag; 12] = [
+const FLAGS: [Flag; 13] = [
     flag(
         "listen",
         "127.0.0.1:3000",
@@ -71,6 +71,11 @@ const FLAGS: [Flag; 12] = [
         "allow-hosts",
         ALLOW_HOSTS,
         "hosts a git URL may name; * for any",
+    ),
+    flag(
+        "admin-token-file",
+        "none",
+        "file with the bearer token of admin calls; without it they answer 403",
     ),
     flag(
         "log-level",
@@ -153,6 +158,11 @@ fn settings(
         silence_timeout_ms: seconds("silence-timeout", &or("silence-timeout", "300"))?,
         fetch_network: filled("fetch-network", or("fetch-network", "bridge"))?,
         allow_hosts: hosts(&or("allow-hosts", ALLOW_HOSTS))?,
+        admin_token_file: match value("admin-token-file") {
+            Some(path) => Some(PathBuf::from(filled("admin-token-file", path)?)),
+            None => None,
+        },
+        admin_token: None,
         log_level: log_level(&or("log-level", "info"))?,
     })
 }

@@ -13,10 +13,14 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use zigcheck::app::App;
+use zigcheck::config::Token;
 use zigcheck::event::{Action, Core, Event, Exit, JobId, Now, Pipe};
 use zigcheck::message::{Head, Request, Response};
 use zigcheck::slab::Key;
 use zigcheck::store::Store;
+
+/// The admin's word.
+pub const TOKEN: &str = "the-word-of-the-admin";
 
 /// When every test begins.
 pub const START: i64 = 1_700_000_000_000;
@@ -68,7 +72,8 @@ impl Inside {
             slots.as_str(),
             "--zig-versions=0.16.0,0.15.2",
         ];
-        let settings = settings::settings(&flags);
+        let mut settings = settings::settings(&flags);
+        settings.admin_token = Token::read(TOKEN).ok();
         let now = Now {
             mono_ms: 0,
             unix_ms: START,

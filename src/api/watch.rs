@@ -1,0 +1,48 @@
+//! What a watcher asks for: of whom, and from where on.
+
+use super::{Asked, Call, Telling, Watched};
+use crate::message::Response;
+use crate::target;
+
+fn watched(asked: &Asked) -> Result<Watched, Response> {
+    let check = asked.query.number("check", 1, i64::MAX as u64)?;
+    Ok(Watched {
+        package: asked.query.owned("package"),
+        check: check.map(|id| id as i64),
+    })
+}
+
+pub fn watch_events(asked: &Asked) -> Result<Call, Response> {
+    let last = asked.head.header("last-event-id");
+    // What is no number was no event of ours: the client is told to start over.
+    let since = last.map(|last| last.trim().parse().unwrap_or(u64::MAX));
+    Ok(Call::WatchEvents {
+        watched: watched(asked)?,
+        since: since.or(asked.query.number("since", 0, u64::MAX)?),
+        socket: false,
+    })
+}
+
+pub fn watch_socket(asked: &Asked) -> Result<Call, Response> {
+    match asked.query.number("build", 1, i64::MAX as u64)? {
+        Some(id) => Ok(Call::WatchLog {
+            id: id as i64,
+            from: asked.query.number("from", 0, u64::MAX)?.unwrap_or(0),
+        }),
+        None => Ok(Call::WatchEvents {
+            watched: watched(asked)?,
+            since: asked.query.number("since", 0, u64::MAX)?,
+            socket: true,
+        }),
+    }
+}
+
+/// How the client wants to be told of progress, if its `Accept` says so.
+pub fn telling(asked: &Asked) -> Option<Telling> {
+    let prefers = |kind: &str| target::prefers(asked.head, kind);
+    match () {
+        () if prefers("application/x-ndjson") => Some(Telling::Json),
+        () if prefers("text/plain") => Some(Telling::Text),
+        () => None,
+    }
+}
