@@ -76,7 +76,9 @@ CREATE TABLE IF NOT EXISTS sources (
     manifest     TEXT,
     created_at   INTEGER NOT NULL,
     -- When a build last needed it.
-    used_at      INTEGER
+    used_at      INTEGER,
+    -- 0: its file is gone; only checks still name it.
+    kept         INTEGER NOT NULL DEFAULT 1
 ) STRICT;
 
 -- Fetched dependencies, kept in sources/ under their hash, by what the manifests asked for.
@@ -135,7 +137,9 @@ CREATE TABLE IF NOT EXISTS builds (
     -- The build whose verdict this is.
     cached_from       INTEGER REFERENCES builds (id),
     -- The running build of the same key that this one waits for.
-    shares            INTEGER REFERENCES builds (id)
+    shares            INTEGER REFERENCES builds (id),
+    -- How many verdicts and cached builds rest on this one: while there are any, it stays.
+    needed            INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- What waits for a slot. kind: 0 the source of a check, 1 a build, 2 the remote of a package.
@@ -179,8 +183,21 @@ CREATE TABLE IF NOT EXISTS durations (
     zig_version TEXT NOT NULL,
     duration_ms INTEGER NOT NULL,
     builds      INTEGER NOT NULL,
+    -- Rises: the one noted last has the highest.
+    noted       INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (package, zig_version)
 ) STRICT, WITHOUT ROWID;
+
+-- One row: how much there is of what is kept within limits. The triggers below keep count, so that
+-- nobody has to go through a table for it.
+CREATE TABLE IF NOT EXISTS tallies (
+    -- Finished or cancelled.
+    builds           INTEGER NOT NULL,
+    -- Of the files in sources/.
+    source_bytes     INTEGER NOT NULL,
+    dependency_bytes INTEGER NOT NULL,
+    durations        INTEGER NOT NULL
+) STRICT;
 
 CREATE INDEX IF NOT EXISTS builds_by_check ON builds (check_id);
 CREATE INDEX IF NOT EXISTS builds_by_state ON builds (state);
@@ -198,9 +215,93 @@ CREATE INDEX IF NOT EXISTS builds_cached ON builds (cached_from) WHERE cached_fr
 CREATE INDEX IF NOT EXISTS packages_by_next_check ON packages (next_check) WHERE next_check NOT NULL;
 CREATE INDEX IF NOT EXISTS packages_by_repository ON packages (repository);
 CREATE INDEX IF NOT EXISTS uses_by_url ON uses (url);
-CREATE INDEX IF NOT EXISTS sources_by_use ON sources (used_at);
+CREATE INDEX IF NOT EXISTS sources_kept ON sources (used_at, hash) WHERE kept = 1;
 CREATE INDEX IF NOT EXISTS dependencies_by_use ON dependencies (used_at);
 CREATE INDEX IF NOT EXISTS queue_of_party ON queue (class, party, popularity DESC, ticket)
     WHERE not_before = 0;
 CREATE INDEX IF NOT EXISTS queue_held_back ON queue (not_before) WHERE not_before > 0;
 CREATE INDEX IF NOT EXISTS turns_in_order ON turns (class, turn, popularity DESC, ticket);
+
+-- What may go, and what speaks against it.
+CREATE INDEX IF NOT EXISTS builds_unneeded ON builds (id)
+    WHERE needed = 0 AND state IN ('finished', 'cancelled');
+CREATE INDEX IF NOT EXISTS build_results_by_build ON build_results (build_id);
+CREATE INDEX IF NOT EXISTS events_by_build ON events (build_id);
+CREATE INDEX IF NOT EXISTS checks_by_source ON checks (source) WHERE source NOT NULL;
+CREATE INDEX IF NOT EXISTS dependencies_by_hash ON dependencies (hash);
+CREATE INDEX IF NOT EXISTS durations_by_note ON durations (noted);
+
+CREATE TRIGGER IF NOT EXISTS verdict_comes AFTER INSERT ON build_results WHEN NEW.build_id NOT NULL
+BEGIN
+    UPDATE builds SET needed = needed + 1 WHERE id = NEW.build_id;
+END;
+CREATE TRIGGER IF NOT EXISTS verdict_changes AFTER UPDATE OF build_id ON build_results
+    WHEN OLD.build_id IS NOT NEW.build_id
+BEGIN
+    UPDATE builds SET needed = needed - 1 WHERE id = OLD.build_id;
+    UPDATE builds SET needed = needed + 1 WHERE id = NEW.build_id;
+END;
+CREATE TRIGGER IF NOT EXISTS verdict_goes AFTER DELETE ON build_results WHEN OLD.build_id NOT NULL
+BEGIN
+    UPDATE builds SET needed = needed - 1 WHERE id = OLD.build_id;
+END;
+
+CREATE TRIGGER IF NOT EXISTS build_comes AFTER INSERT ON builds
+    WHEN NEW.state IN ('finished', 'cancelled') OR NEW.cached_from NOT NULL
+BEGIN
+    UPDATE tallies SET builds = builds + (NEW.state IN ('finished', 'cancelled'));
+    UPDATE builds SET needed = needed + 1 WHERE id = NEW.cached_from;
+END;
+CREATE TRIGGER IF NOT EXISTS build_ends AFTER UPDATE OF state ON builds
+    WHEN (OLD.state IN ('finished', 'cancelled')) <> (NEW.state IN ('finished', 'cancelled'))
+BEGIN
+    UPDATE tallies SET builds = builds + iif(NEW.state IN ('finished', 'cancelled'), 1, -1);
+END;
+CREATE TRIGGER IF NOT EXISTS build_rests AFTER UPDATE OF cached_from ON builds
+    WHEN OLD.cached_from IS NOT NEW.cached_from
+BEGIN
+    UPDATE builds SET needed = needed - 1 WHERE id = OLD.cached_from;
+    UPDATE builds SET needed = needed + 1 WHERE id = NEW.cached_from;
+END;
+CREATE TRIGGER IF NOT EXISTS build_goes AFTER DELETE ON builds
+BEGIN
+    UPDATE tallies SET builds = builds - (OLD.state IN ('finished', 'cancelled'));
+    UPDATE builds SET needed = needed - 1 WHERE id = OLD.cached_from;
+END;
+
+CREATE TRIGGER IF NOT EXISTS source_comes AFTER INSERT ON sources
+BEGIN
+    UPDATE tallies SET source_bytes = source_bytes + NEW.kept * NEW.bytes;
+    UPDATE sources SET used_at = created_at WHERE hash = NEW.hash AND used_at IS NULL;
+END;
+CREATE TRIGGER IF NOT EXISTS source_changes AFTER UPDATE OF kept, bytes ON sources
+BEGIN
+    UPDATE tallies SET
+        source_bytes = source_bytes - OLD.kept * OLD.bytes + NEW.kept * NEW.bytes;
+END;
+CREATE TRIGGER IF NOT EXISTS source_goes AFTER DELETE ON sources
+BEGIN
+    UPDATE tallies SET source_bytes = source_bytes - OLD.kept * OLD.bytes;
+END;
+
+CREATE TRIGGER IF NOT EXISTS dependencies_come AFTER INSERT ON dependencies
+BEGIN
+    UPDATE tallies SET dependency_bytes = dependency_bytes + NEW.bytes;
+END;
+CREATE TRIGGER IF NOT EXISTS dependencies_change AFTER UPDATE OF bytes ON dependencies
+BEGIN
+    UPDATE tallies SET dependency_bytes = dependency_bytes - OLD.bytes + NEW.bytes;
+END;
+CREATE TRIGGER IF NOT EXISTS dependencies_go AFTER DELETE ON dependencies
+BEGIN
+    UPDATE tallies SET dependency_bytes = dependency_bytes - OLD.bytes;
+END;
+
+CREATE TRIGGER IF NOT EXISTS duration_comes AFTER INSERT ON durations
+BEGIN
+    UPDATE tallies SET durations = durations + 1;
+END;
+CREATE TRIGGER IF NOT EXISTS duration_goes AFTER DELETE ON durations
+BEGIN
+    UPDATE tallies SET durations = durations - 1;
+END;

@@ -13,6 +13,7 @@ use crate::engine::{Answer, Ask, Engine};
 use crate::errand::Errands;
 use crate::event::{Action, Core, Event, JobId, Now, Pull, Standing};
 use crate::feed::Feed;
+use crate::history::{History, Keep};
 use crate::message::{Admission, Head, Request, Response};
 use crate::outbox::Outbox;
 use crate::popularity::{self, Views};
@@ -40,6 +41,7 @@ pub struct App {
     uploads: Uploads,
     pub(crate) feed: Feed,
     pub(crate) views: Views,
+    history: History,
     held: Vec<(Key, Held)>,
     pub(crate) out: Outbox,
     pub(crate) started_unix_ms: i64,
@@ -62,7 +64,10 @@ impl App {
         let known = store.source_names().map_err(|e| e.to_string())?;
         let sources = settings.data.join("sources");
         source::sweep(&sources, &known).map_err(|e| format!("{}: {e}", sources.display()))?;
+        let history = History::open(&settings, Keep::default());
+        let history = history.map_err(|e| format!("{}: {e}", settings.data.display()))?;
         let mut app = App {
+            history,
             uploads: Uploads::new(&settings),
             feed,
             views: Views::default(),
@@ -292,6 +297,11 @@ impl App {
         Ok(())
     }
 
+    /// Lets go of what is past, a bounded piece of it.
+    fn tidy_up(&mut self, now: Now) -> store::Result<()> {
+        self.history.sweep(&mut self.store, now)
+    }
+
     /// Gives free slots to waiting work, or finds out whether there is an engine to run it.
     fn start_ready(&mut self, now: Now) -> store::Result<()> {
         if self.stopping || self.draining || self.works.waiting() == 0 {
@@ -366,7 +376,7 @@ impl Core for App {
             Event::Output { job, .. } | Event::Eof { job, .. } | Event::Exited { job, .. } => {
                 self.job(job, &event, now)
             }
-            Event::Time => self.time(now),
+            Event::Time => self.time(now).and_then(|()| self.tidy_up(now)),
             Event::Stop => {
                 self.stop(now);
                 Ok(())
@@ -377,6 +387,9 @@ impl Core for App {
             }
         };
         let done = done.and_then(|()| self.start_ready(now));
+        if self.store.take_ended() {
+            self.history.wake();
+        }
         if let Err(error) = done {
             self.break_down(error.to_string());
         }
@@ -391,7 +404,9 @@ impl Core for App {
             Some(error) => Err(error.clone()),
             None => {
                 let written = self.write_views().and_then(|()| self.store.commit());
-                written.map_err(|e| e.to_string())
+                written.map_err(|e| e.to_string())?;
+                self.history.committed(&self.store);
+                Ok(())
             }
         }
     }
@@ -410,6 +425,7 @@ impl Core for App {
         };
         [
             self.works.deadline_ms(self.engine.is_ready()),
+            self.history.deadline_ms(),
             self.errands.deadline_ms(),
             retry,
         ]

@@ -122,6 +122,27 @@ pub const UPLOADS_LIMIT: usize = 128;
 /// to `SOURCE_LIMIT_BYTES` each.
 pub const UPLOADS_LIMIT_BYTES: u64 = 8 * SOURCE_LIMIT_BYTES;
 
+// -- history ----------------------------------------------------------------------------------
+
+/// Builds that have ended and are kept, with their logs: a year of 270 a day. With logs of usual size
+/// some gigabytes.
+pub const HISTORY_LIMIT_BUILDS: u64 = 100_000;
+/// How long they are kept at most; the latest verdicts stay.
+pub const HISTORY_AGE_MS: i64 = 365 * 86_400_000;
+/// Files of sources that no build needs any more: the next check of the same finds them there. A
+/// usual source has 100 KiB.
+pub const SOURCES_KEPT_BYTES: u64 = 2 << 30;
+/// The same of fetched dependencies.
+pub const DEPENDENCIES_KEPT_BYTES: u64 = 2 << 30;
+/// Past durations kept: of 20,000 packages under four toolchains, and of their fetches.
+pub const DURATIONS_KEPT: u64 = 100_000;
+/// Of each of these so many go in one turn: a millisecond of deletes, and as many files.
+pub const SWEEP_LIMIT_COUNT: usize = 16;
+/// Rows, or names of files, looked at for that in one turn.
+pub const SWEEP_LOOKS_LIMIT: usize = 256;
+/// Pause after all were looked at and none could go, although some should.
+pub const SWEEP_PAUSE_MS: u64 = 60_000;
+
 // -- archives --------------------------------------------------------------------------------------
 
 /// The whole tar, unpacked: half of the room a build has for it, and an end for decompression bombs.

@@ -31,6 +31,7 @@ pub mod follow; // one check, line by line
 pub mod forecast; // when what waits will start
 pub mod gather; // what the jobs of an attempt gave
 pub mod git_url; // which URLs may reach git
+pub mod history; // what is past goes at last
 pub mod job; // one child as the core sees it
 pub mod log; // the output of one build, capped
 pub mod logs; // all logs, and who reads them

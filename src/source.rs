@@ -1,6 +1,7 @@
 //! One source on its way to disk: counted, hashed, named by its hash when whole; and the framed
 //! files they come in.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -101,10 +102,11 @@ impl Drop for Incoming {
 /// Removes what is not a known source: parts of an earlier run, and files whose row was never
 /// committed.
 pub fn sweep(sources: &Path, known: &[String]) -> io::Result<()> {
+    let known: HashSet<&str> = known.iter().map(String::as_str).collect();
     for entry in fs::read_dir(sources)? {
         let entry = entry?;
         let name = entry.file_name();
-        if !known.iter().any(|known| name.as_os_str() == known.as_str()) {
+        if !name.to_str().is_some_and(|name| known.contains(name)) {
             fs::remove_file(entry.path())?;
         }
     }

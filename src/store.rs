@@ -6,6 +6,7 @@
 mod admin;
 mod durations;
 mod events;
+mod history;
 mod latest;
 mod popularity;
 mod recheck;
@@ -25,6 +26,7 @@ pub use crate::rows::{
 use crate::rows::{build_row, check_row, maybe_word, package_row, word};
 use crate::verdict::{BuildStatus, Reason, TestStatus};
 pub use admin::Overview;
+pub use history::{Past, Reach, Tallies};
 pub use latest::{CheckLine, NewestBuild};
 pub use popularity::popularity_statements;
 pub use recheck::{Known, Swept, recheck_reads};
@@ -39,6 +41,8 @@ pub struct Store {
     file: Option<(PathBuf, u64)>,
     data_id: String,
     writing: bool,
+    /// A build has ended since somebody asked.
+    ended: bool,
 }
 
 /// A part of a statement that is put together from what was asked.
@@ -92,10 +96,13 @@ impl Store {
     pub fn on(db: Connection) -> Result<Store> {
         // FULL: a committed turn is on the disk before anybody hears of it.
         db.execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
+            // Recursive: a row that is replaced counts as one that went.
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+             PRAGMA recursive_triggers = ON;",
         )?;
         upgrade::add_columns(&db)?;
         db.execute_batch(include_str!("../schema.sql"))?;
+        upgrade::count(&db)?;
         db.execute(
             "INSERT INTO server (id) SELECT lower(hex(randomblob(8))) \
              WHERE NOT EXISTS (SELECT 1 FROM server)",
@@ -107,6 +114,7 @@ impl Store {
             file: None,
             data_id,
             writing: false,
+            ended: false,
         })
     }
 
@@ -283,8 +291,9 @@ impl Store {
         at: i64,
     ) -> Result<()> {
         let db = self.write()?;
-        let sql = "INSERT INTO sources (hash, format, bytes, dependencies, created_at) \
-            VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (hash) DO NOTHING";
+        let sql = "INSERT INTO sources (hash, format, bytes, dependencies, created_at, used_at) \
+            VALUES (?1, ?2, ?3, ?4, ?5, ?5) \
+            ON CONFLICT (hash) DO UPDATE SET kept = 1, used_at = excluded.used_at";
         let SourceRow {
             hash,
             format,
@@ -320,12 +329,6 @@ impl Store {
              WHERE state NOT IN ('finished', 'cancelled')) ORDER BY c.id"
         );
         self.rows(&sql, &Where::default(), check_row)
-    }
-
-    /// File names of all sources known: `HASH` and format.
-    pub fn source_names(&self) -> Result<Vec<String>> {
-        let sql = "SELECT hash || '.' || format FROM sources";
-        self.rows(sql, &Where::default(), |row| row.get(0))
     }
 
     // -- builds --

@@ -6,6 +6,7 @@ mod rows;
 use rows::{Place, finish, in_memory};
 use std::collections::BTreeSet;
 use zigcheck::build::State;
+use zigcheck::store::Tallies;
 use zigcheck::verdict::{Reason, Verdict};
 
 #[test]
@@ -47,7 +48,9 @@ fn the_tables_keep_the_columns_that_others_rely_on() {
     unique(
         "INSERT INTO build_results (package_id, zig_version, build_status) VALUES (1, '1', 'x')",
     );
-    unique("INSERT INTO durations VALUES ('p', '1', 0, 1)");
+    unique(
+        "INSERT INTO durations (package, zig_version, duration_ms, builds) VALUES ('p', '1', 0, 1)",
+    );
     let servers: i64 = db
         .query_row("SELECT count(*) FROM server", [], |row| row.get(0))
         .unwrap();
@@ -94,4 +97,52 @@ fn a_database_of_an_earlier_version_goes_on() {
     let sql = "SELECT zig_version FROM builds WHERE shares IS NULL AND cache_key IS NULL";
     let version: String = db.query_row(sql, [], |row| row.get(0)).unwrap();
     assert_eq!(version, "0.16.0");
+}
+
+#[test]
+fn what_an_earlier_version_left_is_counted_once() {
+    let place = Place::on_disk("counted");
+    let mut store = place.open();
+    let package = store.insert_package(&rows::new("p"), 0).unwrap();
+    let check = store.insert_check((Some(package), "p"), None, 0).unwrap();
+    for version in ["1", "2", "3"] {
+        store.insert_build(check, version, 0).unwrap();
+    }
+    let verdict = Verdict::failed(Reason::CompileError, "");
+    finish(&mut store, 1, &verdict, 0);
+    finish(&mut store, 2, &verdict, 0);
+    store.commit().unwrap();
+    let tallies = store.tallies().unwrap();
+    drop(store);
+    let db = rusqlite::Connection::open(place.path()).unwrap();
+    db.execute_batch(
+        "UPDATE builds SET cached_from = 1 WHERE id = 2;
+         INSERT INTO sources (hash, format, bytes, dependencies, created_at) VALUES
+            ('a', 'tar.gz', 5, 0, 7), ('b', 'tar.gz', 6, 0, 8);
+         UPDATE sources SET kept = 0 WHERE hash = 'b';
+         INSERT INTO dependencies VALUES ('m', 't', 'h', 9, 0);",
+    )
+    .unwrap();
+    let wanted = Tallies {
+        builds: 2,
+        source_bytes: 5,
+        dependency_bytes: 9,
+        ..tallies
+    };
+    assert!(wanted.durations == 0 && tallies.builds == 2, "{tallies:?}");
+    let look = || {
+        let mut statement = db.prepare("SELECT needed FROM builds ORDER BY id").unwrap();
+        let needed = statement.query_map([], |row| row.get(0)).unwrap();
+        let needed: Vec<i64> = needed.map(Result::unwrap).collect();
+        let sql = "SELECT min(used_at) FROM sources";
+        let used: Option<i64> = db.query_row(sql, [], |row| row.get(0)).unwrap();
+        (place.open().tallies().unwrap(), needed, used)
+    };
+    assert_eq!(look(), (wanted, vec![2, 1, 0], Some(7)), "by the triggers");
+    db.execute_batch(
+        "DELETE FROM tallies; UPDATE builds SET needed = 0; UPDATE sources SET used_at = NULL;",
+    )
+    .unwrap();
+    drop(place.open());
+    assert_eq!(look(), (wanted, vec![2, 1, 0], Some(7)), "from scratch");
 }

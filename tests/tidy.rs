@@ -31,6 +31,7 @@ const CORE: &[&str] = &[
     "forecast",
     "gather",
     "git_url",
+    "history",
     "job",
     "log",
     "logs",

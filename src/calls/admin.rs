@@ -78,6 +78,7 @@ fn cancel(app: &mut App, id: i64, now: Now) -> Response {
 /// answer back.
 fn status(app: &App, now: Now) -> store::Result<Value> {
     let overview = app.store.overview()?;
+    let tallies = app.store.tallies()?;
     let engine = app.engine.latest();
     let missing: Vec<&String> = app.engine.missing(&app.settings.zig_versions).collect();
     let mut value = json!({
@@ -95,7 +96,10 @@ fn status(app: &App, now: Now) -> store::Result<Value> {
         "toolchains": app.settings.zig_versions,
         "packages": overview.last_package,
         "builds": overview.last_build,
+        "builds_kept": tallies.builds,
         "database_bytes": overview.database_bytes,
+        "sources_bytes": tallies.source_bytes,
+        "dependencies_bytes": tallies.dependency_bytes,
     });
     match engine {
         Err(why) => value["error"] = json!(why),

@@ -5,12 +5,16 @@ use rusqlite::params;
 use super::{Result, Store};
 use crate::config::DURATIONS_AVERAGED;
 
+/// The number of the next note.
+const NEXT: &str = "(SELECT coalesce(max(noted), 0) + 1 FROM durations)";
+
 /// What joins a duration to the average kept of its like; `given` are its package, version and
-/// milliseconds.
+/// milliseconds, a 1, and the number of the note.
 fn averaged(given: &str) -> String {
     format!(
-        "INSERT INTO durations (package, zig_version, duration_ms, builds) {given} \
-         ON CONFLICT (package, zig_version) DO UPDATE SET builds = builds + 1, duration_ms = \
+        "INSERT INTO durations (package, zig_version, duration_ms, builds, noted) {given} \
+         ON CONFLICT (package, zig_version) DO UPDATE SET builds = builds + 1, \
+         noted = excluded.noted, duration_ms = \
          duration_ms + (excluded.duration_ms - duration_ms) / min(builds + 1, {DURATIONS_AVERAGED})"
     )
 }
@@ -21,7 +25,7 @@ impl Store {
     pub(super) fn note_duration(&mut self, build: i64) -> Result<()> {
         for package in ["c.package", "''"] {
             let sql = averaged(&format!(
-                "SELECT {package}, b.zig_version, max(b.finished_at - b.started_at, 0), 1 \
+                "SELECT {package}, b.zig_version, max(b.finished_at - b.started_at, 0), 1, {NEXT} \
                  FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = ?1 \
                  AND b.started_at NOT NULL AND b.build_status IN ('success', 'failed')"
             ));
@@ -33,7 +37,8 @@ impl Store {
     /// Notes how long it took to fetch the source of a check.
     pub fn note_fetch(&mut self, check: i64, duration_ms: i64) -> Result<()> {
         for package in ["package", "''"] {
-            let given = format!("SELECT {package}, '', max(?2, 0), 1 FROM checks WHERE id = ?1");
+            let given =
+                format!("SELECT {package}, '', max(?2, 0), 1, {NEXT} FROM checks WHERE id = ?1");
             let sql = averaged(&given);
             let db = self.write()?;
             db.prepare_cached(&sql)?

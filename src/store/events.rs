@@ -30,6 +30,7 @@ impl Store {
             db.prepare_cached("DELETE FROM events WHERE seq <= ?1")?
                 .execute([oldest])?;
         }
+        self.ended |= row.state.is_final();
         Ok(Change::of(row, seq, at))
     }
 

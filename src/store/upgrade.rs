@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::Result;
 
 /// Columns that came later, with their definitions as in `schema.sql`.
-const COLUMNS: [(&str, &str, &str); 12] = [
+const COLUMNS: [(&str, &str, &str); 15] = [
     ("server", "sweep_after", "INTEGER"),
     ("packages", "next_check", "INTEGER"),
     ("packages", "repository", "TEXT"),
@@ -18,6 +18,9 @@ const COLUMNS: [(&str, &str, &str); 12] = [
     ("builds", "cache_key", "TEXT"),
     ("builds", "cached_from", "INTEGER REFERENCES builds (id)"),
     ("builds", "shares", "INTEGER REFERENCES builds (id)"),
+    ("builds", "needed", "INTEGER NOT NULL DEFAULT 0"),
+    ("sources", "kept", "INTEGER NOT NULL DEFAULT 1"),
+    ("durations", "noted", "INTEGER NOT NULL DEFAULT 0"),
 ];
 
 /// Adds missing columns to the tables there are, before the schema is made of what is missing else.
@@ -32,4 +35,28 @@ pub fn add_columns(db: &Connection) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Counts what is there, once in the life of a database: from then on its triggers do.
+const COUNTS: &str = "
+    BEGIN IMMEDIATE;
+    UPDATE sources SET used_at = created_at WHERE used_at IS NULL;
+    UPDATE builds SET needed = (SELECT count(*) FROM build_results WHERE build_id = builds.id) \
+            + (SELECT count(*) FROM builds c WHERE c.cached_from = builds.id)
+        WHERE id IN (SELECT build_id FROM build_results \
+            UNION SELECT cached_from FROM builds WHERE cached_from NOT NULL);
+    INSERT INTO tallies (builds, source_bytes, dependency_bytes, durations) VALUES (
+        (SELECT count(*) FROM builds WHERE state IN ('finished', 'cancelled')),
+        (SELECT coalesce(sum(bytes), 0) FROM sources WHERE kept = 1),
+        (SELECT coalesce(sum(bytes), 0) FROM dependencies),
+        (SELECT count(*) FROM durations));
+    COMMIT;";
+
+/// Fills the row of `tallies` where there is none, after the schema was made.
+pub fn count(db: &Connection) -> Result<()> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM tallies)";
+    match db.query_row(sql, [], |row| row.get(0))? {
+        true => Ok(()),
+        false => db.execute_batch(COUNTS),
+    }
 }
