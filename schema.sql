@@ -219,7 +219,8 @@ CREATE INDEX IF NOT EXISTS sources_kept ON sources (used_at, hash) WHERE kept = 
 CREATE INDEX IF NOT EXISTS dependencies_by_use ON dependencies (used_at);
 CREATE INDEX IF NOT EXISTS queue_of_party ON queue (class, party, popularity DESC, ticket)
     WHERE not_before = 0;
-CREATE INDEX IF NOT EXISTS queue_held_back ON queue (not_before) WHERE not_before > 0;
+CREATE INDEX IF NOT EXISTS queue_by_popularity ON queue (class, popularity DESC, ticket);
+CREATE INDEX IF NOT EXISTS queue_held_back ON queue (not_before, ticket, class) WHERE not_before > 0;
 CREATE INDEX IF NOT EXISTS turns_in_order ON turns (class, turn, popularity DESC, ticket);
 
 -- What may go, and what speaks against it.

@@ -198,6 +198,15 @@ pub const ATTEMPTS_LIMIT: u32 = 3;
 pub const RETRY_PAUSE_MS: [u64; 2] = [2_000, 8_000];
 /// Work waiting at once, before a submission is answered 429: most of a day's work for one slot.
 pub const QUEUE_LIMIT: usize = 1_000;
+/// How long a class of work (a person, an admin, a new toolchain, the daily look) may wait without a
+/// start while others come first: an admin looks on; a new toolchain and the daily look take a day.
+pub const CLASS_WAIT_LIMIT_MS: [Option<i64>; 4] =
+    [None, Some(60_000), Some(600_000), Some(1_800_000)];
+/// Parties served in one round before those who come new join the next: more than come within the
+/// time of a build, and some KiB of names.
+pub const ROUND_LIMIT_PARTIES: usize = 256;
+/// Works held back that join the queue at once when their time has come: some milliseconds.
+pub const DUE_LIMIT: usize = 256;
 /// Builds over which a past duration is averaged: packages change, and so do machines.
 pub const DURATIONS_AVERAGED: u32 = 5;
 /// Work looked at to say when what waits will start: each package costs a look-up of its past, and

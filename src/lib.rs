@@ -52,6 +52,7 @@ pub mod table; // columns and cells
 pub mod target; // methods, paths, what a client takes
 pub mod tarhead; // one head of a tar
 pub mod tree; // what paths and links may say
+pub mod turns; // which work may start next, from the database
 pub mod unpack; // plain, gzip and zstd in bounded pulls
 pub mod upload; // uploaded trees on their way in
 pub mod verdict; // exit codes and records become verdicts

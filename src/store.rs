@@ -9,6 +9,7 @@ mod events;
 mod history;
 mod latest;
 mod popularity;
+mod queue;
 mod recheck;
 mod upgrade;
 
@@ -29,6 +30,7 @@ pub use admin::Overview;
 pub use history::{Past, Reach, Tallies};
 pub use latest::{CheckLine, NewestBuild};
 pub use popularity::popularity_statements;
+pub use queue::{Turn, Waiting};
 pub use recheck::{Known, Swept, recheck_reads};
 
 /// What went wrong with the database, in words.
@@ -44,6 +46,9 @@ pub struct Store {
     /// A build has ended since somebody asked.
     ended: bool,
 }
+
+/// As many as there are, and the lists that are asked for most.
+const STATEMENTS_KEPT: usize = 128;
 
 /// A part of a statement that is put together from what was asked.
 #[derive(Default)]
@@ -100,6 +105,8 @@ impl Store {
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
              PRAGMA recursive_triggers = ON;",
         )?;
+        // Each statement is prepared once: there are more than the 16 that are kept by default.
+        db.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         upgrade::add_columns(&db)?;
         db.execute_batch(include_str!("../schema.sql"))?;
         upgrade::count(&db)?;

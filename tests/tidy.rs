@@ -52,6 +52,7 @@ const CORE: &[&str] = &[
     "target",
     "tarhead",
     "tree",
+    "turns",
     "unpack",
     "upload",
     "verdict",
