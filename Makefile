@@ -30,8 +30,8 @@ setup-tests:
 test: docker-build setup-tests  ## all tests, with real docker, real Zig and real clients
 	cargo test
 
-bench: docker-build    ## what the server adds to docker run and to the exit of a process, and what watchers cost it
-	cargo bench --bench verdict --bench watchers
+bench: docker-build    ## what the server adds to docker run and to the exit of a process, what watchers cost it, what a long queue costs
+	cargo bench --bench verdict --bench watchers --bench queue
 
 bench-warm: docker-build  ## what the warm cache saves, and what the container costs, as a table
 	@benches/warm.sh

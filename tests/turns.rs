@@ -265,6 +265,25 @@ fn who_comes_again_each_time_gets_every_second_start() {
 }
 
 #[test]
+fn who_was_passed_over_for_its_share_has_no_claim_to_the_rounds_it_missed() {
+    let mut line = Line::with(4);
+    for number in 0..60 {
+        line.push(Class::Person, ["A", "B", "C"][number % 3], 0);
+    }
+    line.running = vec!["A".to_string(), "A".to_string()];
+    line.restart();
+    for _ in 0..20 {
+        line.fill();
+        line.end(2); // of B and C in turn, while those of A go on
+    }
+    line.end(0);
+    line.end(0);
+    let started = line.fill();
+    let parties: Vec<&str> = started.iter().map(|entry| entry.party.as_str()).collect();
+    assert!(matches!(parties[..], ["A", "B" | "C", ..]), "{parties:?}");
+}
+
+#[test]
 fn an_endless_stream_of_new_parties_holds_nobody_up_for_ever() {
     let mut line = Line::with(1);
     for _ in 0..5 {

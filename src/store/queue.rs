@@ -1,4 +1,6 @@
-//! What waits for a slot, and whose turn it is. Each statement finds its rows by an index.
+//! What waits for a slot, and whose turn it is. Each statement finds its rows by an index, in their
+//! order, so that who reads stops where there is enough: a statement with a bound LIMIT is compiled
+//! anew each time it is bound.
 
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -46,9 +48,15 @@ impl Store {
 
     /// Takes what has that ticket out of the queue.
     pub fn take_waiting(&mut self, ticket: i64) -> Result<Work> {
-        let sql = "DELETE FROM queue WHERE ticket = ?1 RETURNING kind, id";
-        let mut statement = self.write()?.prepare_cached(sql)?;
-        statement.query_row([ticket], |row| work(row, 0))
+        // Two statements are cheaper than one that deletes a row and gives it.
+        let db = self.write()?;
+        let sql = "SELECT kind, id FROM queue WHERE ticket = ?1";
+        let taken = db
+            .prepare_cached(sql)?
+            .query_row([ticket], |row| work(row, 0))?;
+        let sql = "DELETE FROM queue WHERE ticket = ?1";
+        db.prepare_cached(sql)?.execute([ticket])?;
+        Ok(taken)
     }
 
     pub fn waiting(&self, work: Work) -> Result<Option<Waiting>> {
@@ -68,11 +76,12 @@ impl Store {
     ) -> Result<Vec<Waiting>> {
         let sql = format!(
             "{WAITING} WHERE class = ?1 AND party = ?2 AND not_before = 0 \
-             ORDER BY popularity DESC, ticket LIMIT ?4 OFFSET ?3"
+             ORDER BY popularity DESC, ticket LIMIT -1 OFFSET ?3"
         );
         let mut statement = self.db.prepare_cached(&sql)?;
-        let given = params![class.number(), party, skip as i64, limit as i64];
-        statement.query_map(given, waiting)?.collect()
+        let given = params![class.number(), party, skip as i64];
+        let rows = statement.query_map(given, waiting)?;
+        rows.take(limit).collect()
     }
 
     /// How much waits of each class: what may start, what is held back. Reads all of an index.
@@ -101,6 +110,7 @@ impl Store {
     }
 
     /// How much of the same class stands before it by popularity and age; reads no more than `cap`.
+    /// Counting is SQLite's: the rows would cost more than a LIMIT.
     pub fn ahead_in_class(&self, of: &Waiting, cap: u64) -> Result<u64> {
         let class = of.entry.class.number();
         let cap = i64::try_from(cap).unwrap_or(i64::MAX);
@@ -129,12 +139,11 @@ impl Store {
     /// What is held back and may start at that time at the latest, the first first.
     pub fn held_back(&self, until: i64, limit: usize) -> Result<Vec<Waiting>> {
         let sql = format!(
-            "{WAITING} WHERE not_before > 0 AND not_before <= ?1 \
-             ORDER BY not_before, ticket LIMIT ?2"
+            "{WAITING} WHERE not_before > 0 AND not_before <= ?1 ORDER BY not_before, ticket"
         );
         let mut statement = self.db.prepare_cached(&sql)?;
-        let rows = statement.query_map([until, limit as i64], waiting)?;
-        rows.collect()
+        let rows = statement.query_map([until], waiting)?;
+        rows.take(limit).collect()
     }
 
     /// It is held back no longer.
@@ -149,7 +158,7 @@ impl Store {
     /// The first party in the line of a class that may be served; reads no further.
     pub fn first_turn(&self, class: Class, may: impl Fn(&str) -> bool) -> Result<Option<Turn>> {
         let mut statement = self.db.prepare_cached(TURNS)?;
-        let mut rows = statement.query(params![class.number(), -1])?;
+        let mut rows = statement.query([class.number()])?;
         while let Some(row) = rows.next()? {
             if may(row.get_ref(0)?.as_str()?) {
                 return turn(row).map(Some);
@@ -161,8 +170,8 @@ impl Store {
     /// The line of a class.
     pub fn turns(&self, class: Class, limit: usize) -> Result<Vec<Turn>> {
         let mut statement = self.db.prepare_cached(TURNS)?;
-        let given = params![class.number(), limit as i64];
-        statement.query_map(given, turn)?.collect()
+        let rows = statement.query_map([class.number()], turn)?;
+        rows.take(limit).collect()
     }
 
     /// More work of a party: where some waits already its turn stays, and the better work shows.
@@ -211,7 +220,7 @@ impl Store {
 }
 
 const TURNS: &str = "SELECT party, turn, popularity, ticket FROM turns WHERE class = ?1 \
-    ORDER BY turn, popularity DESC, ticket LIMIT ?2";
+    ORDER BY turn, popularity DESC, ticket";
 
 fn turn(row: &Row) -> Result<Turn> {
     Ok(Turn {
