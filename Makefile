@@ -1,5 +1,5 @@
 # Everything that people and CI do with zigcheck. `make help` lists it.
-.PHONY: all run-docker setup setup-tests docker-build docker-clean run test bench bench-warm check clean help
+.PHONY: all run-docker setup setup-tests docker-build docker-clean run test sim bench bench-warm check clean help
 .DEFAULT_GOAL := all
 
 # make docker-build VERSION=0.18.0-dev ZIG_DIST=DIR makes one image, from a local Zig distribution.
@@ -30,8 +30,11 @@ setup-tests:
 test: docker-build setup-tests  ## all tests, with real docker, real Zig and real clients
 	cargo test
 
-bench: docker-build    ## what the server adds to docker run and to the exit of a process, what watchers cost it, what a long queue costs
-	cargo bench --bench verdict --bench watchers --bench queue
+sim:                   ## ten thousand simulated lives of the server (SEED=n replays one, and tells it)
+	SEEDS=$${SEEDS:-10000} cargo test --test simulation -- --nocapture
+
+bench: docker-build    ## what the server adds to docker run and to the exit of a process, what watchers and a long queue cost it
+	cargo bench --bench verdict --bench watchers --bench queue --bench submissions
 
 bench-warm: docker-build  ## what the warm cache saves, and what the container costs, as a table
 	@benches/warm.sh

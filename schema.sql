@@ -132,6 +132,10 @@ CREATE TABLE IF NOT EXISTS builds (
     -- When the container of this attempt was asked for, and the offset in the log of its first byte.
     run_at            INTEGER,
     log_start         INTEGER,
+    -- Its container has a name that no other server on the engine would give.
+    own_name          INTEGER NOT NULL DEFAULT 0,
+    -- How fetching its dependencies went, in a word; null where there were none to fetch.
+    fetched           TEXT,
     -- Source, image, limits and runner: the same key, the same verdict.
     cache_key         TEXT,
     -- The build whose verdict this is.
@@ -204,8 +208,6 @@ CREATE INDEX IF NOT EXISTS builds_by_state ON builds (state);
 CREATE INDEX IF NOT EXISTS builds_by_status ON builds (build_status);
 CREATE INDEX IF NOT EXISTS builds_by_version ON builds (zig_version);
 CREATE INDEX IF NOT EXISTS builds_by_end ON builds (finished_at);
-CREATE INDEX IF NOT EXISTS builds_unfinished ON builds (id)
-    WHERE state NOT IN ('finished', 'cancelled');
 CREATE INDEX IF NOT EXISTS checks_by_package ON checks (package);
 CREATE INDEX IF NOT EXISTS checks_by_package_id ON checks (package_id);
 CREATE INDEX IF NOT EXISTS builds_by_key ON builds (cache_key, id)
@@ -226,7 +228,8 @@ CREATE INDEX IF NOT EXISTS turns_in_order ON turns (class, turn, popularity DESC
 -- What may go, and what speaks against it.
 CREATE INDEX IF NOT EXISTS builds_unneeded ON builds (id)
     WHERE needed = 0 AND state IN ('finished', 'cancelled');
-CREATE INDEX IF NOT EXISTS build_results_by_build ON build_results (build_id);
+CREATE INDEX IF NOT EXISTS build_results_by_build ON build_results (build_id)
+    WHERE build_id NOT NULL;
 CREATE INDEX IF NOT EXISTS events_by_build ON events (build_id);
 CREATE INDEX IF NOT EXISTS checks_by_source ON checks (source) WHERE source NOT NULL;
 CREATE INDEX IF NOT EXISTS dependencies_by_hash ON dependencies (hash);

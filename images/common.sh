@@ -70,6 +70,76 @@ reachable() {
     timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$host" "$port" 2>/dev/null
 }
 
+# No prompts, no other way than these protocols, no hooks; and a server that stops sending is given up.
+restrict_git() {
+    export GIT_TERMINAL_PROMPT=0 GIT_ASKPASS=/bin/false GIT_ALLOW_PROTOCOL=https:http:git GIT_TEMPLATE_DIR= GIT_CONFIG_NOSYSTEM=1
+    local n=0 host
+    git_config core.hooksPath /dev/null
+    git_config http.lowSpeedLimit 1000
+    git_config http.lowSpeedTime 60
+    git_config init.defaultBranch main
+    git_config advice.detachedHead false
+    # Submodules are often named by an address that needs a key, where the public one serves as well.
+    for host in github.com gitlab.com codeberg.org; do
+        git_config "url.https://$host/.insteadOf" "git@$host:"
+        git_config "url.https://$host/.insteadOf" "ssh://git@$host/"
+    done
+}
+
+git_config() { export "GIT_CONFIG_KEY_$n=$1" "GIT_CONFIG_VALUE_$n=$2" GIT_CONFIG_COUNT=$((++n)); }
+
+# Runs git, for $git_seconds at most where that is set, and keeps what it says in log (not in a file: the disk may be what is
+# full). More than 1 MiB ends it.
+git_says() { log=$(timeout "${git_seconds:-0}" git "$@" </dev/null 2>&1 | head -c 1048576; exit "${PIPESTATUS[0]}"); }
+
+# Ends the script unless $1 can be a branch, a tag, a commit or HEAD.
+check_ref() {
+    [ "$1" = HEAD ] || git check-ref-format --allow-onelevel "$1" 2>/dev/null ||
+        end 11 "$1 is not the name of a branch, a tag or a commit"
+}
+
+# Prints "URL HASH", as it is written there, for each dependency that is named in those build.zig.zon files which find finds
+# with these arguments; "-" where it has no hash. Fails where something is not plain, so that one may have been missed.
+# One token a line: comments, strings of both kinds, names, and the rest byte by byte. src/archive/manifest.rs does the same.
+named_dependencies() {
+    find "$@" -name build.zig.zon -type f -exec sed -s '$a}' {} + | tr '\000' '\001' |
+        LC_ALL=C grep -oaE $'//.*|\\\\\\\\.*|@?"([^"\\\\]|\\\\.)*"|[A-Za-z_][A-Za-z_0-9]*|[^ \t\r]' |
+        awk '
+            function end_of_one() { if (url != "") print url, (hash == "" ? "-" : hash); url = hash = "" }
+            /^\/\// { next }
+            want != "" && /^".*"$/ && length($0) > 1 {
+                value = substr($0, 2, length($0) - 2)
+                if (want == "url" && url != "") end_of_one()
+                if (want == "url") url = value; else hash = value
+                want = ""
+                next
+            }
+            want != "" || $0 == "\"" || $0 == "\047" || /^@".*\\/ { unclear = 1 }
+            { want = name = "" }
+            /^[A-Za-z_]/ { name = $0 }
+            /^@"/ { name = substr($0, 3, length($0) - 3) }
+            /^[{}]$/ { end_of_one() }
+            $0 == "=" { want = key }
+            { key = (dot && (name == "url" || name == "hash")) ? name : ""; dot = $0 == "." }
+            END { end_of_one(); exit unclear }'
+}
+
+# What the tree in the directory $1 asks for: the lines of its dependencies, sorted, each once, go to /work/tmp/asked; manifest
+# becomes their sha256 as a JSON text, empty where nothing is asked for, or null where not all that is asked for is known.
+read_manifests() {
+    local status lines bytes
+    manifest=null
+    named_dependencies "$1" | LC_ALL=C sort -u >/work/tmp/asked
+    status=("${PIPESTATUS[@]}")
+    read -r lines bytes < <(wc -lc </work/tmp/asked)
+    # The limits are those of src/config.rs. A link may lead to a manifest of another name.
+    [ "${status[*]}" = "0 0" ] && [ "$lines" -le 1024 ] && [ "$bytes" -le 262144 ] || return
+    [ -z "$(find "$1" -name build.zig.zon \( -type l -o -type f -size +262144c \) -print -quit)" ] || return
+    sha256 /work/tmp/asked
+    [ "$lines" -gt 0 ] || sum=
+    manifest="\"$sum\""
+}
+
 # Packs what the tar arguments $3... name into the file $1, the same bytes for the same content; ends with 12 if that
 # has more than $2 bytes. Sets bytes and sum.
 pack() {

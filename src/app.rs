@@ -3,13 +3,15 @@
 //! Nothing here touches a socket, a clock or a process. What a turn changes is in the database's
 //! open transaction until `commit`, and the shell performs no action before that.
 
+mod engine;
+
 use crate::api::{self, Call};
-use crate::build::State;
 use crate::calls::{self, open_to_all};
 use crate::conditional;
-use crate::config::{HELD_LIMIT, Settings, VIEWS_WRITTEN_LIMIT};
+use crate::config::{HELD_LIMIT, STOP_LIMIT_MS, Settings, VIEWS_WRITTEN_LIMIT};
+use crate::crowd::Home;
 use crate::docker::Docker;
-use crate::engine::{Answer, Ask, Engine};
+use crate::engine::Engine;
 use crate::errand::Errands;
 use crate::event::{Action, Core, Event, JobId, Now, Pull, Standing};
 use crate::feed::Feed;
@@ -24,10 +26,10 @@ use crate::upload::{Tree, Uploads};
 use crate::watch;
 use crate::work::{Context, Works};
 
-/// A request that waits for the engine's answer.
+/// A request that waits for the engine's answer; a call with who asks.
 #[derive(Debug)]
 enum Held {
-    Call(Call),
+    Call(Call, String),
     Tree(Tree),
 }
 
@@ -45,7 +47,11 @@ pub struct App {
     held: Vec<(Key, Held)>,
     pub(crate) out: Outbox,
     pub(crate) started_unix_ms: i64,
+    /// The latest reading of the clocks.
+    pub(crate) now: Now,
     stopping: bool,
+    /// Until when errands may take, once it is stopping.
+    stop_by_ms: u64,
     /// Nothing new is started, and the end comes once nothing runs.
     draining: bool,
     /// The database failed in the middle of a turn: the turn must not be heard of.
@@ -53,14 +59,26 @@ pub struct App {
 }
 
 impl App {
-    /// A server on that database, with the work an earlier run left back in the queue. The data
+    /// A server on that database, which goes on with what an earlier run has left. The data
     /// directory and its `logs` and `sources` must exist.
     pub fn open(settings: Settings, mut store: Store, now: Now) -> Result<App, String> {
         let docker = Docker::new(&settings, store.data_id());
         let begun = store.begin_packages(now.unix_ms);
         begun.map_err(|e| e.to_string())?;
         let mut feed = Feed::new(&settings, &store).map_err(|e| e.to_string())?;
-        let works = recover(&settings, &mut store, &mut feed, now).map_err(|e| e.to_string())?;
+        let (mut engine, mut errands) = (Engine::new(), Errands::default());
+        let mut out = Outbox::default();
+        let mut cx = Context {
+            store: &mut store,
+            docker: &docker,
+            engine: &mut engine,
+            errands: &mut errands,
+            feed: &mut feed,
+            out: &mut out,
+            now,
+        };
+        let works = Works::open(&settings, &mut cx).map_err(|e| e.to_string())?;
+        store.commit().map_err(|e| e.to_string())?;
         let known = store.source_names().map_err(|e| e.to_string())?;
         let sources = settings.data.join("sources");
         source::sweep(&sources, &known).map_err(|e| format!("{}: {e}", sources.display()))?;
@@ -74,13 +92,15 @@ impl App {
             settings,
             store,
             docker,
-            engine: Engine::new(),
-            errands: Errands::default(),
+            engine,
+            errands,
             works,
             held: Vec::new(),
-            out: Outbox::default(),
+            out,
             started_unix_ms: now.unix_ms,
+            now,
             stopping: false,
+            stop_by_ms: u64::MAX,
             draining: false,
             broken: None,
         };
@@ -94,7 +114,7 @@ impl App {
     }
 
     /// Work that waits for a slot.
-    pub fn waiting(&self) -> usize {
+    pub fn waiting(&self) -> u64 {
         self.works.waiting()
     }
 
@@ -104,9 +124,12 @@ impl App {
     }
 
     /// Ends a build that is not finished; whether there was anything to end.
-    pub(crate) fn cancel(&mut self, _build: i64, _now: Now) -> store::Result<bool> {
-        // Nothing can be ended yet.
-        Ok(false)
+    pub(crate) fn cancel(&mut self, build: i64, now: Now) -> store::Result<bool> {
+        let Some(row) = self.store.build(build)? else {
+            return Ok(false);
+        };
+        let (works, mut cx) = self.context(now);
+        works.cancel(&row, &mut cx)
     }
 
     /// Nothing new is started any more.
@@ -114,7 +137,7 @@ impl App {
         self.draining
     }
 
-    fn context(&mut self, now: Now) -> (&mut Works, Context<'_>) {
+    pub(crate) fn context(&mut self, now: Now) -> (&mut Works, Context<'_>) {
         let context = Context {
             store: &mut self.store,
             docker: &self.docker,
@@ -129,7 +152,9 @@ impl App {
 
     // -- requests --
 
-    fn request(&mut self, conn: Key, request: Request, now: Now) {
+    fn request(&mut self, conn: Key, from: Option<Home>, request: Request, now: Now) {
+        // All who come through a proxy on this machine are one party.
+        let party = from.map(|home| home.to_string()).unwrap_or_default();
         let call = match api::read(&request, &self.settings) {
             Ok(call) => call,
             Err(response) => return self.out.respond(conn, response),
@@ -140,14 +165,15 @@ impl App {
                 zig_versions,
                 follow,
             } => {
-                if let Err(response) = self.uploads.begin(conn, name, zig_versions, follow) {
+                let begun = self.uploads.begin(conn, party, name, zig_versions, follow);
+                if let Err(response) = begun {
                     self.out.respond(conn, response);
                 }
             }
             Call::Health
             | Call::SubmitPackage { .. }
             | Call::Rebuild { .. }
-            | Call::TriggerBuild { .. } => self.when_known(conn, Held::Call(call), now),
+            | Call::TriggerBuild { .. } => self.when_known(conn, Held::Call(call, party), now),
             Call::CancelBuild { .. } | Call::CheckBuilds | Call::AdminStatus => {
                 let response = calls::admin::answer(self, &call, now);
                 self.out.respond(conn, response);
@@ -186,68 +212,24 @@ impl App {
 
     fn answer_held(&mut self, conn: Key, held: Held, now: Now) {
         let response = match held {
-            Held::Call(Call::SubmitPackage {
-                package,
-                zig_versions,
-            }) => calls::submit_package(self, package, zig_versions, now),
-            Held::Call(Call::Rebuild { name }) => calls::rebuild(self, &name, now),
-            Held::Call(Call::TriggerBuild { package }) => {
+            Held::Call(
+                Call::SubmitPackage {
+                    package,
+                    zig_versions,
+                },
+                party,
+            ) => calls::submit_package(self, package, zig_versions, &party, now),
+            Held::Call(Call::Rebuild { name }, party) => calls::rebuild(self, &name, &party, now),
+            Held::Call(Call::TriggerBuild { package }, _) => {
                 calls::admin::trigger(self, &package, now)
             }
-            Held::Call(_) => calls::health(self, now),
+            Held::Call(..) => calls::health(self, now),
             Held::Tree(tree) => match calls::submit_tree(self, conn, tree, now) {
                 Some(response) => response,
                 None => return,
             },
         };
         self.out.respond(conn, response);
-    }
-
-    // -- the engine --
-
-    fn wake_engine(&mut self, now: Now) {
-        let ask = self.engine.wake();
-        self.ask_engine(ask, now);
-    }
-
-    fn ask_engine(&mut self, ask: Option<Ask>, now: Now) {
-        let Some(ask) = ask else { return };
-        let command = match ask {
-            Ask::Images => self.docker.list_images(),
-            Ask::Containers => self.docker.list_containers(),
-            Ask::Remove(mut names) => {
-                let known = self.works.containers();
-                names.retain(|name| !known.contains(name));
-                if names.is_empty() {
-                    return self.engine_answered(Ok(String::new()), now);
-                }
-                self.docker.remove(&names)
-            }
-        };
-        self.errands
-            .start(command, true, &mut self.out, now.mono_ms);
-    }
-
-    fn engine_answered(&mut self, answer: Answer, now: Now) {
-        let ask = self.engine.answer(answer, now.mono_ms);
-        self.ask_engine(ask, now);
-        if self.engine.is_asking() {
-            return;
-        }
-        self.say_engine();
-        for (conn, held) in std::mem::take(&mut self.held) {
-            self.answer_held(conn, held, now);
-        }
-    }
-
-    fn say_engine(&self) {
-        if let Err(why) = self.engine.latest() {
-            log::warn!("the engine is unavailable: {why}");
-            return;
-        }
-        for version in self.engine.missing(&self.settings.zig_versions) {
-            log::warn!("image zigcheck:{version} is missing: make docker-build");
-        }
     }
 
     // -- jobs --
@@ -263,13 +245,13 @@ impl App {
                 Event::Exited { exit, .. } => self.errands.exited(job, exit.clone(), now.mono_ms),
                 _ => None,
             };
-            if let Some(answer) = answer {
-                self.engine_answered(answer, now);
+            if let Some((purpose, answer)) = answer {
+                self.errand_answered(purpose, answer, now);
             }
             return Ok(());
         }
         if self.stopping {
-            // Its container was just removed, which is no verdict on it.
+            // The next run hears of it from the engine.
             return Ok(());
         }
         let (works, mut cx) = self.context(now);
@@ -282,8 +264,11 @@ impl App {
     }
 
     fn time(&mut self, now: Now) -> store::Result<()> {
-        for answer in self.errands.time(&mut self.out, now.mono_ms) {
-            self.engine_answered(answer, now);
+        for (purpose, answer) in self.errands.time(&mut self.out, now.mono_ms) {
+            self.errand_answered(purpose, answer, now);
+        }
+        if !self.stopping && self.engine.is_sweep_due(now.mono_ms) {
+            self.wake_engine(now);
         }
         if !self.stopping {
             let (works, mut cx) = self.context(now);
@@ -302,20 +287,6 @@ impl App {
         self.history.sweep(&mut self.store, now)
     }
 
-    /// Gives free slots to waiting work, or finds out whether there is an engine to run it.
-    fn start_ready(&mut self, now: Now) -> store::Result<()> {
-        if self.stopping || self.draining || self.works.waiting() == 0 {
-            return Ok(());
-        }
-        if self.engine.is_ready() {
-            let (works, mut cx) = self.context(now);
-            works.start_ready(&mut cx)?;
-        } else if self.engine.retry_ms().is_some_and(|at| at <= now.mono_ms) {
-            self.wake_engine(now);
-        }
-        Ok(())
-    }
-
     /// What was looked at goes to the disk with what goes there anyway.
     fn write_views(&mut self) -> store::Result<()> {
         if !self.store.is_writing() {
@@ -325,15 +296,12 @@ impl App {
         self.store.add_views(&views)
     }
 
-    /// Containers under way are removed; their rows say that they are to be built again.
+    /// What runs goes on in its containers, and the next run of the server finds it there. Errands
+    /// to the engine get a moment to end.
     fn stop(&mut self, now: Now) {
-        let containers = self.works.containers();
-        if !self.stopping && !containers.is_empty() {
-            let remove = self.docker.remove(&containers);
-            self.errands
-                .start(remove, false, &mut self.out, now.mono_ms);
+        if !std::mem::replace(&mut self.stopping, true) {
+            self.stop_by_ms = now.mono_ms + STOP_LIMIT_MS;
         }
-        self.stopping = true;
     }
 }
 
@@ -350,9 +318,14 @@ impl Core for App {
         if self.broken.is_some() {
             return;
         }
+        self.now = now;
         let done = match event {
-            Event::Request { conn, request } => {
-                self.request(conn, request, now);
+            Event::Request {
+                conn,
+                from,
+                request,
+            } => {
+                self.request(conn, from, request, now);
                 Ok(())
             }
             Event::Body { conn, bytes } => {
@@ -405,6 +378,7 @@ impl Core for App {
             None => {
                 let written = self.write_views().and_then(|()| self.store.commit());
                 written.map_err(|e| e.to_string())?;
+                self.works.turn_ends();
                 self.history.committed(&self.store);
                 Ok(())
             }
@@ -417,16 +391,18 @@ impl Core for App {
             return Some(0);
         }
         if self.stopping {
-            return self.errands.deadline_ms();
+            return Some(self.stop_by_ms);
         }
-        let retry = match self.works.waiting() {
-            0 => None,
-            _ => self.engine.retry_ms(),
+        let retry = match self.wants_engine(self.now) {
+            true => self.engine.retry_ms(),
+            false => None,
         };
+        let may_start = self.engine.is_ready() && !self.draining;
         [
-            self.works.deadline_ms(self.engine.is_ready()),
+            self.works.deadline_ms(may_start, &self.store, self.now),
             self.history.deadline_ms(),
             self.errands.deadline_ms(),
+            self.engine.sweep_ms(),
             retry,
         ]
         .into_iter()
@@ -435,56 +411,24 @@ impl Core for App {
     }
 
     fn pull(&mut self, conn: Key, room: usize, out: &mut Vec<u8>) -> Pull {
-        let position = |build: i64| self.works.position(build);
+        let position = |build: i64| {
+            let row = self.store.build(build).ok().flatten()?;
+            let unix_ms = self.now.unix_ms;
+            self.works.position(&self.store, &row, unix_ms).ok()?
+        };
         self.feed.pull(conn, &self.store, &position, room, out)
     }
 
     fn stopped(&self) -> bool {
         let idle = self.draining && self.running() == 0;
-        (self.stopping || idle) && self.errands.is_empty()
+        let over = self.now.mono_ms >= self.stop_by_ms;
+        over || ((self.stopping || idle) && self.errands.is_empty())
     }
 
     fn standing(&self) -> Standing {
         Standing {
             running: self.running(),
-            waiting: self.waiting(),
+            waiting: self.waiting() as usize,
         }
     }
-}
-
-/// The work an earlier run left: what it was running goes back to the queue as a new attempt.
-fn recover(
-    settings: &Settings,
-    store: &mut Store,
-    feed: &mut Feed,
-    now: Now,
-) -> store::Result<Works> {
-    let mut works = Works::new(settings);
-    for check in store.open_checks()? {
-        let mut open = Vec::new();
-        let mut check = check;
-        let mut cut_off = false;
-        for mut build in store.builds_of(check.id)? {
-            if build.state.is_final() {
-                continue;
-            }
-            let was_running = build.state != State::Queued;
-            cut_off |= was_running;
-            if was_running {
-                (build.state, build.attempt) = (State::Queued, build.attempt + 1);
-                store.set_state(build.id, build.state, build.attempt)?;
-                feed.logs.resume(build.id, build.attempt);
-                // Nobody is awake yet.
-                feed.changed(store, &build, now.unix_ms, &mut Outbox::default())?;
-            }
-            open.push((build.id, build.zig_version, build.attempt));
-        }
-        if cut_off && check.source.is_none() {
-            check.attempt += 1;
-            store.set_check_attempt(check.id, check.attempt)?;
-        }
-        works.add(check, open);
-    }
-    store.commit()?;
-    Ok(works)
 }

@@ -7,11 +7,14 @@ use crate::config::{
 use std::io;
 use std::path::Path;
 
+mod manifest;
+
 use crate::tarhead::{Head, Kind, Overrides, TAR_BLOCK_BYTES, until_nul};
 use crate::tree::{Tree, shown};
 use crate::unpack::Unpack;
 
 pub use crate::unpack::Format;
+pub use manifest::{Asked, names_a_url};
 
 const MANIFEST_NAME: &[u8] = b"build.zig.zon";
 
@@ -31,6 +34,9 @@ pub struct Summary {
     pub unpacked_bytes: u64,
     /// Some `build.zig.zon` of the tree names a URL.
     pub dependencies: bool,
+    /// The hash of all that its manifests ask for, empty where that is nothing; none where not all
+    /// of it is known.
+    pub manifest: Option<String>,
 }
 
 /// One archive being checked.
@@ -91,6 +97,7 @@ struct Walk {
     entries: u32,
     bytes: u64,
     dependencies: bool,
+    asked: Asked,
     saw_head: bool,
 }
 
@@ -147,6 +154,7 @@ impl Walk {
                 entries: self.entries,
                 unpacked_bytes: self.bytes,
                 dependencies: self.dependencies,
+                manifest: self.asked.digest(),
             }),
             Place::End => Err("The archive holds no entry.".to_string()),
             _ if self.bytes == 0 => Err("The archive is empty.".to_string()),
@@ -245,12 +253,22 @@ impl Walk {
                 "The archive has more than {ENTRIES_LIMIT} entries."
             ));
         }
-        let is_manifest =
-            kind == Kind::File && place.rsplit(|byte| *byte == b'/').next() == Some(MANIFEST_NAME);
-        match is_manifest && !self.dependencies {
-            true => Ok((Body::Manifest, size)),
-            false => Ok((Body::Skipped, size)),
+        if place.rsplit(|byte| *byte == b'/').next() != Some(MANIFEST_NAME) {
+            return Ok((Body::Skipped, size));
         }
+        match kind {
+            Kind::File => {
+                // Of a longer one the end is not seen.
+                if size.is_some_and(|size| size > MANIFEST_LIMIT_BYTES as u64) {
+                    self.asked.give_up();
+                }
+                return Ok((Body::Manifest, size));
+            }
+            // What it leads to may have another name.
+            Kind::SymbolicLink | Kind::HardLink => self.asked.give_up(),
+            _ => {}
+        }
+        Ok((Body::Skipped, size))
     }
 
     fn begin_body(&mut self, of: Body, size: u64) -> Result<(), String> {
@@ -304,7 +322,10 @@ impl Walk {
         let body = std::mem::take(&mut self.body);
         match of {
             Body::Skipped => {}
-            Body::Manifest => self.dependencies |= names_a_url(&body),
+            Body::Manifest => {
+                self.dependencies |= names_a_url(&body);
+                self.asked.read(&body);
+            }
             Body::LongName => self.overrides.path = Some(until_nul(&body).to_vec()),
             Body::LongTarget => self.overrides.target = Some(until_nul(&body).to_vec()),
             Body::Records => self.overrides.read_records(&body).ok_or_else(bad_records)?,
@@ -320,21 +341,6 @@ impl Walk {
         }
         Ok(())
     }
-}
-
-/// A line, cut at `//`, holds `.url`, blanks if any, and `=`. The templates of `zig init` have such
-/// lines in comments; in a URL itself the `//` comes behind.
-pub fn names_a_url(manifest: &[u8]) -> bool {
-    const KEY: &[u8] = b".url";
-    manifest.split(|byte| *byte == b'\n').any(|line| {
-        let comment = line.windows(2).position(|pair| pair == b"//");
-        let code = &line[..comment.unwrap_or(line.len())];
-        let mut keys = code
-            .windows(KEY.len())
-            .enumerate()
-            .filter(|(_, window)| *window == KEY);
-        keys.any(|(at, _)| code[at + KEY.len()..].trim_ascii_start().starts_with(b"="))
-    })
 }
 
 fn bad_records() -> String {

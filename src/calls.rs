@@ -13,10 +13,11 @@ use crate::event::Now;
 use crate::matrix;
 use crate::message::Response;
 use crate::page;
-use crate::queue::Work;
+use crate::recheck;
 use crate::slab::Key;
-use crate::store::{self, BuildRow, NewPackage, SourceRow, Store};
+use crate::store::{self, BuildRow, NewCheck, NewPackage, SourceRow, Store};
 pub use crate::target::open_to_all;
+use crate::turns::Class;
 use crate::upload::Tree;
 use crate::watch;
 
@@ -102,7 +103,8 @@ fn package(app: &App, row: &store::PackageRow) -> store::Result<Value> {
 }
 
 fn build(app: &App, row: &BuildRow) -> Value {
-    shown(app, row, app.works.position(row.id))
+    let position = app.works.position(&app.store, row, app.now.unix_ms);
+    shown(app, row, position.unwrap_or_default())
 }
 
 /// As its row says, but for the log of a build that still writes it.
@@ -179,7 +181,7 @@ fn refusal(app: &App, zig_versions: &[String]) -> Option<Response> {
             "image zigcheck:{version} is missing: make docker-build makes it"
         ));
     }
-    if app.works.waiting() + zig_versions.len() > QUEUE_LIMIT {
+    if app.works.waiting() + zig_versions.len() as u64 > QUEUE_LIMIT {
         let full = Response::error(429, "the queue is full: try again later");
         return Some(full.with("Retry-After", "60"));
     }
@@ -191,6 +193,7 @@ pub fn submit_package(
     app: &mut App,
     package: NewPackage,
     zig_versions: Vec<String>,
+    party: &str,
     now: Now,
 ) -> Response {
     if let Some(response) = refusal(app, &zig_versions) {
@@ -205,14 +208,18 @@ pub fn submit_package(
         Ok(None) => {}
     }
     let at = now.unix_ms;
-    let written = app.store.all_or_none(|store| {
+    let written = write(app, |store| {
         let id = store.insert_package(&package, at)?;
-        let git = Some((package.url.as_str(), package.reference.as_deref()));
-        let check = store.insert_check((Some(id), &package.name), git, at)?;
-        insert_builds(store, check, &zig_versions, at)?;
-        Ok((id, check))
+        let new = NewCheck {
+            package_id: Some(id),
+            package: &package.name,
+            git: Some((&package.url, package.reference.as_deref())),
+            class: Class::Person,
+            party,
+        };
+        Ok((id, insert_check(store, &new, &zig_versions, at)?))
     });
-    match written.and_then(|(id, check)| Ok((id, check, take_in(app, check, at)?))) {
+    match written.and_then(|(id, check)| Ok((id, check, take_in(app, check, now)?))) {
         Err(error) => database(error),
         Ok((id, check, builds)) => Response::json(
             201,
@@ -230,23 +237,20 @@ pub fn submit_package(
 }
 
 /// Adds a check of a package that is known, under all toolchains, of its source as it is now.
-pub fn rebuild(app: &mut App, name: &str, now: Now) -> Response {
+pub fn rebuild(app: &mut App, name: &str, party: &str, now: Now) -> Response {
     let package = app.store.package(name);
-    match check_again(app, package, PERSON, now) {
+    match check_again(app, package, (Class::Person, Some(party)), now) {
         Ok((check, builds)) => accepted(check, builds),
         Err(response) => response,
     }
 }
 
-/// The classes of checks that are asked for, as they stand in the database.
-const PERSON: u8 = 0;
-const ADMIN: u8 = 1;
-
-/// Adds a check of that package, if there is one; gives its builds as they are shown.
+/// Adds a check of that package, if there is one, for whom it is asked, or else for its owner; gives
+/// its builds as they are shown.
 fn check_again(
     app: &mut App,
     package: store::Result<Option<store::PackageRow>>,
-    class: u8,
+    (class, party): (Class, Option<&str>),
     now: Now,
 ) -> Result<(i64, Vec<Value>), Response> {
     let package = package.map_err(database)?;
@@ -256,15 +260,17 @@ fn check_again(
         return Err(response);
     }
     let at = now.unix_ms;
-    let written = app.store.all_or_none(|store| {
-        let git = Some((package.url.as_str(), package.reference.as_deref()));
-        let check = store.insert_check((Some(package.id), &package.name), git, at)?;
-        store.set_class(check, class)?;
-        insert_builds(store, check, &zig_versions, at)?;
-        Ok(check)
-    });
+    let owner = recheck::owner(&package.url);
+    let new = NewCheck {
+        package_id: Some(package.id),
+        package: &package.name,
+        git: Some((&package.url, package.reference.as_deref())),
+        class,
+        party: party.unwrap_or(&owner),
+    };
+    let written = write(app, |store| insert_check(store, &new, &zig_versions, at));
     let check = written.map_err(database)?;
-    let builds = take_in(app, check, at).map_err(database)?;
+    let builds = take_in(app, check, now).map_err(database)?;
     Ok((check, builds))
 }
 
@@ -291,15 +297,22 @@ pub fn submit_tree(app: &mut App, conn: Key, tree: Tree, now: Now) -> Option<Res
         format: format.as_str().to_string(),
         bytes,
         dependencies: tree.dependencies,
+        manifest: tree.manifest,
     };
-    let written = app.store.all_or_none(|store| {
-        let check = store.insert_check((None, &tree.name), None, at)?;
+    let new = NewCheck {
+        package_id: None,
+        package: &tree.name,
+        git: None,
+        class: Class::Person,
+        party: &tree.party,
+    };
+    let written = write(app, |store| {
+        let check = insert_check(store, &new, &tree.zig_versions, at)?;
         store.set_source(check, &source, None, at)?;
-        insert_builds(store, check, &tree.zig_versions, at)?;
         Ok(check)
     });
     let next = app.feed.next_event();
-    let taken = written.and_then(|check| Ok((check, take_in(app, check, at)?)));
+    let taken = written.and_then(|check| Ok((check, take_in(app, check, now)?)));
     match (taken, tree.follow) {
         (Err(error), _) => Some(database(error)),
         (Ok((check, builds)), None) => Some(accepted(check, builds)),
@@ -307,45 +320,56 @@ pub fn submit_tree(app: &mut App, conn: Key, tree: Tree, now: Now) -> Option<Res
     }
 }
 
-fn insert_builds(
+/// Writes what belongs together. Where that fails half of it may be there: nothing of this turn may
+/// be kept.
+fn write<T>(
+    app: &mut App,
+    writes: impl FnOnce(&mut Store) -> store::Result<T>,
+) -> store::Result<T> {
+    let done = writes(&mut app.store);
+    if let Err(error) = &done {
+        app.break_down(error.to_string());
+    }
+    done
+}
+
+fn insert_check(
     store: &mut Store,
-    check: i64,
+    new: &NewCheck,
     zig_versions: &[String],
     at: i64,
-) -> store::Result<()> {
+) -> store::Result<i64> {
+    let check = store.insert_check(new, at)?;
     for version in zig_versions {
         store.insert_build(check, version, at)?;
     }
-    Ok(())
+    Ok(check)
 }
 
 /// Queues the builds of a check that was written; gives them as they are shown. Where that fails
 /// the check is half there: nothing of this turn may be kept.
-fn take_in(app: &mut App, check: i64, at: i64) -> store::Result<Vec<Value>> {
-    let taken = queue_up(app, check, at);
+fn take_in(app: &mut App, check: i64, now: Now) -> store::Result<Vec<Value>> {
+    let taken = queue_up(app, check, now);
     if let Err(error) = &taken {
         app.break_down(error.to_string());
     }
     taken
 }
 
-fn queue_up(app: &mut App, check: i64, at: i64) -> store::Result<Vec<Value>> {
+fn queue_up(app: &mut App, check: i64, now: Now) -> store::Result<Vec<Value>> {
     let row = app.store.check(check)?.expect("it was just written");
-    let rows = app.store.builds_of(check)?;
-    let builds = rows
-        .iter()
-        .map(|row| (row.id, row.zig_version.clone(), row.attempt));
-    app.works.add(row, builds.collect());
-    for row in &rows {
-        app.feed.changed(&mut app.store, row, at, &mut app.out)?;
+    let mut rows = app.store.builds_of(check)?;
+    let (works, mut cx) = app.context(now);
+    works.add(&row, &rows, &mut cx)?;
+    // Where they stand in a long queue takes a while to tell: at its end, if not before.
+    let last = app.works.last_place(row.class);
+    if row.source.is_some() {
+        // Verdicts that were known are there at once.
+        rows = app.store.builds_of(check)?;
     }
     let shown = |row: &BuildRow| {
-        debug_assert!(
-            app.works.position(row.id).is_some(),
-            "{:?}",
-            Work::Build(row.id)
-        );
-        build(app, row)
+        let place = (!row.state.is_final()).then_some(last);
+        shown(app, row, place)
     };
     Ok(rows.iter().map(shown).collect())
 }

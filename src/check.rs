@@ -1,58 +1,85 @@
-//! One check: its source, its builds, and what each needs to run.
+//! One source, build or look at a remote that has its slot: its check, its machine, and what it
+//! needs to run.
 
 use std::path::Path;
 
-use crate::build::{Build, JobLimits, Kind};
+use crate::build::{Build, JobLimits, Kind, State};
+use crate::config::EARLY_LIMIT_MS;
 use crate::docker::{self, Docker, SourceFile, Task};
 use crate::event::{Command, JobId};
 use crate::gather::Gathered;
-use crate::queue::Work;
-use crate::store::{CheckRow, SourceRow};
+use crate::store::{BuildRow, CheckRow, SourceRow};
+use crate::turns::{Entry, Work};
 
-/// A check with builds still to finish.
-#[derive(Debug)]
-pub struct Check {
-    pub row: CheckRow,
-    /// Builds still to finish.
-    pub open: Vec<i64>,
-}
-
-/// One source or one build, from waiting to finished.
 #[derive(Debug)]
 pub struct Active {
-    pub check: i64,
+    pub entry: Entry,
+    /// The check it belongs to; a remote is looked at as if it were one that is not written down.
+    pub check: CheckRow,
     pub zig_version: String,
     pub machine: Build,
     pub job: Option<JobId>,
-    /// Since when it has its slot; none while it waits.
-    pub started_unix_ms: Option<i64>,
+    /// Since when it has its slot.
+    pub started_unix_ms: i64,
     /// What the jobs of this attempt have given so far.
     pub gathered: Gathered,
     /// Of this attempt; removed after it.
     pub containers: Vec<String>,
     /// The engine would not make a container of the usual name: another server may hold it.
     pub refused: bool,
+    /// What it is known by in the cache, where its toolchain is known.
+    pub key: Option<String>,
+    /// Until when, in unix milliseconds, a container that an earlier run of the server asked for
+    /// may still come.
+    pub early_until_ms: i64,
+    /// The offset in its log at which its container began to write.
+    pub log_start: u64,
 }
 
 impl Active {
-    pub fn new(check: i64, zig_version: String, attempt: u32, limits: JobLimits) -> Active {
+    pub fn new(entry: Entry, check: CheckRow, zig_version: String, machine: Build) -> Active {
         Active {
+            entry,
             check,
             zig_version,
-            machine: Build::new(attempt, limits),
+            machine,
             job: None,
-            started_unix_ms: None,
+            started_unix_ms: 0,
             gathered: Gathered::default(),
             containers: Vec::new(),
             refused: false,
+            key: None,
+            early_until_ms: 0,
+            log_start: 0,
         }
     }
 
-    /// The name of the container of that job; for a look, of the job looked at.
-    fn container(&self, work: Work, kind: Kind, docker: &Docker) -> String {
+    /// A build whose container an earlier run of the server has left, if it got as far as that.
+    pub fn adopted(
+        entry: Entry,
+        check: CheckRow,
+        row: &BuildRow,
+        until_ms: u64,
+        limits: JobLimits,
+    ) -> Active {
+        let testing = row.state == State::Testing;
+        let machine = Build::adopted(row.attempt, testing, until_ms, limits);
+        let mut active = Active::new(entry, check, row.zig_version.clone(), machine);
+        active.started_unix_ms = row.started_at.unwrap_or(row.created_at);
+        active.early_until_ms = row.run_at.unwrap_or(0) + EARLY_LIMIT_MS;
+        active.key = row.cache_key.clone();
+        active.log_start = row.log_start.unwrap_or(0);
+        active.refused = row.own_name;
+        active.gathered.recall(row.fetched);
+        active
+    }
+
+    /// The name of the container of that job; of a job without one, that of the build's container.
+    pub fn container(&self, kind: Kind, docker: &Docker) -> String {
         let attempt = self.machine.attempt();
-        let name = match (work, kind) {
+        let name = match (self.entry.work, kind) {
             (Work::Source(check), _) => docker::source_container(check, attempt),
+            (Work::Remote(package), _) => docker::remote_container(package, attempt),
             (Work::Build(build), Kind::Fetch) => docker::fetch_container(build, attempt),
             (Work::Build(build), _) => docker::build_container(build, attempt),
         };
@@ -63,75 +90,71 @@ impl Active {
     }
 
     /// A job begins: what it sends goes to a part file beside the sources.
-    pub fn begin(&mut self, work: Work, kind: Kind, sources: &Path) {
-        let part = match work {
+    pub fn begin(&mut self, kind: Kind, sources: &Path) {
+        let part = match self.entry.work {
             Work::Source(check) => format!("source-{check}.part"),
             Work::Build(build) => format!("dependencies-{build}.part"),
+            Work::Remote(package) => format!("remote-{package}.part"),
         };
         self.gathered.begin(kind, sources, &part);
     }
-}
 
-impl Check {
-    fn source(&self) -> &SourceRow {
-        let source = self.row.source.as_ref();
+    pub fn source(&self) -> &SourceRow {
+        let source = self.check.source.as_ref();
         source.expect("builds wait for their source")
     }
 
-    /// The first job of a build of this check.
-    pub fn first_job(&self) -> Kind {
-        match self.source().dependencies {
-            true => Kind::Fetch,
-            false => Kind::Build,
-        }
-    }
-
-    /// The command of a job, and the container it makes.
+    /// The command of a job, and whether it makes a container of that name.
     pub fn command(
         &self,
-        work: Work,
         kind: Kind,
-        active: &Active,
         docker: &Docker,
         sources: &Path,
     ) -> (Command, Option<String>) {
-        let name = active.container(work, kind, docker);
-        let build = match work {
-            Work::Build(build) => build,
-            Work::Source(check) => {
+        let name = self.container(kind, docker);
+        let command = match (self.entry.work, kind) {
+            (_, Kind::Look) => return (docker.look(&name), None),
+            (_, Kind::Follow | Kind::Rest) => {
+                return (docker.logs(&name, kind == Kind::Follow), None);
+            }
+            (Work::Build(build), _) => {
+                let source = source_file(self.source(), sources);
+                let task = Task {
+                    build,
+                    package: &self.check.package,
+                    zig_version: &self.zig_version,
+                    source: &source,
+                    dependencies: self.gathered.dependencies_file(),
+                };
+                match kind {
+                    Kind::Fetch => docker.fetch_dependencies(&name, &task),
+                    _ => docker.build(&name, &task),
+                }
+            }
+            (work, _) => {
                 let url = self
-                    .row
+                    .check
                     .url
                     .as_deref()
                     .expect("only git sources are fetched");
-                let reference = self.row.reference.as_deref();
-                let version = &active.zig_version;
-                let command = docker.fetch_source(&name, check, version, url, reference);
-                return (command, Some(name));
+                let (version, reference) = (&self.zig_version, self.check.reference.as_deref());
+                match work {
+                    Work::Remote(package) => {
+                        docker.remote_commit(&name, package, version, url, reference)
+                    }
+                    _ => docker.fetch_source(&name, self.check.id, version, url, reference),
+                }
             }
         };
-        let source = self.source_file(sources);
-        let task = Task {
-            build,
-            package: &self.row.package,
-            zig_version: &active.zig_version,
-            source: &source,
-            dependencies: active.gathered.dependencies_file(),
-        };
-        match kind {
-            Kind::Look => (docker.look(&name), None),
-            Kind::Fetch => (docker.fetch_dependencies(&name, &task), Some(name)),
-            Kind::Build | Kind::Source => (docker.build(&name, &task), Some(name)),
-        }
+        (command, Some(name))
     }
+}
 
-    fn source_file(&self, sources: &Path) -> SourceFile {
-        let source = self.source();
-        SourceFile {
-            path: sources.join(format!("{}.{}", source.hash, source.format)),
-            format: source.format.clone(),
-            bytes: source.bytes,
-            sha256: source.hash.clone(),
-        }
+fn source_file(source: &SourceRow, sources: &Path) -> SourceFile {
+    SourceFile {
+        path: sources.join(format!("{}.{}", source.hash, source.format)),
+        format: source.format.clone(),
+        bytes: source.bytes,
+        sha256: source.hash.clone(),
     }
 }

@@ -157,7 +157,14 @@ impl Client {
                 None => self.unparsed = false,
                 // Answered in this very turn: the connection does not know it yet.
                 Some(incoming) if is_rest(&incoming) && teller.has_answered(conn) => {}
-                Some(Incoming::Request(request)) => teller.tell(Event::Request { conn, request }),
+                Some(Incoming::Request(request)) => {
+                    let from = self.home;
+                    teller.tell(Event::Request {
+                        conn,
+                        from,
+                        request,
+                    });
+                }
                 Some(Incoming::Body(bytes)) => {
                     budget = spend(budget, bytes.len());
                     teller.tell(Event::Body {

@@ -112,8 +112,11 @@ pub const FILE_PIECE_BYTES: usize = 64 << 10;
 pub const SOURCE_LIMIT_BYTES: u64 = 64 << 20;
 /// Largest archive of fetched dependencies; several toolchains' SDK packages pass 100 MiB.
 pub const DEPENDENCIES_LIMIT_BYTES: u64 = 256 << 20;
-/// Longest head of what a fetch container sends.
-pub const FRAME_HEAD_LIMIT_BYTES: usize = 4 << 10;
+/// Longest head of what a fetch container sends: 8 KiB of URLs, which it keeps to, and what else
+/// there is to say.
+pub const FRAME_HEAD_LIMIT_BYTES: usize = 16 << 10;
+/// URLs in it of packages that the source uses.
+pub const FRAME_USES_LIMIT: usize = 64;
 /// Unpacked bytes of an upload looked at per turn: about 3 ms of inflating.
 pub const CHECK_BUDGET_BYTES: usize = 1 << 20;
 /// Uploads being received or looked at, at once: a file each.
@@ -151,6 +154,10 @@ pub const UNPACKED_LIMIT_BYTES: u64 = 512 * 1024 * 1024;
 pub const ENTRIES_LIMIT: u32 = 100_000;
 /// Of a `build.zig.zon` so much is looked at: real ones take a few KiB.
 pub const MANIFEST_LIMIT_BYTES: usize = 256 * 1024;
+/// Dependencies that all manifests of one tree name, and the URLs and hashes of all: a hundred
+/// bytes each. `images/common.sh` has the same limits.
+pub const ASKED_LIMIT: usize = 1024;
+pub const ASKED_LIMIT_BYTES: usize = 256 * 1024;
 /// The pax records of one head: names and times, and attributes that some systems add.
 pub const RECORDS_LIMIT_BYTES: u64 = 256 * 1024;
 /// What the kernel takes as a path, and no more.
@@ -184,20 +191,36 @@ pub const ENGINE_TIMEOUT_MS: u64 = 20_000;
 pub const KILL_GRACE_MS: u64 = 10_000;
 /// From a child's exit to not waiting for its pipes any longer: a grandchild can hold one.
 pub const DRAIN_GRACE_MS: u64 = 2_000;
-/// Output after which a build is ended as `output_limit`: far above any honest log (the log
-/// keeps 4 MiB of it), low enough that a flood does not take a processor for 20 minutes: an
-/// engine was seen to pass on some 150 MB/s.
-pub const OUTPUT_LIMIT_BYTES: u64 = 16 << 30;
+/// Output after which a build is ended as `output_limit`: far above any honest log, of which 4 MiB
+/// are kept, and what the engine keeps of it until the build is done is on our disk.
+pub const OUTPUT_LIMIT_BYTES: u64 = 256 << 20;
+/// What each line of it counts besides its own bytes: the engine takes 28 bytes more to keep it, so that
+/// a flood of empty lines would take 26 times its size, and 7 us to give it back, some half a minute for
+/// the most lines there can be.
+pub const LINE_COST_BYTES: usize = 64;
 /// What is kept of the output of a short engine command.
 pub const ENGINE_OUTPUT_LIMIT_BYTES: usize = 256 << 10;
 /// The last words of a job on standard error that are kept for `error_log`.
 pub const LAST_WORDS_LIMIT_BYTES: usize = 16 << 10;
 /// Attempts of one build or fetch before an `error` is final.
-pub const ATTEMPTS_LIMIT: u32 = 3;
-/// Pause before the second and third attempt.
-pub const RETRY_PAUSE_MS: [u64; 2] = [2_000, 8_000];
-/// Work waiting at once, before a submission is answered 429: most of a day's work for one slot.
-pub const QUEUE_LIMIT: usize = 1_000;
+pub const ATTEMPTS_LIMIT: u32 = 4;
+/// Pause before the second, third and fourth attempt.
+pub const RETRY_PAUSE_MS: [u64; 3] = [2_000, 8_000, 32_000];
+/// Looks at a container in a row that an engine, which answers else, may leave unanswered.
+pub const LOOKS_LIMIT: u32 = 5;
+/// How long after it was asked for a container that is not there, or not started, may still come:
+/// the client of a server that was killed goes on. A loaded engine took two seconds for it.
+pub const EARLY_LIMIT_MS: i64 = 5_000;
+/// Until it is looked for again.
+pub const EARLY_PAUSE_MS: u64 = 500;
+/// Whole time of reading what a container has said, all of it: the most it may say was read in half a
+/// minute, on a busy machine.
+pub const REST_TIMEOUT_MS: u64 = 120_000;
+/// How long a container may take to say how much memory it used, before it is killed.
+pub const PEAK_TIMEOUT_MS: u64 = 2_000;
+/// Work waiting at once, before a submission is answered 429. It waits in the database, some 200
+/// bytes each; more would take years.
+pub const QUEUE_LIMIT: u64 = 1 << 20;
 /// How long a class of work (a person, an admin, a new toolchain, the daily look) may wait without a
 /// start while others come first: an admin looks on; a new toolchain and the daily look take a day.
 pub const CLASS_WAIT_LIMIT_MS: [Option<i64>; 4] =
@@ -207,11 +230,23 @@ pub const CLASS_WAIT_LIMIT_MS: [Option<i64>; 4] =
 pub const ROUND_LIMIT_PARTIES: usize = 256;
 /// Works held back that join the queue at once when their time has come: some milliseconds.
 pub const DUE_LIMIT: usize = 256;
+/// Packages that begin to wait for their daily look in one turn.
+pub const DUE_CHECKS_LIMIT: usize = 16;
+/// Pieces of work that get their slot, or their verdict from the cache, in one turn.
+pub const STARTS_LIMIT: usize = 64;
+/// Builds that are given the verdict of another, which they waited for, in one turn.
+pub const SHARERS_LIMIT: usize = 32;
+/// Rises when the runner, or what is read from its record, comes to other verdicts than before.
+pub const RUNNER_VERSION: u32 = 1;
+/// Builds deeper in the queue than that are only told that there are as many before them.
+pub const RANK_LIMIT: u64 = 10_000;
+/// From `SIGTERM` to the end of errands to the engine: with `FAREWELL_LIMIT_MS` below 5 s.
+pub const STOP_LIMIT_MS: u64 = 1_500;
 /// Builds over which a past duration is averaged: packages change, and so do machines.
 pub const DURATIONS_AVERAGED: u32 = 5;
 /// Work looked at to say when what waits will start: each package costs a look-up of its past, and
 /// what stands behind so much is hours away.
-pub const FORECAST_LIMIT: usize = QUEUE_LIMIT;
+pub const FORECAST_LIMIT: usize = 256;
 
 // -- logs ------------------------------------------------------------------------------------------
 
@@ -239,6 +274,8 @@ pub const PULL_LEAST_BYTES: usize = 1 << 10;
 pub const ENGINE_FRESH_MS: u64 = 5_000;
 /// First and longest pause before asking an engine again that did not answer while work waits.
 pub const ENGINE_RETRY_MS: (u64, u64) = (1_000, 60_000);
+/// How long after a client was killed the container it may have asked for is there at the latest.
+pub const SWEEP_AGAIN_MS: u64 = 10_000;
 /// Requests waiting for the engine's answer at once.
 pub const HELD_LIMIT: usize = 64;
 

@@ -1,7 +1,8 @@
 //! How many connections each address has: a few clients must not fill the room of all.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Whose connections are counted together: an IPv4 address, or an IPv6 network of 64 bits, which
 /// is what one customer of a provider has at least.
@@ -19,6 +20,15 @@ impl Home {
             IpAddr::V6(v6) if v6.is_loopback() => None,
             IpAddr::V4(v4) => Some(Home::V4(v4.to_bits())),
             IpAddr::V6(v6) => Some(Home::V6((v6.to_bits() >> 64) as u64)),
+        }
+    }
+}
+
+impl fmt::Display for Home {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Home::V4(bits) => Ipv4Addr::from_bits(*bits).fmt(out),
+            Home::V6(bits) => write!(out, "{}/64", Ipv6Addr::from_bits(u128::from(*bits) << 64)),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::config::{PIDS_LIMIT, Settings, WORK_TMPFS_BYTES, WORK_TMPFS_INODES};
-use crate::event::{Command, Input};
+use crate::event::{Command, Exit, Input};
 use crate::verdict::Container;
 
 /// The label that tells which data directory a container belongs to.
@@ -24,6 +24,8 @@ pub mod exit {
     pub const TOO_LARGE: i32 = 12;
     /// The input did not arrive whole.
     pub const CUT_OFF: i32 = 65;
+    /// Ended by SIGKILL: ours, or that of the memory limit.
+    pub const KILLED: i32 = 137;
     /// The engine's own: the container was not made, or not started.
     pub const REFUSED: i32 = 125;
 }
@@ -70,6 +72,10 @@ pub fn source_container(check: i64, attempt: u32) -> String {
     format!("zigcheck-source-{check}-{attempt}")
 }
 
+pub fn remote_container(package: i64, attempt: u32) -> String {
+    format!("zigcheck-remote-{package}-{attempt}")
+}
+
 impl Docker {
     pub fn new(settings: &Settings, data_id: &str) -> Docker {
         Docker {
@@ -96,8 +102,27 @@ impl Docker {
         reference: Option<&str>,
     ) -> Command {
         let label = format!("zigcheck.check={check}");
-        let mut argv = self.run(name, &label, &self.fetch_network, zig_version);
+        let mut argv = self.run(name, &label, Some(&self.fetch_network), zig_version);
         argv.extend([script("fetch-source"), url.to_string()]);
+        argv.extend(reference.map(str::to_string));
+        Command {
+            argv,
+            stdin: Vec::new(),
+        }
+    }
+
+    /// Asks the repository which commit it is at; that comes out on standard output.
+    pub fn remote_commit(
+        &self,
+        name: &str,
+        package: i64,
+        zig_version: &str,
+        url: &str,
+        reference: Option<&str>,
+    ) -> Command {
+        let label = format!("zigcheck.package={package}");
+        let mut argv = self.run(name, &label, Some(&self.fetch_network), zig_version);
+        argv.extend([script("remote-commit"), url.to_string()]);
         argv.extend(reference.map(str::to_string));
         Command {
             argv,
@@ -107,15 +132,15 @@ impl Docker {
 
     /// Fetches what the source's manifest names; the framed result comes out on standard output.
     pub fn fetch_dependencies(&self, name: &str, task: &Task) -> Command {
-        self.task(task, name, &self.fetch_network, "fetch-deps")
+        self.task(task, name, Some(&self.fetch_network), "fetch-deps")
     }
 
     /// Builds and tests, always without network.
     pub fn build(&self, name: &str, task: &Task) -> Command {
-        self.task(task, name, "none", "build")
+        self.task(task, name, None, "build")
     }
 
-    fn task(&self, task: &Task, name: &str, network: &str, runner: &str) -> Command {
+    fn task(&self, task: &Task, name: &str, network: Option<&str>, runner: &str) -> Command {
         let label = format!("zigcheck.build={}", task.build);
         let mut argv = self.run(name, &label, network, task.zig_version);
         argv.push(script(runner));
@@ -142,9 +167,32 @@ impl Docker {
     }
 
     /// `docker run` up to and with the image. Nothing of the host is mounted; the only writable
-    /// place is a sized tmpfs, which is also the portable limit on disk space.
-    fn run(&self, name: &str, label: &str, network: &str, zig_version: &str) -> Vec<String> {
+    /// place is a sized tmpfs, which is also the portable limit on disk space. Without a network it
+    /// is a build, whose output the engine keeps as well: for whoever comes after us.
+    fn run(
+        &self,
+        name: &str,
+        label: &str,
+        network: Option<&str>,
+        zig_version: &str,
+    ) -> Vec<String> {
         let memory = self.memory_bytes;
+        let kept: &[&str] = match network {
+            // What a fetch sends is of no use without us.
+            Some(_) => &["--log-driver=none"],
+            // This driver alone keeps every byte as it is: both pipes, whatever is in them, also what
+            // has no line end, read while it runs or after its exit. It takes 26 to 28 bytes more for
+            // a line (`LINE_COST_BYTES`). One file, and room for all that a build may write: at 320
+            // million bytes the driver begins another, and what was written until then is lost to
+            // readers. Only what is written while no server counts it can come so far. A start takes
+            // as long as without; 100 MB of compiler output take 1.5 s more.
+            None => &[
+                "--log-driver=local",
+                "--log-opt=max-size=320m",
+                "--log-opt=max-file=1",
+                "--log-opt=compress=false",
+            ],
+        };
         // Never larger than the memory it counts towards: leave some for the compiler.
         let tmpfs = WORK_TMPFS_BYTES.min(memory / 2);
         let words = [
@@ -156,7 +204,7 @@ impl Docker {
             "--pull=never".to_string(),
             "--interactive".to_string(),
             "--init".to_string(),
-            format!("--network={network}"),
+            format!("--network={}", network.unwrap_or("none")),
             format!("--memory={memory}"),
             // Equal to the memory: otherwise as much again of swap is allowed.
             format!("--memory-swap={memory}"),
@@ -172,11 +220,14 @@ impl Docker {
             ),
             "--workdir=/work".to_string(),
             "--hostname=zigcheck".to_string(),
-            // The log is ours to keep, with its cap; the engine need not keep another.
-            "--log-driver=none".to_string(),
-            format!("zigcheck:{zig_version}"),
         ];
-        std::iter::once(self.command.clone()).chain(words).collect()
+        let kept = kept.iter().map(|word| word.to_string());
+        let image = format!("zigcheck:{zig_version}");
+        std::iter::once(self.command.clone())
+            .chain(words)
+            .chain(kept)
+            .chain([image])
+            .collect()
     }
 
     /// Lists the images there are: answers of it go to `images`.
@@ -213,14 +264,51 @@ impl Docker {
         self.short(&["inspect", "--type=container", &format, name])
     }
 
-    /// What an answer to `look` says. A container of another server is none of ours.
-    pub fn container(&self, answer: &str) -> Container {
-        let answer = answer.trim().strip_prefix(&self.data_id);
-        match answer.map(|state| state.trim().split_once(' ')) {
-            Some(Some(("true", _))) => Container::OutOfMemory,
-            Some(Some(("false", state))) => Container::Other(format!("the container is {state}")),
-            _ => Container::Unknown,
+    /// What an answer to `look` says: the exit code of the command, what it wrote, and what it
+    /// complained of. A container of another server is none of ours.
+    pub fn container(&self, exit: Option<&Exit>, answer: &str, words: &str) -> Container {
+        let words = words.trim();
+        if exit != Some(&Exit::Code(0)) {
+            // The engine's own words for it, in both dialects.
+            return match is_no_such(words) {
+                true => Container::Gone,
+                false => Container::Silent(words.to_string()),
+            };
         }
+        let mut parts = answer.split_whitespace();
+        match parts.next() {
+            Some(id) if id == self.data_id => {}
+            Some(_) => return Container::Foreign,
+            None => {
+                return Container::Silent("the engine says nothing of the container".to_string());
+            }
+        }
+        let (starved, state) = (parts.next() == Some("true"), parts.next().unwrap_or(""));
+        match (state, parts.next().and_then(|code| code.parse().ok())) {
+            ("exited" | "dead", Some(code)) => Container::Exited { code, starved },
+            ("running" | "paused" | "restarting", _) => Container::Running,
+            ("created", _) => Container::Created,
+            ("removing", _) => Container::Gone,
+            _ => Container::Silent(format!("the engine says of the container: {answer}")),
+        }
+    }
+
+    /// All that a container has said, each pipe to its own; to its end, if followed.
+    pub fn logs(&self, name: &str, follow: bool) -> Command {
+        match follow {
+            true => self.short(&["logs", "--follow", name]),
+            false => self.short(&["logs", name]),
+        }
+    }
+
+    /// How much memory a container that runs has used at most, in bytes: of the two files one is
+    /// there, by the version of the system's cgroups.
+    pub fn peak(&self, name: &str) -> Command {
+        let v2 = "/sys/fs/cgroup/memory.peak";
+        let v1 = "/sys/fs/cgroup/memory/memory.max_usage_in_bytes";
+        // Asked for both, cat would fail for want of the other, and what fails gives no answer.
+        let read = format!("cat {v2} 2>/dev/null || cat {v1}");
+        self.short(&["exec", name, "bash", "-c", &read])
     }
 
     fn short(&self, words: &[&str]) -> Command {
@@ -255,4 +343,11 @@ pub fn containers(answer: &str) -> Vec<String> {
         .filter(|n| !n.is_empty())
         .map(str::to_string)
         .collect()
+}
+
+/// True for what engines say of a name they do not know, docker as well as podman; that a socket
+/// is no such file is another matter.
+fn is_no_such(words: &str) -> bool {
+    let words = words.to_ascii_lowercase();
+    words.contains("no such container") || words.contains("no such object")
 }

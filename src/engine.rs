@@ -14,11 +14,12 @@
 //! is absent and work waits, it is asked again after growing pauses.
 //!
 //! Sweeping: before the first container of this run starts, and when the engine comes back, those
-//! of the same data directory that no attempt under way knows are removed.
+//! of the same data directory that no attempt under way knows are removed. A client that was killed may
+//! have left the engine a container to make: where that is possible, they are swept once more.
 
 use std::collections::HashMap;
 
-use crate::config::{ENGINE_FRESH_MS, ENGINE_RETRY_MS};
+use crate::config::{ENGINE_FRESH_MS, ENGINE_RETRY_MS, SWEEP_AGAIN_MS};
 use crate::docker;
 
 /// What is to be run for it.
@@ -52,6 +53,8 @@ enum State {
 pub struct Engine {
     state: State,
     swept: bool,
+    /// When to sweep again.
+    sweep_ms: Option<u64>,
     images: HashMap<String, String>,
     pause_ms: u64,
 }
@@ -61,6 +64,7 @@ impl Engine {
         Engine {
             state: State::Unknown,
             swept: false,
+            sweep_ms: None,
             images: HashMap::new(),
             pause_ms: ENGINE_RETRY_MS.0,
         }
@@ -120,6 +124,22 @@ impl Engine {
             State::Absent { retry_ms, .. } => Some(*retry_ms),
             _ => None,
         }
+    }
+
+    /// A client was killed that may have asked for a container: to be swept a little later.
+    pub fn sweep_again(&mut self, now_ms: u64) {
+        self.sweep_ms.get_or_insert(now_ms + SWEEP_AGAIN_MS);
+    }
+
+    pub fn sweep_ms(&self) -> Option<u64> {
+        self.sweep_ms
+    }
+
+    /// True if it is time to sweep again: wake it, then.
+    pub fn is_sweep_due(&mut self, now_ms: u64) -> bool {
+        let due = self.sweep_ms.take_if(|at| *at <= now_ms).is_some();
+        self.swept &= !due;
+        due
     }
 
     /// A job met an error of the engine: what was known of it is worth nothing.

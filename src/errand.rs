@@ -2,16 +2,34 @@
 
 use std::collections::HashMap;
 
-use crate::config::{ENGINE_OUTPUT_LIMIT_BYTES, ENGINE_TIMEOUT_MS};
+use crate::config::{ENGINE_OUTPUT_LIMIT_BYTES, ENGINE_TIMEOUT_MS, PEAK_TIMEOUT_MS};
 use crate::engine::Answer;
 use crate::event::{Action, Command, Exit, JobId, Pipe};
 use crate::job::{End, Job, Limits};
 use crate::outbox::Outbox;
+use crate::turns::Work;
+
+/// What an answer is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    /// What the engine is, and has.
+    Engine,
+    /// Whether a container that is to be ended is there, and ours: a name alone may be another's. It
+    /// is ended for the time limits of that work, or because nobody wants it any more.
+    Doomed {
+        work: Option<Work>,
+        container: String,
+    },
+    /// How much memory a container has used that is to be killed then.
+    Peak { work: Work, container: String },
+    /// Nobody waits for it.
+    Nothing,
+}
 
 #[derive(Debug)]
 struct Errand {
     job: Job,
-    answered: bool,
+    purpose: Purpose,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
 }
@@ -26,13 +44,23 @@ pub const ENGINE_LIMITS: Limits = Limits {
     output_bytes: u64::MAX,
 };
 
+const PEAK_LIMITS: Limits = Limits {
+    total_ms: PEAK_TIMEOUT_MS,
+    silence_ms: PEAK_TIMEOUT_MS,
+    output_bytes: u64::MAX,
+};
+
 impl Errands {
-    /// Starts a command; its answer is wanted, or nobody waits for it.
-    pub fn start(&mut self, command: Command, answered: bool, out: &mut Outbox, now_ms: u64) {
+    /// Starts a command.
+    pub fn start(&mut self, command: Command, purpose: Purpose, out: &mut Outbox, now_ms: u64) {
         let job = out.spawn(command);
+        let limits = match purpose {
+            Purpose::Peak { .. } => PEAK_LIMITS,
+            _ => ENGINE_LIMITS,
+        };
         let errand = Errand {
-            job: Job::new(ENGINE_LIMITS, now_ms),
-            answered,
+            job: Job::new(limits, now_ms),
+            purpose,
             stdout: Vec::new(),
             stderr: Vec::new(),
         };
@@ -63,18 +91,18 @@ impl Errands {
         }
     }
 
-    pub fn eof(&mut self, job: JobId, pipe: Pipe) -> Option<Answer> {
+    pub fn eof(&mut self, job: JobId, pipe: Pipe) -> Option<(Purpose, Answer)> {
         self.0.get_mut(&job)?.job.eof(pipe);
         self.ended(job)
     }
 
-    pub fn exited(&mut self, job: JobId, exit: Exit, now_ms: u64) -> Option<Answer> {
+    pub fn exited(&mut self, job: JobId, exit: Exit, now_ms: u64) -> Option<(Purpose, Answer)> {
         self.0.get_mut(&job)?.job.exited(exit, now_ms);
         self.ended(job)
     }
 
     /// Looks at the time: gives the answers that are now as good as they will get.
-    pub fn time(&mut self, out: &mut Outbox, now_ms: u64) -> Vec<Answer> {
+    pub fn time(&mut self, out: &mut Outbox, now_ms: u64) -> Vec<(Purpose, Answer)> {
         let due = |errand: &Errand| errand.job.deadline_ms().is_some_and(|at| at <= now_ms);
         let due: Vec<JobId> = self
             .0
@@ -94,11 +122,11 @@ impl Errands {
         answers
     }
 
-    fn ended(&mut self, job: JobId) -> Option<Answer> {
+    fn ended(&mut self, job: JobId) -> Option<(Purpose, Answer)> {
         let end = self.0.get(&job)?.job.ended()?.clone();
         let errand = self.0.remove(&job)?;
         let answer = answer(&errand, end);
-        errand.answered.then_some(answer)
+        (errand.purpose != Purpose::Nothing).then_some((errand.purpose, answer))
     }
 }
 

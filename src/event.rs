@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::crowd::Home;
 use crate::message::{Admission, Head, Request, Response};
 use crate::slab::Key;
 
@@ -37,8 +38,13 @@ pub enum Exit {
 /// What the world did.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// A request is there: whole, or, where `spooled`, its head alone.
-    Request { conn: Key, request: Request },
+    /// A request is there: whole, or, where `spooled`, its head alone. From whom, where that is not
+    /// this machine.
+    Request {
+        conn: Key,
+        from: Option<Home>,
+        request: Request,
+    },
     /// A piece of a spooled body, in order; none once the request is answered.
     Body { conn: Key, bytes: &'a [u8] },
     /// The spooled body is complete.

@@ -187,7 +187,8 @@ impl Follower {
 
 /// What there is to say of a build that has not ended.
 fn waits(change: &Change, attempt: u32, sight: &Sight) -> String {
-    let place = (sight.position)(change.build).filter(|_| change.state == State::Queued);
+    let queued = change.state == State::Queued;
+    let place = queued.then(|| (sight.position)(change.build)).flatten();
     let place = place.map(|place| format!("place {place} in the queue"));
     let attempt = (attempt > 1).then(|| format!("attempt {attempt}"));
     let parts: Vec<String> = attempt.into_iter().chain(place).collect();

@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 
-use crate::queue::Work;
+use crate::turns::Work;
 
 /// A piece of work that runs or waits.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -41,7 +41,6 @@ pub mod page; // JSON from rows
 pub mod popularity; // who uses it, who looks at it
 pub mod printable; // text fit for a terminal
 pub mod query; // names and values behind the ?
-pub mod queue; // which work may start next
 pub mod recheck; // when to look again, and what to build then
 pub mod repository; // which repository a URL means
 pub mod rows; // rows as structs
@@ -52,7 +51,7 @@ pub mod table; // columns and cells
 pub mod target; // methods, paths, what a client takes
 pub mod tarhead; // one head of a tar
 pub mod tree; // what paths and links may say
-pub mod turns; // which work may start next, from the database
+pub mod turns; // which work may start next
 pub mod unpack; // plain, gzip and zstd in bounded pulls
 pub mod upload; // uploaded trees on their way in
 pub mod verdict; // exit codes and records become verdicts

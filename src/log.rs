@@ -92,8 +92,9 @@ impl Log {
     }
 
     /// The log that an earlier run of the server left unfinished, to be gone on with. Where bytes of
-    /// it are overwritten already nobody knows how many there were: then it begins anew.
-    pub fn reopen(path: &Path) -> io::Result<Log> {
+    /// it may be overwritten already nobody knows how many there were: then its first `keep` bytes
+    /// are left, as far as they stand in its head, or none.
+    pub fn reopen(path: &Path, keep: u64) -> io::Result<Log> {
         let mut log = Log {
             path: path.to_path_buf(),
             file: OpenOptions::new().read(true).write(true).open(path)?,
@@ -102,12 +103,26 @@ impl Log {
             stored: 0,
         };
         let bytes = log.file.metadata()?.len();
+        (log.total, log.stored) = (bytes, bytes);
         if bytes >= log.layout.head_bytes + log.layout.tail_bytes {
-            log.file.set_len(0)?;
-        } else {
-            (log.total, log.stored) = (bytes, bytes);
+            // As good as any number that is too large.
+            (log.total, log.stored) = (u64::MAX, u64::MAX);
+            log.rewind(keep)?;
         }
         Ok(log)
+    }
+
+    /// Forgets what was written from `offset` on; gives where it goes on: at `offset`, or, where what
+    /// stands before that is lost as well, at the beginning.
+    pub fn rewind(&mut self, offset: u64) -> io::Result<u64> {
+        let wrapped = self.layout.is_wrapped(self.total);
+        let offset = match wrapped && offset > self.layout.head_bytes {
+            true => 0,
+            false => offset.min(self.stored),
+        };
+        self.file.set_len(offset)?;
+        (self.total, self.stored) = (offset, offset);
+        Ok(offset)
     }
 
     pub fn with_layout(path: &Path, layout: Layout) -> io::Result<Log> {

@@ -21,6 +21,8 @@ struct Live {
     /// None before the first byte, and where the file could not be made.
     log: Option<Log>,
     ended: bool,
+    /// The verdict is that of another build, and so is the log: which, and how much that wrote.
+    origin: Option<(i64, u64)>,
     readers: usize,
     /// Those who have read everything and are to be woken.
     asleep: BTreeSet<Key>,
@@ -70,26 +72,49 @@ impl Logs {
 
     // -- writing --
 
-    /// A build begins to write. All its attempts write one log.
-    pub fn begin(&mut self, build: i64) {
+    /// An attempt begins to write. All attempts of a build write one log.
+    pub fn begin(&mut self, build: i64, attempt: u32) {
         let path = self.path(build);
         let live = self.live.entry(build).or_default();
         if live.log.is_none() {
-            let log = Log::create(&path);
+            let earlier = match attempt {
+                1 => None,
+                _ => Log::reopen(&path, 0).ok(),
+            };
+            let log = earlier.map_or_else(|| Log::create(&path), Ok);
             live.log = log
                 .map_err(|e| log::error!("the log of build {build}: {e}"))
                 .ok();
         }
     }
 
-    /// A build goes on that an earlier run of the server had begun: with its log, if it left one.
-    pub fn resume(&mut self, build: i64, attempt: u32) {
-        if let Ok(mut log) = Log::reopen(&self.path(build)) {
-            let line =
-                format!("\n[zigcheck: the server was restarted; attempt {attempt} follows]\n");
-            let _ = log.append(line.as_bytes());
+    /// Adds a line of ours to the log of a build that is to begin anew.
+    pub fn remark(&mut self, build: i64, attempt: u32, line: &str, out: &mut Outbox) {
+        self.begin(build, attempt);
+        self.append(build, format!("\n[zigcheck: {line}]\n").as_bytes(), out);
+    }
+
+    /// A build goes on whose container an earlier run of the server has left, and which began to
+    /// write at that offset.
+    pub fn adopt(&mut self, build: i64, start: u64) {
+        if let Ok(log) = Log::reopen(&self.path(build), start) {
             self.live.entry(build).or_default().log = Some(log);
         }
+        self.begin(build, 1);
+    }
+
+    /// What was written from that offset on is going to be written again, since the engine knows
+    /// better; gives the offset from which on.
+    pub fn rewind(&mut self, build: i64, start: u64) -> u64 {
+        let live = self.live.get_mut(&build);
+        let Some(log) = live.and_then(|live| live.log.as_mut()) else {
+            return 0;
+        };
+        let rewound = log.rewind(start);
+        rewound.unwrap_or_else(|error| {
+            log::error!("the log of build {build}: {error}");
+            log.total_bytes()
+        })
     }
 
     /// Appends to a log that was begun, and wakes who waits for it.
@@ -120,6 +145,14 @@ impl Logs {
         }
         self.drop_unread(build);
         end
+    }
+
+    /// The build is over before it wrote anything: its log is that of another, which wrote so much.
+    pub fn finish_as(&mut self, build: i64, origin: (i64, u64), out: &mut Outbox) {
+        if let Some(live) = self.live.get_mut(&build) {
+            (live.log, live.origin) = (None, Some(origin));
+        }
+        self.finish(build, out);
     }
 
     /// An open file for each log that nobody reads any more would be too many.
@@ -165,6 +198,7 @@ impl Logs {
             out.extend_from_slice(RESET.as_bytes());
             return Pull::Text;
         }
+        self.follow_origin(reader, conn);
         match &mut reader.place {
             Place::Stored {
                 build,
@@ -182,6 +216,28 @@ impl Logs {
                 pull_live(live, offset, reader.apart, conn, room, out)
             }
         }
+    }
+
+    /// Whoever waits for the log of a build that has that of another gets that.
+    fn follow_origin(&mut self, reader: &mut Reader, conn: Key) {
+        let Place::Live { build, offset } = reader.place else {
+            return;
+        };
+        let Some((origin, total)) = self.live.get(&build).and_then(|live| live.origin) else {
+            return;
+        };
+        let file = File::open(self.path(origin)).and_then(|file| file.metadata());
+        let end = file.map_or(0, |file| file.len());
+        let next = match reader.apart {
+            // What it has read is of an attempt that led to nothing.
+            true => Reader {
+                astray: offset > 0,
+                ..Reader::stored_apart(origin, end, 0, total)
+            },
+            false => Reader::stored(origin, 0, end),
+        };
+        let waited = std::mem::replace(reader, next);
+        self.leave(waited, conn);
     }
 
     /// A reader is gone.

@@ -71,6 +71,8 @@ fn serve(settings: Settings) -> Result<(), String> {
             writeln!(out, "{time} {level:<5} {}", record.args())
         })
         .init();
+    // From here on a signal is a wish, whenever it comes.
+    let stops = signal::stops().map_err(|e| format!("signals: {e}"))?;
     let data = &settings.data;
     let make = |dir: &Path| {
         let made = std::fs::create_dir_all(dir);
@@ -85,7 +87,6 @@ fn serve(settings: Settings) -> Result<(), String> {
     raise_open_files();
     let listener = Listener::open(&settings.listen)?;
     let clock = Clock::start();
-    let stops = signal::stops().map_err(|e| format!("signals: {e}"))?;
     let mut app = App::open(settings.clone(), store, clock.now())?;
     log::info!(
         "zigcheck {} listens on {}; {} builds at once, {} MiB and {} cpus each; zig {}",

@@ -66,8 +66,9 @@ fn head(check: &CheckRow) -> String {
 
 fn row(build: &BuildRow) -> String {
     let (verdict, behind) = words(build);
-    let time = match (build.started_at, build.finished_at) {
-        (Some(from), Some(to)) => format!("{:.1} s", (to - from).max(0) as f64 / 1000.0),
+    let time = match (build.cached_from, build.started_at, build.finished_at) {
+        (Some(from), ..) => format!("as build {from}"),
+        (None, Some(from), Some(to)) => format!("{:.1} s", (to - from).max(0) as f64 / 1000.0),
         _ => String::new(),
     };
     let line = format!(

@@ -33,9 +33,10 @@ pub fn build(row: &BuildRow, queue_position: Option<usize>) -> Value {
         "tests_passed": row.tests_passed,
         "tests_total": row.tests_total,
         "error_log": row.error_log,
-        "cached": false,
+        "cached": row.cached_from.is_some(),
+        "cached_from": row.cached_from,
         "attempt": row.attempt,
-        "priority": 0,
+        "priority": row.class.number(),
         "queue_position": queue_position,
         "created_at": time(row.created_at),
         "started_at": row.started_at.map(time),
@@ -44,7 +45,7 @@ pub fn build(row: &BuildRow, queue_position: Option<usize>) -> Value {
         "peak_memory_bytes": row.peak_memory_bytes,
         "log_bytes": row.log_bytes,
         "log_truncated": row.log_truncated,
-        "log_url": format!("/api/builds/{}/log", row.id),
+        "log_url": format!("/api/builds/{}/log", row.log_of()),
     })
 }
 

@@ -4,7 +4,8 @@ use rusqlite::Row;
 
 use crate::build::State;
 use crate::store::Result;
-use crate::verdict::{BuildStatus, Reason, TestStatus, Verdict};
+use crate::turns::Class;
+use crate::verdict::{BuildStatus, Dependencies, Reason, TestStatus, Verdict};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct PackageRow {
@@ -54,7 +55,20 @@ pub struct CheckRow {
     pub source: Option<SourceRow>,
     pub commit: Option<String>,
     pub attempt: u32,
+    pub class: Class,
+    pub party: String,
     pub created_at: i64,
+}
+
+/// What makes a check.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewCheck<'a> {
+    pub package_id: Option<i64>,
+    pub package: &'a str,
+    /// The repository and the reference in it; none of an uploaded tree.
+    pub git: Option<(&'a str, Option<&'a str>)>,
+    pub class: Class,
+    pub party: &'a str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +77,8 @@ pub struct SourceRow {
     pub format: String,
     pub bytes: u64,
     pub dependencies: bool,
+    /// The hash of what its manifests ask for, where that is known.
+    pub manifest: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +105,26 @@ pub struct BuildRow {
     pub peak_memory_bytes: Option<u64>,
     pub log_bytes: u64,
     pub log_truncated: bool,
+    pub class: Class,
+    /// When the container of this attempt was asked for.
+    pub run_at: Option<i64>,
+    /// Where in the log it began to write.
+    pub log_start: Option<u64>,
+    /// Its container has a name that no other server would give.
+    pub own_name: bool,
+    pub fetched: Option<Dependencies>,
+    pub cache_key: Option<String>,
+    /// The build whose verdict this is.
+    pub cached_from: Option<i64>,
+    /// The running build whose verdict this will be.
+    pub shares: Option<i64>,
+}
+
+impl BuildRow {
+    /// The build whose output led to its verdict.
+    pub fn log_of(&self) -> i64 {
+        self.cached_from.unwrap_or(self.id)
+    }
 }
 
 /// One event: a build has come to where it is now.
@@ -187,6 +223,10 @@ pub(crate) fn maybe_word<T>(
     }
 }
 
+pub(crate) fn class(row: &Row, column: usize) -> Result<Class> {
+    Class::of(row.get(column)?).ok_or(rusqlite::Error::InvalidQuery)
+}
+
 pub(crate) fn package_row(row: &Row) -> Result<PackageRow> {
     Ok(PackageRow {
         id: row.get(0)?,
@@ -210,6 +250,7 @@ pub(crate) fn check_row(row: &Row) -> Result<CheckRow> {
             format: row.get(9)?,
             bytes: row.get::<_, i64>(10)? as u64,
             dependencies: row.get(11)?,
+            manifest: row.get(12)?,
         }),
     };
     Ok(CheckRow {
@@ -221,6 +262,8 @@ pub(crate) fn check_row(row: &Row) -> Result<CheckRow> {
         commit: row.get(5)?,
         attempt: row.get(6)?,
         created_at: row.get(7)?,
+        class: class(row, 13)?,
+        party: row.get(14)?,
         source,
     })
 }
@@ -249,6 +292,14 @@ pub(crate) fn build_row(row: &Row) -> Result<BuildRow> {
         peak_memory_bytes: row.get::<_, Option<i64>>(19)?.map(|n| n as u64),
         log_bytes: row.get::<_, i64>(20)? as u64,
         log_truncated: row.get(21)?,
+        class: class(row, 22)?,
+        run_at: row.get(23)?,
+        log_start: row.get::<_, Option<i64>>(24)?.map(|n| n as u64),
+        own_name: row.get(25)?,
+        fetched: maybe_word(row, 26, Dependencies::parse)?,
+        cache_key: row.get(27)?,
+        cached_from: row.get(28)?,
+        shares: row.get(29)?,
     })
 }
 

@@ -79,15 +79,13 @@ impl Incoming {
         (hex, self.bytes)
     }
 
-    /// Names the file by its hash, in `directory` of the same disk. A file that is known already
-    /// stays as it is, since a job may be reading it.
+    /// Names the file by its hash, in `directory` of the same disk. It takes the place of one of that
+    /// name, which may be damaged; a job that reads that one reads on.
     pub fn keep(self, directory: &Path, format: Format) -> io::Result<PathBuf> {
         let (hash, _) = self.finish();
         let kept = directory.join(format!("{hash}.{}", format.as_str()));
-        if !kept.try_exists()? {
-            // Not synced to the disk, which could take a second: whoever reads it compares its hash.
-            fs::rename(&self.part, &kept)?;
-        }
+        // Not synced to the disk, which could take a second: whoever reads it compares its hash.
+        fs::rename(&self.part, &kept)?;
         Ok(kept)
     }
 }

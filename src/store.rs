@@ -4,6 +4,7 @@
 //! Reads see what the turn has written.
 
 mod admin;
+mod cache;
 mod durations;
 mod events;
 mod history;
@@ -11,6 +12,7 @@ mod latest;
 mod popularity;
 mod queue;
 mod recheck;
+mod runs;
 mod upgrade;
 
 use std::os::unix::fs::MetadataExt;
@@ -21,17 +23,19 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use crate::build::State;
 pub use crate::rows::{
-    BuildFilter, BuildRow, Change, CheckRow, Finished, NewPackage, PackageFilter, PackageRow, Page,
-    ResultRow, Sort, SourceRow,
+    BuildFilter, BuildRow, Change, CheckRow, Finished, NewCheck, NewPackage, PackageFilter,
+    PackageRow, Page, ResultRow, Sort, SourceRow,
 };
 use crate::rows::{build_row, check_row, maybe_word, package_row, word};
 use crate::verdict::{BuildStatus, Reason, TestStatus};
 pub use admin::Overview;
+pub use cache::KeptDependencies;
 pub use history::{Past, Reach, Tallies};
 pub use latest::{CheckLine, NewestBuild};
 pub use popularity::popularity_statements;
 pub use queue::{Turn, Waiting};
 pub use recheck::{Known, Swept, recheck_reads};
+pub use runs::Run;
 
 /// What went wrong with the database, in words.
 pub type Result<T> = std::result::Result<T, rusqlite::Error>;
@@ -77,14 +81,15 @@ impl Where {
 const BUILD: &str = "SELECT b.id, b.check_id, c.package, b.zig_version, c.\"commit\", c.source, \
     b.toolchain, b.state, b.build_status, b.test_status, b.reason, b.compiled, b.tests_passed, \
     b.tests_total, b.error_log, b.attempt, b.created_at, b.started_at, b.finished_at, \
-    b.peak_memory_bytes, b.log_bytes, b.log_truncated \
+    b.peak_memory_bytes, b.log_bytes, b.log_truncated, c.class, b.run_at, b.log_start, b.own_name, \
+    b.fetched, b.cache_key, b.cached_from, b.shares \
     FROM builds b JOIN checks c ON c.id = b.check_id";
 
 const PACKAGE: &str = "SELECT id, name, url, ref, description, author, license, created_at, \
     last_updated, popularity_score FROM packages";
 
 const CHECK: &str = "SELECT c.id, c.package_id, c.package, c.url, c.ref, c.\"commit\", c.attempt, \
-    c.created_at, s.hash, s.format, s.bytes, s.dependencies \
+    c.created_at, s.hash, s.format, s.bytes, s.dependencies, s.manifest, c.class, c.party \
     FROM checks c LEFT JOIN sources s ON s.hash = c.source";
 
 impl Store {
@@ -103,6 +108,7 @@ impl Store {
         db.execute_batch(
             // Recursive: a row that is replaced counts as one that went.
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+             PRAGMA temp_store = MEMORY; \
              PRAGMA recursive_triggers = ON;",
         )?;
         // Each statement is prepared once: there are more than the 16 that are kept by default.
@@ -162,18 +168,6 @@ impl Store {
             self.writing = true;
         }
         Ok(&self.db)
-    }
-
-    /// Runs writes that belong together: all of them or none.
-    pub fn all_or_none<T>(&mut self, writes: impl FnOnce(&mut Store) -> Result<T>) -> Result<T> {
-        self.write()?.execute_batch("SAVEPOINT part")?;
-        let done = writes(self);
-        let end = match done {
-            Ok(_) => "RELEASE part",
-            Err(_) => "ROLLBACK TO part; RELEASE part",
-        };
-        self.db.execute_batch(end)?;
-        done
     }
 
     // -- packages --
@@ -275,18 +269,20 @@ impl Store {
 
     // -- checks and sources --
 
-    pub fn insert_check(
-        &mut self,
-        package: (Option<i64>, &str),
-        git: Option<(&str, Option<&str>)>,
-        at: i64,
-    ) -> Result<i64> {
+    pub fn insert_check(&mut self, new: &NewCheck, at: i64) -> Result<i64> {
         let db = self.write()?;
-        let sql = "INSERT INTO checks (package_id, package, url, ref, created_at) \
-            VALUES (?1, ?2, ?3, ?4, ?5)";
-        let (url, reference) = (git.map(|g| g.0), git.and_then(|g| g.1));
-        db.prepare_cached(sql)?
-            .insert(params![package.0, package.1, url, reference, at])
+        let sql = "INSERT INTO checks (package_id, package, url, ref, class, party, created_at) \
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let (url, reference) = (new.git.map(|g| g.0), new.git.and_then(|g| g.1));
+        db.prepare_cached(sql)?.insert(params![
+            new.package_id,
+            new.package,
+            url,
+            reference,
+            new.class.number(),
+            new.party,
+            at
+        ])
     }
 
     /// Gives a check its source, and remembers the source.
@@ -298,17 +294,24 @@ impl Store {
         at: i64,
     ) -> Result<()> {
         let db = self.write()?;
-        let sql = "INSERT INTO sources (hash, format, bytes, dependencies, created_at, used_at) \
-            VALUES (?1, ?2, ?3, ?4, ?5, ?5) \
+        let sql = "INSERT INTO sources (hash, format, bytes, dependencies, manifest, created_at, \
+            used_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) \
             ON CONFLICT (hash) DO UPDATE SET kept = 1, used_at = excluded.used_at";
         let SourceRow {
             hash,
             format,
             bytes,
             dependencies,
+            manifest,
         } = source;
-        db.prepare_cached(sql)?
-            .execute(params![hash, format, *bytes as i64, dependencies, at])?;
+        db.prepare_cached(sql)?.execute(params![
+            hash,
+            format,
+            *bytes as i64,
+            dependencies,
+            manifest,
+            at
+        ])?;
         let sql = "UPDATE checks SET source = ?2, \"commit\" = ?3 WHERE id = ?1";
         db.prepare_cached(sql)?
             .execute(params![check, hash, commit])?;
@@ -329,15 +332,6 @@ impl Store {
         statement.query_row([id], check_row).optional()
     }
 
-    /// Checks that have a build still to finish, oldest first.
-    pub fn open_checks(&self) -> Result<Vec<CheckRow>> {
-        let sql = format!(
-            "{CHECK} WHERE c.id IN (SELECT check_id FROM builds \
-             WHERE state NOT IN ('finished', 'cancelled')) ORDER BY c.id"
-        );
-        self.rows(&sql, &Where::default(), check_row)
-    }
-
     // -- builds --
 
     pub fn insert_build(&mut self, check: i64, zig_version: &str, at: i64) -> Result<i64> {
@@ -353,15 +347,6 @@ impl Store {
         db.prepare_cached(sql)?
             .execute(params![check, zig_version])?;
         Ok(id)
-    }
-
-    /// A build has its slot: under which image, and since when.
-    pub fn set_started(&mut self, build: i64, toolchain: &str, at: i64) -> Result<()> {
-        let sql = "UPDATE builds SET toolchain = ?2, started_at = ?3 WHERE id = ?1";
-        let db = self.write()?;
-        db.prepare_cached(sql)?
-            .execute(params![build, toolchain, at])?;
-        Ok(())
     }
 
     /// Ends a build with its verdict, which becomes the latest of its package and toolchain. An
@@ -390,23 +375,25 @@ impl Store {
             end.log_truncated,
             at
         ])?;
-        let sql = "UPDATE build_results SET build_status = ?2, test_status = ?3, error_log = ?4, \
-            last_checked = ?5, build_id = ?1 \
-            WHERE (package_id, zig_version) = (SELECT c.package_id, b.zig_version FROM builds b \
-                JOIN checks c ON c.id = b.check_id WHERE b.id = ?1) \
-            AND (?2 <> 'error' OR build_status IN ('pending', 'error')) \
-            AND (coalesce(build_id, 0) <= ?1 OR build_status = 'error')";
-        db.prepare_cached(sql)?.execute(params![
-            end.build,
-            status,
-            test_status,
-            verdict.error_log,
-            at
-        ])?;
+        self.land(end.build, at)?;
+        self.note_duration(end.build)
+    }
+
+    /// The verdict of a build becomes the latest, unless it is overtaken.
+    fn land(&mut self, build: i64, at: i64) -> Result<()> {
+        let db = self.write()?;
+        let sql = "UPDATE build_results SET build_status = b.build_status, \
+            test_status = b.test_status, error_log = b.error_log, last_checked = ?2, build_id = ?1 \
+            FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = ?1 \
+            AND build_results.package_id = c.package_id \
+            AND build_results.zig_version = b.zig_version \
+            AND (b.build_status <> 'error' OR build_results.build_status IN ('pending', 'error')) \
+            AND (coalesce(build_results.build_id, 0) <= ?1 OR build_results.build_status = 'error')";
+        db.prepare_cached(sql)?.execute(params![build, at])?;
         let sql = "UPDATE packages SET last_updated = ?2 WHERE id = (SELECT c.package_id \
             FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = ?1)";
-        db.prepare_cached(sql)?.execute(params![end.build, at])?;
-        self.note_duration(end.build)
+        db.prepare_cached(sql)?.execute(params![build, at])?;
+        Ok(())
     }
 
     pub fn build(&self, id: i64) -> Result<Option<BuildRow>> {

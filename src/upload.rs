@@ -19,6 +19,8 @@ use crate::source::Incoming;
 /// A tree that may become a check.
 #[derive(Debug)]
 pub struct Tree {
+    /// Who sent it.
+    pub party: String,
     pub name: String,
     pub zig_versions: Vec<String>,
     pub follow: Option<Telling>,
@@ -26,10 +28,13 @@ pub struct Tree {
     pub format: Format,
     /// Its manifest names URLs.
     pub dependencies: bool,
+    /// The hash of what its manifests ask for, where that is known.
+    pub manifest: Option<String>,
 }
 
 #[derive(Debug)]
 struct Upload {
+    party: String,
     name: String,
     zig_versions: Vec<String>,
     follow: Option<Telling>,
@@ -57,6 +62,7 @@ impl Uploads {
     pub fn begin(
         &mut self,
         conn: Key,
+        party: String,
         name: String,
         zig_versions: Vec<String>,
         follow: Option<Telling>,
@@ -68,6 +74,7 @@ impl Uploads {
         let part = format!("upload-{}.part", self.begun);
         let incoming = Incoming::create(&self.sources, &part, SOURCE_LIMIT_BYTES);
         let upload = Upload {
+            party,
             name,
             zig_versions,
             follow,
@@ -128,12 +135,14 @@ impl Uploads {
         let done = match progress {
             Progress::Bad(why) => Err(Response::error(400, &why)),
             Progress::Good(summary) => Ok(Tree {
+                party: upload.party,
                 name: upload.name,
                 zig_versions: upload.zig_versions,
                 follow: upload.follow,
                 incoming: upload.incoming,
                 format: summary.format,
                 dependencies: summary.dependencies,
+                manifest: summary.manifest,
             }),
             Progress::More => unreachable!("handled above"),
         };

@@ -1,11 +1,13 @@
 //! Exit codes and the result record become build_status, test_status and reason.
 
-use serde_json::Value;
+mod record;
 
-use crate::config::{ERROR_LOG_LIMIT_BYTES, RECORD_LIMIT_BYTES};
+use crate::config::{ERROR_LOG_LIMIT_BYTES, LINE_COST_BYTES, OUTPUT_LIMIT_BYTES};
 use crate::docker::exit;
 use crate::event::Exit;
 use crate::job::{End, Why};
+use record::Record;
+pub use record::Records;
 
 /// An enum with one fixed word for each variant: the same in schema, JSON and pages.
 macro_rules! words {
@@ -103,195 +105,34 @@ impl Verdict {
     }
 }
 
-/// How fetching the dependencies of a package went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Dependencies {
-    /// There are none to fetch, or all were fetched.
-    Ready,
-    /// Zig does not take the manifest; the build will say so itself.
-    Manifest,
-    /// A host answered, but not with what the manifest promises.
-    Refused,
-    /// A host could not be reached.
-    Unreachable,
-}
-
-/// The result record of a runner, checked.
-#[derive(Debug, Clone, PartialEq)]
-struct Record {
-    build_status: BuildStatus,
-    test_status: Option<TestStatus>,
-    compiled: u32,
-    tests_passed: Option<u32>,
-    tests_total: Option<u32>,
-    error_log: String,
-    peak_memory_bytes: Option<u64>,
-    build_zig: bool,
-    compile_failures: u32,
-    oom_kills: u32,
-    disk_full: bool,
-}
-
-/// What a runner wrote on its standard output, line by line as it comes; keeps no more than
-/// `RECORD_LIMIT_BYTES`.
-#[derive(Debug, Default)]
-pub struct Records {
-    line: Vec<u8>,
-    /// The line at hand is over the limit: the rest of it is dropped.
-    overflowing: bool,
-    /// The last whole line, or that it was too long.
-    last: Option<Result<Vec<u8>, Unusable>>,
-    /// Compile steps that had run when the tests began.
-    testing: Option<u32>,
-}
-
-/// Why there is no record to trust.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unusable {
-    Missing,
-    Oversized,
-    Broken(String),
-    Foreign,
-}
-
-impl Unusable {
-    fn sentence(&self) -> String {
-        match self {
-            Unusable::Missing => "the runner left no result record".to_string(),
-            Unusable::Oversized => {
-                format!("the result record is longer than {RECORD_LIMIT_BYTES} bytes")
-            }
-            Unusable::Broken(why) => format!("the result record is broken: {why}"),
-            Unusable::Foreign => "the result record is that of another build".to_string(),
-        }
+words! {
+    /// How fetching the dependencies of a package went: all were fetched; Zig does not take the
+    /// manifest, and the build will say so itself; a host answered, but not with what the manifest
+    /// promises; a host could not be reached.
+    Dependencies {
+        Ready = "fetched",
+        Manifest = "manifest",
+        Refused = "refused",
+        Unreachable = "unreachable",
     }
 }
 
-impl Records {
-    /// Takes the next bytes. True if they say that the tests have begun.
-    pub fn take(&mut self, bytes: &[u8]) -> bool {
-        let before = self.testing.is_some();
-        for piece in bytes.split_inclusive(|b| *b == b'\n') {
-            let (piece, ends) = match piece.split_last() {
-                Some((b'\n', piece)) => (piece, true),
-                _ => (piece, false),
-            };
-            if self.line.len() + piece.len() > RECORD_LIMIT_BYTES {
-                self.overflowing = true;
-                self.line = Vec::new();
-            }
-            if !self.overflowing {
-                self.line.extend_from_slice(piece);
-            }
-            if ends {
-                self.end_line();
-            }
-        }
-        !before && self.testing.is_some()
-    }
-
-    fn end_line(&mut self) {
-        let line = std::mem::take(&mut self.line);
-        if std::mem::take(&mut self.overflowing) {
-            self.last = Some(Err(Unusable::Oversized));
-            return;
-        }
-        if line.is_empty() {
-            return;
-        }
-        let value: Option<Value> = serde_json::from_slice(&line).ok();
-        match value {
-            Some(value) if value["state"] == "testing" => {
-                self.testing = Some(count(&value, "compiled").ok().flatten().unwrap_or(0));
-            }
-            _ => self.last = Some(Ok(line)),
-        }
-    }
-
-    /// Compile steps that had run when the tests began, if they have begun.
-    pub fn testing(&self) -> Option<u32> {
-        self.testing
-    }
-
-    /// The last line as the record of that build. Ends an unfinished last line.
-    fn record(&mut self, build: i64) -> Result<Record, Unusable> {
-        if !self.line.is_empty() || self.overflowing {
-            self.end_line();
-        }
-        match &self.last {
-            None => Err(Unusable::Missing),
-            Some(Err(why)) => Err(why.clone()),
-            Some(Ok(line)) => read_record(line, build),
-        }
-    }
+/// What a container may use, and what it did use, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Bounds {
+    pub memory_bytes: u64,
+    pub build_timeout_ms: u64,
+    pub silence_timeout_ms: u64,
+    /// The most memory it used, where that is known.
+    pub peak_bytes: Option<u64>,
 }
 
-fn read_record(line: &[u8], build: i64) -> Result<Record, Unusable> {
-    let broken = |why: &str| Unusable::Broken(why.to_string());
-    let value: Value = serde_json::from_slice(line).map_err(|e| broken(&e.to_string()))?;
-    if !value.is_object() {
-        return Err(broken("not an object"));
-    }
-    if value["build_id"] != build {
-        return Err(Unusable::Foreign);
-    }
-    let build_status = match value["build_status"].as_str() {
-        Some("success") => BuildStatus::Success,
-        Some("failed") => BuildStatus::Failed,
-        _ => return Err(broken("build_status")),
-    };
-    let test_status = match &value["test_status"] {
-        Value::Null => None,
-        word => Some(
-            word.as_str()
-                .and_then(TestStatus::parse)
-                .ok_or_else(|| broken("test_status"))?,
-        ),
-    };
-    // A status that its own exit code contradicts was not written by our runner.
-    let agrees = |exit: &Value, success: bool| exit.as_i64().map(|code| code == 0) == Some(success);
-    let built = build_status == BuildStatus::Success;
-    // A build that was not even begun has no exit code.
-    let begun = built || !value["build_exit"].is_null();
-    if begun && !agrees(&value["build_exit"], built) {
-        return Err(broken("build_exit"));
-    }
-    let tested = matches!(test_status, Some(TestStatus::Success | TestStatus::Failed));
-    if tested
-        && !agrees(
-            &value["test_exit"],
-            test_status == Some(TestStatus::Success),
-        )
-    {
-        return Err(broken("test_exit"));
-    }
-    // Every build that succeeded goes on to its tests, and no other does.
-    if built != test_status.is_some() {
-        return Err(broken("test_status"));
-    }
-    let flag = |name: &str| value[name].as_bool();
-    Ok(Record {
-        build_status,
-        test_status,
-        compiled: count(&value, "compiled")?.unwrap_or(0),
-        tests_passed: count(&value, "tests_passed")?,
-        tests_total: count(&value, "tests_total")?,
-        error_log: shorten(value["error_log"].as_str().unwrap_or("")),
-        peak_memory_bytes: value["peak_memory_bytes"].as_u64(),
-        build_zig: flag("build_zig").unwrap_or(true),
-        compile_failures: count(&value, "compile_failures")?.unwrap_or(0),
-        oom_kills: count(&value, "oom_kills")?.unwrap_or(0),
-        disk_full: flag("disk_full").unwrap_or(false),
-    })
-}
-
-fn count(record: &Value, name: &str) -> Result<Option<u32>, Unusable> {
-    match &record[name] {
-        Value::Null => Ok(None),
-        value => {
-            let number = value.as_u64().and_then(|n| u32::try_from(n).ok());
-            let number = number.ok_or_else(|| Unusable::Broken(name.to_string()))?;
-            Ok(Some(number))
+impl Bounds {
+    fn memory(&self) -> String {
+        let limit = self.memory_bytes >> 20;
+        match self.peak_bytes {
+            Some(peak) => format!("memory: at most {} MiB of {limit} MiB", peak >> 20),
+            None => format!("memory: no more than {limit} MiB"),
         }
     }
 }
@@ -315,19 +156,27 @@ pub enum Judgement {
 /// | end | record | judgement |
 /// |---|---|---|
 /// | exit 0 | good | what it says, even where we were about to end the build |
-/// | ended by us | - | failed, with why |
+/// | ended by us | - | look at the container: failed, with why, if there is one |
 /// | exit 0 | none to trust | error, engine_error |
 /// | not started | - | error, engine_error |
 /// | 12 | - | failed, disk_limit: the source does not fit |
 /// | 65 | - | error, lost: the source did not arrive whole |
 /// | other | - | look at the container |
-pub fn judge(build: i64, end: &End, records: &mut Records, deps: Dependencies) -> Judgement {
+pub fn judge(
+    build: i64,
+    end: &End,
+    records: &mut Records,
+    deps: Dependencies,
+    bounds: &Bounds,
+) -> Judgement {
     let record = records.record(build);
     let engine_error =
         |sentence: &str| Judgement::Verdict(Verdict::error(Reason::EngineError, sentence));
     match (&end.exit, end.why, record) {
-        (Some(Exit::Code(0)), _, Ok(record)) => Judgement::Verdict(from_record(record, deps)),
-        (_, Some(why), _) => Judgement::Verdict(ended_by_us(why, records.testing())),
+        (Some(Exit::Code(0)), _, Ok(record)) => {
+            Judgement::Verdict(from_record(record, deps, bounds))
+        }
+        (_, Some(_), _) => Judgement::Look,
         (Some(Exit::Code(0)), None, Err(unusable)) => engine_error(&unusable.sentence()),
         (Some(Exit::NotStarted(words)), ..) => engine_error(words),
         (Some(Exit::Code(exit::TOO_LARGE)), ..) => {
@@ -335,14 +184,61 @@ pub fn judge(build: i64, end: &End, records: &mut Records, deps: Dependencies) -
             Judgement::Verdict(Verdict::failed(Reason::DiskLimit, sentence))
         }
         (Some(Exit::Code(exit::CUT_OFF)), ..) => {
-            let sentence = "the source did not reach the container whole";
-            Judgement::Verdict(Verdict::error(Reason::Lost, sentence))
+            Judgement::Verdict(Verdict::error(Reason::Lost, CUT_OFF))
         }
         _ => Judgement::Look,
     }
 }
 
-fn from_record(record: Record, deps: Dependencies) -> Verdict {
+/// The verdict on a build by its container, which has ended and whose output was read.
+pub fn judge_container(
+    build: i64,
+    (code, starved): (i32, bool),
+    why: Option<Why>,
+    records: &mut Records,
+    deps: Dependencies,
+    bounds: &Bounds,
+) -> Verdict {
+    // Another code than that of a kill is its own: it ended before we could end it.
+    let why = why.filter(|_| code == exit::KILLED);
+    let exit = Some(Exit::Code(code));
+    let judgement = judge(build, &End { exit, why }, records, deps, bounds);
+    match (judgement, why) {
+        (Judgement::Verdict(verdict), _) => verdict,
+        (Judgement::Look, Some(why)) => ended_by_us(why, records.testing(), bounds),
+        (Judgement::Look, None) if starved => {
+            // Whoever is ended by the limit has reached it.
+            let peak = bounds.peak_bytes.or(Some(bounds.memory_bytes));
+            let bounds = Bounds {
+                peak_bytes: peak,
+                ..*bounds
+            };
+            let sentence = format!(
+                "ended by the memory limit of its container; {}",
+                bounds.memory()
+            );
+            let verdict = Verdict {
+                peak_memory_bytes: peak,
+                ..Verdict::failed(Reason::OutOfMemory, sentence)
+            };
+            in_stage(verdict, records.testing())
+        }
+        (Judgement::Look, None) => {
+            let reason = match code {
+                exit::REFUSED..=127 => Reason::EngineError,
+                _ => Reason::Lost,
+            };
+            Verdict::error(
+                reason,
+                format!("the container was cut off, with exit code {code}"),
+            )
+        }
+    }
+}
+
+const CUT_OFF: &str = "the source did not reach the container whole";
+
+fn from_record(record: Record, deps: Dependencies, bounds: &Bounds) -> Verdict {
     let mut build_status = record.build_status;
     let short = if record.oom_kills > 0 {
         Some(Reason::OutOfMemory)
@@ -371,6 +267,18 @@ fn from_record(record: Record, deps: Dependencies) -> Verdict {
             Dependencies::Ready | Dependencies::Manifest => Reason::CompileError,
         })),
     };
+    let mut error_log = record.error_log;
+    if reason == Some(Reason::OutOfMemory) {
+        let peak_bytes = record.peak_memory_bytes;
+        let memory = Bounds {
+            peak_bytes,
+            ..*bounds
+        }
+        .memory();
+        let sentence =
+            format!("a process was ended by the memory limit of the container; {memory}");
+        error_log = shorten(&format!("{sentence}\n{error_log}"));
+    }
     Verdict {
         build_status,
         test_status: record.test_status,
@@ -378,21 +286,43 @@ fn from_record(record: Record, deps: Dependencies) -> Verdict {
         compiled: Some(record.compiled),
         tests_passed: record.tests_passed,
         tests_total: record.tests_total,
-        error_log: record.error_log,
+        error_log,
         peak_memory_bytes: record.peak_memory_bytes,
     }
 }
 
-fn ended_by_us(why: Why, testing: Option<u32>) -> Verdict {
+/// The verdict on a build that we ended.
+pub fn ended_by_us(why: Why, testing: Option<u32>, bounds: &Bounds) -> Verdict {
+    let seconds = |ms: u64| ms / 1_000;
     let (reason, sentence) = match why {
         Why::Timeout => (
             Reason::Timeout,
-            "ended: it took longer than --build-timeout",
+            format!(
+                "it took longer than --build-timeout, {} s",
+                seconds(bounds.build_timeout_ms)
+            ),
         ),
-        Why::Silent => (Reason::Silent, "ended: no output for --silence-timeout"),
-        Why::OutputLimit => (Reason::OutputLimit, "ended: it wrote too much output"),
+        Why::Silent => (
+            Reason::Silent,
+            format!(
+                "no output for --silence-timeout, {} s",
+                seconds(bounds.silence_timeout_ms)
+            ),
+        ),
+        Why::OutputLimit => (
+            Reason::OutputLimit,
+            format!(
+                "it wrote more than {} MiB, each line counted with {LINE_COST_BYTES} bytes more",
+                OUTPUT_LIMIT_BYTES >> 20
+            ),
+        ),
     };
-    in_stage(Verdict::failed(reason, sentence), testing)
+    let sentence = format!("ended: {sentence}; {}", bounds.memory());
+    let verdict = Verdict {
+        peak_memory_bytes: bounds.peak_bytes,
+        ..Verdict::failed(reason, sentence)
+    };
+    in_stage(verdict, testing)
 }
 
 /// The verdict, said of the tests where the build itself had already succeeded.
@@ -408,41 +338,42 @@ fn in_stage(verdict: Verdict, testing: Option<u32>) -> Verdict {
     }
 }
 
-/// What the engine knows of a container whose client ended oddly.
+/// What the engine knows of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Container {
-    OutOfMemory,
-    /// Its state and exit code, in words.
-    Other(String),
-    /// There is no such container, or the engine does not answer.
-    Unknown,
+    Running,
+    /// With its exit code; starved where the memory limit ended a process in it.
+    Exited {
+        code: i32,
+        starved: bool,
+    },
+    /// Made, but never started.
+    Created,
+    /// There is none of that name.
+    Gone,
+    /// One of that name is another server's.
+    Foreign,
+    /// The engine does not say; what it said instead.
+    Silent(String),
 }
 
-/// The verdict after a look at the container.
-pub fn after_look(exit: &Exit, container: &Container, testing: Option<u32>) -> Verdict {
-    match (container, exit) {
-        (Container::OutOfMemory, _) => {
-            let sentence = "ended by the memory limit of its container";
-            in_stage(Verdict::failed(Reason::OutOfMemory, sentence), testing)
+/// The error of a build that has no container, by how `docker run` ended, where that was seen, and why
+/// we ended it, if we did.
+pub fn without_container(client: (Option<Exit>, Option<Why>), words: &str) -> Verdict {
+    let how = match client {
+        (Some(Exit::Code(code)), _) => format!("docker run exited with {code}"),
+        (Some(Exit::Signal(signal)), _) => format!("docker run was ended by signal {signal}"),
+        (Some(Exit::NotStarted(words)), _) => words,
+        (None, Some(_)) => "docker run did not come to it in time".to_string(),
+        (None, None) => {
+            let sentence = "its container was never started, or is gone";
+            return Verdict::error(Reason::Lost, sentence);
         }
-        (_, Exit::Code(exit::REFUSED..=127)) | (Container::Unknown, _) => {
-            let sentence = format!(
-                "the engine could not run the container ({})",
-                words_of(exit)
-            );
-            Verdict::error(Reason::EngineError, sentence)
-        }
-        (Container::Other(state), _) => {
-            let sentence = format!("the build was cut off ({}; {state})", words_of(exit));
-            Verdict::error(Reason::Lost, sentence)
-        }
-    }
-}
-
-fn words_of(exit: &Exit) -> String {
-    match exit {
-        Exit::Code(code) => format!("docker run exited with {code}"),
-        Exit::Signal(signal) => format!("docker run was ended by signal {signal}"),
-        Exit::NotStarted(words) => words.clone(),
-    }
+    };
+    // What the engine's client complained of.
+    let sentence = format!(
+        "the engine could not run the container ({how})\n{}",
+        words.trim()
+    );
+    Verdict::error(Reason::EngineError, shorten(&sentence))
 }

@@ -114,6 +114,7 @@ fn show_log(
         app.feed.watch_log(conn, reader);
         return Ok((head.with("Cache-Control", "no-store"), Streamed::default()));
     }
+    let id = row.log_of();
     let file = app.feed.logs.open(id).map_err(unreadable)?;
     let bytes = file.metadata().map_err(unreadable)?.len();
     let start = match tail {
@@ -169,6 +170,7 @@ fn log_socket(app: &mut App, id: i64, from: u64) -> Result<Reader, Response> {
     if !row.state.is_final() {
         return Ok(app.feed.logs.read_live(id, from, None, true));
     }
+    let id = row.log_of();
     let file = app.feed.logs.open(id).map_err(unreadable)?;
     let end = file.metadata().map_err(unreadable)?.len();
     Ok(Reader::stored_apart(id, end, from, row.log_bytes))

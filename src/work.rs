@@ -1,25 +1,33 @@
-//! The work there is: sources to fetch and builds to run, each with its machine and its jobs.
+//! The work there is: sources to fetch, builds to run, remotes to look at; what has its slot, with
+//! its machine and its jobs. What waits is in the database alone.
 
+mod ends;
+mod jobs;
+mod known;
+mod recover;
+mod remote;
 mod standing;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 
-use crate::build::{Input, JobLimits, Kind, Settled, State, Step};
-use crate::check::{Active, Check};
-use crate::config::{FETCH_TIMEOUT_MS, OUTPUT_LIMIT_BYTES, Settings};
+use crate::build::{Build, Input, JobLimits, Kind, Settled, State, Step};
+use crate::check::Active;
+use crate::config::{
+    FETCH_TIMEOUT_MS, OUTPUT_LIMIT_BYTES, REST_TIMEOUT_MS, STARTS_LIMIT, Settings,
+};
 use crate::docker::Docker;
 use crate::engine::Engine;
-use crate::errand::{ENGINE_LIMITS, Errands};
-use crate::event::{Action, Exit, JobId, Now, Pipe};
+use crate::errand::{ENGINE_LIMITS, Errands, Purpose};
+use crate::event::{Action, JobId, Now};
 use crate::feed::Feed;
-use crate::gather::Gathered;
+use crate::gather::Judge;
 use crate::job::{End, Limits};
 use crate::outbox::Outbox;
-use crate::queue::{Queue, Work};
-use crate::store::{self, CheckRow, Finished, Store};
-use crate::verdict::{Reason, Verdict};
-pub use standing::{Running, Waiting};
+use crate::store::{self, BuildRow, CheckRow, Run, Store};
+use crate::turns::{Entry, Queue, Work};
+use crate::verdict::Bounds;
+pub use standing::{Order, Running, Waiting};
 
 /// The rest of the server, as far as work needs it.
 pub struct Context<'a> {
@@ -52,18 +60,33 @@ impl Context<'_> {
 #[derive(Debug)]
 pub struct Works {
     queue: Queue,
-    checks: HashMap<i64, Check>,
+    /// What has its slot.
     active: HashMap<Work, Active>,
     jobs: HashMap<JobId, Work>,
+    /// Builds that run, by what they are known by in the cache.
+    keys: HashMap<String, i64>,
+    /// Builds that ended while others waited for their verdict.
+    to_answer: VecDeque<i64>,
+    /// Builds still to finish, wherever they are.
+    open: u64,
+    /// How many more may start in this turn.
+    starts_left: usize,
+    /// Packages are being looked through for builds under a toolchain that is new.
+    sweeping: bool,
+    zig_versions: Vec<String>,
     limits: JobLimits,
+    bounds: Bounds,
     sources: PathBuf,
+    /// Names of files in `sources` whose rows went in this turn.
+    orphans: Vec<String>,
+    view: standing::View,
 }
 
 impl Works {
-    pub fn new(settings: &Settings) -> Works {
-        let fetch = Limits {
-            total_ms: FETCH_TIMEOUT_MS,
-            silence_ms: FETCH_TIMEOUT_MS,
+    fn new(settings: &Settings, queue: Queue, open: u64) -> Works {
+        let all = |total_ms| Limits {
+            total_ms,
+            silence_ms: total_ms,
             output_bytes: OUTPUT_LIMIT_BYTES,
         };
         let build = Limits {
@@ -72,25 +95,70 @@ impl Works {
             output_bytes: OUTPUT_LIMIT_BYTES,
         };
         Works {
-            queue: Queue::new(settings.max_builds),
-            checks: HashMap::new(),
+            queue,
             active: HashMap::new(),
             jobs: HashMap::new(),
+            keys: HashMap::new(),
+            to_answer: VecDeque::new(),
+            open,
+            starts_left: STARTS_LIMIT,
+            sweeping: false,
+            zig_versions: settings.zig_versions.clone(),
             limits: JobLimits {
-                fetch,
+                fetch: all(FETCH_TIMEOUT_MS),
                 build,
                 look: ENGINE_LIMITS,
+                // What there is was counted when it came first.
+                rest: Limits {
+                    output_bytes: u64::MAX,
+                    ..all(REST_TIMEOUT_MS)
+                },
+            },
+            bounds: Bounds {
+                memory_bytes: settings.memory_bytes,
+                build_timeout_ms: settings.build_timeout_ms,
+                silence_timeout_ms: settings.silence_timeout_ms,
+                peak_bytes: None,
             },
             sources: settings.data.join("sources"),
+            orphans: Vec::new(),
+            view: standing::View::default(),
         }
     }
 
-    pub fn waiting(&self) -> usize {
+    /// Pieces of work that wait for a slot.
+    pub fn waiting(&self) -> u64 {
         self.queue.waiting()
     }
 
     pub fn running(&self) -> usize {
         self.queue.running()
+    }
+
+    /// The turn is committed: there is time again, and files that no row names any more go.
+    pub fn turn_ends(&mut self) {
+        self.starts_left = STARTS_LIMIT;
+        if self.orphans.is_empty() {
+            return;
+        }
+        // A container may still be fed with one.
+        let active = self.active.values();
+        let fed = active.filter_map(|active| active.gathered.dependencies_file());
+        let fed: Vec<&PathBuf> = fed.map(|file| &file.path).collect();
+        self.orphans.retain(|name| {
+            let path = self.sources.join(name);
+            let stays = fed.contains(&&path);
+            if !stays {
+                // What cannot be removed goes at the next start.
+                let _ = std::fs::remove_file(path);
+            }
+            stays
+        });
+    }
+
+    /// Something needs the engine, if it does not answer.
+    pub fn wants_engine(&self) -> bool {
+        self.waiting() > 0 || self.sweeping || self.active.values().any(|a| a.machine.is_adrift())
     }
 
     /// Containers of attempts under way.
@@ -100,112 +168,140 @@ impl Works {
     }
 
     /// When `time` or `start_ready` has something to do next; `ready`: containers may be started.
-    pub fn deadline_ms(&self, ready: bool) -> Option<u64> {
-        let machines = self.jobs.values().filter_map(|work| {
-            let active = self.active.get(work)?;
-            active.machine.deadline_ms()
-        });
-        let queue = self.queue.deadline_ms().filter(|_| ready);
-        machines.chain(queue).min()
-    }
-
-    /// Takes a check whose rows are written: its unfinished builds by id, version and attempt.
-    pub fn add(&mut self, row: CheckRow, builds: Vec<(i64, String, u32)>) {
-        let (check, fetched, attempt) = (row.id, row.source.is_some(), row.attempt);
-        let open = builds.iter().map(|(build, ..)| *build).collect();
-        self.checks.insert(check, Check { row, open });
-        if let (false, Some((_, newest, _))) = (fetched, builds.first()) {
-            let work = Work::Source(check);
-            self.insert(work, check, newest.clone(), attempt);
-            self.queue.push(work, 0);
+    pub fn deadline_ms(&self, ready: bool, store: &Store, now: Now) -> Option<u64> {
+        if !self.to_answer.is_empty() || (ready && self.sweeping) {
+            return Some(now.mono_ms);
         }
-        for (build, version, attempt) in builds {
-            let work = Work::Build(build);
-            self.insert(work, check, version, attempt);
-            if fetched {
-                self.queue.push(work, 0);
-            }
-        }
+        let machines = self.active.values();
+        let machines = machines.filter_map(|active| active.machine.deadline_ms());
+        let queue = self.queue.deadline().filter(|_| ready);
+        // Where the database fails, the next turn finds out. Looks that are due wait for the engine.
+        let look = store.next_check_due().ok().flatten();
+        let look = look.filter(|at| ready || *at > now.unix_ms);
+        let later = queue.into_iter().chain(look);
+        let later = later.map(|at| now.mono_ms + at.saturating_sub(now.unix_ms).max(0) as u64);
+        machines.chain(later).min()
     }
 
-    fn insert(&mut self, work: Work, check: i64, zig_version: String, attempt: u32) {
-        let active = Active::new(check, zig_version, attempt, self.limits);
-        self.active.insert(work, active);
-    }
-
-    /// Starts what has a slot and whose time has come.
-    pub fn start_ready(&mut self, cx: &mut Context) -> store::Result<()> {
-        while let Some(work) = self.queue.take(cx.now.mono_ms) {
-            let active = self.active.get_mut(&work).expect("it waited");
-            active.started_unix_ms = Some(cx.now.unix_ms);
-            let first = match work {
-                Work::Source(_) => Kind::Source,
-                Work::Build(build) => {
-                    let image = cx.engine.image(&active.zig_version).unwrap_or("");
-                    cx.store.set_started(build, image, cx.now.unix_ms)?;
-                    self.checks[&active.check].first_job()
-                }
-            };
-            self.step(work, Input::Start(first), cx)?;
-        }
-        Ok(())
-    }
-
-    // -- what jobs do --
-
-    pub fn output(
+    /// Takes a check whose rows are written, with its builds.
+    pub fn add(
         &mut self,
-        job: JobId,
-        pipe: Pipe,
-        bytes: &[u8],
+        check: &CheckRow,
+        rows: &[BuildRow],
         cx: &mut Context,
     ) -> store::Result<()> {
-        let Some(work) = self.jobs.get(&job).copied() else {
-            return Ok(());
-        };
-        let active = self.active.get_mut(&work).expect("a job has its work");
-        let mut testing = false;
-        match pipe {
-            Pipe::Stdout => testing = active.gathered.stdout(bytes),
-            Pipe::Stderr => {
-                active.gathered.stderr(bytes);
-                if let Work::Build(build) = work {
-                    cx.feed.logs.append(build, bytes, cx.out);
-                }
+        self.open += rows.len() as u64;
+        let popularity = cx.store.popularity(check.package_id)?;
+        if check.source.is_none() {
+            let entry = entry(Work::Source(check.id), check, popularity);
+            self.push(&entry, None, cx)?;
+        }
+        for row in rows {
+            cx.feed.changed(cx.store, row, cx.now.unix_ms, cx.out)?;
+            if check.source.is_some() {
+                self.line_up(row, check, popularity, cx)?;
             }
         }
-        if testing {
-            self.step(work, Input::Testing, cx)?;
-            self.publish_state(work, cx)?;
-        }
-        self.step(work, Input::Output(bytes.len()), cx)
+        Ok(())
     }
 
-    pub fn eof(&mut self, job: JobId, pipe: Pipe, cx: &mut Context) -> store::Result<()> {
-        match self.jobs.get(&job).copied() {
-            Some(work) => self.step(work, Input::Eof(pipe), cx),
-            None => Ok(()),
-        }
+    fn push(
+        &mut self,
+        entry: &Entry,
+        not_before: Option<i64>,
+        cx: &mut Context,
+    ) -> store::Result<()> {
+        self.view.forget();
+        self.queue.push(cx.store, entry, not_before, cx.now.unix_ms)
     }
 
-    pub fn exited(&mut self, job: JobId, exit: Exit, cx: &mut Context) -> store::Result<()> {
-        match self.jobs.get(&job).copied() {
-            Some(work) => self.step(work, Input::Exited(exit), cx),
-            None => Ok(()),
+    /// A build that has its source waits for a slot, unless its verdict is known.
+    fn line_up(
+        &mut self,
+        row: &BuildRow,
+        check: &CheckRow,
+        popularity: i64,
+        cx: &mut Context,
+    ) -> store::Result<()> {
+        let key = self.key(check, &row.zig_version, cx.engine);
+        if self.answer_known(row.id, key.as_deref(), cx)? {
+            return Ok(());
         }
+        self.push(&entry(Work::Build(row.id), check, popularity), None, cx)
     }
 
-    pub fn time(&mut self, cx: &mut Context) -> store::Result<()> {
-        let due = |work: &Work| {
-            let deadline = self.active.get(work)?.machine.deadline_ms()?;
-            (deadline <= cx.now.mono_ms).then_some(*work)
-        };
-        let mut due: Vec<Work> = self.jobs.values().filter_map(due).collect();
-        due.sort_unstable();
-        for work in due {
-            self.step(work, Input::Time, cx)?;
+    // -- starting --
+
+    /// Starts what has a slot and whose time has come; a limited number at a time.
+    pub fn start_ready(&mut self, cx: &mut Context) -> store::Result<()> {
+        while self.starts_left > 0 {
+            let Some(entry) = self.queue.take(cx.store, cx.now.unix_ms)? else {
+                return Ok(());
+            };
+            self.starts_left -= 1;
+            self.view.forget();
+            let party = entry.party.clone();
+            let started = match entry.work {
+                Work::Source(check) => self.start_source(entry, check, cx)?,
+                Work::Build(build) => self.start_build(entry, build, cx)?,
+                Work::Remote(package) => self.start_remote(entry, package, cx)?,
+            };
+            if !started {
+                self.queue.release(&party);
+            }
         }
         Ok(())
+    }
+
+    fn start_source(&mut self, entry: Entry, check: i64, cx: &mut Context) -> store::Result<bool> {
+        let row = cx.store.check(check)?.expect("it waited");
+        let builds = cx.store.open_builds(check)?;
+        let Some(newest) = builds.first() else {
+            return Ok(false);
+        };
+        let version = newest.zig_version.clone();
+        let machine = Build::new(row.attempt, self.limits);
+        let active = Active::new(entry, row, version, machine);
+        self.start(active, Kind::Source, cx)?;
+        Ok(true)
+    }
+
+    fn start_build(&mut self, entry: Entry, build: i64, cx: &mut Context) -> store::Result<bool> {
+        let row = cx.store.build(build)?.expect("it waited");
+        let check = cx.store.check(row.check)?.expect("a build has its check");
+        if row.state.is_final() || check.source.is_none() {
+            return Ok(false);
+        }
+        let key = self.key(&check, &row.zig_version, cx.engine);
+        if self.answer_known(build, key.as_deref(), cx)? {
+            return Ok(false);
+        }
+        if let Some(runs) = key.as_ref().and_then(|key| self.keys.get(key)) {
+            cx.store.share(build, *runs)?;
+            return Ok(false);
+        }
+        let image = cx.engine.image(&row.zig_version).unwrap_or("").to_string();
+        let at = cx.now.unix_ms;
+        cx.store.set_started(build, &image, key.as_deref(), at)?;
+        let source = check.source.as_ref().map_or("", |source| &source.hash);
+        cx.store.note_source_used(source, at)?;
+        if let Some(key) = &key {
+            self.keys.insert(key.clone(), build);
+        }
+        let machine = Build::new(row.attempt, self.limits);
+        let mut active = Active::new(entry, check, row.zig_version, machine);
+        active.key = key;
+        active.refused = row.own_name;
+        let first = self.first_job(&mut active, &image, cx)?;
+        self.start(active, first, cx)?;
+        Ok(true)
+    }
+
+    fn start(&mut self, mut active: Active, first: Kind, cx: &mut Context) -> store::Result<()> {
+        active.started_unix_ms = cx.now.unix_ms;
+        let work = active.entry.work;
+        self.active.insert(work, active);
+        self.step(work, Input::Start(first), cx)
     }
 
     // -- what machines ask for --
@@ -220,6 +316,13 @@ impl Works {
             let Some(step) = step else { break };
             input = self.perform(work, step, cx)?;
         }
+        if self
+            .active
+            .get(&work)
+            .is_some_and(|a| a.machine.is_adrift())
+        {
+            cx.engine.doubt();
+        }
         Ok(())
     }
 
@@ -233,18 +336,12 @@ impl Works {
         match step {
             Step::Run(kind) => self.run(work, kind, cx)?,
             Step::End(kind) => self.end_container(work, kind, cx),
-            Step::Kill(_) => {
-                let active = self.active.get_mut(&work).expect("it made this step");
-                if let Some(job) = active.job.take() {
-                    self.jobs.remove(&job);
-                    cx.out.push(Action::Kill { job });
-                }
-            }
+            Step::Kill(_) => self.let_go_of_job(work, cx),
             Step::Settle(_, end) => {
-                let settled = self.settle(work, end, cx.docker);
+                let settled = self.settle(work, end, cx);
                 return Ok(Some(Input::Settled(settled)));
             }
-            Step::Ready => self.source_ready(work, cx)?,
+            Step::Ready => self.ready(work, cx)?,
             Step::Finish(verdict) => self.finish(work, &verdict, cx)?,
             Step::Retry { error, at_ms } => self.retry(work, &error, at_ms, cx)?,
         }
@@ -252,13 +349,15 @@ impl Works {
     }
 
     fn run(&mut self, work: Work, kind: Kind, cx: &mut Context) -> store::Result<()> {
+        if kind == Kind::Build {
+            self.keep_dependencies(work, cx)?;
+        }
         let active = self.active.get_mut(&work).expect("it made this step");
-        let check = &self.checks[&active.check];
-        let (command, container) = check.command(work, kind, active, cx.docker, &self.sources);
+        let (command, container) = active.command(kind, cx.docker, &self.sources);
         active.containers.extend(container);
-        active.begin(work, kind, &self.sources);
+        active.begin(kind, &self.sources);
         if let Work::Build(build) = work {
-            cx.feed.logs.begin(build);
+            prepare_log(active, build, kind, cx)?;
         }
         let job = cx.out.spawn(command);
         active.job = Some(job);
@@ -268,171 +367,105 @@ impl Works {
 
     fn end_container(&mut self, work: Work, kind: Kind, cx: &mut Context) {
         let active = &self.active[&work];
-        match (kind, active.containers.last(), active.job) {
-            (Kind::Look, _, Some(job)) => cx.out.push(Action::Kill { job }),
-            (_, Some(name), _) => {
-                let kill = cx.docker.kill(name);
-                cx.errands.start(kill, false, cx.out, cx.now.mono_ms);
-            }
-            _ => {}
+        let name = active.container(kind, cx.docker);
+        match (kind, active.job) {
+            (Kind::Look | Kind::Rest, Some(job)) => cx.out.push(Action::Kill { job }),
+            _ => end_by_name(Some(work), name, cx),
+        }
+    }
+
+    /// Nothing more is to be heard of the job at hand.
+    fn let_go_of_job(&mut self, work: Work, cx: &mut Context) {
+        let active = self.active.get_mut(&work);
+        if let Some(job) = active.and_then(|active| active.job.take()) {
+            self.jobs.remove(&job);
+            cx.out.push(Action::Kill { job });
         }
     }
 
     /// What a job that ended gave.
-    fn settle(&mut self, work: Work, end: End, docker: &Docker) -> Settled {
+    fn settle(&mut self, work: Work, end: End, cx: &mut Context) -> Settled {
         let active = self.active.get_mut(&work).expect("it made this step");
         if let Some(job) = active.job.take() {
             self.jobs.remove(&job);
         }
         let build = match work {
             Work::Build(build) => build,
-            Work::Source(_) => 0,
+            Work::Source(_) | Work::Remote(_) => 0,
         };
-        let settled = active.gathered.settle(build, end, &self.sources, docker);
-        if active.gathered.is_refused() {
-            active.refused = true;
+        let judge = Judge {
+            build,
+            docker: cx.docker,
+            sources: &self.sources,
+            bounds: self.bounds,
+            early: cx.now.unix_ms < active.early_until_ms,
+        };
+        let settled = active.gathered.settle(end, &judge);
+        active.refused |= active.gathered.is_name_taken();
+        if !active.gathered.is_ours() {
+            // Whoever has that name: what is ours is found by its label.
             active.containers.pop();
+            cx.engine.sweep_again(cx.now.mono_ms);
         }
         settled
     }
 
-    fn source_ready(&mut self, work: Work, cx: &mut Context) -> store::Result<()> {
-        let (active, builds) = self.leave(work, cx);
-        let at = cx.now.unix_ms;
-        let since = active.started_unix_ms.unwrap_or(at);
-        cx.store.note_fetch(active.check, at - since)?;
-        let (source, commit) = active
-            .gathered
-            .into_source()
-            .expect("a source that is ready");
-        cx.store
-            .set_source(active.check, &source, commit.as_deref(), at)?;
-        if let Some(check) = self.checks.get_mut(&active.check) {
-            check.row.source = Some(source);
-            check.row.commit = commit;
-        }
-        for build in builds {
-            cx.set_state(build, State::Queued, self.attempt(build))?;
-            self.queue.push(Work::Build(build), cx.now.mono_ms);
-        }
-        Ok(())
-    }
-
-    fn attempt(&self, build: i64) -> u32 {
-        let active = self.active.get(&Work::Build(build));
-        active.map_or(1, |active| active.machine.attempt())
-    }
-
-    fn finish(&mut self, work: Work, verdict: &Verdict, cx: &mut Context) -> store::Result<()> {
-        self.doubt(verdict, cx);
-        let (active, builds) = self.leave(work, cx);
-        match work {
-            Work::Build(build) => self.finish_build(build, active.check, verdict, cx),
-            Work::Source(_) => {
-                // No build without its source: all of them end as the fetch did.
-                for build in builds {
-                    self.active.remove(&Work::Build(build));
-                    cx.feed.logs.begin(build);
-                    let words = active.gathered.words();
-                    cx.feed.logs.append(build, words, cx.out);
-                    self.finish_build(build, active.check, verdict, cx)?;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn finish_build(
-        &mut self,
-        build: i64,
-        check: i64,
-        verdict: &Verdict,
-        cx: &mut Context,
-    ) -> store::Result<()> {
-        let (log_bytes, log_truncated) = cx.feed.logs.finish(build, cx.out);
-        let end = Finished {
-            build,
-            verdict,
-            log_bytes,
-            log_truncated,
-        };
-        cx.store.finish_build(&end, cx.now.unix_ms)?;
-        if let Some(row) = self.checks.get_mut(&check) {
-            row.open.retain(|open| *open != build);
-            if row.open.is_empty() {
-                self.checks.remove(&check);
-            }
-        }
-        cx.tell(build)
-    }
-
-    /// Lets go of the slot and the containers of work that needs them no more; gives the builds
-    /// of its check that are still to finish.
-    fn leave(&mut self, work: Work, cx: &mut Context) -> (Active, Vec<i64>) {
-        let mut active = self.active.remove(&work).expect("it made this step");
-        self.release(&mut active, cx);
-        let open = self
-            .checks
-            .get(&active.check)
-            .map(|check| check.open.clone());
-        (active, open.unwrap_or_default())
-    }
-
-    fn release(&mut self, active: &mut Active, cx: &mut Context) {
-        self.queue.release();
-        let containers = std::mem::take(&mut active.containers);
-        if !containers.is_empty() {
-            let remove = cx.docker.remove(&containers);
-            cx.errands.start(remove, false, cx.out, cx.now.mono_ms);
-        }
-    }
-
-    fn retry(
-        &mut self,
-        work: Work,
-        error: &Verdict,
-        at_ms: u64,
-        cx: &mut Context,
-    ) -> store::Result<()> {
-        self.doubt(error, cx);
-        let why = error.error_log.lines().next().unwrap_or("");
-        log::warn!("{work:?}: {why}; another attempt follows");
-        let mut active = self.active.remove(&work).expect("it made this step");
-        self.release(&mut active, cx);
-        active.gathered = Gathered::default();
-        active.started_unix_ms = None;
-        let attempt = active.machine.attempt();
-        match work {
-            Work::Source(check) => cx.store.set_check_attempt(check, attempt)?,
-            // All attempts stand in one log: who reads it sees why there is another.
-            Work::Build(build) => {
-                let reason = error.reason.map_or("error", Reason::as_str);
-                let line = format!("\n[zigcheck: {reason}; attempt {attempt} follows]\n");
-                cx.feed.logs.append(build, line.as_bytes(), cx.out);
-            }
-        }
-        self.active.insert(work, active);
-        self.queue.push(work, at_ms);
-        self.publish_state(work, cx)
-    }
-
-    fn doubt(&self, verdict: &Verdict, cx: &mut Context) {
-        if verdict.reason == Some(Reason::EngineError) {
-            cx.engine.doubt();
-        }
-    }
-
     /// Writes where a build is; while a source is fetched, that is where its builds are.
     fn publish_state(&self, work: Work, cx: &mut Context) -> store::Result<()> {
-        let state = self.active[&work].machine.state();
+        let active = &self.active[&work];
+        let state = active.machine.state();
         match work {
-            Work::Build(build) => cx.set_state(build, state, self.attempt(build)),
+            Work::Build(build) => cx.set_state(build, state, active.machine.attempt()),
             Work::Source(check) => {
-                for build in &self.checks[&check].open {
-                    cx.set_state(*build, state, self.attempt(*build))?;
+                for row in self.builds_behind(check, cx.store)? {
+                    cx.set_state(row.id, state, row.attempt)?;
                 }
                 Ok(())
             }
+            Work::Remote(_) => Ok(()),
         }
+    }
+}
+
+/// Ends a container of that name, if it is ours.
+fn end_by_name(work: Option<Work>, container: String, cx: &mut Context) {
+    let list = cx.docker.list_containers();
+    let purpose = Purpose::Doomed { work, container };
+    cx.errands.start(list, purpose, cx.out, cx.now.mono_ms);
+}
+
+/// What waits for a check or for one of its builds.
+fn entry(work: Work, check: &CheckRow, popularity: i64) -> Entry {
+    Entry {
+        work,
+        class: check.class,
+        party: check.party.clone(),
+        popularity,
+    }
+}
+
+/// The log of a build is open, and stands where this job goes on writing.
+fn prepare_log(active: &mut Active, build: i64, kind: Kind, cx: &mut Context) -> store::Result<()> {
+    let logs = &mut cx.feed.logs;
+    logs.begin(build, active.machine.attempt());
+    match kind {
+        Kind::Build => {
+            active.log_start = logs.written(build).unwrap_or(0);
+            let run = Run {
+                log_start: active.log_start,
+                own_name: active.refused,
+                fetched: active.gathered.deps(),
+            };
+            cx.store.set_run(build, &run, cx.now.unix_ms)
+        }
+        Kind::Follow | Kind::Rest => {
+            let start = logs.rewind(build, active.log_start);
+            if start != active.log_start {
+                active.log_start = start;
+                cx.store.set_log_start(build, start)?;
+            }
+            Ok(())
+        }
+        _ => Ok(()),
     }
 }

@@ -336,7 +336,9 @@ fn the_status_says_how_much_there_is() {
 #[test]
 fn a_build_that_has_ended_cannot_be_cancelled() {
     let mut store = in_memory();
-    let check = store.insert_check((None, "p"), None, 0).unwrap();
+    let check = store
+        .insert_check(&crate::core::rows::check((None, "p"), None), 0)
+        .unwrap();
     let build = store.insert_build(check, "0.16.0", 0).unwrap();
     finish(&mut store, build, &Verdict::failed(Reason::Timeout, ""), 9);
     store.commit().unwrap();

@@ -1,5 +1,7 @@
 //! Which trees are let in, and what is said of the others.
 
+#[path = "common/manifests.rs"]
+mod manifests;
 #[path = "common/pack.rs"]
 mod pack;
 #[path = "common/seed.rs"]
@@ -375,5 +377,24 @@ fn dependencies_are_named_outside_of_comments() {
             &tar(&[file("build.zig.zon", &late), file("a/build.zig.zon", yes)])
         )
         .dependencies
+    );
+}
+
+#[test]
+fn what_a_tree_asks_for_has_one_hash() {
+    for case in manifests::cases() {
+        let files = case.files.iter().map(|(name, text)| file(name, text));
+        let links = case.links.iter().map(|(name, target)| link(name, target));
+        let tree = tar(&files.chain(links).collect::<Vec<_>>());
+        let name = case.name;
+        assert_eq!(good("asked", &tree).manifest, case.digest(), "{name}");
+    }
+    let hard = [file("a", b".url = \"u\""), hard_link("build.zig.zon", "a")];
+    assert_eq!(good("asked", &tar(&hard)).manifest, None);
+    let mut folder = head(b'5', b"build.zig.zon/", b"", 0);
+    sign(&mut folder);
+    assert_eq!(
+        good("asked", &tar(&[folder.to_vec()])).manifest,
+        Some(String::new())
     );
 }

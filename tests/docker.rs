@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use settings::settings;
 use std::path::PathBuf;
 use zigcheck::docker::{self, Docker, SourceFile, Task};
-use zigcheck::event::{Command, Input};
+use zigcheck::event::{Command, Exit, Input};
 use zigcheck::verdict::Container;
 
 const URL: &str = "https://github.com/a/b";
@@ -290,26 +290,59 @@ fn containers_are_listed_one_a_line() {
 }
 
 #[test]
-fn a_look_says_how_a_container_of_ours_ended() {
+fn a_look_says_how_a_container_of_ours_is() {
     let docker = Docker::new(&settings(&[]), "0123abcd");
-    let oom = "0123abcd true exited 137\n";
-    assert_eq!(docker.container(oom), Container::OutOfMemory);
-    let other = Container::Other("the container is exited 137".to_string());
-    assert_eq!(docker.container("0123abcd false exited 137\n"), other);
-    for answer in [
+    let look = |answer: &str| docker.container(Some(&Exit::Code(0)), answer, "");
+    let exited = |code, starved| Container::Exited { code, starved };
+    for (answer, container) in [
+        ("0123abcd true exited 137\n", exited(137, true)),
+        ("0123abcd false exited 0\n", exited(0, false)),
+        ("0123abcd false dead 255", exited(255, false)),
+        ("0123abcd false running 0\n", Container::Running),
+        ("0123abcd false paused 0", Container::Running),
+        ("0123abcd false restarting 0", Container::Running),
+        ("0123abcd false created 0\n", Container::Created),
+        ("0123abcd false removing 0", Container::Gone),
+        ("fedcba98 true exited 137", Container::Foreign),
+        (" false exited 1", Container::Foreign),
+    ] {
+        assert_eq!(look(answer), container, "{answer}");
+    }
+    for odd in [
         "",
         "\n",
-        "true exited 137",
-        "0123abcd true",
+        "0123abcd",
         "0123abcd false",
-        "0123abcd TRUE exited 1",
-        "0123abcd <no value> x 1",
-        "Error: no such object: x",
-        "fedcba98 true exited 137",
-        " false exited 1",
+        "0123abcd false exited",
+        "0123abcd x y z",
     ] {
-        assert_eq!(docker.container(answer), Container::Unknown, "{answer}");
+        assert!(matches!(look(odd), Container::Silent(_)), "{odd}");
     }
+}
+
+#[test]
+fn a_container_that_is_not_there_is_told_from_an_engine_that_is_not() {
+    let docker = Docker::new(&settings(&[]), "0123abcd");
+    let look = |exit, words| docker.container(Some(&exit), "", words);
+    for gone in [
+        "Error response from daemon: No such container: zigcheck-1-1\n",
+        "Error: No such object: zigcheck-1-1",
+        "Error: no such container \"zigcheck-1-1\"",
+    ] {
+        assert_eq!(look(Exit::Code(1), gone), Container::Gone, "{gone}");
+    }
+    for silent in [
+        "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.",
+        "dial unix /run/docker.sock: connect: no such file or directory",
+        "",
+    ] {
+        let container = look(Exit::Code(1), silent);
+        assert_eq!(container, Container::Silent(silent.to_string()));
+        let killed = look(Exit::Signal(9), silent);
+        assert_eq!(killed, Container::Silent(silent.to_string()));
+    }
+    let unseen = docker.container(None, "0123abcd false running 0", "");
+    assert_eq!(unseen, Container::Silent(String::new()));
 }
 
 #[test]

@@ -10,9 +10,11 @@ use zigcheck::verdict::{Reason, Verdict};
 
 /// A build of that package that took so long to come to that verdict.
 fn took(store: &mut Store, package: &str, version: &str, ms: i64, verdict: &Verdict) {
-    let check = store.insert_check((None, package), None, 0).unwrap();
+    let check = store
+        .insert_check(&rows::check((None, package), None), 0)
+        .unwrap();
     let build = store.insert_build(check, version, 0).unwrap();
-    store.set_started(build, "sha256:a", 1_000).unwrap();
+    store.set_started(build, "sha256:a", None, 1_000).unwrap();
     finish(store, build, verdict, 1_000 + ms);
 }
 
@@ -71,7 +73,9 @@ fn only_builds_that_ran_and_came_to_a_verdict_count() {
     let mut store = in_memory();
     took(&mut store, "p", "1", 100, &Verdict::error(Reason::Lost, ""));
     assert_eq!(known(&store, "p", "1"), None, "an error of ours");
-    let check = store.insert_check((None, "p"), None, 0).unwrap();
+    let check = store
+        .insert_check(&rows::check((None, "p"), None), 0)
+        .unwrap();
     let build = store.insert_build(check, "1", 0).unwrap();
     let unavailable = Verdict::failed(Reason::SourceUnavailable, "");
     finish(&mut store, build, &unavailable, 9_000);
@@ -84,9 +88,13 @@ fn only_builds_that_ran_and_came_to_a_verdict_count() {
 #[test]
 fn fetching_a_source_is_timed_beside_the_builds() {
     let mut store = in_memory();
-    let check = store.insert_check((None, "p"), None, 0).unwrap();
+    let check = store
+        .insert_check(&rows::check((None, "p"), None), 0)
+        .unwrap();
     store.note_fetch(check, 4_000).unwrap();
-    let other = store.insert_check((None, "q"), None, 0).unwrap();
+    let other = store
+        .insert_check(&rows::check((None, "q"), None), 0)
+        .unwrap();
     store.note_fetch(other, 2_000).unwrap();
     assert_eq!(known(&store, "p", ""), Some(4_000));
     assert_eq!(known(&store, "", ""), Some(3_000));
@@ -102,7 +110,9 @@ fn the_latest_checks_are_counted_build_by_build() {
         ("b", &[Some(failed()), None, None]),
         ("c", &[None]),
     ] {
-        let check = store.insert_check((None, name), None, 7).unwrap();
+        let check = store
+            .insert_check(&rows::check((None, name), None), 7)
+            .unwrap();
         for verdict in verdicts {
             let build = store.insert_build(check, "1", 0).unwrap();
             if let Some(verdict) = verdict {
@@ -132,7 +142,9 @@ fn the_newest_build_of_each_toolchain_has_its_own_state() {
     let mut store = in_memory();
     let package = store.insert_package(&new("p"), 0).unwrap();
     for round in 0..2 {
-        let check = store.insert_check((Some(package), "p"), None, 0).unwrap();
+        let check = store
+            .insert_check(&rows::check((Some(package), "p"), None), 0)
+            .unwrap();
         for version in ["2", "1"] {
             let build = store.insert_build(check, version, 0).unwrap();
             match round {
@@ -141,7 +153,9 @@ fn the_newest_build_of_each_toolchain_has_its_own_state() {
             }
         }
     }
-    let alone = store.insert_check((Some(package), "p"), None, 0).unwrap();
+    let alone = store
+        .insert_check(&rows::check((Some(package), "p"), None), 0)
+        .unwrap();
     let build = store.insert_build(alone, "1", 0).unwrap();
     finish(&mut store, build, &failed(), 9);
     let newest = store.newest_builds(package).unwrap();

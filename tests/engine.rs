@@ -5,7 +5,7 @@ use zigcheck::config::{
     KILL_GRACE_MS,
 };
 use zigcheck::engine::{Answer, Ask, Engine};
-use zigcheck::errand::Errands;
+use zigcheck::errand::{Errands, Purpose};
 use zigcheck::event::{Action, Command, Exit, JobId, Pipe};
 use zigcheck::outbox::Outbox;
 
@@ -178,14 +178,14 @@ struct Sent {
     job: JobId,
 }
 
-fn sent(answered: bool) -> Sent {
+fn sent(purpose: Purpose) -> Sent {
     let (mut errands, mut out) = (Errands::default(), Outbox::default());
     let argv = vec!["docker".to_string(), "images".to_string()];
     let command = Command {
         argv,
         stdin: Vec::new(),
     };
-    errands.start(command.clone(), answered, &mut out, 0);
+    errands.start(command.clone(), purpose, &mut out, 0);
     let Some(Action::Spawn {
         job,
         command: spawned,
@@ -204,24 +204,30 @@ impl Sent {
     }
 
     fn close(&mut self) -> Option<Answer> {
+        self.close_both().map(|(_, answer)| answer)
+    }
+
+    fn close_both(&mut self) -> Option<(Purpose, Answer)> {
         let first = self.errands.eof(self.job, Pipe::Stderr);
         first.or_else(|| self.errands.eof(self.job, Pipe::Stdout))
     }
 
     fn exit(&mut self, exit: Exit) -> Option<Answer> {
-        self.errands.exited(self.job, exit, 5)
+        let answer = self.errands.exited(self.job, exit, 5);
+        answer.map(|(_, answer)| answer)
     }
 
     fn time(&mut self, now: u64) -> (Vec<Answer>, Option<Action>) {
         let answers = self.errands.time(&mut self.out, now);
-        (answers, self.out.take())
+        let answers = answers.into_iter().map(|(_, answer)| answer);
+        (answers.collect(), self.out.take())
     }
 }
 
 #[test]
 fn an_errand_answers_when_it_has_exited_and_its_pipes_have_ended() {
     for exit_first in [true, false] {
-        let mut sent = sent(true);
+        let mut sent = sent(Purpose::Engine);
         sent.say(Pipe::Stdout, b"a\n");
         sent.say(Pipe::Stderr, b"a warning\n");
         sent.say(Pipe::Stdout, b"b\n");
@@ -241,7 +247,7 @@ fn an_errand_answers_when_it_has_exited_and_its_pipes_have_ended() {
 #[test]
 fn an_errand_that_failed_says_its_last_words() {
     let of = |stderr: &[u8], exit: Exit| {
-        let mut sent = sent(true);
+        let mut sent = sent(Purpose::Engine);
         sent.say(Pipe::Stdout, b"out\n");
         sent.say(Pipe::Stderr, stderr);
         let early = sent.close();
@@ -250,7 +256,7 @@ fn an_errand_that_failed_says_its_last_words() {
     assert_eq!(of(b"first\n last \n\n", Exit::Code(1)), "last");
     assert_eq!(of(b"\xff\n", Exit::Signal(9)), "\u{fffd}");
     assert!(of(b"", Exit::Code(3)).contains('3'));
-    let mut sent = sent(true);
+    let mut sent = sent(Purpose::Engine);
     let answer = sent.exit(Exit::NotStarted("no such program".to_string()));
     assert_eq!(answer, Some(Err("no such program".to_string())));
 }
@@ -259,7 +265,7 @@ fn an_errand_that_failed_says_its_last_words() {
 fn an_errand_keeps_no_more_output_than_the_limit() {
     let limit = ENGINE_OUTPUT_LIMIT_BYTES;
     for piece in [1 << 16, limit - 1, limit, limit + 1] {
-        let mut sent = sent(true);
+        let mut sent = sent(Purpose::Engine);
         for _ in 0..=2 * limit / piece {
             sent.say(Pipe::Stdout, &vec![b'x'; piece]);
             sent.say(Pipe::Stderr, &vec![b'y'; piece]);
@@ -272,7 +278,7 @@ fn an_errand_keeps_no_more_output_than_the_limit() {
 
 #[test]
 fn an_errand_that_takes_too_long_is_killed_and_answers_without() {
-    let mut sent = sent(true);
+    let mut sent = sent(Purpose::Engine);
     let job = sent.job;
     // Output does not make it live longer.
     sent.say(Pipe::Stdout, b"x");
@@ -296,7 +302,7 @@ fn an_errand_that_takes_too_long_is_killed_and_answers_without() {
 
 #[test]
 fn an_exit_after_the_kill_is_no_answer_either() {
-    let mut sent = sent(true);
+    let mut sent = sent(Purpose::Engine);
     sent.say(Pipe::Stdout, b"zigcheck:0.16.0 sha256:aa");
     sent.time(ENGINE_TIMEOUT_MS);
     sent.close();
@@ -305,7 +311,7 @@ fn an_exit_after_the_kill_is_no_answer_either() {
 
 #[test]
 fn a_pipe_that_stays_open_after_the_exit_is_not_waited_for_long() {
-    let mut sent = sent(true);
+    let mut sent = sent(Purpose::Engine);
     sent.say(Pipe::Stdout, b"x");
     assert_eq!(sent.exit(Exit::Code(0)), None);
     assert_eq!(sent.errands.deadline_ms(), Some(5 + DRAIN_GRACE_MS));
@@ -320,11 +326,11 @@ fn a_pipe_that_stays_open_after_the_exit_is_not_waited_for_long() {
 
 #[test]
 fn an_errand_that_nobody_waits_for_gives_no_answer() {
-    let mut one = sent(false);
+    let mut one = sent(Purpose::Nothing);
     one.close();
     assert_eq!(one.exit(Exit::Code(0)), None);
     assert!(one.errands.is_empty());
-    let mut one = sent(false);
+    let mut one = sent(Purpose::Nothing);
     one.time(ENGINE_TIMEOUT_MS);
     assert_eq!(one.time(ENGINE_TIMEOUT_MS + KILL_GRACE_MS).0, []);
     assert!(one.errands.is_empty());

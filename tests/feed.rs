@@ -32,7 +32,10 @@ impl Room {
 
     /// A check of one build.
     fn check(&mut self, package: &str) -> (i64, i64) {
-        let check = self.store.insert_check((None, package), None, 0).unwrap();
+        let check = self
+            .store
+            .insert_check(&crate::core::rows::check((None, package), None), 0)
+            .unwrap();
         let build = self.store.insert_build(check, "0.16.0", 0).unwrap();
         (check, build)
     }

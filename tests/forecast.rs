@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use seed::Seed;
 use zigcheck::forecast::{Piece, starts};
-use zigcheck::queue::Work;
+use zigcheck::turns::Work;
 
 /// Longer than any of the plays here.
 const TICKS: u64 = 3_000;

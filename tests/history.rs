@@ -135,7 +135,10 @@ impl Place {
     /// A check with a build for each of these versions, each with a log.
     fn check(&mut self, package: Option<i64>, versions: &[&str]) -> Vec<i64> {
         let at = self.now.unix_ms;
-        let check = self.store.insert_check((package, "p"), None, at).unwrap();
+        let check = self
+            .store
+            .insert_check(&crate::core::rows::check((package, "p"), None), at)
+            .unwrap();
         let insert = |version: &&str| {
             let build = self.store.insert_build(check, version, at).unwrap();
             fs::write(self.data.join(format!("logs/{build}.log")), b"x").unwrap();
@@ -159,6 +162,7 @@ impl Place {
             format: "tar.zst".to_string(),
             bytes,
             dependencies: false,
+            manifest: None,
         };
         let at = self.now.unix_ms;
         self.store.set_source(check, &row, None, at).unwrap();
@@ -839,7 +843,9 @@ fn durations_not_noted_for_long_are_forgotten() {
     for name in 0..50 {
         let name = format!("p{name}");
         let store = &mut place.store;
-        let check = store.insert_check((None, &name), None, 0).unwrap();
+        let check = store
+            .insert_check(&crate::core::rows::check((None, &name), None), 0)
+            .unwrap();
         store.note_fetch(check, 5).unwrap();
         // This one is seen again and again.
         let first = 1;
@@ -865,7 +871,9 @@ fn a_server_that_starts_lets_go_of_what_is_past() {
     for age in [2 * year, year, 0] {
         for _ in 0..SWEEP_LIMIT_COUNT {
             let at = START - age;
-            let check = store.insert_check((None, "p"), None, at).unwrap();
+            let check = store
+                .insert_check(&crate::core::rows::check((None, "p"), None), at)
+                .unwrap();
             let build = store.insert_build(check, "0.16.0", at).unwrap();
             finish(&mut store, build, &failed(), at);
         }

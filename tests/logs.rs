@@ -3,7 +3,7 @@
 #[path = "common/seed.rs"]
 mod seed;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use seed::Seed;
 use zigcheck::config::{LOG_HEAD_BYTES, LOG_TAIL_BYTES};
@@ -114,7 +114,7 @@ fn live(name: &str, seed: &mut Seed, bytes: usize) -> (Vec<u8>, Vec<u8>, Vec<Cli
                 client.pull(&mut logs, seed.between(64, 32 << 10), &written);
             }
         }
-        logs.begin(BUILD);
+        logs.begin(BUILD, 1);
         let count = seed.between(1, 64 << 10);
         let piece = seed.bytes(count);
         written.extend_from_slice(&piece);
@@ -178,7 +178,7 @@ fn a_stored_log_is_resumed_by_the_offsets_it_was_read_by() {
         let (mut logs, path) = logs("stored");
         let mut out = Outbox::default();
         let written = seed.bytes(total);
-        logs.begin(BUILD);
+        logs.begin(BUILD, 1);
         logs.append(BUILD, &written, &mut out);
         logs.finish(BUILD, &mut out);
         let end = std::fs::metadata(path).unwrap().len();
@@ -214,7 +214,7 @@ fn a_log_nobody_has_begun_is_waited_for() {
     let reader = logs.read_live(BUILD, 0, Some(3), false);
     let mut clients = [Client::new(0, reader, false, 0)];
     assert!(clients[0].pull(&mut logs, 100, b"") && !clients[0].awake);
-    logs.begin(BUILD);
+    logs.begin(BUILD, 1);
     logs.append(BUILD, b"at last", &mut out);
     wake(&mut clients, &mut out);
     assert!(clients[0].pull(&mut logs, 100, b"at last"));
@@ -222,24 +222,41 @@ fn a_log_nobody_has_begun_is_waited_for() {
     assert_eq!(logs.finish(BUILD, &mut out), (7, false));
 }
 
+/// The logs as the next run of the server finds them.
+fn again(path: &Path) -> Logs {
+    Logs::new(path.parent().unwrap().to_path_buf())
+}
+
 #[test]
-fn a_log_goes_on_after_a_restart() {
+fn a_log_goes_on_with_another_attempt_after_a_restart() {
     let (mut logs, path) = logs("restart");
     let mut out = Outbox::default();
-    logs.begin(BUILD);
+    logs.begin(BUILD, 1);
     logs.append(BUILD, b"half a li", &mut out);
     drop(logs);
-    let mut logs = Logs::new(path.parent().unwrap().to_path_buf());
-    logs.resume(BUILD, 2);
+    let mut logs = again(&path);
+    logs.remark(BUILD, 2, "attempt 2 follows", &mut out);
     let mut client = Client::new(0, logs.read_live(BUILD, 9, None, true), true, 9);
-    logs.begin(BUILD);
+    logs.begin(BUILD, 2);
     logs.append(BUILD, b"the second run", &mut out);
     logs.finish(BUILD, &mut out);
     let stored = std::fs::read(path).unwrap();
-    assert!(stored.starts_with(b"half a li\n[zigcheck: "));
-    assert!(stored.ends_with(b"]\nthe second run"));
+    let wanted = b"half a li\n[zigcheck: attempt 2 follows]\nthe second run";
+    assert_eq!(stored, wanted);
     while client.pull(&mut logs, 100, &stored) {}
     assert_eq!(client.got, stored[9..]);
+}
+
+#[test]
+fn a_first_attempt_begins_anew_whatever_file_is_there() {
+    let (_, path) = logs("first");
+    std::fs::write(&path, b"of an earlier life").unwrap();
+    let mut logs = again(&path);
+    let mut out = Outbox::default();
+    logs.begin(BUILD, 1);
+    logs.append(BUILD, b"new", &mut out);
+    assert_eq!(logs.finish(BUILD, &mut out), (3, false));
+    assert_eq!(std::fs::read(path).unwrap(), b"new");
 }
 
 #[test]
@@ -247,10 +264,10 @@ fn a_log_that_lost_its_count_begins_anew_and_says_so() {
     let (mut logs, path) = logs("anew");
     let mut out = Outbox::default();
     let much = vec![b'x'; 5 << 20];
-    logs.begin(BUILD);
+    logs.begin(BUILD, 1);
     logs.append(BUILD, &much, &mut out);
-    let mut logs = Logs::new(path.parent().unwrap().to_path_buf());
-    logs.resume(BUILD, 2);
+    let mut logs = again(&path);
+    logs.remark(BUILD, 2, "attempt 2 follows", &mut out);
     let mut reader = logs.read_live(BUILD, 5 << 20, None, true);
     let (total, _) = logs.finish(BUILD, &mut out);
     assert_eq!(total, std::fs::metadata(path).unwrap().len());
@@ -262,4 +279,86 @@ fn a_log_that_lost_its_count_begins_anew_and_says_so() {
         assert_eq!(told, br#"{"type":"reset"}"#);
         assert_eq!(logs.pull(reader, key(0), 1_000, &mut told), Pull::End);
     }
+}
+
+/// A container writes `before` bytes at which its build has `start` in its log already; it goes on to
+/// `whole`, and whoever takes over writes all of that once more. In the same run of the server, or
+/// in the next.
+fn taken_anew(name: &str, (start, before, whole): (usize, usize, usize), crash: bool) -> Vec<u8> {
+    let (mut logs, path) = logs(name);
+    let (mut out, seed) = (Outbox::default(), &mut Seed(start as u64 + whole as u64));
+    let (earlier, container) = (seed.bytes(start), seed.bytes(whole));
+    logs.begin(BUILD, 1);
+    logs.append(BUILD, &earlier, &mut out);
+    logs.append(BUILD, &container[..before], &mut out);
+    if crash {
+        logs = again(&path);
+        logs.adopt(BUILD, start as u64);
+    }
+    let from = logs.rewind(BUILD, start as u64);
+    assert!(from == start as u64 || from == 0, "{from}");
+    for piece in container.chunks(60_000) {
+        logs.append(BUILD, piece, &mut out);
+    }
+    let (total, _) = logs.finish(BUILD, &mut out);
+    assert_eq!(total, from + whole as u64);
+    let stored = std::fs::read(path).unwrap();
+    let all = [&earlier[..from as usize], &container].concat();
+    if all.len() <= (LOG_HEAD_BYTES + LOG_TAIL_BYTES) as usize {
+        assert_eq!(stored, all);
+    } else {
+        assert!(stored.starts_with(&all[..LOG_HEAD_BYTES as usize]));
+        assert!(stored.ends_with(&all[all.len() - LOG_TAIL_BYTES as usize..]));
+    }
+    earlier[..from as usize].to_vec()
+}
+
+#[test]
+fn what_a_container_wrote_is_taken_anew_byte_for_byte() {
+    let mib = 1 << 20;
+    for crash in [false, true] {
+        for case in [
+            (0, 0, 10),
+            (0, 7, 10),
+            (5, 0, 10),
+            (1_000, 70_000, 200_000),
+            (1_000, 2 * mib, 3 * mib),
+            // The ring has gone round, but what stands before it is in the head.
+            (1_000, 5 * mib, 6 * mib),
+            (mib, 4 * mib, 4 * mib),
+        ] {
+            let kept = taken_anew("taken-anew", case, crash);
+            assert_eq!(kept.len(), case.0, "{case:?}");
+        }
+        // What stood before it has been written over.
+        let kept = taken_anew("taken-anew", (2 * mib, 5 * mib, 5 * mib), crash);
+        assert!(kept.is_empty());
+    }
+}
+
+#[test]
+fn a_reader_waits_while_what_it_has_read_is_written_once_more() {
+    let (mut logs, _) = logs("reader-waits");
+    let mut out = Outbox::default();
+    let written = b"one two three four";
+    logs.begin(BUILD, 1);
+    logs.append(BUILD, &written[..13], &mut out);
+    let mut clients = [Client::new(
+        0,
+        logs.read_live(BUILD, 0, None, true),
+        true,
+        0,
+    )];
+    while clients[0].pull(&mut logs, 100, written) && clients[0].awake {}
+    assert_eq!(clients[0].got, &written[..13]);
+    assert_eq!(logs.rewind(BUILD, 0), 0);
+    for piece in written.chunks(5) {
+        logs.append(BUILD, piece, &mut out);
+        wake(&mut clients, &mut out);
+        clients[0].pull(&mut logs, 100, written);
+    }
+    logs.finish(BUILD, &mut out);
+    wake(&mut clients, &mut out);
+    while clients[0].pull(&mut logs, 100, written) {}
+    assert_eq!(clients[0].got, written);
 }

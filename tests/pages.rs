@@ -47,12 +47,15 @@ fn new(name: &str, description: Option<&str>) -> NewPackage {
 fn fetched(store: &mut Store, package: (Option<i64>, &str), at: i64) -> i64 {
     let url = format!("https://github.com/x/{}", package.1);
     let git = package.0.map(|_| (url.as_str(), None));
-    let check = store.insert_check(package, git, at).unwrap();
+    let check = store
+        .insert_check(&crate::core::rows::check(package, git), at)
+        .unwrap();
     let source = SourceRow {
         hash: format!("h{check}"),
         format: "tar.gz".to_string(),
         bytes: 9,
         dependencies: false,
+        manifest: None,
     };
     let commit = package
         .0
@@ -64,7 +67,9 @@ fn fetched(store: &mut Store, package: (Option<i64>, &str), at: i64) -> i64 {
 /// A build that ended so at that time, under that version.
 fn built(store: &mut Store, check: i64, version: &str, verdict: &Verdict, at: i64) {
     let build = store.insert_build(check, version, at).unwrap();
-    store.set_started(build, "sha256:a", at - 9_000).unwrap();
+    store
+        .set_started(build, "sha256:a", None, at - 9_000)
+        .unwrap();
     finish(store, build, verdict, at);
 }
 

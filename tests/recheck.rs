@@ -108,12 +108,15 @@ fn the_latest_known_commit_is_that_of_the_newest_check_with_one() {
     let package = store.insert_package(&whole, 0).unwrap();
     let other = store.insert_package(&new("b"), 0).unwrap();
     let check = |store: &mut Store, package: i64, commit: Option<&str>| {
-        let check = store.insert_check((Some(package), "x"), None, 0).unwrap();
+        let check = store
+            .insert_check(&crate::core::rows::check((Some(package), "x"), None), 0)
+            .unwrap();
         let source = SourceRow {
             hash: format!("h{check}"),
             format: "tar".to_string(),
             bytes: 1,
             dependencies: false,
+            manifest: None,
         };
         if commit.is_some() {
             store.set_source(check, &source, commit, 0).unwrap();
@@ -477,7 +480,9 @@ struct Life {
 
 impl Life {
     fn add(&mut self, package: i64, versions: &[&'static str]) {
-        let check = self.store.insert_check((Some(package), "x"), None, 0);
+        let check = self
+            .store
+            .insert_check(&crate::core::rows::check((Some(package), "x"), None), 0);
         let check = check.unwrap();
         for version in versions {
             let id = self.store.insert_build(check, version, 0).unwrap();
@@ -525,7 +530,7 @@ impl Life {
             (State::Queued, Some(image)) => {
                 build.state = State::Building;
                 build.image = Some(image.clone());
-                self.store.set_started(build.id, image, 0).unwrap();
+                self.store.set_started(build.id, image, None, 0).unwrap();
             }
             (State::Building, _) => {
                 let error = Verdict::error(Reason::Lost, "");

@@ -5,7 +5,7 @@ mod record;
 #[path = "common/seed.rs"]
 mod seed;
 
-use record::{BUILD, end, failed_with, good, line, of, verdict, with};
+use record::{BOUNDS, BUILD, end, failed_with, good, line, of, verdict, with};
 use seed::Seed;
 use serde_json::json;
 use zigcheck::config::{ERROR_LOG_LIMIT_BYTES, RECORD_LIMIT_BYTES};
@@ -178,7 +178,7 @@ fn what_is_taken_does_not_depend_on_how_it_comes() {
         let began = pieces.iter().filter(|piece| records.take(piece)).count();
         assert_eq!((began, records.testing()), (1, Some(2)));
         let exit = end(Exit::Code(0), None);
-        let judgement = judge(BUILD, &exit, &mut records, Dependencies::Ready);
+        let judgement = judge(BUILD, &exit, &mut records, Dependencies::Ready, &BOUNDS);
         assert_eq!(judgement, Judgement::Verdict(wanted.clone()));
     }
 }

@@ -64,7 +64,9 @@ fn the_tables_keep_the_columns_that_others_rely_on() {
 #[test]
 fn every_word_of_the_closed_lists_can_be_kept() {
     let mut store = in_memory();
-    let check = store.insert_check((None, "p"), None, 0).unwrap();
+    let check = store
+        .insert_check(&rows::check((None, "p"), None), 0)
+        .unwrap();
     let build = store.insert_build(check, "1", 0).unwrap();
     for state in State::ALL {
         store.set_state(build, *state, 1).unwrap();
@@ -104,7 +106,9 @@ fn what_an_earlier_version_left_is_counted_once() {
     let place = Place::on_disk("counted");
     let mut store = place.open();
     let package = store.insert_package(&rows::new("p"), 0).unwrap();
-    let check = store.insert_check((Some(package), "p"), None, 0).unwrap();
+    let check = store
+        .insert_check(&rows::check((Some(package), "p"), None), 0)
+        .unwrap();
     for version in ["1", "2", "3"] {
         store.insert_build(check, version, 0).unwrap();
     }

@@ -7,6 +7,7 @@ use seed::Seed;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::fs;
+use std::io::Read;
 use std::path::PathBuf;
 use zigcheck::archive::Format;
 use zigcheck::config::FRAME_HEAD_LIMIT_BYTES;
@@ -56,15 +57,19 @@ fn a_source_is_named_by_its_hash() {
 }
 
 #[test]
-fn a_known_source_stays_and_the_part_goes() {
+fn a_damaged_source_is_replaced_and_who_reads_it_reads_on() {
     let directory = directory("known");
     let known = directory.join(format!("{ABC}.tar.gz"));
     fs::write(&known, b"known").unwrap();
+    let mut reader = fs::File::open(&known).unwrap();
     let mut incoming = Incoming::create(&directory, "part", 10).unwrap();
     incoming.write(b"abc").unwrap();
     assert_eq!(incoming.keep(&directory, Format::TarGz).unwrap(), known);
     assert_eq!(files(&directory).len(), 1);
-    assert_eq!(fs::read(&known).unwrap(), b"known");
+    assert_eq!(fs::read(&known).unwrap(), b"abc");
+    let mut read = Vec::new();
+    reader.read_to_end(&mut read).unwrap();
+    assert_eq!(read, b"known");
 }
 
 #[test]
@@ -198,7 +203,7 @@ fn heads_that_say_nothing_are_refused() {
     );
     assert!(refused(&longest).contains("sha256 differs"));
     let longer = "x".repeat(FRAME_HEAD_LIMIT_BYTES + 1);
-    let reason = "The head line is longer than 4096 bytes.";
+    let reason = "The head line is longer than 16384 bytes.";
     assert_eq!(receive(&[longer.as_bytes()]).1.unwrap_err(), reason);
     let bytes: Vec<&[u8]> = longer.as_bytes().chunks(1).collect();
     assert_eq!(receive(&bytes).1.unwrap_err(), reason);

@@ -38,6 +38,7 @@ fn source(hash: &str) -> SourceRow {
         format,
         bytes: 1 << 33,
         dependencies: true,
+        manifest: None,
     }
 }
 
@@ -93,8 +94,12 @@ fn a_check_has_its_source_once_that_is_there() {
         let mut store = place.open();
         let package = store.insert_package(&new("p"), 0).unwrap();
         let git = Some(("https://github.com/a/b", Some("main")));
-        let check = store.insert_check((Some(package), "p"), git, 7).unwrap();
-        let upload = store.insert_check((None, "upload"), None, 8).unwrap();
+        let check = store
+            .insert_check(&rows::check((Some(package), "p"), git), 7)
+            .unwrap();
+        let upload = store
+            .insert_check(&rows::check((None, "upload"), None), 8)
+            .unwrap();
         store.set_check_attempt(check, 2).unwrap();
         let row = store.check(check).unwrap().unwrap();
         assert_eq!((row.package_id, row.package.as_str()), (Some(package), "p"));
@@ -132,7 +137,9 @@ fn a_check_has_its_source_once_that_is_there() {
 fn a_build_comes_out_as_it_ended() {
     everywhere("build", |place| {
         let mut store = place.open();
-        let check = store.insert_check((None, "p"), None, 0).unwrap();
+        let check = store
+            .insert_check(&rows::check((None, "p"), None), 0)
+            .unwrap();
         store
             .set_source(check, &source("h"), Some("c0"), 0)
             .unwrap();
@@ -144,7 +151,7 @@ fn a_build_comes_out_as_it_ended() {
             (State::Queued, BuildStatus::Pending)
         );
         assert_eq!((row.check, row.attempt, row.created_at), (check, 1, 1));
-        store.set_started(build, "sha256:aa", 3).unwrap();
+        store.set_started(build, "sha256:aa", None, 3).unwrap();
         store.set_state(build, State::Testing, 2).unwrap();
         let row = store.build(build).unwrap().unwrap();
         assert_eq!(
@@ -188,9 +195,10 @@ fn a_build_comes_out_as_it_ended() {
         );
         // The other one was not touched, and keeps its check open.
         assert_eq!((rows[1].state, rows[1].finished_at), (State::Queued, None));
-        assert_eq!(store.open_checks().unwrap().len(), 1);
+        let open = |store: &Store| store.open_builds(check).unwrap().len();
+        assert_eq!((open(&store), store.count_open_builds().unwrap()), (1, 1));
         finish(&mut store, other, &success(), 5);
-        assert_eq!(store.open_checks().unwrap(), []);
+        assert_eq!((open(&store), store.count_open_builds().unwrap()), (0, 0));
         assert_eq!(store.build(99).unwrap(), None);
     });
 }
@@ -207,7 +215,9 @@ fn a_build_that_was_overtaken_does_not_replace_the_later_verdict() {
     ] {
         let mut store = in_memory();
         let package = store.insert_package(&new("p"), 0).unwrap();
-        let check = store.insert_check((Some(package), "p"), None, 0).unwrap();
+        let check = store
+            .insert_check(&rows::check((Some(package), "p"), None), 0)
+            .unwrap();
         let builds = [1, 2].map(|at| store.insert_build(check, "0.16.0", at).unwrap());
         finish(&mut store, builds[1], later, 3);
         finish(&mut store, builds[0], earlier, 4);
@@ -224,7 +234,9 @@ fn a_build_that_was_overtaken_does_not_replace_the_later_verdict() {
 fn an_error_of_ours_replaces_no_verdict_on_the_package() {
     let mut store = in_memory();
     let package = store.insert_package(&new("p"), 0).unwrap();
-    let check = store.insert_check((Some(package), "p"), None, 0).unwrap();
+    let check = store
+        .insert_check(&rows::check((Some(package), "p"), None), 0)
+        .unwrap();
     let error = Verdict::error(Reason::Lost, "lost");
     let failed = Verdict::failed(Reason::CompileError, "error: x");
     use BuildStatus::{Error, Failed, Pending, Success};
@@ -292,8 +304,14 @@ fn an_error_of_ours_replaces_no_verdict_on_the_package() {
 fn verdicts_of_other_versions_packages_and_uploads_stay_apart() {
     let mut store = in_memory();
     let ids = ["a", "b"].map(|name| store.insert_package(&new(name), 0).unwrap());
-    let checks = ids.map(|id| store.insert_check((Some(id), "x"), None, 0).unwrap());
-    let upload = store.insert_check((None, "a"), None, 0).unwrap();
+    let checks = ids.map(|id| {
+        store
+            .insert_check(&rows::check((Some(id), "x"), None), 0)
+            .unwrap()
+    });
+    let upload = store
+        .insert_check(&rows::check((None, "a"), None), 0)
+        .unwrap();
     let mut builds = Vec::new();
     for check in [checks[0], checks[1], upload] {
         builds.push(store.insert_build(check, "1", 0).unwrap());
@@ -311,30 +329,6 @@ fn verdicts_of_other_versions_packages_and_uploads_stay_apart() {
     };
     assert_eq!(of(ids[0]), [BuildStatus::Success, BuildStatus::Pending]);
     assert_eq!(of(ids[1]), [BuildStatus::Pending, BuildStatus::Pending]);
-}
-
-#[test]
-fn writes_that_belong_together_are_all_kept_or_none() {
-    everywhere("together", |place| {
-        let mut store = place.open();
-        store.insert_package(&new("before"), 0).unwrap();
-        let failed = store.all_or_none(|store| {
-            store.insert_package(&new("half"), 0)?;
-            store.insert_package(&new("before"), 0)
-        });
-        assert!(failed.is_err());
-        let kept = store.all_or_none(|store| {
-            store.insert_package(&new("one"), 0)?;
-            store.insert_package(&new("two"), 0)
-        });
-        let two = kept.unwrap();
-        let mut store = place.again(store);
-        assert_eq!(store.package("two").unwrap().unwrap().id, two);
-        for (name, there) in [("before", true), ("half", false), ("one", true)] {
-            assert_eq!(store.package(name).unwrap().is_some(), there, "{name}");
-        }
-        store.commit().unwrap();
-    });
 }
 
 #[test]

@@ -39,7 +39,9 @@ fn some() -> Store {
         package.license = text(license);
         package.author = text(author);
         let id = store.insert_package(&package, at).unwrap();
-        let check = store.insert_check((Some(id), name), None, at).unwrap();
+        let check = store
+            .insert_check(&rows::check((Some(id), name), None), at)
+            .unwrap();
         for (_, version, verdict) in verdicts.iter().filter(|row| row.0 == name) {
             at += 1;
             let build = store.insert_build(check, version, at).unwrap();
@@ -309,7 +311,9 @@ fn no_build_is_on_two_pages_or_on_none() {
     let verdict = success();
     for n in 0..9 {
         let package = ["p", "q", "r"][n % 3];
-        let check = store.insert_check((None, package), None, 0).unwrap();
+        let check = store
+            .insert_check(&rows::check((None, package), None), 0)
+            .unwrap();
         for version in ["1", "2"] {
             let build = store.insert_build(check, version, n as i64 % 2).unwrap();
             if n % 4 != 0 {
@@ -371,7 +375,7 @@ fn lists_are_empty_at_first() {
         (vec![], 0)
     );
     assert_eq!(
-        (store.open_checks().unwrap(), store.source_names().unwrap()),
+        (store.cut_off().unwrap(), store.source_names().unwrap()),
         (vec![], vec![])
     );
 }

@@ -41,7 +41,6 @@ const CORE: &[&str] = &[
     "popularity",
     "printable",
     "query",
-    "queue",
     "recheck",
     "repository",
     "rows",

@@ -3,12 +3,13 @@
 #[path = "common/record.rs"]
 mod record;
 
-use record::{end, failed_with, good, judged, line, of, with};
+use record::{BOUNDS, contained, end, failed_with, good, judged, line, of, with};
 use serde_json::{Value, json};
 use zigcheck::event::Exit;
 use zigcheck::job::{End, Why};
 use zigcheck::verdict::{
-    BuildStatus, Container, Dependencies, Judgement, Reason, TestStatus, Verdict, after_look,
+    Bounds, BuildStatus, Dependencies, Judgement, Reason, TestStatus, Verdict, ended_by_us,
+    without_container,
 };
 
 #[test]
@@ -116,17 +117,12 @@ fn a_build_that_failed_without_its_dependencies_failed_for_want_of_them() {
 }
 
 #[test]
-fn an_end_by_us_is_the_package_s_failure_unless_the_record_came_first() {
-    let words = [
-        (Why::Timeout, Reason::Timeout),
-        (Why::Silent, Reason::Silent),
-        (Why::OutputLimit, Reason::OutputLimit),
-    ];
-    let testing = b"{\"state\":\"testing\",\"compiled\":4}\n";
-    for (why, reason) in words {
+fn an_end_by_us_is_looked_at_unless_the_record_came_first() {
+    for (why, _) in WHYS {
         for exit in [
             Some(Exit::Code(137)),
             Some(Exit::Code(125)),
+            Some(Exit::Code(0)),
             Some(Exit::Signal(9)),
             None,
         ] {
@@ -134,17 +130,7 @@ fn an_end_by_us_is_the_package_s_failure_unless_the_record_came_first() {
                 exit,
                 why: Some(why),
             };
-            for bytes in [&b""[..], &line(&good())] {
-                let wanted = (BuildStatus::Failed, None, Some(reason), None);
-                assert_eq!(in_words(judged(bytes, &ended, Dependencies::Ready)), wanted);
-            }
-            // The build itself had succeeded: it is its tests that hang.
-            let tests = Some(TestStatus::Failed);
-            let wanted = (BuildStatus::Success, tests, Some(reason), Some(4));
-            assert_eq!(
-                in_words(judged(testing, &ended, Dependencies::Ready)),
-                wanted
-            );
+            assert_eq!(judged(b"", &ended, Dependencies::Ready), Judgement::Look);
         }
         let late = end(Exit::Code(0), Some(why));
         let wanted = (
@@ -153,13 +139,80 @@ fn an_end_by_us_is_the_package_s_failure_unless_the_record_came_first() {
             None,
             Some(3),
         );
-        assert_eq!(
-            in_words(judged(&line(&good()), &late, Dependencies::Ready)),
-            wanted
-        );
-        let wanted = (BuildStatus::Failed, None, Some(reason), None);
-        assert_eq!(in_words(judged(b"", &late, Dependencies::Ready)), wanted);
+        let late = judged(&line(&good()), &late, Dependencies::Ready);
+        assert_eq!(in_words(late), wanted);
     }
+}
+
+const WHYS: [(Why, Reason); 3] = [
+    (Why::Timeout, Reason::Timeout),
+    (Why::Silent, Reason::Silent),
+    (Why::OutputLimit, Reason::OutputLimit),
+];
+
+#[test]
+fn a_container_that_we_ended_is_the_package_s_failure() {
+    let testing = b"{\"state\":\"testing\",\"compiled\":4}\n";
+    for (why, reason) in WHYS {
+        for starved in [false, true] {
+            let ended = |bytes| words_of(contained(bytes, (137, starved), Some(why)));
+            let wanted = (BuildStatus::Failed, None, Some(reason), None);
+            assert_eq!(ended(b""), wanted);
+            // The build itself had succeeded: it is its tests that hang.
+            let tests = Some(TestStatus::Failed);
+            let wanted = (BuildStatus::Success, tests, Some(reason), Some(4));
+            assert_eq!(ended(testing), wanted);
+        }
+        // It ended by itself in the last moment.
+        for code in [0, 1, 12, 65, 127] {
+            let by_itself = contained(b"", (code, false), None);
+            assert_eq!(
+                contained(b"", (code, false), Some(why)),
+                by_itself,
+                "{code}"
+            );
+        }
+    }
+}
+
+#[test]
+fn who_is_ended_hears_of_the_limit_and_of_the_memory_it_used() {
+    let known = Bounds {
+        peak_bytes: Some(312 << 20),
+        ..BOUNDS
+    };
+    for (why, bounds, sentence) in [
+        (
+            Why::Timeout,
+            known,
+            "ended: it took longer than --build-timeout, 1200 s; memory: at most 312 MiB of 2048 MiB",
+        ),
+        (
+            Why::Silent,
+            BOUNDS,
+            "ended: no output for --silence-timeout, 300 s; memory: no more than 2048 MiB",
+        ),
+        (
+            Why::OutputLimit,
+            BOUNDS,
+            "ended: it wrote more than 256 MiB, each line counted with 64 bytes more; memory: no more than 2048 MiB",
+        ),
+    ] {
+        let verdict = ended_by_us(why, None, &bounds);
+        assert_eq!(verdict.error_log, sentence);
+        assert_eq!(verdict.peak_memory_bytes, bounds.peak_bytes);
+    }
+    let starved = contained(b"", (137, true), None);
+    let sentence =
+        "ended by the memory limit of its container; memory: at most 2048 MiB of 2048 MiB";
+    assert_eq!(starved.error_log, sentence);
+    assert_eq!(starved.peak_memory_bytes, Some(2 << 30));
+    let killed = failed_with(json!({"oom_kills": 1, "peak_memory_bytes": 2_000u64 << 20}));
+    let killed = contained(&line(&killed), (0, true), None);
+    let first = "a process was ended by the memory limit of the container; \
+        memory: at most 2000 MiB of 2048 MiB";
+    assert_eq!(killed.error_log.lines().next(), Some(first));
+    assert_eq!(killed.error_log.lines().nth(1), Some("error: no"));
 }
 
 type Words = (BuildStatus, Option<TestStatus>, Option<Reason>, Option<u32>);
@@ -169,6 +222,10 @@ fn in_words(judgement: Judgement) -> Words {
     let Judgement::Verdict(verdict) = judgement else {
         panic!("no look is needed");
     };
+    words_of(verdict)
+}
+
+fn words_of(verdict: Verdict) -> Words {
     let Verdict {
         build_status,
         test_status,
@@ -200,37 +257,87 @@ fn an_odd_exit_is_never_the_record_s_word() {
 }
 
 #[test]
-fn after_a_look_only_want_of_memory_is_the_package_s_doing() {
-    let other = || Container::Other("the container is exited 137".to_string());
+fn of_containers_that_ended_by_themselves_only_want_of_memory_is_the_package_s_doing() {
     let error = |reason| (BuildStatus::Error, None, Some(reason), None);
     let memory = (BuildStatus::Failed, None, Some(Reason::OutOfMemory), None);
-    for (exit, container, wanted) in [
-        (Exit::Code(137), Container::OutOfMemory, memory),
-        (Exit::Code(125), Container::OutOfMemory, memory),
-        (Exit::Code(137), other(), error(Reason::Lost)),
-        (Exit::Code(1), other(), error(Reason::Lost)),
-        (Exit::Code(124), other(), error(Reason::Lost)),
-        (Exit::Code(128), other(), error(Reason::Lost)),
-        (Exit::Signal(9), other(), error(Reason::Lost)),
-        (Exit::Code(125), other(), error(Reason::EngineError)),
-        (Exit::Code(126), other(), error(Reason::EngineError)),
-        (Exit::Code(127), other(), error(Reason::EngineError)),
+    for (code, starved, wanted) in [
+        (137, true, memory),
+        (1, true, memory),
+        (137, false, error(Reason::Lost)),
+        (1, false, error(Reason::Lost)),
+        (124, false, error(Reason::Lost)),
+        (128, false, error(Reason::Lost)),
+        (65, false, error(Reason::Lost)),
+        (0, false, error(Reason::EngineError)),
+        (125, false, error(Reason::EngineError)),
+        (126, false, error(Reason::EngineError)),
+        (127, false, error(Reason::EngineError)),
         (
-            Exit::Code(1),
-            Container::Unknown,
-            error(Reason::EngineError),
+            12,
+            false,
+            (BuildStatus::Failed, None, Some(Reason::DiskLimit), None),
         ),
     ] {
-        let of = |testing| in_words(Judgement::Verdict(after_look(&exit, &container, testing)));
-        assert_eq!(of(None), wanted, "{exit:?} {container:?}");
+        let of = |bytes| words_of(contained(bytes, (code, starved), None));
+        assert_eq!(of(b""), wanted, "{code} {starved}");
         // An error stays one; want of memory is then said of the tests.
-        let in_tests = match wanted.0 {
-            BuildStatus::Failed => {
+        let in_tests = match wanted {
+            (BuildStatus::Failed, _, Some(Reason::OutOfMemory), _) => {
                 let tests = Some(TestStatus::Failed);
                 (BuildStatus::Success, tests, wanted.2, Some(2))
             }
             _ => wanted,
         };
-        assert_eq!(of(Some(2)), in_tests, "{exit:?} {container:?}");
+        let testing = b"{\"state\":\"testing\",\"compiled\":2}\n";
+        assert_eq!(of(testing), in_tests, "{code} {starved}");
+    }
+}
+
+#[test]
+fn a_record_counts_by_the_exit_of_its_container() {
+    let good = line(&good());
+    let success = (
+        BuildStatus::Success,
+        Some(TestStatus::Success),
+        None,
+        Some(3),
+    );
+    // The limit had ended a process that nobody missed.
+    for starved in [false, true] {
+        assert_eq!(words_of(contained(&good, (0, starved), None)), success);
+    }
+    let lost = (BuildStatus::Error, None, Some(Reason::Lost), None);
+    assert_eq!(words_of(contained(&good, (137, false), None)), lost);
+}
+
+#[test]
+fn without_a_container_nothing_is_said_of_the_package() {
+    let of = |exit, why| without_container((exit, why), "docker: no such luck");
+    for (verdict, reason, words) in [
+        (of(None, None), Reason::Lost, "never started"),
+        (
+            of(Some(Exit::Code(125)), None),
+            Reason::EngineError,
+            "exited with 125",
+        ),
+        (
+            of(Some(Exit::Signal(9)), None),
+            Reason::EngineError,
+            "signal 9",
+        ),
+        (
+            of(Some(Exit::Code(137)), Some(Why::Timeout)),
+            Reason::EngineError,
+            "no such luck",
+        ),
+        (
+            of(None, Some(Why::Silent)),
+            Reason::EngineError,
+            "did not come to it in time",
+        ),
+    ] {
+        assert_eq!(verdict.build_status, BuildStatus::Error);
+        assert_eq!(verdict.reason, Some(reason));
+        assert!(verdict.error_log.contains(words), "{}", verdict.error_log);
     }
 }

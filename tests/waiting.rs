@@ -45,7 +45,7 @@ fn a_source_stands_as_its_first_build_and_the_others_wait_for_it() {
     // Nothing was ever fetched here: nobody knows how long that takes.
     let running = told(&queue, "running", &RUNNING);
     assert_eq!(running, [json!([1, "fetching", 1_500, null])]);
-    let behind = "first come, first served: it is next, and its source comes first";
+    let behind = "a person asked: it is next, and its source comes first";
     assert_eq!(
         told(&queue, "waiting", &WAITING),
         [
@@ -74,8 +74,8 @@ fn a_source_stands_as_its_first_build_and_the_others_wait_for_it() {
         told(&queue, "running", &["id", "state"]),
         [json!([3, "fetching"])]
     );
-    let first = "first come, first served: it is next";
-    let second = "first come, first served: 1 before it";
+    let first = "a person asked: it is next";
+    let second = "a person asked: 1 before it";
     assert_eq!(
         told(&queue, "waiting", &["id", "position", "reason"]),
         [
@@ -170,14 +170,14 @@ fn what_is_held_back_says_until_when() {
     inside.container_ends("zigcheck-3-1", b"", 0);
     let queue = inside.json("/api/queue");
     assert_eq!(told(&queue, "running", &["id"]), [json!([4])]);
-    let reason = "held back until 2023-11-14T22:14:04.000Z after an error: attempt 2 of 3";
+    let reason = "held back until 2023-11-14T22:14:04.000Z after an error: attempt 2 of 4";
     assert_eq!(
         told(&queue, "waiting", &WAITING),
         [json!([3, 1, reason, "2023-11-14T22:14:32.000Z"])]
     );
     inside.pass(2_000);
     let queue = inside.json("/api/queue");
-    let reason = "first come, first served: it is next";
+    let reason = "a person asked: it is next";
     assert_eq!(
         told(&queue, "waiting", &["id", "reason"]),
         [json!([3, reason])]
@@ -191,7 +191,7 @@ fn what_is_held_back_says_until_when() {
     let reason = queue["waiting"][0]["reason"].as_str().unwrap();
     assert_eq!(
         reason,
-        "its source is held back until 2023-11-14T22:14:06.000Z after an error: attempt 2 of 3"
+        "its source is held back until 2023-11-14T22:14:06.000Z after an error: attempt 2 of 4"
     );
 }
 
@@ -222,7 +222,10 @@ fn pages_are_cut_from_the_whole_queue() {
 #[test]
 fn without_an_engine_nothing_is_promised() {
     let mut store = in_memory();
-    let check = store.insert_check((None, "p"), Some(("https://github.com/x/p", None)), 0);
+    let check = store.insert_check(
+        &crate::core::rows::check((None, "p"), Some(("https://github.com/x/p", None))),
+        0,
+    );
     store.insert_build(check.unwrap(), "0.16.0", 0).unwrap();
     store.commit().unwrap();
     let mut inside = Inside::without_engine("queue-absent", store);
@@ -242,21 +245,24 @@ fn long_queue(checks: usize) -> Store {
         format: "tar.gz".to_string(),
         bytes: 9,
         dependencies: false,
+        manifest: None,
     };
     for _ in 0..2 {
-        let upload = store.insert_check((None, "u"), None, 0).unwrap();
+        let upload = store
+            .insert_check(&crate::core::rows::check((None, "u"), None), 0)
+            .unwrap();
         store.set_source(upload, &source("h"), None, 0).unwrap();
         store.insert_build(upload, "0.16.0", 0).unwrap();
         store.note_fetch(upload, 2_000).unwrap();
     }
-    store.set_started(1, "sha256:a", 0).unwrap();
+    store.set_started(1, "sha256:a", None, 0).unwrap();
     let verdict = Verdict::failed(Reason::Timeout, "");
     finish(&mut store, 1, &verdict, 10_000);
     for n in 0..checks {
         let url = format!("https://github.com/x/p{n}");
         let git = Some((url.as_str(), None));
         let check = store
-            .insert_check((None, &format!("p{n}")), git, 0)
+            .insert_check(&crate::core::rows::check((None, &format!("p{n}")), git), 0)
             .unwrap();
         store.insert_build(check, "0.16.0", 0).unwrap();
     }

@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::{ADMIN, build, check_again, database};
+use super::{build, check_again, database};
 use crate::api::{Call, Known};
 use crate::app::App;
 use crate::event::Now;
 use crate::message::Response;
 use crate::store;
+use crate::turns::Class;
 
 /// Answers a call of an admin that needs nothing of the engine.
 pub fn answer(app: &mut App, call: &Call, now: Now) -> Response {
@@ -29,7 +30,7 @@ pub fn trigger(app: &mut App, package: &Known, now: Now) -> Response {
         Known::Id(id) => app.store.package_of_id(*id),
         Known::Name(name) => app.store.package(name),
     };
-    match check_again(app, package, ADMIN, now) {
+    match check_again(app, package, (Class::Admin, None), now) {
         Err(response) => response,
         Ok((check, builds)) => Response::json(
             202,

@@ -29,7 +29,7 @@ pub fn front(app: &App, search: Option<&str>, page: Page, look: &Look, now: Now)
         }
         Ok(views::front(&Front {
             running: app.works.running(),
-            waiting: app.works.waiting_builds(),
+            waiting: app.works.waiting_builds() as usize,
             slots: app.works.slots(),
             engine_is_up: queue::is_up(app),
             toolchains: &app.settings.zig_versions,

@@ -6,32 +6,44 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::config::{ATTEMPTS_LIMIT, FORECAST_LIMIT};
+use crate::config::{ATTEMPTS_LIMIT, FORECAST_LIMIT, SHARERS_LIMIT};
 use crate::event::Now;
 use crate::forecast::{self, Piece};
 use crate::page;
-use crate::queue::Work;
 use crate::store::{self, Page};
-use crate::work::{Running, Waiting};
+use crate::turns::{HeldBack, Work};
+use crate::work::{Order, Running, Waiting};
 
-/// A build that waits: for its own turn, for that of its source, or, without either, for the end
-/// of a fetch.
-struct Waiter<'w> {
-    build: i64,
-    position: usize,
-    turn: Option<Rc<Waiting<'w>>>,
+/// Why a build waits.
+enum Wait<'w> {
+    /// For its turn, or that of its source.
+    Turn(&'w Waiting),
+    /// For the end of a fetch.
+    Source,
+    /// For the verdict of that build.
+    Shared(i64),
 }
 
-/// One build for each slot in use, and one page of those that wait.
+/// A build that waits.
+struct Waiter<'w> {
+    build: i64,
+    position: Option<usize>,
+    wait: Wait<'w>,
+}
+
+/// One build for each slot in use, and one page of those that wait, of which the first
+/// `FORECAST_LIMIT` places can be seen here.
 ///
 /// While a source is fetched, the first build of its check stands for it among those that run;
 /// the others wait, and will join the end of the queue.
 pub fn show(app: &App, page: Page, now: Now) -> store::Result<Value> {
     let mut expected = Expected::new(app)?;
-    let running = app.works.running_work();
+    let running = app.works.running_work(&app.store)?;
+    let order = app.works.order(&app.store, now.unix_ms)?;
     let mut shown = Vec::new();
     for running in &running {
-        let Some(row) = app.store.build(running.build)? else {
+        let row = running.build.map(|build| app.store.build(build));
+        let Some(row) = row.transpose()?.flatten() else {
             continue;
         };
         let mut value = super::shown(app, &row, None);
@@ -40,10 +52,10 @@ pub fn show(app: &App, page: Page, now: Now) -> store::Result<Value> {
         shown.push(value);
     }
     let starts = match is_up(app) {
-        true => starts(app, &mut expected, &running, now)?,
+        true => starts(app, &mut expected, &running, &order, now)?,
         false => HashMap::new(),
     };
-    let waiters = waiters(app, &running);
+    let waiters = waiters(app, &running, &order)?;
     let skipped = (page.page - 1).saturating_mul(page.limit);
     let of_page = waiters.iter().skip(skipped as usize);
     let mut waiting = Vec::new();
@@ -53,7 +65,7 @@ pub fn show(app: &App, page: Page, now: Now) -> store::Result<Value> {
         };
         let start = starts.get(&Work::Build(waiter.build));
         let start = start.map(|ms| page::time(now.unix_ms.saturating_add_unsigned(*ms)));
-        let mut value = super::shown(app, &row, Some(waiter.position));
+        let mut value = super::shown(app, &row, waiter.position);
         value["position"] = json!(waiter.position);
         value["reason"] = json!(reason(app, waiter, now));
         value["estimated_start"] = json!(start);
@@ -63,7 +75,7 @@ pub fn show(app: &App, page: Page, now: Now) -> store::Result<Value> {
         "slots": app.works.slots(),
         "running": shown,
         "waiting": waiting,
-        "total": waiters.len(),
+        "total": app.works.waiting_builds(),
         "page": page.page,
         "limit": page.limit,
     }))
@@ -78,60 +90,83 @@ fn elapsed_ms(running: &Running, now: Now) -> u64 {
     (now.unix_ms - running.started_unix_ms).max(0) as u64
 }
 
-/// Everything that waits, in order, and last the builds whose source is being fetched.
-fn waiters<'w>(app: &'w App, running: &[Running]) -> Vec<Waiter<'w>> {
+/// What waits, in order, and last the builds whose source is being fetched, and those that wait
+/// for the verdict of one that runs.
+fn waiters<'w>(
+    app: &App,
+    running: &[Running],
+    order: &'w Rc<Order>,
+) -> store::Result<Vec<Waiter<'w>>> {
     let mut waiters = Vec::new();
-    let mut position = 0;
-    for waiting in app.works.waiting_work(usize::MAX) {
-        position += 1;
-        let builds: Vec<i64> = match waiting.work {
+    for (nth, waiting) in order.waiting.iter().enumerate() {
+        let builds: Vec<i64> = match waiting.place.entry.work {
             Work::Build(build) => vec![build],
-            Work::Source(_) => waiting.behind.iter().map(|(build, _)| *build).collect(),
+            _ => waiting.behind.iter().map(|(build, _)| *build).collect(),
         };
-        let turn = Rc::new(waiting);
         waiters.extend(builds.into_iter().map(|build| Waiter {
             build,
-            position,
-            turn: Some(turn.clone()),
+            position: Some(nth + 1),
+            wait: Wait::Turn(waiting),
         }));
     }
-    let fetched = running.iter().flat_map(|running| &running.behind);
-    let stand_in = |build: i64| running.iter().any(|running| running.build == build);
-    let fetched = fetched.filter(|(build, _)| !stand_in(*build));
-    waiters.extend(fetched.map(|(build, _)| Waiter {
-        build: *build,
-        position: position + 1,
-        turn: None,
-    }));
-    waiters
+    let end = app.works.waiting() as usize + 1;
+    for running in running {
+        let behind = running.behind.iter().map(|(build, _)| *build);
+        let others = behind.filter(|build| running.build != Some(*build));
+        waiters.extend(others.map(|build| Waiter {
+            build,
+            position: Some(end),
+            wait: Wait::Source,
+        }));
+        if let Work::Build(build) = running.work {
+            let sharers = app.store.sharers(build, SHARERS_LIMIT)?;
+            waiters.extend(sharers.into_iter().map(|row| Waiter {
+                build: row.id,
+                position: None,
+                wait: Wait::Shared(build),
+            }));
+        }
+    }
+    Ok(waiters)
 }
 
 /// Why it does not run yet, in words.
 fn reason(app: &App, waiter: &Waiter, now: Now) -> String {
-    let Some(turn) = &waiter.turn else {
-        return "its source is being fetched".to_string();
+    let waiting = match &waiter.wait {
+        Wait::Source => return "its source is being fetched".to_string(),
+        Wait::Shared(build) => {
+            return format!(
+                "build {build} is the same, and runs: its verdict will be that of both"
+            );
+        }
+        Wait::Turn(waiting) => waiting,
     };
     if !is_up(app) {
         return "the engine is unavailable".to_string();
     }
-    let source = matches!(turn.work, Work::Source(_));
-    let pause = turn.not_before_ms.saturating_sub(now.mono_ms);
-    if pause > 0 {
-        let what = if source { "its source is " } else { "" };
-        let until = page::time(now.unix_ms.saturating_add_unsigned(pause));
-        let attempt = turn.attempt;
+    let source = matches!(waiting.place.entry.work, Work::Source(_));
+    let what = if source { "its source is " } else { "" };
+    if let Some(at) = waiting.place.not_before.filter(|at| *at > now.unix_ms) {
+        let (until, attempt) = (page::time(at), waiting.attempt);
         return format!(
             "{what}held back until {until} after an error: attempt {attempt} of {ATTEMPTS_LIMIT}"
         );
     }
-    let before = match waiter.position - 1 {
-        0 => "it is next".to_string(),
-        before => format!("{before} before it"),
+    let before = match waiter.position {
+        None | Some(1) => "it is next".to_string(),
+        Some(position) => format!("{} before it", position - 1),
     };
-    match source {
-        true => format!("first come, first served: {before}, and its source comes first"),
-        false => format!("first come, first served: {before}"),
-    }
+    let class = waiting.place.entry.class.word();
+    let share = match waiting.place.held_back_by {
+        Some(held @ HeldBack::Share) => format!("; {}", held.word()),
+        _ => String::new(),
+    };
+    let first = if source {
+        ", and its source comes first"
+    } else {
+        ""
+    };
+    format!("{class}: {before}{first}{share}")
 }
 
 /// When what waits will start, in milliseconds from now.
@@ -139,11 +174,12 @@ fn starts(
     app: &App,
     expected: &mut Expected,
     running: &[Running],
+    order: &Order,
     now: Now,
 ) -> store::Result<HashMap<Work, u64>> {
     // Builds join the end of the queue when their source is there. Where that end is out of
     // sight, nobody can say when they will start.
-    let whole = app.works.waiting() <= FORECAST_LIMIT;
+    let whole = app.works.waiting() <= FORECAST_LIMIT as u64;
     let mut busy = Vec::new();
     for running in running {
         let expected_ms = expected.of(running.package, running.zig_version)?;
@@ -157,12 +193,13 @@ fn starts(
         });
     }
     let mut waiting = Vec::new();
-    for work in app.works.waiting_work(FORECAST_LIMIT) {
+    for work in &order.waiting {
+        let held_ms = work.place.not_before.map_or(0, |at| at - now.unix_ms);
         waiting.push(Piece {
-            work: work.work,
-            not_before_ms: work.not_before_ms.saturating_sub(now.mono_ms),
-            takes_ms: expected.of(work.package, work.zig_version)?,
-            then: expected.of_all(work.package, &work.behind, whole)?,
+            work: work.place.entry.work,
+            not_before_ms: held_ms.max(0) as u64,
+            takes_ms: expected.of(&work.package, &work.zig_version)?,
+            then: expected.of_all(&work.package, &work.behind, whole)?,
         });
     }
     Ok(forecast::starts(app.works.slots(), busy, waiting))
@@ -199,7 +236,7 @@ impl<'a> Expected<'a> {
     fn of_all(
         &mut self,
         package: &str,
-        builds: &[(i64, &str)],
+        builds: &[(i64, String)],
         wanted: bool,
     ) -> store::Result<Vec<(Work, Option<u64>)>> {
         let builds = builds.iter().filter(|_| wanted);

@@ -1,6 +1,6 @@
 //! What an admin asks for, and how much there is of everything.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::OptionalExtension;
 
 use super::{PACKAGE, Result, Store};
 use crate::rows::{PackageRow, package_row};
@@ -20,14 +20,6 @@ impl Store {
         let sql = format!("{PACKAGE} WHERE id = ?1");
         let mut statement = self.db.prepare_cached(&sql)?;
         statement.query_row([id], package_row).optional()
-    }
-
-    /// Whose work a check is.
-    pub fn set_class(&mut self, check: i64, class: u8) -> Result<()> {
-        let sql = "UPDATE checks SET class = ?2 WHERE id = ?1";
-        let db = self.write()?;
-        db.prepare_cached(sql)?.execute(params![check, class])?;
-        Ok(())
     }
 
     /// The remotes of all packages are to be looked at now; how many that are.

@@ -42,21 +42,19 @@ impl Store {
         if gone.is_empty() && come.is_empty() {
             return Ok(());
         }
-        self.all_or_none(|store| {
-            let db = store.write()?;
-            for url in &gone {
-                let sql = "DELETE FROM uses WHERE package_id = ?1 AND url = ?2";
-                db.prepare_cached(sql)?.execute(params![package, url])?;
-            }
-            for url in &come {
-                let sql = "INSERT INTO uses (package_id, url) VALUES (?1, ?2)";
-                db.prepare_cached(sql)?.execute(params![package, url])?;
-            }
-            for url in gone.iter().chain(&come) {
-                store.count_users(url)?;
-            }
-            Ok(())
-        })
+        let db = self.write()?;
+        for url in &gone {
+            let sql = "DELETE FROM uses WHERE package_id = ?1 AND url = ?2";
+            db.prepare_cached(sql)?.execute(params![package, url])?;
+        }
+        for url in &come {
+            let sql = "INSERT INTO uses (package_id, url) VALUES (?1, ?2)";
+            db.prepare_cached(sql)?.execute(params![package, url])?;
+        }
+        for url in gone.iter().chain(&come) {
+            self.count_users(url)?;
+        }
+        Ok(())
     }
 
     /// The packages of that repository: how many others use them?

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::Result;
 
 /// Columns that came later, with their definitions as in `schema.sql`.
-const COLUMNS: [(&str, &str, &str); 15] = [
+const COLUMNS: [(&str, &str, &str); 17] = [
     ("server", "sweep_after", "INTEGER"),
     ("packages", "next_check", "INTEGER"),
     ("packages", "repository", "TEXT"),
@@ -15,6 +15,8 @@ const COLUMNS: [(&str, &str, &str); 15] = [
     ("checks", "party", "TEXT NOT NULL DEFAULT ''"),
     ("builds", "run_at", "INTEGER"),
     ("builds", "log_start", "INTEGER"),
+    ("builds", "own_name", "INTEGER NOT NULL DEFAULT 0"),
+    ("builds", "fetched", "TEXT"),
     ("builds", "cache_key", "TEXT"),
     ("builds", "cached_from", "INTEGER REFERENCES builds (id)"),
     ("builds", "shares", "INTEGER REFERENCES builds (id)"),

@@ -64,7 +64,11 @@ fn who_never_reads_costs_little_and_holds_up_nobody() {
         most = most.max(resident_kib(&server));
     }
     let flood = server.finished(flooding).remove(0);
-    assert_eq!(flood["reason"], "timeout", "{flood}");
+    let reason = flood["reason"].as_str();
+    assert!(
+        matches!(reason, Some("timeout" | "output_limit")),
+        "{flood}"
+    );
     assert!(flood["log_bytes"].as_u64() > Some(16 << 20), "{flood}");
     most = most.max(resident_kib(&server));
     let grown = (most - before) >> 10;
@@ -161,7 +165,8 @@ fn a_stop_says_goodbye_to_watchers() {
     }
     let status = server.child.wait().expect("it is ours");
     assert!(status.success(), "{status}");
-    assert!(no_container_is_left(&dir));
+    // What it was building goes on: the next server finds it.
+    assert!(!no_container_is_left(&dir));
 }
 
 fn no_container_is_left(dir: &Path) -> bool {

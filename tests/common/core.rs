@@ -175,7 +175,11 @@ impl Inside {
             index: self.conns,
             generation: 0,
         };
-        self.tell(Event::Request { conn, request });
+        self.tell(Event::Request {
+            conn,
+            from: None,
+            request,
+        });
         self.pump();
         let (_, response) = self
             .answered
@@ -221,9 +225,12 @@ impl Inside {
         self.pump();
     }
 
-    /// The source of a check is there, and needs nothing more.
+    /// The source of a check is there, of its own kind, and needs nothing more.
     pub fn source_is_there(&mut self, container: &str) {
-        let body = b"a tree";
+        self.this_source_is_there(container, container.as_bytes());
+    }
+
+    pub fn this_source_is_there(&mut self, container: &str, body: &[u8]) {
         let hash: String = Sha256::digest(body)
             .iter()
             .map(|b| format!("{b:02x}"))

@@ -2,7 +2,9 @@
 //! of the machine is checked on the way.
 
 use zigcheck::build::{Build, Input, JobLimits, Kind, Settled, State, Step};
-use zigcheck::config::{ATTEMPTS_LIMIT, DRAIN_GRACE_MS, KILL_GRACE_MS, RETRY_PAUSE_MS};
+use zigcheck::config::{
+    ATTEMPTS_LIMIT, DRAIN_GRACE_MS, EARLY_PAUSE_MS, KILL_GRACE_MS, LOOKS_LIMIT, RETRY_PAUSE_MS,
+};
 use zigcheck::event::{Exit, Pipe};
 use zigcheck::job::{End, Limits, Why};
 use zigcheck::verdict::{BuildStatus, Reason, Verdict};
@@ -12,6 +14,7 @@ pub const LIMITS: JobLimits = JobLimits {
     fetch: limits([5_000, 4_500, 7]),
     build: limits([8_000, 3_000, 3]),
     look: limits([4_000, 3_900, 11]),
+    rest: limits([6_000, 5_500, 13]),
 };
 
 const fn limits([total_ms, silence_ms, output_bytes]: [u64; 3]) -> Limits {
@@ -24,9 +27,10 @@ const fn limits([total_ms, silence_ms, output_bytes]: [u64; 3]) -> Limits {
 
 fn limits_of(kind: Kind) -> Limits {
     match kind {
-        Kind::Source | Kind::Fetch => LIMITS.fetch,
-        Kind::Build => LIMITS.build,
+        Kind::Source | Kind::Fetch | Kind::Remote => LIMITS.fetch,
+        Kind::Build | Kind::Follow => LIMITS.build,
         Kind::Look => LIMITS.look,
+        Kind::Rest => LIMITS.rest,
     }
 }
 
@@ -34,7 +38,8 @@ fn limits_of(kind: Kind) -> Limits {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Watched {
     kind: Kind,
-    started: u64,
+    /// When it has run for too long.
+    until: u64,
     heard: u64,
     bytes: u64,
     /// The first exit, and when.
@@ -46,10 +51,10 @@ pub struct Watched {
 }
 
 impl Watched {
-    fn new(kind: Kind, now: u64) -> Watched {
+    fn new(kind: Kind, until: u64, now: u64) -> Watched {
         Watched {
             kind,
-            started: now,
+            until,
             heard: now,
             bytes: 0,
             exit: None,
@@ -65,7 +70,7 @@ impl Watched {
         match (&self.exit, self.why) {
             (Some((_, at)), _) => at + DRAIN_GRACE_MS,
             (None, Some((_, at))) => at + KILL_GRACE_MS,
-            (None, None) => (self.started + limits.total_ms).min(self.heard + limits.silence_ms),
+            (None, None) => self.until.min(self.heard + limits.silence_ms),
         }
     }
 
@@ -80,6 +85,10 @@ pub enum At {
     Waiting(u64),
     Running(Watched),
     Settling(Kind),
+    /// Nobody knows how its container is.
+    Adrift,
+    /// Its container may still come.
+    Early(u64),
     Over,
 }
 
@@ -88,7 +97,14 @@ pub struct Life {
     machine: Build,
     pub at: At,
     first: Kind,
+    /// No look finds a container that runs, or an engine that does not answer: else a life may go
+    /// round for ever.
+    calm: bool,
     attempt: u32,
+    /// When the container of this attempt must have ended.
+    until: u64,
+    /// Looks in a row that were not answered.
+    looks: u32,
     testing: bool,
     now: u64,
 }
@@ -102,10 +118,10 @@ fn failed() -> Verdict {
 }
 
 /// Everything a job of that kind may be told to have given.
-fn answers(kind: Kind) -> Vec<Settled> {
+fn answers(kind: Kind, calm: bool) -> Vec<Settled> {
     let mut all = vec![Settled::Verdict(error()), Settled::Final(error())];
     match kind {
-        Kind::Source | Kind::Fetch => {
+        Kind::Source | Kind::Fetch | Kind::Remote => {
             all.extend([Settled::Fetched, Settled::Final(failed())]);
         }
         Kind::Build => {
@@ -116,12 +132,32 @@ fn answers(kind: Kind) -> Vec<Settled> {
                 ..failed()
             };
             all.extend([
-                Settled::Look,
+                Settled::Then(Kind::Look),
                 Settled::Verdict(success),
                 Settled::Verdict(failed()),
             ]);
         }
-        Kind::Look => all.push(Settled::Verdict(failed())),
+        Kind::Look => {
+            all.extend([
+                Settled::Verdict(failed()),
+                Settled::Lost(error()),
+                Settled::Then(Kind::Rest),
+            ]);
+            if !calm {
+                all.extend([
+                    Settled::Then(Kind::Follow),
+                    Settled::Adrift(error()),
+                    Settled::Early,
+                ]);
+            }
+        }
+        Kind::Follow => all = vec![Settled::Then(Kind::Look), Settled::Adrift(error())],
+        Kind::Rest => {
+            all.extend([Settled::Verdict(failed()), Settled::Lost(error())]);
+            if !calm {
+                all.push(Settled::Adrift(error()));
+            }
+        }
     }
     all
 }
@@ -132,9 +168,31 @@ impl Life {
             machine: Build::new(1, LIMITS),
             at: At::Waiting(0),
             first,
+            calm: false,
             attempt: 1,
+            until: 0,
+            looks: 0,
             testing: false,
             now: 50,
+        }
+    }
+
+    pub fn calm(first: Kind) -> Life {
+        Life {
+            calm: true,
+            ..Life::new(first)
+        }
+    }
+
+    /// One whose container was left by an earlier run of the server.
+    pub fn adopted(attempt: u32, testing: bool, until: u64) -> Life {
+        Life {
+            machine: Build::adopted(attempt, testing, until, LIMITS),
+            at: At::Adrift,
+            attempt,
+            until,
+            testing,
+            ..Life::new(Kind::Build)
         }
     }
 
@@ -147,9 +205,11 @@ impl Life {
             }
             At::Running(_) => of_job.to_vec(),
             At::Settling(kind) => {
-                let answers = answers(*kind).into_iter();
+                let answers = answers(*kind, self.calm).into_iter();
                 answers.map(|given| (1, Input::Settled(given))).collect()
             }
+            At::Adrift => vec![(7, Input::Back)],
+            At::Early(at) => vec![(at.saturating_sub(self.now), Input::Time)],
             At::Over => Vec::new(),
         }
     }
@@ -165,6 +225,10 @@ impl Life {
                 Input::Output(bytes) => {
                     job.heard = now;
                     job.bytes += *bytes as u64;
+                    // A look alone may go well each time although what comes after it never does.
+                    if job.kind == Kind::Follow {
+                        life.looks = 0;
+                    }
                     let limit = limits_of(job.kind).output_bytes;
                     over = job.bytes > limit && job.why.is_none() && job.exit.is_none();
                 }
@@ -176,7 +240,9 @@ impl Life {
                     }
                     job.exit = Some((exit.clone(), now));
                 }
-                Input::Testing => life.testing |= job.kind == Kind::Build,
+                Input::Testing => {
+                    life.testing |= matches!(job.kind, Kind::Build | Kind::Follow | Kind::Rest);
+                }
                 _ => {}
             }
         }
@@ -185,9 +251,21 @@ impl Life {
             matches!(at, At::Running(job) if job.has_ended(now, timed)
                 || (job.exit.is_none() && (over || (timed && now >= job.due()))))
         };
-        let must_move = overdue(&life.at) || matches!(input, Input::Start(_) | Input::Settled(_));
+        let drifts = matches!(input, Input::Settled(Settled::Adrift(_)));
+        let drifts = drifts && life.looks + 1 < LOOKS_LIMIT;
+        let early = *input == Input::Settled(Settled::Early);
+        let told = matches!(input, Input::Start(_) | Input::Settled(_) | Input::Back);
+        let told = told || matches!(life.at, At::Early(at) if timed && now >= at);
+        let must_move = overdue(&life.at) || (told && !drifts && !early);
         let mut step = life.machine.step(input.clone(), now);
         assert_eq!(step.is_some(), must_move, "{input:?} in {self:?}");
+        if early {
+            life.at = At::Early(now + EARLY_PAUSE_MS);
+        }
+        if drifts {
+            life.looks += 1;
+            life.at = At::Adrift;
+        }
         while let Some(made) = step {
             life.made(made, input);
             step = life.machine.settle();
@@ -205,7 +283,7 @@ impl Life {
                 let limits = limits_of(kind);
                 let why = if job.bytes > limits.output_bytes {
                     Why::OutputLimit
-                } else if now >= job.started + limits.total_ms {
+                } else if now >= job.until {
                     Why::Timeout
                 } else {
                     assert!(now >= job.heard + limits.silence_ms, "nothing was passed");
@@ -234,28 +312,54 @@ impl Life {
             }
             (At::Waiting(from), Step::Run(kind)) => {
                 assert_eq!((kind, now >= *from), (self.first, true));
-                self.at = At::Running(Watched::new(kind, now));
+                self.at = self.running(kind);
+            }
+            (At::Adrift | At::Early(_), Step::Run(kind)) => {
+                assert_eq!(kind, Kind::Look);
+                self.at = self.running(kind);
             }
             (At::Settling(kind), step) => {
                 let Input::Settled(given) = input else {
                     panic!("{step:?} without an answer");
                 };
                 let retried = self.attempt < ATTEMPTS_LIMIT;
-                self.at = match (*kind, given, step) {
-                    (Kind::Source, Settled::Fetched, Step::Ready) => At::Over,
-                    (Kind::Fetch, Settled::Fetched, Step::Run(next @ Kind::Build))
-                    | (Kind::Build, Settled::Look, Step::Run(next @ Kind::Look)) => {
-                        At::Running(Watched::new(next, now))
+                let kind = *kind;
+                if matches!(given, Settled::Adrift(_)) {
+                    assert_eq!(self.looks + 1, LOOKS_LIMIT, "given up too early");
+                }
+                if matches!(step, Step::Retry { .. } | Step::Finish(_)) {
+                    self.looks = 0;
+                }
+                self.at = match (kind, given, step) {
+                    (Kind::Source | Kind::Remote, Settled::Fetched, Step::Ready) => At::Over,
+                    (Kind::Fetch, Settled::Fetched, Step::Run(Kind::Build)) => {
+                        self.running(Kind::Build)
                     }
-                    (_, Settled::Verdict(given), Step::Retry { error, at_ms }) => {
+                    (_, Settled::Then(next), Step::Run(kind)) => {
+                        assert_eq!(kind, *next);
+                        self.running(kind)
+                    }
+                    (
+                        _,
+                        Settled::Verdict(given) | Settled::Lost(given) | Settled::Adrift(given),
+                        Step::Retry { error, at_ms },
+                    ) => {
                         assert_eq!((given.build_status, &error), (BuildStatus::Error, given));
                         assert!(retried, "more attempts than there may be");
-                        assert_eq!(at_ms, now + RETRY_PAUSE_MS[self.attempt as usize - 1]);
+                        let pause = match input {
+                            Input::Settled(Settled::Lost(_)) => 0,
+                            _ => RETRY_PAUSE_MS[self.attempt as usize - 1],
+                        };
+                        assert_eq!(at_ms, now + pause);
                         self.attempt += 1;
                         self.testing = false;
                         At::Waiting(at_ms)
                     }
-                    (_, Settled::Verdict(given), Step::Finish(verdict)) => {
+                    (
+                        _,
+                        Settled::Verdict(given) | Settled::Lost(given) | Settled::Adrift(given),
+                        Step::Finish(verdict),
+                    ) => {
                         assert!(!retried || given.build_status != BuildStatus::Error);
                         assert_eq!(&verdict, given);
                         At::Over
@@ -271,17 +375,34 @@ impl Life {
         }
     }
 
+    /// A job of that kind, begun now. The time of a container does not begin anew with who watches it.
+    fn running(&mut self, kind: Kind) -> At {
+        let total = self.now + limits_of(kind).total_ms;
+        if kind == Kind::Build {
+            self.until = total;
+        }
+        let until = match kind {
+            Kind::Follow => self.until.max(self.now),
+            _ => total,
+        };
+        At::Running(Watched::new(kind, until, self.now))
+    }
+
     /// What the machine says of itself is what was seen of it.
     fn agrees(&self) {
         let machine = &self.machine;
         let (state, deadline, from) = match &self.at {
             At::Waiting(from) => (State::Queued, None, Some(*from)),
             At::Over => (State::Finished, None, None),
+            At::Adrift if self.testing => (State::Testing, None, None),
+            At::Adrift => (State::Building, None, None),
+            At::Early(at) if self.testing => (State::Testing, Some(*at), None),
+            At::Early(at) => (State::Building, Some(*at), None),
             At::Running(Watched { kind, .. }) | At::Settling(kind) => {
                 let state = match kind {
-                    Kind::Source | Kind::Fetch => State::Fetching,
-                    Kind::Build | Kind::Look if self.testing => State::Testing,
-                    Kind::Build | Kind::Look => State::Building,
+                    Kind::Source | Kind::Fetch | Kind::Remote => State::Fetching,
+                    _ if self.testing => State::Testing,
+                    _ => State::Building,
                 };
                 let due = match &self.at {
                     At::Running(job) => Some(job.due()),
@@ -292,6 +413,7 @@ impl Life {
         };
         let said = (machine.state(), machine.deadline_ms());
         assert_eq!(said, (state, deadline), "{self:?}");
+        assert_eq!(machine.is_adrift(), self.at == At::Adrift);
         let said = (machine.not_before_ms(), machine.attempt());
         assert_eq!(said, (from, self.attempt), "{self:?}");
     }
@@ -299,11 +421,14 @@ impl Life {
     /// What does not fit changes nothing.
     pub fn is_deaf_to_strays(&self) {
         let mut strays = vec![Input::Start(Kind::Build)];
-        if !matches!(self.at, At::Running(_)) {
+        if !matches!(self.at, At::Running(_) | At::Early(_)) {
             strays.extend(noises().into_iter().map(|(_, input)| input));
         }
         if !matches!(self.at, At::Settling(_)) {
-            strays.extend(answers(Kind::Build).into_iter().map(Input::Settled));
+            strays.extend(answers(Kind::Build, true).into_iter().map(Input::Settled));
+        }
+        if self.at != At::Adrift {
+            strays.push(Input::Back);
         }
         if matches!(self.at, At::Waiting(_)) {
             strays.remove(0);

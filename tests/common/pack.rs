@@ -75,7 +75,11 @@ pub fn zstd(bytes: &[u8]) -> Vec<u8> {
 }
 
 pub fn path(name: &str) -> PathBuf {
-    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("archive");
+    // Each test has its own: they run at the same time.
+    let test = std::thread::current();
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+        .join("archive")
+        .join(test.name().unwrap_or("").replace("::", "-"));
     std::fs::create_dir_all(&directory).unwrap();
     directory.join(name)
 }

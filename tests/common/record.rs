@@ -5,10 +5,19 @@ use serde_json::{Value, json};
 use zigcheck::event::Exit;
 use zigcheck::job::{End, Why};
 use zigcheck::verdict::{
-    BuildStatus, Dependencies, Judgement, Reason, Records, TestStatus, Verdict, judge,
+    Bounds, BuildStatus, Dependencies, Judgement, Reason, Records, TestStatus, Verdict, judge,
+    judge_container,
 };
 
 pub const BUILD: i64 = 7;
+
+/// What its container may use; how much memory it did use, nobody knows.
+pub const BOUNDS: Bounds = Bounds {
+    memory_bytes: 2 << 30,
+    build_timeout_ms: 1_200_000,
+    silence_timeout_ms: 300_000,
+    peak_bytes: None,
+};
 
 /// The record of a build that succeeded with its tests.
 pub fn good() -> Value {
@@ -55,7 +64,22 @@ pub fn end(exit: Exit, why: Option<Why>) -> End {
 pub fn judged(bytes: &[u8], end: &End, deps: Dependencies) -> Judgement {
     let mut records = Records::default();
     records.take(bytes);
-    judge(BUILD, end, &mut records, deps)
+    judge(BUILD, end, &mut records, deps, &BOUNDS)
+}
+
+/// The verdict on a container that ended with that code, and perhaps for want of memory, after it
+/// had said those bytes.
+pub fn contained(bytes: &[u8], ended: (i32, bool), why: Option<Why>) -> Verdict {
+    let mut records = Records::default();
+    records.take(bytes);
+    judge_container(
+        BUILD,
+        ended,
+        why,
+        &mut records,
+        Dependencies::Ready,
+        &BOUNDS,
+    )
 }
 
 /// The verdict on an exit with 0 after those bytes.

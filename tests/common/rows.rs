@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
-use zigcheck::store::{Finished, NewPackage, Page, Sort, Store};
+use zigcheck::store::{Finished, NewCheck, NewPackage, Page, Sort, Store};
+use zigcheck::turns::Class;
 use zigcheck::verdict::Verdict;
 
 /// A database that lives as long as the value.
@@ -61,6 +62,20 @@ pub fn new(name: &str) -> NewPackage {
         name: name.to_string(),
         url: format!("https://github.com/x/{name}"),
         ..NewPackage::default()
+    }
+}
+
+/// A check that a person on this machine asked for.
+pub fn check<'a>(
+    (package_id, package): (Option<i64>, &'a str),
+    git: Option<(&'a str, Option<&'a str>)>,
+) -> NewCheck<'a> {
+    NewCheck {
+        package_id,
+        package,
+        git,
+        class: Class::Person,
+        party: "",
     }
 }
 

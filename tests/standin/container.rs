@@ -134,6 +134,7 @@ impl Container<'_> {
         if std::io::copy(&mut parts, &mut std::io::sink()).ok() != Some(wanted) {
             self.ends(65, "zigcheck: standard input did not arrive whole");
         }
+        self.place.note(&format!("whole {}", self.name));
     }
 
     fn record(&self, more: &str) -> String {

@@ -9,7 +9,8 @@
 //!   stdout, stderr   all it said
 //!   exit             its exit code, and `oom` where memory was why; without it, it was killed
 //! and beside the directory, with its name and a dot before theirs:
-//!   calls            what was asked for and happened: `run NAME`, `end NAME CODE`, `rm NAMES`, `kill NAME`
+//!   calls            what was asked for and happened: `run NAME`, `whole NAME` (its input has arrived),
+//!                    `end NAME CODE`, `rm NAMES`, `kill NAME`
 //!   down             while it is there, the engine is not
 //!   images           what `images` prints, where others than the four are wanted
 //!   pause            how many milliseconds lie between making a container and starting it

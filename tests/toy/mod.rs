@@ -272,7 +272,7 @@ impl Core for Toy {
         assert!(now.mono_ms >= self.last_now);
         self.last_now = now.mono_ms;
         match event {
-            Event::Request { conn, request } => self.request(conn, request, now),
+            Event::Request { conn, request, .. } => self.request(conn, request, now),
             Event::Body { conn, bytes } => {
                 let name = (u64::from(conn.index) << 32 | u64::from(conn.generation), 9);
                 self.count(name, bytes.len());

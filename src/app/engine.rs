@@ -1,0 +1,104 @@
+//! The engine and the server: what is asked of it and when, and what its answers set going.
+
+use super::App;
+use crate::engine::{Answer, Ask};
+use crate::errand::Purpose;
+use crate::event::Now;
+use crate::store;
+
+impl App {
+    pub(super) fn wake_engine(&mut self, now: Now) {
+        let ask = self.engine.wake();
+        self.ask_engine(ask, now);
+    }
+
+    pub(super) fn ask_engine(&mut self, ask: Option<Ask>, now: Now) {
+        let Some(ask) = ask else { return };
+        let command = match ask {
+            Ask::Images => self.docker.list_images(),
+            Ask::Containers => self.docker.list_containers(),
+            Ask::Remove(mut names) => {
+                let known = self.works.containers();
+                names.retain(|name| !known.contains(name));
+                if names.is_empty() {
+                    return self.engine_answered(Ok(String::new()), now);
+                }
+                self.docker.remove(&names)
+            }
+        };
+        self.errands
+            .start(command, Purpose::Engine, &mut self.out, now.mono_ms);
+    }
+
+    pub(super) fn engine_answered(&mut self, answer: Answer, now: Now) {
+        let ask = self.engine.answer(answer, now.mono_ms);
+        self.ask_engine(ask, now);
+        if self.engine.is_asking() {
+            return;
+        }
+        self.say_engine();
+        for (conn, held) in std::mem::take(&mut self.held) {
+            self.answer_held(conn, held, now);
+        }
+        if self.engine.is_ready() && !self.stopping {
+            let (works, mut cx) = self.context(now);
+            let done = works.images_told(&mut cx);
+            let done = done.and_then(|()| works.engine_is_back(&mut cx));
+            if let Err(error) = done {
+                self.break_down(error.to_string());
+            }
+        }
+    }
+
+    pub(super) fn errand_answered(&mut self, purpose: Purpose, answer: Answer, now: Now) {
+        match purpose {
+            Purpose::Engine => self.engine_answered(answer, now),
+            Purpose::Doomed { work, container } => {
+                let (works, mut cx) = self.context(now);
+                works.doomed_found(work, container, answer, &mut cx);
+            }
+            Purpose::Peak { work, container } => {
+                let (works, mut cx) = self.context(now);
+                works.peak_told(work, &container, answer, &mut cx);
+            }
+            Purpose::Nothing => {}
+        }
+    }
+
+    pub(super) fn say_engine(&self) {
+        if let Err(why) = self.engine.latest() {
+            log::warn!("the engine is unavailable: {why}");
+            return;
+        }
+        for version in self.engine.missing(&self.settings.zig_versions) {
+            log::warn!("image zigcheck:{version} is missing: make docker-build");
+        }
+    }
+
+    /// Something needs the engine, if it does not answer.
+    pub(super) fn wants_engine(&self, now: Now) -> bool {
+        let is_due = |at| at <= now.unix_ms;
+        self.works.wants_engine()
+            || self
+                .store
+                .next_check_due()
+                .is_ok_and(|at| at.is_some_and(is_due))
+    }
+
+    /// Gives free slots to waiting work, or finds out whether there is an engine to run it.
+    pub(super) fn start_ready(&mut self, now: Now) -> store::Result<()> {
+        if self.stopping || !self.wants_engine(now) {
+            return Ok(());
+        }
+        if self.engine.is_ready() {
+            if self.draining {
+                return Ok(());
+            }
+            let (works, mut cx) = self.context(now);
+            works.start_ready(&mut cx)?;
+        } else if self.engine.retry_ms().is_some_and(|at| at <= now.mono_ms) {
+            self.wake_engine(now);
+        }
+        Ok(())
+    }
+}

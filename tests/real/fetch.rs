@@ -1,0 +1,222 @@
+//! What the scripts in the container say of a source: what it asks for, and where its remote is.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use zigcheck::archive::{Check, Progress};
+
+use crate::manifests;
+use crate::server::scratch;
+use crate::web::{git_server, repository};
+
+/// That command in a container as fetches have it, with that input.
+fn in_container(command: &[&str], input: &[u8]) -> Output {
+    let tmpfs = "--tmpfs=/work:rw,exec,nosuid,nodev,size=512m,mode=0755,uid=1000,gid=1000";
+    let mut child = Command::new("docker")
+        .args(["run", "--rm", "--interactive", "--init", "--pull=never"])
+        .args(["--network=host", "--log-driver=none", "--user=1000:1000"])
+        .args(["--cap-drop=ALL", "--read-only", tmpfs, "--workdir=/work"])
+        .arg("zigcheck:0.16.0")
+        .args(command)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("docker is installed");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let input = input.to_vec();
+    // What is not read is no fault of ours.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().expect("an end");
+    writer.join().expect("an end");
+    output
+}
+
+fn words(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn the_script_reads_manifests_as_the_server_does() {
+    let cases = manifests::cases();
+    let mut tar = tar::Builder::new(Vec::new());
+    for (nth, case) in cases.iter().enumerate() {
+        let entry = |size: usize| {
+            let mut head = tar::Header::new_gnu();
+            head.set_mode(0o644);
+            head.set_size(size as u64);
+            head
+        };
+        for (name, text) in &case.files {
+            let path = format!("{nth:03}/{name}");
+            tar.append_data(&mut entry(text.len()), path, &text[..])
+                .expect("an entry");
+        }
+        for (name, target) in &case.links {
+            let mut head = entry(0);
+            head.set_entry_type(tar::EntryType::Symlink);
+            let path = format!("{nth:03}/{name}");
+            tar.append_link(&mut head, path, target).expect("an entry");
+        }
+    }
+    let tar = tar.into_inner().expect("an archive");
+    let script = ". /usr/lib/zigcheck/common.sh; mkdir src && tar -C src -x && cd src && \
+        for tree in *; do read_manifests $tree; echo $manifest; done";
+    let output = in_container(&["bash", "-c", script], &tar);
+    assert!(output.status.success(), "{}", words(&output));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(said.lines().count(), cases.len());
+    for (case, line) in cases.iter().zip(said.lines()) {
+        let digest: Option<String> = serde_json::from_str(line).expect("a text, or null");
+        assert_eq!(digest, case.digest(), "{}", case.name);
+    }
+}
+
+/// What the server finds in an archive of that tree.
+fn manifest_of(archive: &[u8]) -> Option<String> {
+    let path = scratch("fetched").join("tree.tar.gz");
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    fs::write(&path, archive).expect("a file");
+    let mut check = Check::open(&path).expect("a file");
+    match check.step(usize::MAX) {
+        Progress::Good(summary) => summary.manifest,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The head of what `fetch-source` sends, and the archive behind it.
+fn fetched(url: &str) -> (Value, Vec<u8>) {
+    let output = in_container(&["/usr/lib/zigcheck/fetch-source", url], b"");
+    assert!(output.status.success(), "{}", words(&output));
+    let end = output.stdout.iter().position(|byte| *byte == b'\n');
+    let (head, archive) = output.stdout.split_at(end.expect("a line") + 1);
+    assert!(head.len() <= zigcheck::config::FRAME_HEAD_LIMIT_BYTES);
+    let head: Value = serde_json::from_slice(head).expect("JSON");
+    assert_eq!(head["bytes"], archive.len());
+    (head, archive.to_vec())
+}
+
+#[test]
+fn a_source_says_what_it_asks_for() {
+    let root = scratch("git-asks");
+    let _ = fs::remove_dir_all(&root);
+    let git = git_server(&root);
+    let named = ".{ .b = .{ .url = \"https://b.example/b.tar.gz\", .hash = \"h\" },\n\
+        .a = .{ .url = \"git+https://a.example/a#1\" }, // .url = \"no\"\n\
+        .odd = .{ .url = \"a b\" }, .escaped = .{ .url = \"\\\\\\\"\" }, .more = .{ .url = \"ü\" },\n\
+        .again = .{ .url = \"https://b.example/b.tar.gz\", .hash = \"g\" } }\n";
+    let asks = repository(&root, "asks", &[("build.zig.zon", named)]);
+    let (head, archive) = fetched(&format!("{}/asks", git.url));
+    assert_eq!(head["commit"], asks.git(&["rev-parse", "HEAD"]).as_str());
+    assert_eq!(head["dependencies"], true);
+    let uses = ["git+https://a.example/a#1", "https://b.example/b.tar.gz"];
+    assert_eq!(head["uses"], serde_json::json!(uses));
+    assert_eq!(head["manifest"].as_str().map(str::len), Some(64), "{head}");
+    assert_eq!(head["manifest"].as_str(), manifest_of(&archive).as_deref());
+
+    repository(&root, "nothing", &[("build.zig.zon", ".{ .name = .x }\n")]);
+    let (head, archive) = fetched(&format!("{}/nothing", git.url));
+    assert_eq!(
+        (&head["dependencies"], &head["manifest"]),
+        (&false.into(), &"".into())
+    );
+    assert_eq!(head["uses"], serde_json::json!([]));
+    assert_eq!(manifest_of(&archive).as_deref(), Some(""));
+
+    // Not plain to read, and more than a head may hold.
+    let many = |pad: &str, count: usize| -> String {
+        let one = |n| format!(".{{ .url = \"https://{n:04}.example/{pad}\" }}\n");
+        (0..count).map(one).chain(["'x'\n".to_string()]).collect()
+    };
+    for (name, pad, count, told) in [("many", "", 100, 64), ("long", &*"x".repeat(1000), 20, 8)] {
+        repository(&root, name, &[("build.zig.zon", &many(pad, count))]);
+        let (head, archive) = fetched(&format!("{}/{name}", git.url));
+        assert_eq!(head["manifest"], Value::Null);
+        assert_eq!(manifest_of(&archive), None);
+        let uses = head["uses"].as_array().expect("a list");
+        assert_eq!(uses.len(), told, "{name}");
+        assert_eq!(uses[1], format!("https://0001.example/{pad}"));
+    }
+}
+
+/// What `remote-commit` says, with its exit code.
+fn remote(url: &str, reference: Option<&str>) -> (Option<i32>, String) {
+    let mut command = vec!["/usr/lib/zigcheck/remote-commit", url];
+    command.extend(reference);
+    let output = in_container(&command, b"");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() || !output.stderr.is_empty());
+    (output.status.code(), said)
+}
+
+#[test]
+fn a_remote_says_the_commit_that_would_be_fetched() {
+    let root = scratch("git-remote");
+    let _ = fs::remove_dir_all(&root);
+    let git = git_server(&root);
+    let url = format!("{}/moving", git.url);
+    let moving = repository(&root, "moving", &[("build.zig", "// 1\n")]);
+    moving.git(&["branch", "-M", "main"]);
+    moving.git(&["tag", "v1"]);
+    moving.git(&["tag", "-am", "the first again", "v1-again"]);
+    // A branch in whose name that of another stands, and a tag that is called like a branch.
+    moving.git(&["branch", "of/v2"]);
+    moving.git(&["branch", "both"]);
+    let first = moving.git(&["rev-parse", "HEAD"]);
+    moving.git(&["commit", "--allow-empty", "-qm", "the second"]);
+    moving.git(&["tag", "both"]);
+    moving.git(&["branch", "v2"]);
+    let second = moving.git(&["rev-parse", "HEAD"]);
+    for (reference, commit) in [
+        (None, &second),
+        (Some("HEAD"), &second),
+        (Some("main"), &second),
+        (Some("v1"), &first),
+        (Some("v1-again"), &first),
+        (Some("of/v2"), &first),
+        (Some("v2"), &second),
+        (Some("both"), &second),
+        (Some("heads/both"), &first),
+        (Some("refs/tags/both"), &second),
+        (Some(first.as_str()), &first),
+    ] {
+        assert_eq!(
+            remote(&url, reference),
+            (Some(0), format!("{commit}\n")),
+            "{reference:?}"
+        );
+        let mut fetch = vec!["/usr/lib/zigcheck/fetch-source", url.as_str()];
+        fetch.extend(reference);
+        let output = in_container(&fetch, b"");
+        let head = output
+            .stdout
+            .split(|byte| *byte == b'\n')
+            .next()
+            .expect("a line");
+        let head: Value = serde_json::from_slice(head).expect("JSON");
+        assert_eq!(head["commit"], commit.as_str(), "{reference:?}");
+    }
+    for reference in ["nothing", "v", "2", "no ref", "both^{}", "*"] {
+        assert_eq!(
+            remote(&url, Some(reference)),
+            (Some(11), String::new()),
+            "{reference}"
+        );
+    }
+    fs::create_dir_all(root.join("empty")).expect("a folder");
+    repository_without_commit(&root.join("empty"));
+    for path in ["empty", "missing"] {
+        let url = format!("{}/{path}", git.url);
+        assert_eq!(remote(&url, None), (Some(11), String::new()), "{path}");
+    }
+    let nobody = "http://127.0.0.1:9/nobody/there";
+    assert_eq!(remote(nobody, Some("v1")), (Some(10), String::new()));
+}
+
+fn repository_without_commit(path: &Path) {
+    let made = Command::new("git").args(["init", "-q"]).arg(path).status();
+    assert!(made.expect("git is installed").success());
+}

@@ -1,0 +1,408 @@
+//! Clients of the engine, as the server starts them: `docker run`, `docker logs` and the short ones.
+
+use std::collections::VecDeque;
+
+use zigcheck::event::{Command, Exit, Input, Pipe};
+
+use crate::engine::{Container, Engine, State, no_engine};
+use crate::scripts;
+use crate::seed::Seed;
+
+/// What a client does to the server, in this order.
+#[derive(Debug, Clone)]
+pub enum Move {
+    Output(Pipe, Vec<u8>),
+    Eof(Pipe),
+    Exit(Exit),
+}
+
+/// What `docker run` says when the engine goes away under it.
+pub const CUT_OFF: &str = "error waiting for container: unexpected EOF\n";
+
+#[derive(Debug)]
+enum Kind {
+    Short(Vec<String>),
+    Run(Box<Run>),
+    Logs {
+        name: String,
+        follow: bool,
+    },
+    /// It has only its moves left.
+    Over,
+}
+
+#[derive(Debug)]
+struct Run {
+    stage: Stage,
+    /// What is to be made; taken when it is.
+    container: Option<Container>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Stage {
+    New,
+    Created,
+    Started,
+    Attached,
+}
+
+#[derive(Debug)]
+pub struct Client {
+    kind: Kind,
+    pub moves: VecDeque<Move>,
+    /// How much of the output of its container it has passed on.
+    read: [usize; 2],
+    /// The container it stands for, as the server sees it.
+    pub name: Option<String>,
+    /// The engine refused the name: this is known before anything else happens.
+    pub refused: bool,
+    /// Its end is never told.
+    pub hangs: bool,
+    /// It does nothing odd.
+    pub sound: bool,
+    /// What it was started with.
+    pub command: Command,
+}
+
+impl Client {
+    pub fn short(command: Command) -> Client {
+        let words = command.argv[1..].to_vec();
+        let kind = match words[0].as_str() {
+            "logs" => Kind::Logs {
+                name: words.last().expect("a name").clone(),
+                follow: words.iter().any(|word| word == "--follow"),
+            },
+            _ => Kind::Short(words),
+        };
+        let name = match &kind {
+            Kind::Logs { name, .. } => Some(name.clone()),
+            _ => None,
+        };
+        Client::new(kind, name, command)
+    }
+
+    pub fn run(container: Container, command: Command) -> Client {
+        let name = Some(container.name.clone());
+        let run = Run {
+            stage: Stage::New,
+            container: Some(container),
+        };
+        Client::new(Kind::Run(Box::new(run)), name, command)
+    }
+
+    fn new(kind: Kind, name: Option<String>, command: Command) -> Client {
+        Client {
+            kind,
+            moves: VecDeque::new(),
+            read: [0; 2],
+            name,
+            refused: false,
+            hangs: false,
+            sound: false,
+            command,
+        }
+    }
+
+    /// Its container does not run yet.
+    pub fn is_setting_up(&self) -> bool {
+        matches!(&self.kind, Kind::Run(run) if run.stage != Stage::Attached)
+    }
+
+    /// Nothing more comes of it.
+    pub fn is_over(&self) -> bool {
+        matches!(self.kind, Kind::Over) && self.moves.is_empty() && !self.hangs
+    }
+
+    /// The server is told how it died.
+    pub fn was_killed(&mut self) {
+        self.name = None;
+        self.hangs = false;
+        self.moves = VecDeque::from(ended(Exit::Signal(9)));
+    }
+
+    fn end(&mut self, words: &str, exit: Exit, seed: &mut Seed) {
+        self.kind = Kind::Over;
+        if !words.is_empty() {
+            let words = words.as_bytes().to_vec();
+            self.moves.push_back(Move::Output(Pipe::Stderr, words));
+        }
+        if matches!(exit, Exit::NotStarted(_)) {
+            return self.moves.push_back(Move::Exit(exit));
+        }
+        let mut tail = vec![Move::Exit(exit), Move::Eof(Pipe::Stdout)];
+        tail.push(Move::Eof(Pipe::Stderr));
+        match seed.below(24) {
+            0 => tail.truncate(1), // exits, and a grandchild holds the pipes
+            1 if !self.sound => {
+                tail.remove(0); // closes its pipes and runs on
+                self.hangs = true;
+            }
+            2..=8 => tail.rotate_left(1),
+            9..=12 => tail.rotate_left(2),
+            _ => {}
+        }
+        self.moves.extend(tail);
+    }
+
+    /// Killed, by the server or with it. Gives what it leaves behind.
+    pub fn die(&mut self, engine: &mut Engine, seed: &mut Seed) {
+        match std::mem::replace(&mut self.kind, Kind::Over) {
+            Kind::Short(words) if seed.once_in(2) => {
+                let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                engine.command(&words, seed);
+            }
+            Kind::Run(mut run) => self.leave_container(&mut run, engine, seed),
+            _ => {}
+        }
+        self.moves.clear();
+    }
+
+    fn leave_container(&mut self, run: &mut Run, engine: &mut Engine, seed: &mut Seed) {
+        let name = self.name.as_deref().expect("a name");
+        if run.stage == Stage::New {
+            let container = run.container.take();
+            if seed.once_in(3) {
+                engine.late.extend(container);
+            }
+            return;
+        }
+        if let Some(container) = engine.containers.get_mut(name)
+            && container.purpose.is_some()
+        {
+            // What it had asked for last may still be done.
+            if run.stage == Stage::Created && engine.up && seed.once_in(3) {
+                container.state = State::Running;
+            }
+            engine.met.push(match (container.state, container.fed) {
+                (State::Created, _) => "containers left created",
+                (_, false) => "containers cut off from their input",
+                (State::Running, _) => "containers that outlive their client",
+                (State::Exited { .. }, _) => "containers that ended unheard",
+            });
+            container.starve_of_input();
+        }
+    }
+
+    /// The engine is gone, and with it the connection to it.
+    pub fn cut_off(&mut self, engine: &mut Engine, seed: &mut Seed) {
+        match &self.kind {
+            Kind::Short(_) => {
+                let (_, words, code) = no_engine();
+                self.end(&words, Exit::Code(code), seed);
+            }
+            Kind::Run(_) => self.end_oddly(engine, seed),
+            Kind::Logs { .. } => {
+                let code = seed.below(2) as i32;
+                self.end("", Exit::Code(code), seed);
+            }
+            Kind::Over => {}
+        }
+    }
+
+    /// It ends, and its container goes on.
+    pub fn end_oddly(&mut self, engine: &mut Engine, seed: &mut Seed) {
+        if let Kind::Run(mut run) = std::mem::replace(&mut self.kind, Kind::Over) {
+            engine.met.push("clients that end oddly");
+            self.leave_container(&mut run, engine, seed);
+            match seed.below(3) {
+                0 => self.end("", Exit::Signal(9), seed),
+                1 => self.end("", Exit::Code(1), seed),
+                _ => self.end(CUT_OFF, Exit::Code(125), seed),
+            }
+        }
+    }
+
+    /// Does the next that it does by itself, where it has nothing to tell the server. False: it
+    /// waits for something.
+    pub fn go_on(&mut self, engine: &mut Engine, seed: &mut Seed) -> bool {
+        if matches!(self.kind, Kind::Over) || !self.moves.is_empty() {
+            return false;
+        }
+        let set_up = self.is_setting_up();
+        self.do_next(engine, seed);
+        set_up || !self.moves.is_empty()
+    }
+
+    fn do_next(&mut self, engine: &mut Engine, seed: &mut Seed) {
+        match &mut self.kind {
+            Kind::Over => {}
+            Kind::Short(words) => {
+                let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                if !self.sound && seed.once_in(120) {
+                    self.kind = Kind::Over;
+                    self.hangs = true;
+                    return;
+                }
+                let (said, complained, code) = engine.command(&words, seed);
+                self.moves
+                    .push_back(Move::Output(Pipe::Stdout, said.into_bytes()));
+                self.end(&complained, Exit::Code(code), seed);
+            }
+            Kind::Run(run) if run.stage != Stage::Attached => self.set_up(engine, seed),
+            Kind::Run(_) => self.attached(engine, seed),
+            Kind::Logs { .. } => self.logs(engine, seed),
+        }
+    }
+
+    fn set_up(&mut self, engine: &mut Engine, seed: &mut Seed) {
+        let Kind::Run(run) = &mut self.kind else {
+            return;
+        };
+        let name = self.name.clone().expect("a name");
+        if !engine.up {
+            let words = format!("docker: {}", no_engine().1);
+            return self.end(&words, Exit::Code(125), seed);
+        }
+        match run.stage {
+            Stage::New => {
+                if !self.sound && seed.once_in(40) {
+                    return match seed.below(4) {
+                        0 => self.end("docker: some error\n", Exit::Code(125), seed),
+                        1 => self.end("", Exit::NotStarted("no such program".into()), seed),
+                        _ if engine.touched.contains(&name) => {
+                            self.end("docker: some error\n", Exit::Code(125), seed)
+                        }
+                        _ => self.refuse(&name, engine),
+                    };
+                }
+                if engine.containers.contains_key(&name) {
+                    return self.refuse(&name, engine);
+                }
+                let container = run.container.take().expect("it is made once");
+                run.stage = Stage::Created;
+                engine.containers.insert(name, container);
+            }
+            Stage::Created => {
+                let Some(container) = engine.containers.get_mut(&name) else {
+                    return self.end("docker: No such container\n", Exit::Code(125), seed);
+                };
+                run.stage = Stage::Started;
+                container.state = State::Running;
+            }
+            Stage::Started => {
+                run.stage = Stage::Attached;
+                if let Some(container) = engine.containers.get_mut(&name) {
+                    container.fed = true;
+                    check_input(&self.command);
+                }
+            }
+            Stage::Attached => {}
+        }
+    }
+
+    /// The name is taken: by another server, or by what was left of an earlier client.
+    fn refuse(&mut self, name: &str, engine: &mut Engine) {
+        if !engine.containers.contains_key(name) {
+            let mut foreign = Container::new(name, None);
+            foreign.state = State::Running;
+            engine.containers.insert(name.to_string(), foreign);
+            engine.met.push("names held by others");
+        }
+        self.refused = true;
+        let words = format!("docker: Conflict. The container name {name} is already in use.\n");
+        self.kind = Kind::Over;
+        let words = words.into_bytes();
+        self.moves.push_back(Move::Output(Pipe::Stderr, words));
+        self.moves.extend(ended(Exit::Code(125)));
+    }
+
+    fn attached(&mut self, engine: &mut Engine, seed: &mut Seed) {
+        let name = self.name.clone().expect("a name");
+        if !self.sound && seed.once_in(150) {
+            return self.end_oddly(engine, seed);
+        }
+        let Some(container) = engine.containers.get_mut(&name) else {
+            return self.end("", Exit::Code(137), seed);
+        };
+        if let Some((pipe, bytes)) = next_piece(&container.wrote, &mut self.read, seed) {
+            return self.moves.push_back(Move::Output(pipe, bytes));
+        }
+        if let State::Exited { code, .. } = container.state {
+            self.end("", Exit::Code(code), seed);
+        }
+    }
+
+    fn logs(&mut self, engine: &mut Engine, seed: &mut Seed) {
+        let Kind::Logs { name, follow } = &self.kind else {
+            return;
+        };
+        let (name, follow) = (name.clone(), *follow);
+        let begun = self.read != [0; 2];
+        if !engine.up && !begun {
+            let (_, words, code) = no_engine();
+            return self.end(&words, Exit::Code(code), seed);
+        }
+        let Some(container) = engine.containers.get_mut(&name) else {
+            let words = format!("Error response from daemon: No such container: {name}\n");
+            let (words, code) = match begun {
+                true => ("", 0),
+                false => (words.as_str(), 1),
+            };
+            return self.end(words, Exit::Code(code), seed);
+        };
+        assert!(container.purpose.is_some(), "{name} is not ours");
+        let Some(kept) = &container.kept else {
+            let words = "Error: configured logging driver does not support reading\n";
+            return self.end(words, Exit::Code(1), seed);
+        };
+        if let Some((pipe, mut bytes)) = next_piece(kept, &mut self.read, seed) {
+            let all = [kept[0].len(), kept[1].len()];
+            if follow && self.read == all && bytes.last() != Some(&b'\n') && seed.once_in(2) {
+                // The last line of a log that is followed may get lost where it has no end.
+                let line = bytes.iter().rposition(|byte| *byte == b'\n');
+                bytes.truncate(line.map_or(0, |end| end + 1));
+            }
+            return self.moves.push_back(Move::Output(pipe, bytes));
+        }
+        if !follow || !container.is_running() {
+            self.end("", Exit::Code(0), seed);
+        }
+    }
+}
+
+fn ended(exit: Exit) -> [Move; 3] {
+    [
+        Move::Eof(Pipe::Stdout),
+        Move::Eof(Pipe::Stderr),
+        Move::Exit(exit),
+    ]
+}
+
+/// The files that a container is fed with are there, and are those that its task names.
+fn check_input(command: &Command) {
+    let Some(head) = scripts::task(command) else {
+        return;
+    };
+    let files = command.stdin.iter().filter_map(|input| match input {
+        Input::File(path) => Some(path),
+        Input::Bytes(_) => None,
+    });
+    for (path, told) in files.zip([&head["source"], &head["deps"]]) {
+        let bytes = std::fs::read(path).unwrap_or_default();
+        assert_eq!(told["bytes"], bytes.len(), "{}", path.display());
+        assert_eq!(told["sha256"], scripts::hex(&bytes), "{}", path.display());
+    }
+}
+
+/// Some bytes that were not passed on yet, of either pipe.
+fn next_piece(
+    all: &[Vec<u8>; 2],
+    read: &mut [usize; 2],
+    seed: &mut Seed,
+) -> Option<(Pipe, Vec<u8>)> {
+    let left = |at: usize| all[at].len() - read[at];
+    let at = match (left(0), left(1)) {
+        (0, 0) => return None,
+        (_, 0) => 0,
+        (0, _) => 1,
+        _ => seed.below(2),
+    };
+    let count = match seed.below(3) {
+        0 => seed.between(1, left(at)),
+        _ => left(at),
+    };
+    let bytes = all[at][read[at]..read[at] + count].to_vec();
+    read[at] += count;
+    let pipe = [Pipe::Stdout, Pipe::Stderr][at];
+    Some((pipe, bytes))
+}

@@ -1,0 +1,284 @@
+//! What the containers of the simulated world do: each script in its good and its bad ways.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use zigcheck::event::{Command, Input, Pipe};
+
+use crate::engine::{Act, Container, Engine, Purpose, Script};
+use crate::seed::Seed;
+
+/// What the containers find outside, and what they have told of it.
+#[derive(Debug, Default)]
+pub struct Outside {
+    /// How often the repository behind a URL has changed; unknown ones never did.
+    pub commits: BTreeMap<String, u64>,
+    /// What a build was told of its dependencies, by its attempt.
+    pub fetched: BTreeMap<(i64, u32), &'static str>,
+}
+
+impl Outside {
+    pub fn commit(&self, url: &str) -> String {
+        let count = self.commits.get(url).copied().unwrap_or(0);
+        hex(format!("{url} {count}").as_bytes())[..40].to_string()
+    }
+}
+
+pub fn hex(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The purpose that a name says.
+pub fn purpose(name: &str) -> Purpose {
+    let words: Vec<&str> = name.split('-').collect();
+    assert_eq!(words[0], "zigcheck", "{name}");
+    let number = |word: &str| -> i64 { word.parse().expect("a number") };
+    match (words[1], words.get(3)) {
+        ("source", _) => (Script::Source, number(words[2]), number(words[3]) as u32),
+        ("remote", _) => (Script::Remote, number(words[2]), number(words[3]) as u32),
+        (build, Some(&"fetch")) => (Script::Dependencies, number(build), number(words[2]) as u32),
+        (build, _) => (Script::Build, number(build), number(words[2]) as u32),
+    }
+}
+
+/// The head of the task that a client of this command passes on.
+pub fn task(command: &Command) -> Option<Value> {
+    match command.stdin.first() {
+        Some(Input::Bytes(head)) => Some(serde_json::from_slice(head).expect("JSON")),
+        _ => None,
+    }
+}
+
+/// What a server says of a build that ends by itself.
+struct Fate {
+    stdout: Vec<Vec<u8>>,
+    code: i32,
+    starved: bool,
+    verdict: Option<String>,
+}
+
+impl Fate {
+    fn exit(stdout: Vec<Vec<u8>>, code: i32, verdict: Option<&str>) -> Fate {
+        Fate {
+            stdout,
+            code,
+            starved: false,
+            verdict: verdict.map(str::to_string),
+        }
+    }
+}
+
+/// The container that a `docker run` of this command makes.
+pub fn container(
+    name: &str,
+    command: &Command,
+    engine: &Engine,
+    outside: &mut Outside,
+    seed: &mut Seed,
+) -> Container {
+    let words: Vec<&str> = command.argv.iter().map(String::as_str).collect();
+    let said = |prefix: &str| words.iter().find_map(|w| w.strip_prefix(prefix));
+    let at = words
+        .iter()
+        .position(|w| w.starts_with("/usr/lib/zigcheck/"));
+    let at = at.expect("a script of ours");
+    let purpose = purpose(name);
+    let script = words[at].trim_start_matches("/usr/lib/zigcheck/");
+    let named = match purpose.0 {
+        Script::Source => "fetch-source",
+        Script::Dependencies => "fetch-deps",
+        Script::Remote => "remote-commit",
+        Script::Build => "build",
+    };
+    assert_eq!(script, named, "{name}");
+    let data = format!("zigcheck.data={}", engine.data_id);
+    assert_eq!(said("--label=zigcheck.data="), data.split('=').nth(1));
+    let mut container = Container::new(name, Some(purpose));
+    container.stubborn = seed.once_in(8);
+    if said("--log-driver=") != Some("none") {
+        container.kept = Some([Vec::new(), Vec::new()]);
+    }
+    let fate = match purpose.0 {
+        Script::Source => source(words[at + 1], outside, seed),
+        Script::Remote => remote(words[at + 1], outside, seed),
+        Script::Dependencies => dependencies(purpose, outside, seed),
+        Script::Build => {
+            assert!(words.contains(&"--network=none"), "{name}");
+            let head = task(command).expect("a runner is told its task");
+            assert_eq!(
+                said("--label=zigcheck.build="),
+                head["build_id"].to_string().as_str().into()
+            );
+            let version = head["zig_version"].as_str().expect("a version");
+            assert_eq!(words[at - 1], format!("zigcheck:{version}"));
+            let source = head["source"]["sha256"].as_str().expect("a hash");
+            let image = engine.image(version).unwrap_or_default();
+            container.key = Some(format!("{source} {image}"));
+            let mut fate = build(&head, seed);
+            told_of_dependencies(&head, purpose, outside, &mut fate);
+            fate
+        }
+    };
+    container.verdict = fate.verdict.clone();
+    container.acts = acts(fate, purpose.0, seed);
+    container
+}
+
+/// A mix of what goes to both pipes, and then the end.
+fn acts(fate: Fate, script: Script, seed: &mut Seed) -> VecDeque<Act> {
+    let mut acts = VecDeque::new();
+    let mut stdout = VecDeque::from(fate.stdout);
+    let most = match script {
+        // Slow ones are to be met, too.
+        Script::Build => [6, 6, 6, 30][seed.below(4)],
+        _ => [2, 2, 2, 15][seed.below(4)],
+    };
+    let mut chatter = seed.below(most + 1);
+    while chatter > 0 || !stdout.is_empty() {
+        if chatter > 0 && (stdout.is_empty() || seed.once_in(2)) {
+            chatter -= 1;
+            acts.push_back(Act::Say(Pipe::Stderr, words(seed)));
+        } else if let Some(bytes) = stdout.pop_front() {
+            acts.push_back(Act::Say(Pipe::Stdout, bytes));
+        }
+    }
+    // Some never end.
+    if !seed.once_in(20) {
+        acts.push_back(Act::End {
+            code: fate.code,
+            starved: fate.starved,
+        });
+    }
+    acts
+}
+
+/// Words that are like no others, whole lines or not, text or not.
+fn words(seed: &mut Seed) -> Vec<u8> {
+    let count = seed.between(1, 40);
+    let mut bytes = match seed.once_in(4) {
+        true => seed.bytes(count),
+        false => format!("{:x} {:x}", seed.next(), seed.next()).into_bytes(),
+    };
+    if !seed.once_in(3) {
+        bytes.push(b'\n');
+    }
+    bytes
+}
+
+fn framed(mut head: Value, body: &[u8], seed: &mut Seed) -> Vec<Vec<u8>> {
+    head["bytes"] = json!(body.len() + usize::from(seed.once_in(30)));
+    head["sha256"] = json!(hex(body));
+    let all = [format!("{head}\n").as_bytes(), body].concat();
+    let pieces = seed.pieces(&all, 150);
+    pieces.into_iter().map(<[u8]>::to_vec).collect()
+}
+
+fn source(url: &str, outside: &Outside, seed: &mut Seed) -> Fate {
+    match seed.below(16) {
+        0 => Fate::exit(Vec::new(), 10, None),
+        1 => Fate::exit(Vec::new(), 11, None),
+        2 => Fate::exit(Vec::new(), 12, None),
+        3 => Fate::exit(Vec::new(), 0, None),
+        _ => {
+            let commit = outside.commit(url);
+            // Few trees, so that some are the same.
+            let tree = u64::from_str_radix(&commit[..8], 16).expect("hex") % 40;
+            let body = format!("{tree} ").repeat(20 + tree as usize);
+            let needs = tree.is_multiple_of(2);
+            let head = json!({"format": "tar.gz", "commit": commit, "dependencies": needs});
+            Fate::exit(framed(head, body.as_bytes(), seed), 0, None)
+        }
+    }
+}
+
+fn remote(url: &str, outside: &Outside, seed: &mut Seed) -> Fate {
+    match seed.below(12) {
+        0 => Fate::exit(Vec::new(), 10, None),
+        1 => Fate::exit(Vec::new(), 11, None),
+        _ => {
+            let said = format!("{}\n", outside.commit(url)).into_bytes();
+            Fate::exit(vec![said], 0, None)
+        }
+    }
+}
+
+fn dependencies(purpose: Purpose, outside: &mut Outside, seed: &mut Seed) -> Fate {
+    match seed.below(14) {
+        0 => Fate::exit(Vec::new(), 12, None),
+        1 => Fate::exit(Vec::new(), 65, None),
+        n => {
+            let how = ["fetched", "fetched", "manifest", "refused", "unreachable"][n % 5];
+            outside.fetched.insert((purpose.1, purpose.2), how);
+            let count = seed.below(200);
+            let body = seed.bytes(count);
+            let head = json!({"dependencies": how});
+            Fate::exit(framed(head, &body, seed), 0, None)
+        }
+    }
+}
+
+fn build(head: &Value, seed: &mut Seed) -> Fate {
+    let testing = b"{\"state\":\"testing\",\"compiled\":2}\n".to_vec();
+    let record = |status: &str, tests: Value, build: i64, test: Value, failures: u64| {
+        let record = json!({
+            "build_id": head["build_id"], "build_status": status, "test_status": tests,
+            "build_exit": build, "test_exit": test, "compiled": 2,
+            "compile_failures": failures, "error_log": "", "build_zig": true,
+        });
+        format!("{record}\n").into_bytes()
+    };
+    match seed.below(16) {
+        0..=4 => {
+            let record = record("success", json!("success"), 0, json!(0), 0);
+            Fate::exit(vec![testing, record], 0, Some("success/success/null"))
+        }
+        5 => {
+            let record = record("success", json!("failed"), 0, json!(1), 0);
+            Fate::exit(
+                vec![testing, record],
+                0,
+                Some("success/failed/test_failure"),
+            )
+        }
+        6 => {
+            let record = record("success", json!("no_tests"), 0, Value::Null, 0);
+            Fate::exit(vec![record], 0, Some("success/no_tests/null"))
+        }
+        7..=9 => {
+            let record = record("failed", Value::Null, 1, Value::Null, 1);
+            Fate::exit(vec![record], 0, Some("failed/null/compile_error"))
+        }
+        10 => Fate::exit(vec![testing], 0, None),
+        11 => Fate::exit(vec![b"{\"build_id\":-1}\n".to_vec()], 0, None),
+        12 if seed.once_in(4) => Fate::exit(vec![vec![b'x'; 70_000]], 0, None),
+        12 => Fate::exit(Vec::new(), 12, Some("failed/null/disk_limit")),
+        13 | 14 => {
+            let (said, verdict) = match seed.once_in(2) {
+                true => (vec![testing], "success/failed/out_of_memory"),
+                false => (Vec::new(), "failed/null/out_of_memory"),
+            };
+            let starved = !seed.once_in(3);
+            Fate {
+                starved,
+                verdict: starved.then(|| verdict.to_string()),
+                ..Fate::exit(said, 137, None)
+            }
+        }
+        _ => Fate::exit(Vec::new(), [65, 1, 125][seed.below(3)], None),
+    }
+}
+
+/// What does not compile may be due to what could not be fetched.
+fn told_of_dependencies(head: &Value, purpose: Purpose, outside: &Outside, fate: &mut Fate) {
+    let told = outside.fetched.get(&(purpose.1, purpose.2));
+    if head["deps"].is_null() || fate.verdict.as_deref() != Some("failed/null/compile_error") {
+        return;
+    }
+    match told {
+        Some(&"refused") => fate.verdict = Some("failed/null/dependency_unavailable".to_string()),
+        Some(&"unreachable") => fate.verdict = None,
+        _ => {}
+    }
+}

@@ -1,0 +1,89 @@
+//! What was met over all lives: a simulation that meets nothing proves nothing.
+
+use std::collections::BTreeMap;
+
+use crate::rules;
+
+#[derive(Debug, Default)]
+pub struct Tally(BTreeMap<String, u64>);
+
+/// How often each must be met at least, in a thousand lives.
+const LEAST: [(&str, u64); 40] = [
+    ("events", 10_000),
+    ("resets", 100),
+    ("checks followed", 200),
+    ("logs read", 200),
+    ("builds", 10_000),
+    ("packages submitted", 3_000),
+    ("packages submitted again", 500),
+    ("trees uploaded", 1_000),
+    ("trees refused", 100),
+    ("refused without an engine", 300),
+    ("crashes", 1_000),
+    ("crashes before the commit", 100),
+    ("crashes behind the commit", 100),
+    ("stops", 200),
+    ("outages", 500),
+    ("engine restarts, containers live", 200),
+    ("engine restarts, containers end", 200),
+    ("clients that end oddly", 200),
+    ("containers that outlive their client", 500),
+    ("containers that ended unheard", 50),
+    ("containers left created", 50),
+    ("containers cut off from their input", 50),
+    ("containers made late", 50),
+    ("names held by others", 40),
+    ("new images", 100),
+    ("missing images", 40),
+    ("logs compared", 3_000),
+    ("verdicts compared", 3_000),
+    ("success/success/null", 100),
+    ("success/no_tests/null", 100),
+    ("success/failed/test_failure", 100),
+    ("success/failed/out_of_memory", 50),
+    ("success/failed/silent", 50),
+    ("failed/null/compile_error", 100),
+    ("failed/null/dependency_unavailable", 50),
+    ("failed/null/disk_limit", 50),
+    ("failed/null/silent", 50),
+    ("failed/null/timeout", 2),
+    ("error/null/source_unavailable", 100),
+    ("error/null/engine_error", 1),
+];
+const OF_DRAINS: [(&str, u64); 2] = [("drains", 100), ("ran dry", 50)];
+
+impl Tally {
+    pub fn met(&mut self, what: &str) {
+        self.count(what, 1);
+    }
+
+    pub fn count(&mut self, what: &str, count: u64) {
+        match self.0.get_mut(what) {
+            Some(known) => *known += count,
+            None => drop(self.0.insert(what.to_string(), count)),
+        }
+    }
+
+    pub fn add(&mut self, other: &Tally) {
+        for (what, count) in &other.0 {
+            self.count(what, *count);
+        }
+    }
+
+    pub fn show(&self) {
+        for (what, count) in &self.0 {
+            println!("{count:>9} {what}");
+        }
+    }
+
+    pub fn assert_everything_was_met(&self, lives: u64) {
+        let drains = OF_DRAINS.iter().filter(|_| rules::DRAINS);
+        for (what, least) in LEAST.iter().chain(drains) {
+            let met = self.0.get(*what).copied().unwrap_or(0);
+            assert!(
+                met * 1_000 >= least * lives,
+                "{what}: met {met} times in {lives} lives"
+            );
+        }
+    }
+}
