@@ -1,0 +1,274 @@
+//! One data directory and its engine, over many servers that all come to a bad end.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::checks::{self, Seen};
+use crate::load::Load;
+use crate::seed::Seed;
+use crate::server::{PATIENCE, scratch};
+use crate::standin::standin;
+
+/// Between making a container and starting it: a moment to be killed in, as with a real engine.
+const START_MS: &str = "6";
+/// A build that has so many attempts behind it is let finish: it is given up if it loses one more.
+const LAST_ATTEMPT: i64 = 4;
+/// A life that is shorter than this is short; after two of them comes a longer one.
+const SHORT_MS: usize = 100;
+
+pub struct Event {
+    pub build: i64,
+    pub state: String,
+}
+
+pub struct Life {
+    pub seed: u64,
+    pub data: PathBuf,
+    pub docker: String,
+    pub standin: PathBuf,
+    pub to: SocketAddr,
+    pub load: Arc<Load>,
+    /// All events there were, by their numbers.
+    pub events: BTreeMap<i64, Event>,
+    /// Build and attempt of what was building whenever the server died.
+    pub orphans: Vec<(i64, i64)>,
+    pub kills: usize,
+}
+
+/// Lives through so many deaths, and checks what came of it all.
+pub fn lived(seed: u64, kills: usize) -> Seen {
+    let mut life = Life::begin(seed);
+    let clients: Vec<_> = (0..2)
+        .map(|client| {
+            let load = life.load.clone();
+            std::thread::spawn(move || load.submit(seed * 10 + client))
+        })
+        .collect();
+    let mut chance = Seed(seed);
+    let mut short = 0;
+    while life.kills < kills {
+        let longest_ms = if short < 2 && chance.once_in(2) {
+            SHORT_MS
+        } else {
+            300
+        };
+        let ms = chance
+            .between(3, longest_ms)
+            .max(if short < 2 { 0 } else { SHORT_MS });
+        short = if ms < SHORT_MS { short + 1 } else { 0 };
+        // One in twelve is asked to stop, as at an upgrade.
+        let way = match chance.below(12) {
+            0 => Way::Stop,
+            1..4 => Way::KillWithClients,
+            _ => Way::Kill,
+        };
+        life.server_lives(Duration::from_millis(ms as u64), way);
+        life.look_at_what_is_left();
+    }
+    life.load.over.store(true, Ordering::Relaxed);
+    for client in clients {
+        client.join().expect("a client that fails has said why");
+    }
+    checks::after(life)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Way {
+    Kill,
+    /// What it had started to talk to the engine, too, as the kernel does when memory is short.
+    KillWithClients,
+    Stop,
+}
+
+impl Life {
+    fn begin(seed: u64) -> Life {
+        let name = format!("crash-{seed}");
+        let (dir, docker) = standin(&name);
+        std::fs::write(dir.join("state.pause"), START_MS).expect("a file");
+        let data = scratch(&name);
+        let _ = std::fs::remove_dir_all(&data);
+        std::fs::create_dir_all(&data).expect("a directory");
+        let _ = std::fs::remove_file(data.with_extension("log"));
+        // A port that was free a moment ago, outside of those that connections are given.
+        let from = 20_000 + (std::process::id() as u16 % 500) * 20 + seed as u16;
+        let free = (from..32_000).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let to = free.into_iter().find(|to| TcpListener::bind(to).is_ok());
+        let to = to.expect("a free port");
+        Life {
+            seed,
+            data,
+            docker,
+            standin: dir,
+            to,
+            load: Arc::new(Load::new(to)),
+            events: BTreeMap::new(),
+            orphans: Vec::new(),
+            kills: 0,
+        }
+    }
+
+    pub fn start(&self) -> Child {
+        let mut log = File::options();
+        let log = log.append(true).create(true);
+        let log = log.open(self.data.with_extension("log")).expect("a log");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_zigcheck"));
+        command
+            .arg("--data")
+            .arg(&self.data)
+            .args(["--listen", &self.to.to_string(), "--docker", &self.docker])
+            .args(["--zig-versions", "0.17.1,0.16.0", "--max-builds", "3"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log);
+        // SAFETY: one system call, no allocation, between fork and exec.
+        unsafe {
+            command.pre_exec(|| {
+                rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+                Ok(())
+            });
+        }
+        command.spawn().expect("the binary is built")
+    }
+
+    /// Until it is heard; panics if it has ended instead.
+    pub fn wait_until_it_listens(&self, server: &mut Child) {
+        let start = Instant::now();
+        while TcpStream::connect(self.to).is_err() {
+            let ended = server.try_wait().expect("it is ours");
+            assert!(
+                ended.is_none(),
+                "SEED={}: {ended:?}, see {:?}",
+                self.seed,
+                self.data
+            );
+            assert!(start.elapsed() < PATIENCE, "it never listens");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn server_lives(&mut self, long: Duration, way: Way) {
+        let mut server = self.start();
+        std::thread::sleep(long);
+        self.wait_for_last_attempts();
+        if way == Way::Stop {
+            self.wait_until_it_listens(&mut server);
+            let start = Instant::now();
+            signal(&server, Signal::TERM);
+            let ended = server.wait().expect("it is ours");
+            assert!(ended.success(), "SEED={}: {ended}", self.seed);
+            let took = start.elapsed();
+            assert!(
+                took < Duration::from_secs(5),
+                "SEED={}: {took:?}",
+                self.seed
+            );
+            return;
+        }
+        if way == Way::KillWithClients {
+            // Stopped, it can neither start another nor forget one.
+            signal(&server, Signal::STOP);
+            for client in children(&server) {
+                let _ = kill_process(client, Signal::KILL);
+            }
+        }
+        server.kill().expect("it is ours");
+        let ended = server.wait().expect("it is ours");
+        assert_eq!(
+            ended.code(),
+            None,
+            "SEED={}: it ended before, see {:?}",
+            self.seed,
+            self.data
+        );
+        self.kills += 1;
+        // A child of it that had not become its program yet may have the socket a moment longer.
+        let begun = Instant::now();
+        while TcpListener::bind(self.to).is_err() {
+            assert!(begun.elapsed() < PATIENCE, "who listens there?");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// The rows as they are, of which this process writes none.
+    pub fn database(&self) -> Option<Connection> {
+        let path = self.data.join("zigcheck.db");
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let db = Connection::open_with_flags(path, flags).ok()?;
+        db.busy_timeout(Duration::from_secs(10)).expect("a timeout");
+        // Killed at its first start, it has not made them yet.
+        let made = "SELECT count(*) FROM sqlite_schema WHERE name = 'turns'";
+        let made: i64 = db.query_row(made, [], |row| row.get(0)).ok()?;
+        (made == 1).then_some(db)
+    }
+
+    fn wait_for_last_attempts(&self) {
+        let start = Instant::now();
+        let Some(db) = self.database() else { return };
+        let sql = "SELECT count(*) FROM builds \
+            WHERE attempt >= ?1 AND state NOT IN ('finished', 'cancelled')";
+        while db
+            .query_row(sql, [LAST_ATTEMPT], |row| row.get::<_, i64>(0))
+            .is_ok_and(|count| count > 0)
+        {
+            assert!(
+                start.elapsed() < PATIENCE,
+                "SEED={}: it never ends",
+                self.seed
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// With no server there: what happened, and that nothing promised is missing.
+    pub fn look_at_what_is_left(&mut self) {
+        let Some(db) = self.database() else { return };
+        let last = self.events.keys().next_back().copied().unwrap_or(0);
+        let sql = "SELECT seq, build_id, state FROM events WHERE seq > ?1";
+        let mut events = db.prepare(sql).expect("a table");
+        let event = |row: &rusqlite::Row| {
+            let (build, state) = (row.get(1)?, row.get(2)?);
+            Ok((row.get(0)?, Event { build, state }))
+        };
+        let events = events.query_map([last], event).expect("events");
+        self.events
+            .extend(events.map(|event| event.expect("an event")));
+        let sql = "SELECT id, attempt FROM builds WHERE state IN ('building', 'testing')";
+        let mut orphans = db.prepare(sql).expect("a table");
+        let orphans = orphans.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        let orphans = orphans.expect("builds").map(|row| row.expect("a row"));
+        self.orphans.extend(orphans);
+        let finished = "SELECT count(*) FROM builds WHERE state = 'finished'";
+        let finished: i64 = db
+            .query_row(finished, [], |row| row.get(0))
+            .expect("a count");
+        self.load
+            .finished
+            .store(finished as usize, Ordering::Relaxed);
+        checks::promises_are_written(self, &db);
+    }
+}
+
+fn signal(server: &Child, signal: Signal) {
+    kill_process(Pid::from_child(server), signal).expect("it is ours");
+}
+
+/// The children of a process that stands still.
+fn children(of: &Child) -> Vec<Pid> {
+    let tasks = Path::new("/proc").join(of.id().to_string()).join("task");
+    let tasks = std::fs::read_dir(tasks).into_iter().flatten().flatten();
+    let named = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let named: Vec<String> = named.collect();
+    let pids = named.iter().flat_map(|names| names.split_whitespace());
+    pids.filter_map(|pid| Pid::from_raw(pid.parse().ok()?))
+        .collect()
+}
