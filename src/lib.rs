@@ -12,7 +12,7 @@ pub mod listen; // the listening socket, and its door
 pub mod process; // one child: three pipes, a pidfd, its end
 pub mod reactor; // the loop: readiness, budgets, tell, settle
 pub mod readiness; // one descriptor in the poll
-pub mod signal; // SIGTERM and SIGINT, as a readable pipe
+pub mod signal; // signals, as readable pipes
 
 // Core: no sockets, no clock.
 pub mod api; // a request becomes a call

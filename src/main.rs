@@ -9,10 +9,13 @@ use zigcheck::app::App;
 use zigcheck::clock::Clock;
 use zigcheck::config::{self, Asked, Machine, Settings, TOKEN_LIMIT_BYTES, Token};
 use zigcheck::listen::{Listener, raise_open_files};
+use zigcheck::reactor;
+use zigcheck::signal::Wishes;
 use zigcheck::store::Store;
-use zigcheck::{reactor, signal};
 
 fn main() -> ExitCode {
+    // First of all: a signal that comes early is a wish, too, and not the end.
+    let wishes = Wishes::listen();
     let env = |name: &str| std::env::var(name).ok();
     let asked = config::parse(std::env::args_os().skip(1), &env, machine());
     let settings = match asked.and_then(with_token) {
@@ -30,7 +33,8 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match serve(settings) {
+    let wishes = wishes.map_err(|error| format!("signals: {error}"));
+    match wishes.and_then(|wishes| serve(settings, wishes)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(sentence) => {
             eprintln!("zigcheck: {sentence}");
@@ -61,7 +65,7 @@ fn read_token(path: &Path) -> Result<Token, String> {
     Token::read(&String::from_utf8_lossy(&bytes))
 }
 
-fn serve(settings: Settings) -> Result<(), String> {
+fn serve(settings: Settings, wishes: Wishes) -> Result<(), String> {
     env_logger::Builder::new()
         .filter_level(settings.log_level)
         .format(|out, record| {
@@ -97,7 +101,7 @@ fn serve(settings: Settings) -> Result<(), String> {
         settings.cpus,
         settings.zig_versions.join(", "),
     );
-    reactor::run(&mut app, listener, stops, clock)
+    reactor::run(&mut app, listener, wishes, clock)
 }
 
 /// Held for as long as the program runs: two servers on one data directory would build everything

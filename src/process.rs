@@ -109,7 +109,7 @@ impl Process {
         Ok(())
     }
 
-    /// Ends a child that cannot be looked after.
+    /// Ends a child that cannot be looked after. What it began goes on without it.
     pub fn abandon(mut self) {
         end_now(&mut self.child);
     }
@@ -120,7 +120,7 @@ impl Process {
             Kind::Stdout => self.stdout.as_mut(),
             Kind::Stderr => self.stderr.as_mut(),
             Kind::Pidfd => self.pidfd.as_mut(),
-            Kind::Listener | Kind::Stops | Kind::Client => None,
+            Kind::Listener | Kind::Stops | Kind::Drains | Kind::Client => None,
         }
     }
 

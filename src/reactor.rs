@@ -21,29 +21,23 @@ use crate::event::{Core, Event, Exit, JobId, Teller};
 use crate::listen::{Door, Listener, connections_limit};
 use crate::process::Process;
 use crate::readiness::{Accepted, Kind, Moved, Source, named_by, token, token_of_one};
+use crate::signal::Wishes;
 use crate::slab::{Key, Slab};
 use limits::Limits;
 
 /// Runs the core until it says that it has stopped. An error ends everything: one line.
-/// `stops` gives a byte for each wish to stop.
 pub fn run<C: Core>(
     core: &mut C,
     listener: Listener,
-    stops: OwnedFd,
+    wishes: Wishes,
     clock: Clock,
 ) -> Result<(), String> {
-    let reactor = Reactor::new(core, listener, stops, clock);
+    let reactor = Reactor::new(core, listener, wishes, clock);
     let mut reactor = reactor.map_err(|error| format!("cannot poll: {error}"))?;
-    while !reactor.teller.core.stopped() {
-        let patience = reactor.patience();
-        reactor.wait(patience)?;
-        if let Err(error) = reactor.turn() {
-            reactor.farewell();
-            return Err(error);
-        }
-    }
+    let result = reactor.turns();
     reactor.farewell();
-    Ok(())
+    reactor.end_children();
+    result
 }
 
 /// What a `settle` made happen: told in the next turn, which comes at once.
@@ -62,6 +56,7 @@ struct Reactor<'a, C: Core> {
     /// Gone once we were asked to stop.
     door: Option<Door>,
     stops: Source,
+    drains: Source,
     clients: Slab<Client>,
     processes: Slab<Process>,
     /// Who can go on without another event. While one of these is not empty nobody sleeps.
@@ -85,15 +80,17 @@ impl<'a, C: Core> Reactor<'a, C> {
     fn new(
         core: &'a mut C,
         listener: Listener,
-        stops: OwnedFd,
+        wishes: Wishes,
         clock: Clock,
     ) -> std::io::Result<Reactor<'a, C>> {
         let poll = Poll::new()?;
         let door = Door::new(listener)?;
-        let stops = Source::new(stops)?;
+        let stops = Source::new(wishes.stops)?;
+        let drains = Source::new(wishes.drains)?;
         let registry = poll.registry();
         door.register(registry, token_of_one(Kind::Listener))?;
         stops.register(registry, token_of_one(Kind::Stops), Interest::READABLE)?;
+        drains.register(registry, token_of_one(Kind::Drains), Interest::READABLE)?;
         let now = clock.now();
         Ok(Reactor {
             poll,
@@ -107,6 +104,7 @@ impl<'a, C: Core> Reactor<'a, C> {
             },
             door: Some(door),
             stops,
+            drains,
             clients: Slab::new(connections_limit()),
             processes: Slab::new(PROCESSES_LIMIT),
             ready_clients: Vec::new(),
@@ -119,6 +117,15 @@ impl<'a, C: Core> Reactor<'a, C> {
             buffer: vec![0; TURN_LIMIT_BYTES],
             pulled: Vec::new(),
         })
+    }
+
+    fn turns(&mut self) -> Result<(), String> {
+        while !self.teller.core.stopped() {
+            let patience = self.patience();
+            self.wait(patience)?;
+            self.turn()?;
+        }
+        Ok(())
     }
 
     // ---- readiness ----
@@ -161,6 +168,7 @@ impl<'a, C: Core> Reactor<'a, C> {
                     }
                 }
                 (Kind::Stops, _) => self.stops.note(event),
+                (Kind::Drains, _) => self.drains.note(event),
                 (Kind::Client, key) => {
                     if let Some(client) = self.clients.get_mut(key) {
                         client.note(event);
@@ -190,7 +198,7 @@ impl<'a, C: Core> Reactor<'a, C> {
         self.take_woken();
         self.hear_clients();
         self.step_processes();
-        self.hear_stops();
+        self.hear_wishes();
         // Last, so that an end seen in this turn comes before the time limit it beat.
         let deadline_ms = self.teller.core.deadline();
         if deadline_ms.is_some_and(|at| at <= self.teller.now.mono_ms) {
@@ -324,19 +332,28 @@ impl<'a, C: Core> Reactor<'a, C> {
         }
     }
 
-    fn hear_stops(&mut self) {
-        while self.stops.readable() {
-            let Moved::Bytes(count) = self.stops.read(&mut self.buffer[..16]) else {
-                return;
-            };
+    fn hear_wishes(&mut self) {
+        for _ in 0..count(&mut self.drains) {
+            self.teller.tell(Event::Drain);
+        }
+        for _ in 0..count(&mut self.stops) {
             if let Some(door) = self.door.take() {
                 door.close(self.poll.registry());
             }
-            for _ in 0..count {
-                self.teller.tell(Event::Stop);
-            }
+            self.teller.tell(Event::Stop);
         }
     }
+}
+
+/// How many bytes are there, read away.
+fn count(wishes: &mut Source) -> usize {
+    let (mut count, mut bytes) = (0, [0; 16]);
+    while wishes.readable()
+        && let Moved::Bytes(more) = wishes.read(&mut bytes)
+    {
+        count += more;
+    }
+    count
 }
 
 /// Puts `key` on a list it is not on yet.

@@ -25,6 +25,7 @@ pub fn spend(budget: usize, count: usize) -> usize {
 pub enum Kind {
     Listener,
     Stops,
+    Drains,
     Client,
     Stdin,
     Stdout,
@@ -32,9 +33,10 @@ pub enum Kind {
     Pidfd,
 }
 
-const KINDS: [Kind; 7] = [
+const KINDS: [Kind; 8] = [
     Kind::Listener,
     Kind::Stops,
+    Kind::Drains,
     Kind::Client,
     Kind::Stdin,
     Kind::Stdout,

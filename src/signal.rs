@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT, as a readable pipe.
+//! Signals, as readable pipes: SIGTERM and SIGINT ask to stop, SIGUSR1 asks to run dry.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -6,18 +6,35 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::low_level::pipe;
 
-/// The end that gets one byte for each wish to stop. Handlers, not blocked signals: blocked
-/// ones would be inherited by our children.
-pub fn stops() -> io::Result<OwnedFd> {
+/// What we may be asked for from outside. Each end gets one byte for each time.
+pub struct Wishes {
+    pub stops: OwnedFd,
+    pub drains: OwnedFd,
+}
+
+impl Wishes {
+    /// From here on no such signal ends the process: one that comes before the loop runs is heard
+    /// in its first turn.
+    pub fn listen() -> io::Result<Wishes> {
+        // Whoever started us may have ignored SIGCHLD: then no child of ours could be waited for.
+        // Any handler at all ends that.
+        signal_hook::flag::register(SIGCHLD, Arc::new(AtomicBool::new(false)))?;
+        Ok(Wishes {
+            stops: told_by(&[SIGTERM, SIGINT])?,
+            drains: told_by(&[SIGUSR1])?,
+        })
+    }
+}
+
+/// Handlers, not blocked signals: blocked ones would be inherited by our children.
+fn told_by(signals: &[i32]) -> io::Result<OwnedFd> {
     let (ours, theirs) = UnixStream::pair()?;
     theirs.set_nonblocking(true)?;
-    pipe::register(SIGTERM, theirs.try_clone()?)?;
-    pipe::register(SIGINT, theirs)?;
-    // Whoever started us may have ignored SIGCHLD: then no child of ours could be waited for.
-    // Any handler at all ends that.
-    signal_hook::flag::register(SIGCHLD, Arc::new(AtomicBool::new(false)))?;
+    for signal in signals {
+        pipe::register(*signal, theirs.try_clone()?)?;
+    }
     Ok(ours.into())
 }

@@ -15,7 +15,8 @@ use toy::*;
 use zigcheck::clock::Clock;
 use zigcheck::config::RESERVED_FILES;
 use zigcheck::listen::Listener;
-use zigcheck::{reactor, signal};
+use zigcheck::reactor;
+use zigcheck::signal::Wishes;
 
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -121,13 +122,13 @@ fn without_descriptors_it_waits_and_goes_on() {
             socket
         })
         .collect();
-    let (stops, mut stop) = std::os::unix::net::UnixStream::pair().unwrap();
+    let (wishes, mut ends) = wishes();
     // Enough for the poll and some twenty of the forty.
     let dir = open_fds() as u64 - 1;
     allow_fds(dir + 25);
     let server = std::thread::spawn(move || {
         let mut toy = Toy::serving(true);
-        let result = reactor::run(&mut toy, listener, stops.into(), Clock::start());
+        let result = reactor::run(&mut toy, listener, wishes, Clock::start());
         (toy, result)
     });
     let mut rest = clients.split_off(15);
@@ -140,7 +141,7 @@ fn without_descriptors_it_waits_and_goes_on() {
         assert_eq!(read_answer(&mut socket).1, "hello");
     }
     allow_fds(1024);
-    stop.write_all(b"X").unwrap();
+    ends[0].write_all(b"X").unwrap();
     let (toy, result) = server.join().unwrap();
     result.unwrap();
     println!(
@@ -171,12 +172,12 @@ fn a_child_that_finds_no_descriptors_is_not_started() {
 #[ignore]
 fn serve_until_stopped_twice() {
     let listener = Listener::open(&any_port()).unwrap();
-    let stops = signal::stops().unwrap();
+    let wishes = Wishes::listen().unwrap();
     println!("\nlistening on {}", listener.name);
     let mut toy = Toy::serving(true);
     toy.stops_ignored = 1;
-    reactor::run(&mut toy, listener, stops, Clock::start()).unwrap();
-    println!("\nended after {} stops", toy.stops);
+    reactor::run(&mut toy, listener, wishes, Clock::start()).unwrap();
+    println!("\nended after {} stops, {} drains", toy.stops, toy.drains);
 }
 
 struct Whole {
@@ -224,7 +225,7 @@ impl Whole {
             std::thread::sleep(Duration::from_millis(5));
         }
         self.signal(Signal::TERM);
-        assert_eq!(self.line("ended after "), "2 stops");
+        assert_eq!(self.line("ended after "), "2 stops, 0 drains");
         assert!(self.child.wait().unwrap().success());
     }
 }
@@ -249,6 +250,17 @@ fn two_signals_are_two_stops() {
     let address = whole.line("listening on ");
     assert_eq!(ask(&address, RUN), "Some(Code(9))\n");
     whole.stop(&address);
+}
+
+#[test]
+fn another_signal_is_a_drain() {
+    let _alone = alone();
+    let mut whole = Whole::start("exec", Stdio::null());
+    let address = whole.line("listening on ");
+    assert_eq!(ask(&address, RUN), "Some(Code(9))\n");
+    whole.signal(Signal::USR1);
+    assert_eq!(whole.line("ended after "), "0 stops, 1 drains");
+    assert!(whole.child.wait().unwrap().success());
 }
 
 #[test]

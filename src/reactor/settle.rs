@@ -178,6 +178,16 @@ impl<C: Core> Reactor<'_, C> {
         }
     }
 
+    /// For the engine's clients that are left. Their containers go on: they belong to the engine.
+    pub(super) fn end_children(&mut self) {
+        let keys: Vec<Key> = self.processes.keys().collect();
+        for key in keys {
+            if let Some(process) = self.processes.remove(key) {
+                process.abandon();
+            }
+        }
+    }
+
     /// Sends what is left, as far as clients take it in time. Nothing is read or told any more.
     pub(super) fn farewell(&mut self) {
         let until_ms = self.clock.now().mono_ms + FAREWELL_LIMIT_MS;

@@ -15,6 +15,7 @@ use zigcheck::event::*;
 use zigcheck::listen::Listener;
 use zigcheck::message::*;
 use zigcheck::reactor;
+use zigcheck::signal::Wishes;
 use zigcheck::slab::Key;
 
 const TURN_LIMIT_BYTES: usize = 64 << 10;
@@ -82,6 +83,7 @@ pub struct Toy {
     pub pulled_bytes: usize,
     uploads: BTreeMap<Key, (usize, Sha256)>,
     pub stops: usize,
+    pub drains: usize,
     /// Goes on after the first so many.
     pub stops_ignored: usize,
     /// Open descriptors at every exit, where they are counted.
@@ -329,7 +331,11 @@ impl Core for Toy {
                 self.look_at(job);
             }
             Event::Time => self.tick(now),
-            Event::Drain => self.stopped = true,
+            Event::Drain => {
+                self.drains += 1;
+                self.stop_when_idle = true;
+                self.start_more();
+            }
             Event::Stop => {
                 self.stops += 1;
                 self.stopped = self.stops > self.stops_ignored;
@@ -413,11 +419,19 @@ pub fn any_port() -> Listen {
     Listen::Tcp("127.0.0.1:0".parse().unwrap())
 }
 
+/// Wishes, and the other ends: of stops and drains.
+pub fn wishes() -> (Wishes, [UnixStream; 2]) {
+    let (stops, stop) = UnixStream::pair().unwrap();
+    let (drains, drain) = UnixStream::pair().unwrap();
+    let (stops, drains) = (stops.into(), drains.into());
+    (Wishes { stops, drains }, [stop, drain])
+}
+
 /// Runs `toy` on this thread until it has stopped.
 pub fn run(toy: &mut Toy) {
     let listener = Listener::open(&any_port()).unwrap();
-    let (stops, _kept) = UnixStream::pair().unwrap();
-    reactor::run(toy, listener, stops.into(), Clock::start()).unwrap();
+    let (wishes, _kept) = wishes();
+    reactor::run(toy, listener, wishes, Clock::start()).unwrap();
 }
 
 /// The jobs of these commands, all ended.
@@ -429,7 +443,8 @@ pub fn ended(commands: Vec<Command>) -> Vec<Job> {
 
 pub struct Server {
     pub name: String,
-    stops: UnixStream,
+    /// Stops and drains.
+    wishes: [UnixStream; 2],
     thread: JoinHandle<(Toy, Result<(), String>)>,
 }
 
@@ -448,14 +463,14 @@ impl Server {
 
     pub fn behind(mut toy: Toy, listener: Listener) -> Server {
         let name = listener.name.clone();
-        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (ours, theirs) = wishes();
         let thread = std::thread::spawn(move || {
-            let result = reactor::run(&mut toy, listener, ours.into(), Clock::start());
+            let result = reactor::run(&mut toy, listener, ours, Clock::start());
             (toy, result)
         });
         Server {
             name,
-            stops: theirs,
+            wishes: theirs,
             thread,
         }
     }
@@ -491,7 +506,11 @@ impl Server {
     }
 
     pub fn signal(&mut self) {
-        self.stops.write_all(b"X").unwrap();
+        self.wishes[0].write_all(b"X").unwrap();
+    }
+
+    pub fn drain(&mut self) {
+        self.wishes[1].write_all(b"X").unwrap();
     }
 
     pub fn ended(self) -> (Toy, Result<(), String>) {
