@@ -73,6 +73,8 @@ pub const SEND_STALL_LIMIT_MS: u64 = 60_000;
 pub const LINGER_LIMIT_MS: u64 = 2_000;
 /// How long clients may take, at the end, to read what is left for them.
 pub const FAREWELL_LIMIT_MS: u64 = 3_000;
+/// Between two tellings of how much runs and waits, for the service manager.
+pub const STATUS_STEP_MS: u64 = 1_000;
 /// Largest JSON body. The longest honest submission is well under 8 KiB.
 pub const JSON_LIMIT_BYTES: u64 = 64 << 10;
 

@@ -8,10 +8,12 @@ pub mod message;
 // Shell: the only rooms that make system calls on sockets, pipes and processes.
 pub mod client; // one socket, its connection, its time limits
 pub mod clock; // both clocks, read in one place
+pub mod journal; // how log lines look
 pub mod listen; // the listening socket, and its door
 pub mod process; // one child: three pipes, a pidfd, its end
 pub mod reactor; // the loop: readiness, budgets, tell, settle
 pub mod readiness; // one descriptor in the poll
+pub mod service; // what the service manager is told
 pub mod signal; // signals, as readable pipes
 
 // Core: no sockets, no clock.

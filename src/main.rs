@@ -9,9 +9,9 @@ use zigcheck::app::App;
 use zigcheck::clock::Clock;
 use zigcheck::config::{self, Asked, Machine, Settings, TOKEN_LIMIT_BYTES, Token};
 use zigcheck::listen::{Listener, raise_open_files};
-use zigcheck::reactor;
 use zigcheck::signal::Wishes;
 use zigcheck::store::Store;
+use zigcheck::{journal, reactor};
 
 fn main() -> ExitCode {
     // First of all: a signal that comes early is a wish, too, and not the end.
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         }
         Ok(Asked::Serve(settings)) => *settings,
         Err(sentence) => {
-            eprintln!("zigcheck: {sentence}");
+            journal::fatal(&sentence);
             return ExitCode::from(2);
         }
     };
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     match wishes.and_then(|wishes| serve(settings, wishes)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(sentence) => {
-            eprintln!("zigcheck: {sentence}");
+            journal::fatal(&sentence);
             ExitCode::FAILURE
         }
     }
@@ -66,17 +66,7 @@ fn read_token(path: &Path) -> Result<Token, String> {
 }
 
 fn serve(settings: Settings, wishes: Wishes) -> Result<(), String> {
-    env_logger::Builder::new()
-        .filter_level(settings.log_level)
-        .format(|out, record| {
-            use std::io::Write;
-            let time = humantime::format_rfc3339_seconds(std::time::SystemTime::now());
-            let level = record.level();
-            writeln!(out, "{time} {level:<5} {}", record.args())
-        })
-        .init();
-    // From here on a signal is a wish, whenever it comes.
-    let stops = signal::stops().map_err(|e| format!("signals: {e}"))?;
+    journal::start(settings.log_level);
     let data = &settings.data;
     let make = |dir: &Path| {
         let made = std::fs::create_dir_all(dir);

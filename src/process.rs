@@ -18,12 +18,15 @@ use crate::event::{Command, Core, Event, Exit, Input, JobId, Pipe, Teller};
 use crate::readiness::{Kind, Moved, Source, spend, token};
 use crate::slab::Key;
 
-/// A socket that was handed to us is no business of our children.
-const NOT_INHERITED: [&str; 4] = [
+/// A socket that was handed to us, and what the service manager wants to hear from us, is no
+/// business of our children.
+const NOT_INHERITED: [&str; 6] = [
     "LISTEN_FDS",
     "LISTEN_PID",
     "LISTEN_FDNAMES",
     "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
 ];
 
 /// A child whose end, or whose pipes' end, has not been told yet. Exit and end of pipe are two

@@ -21,6 +21,7 @@ use crate::event::{Core, Event, Exit, JobId, Teller};
 use crate::listen::{Door, Listener, connections_limit};
 use crate::process::Process;
 use crate::readiness::{Accepted, Kind, Moved, Source, named_by, token, token_of_one};
+use crate::service::Service;
 use crate::signal::Wishes;
 use crate::slab::{Key, Slab};
 use limits::Limits;
@@ -34,7 +35,10 @@ pub fn run<C: Core>(
 ) -> Result<(), String> {
     let reactor = Reactor::new(core, listener, wishes, clock);
     let mut reactor = reactor.map_err(|error| format!("cannot poll: {error}"))?;
+    let standing = reactor.teller.core.standing();
+    reactor.service.ready(standing, reactor.teller.now.mono_ms);
     let result = reactor.turns();
+    reactor.service.stopping();
     reactor.farewell();
     reactor.end_children();
     result
@@ -68,6 +72,7 @@ struct Reactor<'a, C: Core> {
     /// Who has something to be sent and was not heard: streams that were woken, and who has not
     /// taken all of it in an earlier turn.
     woken: Vec<Key>,
+    service: Service,
     limits: Limits,
     crowd: Crowd,
     /// What is read, on its way to where it belongs.
@@ -112,6 +117,7 @@ impl<'a, C: Core> Reactor<'a, C> {
             news: Vec::new(),
             touched: Vec::new(),
             woken: Vec::new(),
+            service: Service::find(),
             limits: Limits::default(),
             crowd: Crowd::new(ADDRESS_CONNECTIONS_LIMIT),
             buffer: vec![0; TURN_LIMIT_BYTES],
@@ -124,6 +130,9 @@ impl<'a, C: Core> Reactor<'a, C> {
             let patience = self.patience();
             self.wait(patience)?;
             self.turn()?;
+            let core = &*self.teller.core;
+            let now_ms = self.teller.now.mono_ms;
+            self.service.turned(|| core.standing(), now_ms);
         }
         Ok(())
     }
@@ -139,6 +148,9 @@ impl<'a, C: Core> Reactor<'a, C> {
         let mut until_ms = self.limits.first_ms().unwrap_or(u64::MAX);
         if let Some(deadline_ms) = self.teller.core.deadline() {
             until_ms = until_ms.min(deadline_ms);
+        }
+        if let Some(beats_by_ms) = self.service.beats_by_ms() {
+            until_ms = until_ms.min(beats_by_ms);
         }
         let opens_ms = self.door.as_ref().and_then(Door::opens_ms);
         if let Some(opens_ms) = opens_ms.filter(|_| !self.clients.is_full()) {
@@ -337,6 +349,7 @@ impl<'a, C: Core> Reactor<'a, C> {
             self.teller.tell(Event::Drain);
         }
         for _ in 0..count(&mut self.stops) {
+            self.service.stopping();
             if let Some(door) = self.door.take() {
                 door.close(self.poll.registry());
             }

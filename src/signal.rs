@@ -22,11 +22,26 @@ impl Wishes {
         // Whoever started us may have ignored SIGCHLD: then no child of ours could be waited for.
         // Any handler at all ends that.
         signal_hook::flag::register(SIGCHLD, Arc::new(AtomicBool::new(false)))?;
+        #[cfg(debug_assertions)]
+        hang_on_demand()?;
         Ok(Wishes {
             stops: told_by(&[SIGTERM, SIGINT])?,
             drains: told_by(&[SIGUSR1])?,
         })
     }
+}
+
+/// Tests want to see what becomes of a loop that hangs: SIGUSR2 never lets go of it.
+#[cfg(debug_assertions)]
+fn hang_on_demand() -> io::Result<()> {
+    let hang = || {
+        loop {
+            rustix::event::pause();
+        }
+    };
+    // SAFETY: all that the handler does is one system call.
+    unsafe { signal_hook::low_level::register(signal_hook::consts::SIGUSR2, hang) }?;
+    Ok(())
 }
 
 /// Handlers, not blocked signals: blocked ones would be inherited by our children.

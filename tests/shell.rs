@@ -188,7 +188,8 @@ fn an_input_that_cannot_be_read_ends_early() {
 #[test]
 fn a_child_starts_clean() {
     let script = "ls -l /proc/self/fd | wc -l; grep -E 'Sig(Blk|Ign)' /proc/self/status; \
-                  ps -o pgid= -p $$ | tr -d ' '; echo $$; echo ${LISTEN_PID-none}";
+                  ps -o pgid= -p $$ | tr -d ' '; echo $$; echo ${LISTEN_PID-none}; \
+                  echo ${NOTIFY_SOCKET-none} ${WATCHDOG_USEC-none}";
     let jobs = ended(vec![sh(script)]);
     let text = String::from_utf8(jobs[0].stdout.clone()).unwrap();
     let lines: Vec<&str> = text.lines().collect();
@@ -205,6 +206,7 @@ fn a_child_starts_clean() {
     assert_eq!(lines[1], "SigBlk:\t0000000000000000");
     assert_eq!(lines[3], lines[4], "a process group of its own");
     assert_eq!(lines[5], "none");
+    assert_eq!(lines[6], "none none");
 }
 
 #[test]
