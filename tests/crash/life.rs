@@ -48,7 +48,7 @@ pub struct Life {
 /// Lives through so many deaths, and checks what came of it all.
 pub fn lived(seed: u64, kills: usize) -> Seen {
     let mut life = Life::begin(seed);
-    let clients: Vec<_> = (0..2)
+    let clients: Vec<_> = (0..4)
         .map(|client| {
             let load = life.load.clone();
             std::thread::spawn(move || load.submit(seed * 10 + client))

@@ -11,7 +11,7 @@ use crate::http::ask;
 use crate::seed::Seed;
 
 /// Builds that wait or run, above which no more is submitted: all are to come to their end.
-const OPEN_LIMIT: usize = 16;
+const OPEN_LIMIT: usize = 32;
 /// Trees that are submitted again and again: known, or shared while they are built.
 const KNOWN_TREES: usize = 6;
 
@@ -53,7 +53,7 @@ impl Load {
         while !self.over.load(Ordering::Relaxed) {
             let promised = self.promised.load(Ordering::Relaxed);
             let open = promised.saturating_sub(self.finished.load(Ordering::Relaxed));
-            let pause_ms = chance.below(25) as u64;
+            let pause_ms = chance.below(12) as u64;
             std::thread::sleep(Duration::from_millis(pause_ms));
             if open >= OPEN_LIMIT {
                 continue;
