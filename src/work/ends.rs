@@ -137,7 +137,9 @@ impl Works {
                 cx.set_state(build, State::Queued, attempt)?;
                 cx.store.set_own_name(build, active.refused)?;
                 let check = cx.store.check(active.check.id)?.expect("it has its check");
-                let at_fault = active.gathered.is_cut_off() && check.url.is_some();
+                // Unless it was fetched again meanwhile.
+                let same = check.attempt == active.check.attempt;
+                let at_fault = active.gathered.is_cut_off() && check.url.is_some() && same;
                 if at_fault || check.source.is_none() {
                     return self.fetch_again(&active, &check, cx);
                 }

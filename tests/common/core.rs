@@ -1,43 +1,51 @@
 //! The core without its shell: requests go in, answers come out, and containers do what a test
-//! tells them to.
+//! tells them to. It can be killed at any moment, and started again on what it left.
 #![allow(dead_code)]
 
+#[path = "engine.rs"]
+pub mod engine;
 #[path = "rows.rs"]
 pub mod rows;
 #[path = "settings.rs"]
 pub mod settings;
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
+use engine::{Engine, Told};
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use zigcheck::app::App;
+use zigcheck::config::Settings;
 use zigcheck::config::Token;
-use zigcheck::event::{Action, Core, Event, Exit, JobId, Now, Pipe};
+use zigcheck::event::{Action, Core, Event, Now, Pipe, Pull};
 use zigcheck::message::{Head, Request, Response};
 use zigcheck::slab::Key;
 use zigcheck::store::Store;
 
-/// The admin's word.
+/// What every server here knows its admin by.
 pub const TOKEN: &str = "the-word-of-the-admin";
 
 /// When every test begins.
 pub const START: i64 = 1_700_000_000_000;
 
+/// Of two toolchains, the newer first.
+pub const VERSIONS: &str = "--zig-versions=0.16.0,0.15.2";
+
 pub struct Inside {
     app: App,
+    pub settings: Settings,
     /// Milliseconds since `START`.
     pub ms: u64,
-    engine_up: bool,
+    /// What the clock that never goes back showed at `START`, or would have.
+    mono_ms: u64,
+    pub engine: Engine,
     conns: u32,
     answered: Vec<(Key, Response)>,
-    /// Containers that run, by name.
-    pub containers: Vec<(String, JobId)>,
 }
 
 /// A directory of that name with what a data directory must have, made anew.
-fn data(name: &str) -> PathBuf {
+pub fn data(name: &str) -> PathBuf {
     let data = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("core")
         .join(name);
@@ -46,6 +54,44 @@ fn data(name: &str) -> PathBuf {
         std::fs::create_dir_all(data.join(dir)).unwrap();
     }
     data
+}
+
+/// A server that is gone, and what it left.
+pub struct Killed {
+    pub settings: Settings,
+    pub ms: u64,
+    pub engine: Engine,
+}
+
+/// A database in memory, which is there for as long as somebody has it open.
+pub struct Memory {
+    uri: String,
+    pub db: Connection,
+}
+
+impl Memory {
+    /// `name` is that of no other.
+    pub fn new(name: &str) -> Memory {
+        let uri = format!("file:{name}?mode=memory&cache=shared");
+        let db = Connection::open(&uri).unwrap();
+        Memory { uri, db }
+    }
+
+    pub fn open(&self) -> Store {
+        Store::on(Connection::open(&self.uri).unwrap()).unwrap()
+    }
+
+    /// The states that were told of a build, in order.
+    pub fn events(&self, build: i64) -> Vec<String> {
+        let sql = "SELECT state FROM events WHERE build_id = ?1 ORDER BY seq";
+        let mut statement = self.db.prepare(sql).unwrap();
+        let states = statement.query_map([build], |row| row.get(0)).unwrap();
+        states.map(Result::unwrap).collect()
+    }
+}
+
+fn app(settings: &Settings, store: Store, now: Now) -> App {
+    App::open(settings.clone(), store, now).unwrap()
 }
 
 impl Inside {
@@ -59,7 +105,7 @@ impl Inside {
     /// The same, with an engine that is not there.
     pub fn without_engine(name: &str, store: Store) -> Inside {
         let mut inside = Inside::unheard(name, store, 1);
-        inside.engine_up = false;
+        inside.engine.down = true;
         inside.pump();
         inside
     }
@@ -67,80 +113,102 @@ impl Inside {
     fn unheard(name: &str, store: Store, slots: usize) -> Inside {
         let data = format!("--data={}", data(name).display());
         let slots = format!("--max-builds={slots}");
-        let flags = [
-            data.as_str(),
-            slots.as_str(),
-            "--zig-versions=0.16.0,0.15.2",
-        ];
-        let mut settings = settings::settings(&flags);
+        let mut settings = settings::settings(&[data.as_str(), slots.as_str(), VERSIONS]);
         settings.admin_token = Token::read(TOKEN).ok();
         let now = Now {
             mono_ms: 0,
             unix_ms: START,
         };
         Inside {
-            app: App::open(settings, store, now).unwrap(),
+            app: app(&settings, store, now),
+            settings,
             ms: 0,
-            engine_up: true,
+            mono_ms: 0,
+            engine: Engine::new(),
             conns: 0,
             answered: Vec::new(),
-            containers: Vec::new(),
         }
+    }
+
+    /// Goes on with other settings, as if started with other flags.
+    pub fn restarted_with(self, memory: &Memory, change: impl Fn(&mut Settings)) -> Inside {
+        let mut killed = self.killed();
+        change(&mut killed.settings);
+        killed.starts(memory)
+    }
+
+    /// The end of it, in the middle of things; its engine goes on.
+    pub fn killed(self) -> Killed {
+        let Inside {
+            settings,
+            ms,
+            mut engine,
+            ..
+        } = self;
+        engine.loses_server();
+        Killed {
+            settings,
+            ms,
+            engine,
+        }
+    }
+
+    /// It is killed, and another is started at once on the same database.
+    pub fn restarted(self, memory: &Memory) -> Inside {
+        self.killed().starts(memory)
     }
 
     fn now(&self) -> Now {
         Now {
-            mono_ms: self.ms,
+            mono_ms: self.mono_ms + self.ms,
             unix_ms: START + self.ms as i64,
         }
     }
 
-    fn tell(&mut self, event: Event) {
+    pub fn tell(&mut self, event: Event) {
         self.app.handle(event, self.now());
     }
 
     /// Does what is asked for, until nothing is.
-    fn pump(&mut self) {
-        let mut ends: VecDeque<(JobId, String, i32)> = VecDeque::new();
+    pub fn pump(&mut self) {
         loop {
             while let Some(action) = self.app.next_action() {
                 match action {
                     Action::Respond { conn, response } => self.answered.push((conn, response)),
-                    Action::Spawn { job, command } => match command.argv[1].as_str() {
-                        "run" => {
-                            let name = command.argv[2].strip_prefix("--name=").unwrap();
-                            self.containers.push((name.to_string(), job));
-                        }
-                        _ if !self.engine_up => ends.push_back((job, String::new(), 1)),
-                        "images" => {
-                            let images = "zigcheck:0.16.0 sha256:a\nzigcheck:0.15.2 sha256:b\n";
-                            ends.push_back((job, images.to_string(), 0));
-                        }
-                        _ => ends.push_back((job, String::new(), 0)),
-                    },
+                    Action::Spawn { job, command } => self.engine.spawn(job, command),
+                    Action::Kill { job } => self.engine.kill(job),
+                    Action::Stream { conn, head, .. } => self.pull_all(conn, head),
                     action => panic!("{action:?} was not asked for"),
                 }
             }
-            match ends.pop_front() {
-                Some((job, said, code)) => self.end(job, said.as_bytes(), code),
-                None => break,
+            let Some(told) = self.engine.next() else {
+                break;
+            };
+            match told {
+                Told::Output(job, pipe, bytes) => {
+                    let bytes = bytes.as_slice();
+                    self.tell(Event::Output { job, pipe, bytes });
+                }
+                Told::Eof(job, pipe) => self.tell(Event::Eof { job, pipe }),
+                Told::Exited(job, exit) => self.tell(Event::Exited { job, exit }),
             }
         }
         self.app.commit(self.now()).unwrap();
     }
 
-    fn end(&mut self, job: JobId, said: &[u8], code: i32) {
-        let pipe = Pipe::Stdout;
-        self.tell(Event::Output {
-            job,
-            pipe,
-            bytes: said,
-        });
-        self.tell(Event::Eof { job, pipe });
-        let pipe = Pipe::Stderr;
-        self.tell(Event::Eof { job, pipe });
-        let exit = Exit::Code(code);
-        self.tell(Event::Exited { job, exit });
+    /// What there is of a stream now; of one that goes on, nothing more is wanted.
+    fn pull_all(&mut self, conn: Key, mut response: Response) {
+        loop {
+            match self.app.pull(conn, 64 << 10, &mut response.body) {
+                Pull::More | Pull::Text => {}
+                Pull::Idle => {
+                    self.tell(Event::Gone { conn });
+                    break;
+                }
+                Pull::End => break,
+            }
+        }
+        self.answered.push((conn, response));
     }
 
     /// Lets time pass.
@@ -150,36 +218,40 @@ impl Inside {
         self.pump();
     }
 
-    pub fn request(
-        &mut self,
-        method: &str,
-        target: &str,
-        headers: &[(&str, &str)],
-        body: &[u8],
-    ) -> Response {
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
-        let head = Head {
-            method: method.to_string(),
-            path: path.to_string(),
-            query: query.to_string(),
-            headers: headers.iter().map(owned).collect(),
-        };
-        let request = Request {
-            head,
-            body: body.to_vec(),
-            spooled: false,
-        };
+    /// Lets time pass as the server wants to be told of it, and no further than so long.
+    pub fn pass_step_by_step(&mut self, ms: u64) {
+        let end = self.ms + ms;
+        let mut at_once = 0;
+        loop {
+            let due = self
+                .app
+                .deadline()
+                .map(|at| at.saturating_sub(self.mono_ms));
+            let next = due.map_or(end, |at| at.clamp(self.ms, end));
+            at_once = if next == self.ms { at_once + 1 } else { 0 };
+            assert!(at_once < 1_000, "it does not sleep");
+            self.ms = next;
+            self.tell(Event::Time);
+            self.pump();
+            if self.ms == end && self.app.deadline().is_none_or(|at| at > self.now().mono_ms) {
+                return;
+            }
+        }
+    }
+
+    pub fn stopped(&self) -> bool {
+        self.app.stopped()
+    }
+
+    fn key(&mut self) -> Key {
         self.conns += 1;
-        let conn = Key {
+        Key {
             index: self.conns,
             generation: 0,
-        };
-        self.tell(Event::Request {
-            conn,
-            from: None,
-            request,
-        });
+        }
+    }
+
+    fn answer(&mut self, conn: Key) -> Response {
         self.pump();
         let (_, response) = self
             .answered
@@ -187,6 +259,24 @@ impl Inside {
             .filter(|(key, _)| *key == conn)
             .expect("an answer");
         response
+    }
+
+    pub fn request(
+        &mut self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Response {
+        let conn = self.key();
+        let request = request(method, target, headers, body);
+        let from = None;
+        self.tell(Event::Request {
+            conn,
+            from,
+            request,
+        });
+        self.answer(conn)
     }
 
     /// What curl is shown.
@@ -200,6 +290,45 @@ impl Inside {
         serde_json::from_str(&self.curl(target)).unwrap()
     }
 
+    pub fn build(&mut self, build: i64) -> Value {
+        self.json(&format!("/api/builds/{build}"))
+    }
+
+    /// State, status, reason and attempt of a build.
+    #[track_caller]
+    pub fn is(
+        &mut self,
+        build: i64,
+        state: &str,
+        status: &str,
+        reason: Option<&str>,
+        attempt: u32,
+    ) {
+        let row = self.build(build);
+        let found = ["state", "build_status", "reason", "attempt"].map(|name| row[name].clone());
+        let wanted = [json!(state), json!(status), json!(reason), json!(attempt)];
+        assert_eq!(found, wanted, "{row}");
+    }
+
+    /// What stands in the log of a build.
+    pub fn log(&self, build: i64) -> String {
+        let path = self.settings.data.join(format!("logs/{build}.log"));
+        String::from_utf8(std::fs::read(path).unwrap()).unwrap()
+    }
+
+    /// Files of sources and dependencies.
+    pub fn sources(&self) -> Vec<String> {
+        let files = std::fs::read_dir(self.settings.data.join("sources")).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
+    }
+
+    pub fn path_of_source(&self, name: &str) -> PathBuf {
+        self.settings.data.join("sources").join(name)
+    }
+
     /// Adds the package of that name; gives the id of its check.
     pub fn submit(&mut self, name: &str) -> i64 {
         let body = json!({"url": format!("https://github.com/x/{name}")}).to_string();
@@ -209,44 +338,142 @@ impl Inside {
         answer["check"].as_i64().unwrap()
     }
 
+    /// Uploads a tree to be checked under the newest toolchain; gives the answer's only build.
+    pub fn upload(&mut self, tree: &[u8]) -> Value {
+        let conn = self.key();
+        let mut request = request("POST", "/api/check?name=up&zig_versions=0.16.0", &[], b"");
+        request.spooled = true;
+        let from = None;
+        self.tell(Event::Request {
+            conn,
+            from,
+            request,
+        });
+        self.tell(Event::Body { conn, bytes: tree });
+        self.tell(Event::BodyEnd { conn });
+        self.tell(Event::Time);
+        let response = self.answer(conn);
+        let answer: Value = serde_json::from_slice(&response.body).unwrap();
+        assert_eq!(response.status, 202, "{answer}");
+        answer["builds"][0].clone()
+    }
+
     /// Names of the containers that run.
     pub fn names(&self) -> Vec<&str> {
-        self.containers
-            .iter()
-            .map(|(name, _)| name.as_str())
-            .collect()
+        self.engine.running()
     }
 
     /// The container ends, having said that.
+    #[track_caller]
     pub fn container_ends(&mut self, name: &str, said: &[u8], code: i32) {
-        let at = self.containers.iter().position(|(known, _)| known == name);
-        let (_, job) = self.containers.remove(at.expect("it runs"));
-        self.end(job, said, code);
+        self.engine.writes(name, Pipe::Stdout, said);
+        self.engine.ends(name, code, false);
         self.pump();
     }
 
-    /// The source of a check is there, of its own kind, and needs nothing more.
-    pub fn source_is_there(&mut self, container: &str) {
-        self.this_source_is_there(container, container.as_bytes());
+    /// It writes that to the log.
+    pub fn logs(&mut self, name: &str, text: &str) {
+        self.engine.writes(name, Pipe::Stderr, text.as_bytes());
+        self.pump();
     }
 
-    pub fn this_source_is_there(&mut self, container: &str, body: &[u8]) {
-        let hash: String = Sha256::digest(body)
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
-        let head = json!({"format": "tar.gz", "commit": "0123456789abcdef", "dependencies": false,
-            "bytes": body.len(), "sha256": hash});
-        let said = [format!("{head}\n").as_bytes(), body].concat();
+    /// Its runner says that the tests have begun.
+    pub fn tests_begin(&mut self, name: &str) {
+        let line = b"{\"state\":\"testing\",\"compiled\":2}\n";
+        self.engine.writes(name, Pipe::Stdout, line);
+        self.pump();
+    }
+
+    /// The source of a check is there, like no other, and needs nothing more.
+    pub fn source_is_there(&mut self, container: &str) {
+        let tree = format!("the tree of {container}");
+        self.source_is(container, tree.as_bytes(), false);
+    }
+
+    /// The source of a check is there: that one.
+    pub fn source_is(&mut self, container: &str, body: &[u8], dependencies: bool) {
+        let head = json!({"format": "tar.gz", "commit": "0123456789abcdef",
+            "dependencies": dependencies});
+        let said = framed(head, body);
         self.container_ends(container, &said, 0);
     }
 
     /// The build succeeds with its tests.
+    #[track_caller]
     pub fn build_succeeds(&mut self, container: &str) {
-        let build: i64 = container.split('-').nth(1).unwrap().parse().unwrap();
-        let record = json!({"build_id": build, "build_status": "success",
-            "test_status": "success", "build_exit": 0, "test_exit": 0, "compiled": 2,
-            "tests_passed": 3, "tests_total": 3, "error_log": "", "build_zig": true});
+        self.container_ends(container, &good(container), 0);
+    }
+
+    /// The build fails at compiling.
+    pub fn build_fails(&mut self, container: &str) {
+        let record = json!({"build_id": build_of(container), "build_status": "failed",
+            "test_status": null, "build_exit": 1, "error_log": "error: no", "build_zig": true});
         self.container_ends(container, format!("{record}\n").as_bytes(), 0);
     }
+}
+
+impl Killed {
+    /// Another server, on a clock that shows something else.
+    pub fn starts(self, memory: &Memory) -> Inside {
+        self.starts_on(memory.open())
+    }
+
+    pub fn starts_on(self, store: Store) -> Inside {
+        let mono_ms = 77_000_000;
+        let now = Now {
+            mono_ms: mono_ms + self.ms,
+            unix_ms: START + self.ms as i64,
+        };
+        let mut inside = Inside {
+            app: app(&self.settings, store, now),
+            settings: self.settings,
+            ms: self.ms,
+            mono_ms,
+            engine: self.engine,
+            conns: 1_000,
+            answered: Vec::new(),
+        };
+        inside.pump();
+        inside
+    }
+}
+
+fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Request {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+    let head = Head {
+        method: method.to_string(),
+        path: path.to_string(),
+        query: query.to_string(),
+        headers: headers.iter().map(owned).collect(),
+    };
+    Request {
+        head,
+        body: body.to_vec(),
+        spooled: false,
+    }
+}
+
+/// What a fetch container sends: that head, with length and hash, and the body.
+pub fn framed(mut head: Value, body: &[u8]) -> Vec<u8> {
+    head["bytes"] = json!(body.len());
+    head["sha256"] = json!(sha256(body));
+    [format!("{head}\n").as_bytes(), body].concat()
+}
+
+pub fn sha256(body: &[u8]) -> String {
+    let digest = Sha256::digest(body);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn build_of(container: &str) -> i64 {
+    container.split('-').nth(1).unwrap().parse().unwrap()
+}
+
+/// The record of a build that succeeded with its tests.
+pub fn good(container: &str) -> Vec<u8> {
+    let record = json!({"build_id": build_of(container), "build_status": "success",
+        "test_status": "success", "build_exit": 0, "test_exit": 0, "compiled": 2,
+        "tests_passed": 3, "tests_total": 3, "error_log": "", "build_zig": true});
+    format!("{record}\n").into_bytes()
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use zigcheck::store::{Finished, NewCheck, NewPackage, Page, Sort, Store};
-use zigcheck::turns::Class;
+use zigcheck::turns::{Class, Entry, Queue, Work};
 use zigcheck::verdict::Verdict;
 
 /// A database that lives as long as the value.
@@ -97,4 +97,16 @@ pub fn page(page: u64, limit: u64) -> Page {
 pub fn up(column: &'static str) -> Sort {
     let down = false;
     Sort { column, down }
+}
+
+/// That waits for a slot, since a person on this machine asked for it.
+pub fn waits(store: &mut Store, work: Work) {
+    let entry = Entry {
+        work,
+        class: Class::Person,
+        party: String::new(),
+        popularity: 0,
+    };
+    let mut queue = Queue::open(1, store, 0).unwrap();
+    queue.push(store, &entry, None, 0).unwrap();
 }
