@@ -241,9 +241,9 @@ fn a_check_is_followed_event_by_event_as_json() {
     let (server, _dir) = four("ndjson");
     let accept = "Accept: application/x-ndjson";
     let url = format!("{}/api/check?name=mixed", server.url);
-    for url in [url.clone(), format!("{url}&follow")] {
+    for (nth, url) in [url.clone(), format!("{url}&follow")].iter().enumerate() {
         let curl = format!("-i -H '{accept}' --data-binary @- '{url}'");
-        let text = one_curl(&repository("ndjson"), &curl).rest();
+        let text = one_curl(&repository(&format!("ndjson-{nth}")), &curl).rest();
         let text = String::from_utf8(text).expect("a text");
         let (head, body) = text.rsplit_once("\r\n\r\n").expect("a head");
         let kind = crate::wire::header(head, "Content-Type");
