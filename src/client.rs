@@ -322,6 +322,15 @@ impl Client {
         self.unparsed || self.may_read()
     }
 
+    /// It was let in to ask something, and has not asked it, or not all of it.
+    pub fn is_asking(&self) -> bool {
+        match self.waiting {
+            Waiting::Idle => self.answered == 0 || self.may_be_heard(),
+            Waiting::Head | Waiting::Body => true,
+            _ => false,
+        }
+    }
+
     /// There is something to send, and the socket takes it.
     pub fn can_send(&self) -> bool {
         self.source.writable() && self.has_output()

@@ -71,6 +71,9 @@ pub const IDLE_LIMIT_MS: u64 = 60_000;
 pub const SEND_STALL_LIMIT_MS: u64 = 60_000;
 /// From the last byte sent to the client's hanging up.
 pub const LINGER_LIMIT_MS: u64 = 2_000;
+/// How long the end waits for the requests of clients that were let in already: a successor on the
+/// same socket cannot answer those.
+pub const LAST_REQUESTS_LIMIT_MS: u64 = 300;
 /// How long clients may take, at the end, to read what is left for them.
 pub const FAREWELL_LIMIT_MS: u64 = 3_000;
 /// Between two tellings of how much runs and waits, for the service manager.

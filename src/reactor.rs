@@ -5,7 +5,7 @@ mod settle;
 
 use crate::config::{
     ACCEPTS_LIMIT, ADDRESS_CONNECTIONS_LIMIT, EVENTS_LIMIT, HEARD_LIMIT, HEARING_LIMIT_MS,
-    PROCESSES_LIMIT, TURN_LIMIT_BYTES, WAKES_LIMIT,
+    LAST_REQUESTS_LIMIT_MS, PROCESSES_LIMIT, TURN_LIMIT_BYTES, WAKES_LIMIT,
 };
 use std::io::ErrorKind;
 use std::mem;
@@ -61,6 +61,8 @@ struct Reactor<'a, C: Core> {
     door: Option<Door>,
     stops: Source,
     drains: Source,
+    /// Once the core has stopped: when nothing is heard any more.
+    last_ms: Option<u64>,
     clients: Slab<Client>,
     processes: Slab<Process>,
     /// Who can go on without another event. While one of these is not empty nobody sleeps.
@@ -110,6 +112,7 @@ impl<'a, C: Core> Reactor<'a, C> {
             door: Some(door),
             stops,
             drains,
+            last_ms: None,
             clients: Slab::new(connections_limit()),
             processes: Slab::new(PROCESSES_LIMIT),
             ready_clients: Vec::new(),
@@ -126,7 +129,7 @@ impl<'a, C: Core> Reactor<'a, C> {
     }
 
     fn turns(&mut self) -> Result<(), String> {
-        while !self.teller.core.stopped() {
+        while !self.is_over() {
             let patience = self.patience();
             self.wait(patience)?;
             self.turn()?;
@@ -135,6 +138,24 @@ impl<'a, C: Core> Reactor<'a, C> {
             self.service.turned(|| core.standing(), now_ms);
         }
         Ok(())
+    }
+
+    /// The core has stopped, and nobody who was let in is in the middle of asking.
+    fn is_over(&mut self) -> bool {
+        if !self.teller.core.stopped() {
+            return false;
+        }
+        self.close_door();
+        let now_ms = self.teller.now.mono_ms;
+        let last_ms = self.last_ms.get_or_insert(now_ms + LAST_REQUESTS_LIMIT_MS);
+        now_ms >= *last_ms || !self.clients.iter().any(|(_, client)| client.is_asking())
+    }
+
+    fn close_door(&mut self) {
+        if let Some(door) = self.door.take() {
+            self.service.stopping();
+            door.close(self.poll.registry());
+        }
     }
 
     // ---- readiness ----
@@ -146,7 +167,8 @@ impl<'a, C: Core> Reactor<'a, C> {
             return Some(Duration::ZERO);
         }
         let mut until_ms = self.limits.first_ms().unwrap_or(u64::MAX);
-        if let Some(deadline_ms) = self.teller.core.deadline() {
+        // A core that has stopped has nothing to wait for.
+        if let Some(deadline_ms) = self.last_ms.or_else(|| self.teller.core.deadline()) {
             until_ms = until_ms.min(deadline_ms);
         }
         if let Some(beats_by_ms) = self.service.beats_by_ms() {
@@ -349,10 +371,7 @@ impl<'a, C: Core> Reactor<'a, C> {
             self.teller.tell(Event::Drain);
         }
         for _ in 0..count(&mut self.stops) {
-            self.service.stopping();
-            if let Some(door) = self.door.take() {
-                door.close(self.poll.registry());
-            }
+            self.close_door();
             self.teller.tell(Event::Stop);
         }
     }

@@ -673,6 +673,31 @@ fn the_end_does_not_wait_for_ever() {
 }
 
 #[test]
+fn who_was_let_in_before_the_end_is_answered() {
+    let mut server = Server::start();
+    let (mut late, mut cut) = (server.connect(), server.connect());
+    write!(cut, "GET /hel").unwrap();
+    assert_eq!(server.get("/hello"), "hello");
+    server.signal();
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(get(&mut late, "/hello"), "hello");
+    write!(cut, "lo HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    assert_eq!(read_answer(&mut cut).1, "hello");
+    server.ended().1.unwrap();
+}
+
+#[test]
+fn who_was_let_in_and_never_asks_does_not_hold_up_the_end() {
+    let mut server = Server::start();
+    let _silent = server.connect();
+    assert_eq!(server.get("/hello"), "hello");
+    let began = Instant::now();
+    server.signal();
+    server.ended().1.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
 fn a_drain_waits_for_what_runs_and_answers_meanwhile() {
     let mut server = Server::start();
     server.post("/start", "exec sleep 1");
