@@ -1,5 +1,5 @@
 # Everything that people and CI do with zigcheck. `make help` lists it.
-.PHONY: all run-docker setup setup-tests docker-build docker-clean run test sim bench bench-warm check clean help
+.PHONY: all install uninstall run-docker setup setup-tests docker-build docker-clean run test sim bench bench-warm check clean help
 .DEFAULT_GOAL := all
 
 # make docker-build VERSION=0.18.0-dev ZIG_DIST=DIR makes one image, from a local Zig distribution.
@@ -23,6 +23,12 @@ docker-clean:          ## remove zigcheck's containers and images, and nothing e
 
 run: all               ## build and serve, with the images that are there
 	@exec target/release/zigcheck
+
+install: all           ## as root: the program as a systemd service (DESTDIR=DIR: the files alone, there)
+	@systemd/install
+
+uninstall:             ## as root: stop and remove the service; the data stays
+	@systemd/uninstall
 
 setup-tests:
 	@tests/setup
