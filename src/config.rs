@@ -245,7 +245,8 @@ pub const SHARERS_LIMIT: usize = 32;
 pub const RUNNER_VERSION: u32 = 1;
 /// Builds deeper in the queue than that are only told that there are as many before them.
 pub const RANK_LIMIT: u64 = 10_000;
-/// From `SIGTERM` to the end of errands to the engine: with `FAREWELL_LIMIT_MS` below 5 s.
+/// From `SIGTERM` to the end of errands to the engine: with `LAST_REQUESTS_LIMIT_MS` and
+/// `FAREWELL_LIMIT_MS` below 5 s.
 pub const STOP_LIMIT_MS: u64 = 1_500;
 /// Builds over which a past duration is averaged: packages change, and so do machines.
 pub const DURATIONS_AVERAGED: u32 = 5;

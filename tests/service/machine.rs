@@ -37,6 +37,7 @@ impl Machine {
             "--network=none",
             "--cgroupns=private",
             "--cap-add=SYS_ADMIN",
+            "--cap-add=NET_ADMIN",
             // The stand-in for the engine opens the pipes of its clients, who are others.
             "--cap-add=SYS_PTRACE",
             "--security-opt=seccomp=unconfined",
