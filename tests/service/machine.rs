@@ -76,7 +76,7 @@ impl Machine {
     fn put(&self, from: impl AsRef<Path>, to: &str) {
         let from = from.as_ref().canonicalize().expect("it is there");
         let from = from.display().to_string();
-        docker(&["cp", "--quiet", &from, &format!("{}:{to}", self.name)]);
+        docker(&["cp", &from, &format!("{}:{to}", self.name)]);
     }
 
     /// What the script says on standard output; it must not fail.
