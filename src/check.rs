@@ -26,7 +26,7 @@ pub struct Active {
     /// Of this attempt; removed after it.
     pub containers: Vec<String>,
     /// The engine would not make a container of the usual name: another server may hold it.
-    pub refused: bool,
+    pub own_name: bool,
     /// What it is known by in the cache, where its toolchain is known.
     pub key: Option<String>,
     /// Until when, in unix milliseconds, a container that an earlier run of the server asked for
@@ -47,7 +47,7 @@ impl Active {
             started_unix_ms: 0,
             gathered: Gathered::default(),
             containers: Vec::new(),
-            refused: false,
+            own_name: false,
             key: None,
             early_until_ms: 0,
             log_start: 0,
@@ -69,7 +69,7 @@ impl Active {
         active.early_until_ms = row.run_at.unwrap_or(0) + EARLY_LIMIT_MS;
         active.key = row.cache_key.clone();
         active.log_start = row.log_start.unwrap_or(0);
-        active.refused = row.own_name;
+        active.own_name = row.own_name;
         active.gathered.recall(row.fetched);
         active
     }
@@ -83,7 +83,7 @@ impl Active {
             (Work::Build(build), Kind::Fetch) => docker::fetch_container(build, attempt),
             (Work::Build(build), _) => docker::build_container(build, attempt),
         };
-        match self.refused {
+        match self.own_name {
             true => docker.own_name(&name),
             false => name,
         }

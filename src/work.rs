@@ -291,7 +291,7 @@ impl Works {
         let machine = Build::new(row.attempt, self.limits);
         let mut active = Active::new(entry, check, row.zig_version, machine);
         active.key = key;
-        active.refused = row.own_name;
+        active.own_name = row.own_name;
         let first = self.first_job(&mut active, &image, cx)?;
         self.start(active, first, cx)?;
         Ok(true)
@@ -401,7 +401,7 @@ impl Works {
             early: cx.now.unix_ms < active.early_until_ms,
         };
         let settled = active.gathered.settle(end, &judge);
-        active.refused |= active.gathered.is_name_taken();
+        active.own_name |= active.gathered.is_name_taken();
         if !active.gathered.is_ours() {
             // Whoever has that name: what is ours is found by its label.
             active.containers.pop();
@@ -453,7 +453,7 @@ fn prepare_log(active: &mut Active, build: i64, kind: Kind, cx: &mut Context) ->
             active.log_start = logs.written(build).unwrap_or(0);
             let run = Run {
                 log_start: active.log_start,
-                own_name: active.refused,
+                own_name: active.own_name,
                 fetched: active.gathered.deps(),
             };
             cx.store.set_run(build, &run, cx.now.unix_ms)

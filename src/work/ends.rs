@@ -135,7 +135,7 @@ impl Works {
                 let line = format!("{reason}; attempt {attempt} follows");
                 cx.feed.logs.remark(build, attempt, &line, cx.out);
                 cx.set_state(build, State::Queued, attempt)?;
-                cx.store.set_own_name(build, active.refused)?;
+                cx.store.set_own_name(build, active.own_name)?;
                 let check = cx.store.check(active.check.id)?.expect("it has its check");
                 // Unless it was fetched again meanwhile.
                 let same = check.attempt == active.check.attempt;
