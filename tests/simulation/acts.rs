@@ -11,7 +11,6 @@ use zigcheck::message::{Admission, Head, Request};
 use crate::audience::Wish;
 use crate::engine::VERSIONS;
 use crate::pack;
-use crate::rules::DRAINS;
 use crate::seed::Seed;
 use crate::world::World;
 
@@ -78,7 +77,7 @@ impl World {
                 self.die();
             }
             9 => self.stop(),
-            10 if DRAINS && self.seed.once_in(2) => {
+            10 if self.seed.once_in(2) => {
                 self.tally.met("drains");
                 self.draining = true;
                 self.turn(Some(Event::Drain));

@@ -10,13 +10,6 @@ use crate::engine::{Container, Script, State};
 use crate::scripts;
 use crate::world::World;
 
-/// Containers are left alone when the server dies, and looked after by the next.
-pub const ADOPTS: bool = true;
-/// A server that runs dry sleeps while it does.
-pub const DRAINS: bool = true;
-/// A verdict that is known is given at once, and one that is under way is waited for.
-pub const CACHES: bool = true;
-
 /// A build as everybody else can read it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
@@ -115,11 +108,10 @@ impl World {
                 "{} runs twice",
                 container.name
             );
-            let again =
-                ADOPTS && earlier.is_worth_it() && !self.books.killed.contains(&earlier.name);
+            let again = earlier.is_worth_it() && !self.books.killed.contains(&earlier.name);
             assert!(!again, "built again: {earlier:?}");
         }
-        if let (true, Some(key)) = (CACHES, &container.key) {
+        if let Some(key) = &container.key {
             // Images may have come or changed since the engine was asked: it is the server's keys that count.
             let as_known = |other: i64| {
                 let sql = format!(
@@ -146,13 +138,9 @@ impl World {
                 continue;
             };
             let Some((script, id, _)) = container.purpose else {
-                // In a stop that comes while it is looked at.
-                if ADOPTS {
-                    panic!("{name} is not ours");
-                }
-                continue;
+                panic!("{name} is not ours");
             };
-            if !ADOPTS || script != Script::Build {
+            if script != Script::Build {
                 continue;
             }
             let row = self.committed(id).expect("a row");
@@ -292,8 +280,7 @@ impl World {
         } else if !container.is_worth_it() || row.status() == "error" {
             assert_eq!(row.status(), "error", "{row:?}: {container:?}");
             assert!(row.attempt >= ATTEMPTS_LIMIT, "{row:?}: {container:?}");
-            let lost = ADOPTS && container.is_worth_it();
-            assert!(!lost, "{row:?}: {container:?}");
+            assert!(!container.is_worth_it(), "{row:?}: {container:?}");
         } else {
             assert_eq!(
                 Some(&row.words),
@@ -321,8 +308,6 @@ impl World {
         }
         let all = [fetch, build].concat();
         let good = match (row.attempt, row.is_cut_short()) {
-            // What came after the client's end is lost where nobody reads on.
-            (_, false) if !ADOPTS && row.words.ends_with("out_of_memory") => true,
             (1, false) => log == all,
             (1, true) => all.starts_with(without_words_of_engine(&log)),
             (_, false) => log.ends_with(&all),
@@ -336,7 +321,7 @@ impl World {
     /// The server has stopped, asked to at that time.
     pub fn check_stopped(&mut self, began: u64) {
         let took = self.ms - began;
-        assert!(!ADOPTS || took <= 5_000, "it took {took} ms to stop");
+        assert!(took <= 5_000, "it took {took} ms to stop");
     }
 
     /// Nothing runs, nothing waits, and nothing is left of what did.
