@@ -217,7 +217,7 @@ pub fn submit_package(
             class: Class::Person,
             party,
         };
-        Ok((id, insert_check(store, &new, &zig_versions, at)?))
+        Ok((id, store.begin_check(&new, &zig_versions, at)?))
     });
     match written.and_then(|(id, check)| Ok((id, check, take_in(app, check, now)?))) {
         Err(error) => database(error),
@@ -268,7 +268,7 @@ fn check_again(
         class,
         party: party.unwrap_or(&owner),
     };
-    let written = write(app, |store| insert_check(store, &new, &zig_versions, at));
+    let written = write(app, |store| store.begin_check(&new, &zig_versions, at));
     let check = written.map_err(database)?;
     let builds = take_in(app, check, now).map_err(database)?;
     Ok((check, builds))
@@ -307,7 +307,7 @@ pub fn submit_tree(app: &mut App, conn: Key, tree: Tree, now: Now) -> Option<Res
         party: &tree.party,
     };
     let written = write(app, |store| {
-        let check = insert_check(store, &new, &tree.zig_versions, at)?;
+        let check = store.begin_check(&new, &tree.zig_versions, at)?;
         store.set_source(check, &source, None, at)?;
         Ok(check)
     });
@@ -333,19 +333,6 @@ fn write<T>(
     done
 }
 
-fn insert_check(
-    store: &mut Store,
-    new: &NewCheck,
-    zig_versions: &[String],
-    at: i64,
-) -> store::Result<i64> {
-    let check = store.insert_check(new, at)?;
-    for version in zig_versions {
-        store.insert_build(check, version, at)?;
-    }
-    Ok(check)
-}
-
 /// Queues the builds of a check that was written; gives them as they are shown. Where that fails
 /// the check is half there: nothing of this turn may be kept.
 fn take_in(app: &mut App, check: i64, now: Now) -> store::Result<Vec<Value>> {
@@ -357,10 +344,8 @@ fn take_in(app: &mut App, check: i64, now: Now) -> store::Result<Vec<Value>> {
 }
 
 fn queue_up(app: &mut App, check: i64, now: Now) -> store::Result<Vec<Value>> {
-    let row = app.store.check(check)?.expect("it was just written");
-    let mut rows = app.store.builds_of(check)?;
     let (works, mut cx) = app.context(now);
-    works.add(&row, &rows, &mut cx)?;
+    let (row, mut rows) = works.add(check, &mut cx)?;
     // Where they stand in a long queue takes a while to tell: at its end, if not before.
     let last = app.works.last_place(row.class);
     if row.source.is_some() {

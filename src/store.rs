@@ -269,6 +269,15 @@ impl Store {
 
     // -- checks and sources --
 
+    /// A check and its builds, one under each of those versions.
+    pub fn begin_check(&mut self, new: &NewCheck, zig_versions: &[String], at: i64) -> Result<i64> {
+        let check = self.insert_check(new, at)?;
+        for version in zig_versions {
+            self.insert_build(check, version, at)?;
+        }
+        Ok(check)
+    }
+
     pub fn insert_check(&mut self, new: &NewCheck, at: i64) -> Result<i64> {
         let db = self.write()?;
         let sql = "INSERT INTO checks (package_id, package, url, ref, class, party, created_at) \

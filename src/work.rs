@@ -183,26 +183,26 @@ impl Works {
         machines.chain(later).min()
     }
 
-    /// Takes a check whose rows are written, with its builds.
+    /// Takes a check that was just written, with its builds; gives their rows.
     pub fn add(
         &mut self,
-        check: &CheckRow,
-        rows: &[BuildRow],
+        check: i64,
         cx: &mut Context,
-    ) -> store::Result<()> {
+    ) -> store::Result<(CheckRow, Vec<BuildRow>)> {
+        let check = cx.store.check(check)?.expect("it was just written");
+        let rows = cx.store.builds_of(check.id)?;
         self.open += rows.len() as u64;
-        let popularity = cx.store.popularity(check.package_id)?;
         if check.source.is_none() {
-            let entry = entry(Work::Source(check.id), check, popularity);
+            let entry = entry(Work::Source(check.id), &check, cx.store)?;
             self.push(&entry, None, cx)?;
         }
-        for row in rows {
+        for row in &rows {
             cx.feed.changed(cx.store, row, cx.now.unix_ms, cx.out)?;
             if check.source.is_some() {
-                self.line_up(row, check, popularity, cx)?;
+                self.line_up(row, &check, cx)?;
             }
         }
-        Ok(())
+        Ok((check, rows))
     }
 
     fn push(
@@ -216,18 +216,13 @@ impl Works {
     }
 
     /// A build that has its source waits for a slot, unless its verdict is known.
-    fn line_up(
-        &mut self,
-        row: &BuildRow,
-        check: &CheckRow,
-        popularity: i64,
-        cx: &mut Context,
-    ) -> store::Result<()> {
+    fn line_up(&mut self, row: &BuildRow, check: &CheckRow, cx: &mut Context) -> store::Result<()> {
         let key = self.key(check, &row.zig_version, cx.engine);
         if self.answer_known(row.id, key.as_deref(), cx)? {
             return Ok(());
         }
-        self.push(&entry(Work::Build(row.id), check, popularity), None, cx)
+        let entry = entry(Work::Build(row.id), check, cx.store)?;
+        self.push(&entry, None, cx)
     }
 
     // -- starting --
@@ -435,13 +430,13 @@ fn end_by_name(work: Option<Work>, container: String, cx: &mut Context) {
 }
 
 /// What waits for a check or for one of its builds.
-fn entry(work: Work, check: &CheckRow, popularity: i64) -> Entry {
-    Entry {
+fn entry(work: Work, check: &CheckRow, store: &Store) -> store::Result<Entry> {
+    Ok(Entry {
         work,
         class: check.class,
         party: check.party.clone(),
-        popularity,
-    }
+        popularity: store.popularity(check.package_id)?,
+    })
 }
 
 /// The log of a build is open, and stands where this job goes on writing.

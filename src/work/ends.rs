@@ -1,12 +1,12 @@
 //! How work ends: with what was wanted, with a verdict, with another attempt to come, or because
 //! somebody does not want it any more.
 
-use super::{Context, Works, end_by_name, entry};
+use super::{Context, Works, end_by_name};
 use crate::build::State;
 use crate::check::Active;
 use crate::errand::Purpose;
 use crate::store::{self, BuildRow, CheckRow, Finished, Store};
-use crate::turns::Work;
+use crate::turns::{Entry, Work};
 use crate::verdict::{Reason, Verdict};
 
 impl Works {
@@ -34,11 +34,10 @@ impl Works {
         if let Some(package) = row.package_id {
             cx.store.set_uses(package, &fetched.uses)?;
         }
-        let popularity = cx.store.popularity(row.package_id)?;
         for build in self.builds_behind(check, cx.store)? {
             cx.set_state(build.id, State::Queued, build.attempt)?;
             if build.shares.is_none() {
-                self.line_up(&build, &row, popularity, cx)?;
+                self.line_up(&build, &row, cx)?;
             }
         }
         Ok(())
@@ -181,7 +180,11 @@ impl Works {
         for row in cx.store.open_builds(check.id)? {
             self.queue.remove(cx.store, Work::Build(row.id))?;
         }
-        self.push(&entry(work, check, active.entry.popularity), None, cx)
+        let entry = Entry {
+            work,
+            ..active.entry.clone()
+        };
+        self.push(&entry, None, cx)
     }
 
     fn doubt(&self, verdict: &Verdict, cx: &mut Context) {

@@ -76,8 +76,7 @@ impl Works {
         for row in sharers {
             cx.store.unshare(row.id)?;
             let check = cx.store.check(row.check)?.expect("a build has its check");
-            let popularity = cx.store.popularity(check.package_id)?;
-            self.line_up(&row, &check, popularity, cx)?;
+            self.line_up(&row, &check, cx)?;
         }
         Ok(())
     }

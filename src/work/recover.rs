@@ -46,8 +46,7 @@ impl Works {
                 Some(_) => Work::Build(row.id),
             };
             if !self.queue.is_waiting(cx.store, work)? {
-                let popularity = cx.store.popularity(check.package_id)?;
-                self.push(&entry(work, &check, popularity), None, cx)?;
+                self.push(&entry(work, &check, cx.store)?, None, cx)?;
             }
         }
         Ok(())
@@ -64,8 +63,8 @@ impl Works {
             let line = format!("the server was restarted; attempt {attempt} follows");
             cx.feed.logs.remark(row.id, attempt, &line, cx.out);
             cx.set_state(row.id, State::Queued, attempt)?;
-            let popularity = cx.store.popularity(check.package_id)?;
-            self.push(&entry(Work::Build(row.id), &check, popularity), None, cx)
+            let entry = entry(Work::Build(row.id), &check, cx.store)?;
+            self.push(&entry, None, cx)
         }
     }
 
@@ -81,14 +80,12 @@ impl Works {
             return Ok(());
         }
         cx.store.set_check_attempt(check.id, check.attempt + 1)?;
-        let popularity = cx.store.popularity(check.package_id)?;
-        self.push(&entry(work, check, popularity), None, cx)
+        self.push(&entry(work, check, cx.store)?, None, cx)
     }
 
     /// Whatever became of its container: until that is known the build is where it was.
     fn adopt(&mut self, row: &BuildRow, check: CheckRow, cx: &mut Context) -> store::Result<()> {
-        let popularity = cx.store.popularity(check.package_id)?;
-        let entry = entry(Work::Build(row.id), &check, popularity);
+        let entry = entry(Work::Build(row.id), &check, cx.store)?;
         self.queue.adopt(&entry.party);
         let run_at = row.run_at.unwrap_or(cx.now.unix_ms);
         let ran_ms = (cx.now.unix_ms - run_at).max(0) as u64;

@@ -132,12 +132,8 @@ impl Works {
             class,
             party: &party,
         };
-        let check = cx.store.insert_check(&new, cx.now.unix_ms)?;
-        for version in versions {
-            cx.store.insert_build(check, version, cx.now.unix_ms)?;
-        }
-        let row = cx.store.check(check)?.expect("it was just written");
-        let builds = cx.store.builds_of(check)?;
-        self.add(&row, &builds, cx)
+        let check = cx.store.begin_check(&new, versions, cx.now.unix_ms)?;
+        self.add(check, cx)?;
+        Ok(())
     }
 }
