@@ -15,6 +15,7 @@ mod recheck;
 mod runs;
 mod upgrade;
 
+use std::cell::Cell;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -49,6 +50,9 @@ pub struct Store {
     writing: bool,
     /// A build has ended since somebody asked.
     ended: bool,
+    /// When the first look at a remote is due, if any is; unknown after each write to it. Every
+    /// event of every turn asks for it.
+    next_look: Cell<Option<Option<i64>>>,
 }
 
 /// As many as there are, and the lists that are asked for most.
@@ -128,6 +132,7 @@ impl Store {
             data_id,
             writing: false,
             ended: false,
+            next_look: Cell::new(None),
         })
     }
 

@@ -96,6 +96,9 @@ fn those_due_longest_come_first() {
         store.set_next_check(package, at).unwrap();
         model.insert(package, at);
     }
+    assert!(store.next_check_due().unwrap() < Some(START + DAY));
+    store.check_all_now(START + DAY).unwrap();
+    assert_eq!(store.next_check_due().unwrap(), Some(START + DAY));
 }
 
 #[test]

@@ -24,6 +24,7 @@ impl Store {
 
     /// The remotes of all packages are to be looked at now; how many that are.
     pub fn check_all_now(&mut self, at: i64) -> Result<u64> {
+        self.next_look.set(None);
         let db = self.write()?;
         let mut statement = db.prepare_cached("UPDATE packages SET next_check = ?1")?;
         Ok(statement.execute([at])? as u64)

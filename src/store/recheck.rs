@@ -88,12 +88,18 @@ impl Store {
 
     /// When the first of all is due, in unix milliseconds.
     pub fn next_check_due(&self) -> Result<Option<i64>> {
+        if let Some(known) = self.next_look.get() {
+            return Ok(known);
+        }
         let mut statement = self.db.prepare_cached(NEXT_DUE)?;
-        statement.query_row([], |row| row.get(0))
+        let next = statement.query_row([], |row| row.get(0))?;
+        self.next_look.set(Some(next));
+        Ok(next)
     }
 
     pub fn set_next_check(&mut self, package: i64, at: i64) -> Result<()> {
         let sql = "UPDATE packages SET next_check = ?2 WHERE id = ?1";
+        self.next_look.set(None);
         let db = self.write()?;
         db.prepare_cached(sql)?.execute([package, at])?;
         Ok(())
@@ -104,6 +110,7 @@ impl Store {
         let repository = repository(url).unwrap_or_else(|| url.to_string());
         let sql = "UPDATE packages SET repository = ?2, \
             next_check = CASE source_type WHEN 'git' THEN ?3 END WHERE id = ?1";
+        self.next_look.set(None);
         let db = self.write()?;
         let next = next_check(package, at);
         db.prepare_cached(sql)?
