@@ -57,6 +57,25 @@ fn gone(dir: &Path) {
     }
 }
 
+/// The only build of a check is under way, in its first attempt.
+fn still_builds(server: &Server, check: i64) {
+    let build = build_of(server, check);
+    assert_eq!(
+        (&build["state"], &build["attempt"]),
+        (&"building".into(), &1.into())
+    );
+}
+
+/// Gives the only build of a check, which succeeds in its first attempt.
+fn succeeds_at_once(server: &Server, check: i64) -> Value {
+    let build = server.finished(check).remove(0);
+    assert_eq!(
+        (&build["build_status"], &build["attempt"]),
+        (&"success".into(), &1.into())
+    );
+    build
+}
+
 fn is_whole(log: &str) {
     let mut lines = log.lines();
     assert_eq!(lines.next(), Some("building slowly"), "{log}");
@@ -77,12 +96,7 @@ fn a_build_goes_on_through_a_crash_and_is_watched_again() {
     let server = again(server.crash(), &dir);
     wait_until_it_speaks(&server, slow);
     let_go(&dir);
-    let build = server.finished(slow).remove(0);
-    assert_eq!(
-        (&build["build_status"], &build["attempt"]),
-        (&"success".into(), &1.into())
-    );
-    is_whole(&server.build_log(&build));
+    is_whole(&server.build_log(&succeeds_at_once(&server, slow)));
     gone(&dir);
 }
 
@@ -100,12 +114,7 @@ fn a_build_that_ended_while_no_server_was_there_has_its_verdict() {
         std::thread::sleep(Duration::from_millis(20));
     }
     let server = again(data, &dir);
-    let build = server.finished(slow).remove(0);
-    assert_eq!(
-        (&build["build_status"], &build["attempt"]),
-        (&"success".into(), &1.into())
-    );
-    is_whole(&server.build_log(&build));
+    is_whole(&server.build_log(&succeeds_at_once(&server, slow)));
     gone(&dir);
 }
 
@@ -125,11 +134,7 @@ fn without_an_engine_builds_wait_in_their_state_and_are_adopted_when_it_is_back(
     let_go(&dir);
     std::thread::sleep(Duration::from_secs(3));
     for slow in slow {
-        let build = build_of(&server, slow);
-        assert_eq!(
-            (&build["state"], &build["attempt"]),
-            (&"building".into(), &1.into())
-        );
+        still_builds(&server, slow);
     }
     assert_eq!(build_of(&server, waits)["state"], "queued");
     // Not even when it is asked to stop, and started again.
@@ -139,11 +144,7 @@ fn without_an_engine_builds_wait_in_their_state_and_are_adopted_when_it_is_back(
     assert_eq!(build_of(&server, slow[0])["state"], "building");
     std::fs::remove_file(&down).expect("it was there");
     for check in [slow[0], slow[1], waits] {
-        let build = server.finished(check).remove(0);
-        assert_eq!(
-            (&build["build_status"], &build["attempt"]),
-            (&"success".into(), &1.into())
-        );
+        succeeds_at_once(&server, check);
     }
     for slow in slow {
         is_whole(&server.build_log(&build_of(&server, slow)));
@@ -159,20 +160,11 @@ fn an_engine_that_goes_away_under_running_builds_costs_none_of_them() {
     let down = dir.join("state.down");
     std::fs::write(&down, "").expect("a file");
     std::thread::sleep(Duration::from_secs(2));
-    let build = build_of(&server, slow);
-    assert_eq!(
-        (&build["state"], &build["attempt"]),
-        (&"building".into(), &1.into())
-    );
+    still_builds(&server, slow);
     std::fs::remove_file(&down).expect("it was there");
     std::thread::sleep(Duration::from_millis(300));
     let_go(&dir);
-    let build = server.finished(slow).remove(0);
-    assert_eq!(
-        (&build["build_status"], &build["attempt"]),
-        (&"success".into(), &1.into())
-    );
-    is_whole(&server.build_log(&build));
+    is_whole(&server.build_log(&succeeds_at_once(&server, slow)));
     gone(&dir);
 }
 
