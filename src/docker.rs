@@ -102,13 +102,8 @@ impl Docker {
         reference: Option<&str>,
     ) -> Command {
         let label = format!("zigcheck.check={check}");
-        let mut argv = self.run(name, &label, Some(&self.fetch_network), zig_version);
-        argv.extend([script("fetch-source"), url.to_string()]);
-        argv.extend(reference.map(str::to_string));
-        Command {
-            argv,
-            stdin: Vec::new(),
-        }
+        let argv = self.run(name, &label, Some(&self.fetch_network), zig_version);
+        of_repository(argv, "fetch-source", url, reference)
     }
 
     /// Asks the repository which commit it is at; that comes out on standard output.
@@ -121,13 +116,8 @@ impl Docker {
         reference: Option<&str>,
     ) -> Command {
         let label = format!("zigcheck.package={package}");
-        let mut argv = self.run(name, &label, Some(&self.fetch_network), zig_version);
-        argv.extend([script("remote-commit"), url.to_string()]);
-        argv.extend(reference.map(str::to_string));
-        Command {
-            argv,
-            stdin: Vec::new(),
-        }
+        let argv = self.run(name, &label, Some(&self.fetch_network), zig_version);
+        of_repository(argv, "remote-commit", url, reference)
     }
 
     /// Fetches what the source's manifest names; the framed result comes out on standard output.
@@ -317,6 +307,21 @@ impl Docker {
             argv: std::iter::once(self.command.clone()).chain(words).collect(),
             stdin: Vec::new(),
         }
+    }
+}
+
+/// `argv`, up to the image, with a script that asks a repository.
+fn of_repository(
+    mut argv: Vec<String>,
+    runner: &str,
+    url: &str,
+    reference: Option<&str>,
+) -> Command {
+    argv.extend([script(runner), url.to_string()]);
+    argv.extend(reference.map(str::to_string));
+    Command {
+        argv,
+        stdin: Vec::new(),
     }
 }
 
