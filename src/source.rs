@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -75,8 +76,7 @@ impl Incoming {
     /// The sha256 of what was written so far, in hex, and how much that is.
     pub fn finish(&self) -> (String, u64) {
         let digest = self.hash.clone().finalize();
-        let hex = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        (hex, self.bytes)
+        (HEXLOWER.encode(&digest), self.bytes)
     }
 
     /// Names the file by its hash, in `directory` of the same disk. It takes the place of one of that

@@ -8,6 +8,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use toy::*;
 use zigcheck::config::Listen;
@@ -126,7 +127,10 @@ fn ten_megabytes_go_in_and_come_out() {
     };
     let jobs = ended(vec![fed(&["sha256sum"], stdin()), fed(&["cat"], stdin())]);
     let sum = String::from_utf8(jobs[0].stdout.clone()).unwrap();
-    assert_eq!(sum, format!("{}  -\n", hex(&Sha256::digest(&bytes))));
+    assert_eq!(
+        sum,
+        format!("{}  -\n", HEXLOWER.encode(&Sha256::digest(&bytes)))
+    );
     assert!(jobs[1].stdout == bytes);
 }
 
@@ -387,7 +391,11 @@ fn a_spooled_body_comes_in_pieces() {
         )
         .unwrap();
         socket.write_all(&bytes).unwrap();
-        let want = format!("{} {}", bytes.len(), hex(&Sha256::digest(&bytes)));
+        let want = format!(
+            "{} {}",
+            bytes.len(),
+            HEXLOWER.encode(&Sha256::digest(&bytes))
+        );
         assert_eq!(read_answer(&mut socket).1, want);
     }
     assert_eq!(get(&mut socket, "/hello"), "hello");
@@ -412,7 +420,7 @@ fn what_lies_there_already_is_read_to_the_end() {
     socket
         .set_read_timeout(Some(Duration::from_secs(20)))
         .unwrap();
-    let want = format!("{length} {}", hex(&Sha256::digest(&body)));
+    let want = format!("{length} {}", HEXLOWER.encode(&Sha256::digest(&body)));
     assert_eq!(read_answer(&mut socket).1, want);
     server.stop();
 }

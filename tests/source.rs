@@ -3,6 +3,7 @@
 #[path = "common/seed.rs"]
 mod seed;
 
+use data_encoding::HEXLOWER;
 use seed::Seed;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -32,10 +33,7 @@ fn files(directory: &PathBuf) -> Vec<String> {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    HEXLOWER.encode(&Sha256::digest(bytes))
 }
 
 const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use data_encoding::HEXLOWER;
 use noise::Noise;
 use serde_json::{Value, json};
 
@@ -311,8 +312,7 @@ fn labels_tell_whose_a_container_is_and_sources_come_framed() {
         let head: Value = serde_json::from_slice(head).expect("JSON");
         assert_eq!(head["bytes"], body.len());
         let sum = sha2::Digest::finalize(<sha2::Sha256 as sha2::Digest>::new_with_prefix(body));
-        let sum: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(head["sha256"], sum);
+        assert_eq!(head["sha256"], HEXLOWER.encode(&sum));
         assert_eq!(head["dependencies"], name == "good-deps");
         let commit = fetched(
             &format!("look-{name}"),

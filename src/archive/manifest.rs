@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::config::{ASKED_LIMIT, ASKED_LIMIT_BYTES};
@@ -88,8 +89,7 @@ impl Asked {
             hash.update(line);
             hash.update(b"\n");
         }
-        let digest = hash.finalize();
-        Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        Some(HEXLOWER.encode(&hash.finalize()))
     }
 
     fn take(&mut self, token: Token) {

@@ -1,6 +1,7 @@
 //! What need not be done: verdicts that are known, or will be in a moment, and dependencies that
 //! were fetched before.
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::{Context, Works};
@@ -30,7 +31,7 @@ impl Works {
         );
         let text = format!("{source}\n{image}\n{limits}\n{RUNNER_VERSION}\n");
         let digest = Sha256::digest(text.as_bytes());
-        Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        Some(HEXLOWER.encode(&digest))
     }
 
     /// Ends a build with the verdict that is known by that key, if one is.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use data_encoding::HEXLOWER;
+
 use crate::ask::{Got, ask, ask_with, build_of};
 use crate::seed::Seed;
 use crate::server::{Server, archive, scratch};
@@ -67,10 +69,7 @@ fn a_tree_comes_in_every_way_that_curl_sends_one() {
 
 /// A tree of some 2 MiB, which no compression makes smaller.
 fn large_tree() -> PathBuf {
-    let noise = Seed(1).bytes(1 << 20);
-    let hex: String = noise.iter().map(|byte| format!("{byte:02x}")).collect();
-    let noise = Seed(2).bytes(1 << 20);
-    let more: String = noise.iter().map(|byte| format!("{byte:02x}")).collect();
+    let [hex, more] = [1, 2].map(|seed| HEXLOWER.encode(&Seed(seed).bytes(1 << 20)));
     let files = [("build.zig", ""), ("a.hex", &hex), ("b.hex", &more)];
     archive("clients-large", &files)
 }

@@ -11,6 +11,7 @@ pub mod settings;
 
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use engine::{Engine, Told};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -462,8 +463,7 @@ pub fn framed(mut head: Value, body: &[u8]) -> Vec<u8> {
 }
 
 pub fn sha256(body: &[u8]) -> String {
-    let digest = Sha256::digest(body);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&Sha256::digest(body))
 }
 
 fn build_of(container: &str) -> i64 {

@@ -1,5 +1,6 @@
 //! Trees, and what their manifests ask for: for all who read manifests, the script in the container too.
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 pub struct Case {
@@ -20,7 +21,7 @@ impl Case {
         }
         let text: String = asked.iter().map(|line| format!("{line}\n")).collect();
         let digest = Sha256::digest(text.as_bytes());
-        Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        Some(HEXLOWER.encode(&digest))
     }
 }
 

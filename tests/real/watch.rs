@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 
+use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -96,8 +97,7 @@ fn a_browser_watches_a_build_to_its_end() {
         (&json!("success"), &json!("success"))
     );
 
-    let hash = Sha256::digest(&log);
-    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = HEXLOWER.encode(&Sha256::digest(&log));
     let read = json!({"bytes": log.len(), "sha256": hash, "texts": 0, "code": 1000, "clean": true});
     assert_eq!(report["read"], read);
     let sent = report["sent"].as_array().expect("events");

@@ -380,7 +380,12 @@ fn check_input(command: &Command) {
     for (path, told) in files.zip([&head["source"], &head["deps"]]) {
         let bytes = std::fs::read(path).unwrap_or_default();
         assert_eq!(told["bytes"], bytes.len(), "{}", path.display());
-        assert_eq!(told["sha256"], scripts::hex(&bytes), "{}", path.display());
+        assert_eq!(
+            told["sha256"],
+            scripts::sha256(&bytes),
+            "{}",
+            path.display()
+        );
     }
 }
 

@@ -350,7 +350,10 @@ impl World {
             let name = entry.file_name().into_string().expect("a text");
             assert!(known.contains(&name), "{name} is left in sources");
             let bytes = std::fs::read(entry.path()).expect("a file");
-            assert_eq!(name.split('.').next(), Some(scripts::hex(&bytes).as_str()));
+            assert_eq!(
+                name.split('.').next(),
+                Some(scripts::sha256(&bytes).as_str())
+            );
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use zigcheck::event::{Command, Input, Pipe};
@@ -21,13 +22,12 @@ pub struct Outside {
 impl Outside {
     pub fn commit(&self, url: &str) -> String {
         let count = self.commits.get(url).copied().unwrap_or(0);
-        hex(format!("{url} {count}").as_bytes())[..40].to_string()
+        sha256(format!("{url} {count}").as_bytes())[..40].to_string()
     }
 }
 
-pub fn hex(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+pub fn sha256(bytes: &[u8]) -> String {
+    HEXLOWER.encode(&Sha256::digest(bytes))
 }
 
 /// The purpose that a name says.
@@ -169,7 +169,7 @@ fn words(seed: &mut Seed) -> Vec<u8> {
 
 fn framed(mut head: Value, body: &[u8], seed: &mut Seed) -> Vec<Vec<u8>> {
     head["bytes"] = json!(body.len() + usize::from(seed.once_in(30)));
-    head["sha256"] = json!(hex(body));
+    head["sha256"] = json!(sha256(body));
     let all = [format!("{head}\n").as_bytes(), body].concat();
     let pieces = seed.pieces(&all, 150);
     pieces.into_iter().map(<[u8]>::to_vec).collect()

@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use zigcheck::clock::Clock;
 use zigcheck::config::Listen;
@@ -284,7 +285,7 @@ impl Core for Toy {
             }
             Event::BodyEnd { conn } => {
                 let (count, hash) = self.uploads.remove(&conn).expect("an end without a head");
-                let body = format!("{count} {}", hex(&hash.finalize()));
+                let body = format!("{count} {}", HEXLOWER.encode(&hash.finalize()));
                 self.respond(conn, Response::new(200, "text/plain", body));
             }
             Event::Gone { conn } => {
@@ -409,10 +410,6 @@ pub fn sh(script: &str) -> Command {
 
 pub fn open_fds() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub fn any_port() -> Listen {
