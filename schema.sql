@@ -100,7 +100,9 @@ CREATE TABLE IF NOT EXISTS checks (
     ref        TEXT,
     source     TEXT REFERENCES sources (hash),
     "commit"   TEXT,
+    -- Of fetching its source; and how many of them ended in an error.
     attempt    INTEGER NOT NULL DEFAULT 1,
+    errors     INTEGER NOT NULL DEFAULT 0,
     -- Why it is there: 0 a person asked, 1 an admin, 2 a new toolchain, 3 the daily look.
     class      INTEGER NOT NULL DEFAULT 0,
     -- Who asked, or whose package it is: no party gets all slots while others wait.
@@ -123,6 +125,8 @@ CREATE TABLE IF NOT EXISTS builds (
     tests_total       INTEGER,
     error_log         TEXT NOT NULL DEFAULT '',
     attempt           INTEGER NOT NULL DEFAULT 1,
+    -- Attempts that ended in an error: not those that a restart of the server has cost.
+    errors            INTEGER NOT NULL DEFAULT 0,
     created_at        INTEGER NOT NULL,
     started_at        INTEGER,
     finished_at       INTEGER,

@@ -24,7 +24,7 @@
 //! The machine holds the order of things and the time limits. What a job's output means is
 //! settled outside: the machine asks (`Step::Settle`) and is told (`Input::Settled`).
 
-use crate::config::{ATTEMPTS_LIMIT, EARLY_PAUSE_MS, LOOKS_LIMIT, RETRY_PAUSE_MS};
+use crate::config::{EARLY_PAUSE_MS, ERRORS_LIMIT, LOOKS_LIMIT, RETRY_PAUSE_MS};
 use crate::event::{Exit, Pipe};
 use crate::job::{End, Job, Limits, Order};
 use crate::verdict::{BuildStatus, Verdict, words};
@@ -138,6 +138,8 @@ pub struct Build {
     phase: Phase,
     /// Counts from 1; part of the container's name.
     attempt: u32,
+    /// Attempts that ended in an error: not those that a restart of the server has cost.
+    errors: u32,
     testing: bool,
     /// When the container of this attempt must have ended, whoever watches it.
     until_ms: u64,
@@ -164,10 +166,11 @@ pub enum Input {
 }
 
 impl Build {
-    pub fn new(attempt: u32, limits: JobLimits) -> Build {
+    pub fn new(attempt: u32, errors: u32, limits: JobLimits) -> Build {
         Build {
             phase: Phase::Queued { not_before_ms: 0 },
             attempt,
+            errors,
             testing: false,
             until_ms: 0,
             looks: 0,
@@ -175,13 +178,13 @@ impl Build {
         }
     }
 
-    /// A build whose container an earlier run of the server has left; it may run until `until_ms`.
-    pub fn adopted(attempt: u32, testing: bool, until_ms: u64, limits: JobLimits) -> Build {
+    /// Its container was left by an earlier run of the server, and may run until `until_ms`.
+    pub fn adopted(self, testing: bool, until_ms: u64) -> Build {
         Build {
             phase: Phase::Adrift { look_ms: None },
             testing,
             until_ms,
-            ..Build::new(attempt, limits)
+            ..self
         }
     }
 
@@ -192,6 +195,11 @@ impl Build {
 
     pub fn attempt(&self) -> u32 {
         self.attempt
+    }
+
+    /// How many attempts have ended in an error.
+    pub fn errors(&self) -> u32 {
+        self.errors
     }
 
     pub fn state(&self) -> State {
@@ -327,13 +335,14 @@ impl Build {
     }
 
     fn conclude(&mut self, verdict: Verdict, now_ms: u64, paused: bool) -> Step {
-        if verdict.build_status == BuildStatus::Error && self.attempt < ATTEMPTS_LIMIT {
+        if verdict.build_status == BuildStatus::Error && self.errors + 1 < ERRORS_LIMIT {
             let pause_ms = match paused {
-                true => RETRY_PAUSE_MS[(self.attempt - 1) as usize],
+                true => RETRY_PAUSE_MS[self.errors as usize],
                 false => 0,
             };
             let at_ms = now_ms + pause_ms;
             self.attempt += 1;
+            self.errors += 1;
             self.testing = false;
             self.looks = 0;
             self.phase = Phase::Queued {

@@ -63,7 +63,7 @@ impl Active {
         limits: JobLimits,
     ) -> Active {
         let testing = row.state == State::Testing;
-        let machine = Build::adopted(row.attempt, testing, until_ms, limits);
+        let machine = Build::new(row.attempt, row.errors, limits).adopted(testing, until_ms);
         let mut active = Active::new(entry, check, row.zig_version.clone(), machine);
         active.started_unix_ms = row.started_at.unwrap_or(row.created_at);
         active.early_until_ms = row.run_at.unwrap_or(0) + EARLY_LIMIT_MS;

@@ -207,9 +207,9 @@ pub const LINE_COST_BYTES: usize = 64;
 pub const ENGINE_OUTPUT_LIMIT_BYTES: usize = 256 << 10;
 /// The last words of a job on standard error that are kept for `error_log`.
 pub const LAST_WORDS_LIMIT_BYTES: usize = 16 << 10;
-/// Attempts of one build or fetch before an `error` is final.
-pub const ATTEMPTS_LIMIT: u32 = 4;
-/// Pause before the second, third and fourth attempt.
+/// Attempts of one build or fetch that end in an `error`, of which the last is final.
+pub const ERRORS_LIMIT: u32 = 4;
+/// Pause behind the first, second and third of them.
 pub const RETRY_PAUSE_MS: [u64; 3] = [2_000, 8_000, 32_000];
 /// Looks at a container in a row that an engine, which answers else, may leave unanswered.
 pub const LOOKS_LIMIT: u32 = 5;

@@ -335,9 +335,9 @@ impl Gathered {
         let words = String::from_utf8_lossy(&self.words).into_owned();
         let words = shorten(words.trim_end());
         let error = |reason, words| Settled::Verdict(Verdict::error(reason, words));
+        let ended = |why: &str| format!("{words}\n{why}").trim_start().to_string();
         if end.why.is_some() {
-            let words = format!("{words}\nended: fetching took too long");
-            return Err(error(unavailable, words.trim_start().to_string()));
+            return Err(error(unavailable, ended("ended: fetching took too long")));
         }
         match &end.exit {
             Some(Exit::Code(0)) => Ok(()),
@@ -351,10 +351,7 @@ impl Gathered {
             Some(Exit::Code(exit::CUT_OFF)) => Err(error(Reason::Lost, words)),
             Some(Exit::Code(exit::REFUSED..=127)) => Err(error(Reason::EngineError, words)),
             Some(Exit::NotStarted(why)) => Err(error(Reason::EngineError, why.clone())),
-            _ => Err(error(
-                Reason::Lost,
-                format!("{words}\nthe fetch was cut off"),
-            )),
+            _ => Err(error(Reason::Lost, ended("the fetch was cut off"))),
         }
     }
 

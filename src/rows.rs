@@ -54,7 +54,10 @@ pub struct CheckRow {
     pub reference: Option<String>,
     pub source: Option<SourceRow>,
     pub commit: Option<String>,
+    /// Of fetching its source, from 1.
     pub attempt: u32,
+    /// How many of them ended in an error.
+    pub errors: u32,
     pub class: Class,
     pub party: String,
     pub created_at: i64,
@@ -98,7 +101,10 @@ pub struct BuildRow {
     pub tests_passed: Option<u32>,
     pub tests_total: Option<u32>,
     pub error_log: String,
+    /// From 1.
     pub attempt: u32,
+    /// How many of them ended in an error: not those that a restart of the server has cost.
+    pub errors: u32,
     pub created_at: i64,
     pub started_at: Option<i64>,
     pub finished_at: Option<i64>,
@@ -264,6 +270,7 @@ pub(crate) fn check_row(row: &Row) -> Result<CheckRow> {
         created_at: row.get(7)?,
         class: class(row, 13)?,
         party: row.get(14)?,
+        errors: row.get(15)?,
         source,
     })
 }
@@ -300,6 +307,7 @@ pub(crate) fn build_row(row: &Row) -> Result<BuildRow> {
         cache_key: row.get(27)?,
         cached_from: row.get(28)?,
         shares: row.get(29)?,
+        errors: row.get(30)?,
     })
 }
 

@@ -86,14 +86,14 @@ const BUILD: &str = "SELECT b.id, b.check_id, c.package, b.zig_version, c.\"comm
     b.toolchain, b.state, b.build_status, b.test_status, b.reason, b.compiled, b.tests_passed, \
     b.tests_total, b.error_log, b.attempt, b.created_at, b.started_at, b.finished_at, \
     b.peak_memory_bytes, b.log_bytes, b.log_truncated, c.class, b.run_at, b.log_start, b.own_name, \
-    b.fetched, b.cache_key, b.cached_from, b.shares \
+    b.fetched, b.cache_key, b.cached_from, b.shares, b.errors \
     FROM builds b JOIN checks c ON c.id = b.check_id";
 
 const PACKAGE: &str = "SELECT id, name, url, ref, description, author, license, created_at, \
     last_updated, popularity_score FROM packages";
 
 const CHECK: &str = "SELECT c.id, c.package_id, c.package, c.url, c.ref, c.\"commit\", c.attempt, \
-    c.created_at, s.hash, s.format, s.bytes, s.dependencies, s.manifest, c.class, c.party \
+    c.created_at, s.hash, s.format, s.bytes, s.dependencies, s.manifest, c.class, c.party, c.errors \
     FROM checks c LEFT JOIN sources s ON s.hash = c.source";
 
 impl Store {
@@ -332,11 +332,12 @@ impl Store {
         Ok(())
     }
 
-    pub fn set_check_attempt(&mut self, check: i64, attempt: u32) -> Result<()> {
-        let sql = "UPDATE checks SET attempt = ?2 WHERE id = ?1";
+    /// The next attempt to fetch the source of a check, and how many ended in an error.
+    pub fn set_check_attempt(&mut self, check: i64, attempt: u32, errors: u32) -> Result<()> {
+        let sql = "UPDATE checks SET attempt = ?2, errors = ?3 WHERE id = ?1";
         self.write()?
             .prepare_cached(sql)?
-            .execute(params![check, attempt])?;
+            .execute(params![check, attempt, errors])?;
         Ok(())
     }
 

@@ -255,7 +255,7 @@ impl Works {
             return Ok(false);
         };
         let version = newest.zig_version.clone();
-        let machine = Build::new(row.attempt, self.limits);
+        let machine = Build::new(row.attempt, row.errors, self.limits);
         let active = Active::new(entry, row, version, machine);
         self.start(active, Kind::Source, cx)?;
         Ok(true)
@@ -283,7 +283,7 @@ impl Works {
         if let Some(key) = &key {
             self.keys.insert(key.clone(), build);
         }
-        let machine = Build::new(row.attempt, self.limits);
+        let machine = Build::new(row.attempt, row.errors, self.limits);
         let mut active = Active::new(entry, check, row.zig_version, machine);
         active.key = key;
         active.own_name = row.own_name;

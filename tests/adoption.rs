@@ -10,8 +10,8 @@ use crate::core::engine::How;
 use crate::core::{Inside, Killed, Memory, framed, good};
 use serde_json::{Value, json};
 use zigcheck::config::{
-    ATTEMPTS_LIMIT, EARLY_LIMIT_MS, EARLY_PAUSE_MS, LOG_HEAD_BYTES, LOG_TAIL_BYTES, LOOKS_LIMIT,
-    SWEEP_AGAIN_MS,
+    EARLY_LIMIT_MS, EARLY_PAUSE_MS, ERRORS_LIMIT, LOG_HEAD_BYTES, LOG_TAIL_BYTES, LOOKS_LIMIT,
+    RETRY_PAUSE_MS, SWEEP_AGAIN_MS,
 };
 use zigcheck::event::{Event, Pipe};
 
@@ -176,7 +176,7 @@ fn a_container_that_was_made_and_not_started_is_made_anew() {
 fn a_build_whose_container_is_gone_is_tried_again_and_lost_in_the_end() {
     let (inside, memory) = begun("adopt-gone");
     let mut killed = inside.killed();
-    for attempt in 1..ATTEMPTS_LIMIT {
+    for attempt in 1..ERRORS_LIMIT {
         killed.engine.forgets(&format!("zigcheck-1-{attempt}"));
         let mut inside = killed.starts(&memory);
         // It might still come: it is looked for again and again.
@@ -186,12 +186,10 @@ fn a_build_whose_container_is_gone_is_tried_again_and_lost_in_the_end() {
         inside.is(1, "building", "pending", None, attempt + 1);
         killed = inside.killed();
     }
-    killed
-        .engine
-        .forgets(&format!("zigcheck-1-{ATTEMPTS_LIMIT}"));
+    killed.engine.forgets(&format!("zigcheck-1-{ERRORS_LIMIT}"));
     let mut inside = killed.starts(&memory);
     inside.pass_step_by_step(EARLY_LIMIT_MS as u64 + EARLY_PAUSE_MS);
-    inside.is(1, "finished", "error", Some("lost"), ATTEMPTS_LIMIT);
+    inside.is(1, "finished", "error", Some("lost"), ERRORS_LIMIT);
     let sentence = "its container was never started, or is gone";
     assert_eq!(inside.build(1)["error_log"], sentence);
     assert!(inside.engine.all().is_empty());
@@ -398,7 +396,7 @@ fn what_was_refused_says_why_and_is_tried_again_after_a_pause() {
     inside.engine.forgets(ONE);
     inside.pump();
     inside.is(1, "queued", "pending", None, 2);
-    for attempt in 2..=ATTEMPTS_LIMIT {
+    for attempt in 2..=ERRORS_LIMIT {
         inside.pass_step_by_step(32_000);
         let name = &inside.names()[0].to_string();
         assert!(name.starts_with(&format!("zigcheck-1-{attempt}")), "{name}");
@@ -408,7 +406,7 @@ fn what_was_refused_says_why_and_is_tried_again_after_a_pause() {
         inside.engine.forgets(name);
         inside.pump();
     }
-    inside.is(1, "finished", "error", Some("engine_error"), ATTEMPTS_LIMIT);
+    inside.is(1, "finished", "error", Some("engine_error"), ERRORS_LIMIT);
     let sentence = "the engine could not run the container (docker run exited with 125)\n\
         docker: no space left on device.";
     assert_eq!(inside.build(1)["error_log"], sentence);
@@ -578,7 +576,7 @@ fn a_fetch_that_was_cut_off_is_begun_anew_however_often() {
     let mut inside = Inside::open("adopt-fetch", memory.open(), 1);
     let body = br#"{"url": "https://github.com/x/a", "zig_versions": ["0.16.0"]}"#;
     inside.request("POST", "/api/packages", &[], body);
-    let last = ATTEMPTS_LIMIT + 3;
+    let last = ERRORS_LIMIT + 3;
     for attempt in 1..last {
         let name = format!("zigcheck-source-1-{attempt}");
         assert_eq!(inside.engine.all(), [name.as_str()]);
@@ -598,6 +596,40 @@ fn a_fetch_that_was_cut_off_is_begun_anew_however_often() {
     inside.is(1, "finished", "success", None, last);
     let line = "\n[zigcheck: the server was restarted; attempt 2 follows]\n";
     assert!(inside.log(1).starts_with(line), "{}", inside.log(1));
+}
+
+#[test]
+fn attempts_that_restarts_have_cost_leave_all_repetitions_of_an_error() {
+    let memory = Memory::new("adopt-errors");
+    let mut inside = Inside::open("adopt-errors", memory.open(), 1);
+    let body = br#"{"url": "https://github.com/x/a", "zig_versions": ["0.16.0"]}"#;
+    inside.request("POST", "/api/packages", &[], body);
+    for _ in 0..ERRORS_LIMIT {
+        inside = inside.restarted(&memory);
+    }
+    let first = ERRORS_LIMIT + 1;
+    for (errors, pause_ms) in RETRY_PAUSE_MS.iter().enumerate() {
+        let name = format!("zigcheck-source-1-{}", first + errors as u32);
+        inside.container_ends(&name, b"", 10);
+        inside.is(1, "queued", "pending", None, 1);
+        inside.pass(*pause_ms);
+    }
+    let last = first + ERRORS_LIMIT - 1;
+    inside.source_is(&format!("zigcheck-source-1-{last}"), b"one", true);
+    for _ in 0..ERRORS_LIMIT {
+        inside = inside.restarted(&memory);
+    }
+    for (errors, pause_ms) in RETRY_PAUSE_MS.iter().enumerate() {
+        let attempt = first + errors as u32;
+        inside.container_ends(&format!("zigcheck-1-{attempt}-fetch"), b"", 1);
+        inside.is(1, "queued", "pending", None, attempt + 1);
+        // What is known of it outlives a restart as well.
+        inside = inside.restarted(&memory);
+        inside.pass(*pause_ms);
+    }
+    inside.container_ends(&format!("zigcheck-1-{last}-fetch"), b"", 1);
+    inside.is(1, "finished", "error", Some("lost"), last);
+    assert_eq!(inside.build(1)["error_log"], "the fetch was cut off");
 }
 
 #[test]

@@ -80,9 +80,18 @@ fn a_build_keeps_every_rule_in_every_order() {
 
 #[test]
 fn an_adopted_build_keeps_every_rule_in_every_order() {
-    for (attempt, testing, until) in [(1, false, 5_000), (4, true, 5_000), (2, true, 0)] {
-        let name = format!("adopted at {attempt}");
-        explore_all(&name, Life::adopted(attempt, testing, until));
+    let last = (4, 3);
+    // Restarts have cost it attempts, and none of them counts as an error.
+    let restarted = (7, 1);
+    for (row, testing, until) in [
+        ((1, 0), false, 5_000),
+        (last, true, 5_000),
+        (restarted, true, 0),
+    ] {
+        explore_all(
+            &format!("adopted {row:?}"),
+            Life::adopted(row, testing, until),
+        );
     }
 }
 
@@ -90,7 +99,7 @@ fn an_adopted_build_keeps_every_rule_in_every_order() {
 #[test]
 fn looks_go_round_and_are_given_up_at_last() {
     let short = [(1, Input::Exited(Exit::NotStarted("no".to_string())))];
-    let (orders, over) = explore("looks", Life::adopted(1, false, 9_000), 24, &short);
+    let (orders, over) = explore("looks", Life::adopted((1, 0), false, 9_000), 24, &short);
     assert!(over > 30_000, "{orders} orders, {over} whole lives");
 }
 

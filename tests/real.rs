@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::{Value, json};
 use server::{Server, archive, scratch};
 use web::{file_server, git_server, repository};
-use zigcheck::config::ATTEMPTS_LIMIT;
+use zigcheck::config::ERRORS_LIMIT;
 
 /// One server for all tests that need no flags of their own: the machine has few processors.
 fn server() -> &'static Server {
@@ -251,7 +251,7 @@ fn a_dependency_is_fetched_and_its_build_has_no_network() {
         ("error", "null", "dependency_unavailable"),
         "{nobody}"
     );
-    assert_eq!(nobody["attempt"], ATTEMPTS_LIMIT);
+    assert_eq!(nobody["attempt"], ERRORS_LIMIT);
 }
 
 /// A manifest that all four versions take.
@@ -490,7 +490,7 @@ fn a_source_that_cannot_be_had_is_our_error_and_not_the_package_failing() {
         (
             "unreachable",
             "http://127.0.0.1:9/nobody/there".to_string(),
-            i64::from(ATTEMPTS_LIMIT),
+            i64::from(ERRORS_LIMIT),
         ),
         ("missing", format!("{}/nothing", git.url), 1),
     ];

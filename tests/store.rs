@@ -100,7 +100,7 @@ fn a_check_has_its_source_once_that_is_there() {
         let upload = store
             .insert_check(&rows::check((None, "upload"), None), 8)
             .unwrap();
-        store.set_check_attempt(check, 2).unwrap();
+        store.set_check_attempt(check, 2, 1).unwrap();
         let row = store.check(check).unwrap().unwrap();
         assert_eq!((row.package_id, row.package.as_str()), (Some(package), "p"));
         assert_eq!(
@@ -108,8 +108,14 @@ fn a_check_has_its_source_once_that_is_there() {
             (git.map(|g| g.0), Some("main"))
         );
         assert_eq!(
-            (row.source, row.commit, row.attempt, row.created_at),
-            (None, None, 2, 7)
+            (
+                row.source,
+                row.commit,
+                row.attempt,
+                row.errors,
+                row.created_at
+            ),
+            (None, None, 2, 1, 7)
         );
         store
             .set_source(check, &source("h"), Some("c0"), 9)

@@ -170,7 +170,7 @@ fn what_is_held_back_says_until_when() {
     inside.container_ends("zigcheck-3-1", b"", 0);
     let queue = inside.json("/api/queue");
     assert_eq!(told(&queue, "running", &["id"]), [json!([4])]);
-    let reason = "held back until 2023-11-14T22:14:04.000Z after an error: attempt 2 of 4";
+    let reason = "held back until 2023-11-14T22:14:04.000Z after an error: repetition 1 of 3";
     assert_eq!(
         told(&queue, "waiting", &WAITING),
         [json!([3, 1, reason, "2023-11-14T22:14:32.000Z"])]
@@ -191,7 +191,7 @@ fn what_is_held_back_says_until_when() {
     let reason = queue["waiting"][0]["reason"].as_str().unwrap();
     assert_eq!(
         reason,
-        "its source is held back until 2023-11-14T22:14:06.000Z after an error: attempt 2 of 4"
+        "its source is held back until 2023-11-14T22:14:06.000Z after an error: repetition 1 of 3"
     );
 }
 

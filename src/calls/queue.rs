@@ -6,7 +6,7 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::config::{ATTEMPTS_LIMIT, FORECAST_LIMIT, SHARERS_LIMIT};
+use crate::config::{FORECAST_LIMIT, RETRY_PAUSE_MS, SHARERS_LIMIT};
 use crate::event::Now;
 use crate::forecast::{self, Piece};
 use crate::page;
@@ -147,10 +147,8 @@ fn reason(app: &App, waiter: &Waiter, now: Now) -> String {
     let source = matches!(waiting.place.entry.work, Work::Source(_));
     let what = if source { "its source is " } else { "" };
     if let Some(at) = waiting.place.not_before.filter(|at| *at > now.unix_ms) {
-        let (until, attempt) = (page::time(at), waiting.attempt);
-        return format!(
-            "{what}held back until {until} after an error: attempt {attempt} of {ATTEMPTS_LIMIT}"
-        );
+        let (until, nth, all) = (page::time(at), waiting.errors, RETRY_PAUSE_MS.len());
+        return format!("{what}held back until {until} after an error: repetition {nth} of {all}");
     }
     let before = match waiter.position {
         None | Some(1) => "it is next".to_string(),

@@ -47,11 +47,13 @@ impl Store {
         Ok(())
     }
 
-    /// Whether the container of the next attempt has a name that no other server would give.
-    pub fn set_own_name(&mut self, build: i64, own_name: bool) -> Result<()> {
-        let sql = "UPDATE builds SET own_name = ?2 WHERE id = ?1";
+    /// An attempt ended in an error: how many did, and whether the container of the next one has a
+    /// name that no other server would give.
+    pub fn count_error(&mut self, build: i64, errors: u32, own_name: bool) -> Result<()> {
+        let sql = "UPDATE builds SET errors = ?2, own_name = ?3 WHERE id = ?1";
         let db = self.write()?;
-        db.prepare_cached(sql)?.execute(params![build, own_name])?;
+        db.prepare_cached(sql)?
+            .execute(params![build, errors, own_name])?;
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::Result;
 
 /// Columns that came later, with their definitions as in `schema.sql`.
-const COLUMNS: [(&str, &str, &str); 17] = [
+const COLUMNS: [(&str, &str, &str); 19] = [
     ("server", "sweep_after", "INTEGER"),
     ("packages", "next_check", "INTEGER"),
     ("packages", "repository", "TEXT"),
@@ -13,6 +13,7 @@ const COLUMNS: [(&str, &str, &str); 17] = [
     ("sources", "used_at", "INTEGER"),
     ("checks", "class", "INTEGER NOT NULL DEFAULT 0"),
     ("checks", "party", "TEXT NOT NULL DEFAULT ''"),
+    ("checks", "errors", "INTEGER NOT NULL DEFAULT 0"),
     ("builds", "run_at", "INTEGER"),
     ("builds", "log_start", "INTEGER"),
     ("builds", "own_name", "INTEGER NOT NULL DEFAULT 0"),
@@ -21,6 +22,7 @@ const COLUMNS: [(&str, &str, &str); 17] = [
     ("builds", "cached_from", "INTEGER REFERENCES builds (id)"),
     ("builds", "shares", "INTEGER REFERENCES builds (id)"),
     ("builds", "needed", "INTEGER NOT NULL DEFAULT 0"),
+    ("builds", "errors", "INTEGER NOT NULL DEFAULT 0"),
     ("sources", "kept", "INTEGER NOT NULL DEFAULT 1"),
     ("durations", "noted", "INTEGER NOT NULL DEFAULT 0"),
 ];

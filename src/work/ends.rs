@@ -117,12 +117,12 @@ impl Works {
         let why = error.error_log.lines().next().unwrap_or("");
         log::warn!("{work:?}: {why}; another attempt follows");
         let active = self.leave(work, cx);
-        let attempt = active.machine.attempt();
+        let (attempt, errors) = (active.machine.attempt(), active.machine.errors());
         let pause_ms = at_ms.saturating_sub(cx.now.mono_ms);
         let at = (pause_ms > 0).then(|| cx.now.unix_ms.saturating_add_unsigned(pause_ms));
         match work {
             Work::Source(check) => {
-                cx.store.set_check_attempt(check, attempt)?;
+                cx.store.set_check_attempt(check, attempt, errors)?;
                 for row in self.builds_behind(check, cx.store)? {
                     cx.set_state(row.id, State::Queued, row.attempt)?;
                 }
@@ -134,7 +134,7 @@ impl Works {
                 let line = format!("{reason}; attempt {attempt} follows");
                 cx.feed.logs.remark(build, attempt, &line, cx.out);
                 cx.set_state(build, State::Queued, attempt)?;
-                cx.store.set_own_name(build, active.own_name)?;
+                cx.store.count_error(build, errors, active.own_name)?;
                 let check = cx.store.check(active.check.id)?.expect("it has its check");
                 // Unless it was fetched again meanwhile.
                 let same = check.attempt == active.check.attempt;
@@ -176,7 +176,8 @@ impl Works {
             self.forget_dependencies(manifest, &image, cx)?;
         }
         cx.store.forget_source(check.id)?;
-        cx.store.set_check_attempt(check.id, check.attempt + 1)?;
+        cx.store
+            .set_check_attempt(check.id, check.attempt + 1, check.errors)?;
         for row in cx.store.open_builds(check.id)? {
             self.queue.remove(cx.store, Work::Build(row.id))?;
         }

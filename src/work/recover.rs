@@ -79,7 +79,8 @@ impl Works {
         if self.queue.is_waiting(cx.store, work)? {
             return Ok(());
         }
-        cx.store.set_check_attempt(check.id, check.attempt + 1)?;
+        cx.store
+            .set_check_attempt(check.id, check.attempt + 1, check.errors)?;
         self.push(&entry(work, check, cx.store)?, None, cx)
     }
 

@@ -61,11 +61,12 @@ impl Works {
             source: None,
             commit: None,
             attempt: 1,
+            errors: 0,
             class: entry.class,
             party: entry.party.clone(),
             created_at: cx.now.unix_ms,
         };
-        let active = Active::new(entry, check, version, Build::new(1, self.limits));
+        let active = Active::new(entry, check, version, Build::new(1, 0, self.limits));
         self.start(active, Kind::Remote, cx)?;
         Ok(true)
     }

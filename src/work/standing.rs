@@ -31,8 +31,8 @@ pub struct Waiting {
     pub package: String,
     /// Of a source: empty.
     pub zig_version: String,
-    /// The attempt it waits for, from 1.
-    pub attempt: u32,
+    /// Attempts that ended in an error.
+    pub errors: u32,
     /// Of a source: the builds that wait for it, with their versions.
     pub behind: Vec<(i64, String)>,
 }
@@ -158,18 +158,18 @@ impl Works {
 
     fn stands(&self, store: &Store, place: Place) -> store::Result<Waiting> {
         let work = place.entry.work;
-        let (package, zig_version, attempt) = match work {
+        let (package, zig_version, errors) = match work {
             Work::Build(build) => {
                 let row = store.build(build)?;
-                row.map(|row| (row.package, row.zig_version, row.attempt))
+                row.map(|row| (row.package, row.zig_version, row.errors))
             }
             Work::Source(check) => {
                 let row = store.check(check)?;
-                row.map(|row| (row.package, String::new(), row.attempt))
+                row.map(|row| (row.package, String::new(), row.errors))
             }
             Work::Remote(package) => {
                 let row = store.package_of_id(package)?;
-                row.map(|row| (row.name, String::new(), 1))
+                row.map(|row| (row.name, String::new(), 0))
             }
         }
         .unwrap_or_default();
@@ -177,7 +177,7 @@ impl Works {
             place,
             package,
             zig_version,
-            attempt,
+            errors,
             behind: self.behind(store, work)?,
         })
     }

@@ -3,7 +3,7 @@
 
 use zigcheck::build::{Build, Input, JobLimits, Kind, Settled, State, Step};
 use zigcheck::config::{
-    ATTEMPTS_LIMIT, DRAIN_GRACE_MS, EARLY_PAUSE_MS, KILL_GRACE_MS, LOOKS_LIMIT, RETRY_PAUSE_MS,
+    DRAIN_GRACE_MS, EARLY_PAUSE_MS, ERRORS_LIMIT, KILL_GRACE_MS, LOOKS_LIMIT, RETRY_PAUSE_MS,
 };
 use zigcheck::event::{Exit, Pipe};
 use zigcheck::job::{End, Limits, Why};
@@ -101,6 +101,7 @@ pub struct Life {
     /// round for ever.
     calm: bool,
     attempt: u32,
+    errors: u32,
     /// When the container of this attempt must have ended.
     until: u64,
     /// Looks in a row that were not answered.
@@ -165,11 +166,12 @@ fn answers(kind: Kind, calm: bool) -> Vec<Settled> {
 impl Life {
     pub fn new(first: Kind) -> Life {
         Life {
-            machine: Build::new(1, LIMITS),
+            machine: Build::new(1, 0, LIMITS),
             at: At::Waiting(0),
             first,
             calm: false,
             attempt: 1,
+            errors: 0,
             until: 0,
             looks: 0,
             testing: false,
@@ -185,11 +187,12 @@ impl Life {
     }
 
     /// One whose container was left by an earlier run of the server.
-    pub fn adopted(attempt: u32, testing: bool, until: u64) -> Life {
+    pub fn adopted((attempt, errors): (u32, u32), testing: bool, until: u64) -> Life {
         Life {
-            machine: Build::adopted(attempt, testing, until, LIMITS),
+            machine: Build::new(attempt, errors, LIMITS).adopted(testing, until),
             at: At::Adrift,
             attempt,
+            errors,
             until,
             testing,
             ..Life::new(Kind::Build)
@@ -322,7 +325,7 @@ impl Life {
                 let Input::Settled(given) = input else {
                     panic!("{step:?} without an answer");
                 };
-                let retried = self.attempt < ATTEMPTS_LIMIT;
+                let retried = self.errors + 1 < ERRORS_LIMIT;
                 let kind = *kind;
                 if matches!(given, Settled::Adrift(_)) {
                     assert_eq!(self.looks + 1, LOOKS_LIMIT, "given up too early");
@@ -348,10 +351,11 @@ impl Life {
                         assert!(retried, "more attempts than there may be");
                         let pause = match input {
                             Input::Settled(Settled::Lost(_)) => 0,
-                            _ => RETRY_PAUSE_MS[self.attempt as usize - 1],
+                            _ => RETRY_PAUSE_MS[self.errors as usize],
                         };
                         assert_eq!(at_ms, now + pause);
                         self.attempt += 1;
+                        self.errors += 1;
                         self.testing = false;
                         At::Waiting(at_ms)
                     }
@@ -414,8 +418,8 @@ impl Life {
         let said = (machine.state(), machine.deadline_ms());
         assert_eq!(said, (state, deadline), "{self:?}");
         assert_eq!(machine.is_adrift(), self.at == At::Adrift);
-        let said = (machine.not_before_ms(), machine.attempt());
-        assert_eq!(said, (from, self.attempt), "{self:?}");
+        let said = (machine.not_before_ms(), machine.attempt(), machine.errors());
+        assert_eq!(said, (from, self.attempt, self.errors), "{self:?}");
     }
 
     /// What does not fit changes nothing.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
-use zigcheck::config::ATTEMPTS_LIMIT;
+use zigcheck::config::ERRORS_LIMIT;
 
 use crate::client::CUT_OFF;
 use crate::engine::{Container, Script, State};
@@ -19,6 +19,7 @@ pub struct Row {
     pub words: String,
     pub finished_at: Option<i64>,
     pub attempt: u32,
+    pub errors: u32,
     pub cached_from: Option<i64>,
     pub log_bytes: u64,
 }
@@ -40,7 +41,8 @@ impl Row {
 }
 
 const ROW: &str = "SELECT id, state, build_status || '/' || coalesce(test_status, 'null') || '/' || \
-    coalesce(reason, 'null'), finished_at, attempt, cached_from, log_bytes FROM builds";
+    coalesce(reason, 'null'), finished_at, attempt, errors, cached_from, log_bytes \
+    FROM builds";
 
 fn read_row(row: &rusqlite::Row) -> rusqlite::Result<Row> {
     Ok(Row {
@@ -49,8 +51,9 @@ fn read_row(row: &rusqlite::Row) -> rusqlite::Result<Row> {
         words: row.get(2)?,
         finished_at: row.get(3)?,
         attempt: row.get(4)?,
-        cached_from: row.get(5)?,
-        log_bytes: row.get::<_, i64>(6)? as u64,
+        errors: row.get(5)?,
+        cached_from: row.get(6)?,
+        log_bytes: row.get::<_, i64>(7)? as u64,
     })
 }
 
@@ -279,7 +282,7 @@ impl World {
             );
         } else if !container.is_worth_it() || row.status() == "error" {
             assert_eq!(row.status(), "error", "{row:?}: {container:?}");
-            assert!(row.attempt >= ATTEMPTS_LIMIT, "{row:?}: {container:?}");
+            assert!(row.errors + 1 >= ERRORS_LIMIT, "{row:?}: {container:?}");
             assert!(!container.is_worth_it(), "{row:?}: {container:?}");
         } else {
             assert_eq!(
