@@ -117,6 +117,8 @@ impl Store {
         )?;
         // Each statement is prepared once: there are more than the 16 that are kept by default.
         db.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+        // All of the schema or none: whoever opens the file meanwhile sees no half of it.
+        let making = db.unchecked_transaction()?;
         upgrade::add_columns(&db)?;
         db.execute_batch(include_str!("../schema.sql"))?;
         upgrade::count(&db)?;
@@ -125,6 +127,7 @@ impl Store {
              WHERE NOT EXISTS (SELECT 1 FROM server)",
             [],
         )?;
+        making.commit()?;
         let data_id = db.query_row("SELECT id FROM server", [], |row| row.get(0))?;
         Ok(Store {
             db,

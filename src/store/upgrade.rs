@@ -43,7 +43,6 @@ pub fn add_columns(db: &Connection) -> Result<()> {
 
 /// Counts what is there, once in the life of a database: from then on its triggers do.
 const COUNTS: &str = "
-    BEGIN IMMEDIATE;
     UPDATE sources SET used_at = created_at WHERE used_at IS NULL;
     UPDATE builds SET needed = (SELECT count(*) FROM build_results WHERE build_id = builds.id) \
             + (SELECT count(*) FROM builds c WHERE c.cached_from = builds.id)
@@ -53,8 +52,7 @@ const COUNTS: &str = "
         (SELECT count(*) FROM builds WHERE state IN ('finished', 'cancelled')),
         (SELECT coalesce(sum(bytes), 0) FROM sources WHERE kept = 1),
         (SELECT coalesce(sum(bytes), 0) FROM dependencies),
-        (SELECT count(*) FROM durations));
-    COMMIT;";
+        (SELECT count(*) FROM durations));";
 
 /// Fills the row of `tallies` where there is none, after the schema was made.
 pub fn count(db: &Connection) -> Result<()> {
