@@ -12,15 +12,16 @@ mod server;
 mod watch;
 #[path = "real/web.rs"]
 mod web;
+#[path = "common/zig.rs"]
+mod zig;
 
-use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use server::{Server, archive, scratch};
 use web::{file_server, git_server, repository};
+use zig::{build_zig, containers_of, packed, zig_init};
 use zigcheck::config::ERRORS_LIMIT;
 
 /// One server for all tests that need no flags of their own: the machine has few processors.
@@ -40,18 +41,6 @@ fn server() -> &'static Server {
 }
 
 const VERSIONS: [&str; 4] = ["0.17.1", "0.16.0", "0.15.2", "0.14.1"];
-
-/// A `build.zig` that all four versions take: `test` runs this command of the shell.
-fn build_zig(command: &str) -> String {
-    format!(
-        "const std = @import(\"std\");\n\
-         pub fn build(b: *std.Build) void {{\n\
-         \x20   const run = b.addSystemCommand(&.{{ \"bash\", \"-c\", {command:?} }});\n\
-         \x20   run.has_side_effects = true;\n\
-         \x20   b.step(\"test\", \"the command\").dependOn(&run.step);\n\
-         }}\n"
-    )
-}
 
 /// A `build.zig` whose install step runs this command of the shell; it has no test step.
 fn install_zig(command: &str) -> String {
@@ -73,49 +62,6 @@ fn upload(name: &str, query: &str, files: &[(&str, &str)]) -> i64 {
 fn said(build: &Value) -> (&str, &str, &str) {
     let word = |name: &str| build[name].as_str().unwrap_or("null");
     (word("build_status"), word("test_status"), word("reason"))
-}
-
-/// The tree that `zig init` of that version makes, in a directory of its own.
-fn zig_init(version: &str) -> PathBuf {
-    static MADE: AtomicUsize = AtomicUsize::new(0);
-    let nth = MADE.fetch_add(1, Ordering::Relaxed);
-    let dir = scratch(&format!("init-{version}-{nth}")).join("hello");
-    let _ = std::fs::remove_dir_all(&dir);
-    std::fs::create_dir_all(&dir).expect("a directory");
-    let script = "cp -r /opt/zigcheck/cache /tmp/c && export ZIG_GLOBAL_CACHE_DIR=/tmp/c && \
-        mkdir /tmp/hello && cd /tmp/hello && zig init >&2 && tar cf - .";
-    let image = format!("zigcheck:{version}");
-    let made = Command::new("docker")
-        .args([
-            "run",
-            "--rm",
-            "--network=none",
-            "--pull=never",
-            "--user=0",
-            &image,
-        ])
-        .args(["bash", "-c", script])
-        .output()
-        .expect("docker is installed");
-    let errors = String::from_utf8_lossy(&made.stderr);
-    assert!(made.status.success(), "zig init in {image}: {errors}");
-    let mut tar = tar::Archive::new(&made.stdout[..]);
-    tar.unpack(&dir).expect("a tree");
-    dir
-}
-
-/// The archive of a directory, as the readme's curl line makes it.
-fn packed(dir: &std::path::Path) -> PathBuf {
-    let path = dir.with_extension("tar.gz");
-    let done = Command::new("tar")
-        .arg("-C")
-        .arg(dir)
-        .arg("-czf")
-        .arg(&path)
-        .arg(".")
-        .status();
-    assert!(done.expect("tar is installed").success());
-    path
 }
 
 #[test]
@@ -408,15 +354,7 @@ fn a_build_that_says_nothing_for_too_long_is_ended() {
 
 /// Containers of that server's data directory, as the engine has them.
 fn our_containers(server: &Server) -> String {
-    let db = rusqlite::Connection::open(server.data.join("zigcheck.db")).expect("a database");
-    let id: String = db
-        .query_row("SELECT id FROM server", [], |row| row.get(0))
-        .expect("an id");
-    let filter = format!("label=zigcheck.data={id}");
-    let listed = Command::new("docker")
-        .args(["ps", "-aq", "--filter", &filter])
-        .output();
-    String::from_utf8(listed.expect("docker is installed").stdout).expect("ids")
+    containers_of(&server.data, "docker")
 }
 
 #[test]
