@@ -1,0 +1,156 @@
+//! A docker engine of a test's own, which may be ended in any way: everything it has is apart from
+//! the machine's own one.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::server::{PATIENCE, scratch};
+
+pub struct OwnEngine {
+    /// Images and containers.
+    root: PathBuf,
+    /// Sockets, whose paths must be short.
+    run: PathBuf,
+    /// The docker command that speaks to this engine.
+    command: String,
+    daemon: Option<Child>,
+}
+
+impl OwnEngine {
+    pub fn new(name: &str) -> OwnEngine {
+        let version = Command::new("dockerd").arg("--version").output();
+        let root = rustix::process::geteuid().is_root();
+        assert!(root && version.is_ok(), "needs root, and dockerd here");
+        let root = scratch(&format!("{name}-root"));
+        let run = PathBuf::from(format!("/tmp/zigcheck-{}", std::process::id()));
+        clear(&root);
+        for dir in [&root, &run] {
+            fs::create_dir_all(dir).expect("a directory");
+        }
+        let command = run.join("docker");
+        let text = format!(
+            "#!/bin/sh\nDOCKER_HOST=unix://{}/socket exec docker \"$@\"\n",
+            run.display()
+        );
+        fs::write(&command, text).expect("a file");
+        fs::set_permissions(&command, fs::Permissions::from_mode(0o755)).expect("its owner");
+        OwnEngine {
+            root,
+            run,
+            command: command.display().to_string(),
+            daemon: None,
+        }
+    }
+
+    pub fn command(&self) -> &str {
+        &self.command
+    }
+
+    fn ask(&self, words: &[&str]) -> bool {
+        let mut asked = Command::new(&self.command);
+        asked.args(words).stdin(Stdio::null());
+        let status = asked.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    }
+
+    /// Until it answers. With live restore containers go on while it is away.
+    pub fn start(&mut self, live_restore: bool) {
+        let log = self.root.with_extension("log");
+        // One that finds the containerd of its forerunner still dying gives up after 15 s, and is
+        // started once more, as by systemd.
+        let answers = (0..3).any(|_| self.try_start(live_restore));
+        assert!(answers, "dockerd does not come up: see {log:?}");
+    }
+
+    fn try_start(&mut self, live_restore: bool) -> bool {
+        let run = self.run.display();
+        let log = self.root.with_extension("log");
+        let log = fs::File::options().append(true).create(true).open(log);
+        let mut command = Command::new("dockerd");
+        command
+            .arg(format!("--data-root={}", self.root.display()))
+            .arg(format!("--exec-root={run}/exec"))
+            .arg(format!("--pidfile={run}/pid"))
+            .arg(format!("--host=unix://{run}/socket"))
+            .arg(format!("--live-restore={live_restore}"))
+            .args(["--bridge=none", "--iptables=false", "--ip-masq=false"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log.expect("a log"));
+        // SAFETY: one system call, no allocation, between fork and exec.
+        unsafe {
+            command.pre_exec(|| {
+                rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+                Ok(())
+            });
+        }
+        let mut daemon = command.spawn().expect("dockerd is installed");
+        let start = Instant::now();
+        while !self.ask(&["version"]) {
+            if daemon.try_wait().expect("it is ours").is_some() {
+                return false;
+            }
+            assert!(start.elapsed() < PATIENCE, "it never answers");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        self.daemon = Some(daemon);
+        true
+    }
+
+    /// An image of the machine's own engine.
+    pub fn load(&self, image: &str) {
+        let script = format!("docker save {image} | {} load", self.command);
+        let loaded = Command::new("sh").args(["-c", &script]).output();
+        let loaded = loaded.expect("a shell");
+        assert!(
+            loaded.status.success() && self.ask(&["image", "inspect", image]),
+            "{loaded:?}"
+        );
+    }
+
+    pub fn kill(&mut self) {
+        let mut daemon = self.daemon.take().expect("it runs");
+        daemon.kill().expect("it is ours");
+        daemon.wait().expect("it is ours");
+    }
+
+    pub fn stop(&mut self) {
+        let Some(mut daemon) = self.daemon.take() else {
+            return;
+        };
+        let _ = kill_process(Pid::from_child(&daemon), Signal::TERM);
+        let _ = daemon.wait();
+    }
+}
+
+impl Drop for OwnEngine {
+    fn drop(&mut self) {
+        // Its containers may live: nobody but an engine finds all of them.
+        let _ = self.daemon.is_some() || (0..3).any(|_| self.try_start(false));
+        let script = format!("{0} ps -aq | xargs -r {0} rm -f", self.command);
+        let _ = Command::new("sh").args(["-c", &script]).output();
+        self.stop();
+        clear(&self.root);
+        clear(&self.run);
+    }
+}
+
+/// Removes a directory, with what an engine left mounted there.
+fn clear(root: &Path) {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let points = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+    let mut below: Vec<&str> = points
+        .filter(|point| Path::new(point).starts_with(root))
+        .collect();
+    below.reverse();
+    for point in below {
+        let _ = Command::new("umount").args(["--lazy", point]).output();
+    }
+    let _ = fs::remove_dir_all(root);
+}

@@ -1,0 +1,147 @@
+//! The engine itself, ended by SIGKILL under running builds and started again: it is one of the test's
+//! own, beside the machine's, so that nobody else's containers are in it.
+//!
+//! Needs root, `dockerd` and the toolchain image 0.16.0, and fails without: `make test` makes the image.
+
+#[path = "real/own_engine.rs"]
+mod own_engine;
+#[path = "common/server.rs"]
+mod server;
+#[path = "common/zig.rs"]
+mod zig;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use own_engine::OwnEngine;
+use serde_json::Value;
+use server::{PATIENCE, Server, archive};
+use zig::{Numbers, containers_of, stands_once};
+
+const NUMBERS: Numbers = Numbers {
+    name: "numbers",
+    lines: 80,
+    pause_s: 0.1,
+};
+
+fn flags(engine: &OwnEngine) -> [&str; 6] {
+    let versions = ["--zig-versions", "0.16.0", "--max-builds", "2"];
+    let [a, b, c, d] = versions;
+    ["--docker", engine.command(), a, b, c, d]
+}
+
+/// Two builds whose packages speak, on a fresh server.
+fn two_speak(engine: &OwnEngine, name: &str) -> (Server, [i64; 2]) {
+    let server = Server::start(name, &flags(engine));
+    let submit = |nth: &str| {
+        let files = [("build.zig", &*NUMBERS.build_zig()), ("readme", nth)];
+        let tree = archive(&format!("{name}-{nth}"), &files);
+        server.upload(&tree, "name=numbers")
+    };
+    let checks = [submit("one"), submit("two")];
+    for check in checks {
+        wait_until_said(
+            &server.data,
+            build_of(&server, check)["id"].as_i64(),
+            "0010",
+        );
+    }
+    (server, checks)
+}
+
+fn wait_until_said(data: &Path, build: Option<i64>, word: &str) {
+    let path = data.join(format!("logs/{}.log", build.expect("an id")));
+    let start = Instant::now();
+    let said = || std::fs::read(&path).unwrap_or_default();
+    while !String::from_utf8_lossy(&said()).contains(word) {
+        assert!(start.elapsed() < PATIENCE, "{path:?} never says {word}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn build_of(server: &Server, check: i64) -> Value {
+    server.get(&format!("/api/checks/{check}"))["builds"][0].clone()
+}
+
+/// What is shown of a build for as long as nobody knows what became of its container.
+fn is_under_way(build: &Value) {
+    let state = build["state"].as_str();
+    assert!(matches!(state, Some("building" | "testing")), "{build}");
+    assert_eq!(build["build_status"], "pending", "{build}");
+    assert_eq!(build["attempt"], 1, "{build}");
+}
+
+fn come_to_their_verdicts(server: &Server, checks: [i64; 2], attempt: i64) {
+    for check in checks {
+        let build = server.finished(check).remove(0);
+        assert_eq!(build["build_status"], "success", "{build}");
+        assert_eq!(build["test_status"], "success", "{build}");
+        assert_eq!(build["attempt"], attempt, "{build}");
+        let path = format!("logs/{}.log", build["id"].as_i64().expect("an id"));
+        let log = std::fs::read(server.data.join(path)).expect("its log");
+        let last = log.windows(10).rposition(|word| word == b" follows]\n");
+        let log = &log[last.map_or(0, |at| at + 10)..];
+        assert_eq!(last.is_some(), attempt > 1);
+        let shown = String::from_utf8_lossy(log);
+        assert!(stands_once(log, &NUMBERS.said(), NUMBERS.name), "{shown}");
+    }
+}
+
+fn nothing_is_left(server: &Server, engine: &OwnEngine) {
+    let start = Instant::now();
+    while !containers_of(&server.data, engine.command()).is_empty() {
+        assert!(start.elapsed() < PATIENCE, "containers are left");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// One engine for all, as its image takes its time to be loaded.
+#[test]
+fn an_engine_that_is_killed_under_running_builds_costs_no_verdict() {
+    let mut engine = OwnEngine::new("engine-death");
+    engine.start(true);
+    engine.load("zigcheck:0.16.0");
+    with_live_restore_containers_go_on(&mut engine);
+    server_and_engine_may_die_together(&mut engine);
+    engine.stop();
+    engine.start(false);
+    without_live_restore_the_engine_ends_them(&mut engine);
+}
+
+fn with_live_restore_containers_go_on(engine: &mut OwnEngine) {
+    let (server, checks) = two_speak(engine, "engine-death-live");
+    engine.kill();
+    std::thread::sleep(Duration::from_secs(2));
+    for check in checks {
+        is_under_way(&build_of(&server, check));
+    }
+    engine.start(true);
+    come_to_their_verdicts(&server, checks, 1);
+    nothing_is_left(&server, engine);
+}
+
+fn server_and_engine_may_die_together(engine: &mut OwnEngine) {
+    let (server, checks) = two_speak(engine, "engine-death-both");
+    engine.kill();
+    let data = server.crash();
+    let server = Server::restart(data, &flags(engine));
+    std::thread::sleep(Duration::from_secs(2));
+    for check in checks {
+        is_under_way(&build_of(&server, check));
+    }
+    engine.start(true);
+    come_to_their_verdicts(&server, checks, 1);
+    nothing_is_left(&server, engine);
+}
+
+fn without_live_restore_the_engine_ends_them(engine: &mut OwnEngine) {
+    let (server, checks) = two_speak(engine, "engine-death-off");
+    engine.kill();
+    std::thread::sleep(Duration::from_secs(1));
+    for check in checks {
+        is_under_way(&build_of(&server, check));
+    }
+    engine.start(false);
+    come_to_their_verdicts(&server, checks, 2);
+    nothing_is_left(&server, engine);
+}
