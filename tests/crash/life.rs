@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
@@ -48,12 +48,19 @@ pub struct Life {
 /// Lives through so many deaths, and checks what came of it all.
 pub fn lived(seed: u64, kills: usize) -> Seen {
     let mut life = Life::begin(seed);
-    let clients: Vec<_> = (0..4)
+    let load = life.load.clone();
+    let mut others: Vec<_> = (0..4)
         .map(|client| {
-            let load = life.load.clone();
+            let load = load.clone();
             std::thread::spawn(move || load.submit(seed * 10 + client))
         })
         .collect();
+    if has_outages(seed) {
+        let (down, data) = (life.standin.join("state.down"), life.data.clone());
+        others.push(std::thread::spawn(move || {
+            comes_and_goes(&down, &data, &load.over, seed)
+        }));
+    }
     let mut chance = Seed(seed);
     let mut short = 0;
     while life.kills < kills {
@@ -76,10 +83,24 @@ pub fn lived(seed: u64, kills: usize) -> Seen {
         life.look_at_what_is_left();
     }
     life.load.over.store(true, Ordering::Relaxed);
-    for client in clients {
-        client.join().expect("a client that fails has said why");
+    for other in others {
+        other.join().expect("who fails has said why");
     }
     checks::after(life)
+}
+
+/// An engine that is away for a moment now and then, whoever else is. Its containers go on.
+fn comes_and_goes(down: &Path, data: &Path, over: &AtomicBool, seed: u64) {
+    let mut chance = Seed(seed);
+    while !over.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(chance.between(100, 1_500) as u64));
+        if last_attempts(data, seed) {
+            continue;
+        }
+        std::fs::write(down, "").expect("a file");
+        std::thread::sleep(Duration::from_millis(chance.between(5, 80) as u64));
+        std::fs::remove_file(down).expect("it was there");
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -199,32 +220,15 @@ impl Life {
         }
     }
 
-    /// The rows as they are, of which this process writes none.
     pub fn database(&self) -> Option<Connection> {
-        let path = self.data.join("zigcheck.db");
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
-        let db = Connection::open_with_flags(path, flags).ok()?;
-        db.busy_timeout(Duration::from_secs(10)).expect("a timeout");
-        // Killed at its first start, it has not made them yet.
-        let made = "SELECT count(*) FROM sqlite_schema WHERE name = 'turns'";
-        let made: i64 = db.query_row(made, [], |row| row.get(0)).ok()?;
-        (made == 1).then_some(db)
+        database(&self.data)
     }
 
     fn wait_for_last_attempts(&self) {
         let start = Instant::now();
-        let Some(db) = self.database() else { return };
-        let sql = "SELECT count(*) FROM builds \
-            WHERE attempt >= ?1 AND state NOT IN ('finished', 'cancelled')";
-        while db
-            .query_row(sql, [LAST_ATTEMPT], |row| row.get::<_, i64>(0))
-            .is_ok_and(|count| count > 0)
-        {
-            assert!(
-                start.elapsed() < PATIENCE,
-                "SEED={}: it never ends",
-                self.seed
-            );
+        while last_attempts(&self.data, self.seed) {
+            let long = start.elapsed();
+            assert!(long < PATIENCE, "SEED={}: it never ends", self.seed);
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -256,6 +260,40 @@ impl Life {
             .store(finished as usize, Ordering::Relaxed);
         checks::promises_are_written(self, &db);
     }
+}
+
+/// The rows as they are, of which this process writes none.
+fn database(data: &Path) -> Option<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let db = Connection::open_with_flags(data.join("zigcheck.db"), flags).ok()?;
+    db.busy_timeout(Duration::from_secs(10)).expect("a timeout");
+    // Killed at its first start, it has not made them all yet.
+    let made = "SELECT count(*) FROM sqlite_schema \
+        WHERE name IN ('sources', 'checks', 'builds', 'events', 'dependencies')";
+    let made: i64 = db.query_row(made, [], |row| row.get(0)).ok()?;
+    (made == 5).then_some(db)
+}
+
+/// Whether something would be given up if it were disturbed once more.
+fn last_attempts(data: &Path, seed: u64) -> bool {
+    let Some(db) = database(data) else {
+        return false;
+    };
+    // With an engine that goes away, a disturbance may come in two.
+    let (builds, checks) = match has_outages(seed) {
+        true => (LAST_ATTEMPT - 1, LAST_ATTEMPT - 1),
+        false => (LAST_ATTEMPT, i64::MAX),
+    };
+    let sql = "SELECT count(*) FROM builds b JOIN checks c ON c.id = b.check_id \
+        WHERE b.state NOT IN ('finished', 'cancelled') \
+        AND (b.attempt >= ?1 OR c.source IS NULL AND c.attempt >= ?2)";
+    let count = db.query_row(sql, [builds, checks], |row| row.get::<_, i64>(0));
+    count.is_ok_and(|count| count > 0)
+}
+
+/// Of one server in four the engine is no better than itself.
+fn has_outages(seed: u64) -> bool {
+    seed.is_multiple_of(4)
 }
 
 fn signal(server: &Child, signal: Signal) {
