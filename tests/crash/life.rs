@@ -21,8 +21,8 @@ use crate::standin::standin;
 
 /// Between making a container and starting it: a moment to be killed in, as with a real engine.
 const START_MS: &str = "6";
-/// A build that has so many attempts behind it is let finish: it is given up if it loses one more.
-const LAST_ATTEMPT: i64 = 4;
+/// What has so many errors behind it is let finish: it is given up with one more.
+const LAST_ERRORS: i64 = 3;
 /// A life that is shorter than this is short; after two of them comes a longer one.
 const SHORT_MS: usize = 100;
 
@@ -267,11 +267,10 @@ fn database(data: &Path) -> Option<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
     let db = Connection::open_with_flags(data.join("zigcheck.db"), flags).ok()?;
     db.busy_timeout(Duration::from_secs(10)).expect("a timeout");
-    // Killed at its first start, it has not made them all yet.
-    let made = "SELECT count(*) FROM sqlite_schema \
-        WHERE name IN ('sources', 'checks', 'builds', 'events', 'dependencies')";
-    let made: i64 = db.query_row(made, [], |row| row.get(0)).ok()?;
-    (made == 5).then_some(db)
+    // Killed at its first start, it has made none of its tables, or all.
+    let made = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'builds')";
+    let made: bool = db.query_row(made, [], |row| row.get(0)).ok()?;
+    made.then_some(db)
 }
 
 /// Whether something would be given up if it were disturbed once more.
@@ -280,14 +279,11 @@ fn last_attempts(data: &Path, seed: u64) -> bool {
         return false;
     };
     // With an engine that goes away, a disturbance may come in two.
-    let (builds, checks) = match has_outages(seed) {
-        true => (LAST_ATTEMPT - 1, LAST_ATTEMPT - 1),
-        false => (LAST_ATTEMPT, i64::MAX),
-    };
+    let errors = LAST_ERRORS - i64::from(has_outages(seed));
     let sql = "SELECT count(*) FROM builds b JOIN checks c ON c.id = b.check_id \
         WHERE b.state NOT IN ('finished', 'cancelled') \
-        AND (b.attempt >= ?1 OR c.source IS NULL AND c.attempt >= ?2)";
-    let count = db.query_row(sql, [builds, checks], |row| row.get::<_, i64>(0));
+        AND (b.errors >= ?1 OR c.source IS NULL AND c.errors >= ?1)";
+    let count = db.query_row(sql, [errors], |row| row.get::<_, i64>(0));
     count.is_ok_and(|count| count > 0)
 }
 
