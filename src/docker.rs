@@ -28,6 +28,14 @@ pub mod exit {
     pub const KILLED: i32 = 137;
     /// The engine's own: the container was not made, or not started.
     pub const REFUSED: i32 = 125;
+
+    /// It cannot be that of a client which came to no container.
+    pub fn is_of_container(code: i32) -> bool {
+        matches!(
+            code,
+            0 | UNREACHABLE | NOT_THERE | TOO_LARGE | CUT_OFF | KILLED
+        )
+    }
 }
 
 /// Writes argument lists for one engine and one data directory.

@@ -235,8 +235,8 @@ impl Gathered {
     /// What the end of the job at hand amounts to. A source goes to its place in `sources`.
     pub fn settle(&mut self, end: End, by: &Judge) -> Settled {
         self.name_taken = false;
-        // A client that ends otherwise may not have come to make one.
-        let made = matches!(end.exit, Some(Exit::Code(code)) if code != exit::REFUSED);
+        // A client that ends otherwise may not have come to make one: 1 is its own code as well.
+        let made = matches!(end.exit, Some(Exit::Code(code)) if exit::is_of_container(code));
         self.ours = match self.kind {
             Some(Kind::Source | Kind::Fetch | Kind::Remote) => made,
             // What else is not clear is looked at.
