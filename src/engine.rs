@@ -11,7 +11,8 @@
 //! ```
 //!
 //! Nothing is asked of it regularly: only when a request or waiting work needs to know. While it
-//! is absent and work waits, it is asked again after growing pauses.
+//! is absent and work waits, or containers may be there that nobody knows, it is asked again after
+//! growing pauses.
 //!
 //! Sweeping: before the first container of this run starts, and when the engine comes back, those
 //! of the same data directory that no attempt under way knows are removed. A client that was killed may
@@ -55,6 +56,8 @@ pub struct Engine {
     swept: bool,
     /// When to sweep again.
     sweep_ms: Option<u64>,
+    /// When the last sweep is due that was asked for.
+    last_sweep_ms: u64,
     images: HashMap<String, String>,
     pause_ms: u64,
 }
@@ -65,6 +68,7 @@ impl Engine {
             state: State::Unknown,
             swept: false,
             sweep_ms: None,
+            last_sweep_ms: 0,
             images: HashMap::new(),
             pause_ms: ENGINE_RETRY_MS.0,
         }
@@ -128,17 +132,31 @@ impl Engine {
 
     /// A client was killed that may have asked for a container: to be swept a little later.
     pub fn sweep_again(&mut self, now_ms: u64) {
-        self.sweep_ms.get_or_insert(now_ms + SWEEP_AGAIN_MS);
+        self.last_sweep_ms = now_ms + SWEEP_AGAIN_MS;
+        self.sweep_ms.get_or_insert(self.last_sweep_ms);
     }
 
+    /// When `is_sweep_due` is to be asked; not while an answer is under way, which may be older.
     pub fn sweep_ms(&self) -> Option<u64> {
-        self.sweep_ms
+        self.sweep_ms.filter(|_| !self.is_asking())
+    }
+
+    /// There may be containers that nobody knows, and it has not answered since.
+    pub fn owes_sweep(&self) -> bool {
+        !self.swept
     }
 
     /// True if it is time to sweep again: wake it, then.
     pub fn is_sweep_due(&mut self, now_ms: u64) -> bool {
+        if self.is_asking() {
+            return false;
+        }
         let due = self.sweep_ms.take_if(|at| *at <= now_ms).is_some();
-        self.swept &= !due;
+        if due {
+            self.swept = false;
+            // Another client was killed since the first: its container may come after this sweep.
+            self.sweep_ms = Some(self.last_sweep_ms).filter(|at| *at > now_ms);
+        }
         due
     }
 

@@ -22,6 +22,8 @@ pub enum Purpose {
     },
     /// How much memory a container has used that is to be killed then.
     Peak { work: Work, container: String },
+    /// Containers whose work is done go.
+    Removal,
     /// Nobody waits for it.
     Nothing,
 }

@@ -2,9 +2,42 @@
 
 #[path = "common/core.rs"]
 mod core;
+#[path = "common/pack.rs"]
+mod pack;
 
-use crate::core::{Inside, Memory};
-use zigcheck::config::SWEEP_AGAIN_MS;
+use crate::core::engine::Container;
+use crate::core::{Inside, Memory, TOKEN};
+use zigcheck::config::{ENGINE_RETRY_MS, SWEEP_AGAIN_MS};
+
+const ONE: &str = "zigcheck-1-1";
+
+/// One slot, and build 1 in its container.
+fn begun(name: &str) -> (Inside, Memory) {
+    let memory = Memory::new(name);
+    let mut inside = Inside::open(name, memory.open(), 1);
+    inside.upload(&pack::tar(&[pack::file("build.zig", b"a")]));
+    assert_eq!(inside.names(), [ONE]);
+    (inside, memory)
+}
+
+fn cancel(inside: &mut Inside, build: i64) {
+    let bearer = format!("Bearer {TOKEN}");
+    let headers = [("authorization", bearer.as_str())];
+    let target = format!("/api/builds/{build}");
+    let response = inside.request("DELETE", &target, &headers, b"");
+    assert_eq!(response.status, 200);
+}
+
+/// A server that has nothing to do, and a container that is its own.
+fn idle_with_stray(name: &str) -> (Inside, Memory, Container) {
+    let (mut inside, memory) = begun(name);
+    inside.pass_step_by_step(SWEEP_AGAIN_MS);
+    inside.engine.has_stray(ONE, "zigcheck-7-1");
+    let stray = inside.engine.containers.pop().expect("the stray");
+    inside.build_succeeds(ONE);
+    assert!(inside.engine.all().is_empty());
+    (inside, memory, stray)
+}
 
 /// Exit code 1 may be that of a client that came to no container: whose it is, nobody has seen.
 #[test]
@@ -17,4 +50,56 @@ fn a_fetch_that_ended_oddly_removes_nothing_of_anothers() {
     inside.engine.client_ends(first, 1, "some error\n");
     inside.pass_step_by_step(2 * SWEEP_AGAIN_MS);
     assert_eq!(inside.engine.all(), [first, "zigcheck-source-1-2"]);
+}
+
+#[test]
+fn a_container_that_could_not_be_removed_is_removed_later() {
+    let (mut inside, _memory) = begun("left-removal");
+    inside.pass_step_by_step(SWEEP_AGAIN_MS);
+    inside.engine.down = true;
+    inside.build_succeeds(ONE);
+    inside.is(1, "finished", "success", None, 1);
+    assert_eq!(inside.engine.all(), [ONE]);
+    inside.engine.down = false;
+    inside.pass_step_by_step(SWEEP_AGAIN_MS);
+    assert!(inside.engine.all().is_empty());
+}
+
+/// It was killed a moment after one of its clients.
+#[test]
+fn what_an_earlier_run_asked_for_is_removed_when_it_comes() {
+    let (inside, memory, stray) = idle_with_stray("left-late");
+    let mut inside = inside.restarted(&memory);
+    inside.engine.containers.push(stray);
+    inside.pass_step_by_step(SWEEP_AGAIN_MS);
+    assert!(inside.engine.all().is_empty());
+}
+
+/// Of two, one after the other: a sweep for the first does not do for the second.
+#[test]
+fn each_client_that_was_killed_is_followed_by_a_sweep() {
+    let (inside, memory, stray) = idle_with_stray("left-second");
+    // The first of them ended with an earlier run.
+    let mut inside = inside.restarted(&memory);
+    inside.pass_step_by_step(SWEEP_AGAIN_MS / 2);
+    inside.upload(&pack::tar(&[pack::file("build.zig", b"b")]));
+    cancel(&mut inside, 2);
+    inside.pass_step_by_step(SWEEP_AGAIN_MS - 1);
+    inside.engine.containers.push(stray);
+    inside.pass_step_by_step(1);
+    assert!(inside.engine.all().is_empty());
+}
+
+#[test]
+fn an_engine_that_comes_back_is_swept_though_nothing_waits() {
+    let (inside, memory, stray) = idle_with_stray("left-absent");
+    let mut killed = inside.killed();
+    killed.engine.containers.push(stray);
+    killed.engine.down = true;
+    let mut inside = killed.starts(&memory);
+    inside.pass_step_by_step(10 * ENGINE_RETRY_MS.1);
+    assert_eq!(inside.engine.all(), ["zigcheck-7-1"]);
+    inside.engine.down = false;
+    inside.pass_step_by_step(ENGINE_RETRY_MS.1);
+    assert!(inside.engine.all().is_empty());
 }

@@ -61,7 +61,9 @@ impl App {
                 let (works, mut cx) = self.context(now);
                 works.peak_told(work, &container, answer, &mut cx);
             }
-            Purpose::Nothing => {}
+            // Who is not removed now goes with the next sweep.
+            Purpose::Removal if answer.is_err() => self.engine.sweep_again(now.mono_ms),
+            Purpose::Removal | Purpose::Nothing => {}
         }
     }
 
@@ -79,6 +81,7 @@ impl App {
     pub(super) fn wants_engine(&self, now: Now) -> bool {
         let is_due = |at| at <= now.unix_ms;
         self.works.wants_engine()
+            || self.engine.owes_sweep()
             || self
                 .store
                 .next_check_due()

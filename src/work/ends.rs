@@ -97,7 +97,7 @@ impl Works {
         if !containers.is_empty() {
             let remove = cx.docker.remove(&containers);
             cx.errands
-                .start(remove, Purpose::Nothing, cx.out, cx.now.mono_ms);
+                .start(remove, Purpose::Removal, cx.out, cx.now.mono_ms);
         }
         active
     }

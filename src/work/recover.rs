@@ -24,11 +24,10 @@ impl Works {
         let mut works = Works::new(settings, queue, open);
         works.sweeping = cx.store.is_sweeping()?;
         works.to_answer = cx.store.waited_for_in_vain()?.into();
-        let cut_off = cx.store.cut_off()?;
-        if !cut_off.is_empty() {
-            cx.engine.sweep_again(cx.now.mono_ms);
-        }
-        for row in cut_off {
+        // The run before may have killed a client a moment before it ended: what that one asked for
+        // may still come.
+        cx.engine.sweep_again(cx.now.mono_ms);
+        for row in cx.store.cut_off()? {
             works.find_again(row, cx)?;
         }
         if works.queue.waiting() == 0 && works.open > 0 {
