@@ -271,6 +271,7 @@ impl App {
             self.wake_engine(now);
         }
         if !self.stopping {
+            self.freshen_for_looks(now);
             let (works, mut cx) = self.context(now);
             works.time(&mut cx)?;
         }

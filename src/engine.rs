@@ -10,9 +10,9 @@
 //!     '---------------------------------------------------'
 //! ```
 //!
-//! Nothing is asked of it regularly: only when a request or waiting work needs to know. While it
-//! is absent and work waits, or containers may be there that nobody knows, it is asked again after
-//! growing pauses.
+//! Nothing is asked of it regularly: only when a request, waiting work or a look at a remote needs to
+//! know. While it is absent and work waits, or containers may be there that nobody knows, it is asked
+//! again after growing pauses.
 //!
 //! Sweeping: before the first container of this run starts, and when the engine comes back, those
 //! of the same data directory that no attempt under way knows are removed. A client that was killed may

@@ -7,7 +7,7 @@ mod pack;
 
 use crate::core::engine::Container;
 use crate::core::{Inside, Memory, TOKEN};
-use zigcheck::config::{ENGINE_RETRY_MS, SWEEP_AGAIN_MS};
+use zigcheck::config::{ENGINE_RETRY_MS, RECHECK_EVERY_MS, RECHECK_PAUSE_MS, SWEEP_AGAIN_MS};
 
 const ONE: &str = "zigcheck-1-1";
 
@@ -102,4 +102,22 @@ fn an_engine_that_comes_back_is_swept_though_nothing_waits() {
     inside.engine.down = false;
     inside.pass_step_by_step(ENGINE_RETRY_MS.1);
     assert!(inside.engine.all().is_empty());
+}
+
+/// Nobody asked anything of the server since there is another image.
+#[test]
+fn a_new_image_is_noticed_with_the_next_look_at_a_remote() {
+    let memory = Memory::new("left-image");
+    let mut inside = Inside::open("left-image", memory.open(), 1);
+    inside.submit("a");
+    inside.source_is_there("zigcheck-source-1-1");
+    inside.build_succeeds(ONE);
+    inside.build_succeeds("zigcheck-2-1");
+    inside.engine.images[0].1 = "sha256:new".to_string();
+    inside.pass_step_by_step((RECHECK_EVERY_MS + RECHECK_PAUSE_MS) as u64);
+    let builds = inside.json("/api/builds?sort=id");
+    assert_eq!(builds["total"], 3, "{builds}");
+    assert_eq!(inside.build(3)["zig_version"], "0.16.0");
+    let looks = "run --name=zigcheck-remote-1-1";
+    assert!(inside.engine.count(looks) > 0, "{:?}", inside.engine.asked);
 }

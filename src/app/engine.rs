@@ -79,13 +79,24 @@ impl App {
 
     /// Something needs the engine, if it does not answer.
     pub(super) fn wants_engine(&self, now: Now) -> bool {
+        self.works.wants_engine() || self.engine.owes_sweep() || self.is_look_due(now)
+    }
+
+    fn is_look_due(&self, now: Now) -> bool {
         let is_due = |at| at <= now.unix_ms;
-        self.works.wants_engine()
-            || self.engine.owes_sweep()
-            || self
-                .store
-                .next_check_due()
-                .is_ok_and(|at| at.is_some_and(is_due))
+        let next = self.store.next_check_due();
+        next.is_ok_and(|at| at.is_some_and(is_due))
+    }
+
+    /// A look at a remote finds out what is to be built under which images: of a server that nobody
+    /// asked anything for a day, the engine's answer is as old.
+    pub(super) fn freshen_for_looks(&mut self, now: Now) {
+        if self.engine.is_ready()
+            && self.engine.known(now.mono_ms).is_none()
+            && self.is_look_due(now)
+        {
+            self.wake_engine(now);
+        }
     }
 
     /// Gives free slots to waiting work, or finds out whether there is an engine to run it.

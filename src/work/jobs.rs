@@ -114,8 +114,10 @@ impl Works {
             self.step(work, Input::Time, cx)?;
         }
         self.answer_sharers(cx)?;
-        if cx.engine.is_ready() {
+        if cx.engine.known(cx.now.mono_ms).is_some() {
             self.look_due(cx)?;
+        }
+        if cx.engine.is_ready() {
             self.sweep(cx)?;
         }
         Ok(())
