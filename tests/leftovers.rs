@@ -121,3 +121,16 @@ fn a_new_image_is_noticed_with_the_next_look_at_a_remote() {
     let looks = "run --name=zigcheck-remote-1-1";
     assert!(inside.engine.count(looks) > 0, "{:?}", inside.engine.asked);
 }
+
+#[test]
+fn the_log_of_what_was_cancelled_after_a_restart_is_as_long_as_it_is() {
+    let (mut inside, memory) = begun("left-log");
+    inside.logs(ONE, "one\n");
+    inside.container_ends(ONE, b"", 65);
+    let mut inside = inside.restarted(&memory);
+    inside.is(1, "queued", "pending", None, 2);
+    cancel(&mut inside, 1);
+    let log = inside.log(1);
+    assert!(log.starts_with("one\n"), "{log}");
+    assert_eq!(inside.build(1)["log_bytes"], log.len());
+}

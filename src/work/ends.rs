@@ -203,6 +203,10 @@ impl Works {
         }
         let (build, check) = (row.id, row.check);
         self.drop_work(Work::Build(build), cx)?;
+        if row.attempt > 1 {
+            // What earlier attempts wrote is there, though nobody may have it open.
+            cx.feed.logs.begin(build, row.attempt);
+        }
         let log = cx.feed.logs.finish(build, cx.out);
         cx.store.cancel_build(build, log, cx.now.unix_ms)?;
         self.ended(build, cx)?;
