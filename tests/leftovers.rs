@@ -134,3 +134,18 @@ fn the_log_of_what_was_cancelled_after_a_restart_is_as_long_as_it_is() {
     assert!(log.starts_with("one\n"), "{log}");
     assert_eq!(inside.build(1)["log_bytes"], log.len());
 }
+
+/// What a source was known by says nothing of the next fetch.
+#[test]
+fn that_a_source_has_become_too_large_is_not_known_of_the_earlier_one() {
+    let memory = Memory::new("left-large");
+    let mut inside = Inside::open("left-large", memory.open(), 1);
+    inside.submit("a");
+    inside.source_is("zigcheck-source-1-1", b"one", false);
+    inside.container_ends(ONE, b"", 65);
+    inside.container_ends("zigcheck-source-1-2", b"", 12);
+    inside.is(1, "finished", "failed", Some("disk_limit"), 2);
+    inside.submit("b");
+    inside.source_is("zigcheck-source-2-1", b"one", false);
+    assert_eq!(inside.names(), ["zigcheck-3-1"]);
+}

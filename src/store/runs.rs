@@ -78,8 +78,12 @@ impl Store {
 
     /// The source of a check is of no use: it is to be fetched again.
     pub fn forget_source(&mut self, check: i64) -> Result<()> {
+        let db = self.write()?;
         let sql = "UPDATE checks SET source = NULL WHERE id = ?1";
-        self.write()?.prepare_cached(sql)?.execute([check])?;
+        db.prepare_cached(sql)?.execute([check])?;
+        // What the next fetch comes to says nothing of this source.
+        let sql = "UPDATE builds SET cache_key = NULL WHERE check_id = ?1 AND state = 'queued'";
+        db.prepare_cached(sql)?.execute([check])?;
         Ok(())
     }
 
