@@ -4,14 +4,30 @@
 
 #[path = "simulation/acts.rs"]
 mod acts;
+#[path = "simulation/admin.rs"]
+mod admin;
+#[path = "simulation/answers.rs"]
+mod answers;
 #[path = "simulation/audience.rs"]
 mod audience;
+#[path = "simulation/cache.rs"]
+mod cache;
 #[path = "simulation/client.rs"]
 mod client;
+#[path = "simulation/commands.rs"]
+mod commands;
+#[path = "simulation/containers.rs"]
+mod containers;
+#[path = "simulation/days.rs"]
+mod days;
 #[path = "simulation/engine.rs"]
 mod engine;
+#[path = "simulation/order.rs"]
+mod order;
 #[path = "common/pack.rs"]
 mod pack;
+#[path = "simulation/people.rs"]
+mod people;
 #[path = "simulation/rules.rs"]
 mod rules;
 #[path = "simulation/scripts.rs"]

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use zigcheck::config::SWEEP_AGAIN_MS;
 use zigcheck::event::{Command, Exit, Input, Pipe};
 
 use crate::engine::{Container, Engine, State, no_engine};
@@ -162,7 +163,11 @@ impl Client {
         if run.stage == Stage::New {
             let container = run.container.take();
             if seed.once_in(3) {
-                engine.late.extend(container);
+                // In the time in which the server expects that.
+                let by_ms = engine.ms + seed.below(SWEEP_AGAIN_MS as usize) as u64;
+                engine
+                    .late
+                    .extend(container.map(|container| (by_ms, container)));
             }
             return;
         }
@@ -191,8 +196,9 @@ impl Client {
                 self.end(&words, Exit::Code(code), seed);
             }
             Kind::Run(_) => self.end_oddly(engine, seed),
-            Kind::Logs { .. } => {
-                let code = seed.below(2) as i32;
+            Kind::Logs { follow, .. } => {
+                // Who follows cannot tell that from the container's end.
+                let code = [1, seed.below(2) as i32][usize::from(*follow)];
                 self.end("", Exit::Code(code), seed);
             }
             Kind::Over => {}
@@ -293,9 +299,7 @@ impl Client {
     /// The name is taken: by another server, or by what was left of an earlier client.
     fn refuse(&mut self, name: &str, engine: &mut Engine) {
         if !engine.containers.contains_key(name) {
-            let mut foreign = Container::new(name, None);
-            foreign.state = State::Running;
-            engine.containers.insert(name.to_string(), foreign);
+            engine.add_foreign(name);
             engine.met.push("names held by others");
         }
         self.refused = true;

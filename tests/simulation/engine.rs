@@ -30,6 +30,14 @@ pub enum Script {
 /// What a container is for: the id of the check, build or package, and the attempt.
 pub type Purpose = (Script, i64, u32);
 
+/// What a verdict hangs on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    pub source: String,
+    pub image: String,
+    pub memory_bytes: u64,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     Created,
@@ -62,9 +70,11 @@ pub struct Container {
     pub broken: bool,
     /// What an honest server says of it when it ends by itself; none: nothing, it tries again.
     pub verdict: Option<String>,
-    /// Source and image: the same key, the same verdict.
-    pub key: Option<String>,
+    /// Of a build: the same key, the same verdict.
+    pub key: Option<Key>,
     pub started_ms: u64,
+    /// Until then it does nothing.
+    pub slow_until_ms: u64,
     /// When the server last heard of it.
     pub heard_ms: u64,
 }
@@ -102,6 +112,7 @@ impl Container {
             verdict: None,
             key: None,
             started_ms: 0,
+            slow_until_ms: 0,
             heard_ms: 0,
         }
     }
@@ -133,6 +144,11 @@ impl Container {
                 kept.append(line);
             }
         }
+    }
+
+    /// There is something left for it to do.
+    fn is_moving(&self) -> bool {
+        self.is_running() && self.fed && !self.acts.is_empty()
     }
 
     /// It does the next that it does by itself. False: it waits for something, or has ended.
@@ -177,18 +193,24 @@ pub fn no_engine() -> Said {
 #[derive(Debug)]
 pub struct Engine {
     pub up: bool,
+    /// The time of the world around it.
+    pub ms: u64,
     pub data_id: String,
     pub containers: BTreeMap<String, Container>,
     /// Containers of ours that are no more.
     pub past: BTreeMap<Purpose, Container>,
-    /// Asked for by clients that are no more: the engine may still get to it.
-    pub late: Vec<Container>,
+    /// Asked for by clients that are no more: the engine may still get to it, until that time.
+    pub late: Vec<(u64, Container)>,
     /// Names that the server did something about: nobody else takes one of them from then on, since
     /// what is under way cannot know.
     pub touched: BTreeSet<String>,
     /// How often each image was made; none: it is not there.
     pub images: [Option<u32>; 2],
     pub image_count: u32,
+    /// When it said so first.
+    listed_ms: Option<u64>,
+    /// How many containers of others there are.
+    pub foreign: usize,
     /// What happened to it that is worth counting.
     pub met: Vec<&'static str>,
     /// From now on it answers.
@@ -199,6 +221,7 @@ impl Engine {
     pub fn new() -> Engine {
         Engine {
             up: true,
+            ms: 0,
             data_id: String::new(),
             containers: BTreeMap::new(),
             past: BTreeMap::new(),
@@ -206,6 +229,8 @@ impl Engine {
             touched: BTreeSet::new(),
             images: [Some(1); 2],
             image_count: 1,
+            listed_ms: None,
+            foreign: 0,
             met: Vec::new(),
             calm: false,
         }
@@ -267,7 +292,36 @@ impl Engine {
         }
     }
 
-    fn list_images(&self) -> String {
+    /// One of the images is made anew, or removed.
+    pub fn set_image(&mut self, nth: usize, made: Option<u32>) {
+        self.images[nth] = made;
+        self.listed_ms = None;
+    }
+
+    /// Whoever asked for the images knows them as they are: not only a moment ago did it say so.
+    pub fn is_known_well(&self) -> bool {
+        self.listed_ms.is_some_and(|at| self.ms >= at + 60_000)
+    }
+
+    /// A container of another server has that name, unless something has it already.
+    pub fn add_foreign(&mut self, name: &str) {
+        if !self.containers.contains_key(name) {
+            let mut foreign = Container::new(name, None);
+            foreign.state = State::Running;
+            self.containers.insert(name.to_string(), foreign);
+            self.foreign += 1;
+        }
+    }
+
+    /// Nobody has touched what is another's.
+    pub fn assert_others_are_untouched(&self) {
+        let theirs = self.containers.values().filter(|c| c.purpose.is_none());
+        let there = theirs.filter(|c| !c.killed).count();
+        assert_eq!(there, self.foreign, "containers of others");
+    }
+
+    fn list_images(&mut self) -> String {
+        self.listed_ms.get_or_insert(self.ms);
         let there = VERSIONS.iter().filter_map(|v| Some((v, self.image(v)?)));
         there
             .map(|(v, id)| format!("zigcheck:{v} {id}\n"))
@@ -321,9 +375,7 @@ impl Engine {
         let Some(mut container) = self.containers.remove(name) else {
             return false;
         };
-        let Some(purpose) = container.purpose else {
-            return true;
-        };
+        let purpose = container.purpose.expect("it is ours");
         if container.is_running() {
             container.end(137, false);
             container.broken = true;
@@ -335,6 +387,8 @@ impl Engine {
     /// The engine goes, and takes all containers that run with it, or none.
     pub fn go_down(&mut self, containers_live: bool) {
         self.up = false;
+        // What it had not come to is lost with it.
+        self.late.clear();
         for container in self.containers.values_mut() {
             if !container.is_running() {
                 continue;
@@ -352,7 +406,8 @@ impl Engine {
 
     /// One of the containers moves on; false: none can.
     pub fn go_on(&mut self, seed: &mut Seed) -> bool {
-        let moving = |c: &&mut Container| c.is_running() && c.fed && !c.acts.is_empty();
+        let now = self.ms;
+        let moving = |c: &&mut Container| c.is_moving() && c.slow_until_ms <= now;
         let mut moving: Vec<&mut Container> = self.containers.values_mut().filter(moving).collect();
         if moving.is_empty() {
             return false;
@@ -365,17 +420,29 @@ impl Engine {
     pub fn calm_down(&mut self) {
         self.up = true;
         self.calm = true;
-        for image in &mut self.images {
-            *image = image.or(Some(1));
+        for nth in 0..self.images.len() {
+            if self.images[nth].is_none() {
+                self.set_image(nth, Some(1));
+            }
         }
     }
 
-    /// The engine gets to what was asked of it by somebody who is gone.
-    pub fn catch_up(&mut self) {
-        if !self.up {
-            return;
-        }
-        for container in std::mem::take(&mut self.late) {
+    /// When something there goes on by itself that is slow now, or is made late.
+    pub fn next_ms(&self) -> Option<u64> {
+        let slow = self.containers.values().filter(|c| c.is_moving());
+        let slow = slow.map(|c| c.slow_until_ms).filter(|at| *at > self.ms);
+        slow.chain(self.late.iter().map(|(at, _)| *at)).min()
+    }
+
+    /// The engine gets to what was asked of it until that time by somebody who is gone. Where it does
+    /// not answer, it has not heard of it.
+    pub fn catch_up(&mut self, until_ms: u64) {
+        let (due, later) = std::mem::take(&mut self.late)
+            .into_iter()
+            .partition(|(at, _)| *at <= until_ms);
+        self.late = later;
+        let due: Vec<(u64, Container)> = due;
+        for (_, container) in due.into_iter().filter(|_| self.up) {
             let name = container.name.clone();
             self.met.push("containers made late");
             self.containers.entry(name).or_insert(container);

@@ -1,12 +1,13 @@
 //! What must hold, whatever happens.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use rusqlite::Connection;
 use zigcheck::config::ERRORS_LIMIT;
 
 use crate::client::CUT_OFF;
-use crate::engine::{Container, Script, State};
+use crate::engine::{Container, Script, State, no_engine};
 use crate::scripts;
 use crate::world::World;
 
@@ -25,11 +26,15 @@ pub struct Row {
 }
 
 impl Row {
+    pub fn is_cancelled(&self) -> bool {
+        self.state == "cancelled"
+    }
+
     pub fn is_final(&self) -> bool {
         ["finished", "cancelled"].contains(&self.state.as_str())
     }
 
-    fn status(&self) -> &str {
+    pub fn status(&self) -> &str {
         self.words.split('/').next().expect("a first word")
     }
 
@@ -62,14 +67,20 @@ fn read_row(row: &rusqlite::Row) -> rusqlite::Result<Row> {
 pub struct Books {
     /// Builds a client was promised.
     pub promised: BTreeSet<i64>,
+    /// Builds that somebody wanted cancelled.
+    pub unwanted: BTreeSet<i64>,
+    /// Builds of which it was answered that they are.
+    pub cancelled: BTreeSet<i64>,
     /// Containers that the server wanted ended.
-    killed: BTreeSet<String>,
+    pub killed: BTreeSet<String>,
     /// Containers whose time was up when the server asked which there are.
-    overdue: BTreeSet<String>,
+    pub overdue: BTreeSet<String>,
     /// Builds that have come to their end, as they were then.
     ended: BTreeMap<i64, Row>,
-    /// Verdicts of packages: package, version, status.
-    cells: BTreeMap<(i64, String), String>,
+    /// Verdicts of packages: package and version, with the status and whose it is.
+    cells: BTreeMap<(i64, String), (String, Option<i64>)>,
+    /// What the latest event of each build said: its state, and the words of its verdict.
+    said: BTreeMap<i64, (String, String)>,
     /// The newest event that was looked at.
     newest: u64,
 }
@@ -93,120 +104,29 @@ impl World {
         rows.collect::<Result<_, _>>().expect("rows")
     }
 
-    /// A container is asked for.
-    pub fn check_run(&mut self, container: &Container) {
-        let (script, id, attempt) = container.purpose.expect("it is ours");
-        if script != Script::Build {
-            return;
-        }
-        let row = self.committed(id).expect("no container ahead of its row");
-        assert_eq!(row.state, "building", "{row:?}");
-        assert_eq!(row.attempt, attempt, "{row:?}");
-        for earlier in 1..=attempt {
-            let Some(earlier) = self.engine.of((Script::Build, id, earlier)) else {
-                continue;
-            };
-            assert!(
-                earlier.purpose != container.purpose,
-                "{} runs twice",
-                container.name
-            );
-            let again = earlier.is_worth_it() && !self.books.killed.contains(&earlier.name);
-            assert!(!again, "built again: {earlier:?}");
-        }
-        if let Some(key) = &container.key {
-            // Images may have come or changed since the engine was asked: it is the server's keys that count.
-            let as_known = |other: i64| {
-                let sql = format!(
-                    "SELECT count(*) FROM builds a JOIN builds b ON a.cache_key = b.cache_key \
-                     WHERE a.id = {id} AND b.id = {other}"
-                );
-                number(&self.keeper, &sql) == 1
-            };
-            let twin = self.engine.ours().find(|other| {
-                other.key.as_ref() == Some(key)
-                    && other.purpose.is_some_and(|(_, other, _)| as_known(other))
-                    && other.is_running()
-                    && !self.books.killed.contains(&other.name)
-            });
-            assert!(twin.is_none(), "{key} is being built by {twin:?}");
-        }
-    }
-
-    /// Containers are to be removed.
-    pub fn check_remove(&mut self, names: &[&str]) {
-        for name in names {
-            self.engine.touched.insert(name.to_string());
-            let Some(container) = self.engine.containers.get(*name) else {
-                continue;
-            };
-            let Some((script, id, _)) = container.purpose else {
-                panic!("{name} is not ours");
-            };
-            if script != Script::Build {
-                continue;
-            }
-            let row = self.committed(id).expect("a row");
-            let wanted = container.is_worth_it() && !self.books.killed.contains(&container.name);
-            assert!(
-                row.is_final() || !wanted,
-                "thrown away: {container:?} of {row:?}"
-            );
-        }
-    }
-
-    /// The server asks which containers there are: before it ends one it does.
-    pub fn note_overdue(&mut self) {
-        let (now, settings) = (self.ms, &self.settings);
-        for container in self.engine.containers.values() {
-            let late = now >= container.started_ms + settings.build_timeout_ms;
-            let silent = now >= container.heard_ms + settings.silence_timeout_ms;
-            if late || silent {
-                self.books.overdue.insert(container.name.clone());
-            }
-        }
-    }
-
-    /// A container is to be ended: it is asked how much memory it used.
-    pub fn check_sentence(&mut self, name: &str) {
-        self.books.killed.insert(name.to_string());
-        self.note_overdue();
-        let Some(container) = self.engine.containers.get(name) else {
-            return;
-        };
-        let Some((script, id, _)) = container.purpose else {
-            panic!("{name} is not ours");
-        };
-        assert_eq!(script, Script::Build, "{name}");
-        let row = self.committed(id).expect("a row");
-        // It may be made and speak between the question and the answer.
-        let silence_ms = self.settings.silence_timeout_ms;
-        let overdue =
-            self.books.overdue.contains(name) || self.ms >= container.started_ms + silence_ms;
-        assert!(overdue || row.state == "cancelled", "killed: {row:?}");
-    }
-
-    /// A container is ended: of a build one that was asked before.
-    pub fn check_kill(&mut self, name: &str) {
-        self.engine.touched.insert(name.to_string());
-        let container = self.engine.containers.get(name);
-        let of_build = container.is_some_and(|container| {
-            let script = container.purpose.map(|(script, ..)| script);
-            script == Some(Script::Build)
-        });
-        let id = container.and_then(|container| Some(container.purpose?.1));
-        let row = id.and_then(|id| self.committed(id));
-        let cancelled = row.is_some_and(|row| row.state == "cancelled");
-        let sentenced = !self.books.killed.insert(name.to_string());
-        assert!(sentenced || cancelled || !of_build, "{name}");
-    }
-
     /// Looks at what has changed in the database.
     pub fn check(&mut self) {
         let newest = self.newest_event();
-        if newest != std::mem::replace(&mut self.books.newest, newest) {
+        if newest != self.books.newest {
+            self.hear_events();
+            self.books.newest = newest;
             self.check_all();
         }
+        self.days.forget_told();
+        self.check_nobody_hears_cancelled();
+    }
+
+    fn hear_events(&mut self) {
+        let sql = "SELECT build_id, state, build_status || '/' || coalesce(test_status, 'null') \
+            || '/' || coalesce(reason, 'null') FROM events WHERE seq > ?1 ORDER BY seq";
+        let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
+        let events = statement.query_map([self.books.newest as i64], |row| {
+            Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
+        });
+        let events = events
+            .expect("the schema")
+            .map(|event| event.expect("an event"));
+        self.books.said.extend(events);
     }
 
     pub fn check_all(&mut self) {
@@ -216,6 +136,10 @@ impl World {
             assert!(known.is_ok(), "build {build} was promised and is lost");
         }
         for row in rows {
+            let said = self.books.said.get(&row.id);
+            let said = said.map(|(state, words)| (state.as_str(), words.as_str()));
+            let is = Some((row.state.as_str(), row.words.as_str()));
+            assert_eq!(said, is, "events of {row:?}");
             match self.books.ended.get(&row.id) {
                 Some(known) => assert_eq!(*known, row, "build {} ended twice", row.id),
                 None if row.is_final() => {
@@ -226,22 +150,34 @@ impl World {
             }
         }
         self.check_cells();
+        self.check_new_checks();
     }
 
-    /// A verdict on a package stays until there is a new one.
+    /// A verdict on a package stays until there is a new one, of a later build.
     fn check_cells(&mut self) {
-        let sql = "SELECT package_id, zig_version, build_status FROM build_results";
+        let sql = "SELECT package_id, zig_version, build_status, build_id FROM build_results";
         let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
-        let cell = |row: &rusqlite::Row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?));
+        let cell =
+            |row: &rusqlite::Row| Ok(((row.get(0)?, row.get(1)?), (row.get(2)?, row.get(3)?)));
         let cells = statement.query_map([], cell).expect("the schema");
-        let cells: BTreeMap<(i64, String), String> =
+        let cells: BTreeMap<(i64, String), (String, Option<i64>)> =
             cells.map(|cell| cell.expect("a cell")).collect();
+        drop(statement);
         for (which, known) in &self.books.cells {
-            let now = cells.get(which).map_or("nothing", String::as_str);
+            let now = cells.get(which).expect("a verdict stays");
+            if now == known {
+                continue;
+            }
             let verdict = ["success", "failed"];
-            assert!(
-                verdict.contains(&now) || !verdict.contains(&known.as_str()),
-                "{known} of {which:?} became {now}"
+            if verdict.contains(&known.0.as_str()) {
+                let good = verdict.contains(&now.0.as_str()) && now.1 > known.1;
+                assert!(good, "{known:?} of {which:?} became {now:?}");
+            }
+            let build = now.1.and_then(|build| self.committed(build));
+            let build = build.expect("a verdict is that of a build");
+            assert_eq!(
+                (build.state.as_str(), build.status()),
+                ("finished", now.0.as_str())
             );
         }
         self.books.cells = cells;
@@ -249,26 +185,22 @@ impl World {
 
     fn check_ended(&mut self, row: &Row) {
         self.tally.met(&row.words);
-        if row.state == "cancelled" {
-            self.tally.met("cancelled");
-            return;
+        if row.is_cancelled() {
+            assert!(
+                self.books.unwanted.contains(&row.id),
+                "nobody wanted that: {row:?}"
+            );
+            assert_eq!(row.words, "pending/null/cancelled", "{row:?}");
+            assert!(row.finished_at.is_some(), "{row:?}");
+            return self.check_log_length(row);
         }
         let container = self.engine.of((Script::Build, row.id, row.attempt));
         if let Some(origin) = row.cached_from {
-            let origin = self.committed(origin).expect("a row");
-            assert_eq!(row.words, origin.words, "{row:?} of {origin:?}");
             assert!(container.is_none(), "{row:?} had {container:?}");
-            self.tally.met("cached");
-            return;
+            return self.check_cached(row, origin);
         }
         let Some(container) = container else {
-            // It had not come so far, or was not let.
-            let known = row.status() == "error" || row.words == "failed/null/disk_limit";
-            assert!(known || row.is_cut_short(), "{row:?} without a container");
-            if row.is_cut_short() {
-                self.tally.met("ended before there was a container");
-                return;
-            }
+            self.check_without_container(row);
             return self.check_log(row);
         };
         if row.is_cut_short() {
@@ -295,11 +227,45 @@ impl World {
         self.check_log(row);
     }
 
+    /// It had not come so far: what it needs could not be had.
+    fn check_without_container(&self, row: &Row) {
+        let sql = "SELECT c.id, c.attempt, c.errors, c.source IS NULL FROM builds b \
+            JOIN checks c ON c.id = b.check_id WHERE b.id = ?1";
+        let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
+        let check = statement.query_row([row.id], |row| {
+            Ok(((row.get(0)?, row.get(1)?), row.get(2)?, row.get(3)?))
+        });
+        let (fetch, fetch_errors, unsourced): ((i64, u32), u32, bool) = check.expect("a check");
+        let (script, (id, attempt), errors) = match unsourced {
+            true => (Script::Source, fetch, fetch_errors),
+            false => (Script::Dependencies, (row.id, row.attempt), row.errors),
+        };
+        let container = self.engine.of((script, id, attempt));
+        let code = container.and_then(|container| match container.state {
+            State::Exited { code, .. } => Some(code),
+            _ => None,
+        });
+        let good = match row.words.as_str() {
+            "failed/null/disk_limit" => code == Some(12),
+            _ => row.status() == "error" && (code == Some(11) || errors + 1 >= ERRORS_LIMIT),
+        };
+        assert!(good, "{row:?}: {container:?}");
+    }
+
+    fn log_of(&self, row: &Row) -> PathBuf {
+        self.settings.data.join(format!("logs/{}.log", row.id))
+    }
+
+    fn check_log_length(&self, row: &Row) {
+        let log = std::fs::metadata(self.log_of(row));
+        let bytes = log.map_or(0, |log| log.len());
+        assert_eq!(bytes, row.log_bytes, "{row:?}");
+    }
+
     /// The log is what the containers wrote, byte by byte.
     fn check_log(&mut self, row: &Row) {
-        let path = self.settings.data.join(format!("logs/{}.log", row.id));
-        let log = std::fs::read(path).unwrap_or_default();
-        assert_eq!(log.len() as u64, row.log_bytes, "{row:?}");
+        self.check_log_length(row);
+        let log = std::fs::read(self.log_of(row)).unwrap_or_default();
         let of = |script| self.engine.of((script, row.id, row.attempt));
         let wrote = |container: &Container| container.wrote[1].clone();
         let build = of(Script::Build).map(wrote).unwrap_or_default();
@@ -337,6 +303,9 @@ impl World {
         let rows = "SELECT (SELECT count(*) FROM queue) + (SELECT count(*) FROM turns)";
         assert_eq!(number(&self.keeper, rows), 0, "rows of the queue are left");
         self.check_sources();
+        let left: Vec<&str> = self.engine.ours().map(|c| c.name.as_str()).collect();
+        assert!(left.is_empty(), "left: {left:?}");
+        self.engine.assert_others_are_untouched();
     }
 
     fn check_sources(&self) {
@@ -361,8 +330,10 @@ impl World {
     }
 }
 
-/// A log that ends in what the engine's client has to say of itself, before it hangs.
+/// A log that ends in what the engine's client has to say of itself, before it hangs or finds that
+/// the output cannot be followed.
 fn without_words_of_engine(log: &[u8]) -> &[u8] {
+    let log = log.strip_suffix(no_engine().1.as_bytes()).unwrap_or(log);
     let words = log.windows(8).position(|words| words == b"docker: ");
     let log = &log[..words.unwrap_or(log.len())];
     log.strip_suffix(CUT_OFF.as_bytes()).unwrap_or(log)

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use zigcheck::event::{Command, Input, Pipe};
 
-use crate::engine::{Act, Container, Engine, Purpose, Script};
+use crate::engine::{Act, Container, Engine, Key, Purpose, Script};
 use crate::seed::Seed;
 
 /// What the containers find outside, and what they have told of it.
@@ -100,6 +100,17 @@ pub fn container(
     if said("--log-driver=") != Some("none") {
         container.kept = Some([Vec::new(), Vec::new()]);
     }
+    if let Some(head) = task(command) {
+        let text = |value: &Value| value.as_str().expect("a text").to_string();
+        let memory = said("--memory=").expect("a limit");
+        container.key = Some(Key {
+            source: text(&head["source"]["sha256"]),
+            image: engine
+                .image(&text(&head["zig_version"]))
+                .unwrap_or_default(),
+            memory_bytes: memory.parse().expect("a number"),
+        });
+    }
     let fate = match purpose.0 {
         Script::Source => source(words[at + 1], outside, seed),
         Script::Remote => remote(words[at + 1], outside, seed),
@@ -113,9 +124,6 @@ pub fn container(
             );
             let version = head["zig_version"].as_str().expect("a version");
             assert_eq!(words[at - 1], format!("zigcheck:{version}"));
-            let source = head["source"]["sha256"].as_str().expect("a hash");
-            let image = engine.image(version).unwrap_or_default();
-            container.key = Some(format!("{source} {image}"));
             let mut fate = build(&head, seed);
             told_of_dependencies(&head, purpose, outside, &mut fate);
             fate
@@ -123,6 +131,12 @@ pub fn container(
     };
     container.verdict = fate.verdict.clone();
     container.acts = acts(fate, purpose.0, seed);
+    container.started_ms = engine.ms;
+    container.heard_ms = engine.ms;
+    // Silence ends a build; a fetch may take its time, or more than that.
+    if purpose.0 != Script::Build && seed.once_in(30) {
+        container.slow_until_ms = engine.ms + seed.between(5_000, 400_000) as u64;
+    }
     container
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 pub struct Tally(BTreeMap<String, u64>);
 
 /// How often each must be met at least, in a thousand lives.
-const LEAST: [(&str, u64); 42] = [
+const LEAST: [(&str, u64); 69] = [
     ("events", 10_000),
     ("resets", 100),
     ("checks followed", 200),
@@ -49,6 +49,35 @@ const LEAST: [(&str, u64); 42] = [
     ("error/null/engine_error", 1),
     ("drains", 100),
     ("ran dry", 50),
+    // What an admin asks for.
+    ("cancelled while queued", 300),
+    ("cancelled while fetching", 200),
+    ("cancelled while building", 20),
+    ("cancelled while testing", 5),
+    ("checks cancelled", 300),
+    ("cancels answered 404", 200),
+    ("cancels answered 409", 200),
+    ("admin calls answered 401", 50),
+    ("admin calls answered 403", 50),
+    ("checks triggered", 100),
+    ("looks at all remotes", 100),
+    ("status told", 500),
+    // What time brings.
+    ("days pass", 40),
+    ("days pass beside work", 100),
+    ("remotes changed", 300),
+    ("remotes unchanged", 1_000),
+    ("checks of a new commit", 200),
+    ("checks that were owed", 100),
+    ("checks for a new image", 60),
+    ("slow fetches", 200),
+    ("fetches that took too long", 20),
+    ("containers killed", 200),
+    ("starts before others who wait", 3_000),
+    ("starts before a better class", 500),
+    ("cached", 300),
+    ("containers of others", 200),
+    ("other limits", 200),
 ];
 
 impl Tally {

@@ -4,19 +4,21 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
 use rusqlite::{Connection, OpenFlags};
-use serde_json::Value;
 use zigcheck::app::App;
-use zigcheck::config::{self, Asked, Machine, Settings};
-use zigcheck::event::{Action, Command, Core, Event, JobId, Now};
-use zigcheck::message::Response;
+use zigcheck::config::{self, Machine, Settings, Token};
+use zigcheck::event::{Action, Core, Event, JobId, Now};
 use zigcheck::slab::Key;
 use zigcheck::store::Store;
 
+use crate::admin::TOKEN;
 use crate::audience::{Audience, Wish};
-use crate::client::{Client, Move};
+use crate::client::Client;
+use crate::days::Days;
 use crate::engine::{Engine, VERSIONS};
+use crate::order::Starts;
+use crate::people::Asked;
 use crate::rules::{Books, number};
-use crate::scripts::{self, Outside};
+use crate::scripts::Outside;
 use crate::seed::Seed;
 use crate::tally::Tally;
 
@@ -42,13 +44,15 @@ pub struct World {
     pub clients: BTreeMap<JobId, Client>,
     pub outside: Outside,
     next_conn: u32,
-    /// Requests not yet answered, and what they wish to watch.
-    pub asked: BTreeMap<Key, Option<Wish>>,
+    /// Requests not yet answered.
+    pub asked: BTreeMap<Key, Asked>,
     /// What is still to be sent of the bodies of requests.
     pub sending: BTreeMap<Key, VecDeque<Vec<u8>>>,
     pub audience: Audience,
     pub submitted: u64,
     pub books: Books,
+    pub days: Days,
+    pub starts: Starts,
     pub tally: Tally,
     /// Tells what happens.
     talks: bool,
@@ -84,15 +88,46 @@ impl World {
             audience: Audience::default(),
             submitted: 0,
             books: Books::default(),
+            days: Days::default(),
+            starts: Starts::default(),
             tally: Tally::default(),
             talks: std::env::var_os("SEED").is_some(),
         };
+        world.meet_neighbours();
         world.open();
         world.perilous = true;
         world
     }
 
-    fn now(&self) -> Now {
+    /// Another server has the same engine, and its containers have names like ours.
+    fn meet_neighbours(&mut self) {
+        if self.seed.once_in(2) {
+            return;
+        }
+        for _ in 0..self.seed.between(1, 4) {
+            let id = self.seed.between(1, 20);
+            let name = match self.seed.below(3) {
+                0 => format!("zigcheck-source-{id}-1"),
+                1 => format!("zigcheck-remote-{id}-1"),
+                _ => format!("zigcheck-{id}-1"),
+            };
+            self.engine.add_foreign(&name);
+        }
+    }
+
+    /// Time goes on until then, and the engine gets to what was asked of it meanwhile.
+    pub fn pass_to(&mut self, ms: u64) {
+        let ms = ms.max(self.ms);
+        self.engine.catch_up(ms);
+        self.ms = ms;
+        self.engine.ms = ms;
+    }
+
+    pub fn pass(&mut self, ms: u64) {
+        self.pass_to(self.ms + ms);
+    }
+
+    pub fn now(&self) -> Now {
         Now {
             mono_ms: self.mono_from + self.ms,
             unix_ms: 1_700_000_000_000 + self.ms as i64,
@@ -111,6 +146,12 @@ impl World {
         let store = Store::on(connect(&self.uri)).expect("the schema");
         self.engine.data_id = store.data_id().to_string();
         self.mono_from = self.seed.below(1_000_000) as u64;
+        // It may come back with other limits.
+        if self.seed.once_in(8) {
+            self.tally.met("other limits");
+            self.settings.memory_bytes ^= 1 << 30;
+        }
+        self.starts.opened(self.ms);
         let app = App::open(self.settings.clone(), store, self.now()).expect("it opens");
         self.app = Some(app);
         self.turn(None);
@@ -130,6 +171,8 @@ impl World {
         for (_, mut client) in std::mem::take(&mut self.clients) {
             client.die(&mut self.engine, &mut self.seed);
         }
+        let unix_ms = self.now().unix_ms;
+        self.days.die(&self.keeper, unix_ms);
         self.asked.clear();
         self.sending.clear();
         self.seen = self.audience.cut_off().or(self.seen);
@@ -160,6 +203,7 @@ impl World {
             return self.die();
         }
         app.commit(now).expect("the database in memory takes it");
+        self.check_starts(&actions);
         for action in actions {
             if fate == 2 && self.seed.once_in(2) {
                 break;
@@ -194,10 +238,11 @@ impl World {
             Action::Kill { job } => self.kill_client(job),
             Action::Respond { conn, response } => self.hear(conn, &response),
             Action::Stream { conn, .. } | Action::Upgrade { conn } => {
-                let wish = self.asked.remove(&conn).expect("it was asked for");
                 let newest = self.newest_event();
-                let wish = wish.expect("it was to be watched");
-                self.audience.begin(conn, wish, newest);
+                match self.asked.remove(&conn) {
+                    Some(Asked::Watch(wish)) => self.audience.begin(conn, wish, newest),
+                    other => panic!("{other:?} is to be watched"),
+                }
             }
             Action::Wake { conn } => self.audience.wake(conn),
         }
@@ -222,124 +267,6 @@ impl World {
             index: self.next_conn,
             generation: 1,
         }
-    }
-
-    // -- what the server does to the world --
-
-    fn hear(&mut self, conn: Key, response: &Response) {
-        let wish = self.asked.remove(&conn);
-        assert!(wish.is_some(), "an answer nobody asked for");
-        let body: Value = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
-        match response.status {
-            201 | 202 => {
-                for build in body["builds"].as_array().expect("builds") {
-                    let id = build["id"].as_i64().expect("an id");
-                    self.committed(id).expect("the row is there before the 201");
-                    self.books.promised.insert(id);
-                    self.tally.met("builds");
-                }
-            }
-            503 => self.tally.met("refused without an engine"),
-            400 => self.tally.met("trees refused"),
-            200 | 204 | 404 | 409 | 429 => {}
-            other => panic!("{other}: {body}"),
-        }
-    }
-
-    fn kill_client(&mut self, job: JobId) {
-        if let Some(client) = self.clients.get_mut(&job) {
-            client.die(&mut self.engine, &mut self.seed);
-            client.was_killed();
-        }
-    }
-
-    fn spawn(&mut self, job: JobId, command: Command) {
-        let argv = command.argv.clone();
-        let words: Vec<&str> = argv.iter().map(String::as_str).collect();
-        assert_eq!(words[0], "docker");
-        let mut client = match words[1] {
-            "run" => {
-                let name = words[2].strip_prefix("--name=");
-                let name = name.expect("the name comes first");
-                let (engine, outside) = (&self.engine, &mut self.outside);
-                let mut container =
-                    scripts::container(name, &command, engine, outside, &mut self.seed);
-                container.started_ms = self.ms;
-                container.heard_ms = self.ms;
-                self.check_run(&container);
-                Client::run(container, command)
-            }
-            verb => {
-                match verb {
-                    "rm" => self.check_remove(&words[4..]),
-                    "ps" => self.note_overdue(),
-                    "exec" => self.check_sentence(words[2]),
-                    "kill" => self.check_kill(words[2]),
-                    "logs" => {
-                        self.tally.met(&words[1..words.len() - 1].join(" "));
-                        self.hear_of(words[words.len() - 1]);
-                        let purpose = self.engine.containers.get(words[words.len() - 1]);
-                        let purpose = purpose.and_then(|container| container.purpose);
-                        self.audience
-                            .taken_anew
-                            .extend(purpose.map(|(_, build, _)| build));
-                    }
-                    _ => {}
-                }
-                Client::short(command)
-            }
-        };
-        client.sound = self.engine.calm;
-        let twin = self.clients.insert(job, client);
-        assert!(twin.is_none(), "a job's name twice");
-    }
-
-    fn hear_of(&mut self, name: &str) {
-        if let Some(container) = self.engine.containers.get_mut(name) {
-            container.heard_ms = self.ms;
-        }
-    }
-
-    /// A client does what it does next. False: there is nothing for it to do.
-    pub fn move_client(&mut self, job: JobId) -> bool {
-        let Some(client) = self.clients.get_mut(&job) else {
-            return false;
-        };
-        let mut moved = client.go_on(&mut self.engine, &mut self.seed);
-        while client.is_setting_up() && !self.seed.once_in(3) {
-            moved |= client.go_on(&mut self.engine, &mut self.seed);
-        }
-        // Who was refused says so before anything else happens.
-        while let Some(client) = self.clients.get_mut(&job) {
-            let Some(next) = client.moves.pop_front() else {
-                break;
-            };
-            let goes_on = client.refused;
-            let name = client.name.clone();
-            moved = true;
-            match next {
-                Move::Output(pipe, bytes) => {
-                    if let Some(name) = name {
-                        self.hear_of(&name);
-                    }
-                    let bytes = &bytes;
-                    self.turn(Some(Event::Output { job, pipe, bytes }));
-                }
-                Move::Eof(pipe) => self.turn(Some(Event::Eof { job, pipe })),
-                Move::Exit(exit) => {
-                    client.name = None;
-                    client.hangs = false;
-                    self.turn(Some(Event::Exited { job, exit }));
-                }
-            }
-            if !goes_on {
-                break;
-            }
-        }
-        if self.clients.get(&job).is_some_and(Client::is_over) {
-            self.clients.remove(&job);
-        }
-        moved
     }
 }
 
@@ -367,7 +294,11 @@ fn settings(data: PathBuf) -> Settings {
     let flags = flags.iter().map(|flag| flag.to_string());
     let flags = flags.chain([versions]).map(|flag| flag.into());
     match config::parse(flags, &|_| None, machine) {
-        Ok(Asked::Serve(settings)) => Settings { data, ..*settings },
+        Ok(config::Asked::Serve(settings)) => Settings {
+            data,
+            admin_token: Token::read(TOKEN).ok(),
+            ..*settings
+        },
         other => panic!("{other:?}"),
     }
 }

@@ -1,0 +1,139 @@
+//! What the server answers, held against what is written down.
+
+use serde_json::{Value, json};
+use zigcheck::message::Response;
+use zigcheck::slab::Key;
+use zigcheck::turns::Class;
+
+use crate::engine::VERSIONS;
+use crate::people::Asked;
+use crate::rules::{Row, number};
+use crate::world::World;
+
+impl World {
+    pub fn hear(&mut self, conn: Key, response: &Response) {
+        let asked = self.asked.remove(&conn);
+        let asked = asked.expect("an answer nobody asked for");
+        let body: Value = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
+        match (asked, response.status) {
+            (Asked::Check(class, party), 201 | 202) => {
+                self.check_promise(class, party.as_deref(), &body)
+            }
+            (Asked::Cancel(build, before), status) => {
+                self.check_cancelled(build, before.as_ref(), status, &body)
+            }
+            (Asked::Forbidden(right, build), status) => {
+                assert_eq!(status, right, "{body}");
+                let cancelled = self.committed(build).is_some_and(|row| row.is_cancelled());
+                let wanted = self.books.unwanted.contains(&build);
+                assert!(
+                    !cancelled || wanted,
+                    "build {build} was cancelled by anybody"
+                );
+                self.tally.met(&format!("admin calls answered {status}"));
+            }
+            (Asked::Looks, 202) => self.check_looks(&body),
+            (Asked::Status, 200) => self.check_status(&body),
+            (Asked::Check(..), 503) => self.tally.met("refused without an engine"),
+            (Asked::Check(..), 400) => self.tally.met("trees refused"),
+            (Asked::Check(..), 404 | 409 | 429) => {}
+            (Asked::Plain, 200 | 503 | 404) | (Asked::Watch(_), 200 | 204 | 404) => {}
+            (asked, other) => panic!("{asked:?}: {other}: {body}"),
+        }
+    }
+
+    /// Builds were promised: they are there before the answer, with the right of who asked.
+    fn check_promise(&mut self, class: Class, party: Option<&str>, body: &Value) {
+        let builds = body["builds"].as_array().expect("builds");
+        let check = body["check"].as_i64().expect("an id");
+        for build in builds {
+            let id = build["id"].as_i64().expect("an id");
+            self.committed(id)
+                .expect("the row is there before the answer");
+            assert_eq!(build["check"], check);
+            self.books.promised.insert(id);
+            self.tally.met("builds");
+        }
+        let sql = format!("SELECT count(*) FROM builds WHERE check_id = {check}");
+        assert_eq!(number(&self.keeper, &sql), builds.len() as i64);
+        let (said, whose) = self.right_of(check);
+        assert_eq!(said, class.number(), "check {check}");
+        match party {
+            Some(party) => assert_eq!(whose, party, "check {check}"),
+            None => {
+                assert_eq!(builds.len(), VERSIONS.len(), "check {check}");
+                assert!(whose.starts_with("github.com/"), "check {check} of {whose}");
+                self.tally.met("checks triggered");
+            }
+        }
+    }
+
+    /// The class and the party of a check.
+    pub fn right_of(&self, check: i64) -> (i64, String) {
+        let sql = "SELECT class, party FROM checks WHERE id = ?1";
+        let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
+        let right = statement.query_row([check], |row| Ok((row.get(0)?, row.get(1)?)));
+        right.expect("a check")
+    }
+
+    /// Whether a build can be cancelled hangs on its state alone; what was answered is so.
+    fn check_cancelled(&mut self, build: i64, before: Option<&Row>, status: u16, body: &Value) {
+        let right = match before {
+            None => 404,
+            Some(row) if row.is_final() => 409,
+            Some(_) => 200,
+        };
+        assert_eq!(status, right, "cancelling {before:?}: {body}");
+        let row = self.committed(build);
+        if status != 200 {
+            assert_eq!(
+                row.as_ref(),
+                before,
+                "an answer of {status} changes nothing"
+            );
+            return self.tally.met(&format!("cancels answered {status}"));
+        }
+        let (row, before) = (row.expect("a row"), before.expect("a row"));
+        assert!(row.is_cancelled(), "{row:?}");
+        assert_eq!(row.finished_at, Some(self.now().unix_ms), "{row:?}");
+        let shown = json!([body["id"], body["state"], body["reason"]]);
+        assert_eq!(shown, json!([build, "cancelled", "cancelled"]));
+        self.books.cancelled.insert(build);
+        self.tally.met(&format!("cancelled while {}", before.state));
+    }
+
+    /// All remotes are looked at: each is due at once.
+    fn check_looks(&mut self, body: &Value) {
+        let count = |of: &str| number(&self.keeper, &format!("SELECT count(*) FROM packages {of}"));
+        assert_eq!(body["packages"], count(""));
+        let due = format!("WHERE next_check = {}", self.now().unix_ms);
+        assert_eq!(body["packages"], count(&due), "a package is not due");
+        self.days.want_looks(&self.keeper);
+        self.tally.met("looks at all remotes");
+    }
+
+    fn check_status(&mut self, body: &Value) {
+        let count = |of: &str| number(&self.keeper, &format!("SELECT {of}"));
+        let app = self.app.as_ref().expect("it answered");
+        assert_eq!(body["slots"], self.settings.max_builds);
+        assert_eq!(body["running"], app.running());
+        assert_eq!(body["draining"], self.draining);
+        let final_ = "state IN ('finished', 'cancelled')";
+        let kept = count(&format!("count(*) FROM builds WHERE {final_}"));
+        assert_eq!(body["builds_kept"], kept);
+        assert_eq!(body["builds"], count("coalesce(max(id), 0) FROM builds"));
+        assert_eq!(
+            body["packages"],
+            count("coalesce(max(id), 0) FROM packages")
+        );
+        // What has a slot is a build, a source that stands for one, or a look at a remote.
+        let open = count(&format!("count(*) FROM builds WHERE NOT {final_}"));
+        let waiting = body["waiting"].as_i64().expect("a number");
+        let least = open - app.running() as i64;
+        assert!(
+            (least..=open).contains(&waiting),
+            "{waiting} of {open} wait"
+        );
+        self.tally.met("status told");
+    }
+}

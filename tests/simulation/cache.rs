@@ -1,0 +1,73 @@
+//! What must hold of verdicts that were known already.
+
+use crate::engine::Script;
+use crate::rules::{Row, number};
+use crate::world::World;
+
+/// What a verdict consists of.
+const FIELDS: [&str; 12] = [
+    "zig_version",
+    "toolchain",
+    "cache_key",
+    "build_status",
+    "test_status",
+    "reason",
+    "compiled",
+    "tests_passed",
+    "tests_total",
+    "error_log",
+    "peak_memory_bytes",
+    "log_bytes",
+];
+
+impl World {
+    /// A build was answered with the verdict of another: it is the same, and that one had all that
+    /// a verdict hangs on in common with it.
+    pub fn check_cached(&mut self, row: &Row, origin: i64) {
+        let origin = self.committed(origin).expect("a row");
+        assert_eq!(origin.state, "finished", "{row:?} of {origin:?}");
+        assert!(origin.cached_from.is_none(), "{row:?} of {origin:?}");
+        let own = ["success", "failed"].contains(&origin.status());
+        let passing = origin.words.ends_with("dependency_unavailable");
+        assert!(own && !passing, "{row:?} of {origin:?}");
+        for field in FIELDS {
+            let sql = format!(
+                "SELECT a.{field} IS o.{field} FROM builds a, builds o WHERE a.id = {} AND o.id = {}",
+                row.id, origin.id
+            );
+            assert_eq!(
+                number(&self.keeper, &sql),
+                1,
+                "{field} of {row:?} and {origin:?}"
+            );
+        }
+        // What the container of the other was fed with, under which image and limits.
+        let of = |script| self.engine.of((script, origin.id, origin.attempt));
+        let container = of(Script::Build).or_else(|| of(Script::Dependencies));
+        let key = container.and_then(|container| container.key.clone());
+        let key = key.unwrap_or_else(|| panic!("{row:?} of {origin:?}, which had no container"));
+        let (source, image) = self.source_and_image(row.id);
+        let memory = self.settings.memory_bytes;
+        assert_eq!(
+            (key.source, key.memory_bytes),
+            (source, memory),
+            "{row:?} of {origin:?}"
+        );
+        let sql = format!("SELECT zig_version FROM builds WHERE id = {}", row.id);
+        let version = self.texts(&sql).pop().expect("a row");
+        assert_eq!(
+            self.image_as_known(&version),
+            Some(image),
+            "{row:?} of {origin:?}"
+        );
+        self.tally.met("cached");
+    }
+
+    fn source_and_image(&self, build: i64) -> (String, String) {
+        let sql = "SELECT c.source, b.toolchain FROM builds b JOIN checks c ON c.id = b.check_id \
+            WHERE b.id = ?1";
+        let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
+        let row = statement.query_row([build], |row| Ok((row.get(0)?, row.get(1)?)));
+        row.expect("a build that has its source")
+    }
+}

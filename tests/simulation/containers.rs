@@ -1,0 +1,175 @@
+//! What must hold of the containers that the server has made, ended and removed.
+
+use zigcheck::config::FETCH_TIMEOUT_MS;
+
+use crate::engine::{Container, Script};
+use crate::rules::number;
+use crate::scripts;
+use crate::world::World;
+
+impl World {
+    /// A container is asked for.
+    pub fn check_run(&mut self, container: &Container) {
+        let (script, id, attempt) = container.purpose.expect("it is ours");
+        if container.slow_until_ms > 0 {
+            self.tally.met("slow fetches");
+        }
+        match script {
+            Script::Build => self.check_build_run(container, id, attempt),
+            Script::Dependencies => {
+                let row = self.committed(id).expect("no container ahead of its row");
+                assert_eq!((row.state.as_str(), row.attempt), ("fetching", attempt));
+            }
+            Script::Source => assert!(self.is_awaited(id), "nobody waits for {}", container.name),
+            Script::Remote => self.days.look(id, self.ms),
+        }
+    }
+
+    /// Some build of the check waits for its source.
+    fn is_awaited(&self, check: i64) -> bool {
+        let sql =
+            format!("SELECT count(*) FROM builds WHERE check_id = {check} AND state = 'fetching'");
+        number(&self.keeper, &sql) > 0
+    }
+
+    fn check_build_run(&mut self, container: &Container, id: i64, attempt: u32) {
+        let row = self.committed(id).expect("no container ahead of its row");
+        assert_eq!(row.state, "building", "{row:?}");
+        assert_eq!(row.attempt, attempt, "{row:?}");
+        for earlier in 1..=attempt {
+            let Some(earlier) = self.engine.of((Script::Build, id, earlier)) else {
+                continue;
+            };
+            assert!(
+                earlier.purpose != container.purpose,
+                "{} runs twice",
+                container.name
+            );
+            let again = earlier.is_worth_it() && !self.books.killed.contains(&earlier.name);
+            assert!(!again, "built again: {earlier:?}");
+        }
+        if let Some(twin) = self.twin(container, id) {
+            panic!("{:?} is being built by {twin:?}", container.key);
+        }
+    }
+
+    /// A container that builds the same. Images may have come or changed since the engine was asked:
+    /// it is the server's keys that count.
+    fn twin(&self, container: &Container, id: i64) -> Option<&Container> {
+        self.engine.ours().find(|other| {
+            let (script, twin, _) = other.purpose.expect("it is ours");
+            let same = format!(
+                "SELECT count(*) FROM builds a JOIN builds b ON a.cache_key = b.cache_key \
+                 WHERE a.id = {id} AND b.id = {twin} AND b.state <> 'cancelled'"
+            );
+            script == Script::Build
+                && other.key == container.key
+                && other.is_running()
+                && !self.books.killed.contains(&other.name)
+                && number(&self.keeper, &same) == 1
+        })
+    }
+
+    /// Containers are to be removed.
+    pub fn check_remove(&mut self, names: &[&str]) {
+        for name in names {
+            self.engine.touched.insert(name.to_string());
+            let Some(container) = self.engine.containers.get(*name) else {
+                continue;
+            };
+            let Some((script, id, _)) = container.purpose else {
+                panic!("{name} is not ours");
+            };
+            let heard = self.clients.values();
+            let heard = heard.filter(|client| client.name.as_deref() == Some(name));
+            assert_eq!(
+                heard.count(),
+                0,
+                "{name} is removed while it is listened to"
+            );
+            match script {
+                Script::Build => {}
+                Script::Remote => {
+                    self.check_look_over(id);
+                    continue;
+                }
+                Script::Source | Script::Dependencies => continue,
+            }
+            let row = self.committed(id).expect("a row");
+            let wanted = container.is_worth_it() && !self.books.killed.contains(&container.name);
+            assert!(
+                row.is_final() || !wanted,
+                "thrown away: {container:?} of {row:?}"
+            );
+        }
+    }
+
+    /// The server asks which containers there are: before it ends one it does.
+    pub fn note_overdue(&mut self) {
+        let (now, settings) = (self.ms, &self.settings);
+        for container in self.engine.containers.values() {
+            let late = now >= container.started_ms + settings.build_timeout_ms;
+            let silent = now >= container.heard_ms + settings.silence_timeout_ms;
+            if late || silent {
+                self.books.overdue.insert(container.name.clone());
+            }
+        }
+    }
+
+    /// A container is to be ended: it is asked how much memory it used.
+    pub fn check_sentence(&mut self, name: &str) {
+        self.books.killed.insert(name.to_string());
+        self.note_overdue();
+        let Some(container) = self.engine.containers.get(name) else {
+            return;
+        };
+        let Some((script, id, _)) = container.purpose else {
+            panic!("{name} is not ours");
+        };
+        assert_eq!(script, Script::Build, "{name}");
+        let row = self.committed(id).expect("a row");
+        // It may be made and speak between the question and the answer.
+        let silence_ms = self.settings.silence_timeout_ms;
+        let overdue =
+            self.books.overdue.contains(name) || self.ms >= container.started_ms + silence_ms;
+        assert!(overdue || row.is_cancelled(), "killed: {row:?}");
+    }
+
+    /// A container is ended: of a build one that was asked before.
+    pub fn check_kill(&mut self, name: &str) {
+        self.engine.touched.insert(name.to_string());
+        let sentenced = !self.books.killed.insert(name.to_string());
+        let Some(container) = self.engine.containers.get(name) else {
+            return;
+        };
+        let (script, id, _) = container.purpose.expect("it is ours");
+        let is_cancelled = |build| self.committed(build).is_some_and(|row| row.is_cancelled());
+        let overdue = self.ms >= container.started_ms + FETCH_TIMEOUT_MS;
+        let good = match script {
+            Script::Build => sentenced || is_cancelled(id),
+            Script::Dependencies => overdue || is_cancelled(id),
+            Script::Source => overdue || !self.is_awaited(id),
+            Script::Remote => overdue,
+        };
+        assert!(good, "{name} is killed: {container:?}");
+        let why = match overdue && script != Script::Build {
+            true => "fetches that took too long",
+            false => "containers killed",
+        };
+        self.tally.met(why);
+    }
+
+    /// What was cancelled is listened to no more, from the answer on.
+    pub fn check_nobody_hears_cancelled(&self) {
+        for name in self
+            .clients
+            .values()
+            .filter_map(|client| client.name.as_ref())
+        {
+            let (script, build, _) = scripts::purpose(name);
+            let of_build = matches!(script, Script::Build | Script::Dependencies);
+            let cancelled = of_build && self.books.cancelled.contains(&build);
+            assert!(!cancelled, "{name} goes on");
+        }
+    }
+}

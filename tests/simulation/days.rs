@@ -1,0 +1,370 @@
+//! Days pass: what is built then that nobody asked for, and what must be.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{Connection, OptionalExtension};
+use zigcheck::config::{ENGINE_FRESH_MS, FETCH_TIMEOUT_MS, RECHECK_EVERY_MS, RECHECK_PAUSE_MS};
+use zigcheck::turns::Class;
+
+use crate::engine::{Script, VERSIONS};
+use crate::people::url;
+use crate::rules::number;
+use crate::world::World;
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// What is known of looks at remotes.
+#[derive(Debug, Default)]
+pub struct Days {
+    /// The commit that the remote of a package said, to a server that has heard it.
+    told: BTreeMap<i64, String>,
+    /// Packages whose look has ended in this turn.
+    over: BTreeSet<i64>,
+    /// Packages that are being looked at, as far as can be seen.
+    pub looks: BTreeSet<i64>,
+    /// An admin wanted them looked at, and they were not yet.
+    wanted: BTreeSet<i64>,
+    /// When packages were last looked at.
+    looked_ms: BTreeMap<i64, u64>,
+    /// The minute of the day at which a package is looked at.
+    minutes: BTreeMap<i64, i64>,
+    /// The newest check that was looked at.
+    newest: i64,
+    /// There was a time without any image: looks that were due then are let go.
+    pub bare: bool,
+}
+
+/// A build that was there before another of the same package under the same toolchain.
+#[derive(Debug)]
+struct Earlier {
+    state: String,
+    status: String,
+    toolchain: Option<String>,
+    is_fetched: bool,
+}
+
+impl Earlier {
+    fn is_final(&self) -> bool {
+        ["finished", "cancelled"].contains(&self.state.as_str())
+    }
+
+    /// It ended in an error of ours, or without a word on that image.
+    fn is_owed(&self, image: &String) -> bool {
+        self.state == "finished"
+            && (self.status == "error" || self.toolchain.as_ref() != Some(image))
+    }
+
+    /// It runs under another image, and so says nothing of this one.
+    fn runs_under_another(&self, image: Option<&String>) -> bool {
+        !self.is_final()
+            && self.state != "queued"
+            && self.toolchain.is_some()
+            && self.toolchain.as_ref() != image
+    }
+}
+
+impl Days {
+    pub fn want_looks(&mut self, db: &Connection) {
+        let mut statement = db
+            .prepare_cached("SELECT id FROM packages")
+            .expect("the schema");
+        let ids = statement
+            .query_map([], |row| row.get(0))
+            .expect("the schema");
+        let ids = ids.map(|id| id.expect("an id"));
+        self.wanted = ids.filter(|id| !self.looks.contains(id)).collect();
+    }
+
+    /// The server is gone, and with it what it had heard, and looks that had begun: those packages are
+    /// looked at tomorrow.
+    pub fn die(&mut self, db: &Connection, unix_ms: i64) {
+        let sql = "SELECT count(*) FROM packages WHERE id = ?1 AND (next_check <= ?2 OR EXISTS \
+            (SELECT 1 FROM queue WHERE kind = 2 AND queue.id = ?1))";
+        let mut statement = db.prepare_cached(sql).expect("the schema");
+        let mut is_to_come = |package: &i64| {
+            let count = statement.query_row([*package, unix_ms], |row| row.get::<_, i64>(0));
+            count.expect("a number") > 0
+        };
+        self.wanted.retain(|package| is_to_come(package));
+        self.told.clear();
+        self.over.clear();
+        self.looks.clear();
+    }
+
+    /// What was said in looks that are over is of no more use.
+    pub fn forget_told(&mut self) {
+        for package in std::mem::take(&mut self.over) {
+            self.told.remove(&package);
+        }
+    }
+
+    /// A remote is looked at.
+    pub fn look(&mut self, package: i64, ms: u64) {
+        self.told.remove(&package);
+        self.over.remove(&package);
+        self.looks.insert(package);
+        self.wanted.remove(&package);
+        self.looked_ms.insert(package, ms);
+    }
+}
+
+impl World {
+    /// Hours or days go by: mostly when there is little to do, sometimes in the middle of everything.
+    pub fn let_days_pass(&mut self) {
+        if !self.seed.once_in(4) {
+            self.work_on();
+        }
+        let Some(app) = &self.app else { return };
+        let busy = app.running() > 0 || app.waiting() > 0;
+        self.tally
+            .met(["days pass", "days pass beside work"][usize::from(busy)]);
+        self.pass_days();
+        self.tell_time();
+    }
+
+    pub fn pass_days(&mut self) {
+        let hours = [1, 13, 25, 49][self.seed.below(4)];
+        let more = self.seed.below(HOUR_MS as usize) as u64;
+        self.pass(hours * HOUR_MS + more);
+    }
+
+    /// Everything that can move does, for a while.
+    fn work_on(&mut self) {
+        for _ in 0..40 {
+            let moved = self.move_all();
+            self.tell_time();
+            match (&self.app, moved) {
+                (None, _) => return,
+                (Some(_), false) => {
+                    let next = self.next_ms().filter(|at| *at < self.ms + 60_000);
+                    let Some(next) = next else { return };
+                    self.pass_to(next);
+                    self.tell_time();
+                }
+                (Some(_), true) => {}
+            }
+        }
+    }
+
+    // -- looks --
+
+    /// The client of a look has told its end: the server has heard the commit, unless it was too late.
+    pub fn remote_has_told(&mut self, name: &str) {
+        let Some(container) = self.engine.containers.get(name) else {
+            return;
+        };
+        if let Some((Script::Remote, package, _)) = container.purpose
+            && self.ms < container.started_ms + FETCH_TIMEOUT_MS
+        {
+            let said = String::from_utf8_lossy(&container.wrote[0]).into_owned();
+            self.days.told.insert(package, said.trim().to_string());
+        }
+    }
+
+    /// A look is over. Where its remote has said another commit than the one known, that is built
+    /// under all toolchains there are, else what is owed.
+    pub fn check_look_over(&mut self, package: i64) {
+        self.days.looks.remove(&package);
+        self.days.over.insert(package);
+        let Some(told) = self.days.told.get(&package).cloned() else {
+            return;
+        };
+        let changed = Some(&told) != self.known_commit(package, i64::MAX).as_ref();
+        self.tally
+            .met(["remotes unchanged", "remotes changed"][usize::from(changed)]);
+        if !self.engine.is_known_well() {
+            return;
+        }
+        for version in VERSIONS {
+            let Some(image) = self.engine.image(version) else {
+                continue;
+            };
+            let newest = self.earlier(package, version, i64::MAX);
+            let newest = newest.expect("each package has builds under all toolchains");
+            let good = match changed {
+                true => !newest.is_final() && !newest.is_fetched,
+                false => !newest.is_owed(&image),
+            };
+            assert!(good, "{told} of {package}, {version} {image}: {newest:?}");
+        }
+    }
+
+    /// The commit of the newest check of a package that has one, of those before that check.
+    fn known_commit(&self, package: i64, before: i64) -> Option<String> {
+        let sql = "SELECT \"commit\" FROM checks WHERE package_id = ?1 AND id < ?2 \
+            AND \"commit\" NOT NULL ORDER BY id DESC LIMIT 1";
+        let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
+        let commit = statement.query_row([package, before], |row| row.get(0));
+        commit.optional().expect("the schema")
+    }
+
+    fn earlier(&self, package: i64, version: &str, before: i64) -> Option<Earlier> {
+        let sql = "SELECT b.state, b.build_status, b.toolchain, c.source NOT NULL FROM builds b \
+            JOIN checks c ON c.id = b.check_id WHERE c.package_id = ?1 AND b.zig_version = ?2 \
+            AND c.id < ?3 ORDER BY b.id DESC LIMIT 1";
+        let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
+        let given = rusqlite::params![package, version, before];
+        let row = statement.query_row(given, |row| {
+            Ok(Earlier {
+                state: row.get(0)?,
+                status: row.get(1)?,
+                toolchain: row.get(2)?,
+                is_fetched: row.get(3)?,
+            })
+        });
+        row.optional().expect("the schema")
+    }
+
+    /// The image of a toolchain as the server knows it.
+    pub fn image_as_known(&self, version: &str) -> Option<String> {
+        let sql = "SELECT image FROM toolchains WHERE zig_version = ?1";
+        let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
+        let image = statement.query_row([version], |row| row.get(0));
+        image.optional().expect("the schema")
+    }
+
+    // -- checks that nobody asked for --
+
+    /// Looks at the checks that have come since.
+    pub fn check_new_checks(&mut self) {
+        let sql = "SELECT id, package_id, class FROM checks WHERE id > ?1 ORDER BY id";
+        let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
+        let new = statement.query_map([self.days.newest], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        });
+        let new = new.expect("the schema").collect::<Result<Vec<_>, _>>();
+        drop(statement);
+        for (check, package, class) in new.expect("rows") {
+            self.days.newest = check;
+            let (check, class): (i64, i64) = (check, class);
+            let package: Option<i64> = package;
+            let nobody_asked = class >= Class::Toolchain.number();
+            if let (true, Some(package)) = (nobody_asked, package) {
+                self.check_reason(check, package, class);
+            }
+        }
+    }
+
+    /// Nothing is built without a reason: a new commit, a new image, or an error of ours.
+    fn check_reason(&mut self, check: i64, package: i64, class: i64) {
+        let sql = format!("SELECT zig_version FROM builds WHERE check_id = {check}");
+        let versions = self.texts(&sql);
+        let known = self.known_commit(package, check);
+        let looked = class == Class::Recheck.number();
+        let told = self.days.told.get(&package);
+        assert!(!looked || told.is_some(), "check {check} without a look");
+        let changed = looked && told != known.as_ref();
+        self.tally.met(match (looked, changed) {
+            (false, _) => "checks for a new image",
+            (true, true) => "checks of a new commit",
+            (true, false) => "checks that were owed",
+        });
+        assert!(!versions.is_empty(), "check {check} of nothing");
+        for version in versions {
+            let Some(earlier) = self.earlier(package, &version, check) else {
+                continue;
+            };
+            let image = self.image_as_known(&version);
+            let same = earlier.toolchain.is_some() && earlier.toolchain == image;
+            let good = match (changed, earlier.is_final()) {
+                // What waits for its source will fetch that commit.
+                (true, fin) => fin || earlier.is_fetched,
+                (false, false) => earlier.runs_under_another(image.as_ref()),
+                (false, true) if earlier.state == "cancelled" => !looked && !same,
+                (false, true) => (looked && earlier.status == "error") || !same,
+            };
+            assert!(
+                good,
+                "check {check} of {package}, {version}, {image:?}: {earlier:?}"
+            );
+        }
+    }
+
+    // -- at rest --
+
+    /// A day later every package was looked at, and nothing is owed to any of them.
+    pub fn check_day(&mut self) {
+        // The server asks anew for images, as it would for anybody.
+        self.pass(ENGINE_FRESH_MS);
+        self.request("GET", "/api/health", serde_json::Value::Null);
+        self.settle();
+        self.check_planned();
+        self.check_under_all_images();
+        let before = self.ms;
+        self.pass(RECHECK_EVERY_MS as u64 + RECHECK_PAUSE_MS as u64 + HOUR_MS);
+        self.tell_time();
+        self.settle();
+        for package in self.numbers("SELECT id FROM packages") {
+            let looked = self.days.looked_ms.get(&package);
+            assert!(
+                looked.is_some_and(|at| *at > before),
+                "{package} was not looked at"
+            );
+        }
+        self.check_planned();
+        self.check_under_all_images();
+    }
+
+    /// Every package is looked at within a day and a half, at a minute of the day of its own.
+    fn check_planned(&mut self) {
+        let now = self.now().unix_ms;
+        let latest = now + RECHECK_EVERY_MS + RECHECK_PAUSE_MS;
+        for package in self.numbers("SELECT id FROM packages") {
+            let sql = format!("SELECT next_check FROM packages WHERE id = {package}");
+            let next = number(&self.keeper, &sql);
+            assert!(now < next && next <= latest, "{package}: {next} at {now}");
+            let minute = next % RECHECK_EVERY_MS;
+            let known = *self.days.minutes.entry(package).or_insert(minute);
+            assert_eq!(minute, known, "{package}");
+        }
+        let wanted = &self.days.wanted;
+        assert!(
+            self.days.bare || wanted.is_empty(),
+            "not looked at: {wanted:?}"
+        );
+    }
+
+    /// All packages were built, or tried, under each image there is.
+    fn check_under_all_images(&self) {
+        for package in self.numbers("SELECT id FROM packages") {
+            for version in VERSIONS {
+                let image = self.engine.image(version);
+                assert_eq!(self.image_as_known(version), image, "{version}");
+                let newest = self.earlier(package, version, i64::MAX);
+                let newest = newest.expect("each package has builds under all toolchains");
+                // What did not get its source, or was not let, has not come to a toolchain.
+                let came = newest.status != "error" && newest.state != "cancelled";
+                // An image that was made a moment before the build began was not known: that is owed.
+                let unknown = newest.toolchain.as_deref() == Some("");
+                let good =
+                    !came || newest.toolchain.is_none() || newest.toolchain == image || unknown;
+                assert!(good, "{package} under {version}, {image:?}: {newest:?}");
+            }
+        }
+    }
+
+    pub fn numbers(&self, sql: &str) -> Vec<i64> {
+        let mut statement = self.keeper.prepare(sql).expect("the schema");
+        let rows = statement
+            .query_map([], |row| row.get(0))
+            .expect("the schema");
+        rows.map(|row| row.expect("a number")).collect()
+    }
+
+    pub fn texts(&self, sql: &str) -> Vec<String> {
+        let mut statement = self.keeper.prepare(sql).expect("the schema");
+        let rows = statement
+            .query_map([], |row| row.get(0))
+            .expect("the schema");
+        rows.map(|row| row.expect("a text")).collect()
+    }
+
+    /// Whose package that is.
+    pub fn owner_of(&self, package: i64) -> String {
+        let sql = format!("SELECT name FROM packages WHERE id = {package}");
+        let name = self.texts(&sql).pop().expect("a package");
+        let url = url(name[1..].parse().expect("a number"));
+        let path = url.trim_start_matches("https://");
+        path[..path.rfind('/').expect("a path")].to_string()
+    }
+}

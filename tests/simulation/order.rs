@@ -1,0 +1,146 @@
+//! Who gets a slot: what can be said of it with certainty, from the rows and from what was seen.
+
+use std::collections::BTreeSet;
+
+use zigcheck::config::CLASS_WAIT_LIMIT_MS;
+use zigcheck::event::Action;
+use zigcheck::turns::{Class, Work};
+
+use crate::engine::Script;
+use crate::rules::number;
+use crate::scripts;
+use crate::world::World;
+
+/// What has a slot, as far as rows say so.
+type Holder = (Work, String);
+
+/// What gets a slot.
+#[derive(Debug)]
+struct Start {
+    work: Work,
+    class: i64,
+    party: String,
+}
+
+/// When something of each class was last seen to start, or the server itself.
+#[derive(Debug, Default)]
+pub struct Starts {
+    since_ms: [u64; 4],
+    /// The attempts of builds that begin with fetching their dependencies.
+    fetching: BTreeSet<(i64, u32)>,
+}
+
+impl Starts {
+    pub fn opened(&mut self, ms: u64) {
+        self.since_ms = [ms; 4];
+    }
+}
+
+impl World {
+    /// The turn is committed, and this is what it asks for.
+    pub fn check_starts(&mut self, actions: &[Action]) {
+        let starts: Vec<Start> = actions.iter().filter_map(|a| self.start(a)).collect();
+        if starts.is_empty() {
+            return;
+        }
+        let waiting = self.waiting_parties();
+        let holders = self.holders();
+        for (nth, start) in starts.iter().enumerate() {
+            // What starts after it did not hold a slot when it did.
+            let later: Vec<Work> = starts[nth..].iter().map(|start| start.work).collect();
+            let held = holders
+                .iter()
+                .filter(|(work, of)| *of == start.party && !later.contains(work));
+            let has_share = held.count() >= (self.settings.max_builds / 2).max(1);
+            for (class, party) in &waiting {
+                if !self.has_nothing(party, &holders, &starts) {
+                    continue;
+                }
+                // It waits with nothing in any slot: it may be served.
+                assert!(!has_share, "{start:?} before {party:?}, {holders:?}");
+                let first = start.class <= *class || self.is_overdue(start.class);
+                assert!(first, "{start:?} before {party:?} of class {class}");
+                self.tally.met("starts before others who wait");
+            }
+            let class = start.class as usize;
+            if waiting.iter().any(|(waits, _)| *waits < start.class) {
+                self.tally.met("starts before a better class");
+            }
+            self.starts.since_ms[class] = self.ms;
+        }
+    }
+
+    /// What an action starts that had no slot before.
+    fn start(&mut self, action: &Action) -> Option<Start> {
+        let Action::Spawn { command, .. } = action else {
+            return None;
+        };
+        if command.argv[1] != "run" {
+            return None;
+        }
+        let name = command.argv[2].strip_prefix("--name=")?;
+        let (script, id, attempt) = scripts::purpose(name);
+        let work = match script {
+            Script::Source => Work::Source(id),
+            Script::Remote => Work::Remote(id),
+            Script::Dependencies => {
+                self.starts.fetching.insert((id, attempt));
+                Work::Build(id)
+            }
+            Script::Build if self.starts.fetching.contains(&(id, attempt)) => return None,
+            Script::Build => Work::Build(id),
+        };
+        let (class, party) = match work {
+            Work::Remote(package) => (Class::Recheck.number(), self.owner_of(package)),
+            Work::Source(check) => self.right_of(check),
+            Work::Build(build) => {
+                let sql = format!("SELECT check_id FROM builds WHERE id = {build}");
+                self.right_of(number(&self.keeper, &sql))
+            }
+        };
+        Some(Start { work, class, party })
+    }
+
+    /// Who waits for a slot and is not held back, with the class of it.
+    fn waiting_parties(&self) -> Vec<(i64, String)> {
+        let sql = "SELECT DISTINCT class, party FROM queue WHERE not_before = 0";
+        let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        let rows = rows.expect("the schema").collect::<Result<_, _>>();
+        rows.expect("rows")
+    }
+
+    /// Builds that run, and sources that are fetched: they stand in their builds.
+    fn holders(&self) -> Vec<Holder> {
+        let sql = "SELECT DISTINCT b.state = 'fetching' AND c.source IS NULL AS fetched, \
+            iif(b.state = 'fetching' AND c.source IS NULL, c.id, b.id), c.party \
+            FROM builds b JOIN checks c ON c.id = b.check_id \
+            WHERE b.state IN ('fetching', 'building', 'testing')";
+        let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
+        let rows = statement.query_map([], |row| {
+            let id = row.get(1)?;
+            let work = match row.get(0)? {
+                true => Work::Source(id),
+                false => Work::Build(id),
+            };
+            Ok((work, row.get(2)?))
+        });
+        let rows = rows.expect("the schema").collect::<Result<_, _>>();
+        rows.expect("rows")
+    }
+
+    /// Nothing of that party can have a slot, in the whole of this turn.
+    fn has_nothing(&self, party: &str, holders: &[Holder], starts: &[Start]) -> bool {
+        let looks = self.days.looks.iter();
+        holders.iter().all(|(_, of)| of != party)
+            && starts.iter().all(|start| start.party != party)
+            && looks.map(|look| self.owner_of(*look)).all(|of| of != party)
+    }
+
+    /// Nothing of that class was seen to start for so long that it may go before others.
+    fn is_overdue(&self, class: i64) -> bool {
+        let class = class as usize;
+        let waited_ms = self.ms - self.starts.since_ms[class];
+        CLASS_WAIT_LIMIT_MS[class].is_some_and(|limit| waited_ms >= limit as u64)
+    }
+}
