@@ -60,7 +60,7 @@ pub struct World {
 
 impl World {
     pub fn new(seed: u64) -> World {
-        let data = std::env::temp_dir().join(format!("zigcheck-sim-{}-{seed}", std::process::id()));
+        let data = quick_dir().join(format!("zigcheck-sim-{}-{seed}", std::process::id()));
         for dir in ["logs", "sources"] {
             std::fs::create_dir_all(data.join(dir)).expect("a temporary directory");
         }
@@ -273,6 +273,15 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.settings.data);
+    }
+}
+
+/// Files are made by the thousand: in memory, where the system has a place for that.
+fn quick_dir() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    match memory.is_dir() {
+        true => memory,
+        false => std::env::temp_dir(),
     }
 }
 
