@@ -126,6 +126,7 @@ impl World {
             }
         }
         self.tell_time();
+        self.check_nobody_overstays();
     }
 
     /// When something happens next that nobody does: the server looks at the clock, or something slow
@@ -159,6 +160,7 @@ impl World {
             _ => self.engine.catch_up(u64::MAX),
         }
         self.tell_time();
+        self.check_nobody_overstays();
     }
 
     /// Everything that can move does. False: only time can help.
@@ -226,6 +228,7 @@ impl World {
                 self.open();
             }
             self.tell_time();
+            self.check_nobody_overstays();
             let app = self.app.as_ref().expect("it was opened");
             let idle = (app.running(), app.waiting()) == (0, 0) && self.clients.is_empty();
             match (moved, self.next_ms()) {

@@ -1,7 +1,8 @@
 //! What must hold of the containers that the server has made, ended and removed.
 
-use zigcheck::config::FETCH_TIMEOUT_MS;
+use zigcheck::config::{FETCH_TIMEOUT_MS, KILL_GRACE_MS};
 
+use crate::client::Client;
 use crate::engine::{Container, Script};
 use crate::rules::number;
 use crate::scripts;
@@ -159,17 +160,53 @@ impl World {
         self.tally.met(why);
     }
 
-    /// What was cancelled is listened to no more, from the answer on.
+    /// What was cancelled is listened to no more, from the answer on; nor is a source that nobody
+    /// needs any more.
     pub fn check_nobody_hears_cancelled(&self) {
-        for name in self
+        if self.books.cancelled.is_empty() {
+            return;
+        }
+        let names = self
             .clients
             .values()
-            .filter_map(|client| client.name.as_ref())
-        {
-            let (script, build, _) = scripts::purpose(name);
-            let of_build = matches!(script, Script::Build | Script::Dependencies);
-            let cancelled = of_build && self.books.cancelled.contains(&build);
-            assert!(!cancelled, "{name} goes on");
+            .filter_map(|client| client.name.as_ref());
+        for name in names {
+            let (script, id, _) = scripts::purpose(name);
+            let good = match script {
+                Script::Build | Script::Dependencies => !self.books.cancelled.contains(&id),
+                Script::Source => self.is_needed(id),
+                Script::Remote => true,
+            };
+            assert!(good, "{name} goes on");
+        }
+    }
+
+    fn is_needed(&self, check: i64) -> bool {
+        let sql = format!(
+            "SELECT count(*) FROM builds WHERE check_id = {check} \
+             AND state NOT IN ('finished', 'cancelled')"
+        );
+        number(&self.keeper, &sql) > 0
+    }
+
+    /// The time of a container counts from its start, whoever has listened to it meanwhile: once it
+    /// is up, nobody listens for longer than it may take to end it. Time was just told.
+    pub fn check_nobody_overstays(&mut self) {
+        let is_late = |client: &Client| {
+            let container = self.engine.containers.get(client.name.as_ref()?)?;
+            let (script, ..) = container.purpose?;
+            let up_ms = container.started_ms + self.settings.build_timeout_ms;
+            let late = script == Script::Build && container.is_running() && self.ms >= up_ms;
+            late.then_some(())
+        };
+        for (job, client) in &self.clients {
+            if is_late(client).is_none() {
+                continue;
+            }
+            let since_ms = *self.books.late.entry(*job).or_insert(self.ms);
+            let over = self.ms > since_ms + KILL_GRACE_MS;
+            assert!(!over, "{job:?} listens for too long: {client:?}");
+            self.tally.met("listened to beyond its time");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use rusqlite::Connection;
 use zigcheck::config::ERRORS_LIMIT;
+use zigcheck::event::JobId;
 
 use crate::client::CUT_OFF;
 use crate::engine::{Container, Script, State, no_engine};
@@ -75,6 +76,8 @@ pub struct Books {
     pub killed: BTreeSet<String>,
     /// Containers whose time was up when the server asked which there are.
     pub overdue: BTreeSet<String>,
+    /// Clients whose container's time is up, and since when that was seen.
+    pub late: BTreeMap<JobId, u64>,
     /// Builds that have come to their end, as they were then.
     ended: BTreeMap<i64, Row>,
     /// Verdicts of packages: package and version, with the status and whose it is.

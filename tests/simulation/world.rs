@@ -173,6 +173,7 @@ impl World {
         }
         let unix_ms = self.now().unix_ms;
         self.days.die(&self.keeper, unix_ms);
+        self.books.late.clear();
         self.asked.clear();
         self.sending.clear();
         self.seen = self.audience.cut_off().or(self.seen);
