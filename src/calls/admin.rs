@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{build, check_again, database};
 use crate::api::{Call, Known};
 use crate::app::App;
+use crate::build::State;
 use crate::event::Now;
 use crate::message::Response;
 use crate::store;
@@ -52,11 +53,14 @@ fn check_builds(app: &mut App, now: Now) -> Response {
 
 /// Ends a build, and shows it as it is then.
 fn cancel(app: &mut App, id: i64, now: Now) -> Response {
-    let finished = || Response::error(409, "the build is finished already");
+    let ended = |state: State| {
+        let words = format!("the build is {} already", state.as_str());
+        Response::error(409, &words)
+    };
     match app.store.build(id) {
         Err(error) => return database(error),
         Ok(None) => return Response::error(404, "there is no such build"),
-        Ok(Some(row)) if row.state.is_final() => return finished(),
+        Ok(Some(row)) if row.state.is_final() => return ended(row.state),
         Ok(Some(_)) => {}
     }
     let cancelled = match app.cancel(id, now) {
@@ -68,10 +72,10 @@ fn cancel(app: &mut App, id: i64, now: Now) -> Response {
         }
     };
     match (cancelled, app.store.build(id)) {
-        (false, _) => finished(),
+        (false, Ok(Some(row))) => ended(row.state),
         (true, Ok(Some(row))) => Response::json(200, &build(app, &row)),
-        (true, Ok(None)) => Response::error(404, "there is no such build"),
-        (true, Err(error)) => database(error),
+        (_, Ok(None)) => Response::error(404, "there is no such build"),
+        (_, Err(error)) => database(error),
     }
 }
 
