@@ -116,7 +116,6 @@ impl World {
             self.check_all();
         }
         self.days.forget_told();
-        self.check_nobody_hears_cancelled();
     }
 
     fn hear_events(&mut self) {

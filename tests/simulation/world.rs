@@ -226,6 +226,7 @@ impl World {
         );
         let dry = self.draining && app.stopped();
         self.check();
+        self.check_nobody_hears_cancelled();
         if dry {
             self.tally.met("ran dry");
             self.die();
