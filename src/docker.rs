@@ -201,6 +201,8 @@ impl Docker {
             // Nothing here may cause a download: an image that is missing is an error.
             "--pull=never".to_string(),
             "--interactive".to_string(),
+            // A signal that its client gets (from systemd, say) is not for what is built.
+            "--sig-proxy=false".to_string(),
             "--init".to_string(),
             format!("--network={}", network.unwrap_or("none")),
             format!("--memory={memory}"),

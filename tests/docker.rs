@@ -97,7 +97,12 @@ fn every_container_is_held_in_the_same_bounds() {
         assert_eq!(value(&command, "--user="), "1000:1000");
         assert_eq!(value(&command, "--cap-drop="), "ALL");
         assert_eq!(value(&command, "--security-opt="), "no-new-privileges");
-        for word in ["--read-only", "--interactive", "--init"] {
+        for word in [
+            "--read-only",
+            "--interactive",
+            "--init",
+            "--sig-proxy=false",
+        ] {
             assert_eq!(value(&command, word), "");
         }
         // The disk is a part of the memory, and leaves some of it.
