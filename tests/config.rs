@@ -433,3 +433,33 @@ fn the_file_of_the_token_is_read_before_anything_starts() {
     assert!(said.starts_with("zigcheck: --data "), "{said}");
     assert_eq!(code, Some(1));
 }
+
+/// What a service is set to by hand, in its file of settings, is what `--help` shows.
+#[test]
+fn the_settings_of_the_service_are_all_flags_with_their_defaults() {
+    let file = include_str!("../systemd/zigcheck.env");
+    let lines = file
+        .lines()
+        .filter_map(|line| line.strip_prefix("#ZIGCHECK_"));
+    let set: Vec<(&str, &str)> = lines.map(|line| line.split_once('=').unwrap()).collect();
+    let names: Vec<String> = set
+        .iter()
+        .map(|(name, _)| name.to_lowercase().replace('_', "-"))
+        .collect();
+    assert_eq!(names, FLAGS);
+    let env: Vec<(String, &str)> = set
+        .iter()
+        // It has none by default, and the file shows where one would be.
+        .filter(|(name, _)| *name != "ADMIN_TOKEN_FILE")
+        .map(|(name, value)| (format!("ZIGCHECK_{name}"), *value))
+        .collect();
+    let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (&**name, *value)).collect();
+    let data = PathBuf::from("/var/lib/zigcheck");
+    assert_eq!(
+        with_env(&[], &env).unwrap(),
+        Settings {
+            data,
+            ..settings(&[])
+        }
+    );
+}
