@@ -308,6 +308,9 @@ pub const ERROR_LOG_LIMIT_BYTES: usize = 16 << 10;
 pub const RECHECK_EVERY_MS: i64 = 24 * 3_600_000;
 /// And not so soon after the last look: each has its own time of the day, wherever that lies.
 pub const RECHECK_PAUSE_MS: i64 = RECHECK_EVERY_MS / 2;
+/// Behind the beginning of a look, when it is made again if the server ended meanwhile: later than any
+/// look ends.
+pub const LOOK_AGAIN_MS: i64 = 2 * FETCH_TIMEOUT_MS as i64;
 /// Packages looked through in one turn for builds under a new toolchain: two milliseconds or so,
 /// with a hundred thousand builds behind them.
 pub const SWEEP_LIMIT: usize = 16;

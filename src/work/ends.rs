@@ -16,6 +16,7 @@ impl Works {
             Work::Remote(package) => {
                 let commit = active.gathered.remote_commit();
                 let commit = commit.expect("a commit that is ready");
+                self.looked(package, cx)?;
                 self.remote_told(package, &commit, cx)
             }
             _ => self.source_ready(active, cx),
@@ -62,10 +63,10 @@ impl Works {
                 }
                 Ok(())
             }
-            Work::Remote(_) => {
+            Work::Remote(package) => {
                 let why = verdict.error_log.lines().last().unwrap_or("");
                 log::warn!("the remote of {}: {why}", active.check.package);
-                Ok(())
+                self.looked(package, cx)
             }
         }
     }

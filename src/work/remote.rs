@@ -4,7 +4,7 @@
 use super::{Context, Works};
 use crate::build::{Build, Kind};
 use crate::check::Active;
-use crate::config::{DUE_CHECKS_LIMIT, SWEEP_LIMIT};
+use crate::config::{DUE_CHECKS_LIMIT, LOOK_AGAIN_MS, SWEEP_LIMIT};
 use crate::recheck::{self, Found};
 use crate::store::{self, CheckRow, Known, NewCheck};
 use crate::turns::{Class, Entry, Work};
@@ -25,10 +25,13 @@ impl Works {
     /// Lets packages wait for their daily look that are due for it; a limited number at a time.
     pub(super) fn look_due(&mut self, cx: &mut Context) -> store::Result<()> {
         for known in cx.store.packages_due(cx.now.unix_ms, DUE_CHECKS_LIMIT)? {
-            let next = recheck::next_check(known.id, cx.now.unix_ms);
-            cx.store.set_next_check(known.id, next)?;
             let work = Work::Remote(known.id);
-            if self.active.contains_key(&work) || self.queue.is_waiting(cx.store, work)? {
+            if self.active.contains_key(&work) {
+                self.look_begins(known.id, cx)?;
+                continue;
+            }
+            self.looked(known.id, cx)?;
+            if self.queue.is_waiting(cx.store, work)? {
                 continue;
             }
             let entry = Entry {
@@ -52,6 +55,7 @@ impl Works {
         let (Some(known), Some((version, _))) = (cx.store.known(package)?, newest) else {
             return Ok(false);
         };
+        self.look_begins(package, cx)?;
         let check = CheckRow {
             id: 0,
             package_id: Some(package),
@@ -69,6 +73,19 @@ impl Works {
         let active = Active::new(entry, check, version, Build::new(1, 0, self.limits));
         self.start(active, Kind::Remote, cx)?;
         Ok(true)
+    }
+
+    /// A look that is under way waits nowhere: if the server ends now, the next one knows by this that
+    /// it is owed.
+    fn look_begins(&mut self, package: i64, cx: &mut Context) -> store::Result<()> {
+        let again = cx.now.unix_ms + LOOK_AGAIN_MS;
+        cx.store.set_next_check(package, again)
+    }
+
+    /// A look is over, whatever it came to, or has its place in the queue: the next one is tomorrow.
+    pub(super) fn looked(&mut self, package: i64, cx: &mut Context) -> store::Result<()> {
+        let next = recheck::next_check(package, cx.now.unix_ms);
+        cx.store.set_next_check(package, next)
     }
 
     /// The remote has said its commit.

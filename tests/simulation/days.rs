@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension};
-use zigcheck::config::{ENGINE_FRESH_MS, FETCH_TIMEOUT_MS, RECHECK_EVERY_MS, RECHECK_PAUSE_MS};
+use zigcheck::config::{
+    ENGINE_FRESH_MS, FETCH_TIMEOUT_MS, LOOK_AGAIN_MS, RECHECK_EVERY_MS, RECHECK_PAUSE_MS,
+};
 use zigcheck::turns::Class;
 
 use crate::engine::{Script, VERSIONS};
 use crate::people::url;
 use crate::rules::number;
+use crate::scripts;
 use crate::world::World;
 
 const HOUR_MS: u64 = 3_600_000;
@@ -75,17 +78,19 @@ impl Days {
         self.wanted = ids.filter(|id| !self.looks.contains(id)).collect();
     }
 
-    /// The server is gone, and with it what it had heard, and looks that had begun: those packages are
-    /// looked at tomorrow.
-    pub fn die(&mut self, db: &Connection, unix_ms: i64) {
+    /// The server is gone, and with it what it had heard. Looks that were open are owed.
+    pub fn die(&mut self, db: &Connection, unix_ms: i64, open: BTreeSet<i64>) {
         let sql = "SELECT count(*) FROM packages WHERE id = ?1 AND (next_check <= ?2 OR EXISTS \
             (SELECT 1 FROM queue WHERE kind = 2 AND queue.id = ?1))";
         let mut statement = db.prepare_cached(sql).expect("the schema");
+        let soon = unix_ms + LOOK_AGAIN_MS;
         let mut is_to_come = |package: &i64| {
-            let count = statement.query_row([*package, unix_ms], |row| row.get::<_, i64>(0));
+            let count = statement.query_row([*package, soon], |row| row.get::<_, i64>(0));
             count.expect("a number") > 0
         };
-        self.wanted.retain(|package| is_to_come(package));
+        self.wanted.extend(open);
+        let lost = self.wanted.iter().find(|package| !is_to_come(package));
+        assert!(self.bare || lost.is_none(), "{lost:?} is not looked at");
         self.told.clear();
         self.over.clear();
         self.looks.clear();
@@ -159,6 +164,17 @@ impl World {
             let said = String::from_utf8_lossy(&container.wrote[0]).into_owned();
             self.days.told.insert(package, said.trim().to_string());
         }
+    }
+
+    /// Packages whose remotes are being asked: the server listens.
+    pub fn open_looks(&self) -> BTreeSet<i64> {
+        let clients = self.clients.values();
+        let names = clients.filter_map(|client| client.name.as_ref());
+        names
+            .map(|name| scripts::purpose(name))
+            .filter(|(script, ..)| *script == Script::Remote)
+            .map(|(_, package, _)| package)
+            .collect()
     }
 
     /// A look is over. Where its remote has said another commit than the one known, that is built
@@ -285,7 +301,7 @@ impl World {
     /// A day later every package was looked at, and nothing is owed to any of them.
     pub fn check_day(&mut self) {
         // The server asks anew for images, as it would for anybody.
-        self.pass(ENGINE_FRESH_MS);
+        self.pass(ENGINE_FRESH_MS.max(LOOK_AGAIN_MS as u64));
         self.request("GET", "/api/health", serde_json::Value::Null);
         self.settle();
         self.check_planned();

@@ -168,11 +168,12 @@ impl World {
         self.say(format_args!("die"));
         self.app = None;
         self.draining = false;
+        let looks = self.open_looks();
         for (_, mut client) in std::mem::take(&mut self.clients) {
             client.die(&mut self.engine, &mut self.seed);
         }
         let unix_ms = self.now().unix_ms;
-        self.days.die(&self.keeper, unix_ms);
+        self.days.die(&self.keeper, unix_ms, looks);
         self.books.late.clear();
         self.asked.clear();
         self.sending.clear();
