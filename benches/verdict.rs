@@ -36,14 +36,16 @@ fn unix_ns() -> u128 {
 // -- four builds, ours against by hand --------------------------------------------------------
 
 fn against_plain_docker() {
-    let tree = zig_init("0.16.0");
     let server = Server::start("bench-real", &["--max-builds", "4"]);
     let settings = settings();
     let docker = Docker::new(&settings, "bench");
+    let tree = zig_init("0.16.0");
     let _ = (ours(&server, &tree), by_hand(&settings, &docker, &tree, 0)); // warm both
     let mut ratios = Vec::new();
     println!("POST to last verdict against plain docker run of the same four, {ROUNDS} rounds:");
     for round in 1..=ROUNDS {
+        // Another each time, as its fingerprint is: of what was built once the verdict is known.
+        let tree = zig_init("0.16.0");
         let (ours, plain) = match round % 2 {
             0 => (
                 ours(&server, &tree),
@@ -208,10 +210,11 @@ fn exit_to_verdict() {
         "1",
     ];
     let server = Server::start("bench-standin", &flags);
-    let tree = server::archive("bench-tree", &[("build.zig", "")]);
     let mut line = Line::open(&server);
     let mut delays_ms = Vec::new();
-    for _ in 0..STANDIN_BUILDS {
+    for nth in 0..STANDIN_BUILDS {
+        // Of what was built once the verdict is known.
+        let tree = server::archive("bench-tree", &[("build.zig", &nth.to_string())]);
         let check = server.upload(&tree, "name=standin");
         let value = server.get(&format!("/api/checks/{check}"));
         let build = value["builds"][0]["id"].as_i64().expect("an id");
