@@ -72,8 +72,10 @@ impl OwnEngine {
         let run = self.run.display();
         let log = self.root.with_extension("log");
         let log = fs::File::options().append(true).create(true).open(log);
-        let mut command = Command::new("dockerd");
+        // In a network namespace of its own: an engine without a bridge removes the machine's.
+        let mut command = Command::new("unshare");
         command
+            .args(["--net", "dockerd"])
             .arg(format!("--data-root={}", self.root.display()))
             .arg(format!("--exec-root={run}/exec"))
             .arg(format!("--pidfile={run}/pid"))
