@@ -123,15 +123,6 @@ impl App {
         self.broken = Some(why);
     }
 
-    /// Ends a build that is not finished; whether there was anything to end.
-    pub(crate) fn cancel(&mut self, build: i64, now: Now) -> store::Result<bool> {
-        let Some(row) = self.store.build(build)? else {
-            return Ok(false);
-        };
-        let (works, mut cx) = self.context(now);
-        works.cancel(&row, &mut cx)
-    }
-
     /// Nothing new is started any more.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use super::{build, check_again, database};
 use crate::api::{Call, Known};
 use crate::app::App;
-use crate::build::State;
 use crate::event::Now;
 use crate::message::Response;
 use crate::store;
@@ -53,29 +52,24 @@ fn check_builds(app: &mut App, now: Now) -> Response {
 
 /// Ends a build, and shows it as it is then.
 fn cancel(app: &mut App, id: i64, now: Now) -> Response {
-    let ended = |state: State| {
-        let words = format!("the build is {} already", state.as_str());
-        Response::error(409, &words)
-    };
-    match app.store.build(id) {
+    let row = match app.store.build(id) {
         Err(error) => return database(error),
         Ok(None) => return Response::error(404, "there is no such build"),
-        Ok(Some(row)) if row.state.is_final() => return ended(row.state),
-        Ok(Some(_)) => {}
-    }
-    let cancelled = match app.cancel(id, now) {
-        Ok(cancelled) => cancelled,
-        Err(error) => {
-            // Half of it may be written: nothing of this turn may be kept.
-            app.break_down(error.to_string());
-            return database(error);
-        }
+        Ok(Some(row)) => row,
     };
-    match (cancelled, app.store.build(id)) {
-        (false, Ok(Some(row))) => ended(row.state),
-        (true, Ok(Some(row))) => Response::json(200, &build(app, &row)),
-        (_, Ok(None)) => Response::error(404, "there is no such build"),
-        (_, Err(error)) => database(error),
+    if row.state.is_final() {
+        let words = format!("the build is {} already", row.state.as_str());
+        return Response::error(409, &words);
+    }
+    let (works, mut cx) = app.context(now);
+    if let Err(error) = works.cancel(&row, &mut cx) {
+        // Half of it may be written: nothing of this turn may be kept.
+        app.break_down(error.to_string());
+        return database(error);
+    }
+    match app.store.build(id) {
+        Err(error) => database(error),
+        Ok(row) => Response::json(200, &build(app, &row.expect("it was just cancelled"))),
     }
 }
 

@@ -197,11 +197,9 @@ impl Works {
 
     // -- cancelling --
 
-    /// Ends a build in whatever state it is; false where it has ended.
-    pub fn cancel(&mut self, row: &BuildRow, cx: &mut Context) -> store::Result<bool> {
-        if row.state.is_final() {
-            return Ok(false);
-        }
+    /// Ends a build that has not ended, in whatever state it is.
+    pub fn cancel(&mut self, row: &BuildRow, cx: &mut Context) -> store::Result<()> {
+        assert!(!row.state.is_final(), "build {} has ended", row.id);
         let (build, check) = (row.id, row.check);
         self.drop_work(Work::Build(build), cx)?;
         if row.attempt > 1 {
@@ -215,8 +213,7 @@ impl Works {
             // Nobody is left who would need its source.
             self.drop_work(Work::Source(check), cx)?;
         }
-        cx.tell(build)?;
-        Ok(true)
+        cx.tell(build)
     }
 
     /// Work that waits or runs does neither any more.
