@@ -4,14 +4,17 @@
 
 #[path = "../tests/common/server.rs"]
 mod server;
+#[path = "../tests/common/zig.rs"]
+mod zig;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use server::{Server, scratch};
+use zig::{packed, zig_init};
 use zigcheck::config::{self, Asked, Machine, Settings};
 use zigcheck::docker::{Docker, SourceFile, Task};
 use zigcheck::event;
@@ -39,13 +42,13 @@ fn against_plain_docker() {
     let server = Server::start("bench-real", &["--max-builds", "4"]);
     let settings = settings();
     let docker = Docker::new(&settings, "bench");
-    let tree = zig_init("0.16.0");
+    let tree = packed(&zig_init("0.16.0"));
     let _ = (ours(&server, &tree), by_hand(&settings, &docker, &tree, 0)); // warm both
     let mut ratios = Vec::new();
     println!("POST to last verdict against plain docker run of the same four, {ROUNDS} rounds:");
     for round in 1..=ROUNDS {
         // Another each time, as its fingerprint is: of what was built once the verdict is known.
-        let tree = zig_init("0.16.0");
+        let tree = packed(&zig_init("0.16.0"));
         let (ours, plain) = match round % 2 {
             0 => (
                 ours(&server, &tree),
@@ -145,8 +148,7 @@ fn spawn(command: event::Command) -> Child {
 
 fn sha256(bytes: &[u8]) -> String {
     use sha2::{Digest, Sha256};
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    data_encoding::HEXLOWER.encode(&Sha256::digest(bytes))
 }
 
 fn settings() -> Settings {
@@ -159,25 +161,6 @@ fn settings() -> Settings {
         Ok(Asked::Serve(settings)) => *settings,
         other => panic!("{other:?}"),
     }
-}
-
-fn zig_init(version: &str) -> PathBuf {
-    let path = scratch("bench-init.tar.gz");
-    std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
-    let script = "cp -r /opt/zigcheck/cache /tmp/c && export ZIG_GLOBAL_CACHE_DIR=/tmp/c && \
-        mkdir /tmp/hello && cd /tmp/hello && zig init >&2 && tar czf - .";
-    let made = Command::new("docker")
-        .args(["run", "--rm", "--network=none", "--pull=never", "--user=0"])
-        .args([&format!("zigcheck:{version}"), "bash", "-c", script])
-        .output()
-        .expect("docker is installed");
-    assert!(
-        made.status.success(),
-        "{}",
-        String::from_utf8_lossy(&made.stderr)
-    );
-    std::fs::write(&path, made.stdout).expect("a file");
-    path
 }
 
 // -- from the exit of a process to the verdict being served -----------------------------------
