@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use own_engine::OwnEngine;
 use serde_json::Value;
 use server::{PATIENCE, Server, archive};
-use zig::{Numbers, containers_of, stands_once};
+use zig::{Numbers, containers_of, of_last_attempt, stands_once};
 
 const NUMBERS: Numbers = Numbers {
     name: "numbers",
@@ -79,11 +79,10 @@ fn come_to_their_verdicts(server: &Server, checks: [i64; 2], attempt: i64) {
         assert_eq!(build["attempt"], attempt, "{build}");
         let path = format!("logs/{}.log", build["id"].as_i64().expect("an id"));
         let log = std::fs::read(server.data.join(path)).expect("its log");
-        let last = log.windows(10).rposition(|word| word == b" follows]\n");
-        let log = &log[last.map_or(0, |at| at + 10)..];
-        assert_eq!(last.is_some(), attempt > 1);
-        let shown = String::from_utf8_lossy(log);
-        assert!(stands_once(log, &NUMBERS.said(), NUMBERS.name), "{shown}");
+        let last = of_last_attempt(&log);
+        assert_eq!(last.len() < log.len(), attempt > 1);
+        let shown = String::from_utf8_lossy(last);
+        assert!(stands_once(last, &NUMBERS.said(), NUMBERS.name), "{shown}");
     }
 }
 
@@ -101,47 +100,30 @@ fn an_engine_that_is_killed_under_running_builds_costs_no_verdict() {
     let mut engine = OwnEngine::new("engine-death");
     engine.start(true);
     engine.load("zigcheck:0.16.0");
-    with_live_restore_containers_go_on(&mut engine);
-    server_and_engine_may_die_together(&mut engine);
+    // Containers go on without it, whether or not their server does.
+    dies(&mut engine, "engine-death-live", true, false);
+    dies(&mut engine, "engine-death-both", true, true);
     engine.stop();
     engine.start(false);
-    without_live_restore_the_engine_ends_them(&mut engine);
+    // Without live restore it ends them when it is back.
+    dies(&mut engine, "engine-death-off", false, false);
 }
 
-fn with_live_restore_containers_go_on(engine: &mut OwnEngine) {
-    let (server, checks) = two_speak(engine, "engine-death-live");
+/// Under two builds that speak, which then come to their verdicts; its server may die as well, and is
+/// back before it is.
+fn dies(engine: &mut OwnEngine, name: &str, live_restore: bool, and_server: bool) {
+    let (mut server, checks) = two_speak(engine, name);
     engine.kill();
+    if and_server {
+        let data = server.crash();
+        server = Server::restart(data, &flags(engine));
+    }
     std::thread::sleep(Duration::from_secs(2));
     for check in checks {
         is_under_way(&build_of(&server, check));
     }
-    engine.start(true);
-    come_to_their_verdicts(&server, checks, 1);
-    nothing_is_left(&server, engine);
-}
-
-fn server_and_engine_may_die_together(engine: &mut OwnEngine) {
-    let (server, checks) = two_speak(engine, "engine-death-both");
-    engine.kill();
-    let data = server.crash();
-    let server = Server::restart(data, &flags(engine));
-    std::thread::sleep(Duration::from_secs(2));
-    for check in checks {
-        is_under_way(&build_of(&server, check));
-    }
-    engine.start(true);
-    come_to_their_verdicts(&server, checks, 1);
-    nothing_is_left(&server, engine);
-}
-
-fn without_live_restore_the_engine_ends_them(engine: &mut OwnEngine) {
-    let (server, checks) = two_speak(engine, "engine-death-off");
-    engine.kill();
-    std::thread::sleep(Duration::from_secs(1));
-    for check in checks {
-        is_under_way(&build_of(&server, check));
-    }
-    engine.start(false);
-    come_to_their_verdicts(&server, checks, 2);
+    engine.start(live_restore);
+    let attempt = if live_restore { 1 } else { 2 };
+    come_to_their_verdicts(&server, checks, attempt);
     nothing_is_left(&server, engine);
 }

@@ -109,10 +109,16 @@ pub fn stands_once(log: &[u8], said: &[u8], name: &str) -> bool {
     count(said, log) == 1 && count(word.as_bytes(), log) == count(word.as_bytes(), said)
 }
 
-/// What a log says in the last attempt of its build, without what takes its time and its place.
+/// What a log says in the last attempt of its build.
+pub fn of_last_attempt(log: &[u8]) -> &[u8] {
+    let word = b" follows]\n";
+    let last = log.windows(word.len()).rposition(|found| found == word);
+    &log[last.map_or(0, |at| at + word.len())..]
+}
+
+/// The same, without what takes its time and its place.
 pub fn without_times(log: &[u8]) -> String {
-    let last = log.windows(10).rposition(|word| word == b" follows]\n");
-    let log = String::from_utf8_lossy(&log[last.map_or(0, |at| at + 10)..]);
+    let log = String::from_utf8_lossy(of_last_attempt(log));
     let measure = |word: &str| {
         let ends = ["ns", "us", "ms", "s", "m"].iter();
         let is_time = word.starts_with(|c: char| c.is_ascii_digit())

@@ -92,7 +92,7 @@ impl OwnEngine {
                 Ok(())
             });
         }
-        let mut daemon = command.spawn().expect("dockerd is installed");
+        let mut daemon = command.spawn().expect("unshare is installed");
         let start = Instant::now();
         while !self.ask(&["version"]) {
             if daemon.try_wait().expect("it is ours").is_some() {
