@@ -243,13 +243,11 @@ fn an_admin_says_which_package() {
 // -- answers --
 
 fn admin(inside: &mut Inside, method: &str, target: &str, body: &Value) -> (u16, Value) {
-    let bearer = format!("Bearer {TOKEN}");
     let body = match body {
         Value::Null => String::new(),
         body => body.to_string(),
     };
-    let headers = [("authorization", bearer.as_str())];
-    let response = inside.request(method, target, &headers, body.as_bytes());
+    let response = inside.as_admin(method, target, body.as_bytes());
     assert_eq!(header(&response, "Access-Control-Allow-Origin"), None);
     let value = serde_json::from_slice(&response.body).unwrap();
     (response.status, value)

@@ -8,7 +8,7 @@ mod pack;
 
 use crate::core::engine::How;
 use crate::core::rows::in_memory;
-use crate::core::{Inside, Memory, TOKEN, framed};
+use crate::core::{Inside, Memory, framed};
 use serde_json::{Value, json};
 use zigcheck::config::{EARLY_LIMIT_MS, SWEEP_AGAIN_MS};
 
@@ -16,9 +16,7 @@ const ONE: &str = "zigcheck-1-1";
 const TWO: &str = "zigcheck-2-1";
 
 fn asked(inside: &mut Inside, build: i64) -> (u16, Value) {
-    let bearer = format!("Bearer {TOKEN}");
-    let headers = [("authorization", bearer.as_str())];
-    let response = inside.request("DELETE", &format!("/api/builds/{build}"), &headers, b"");
+    let response = inside.as_admin("DELETE", &format!("/api/builds/{build}"), b"");
     let answer = serde_json::from_slice(&response.body).unwrap();
     (response.status, answer)
 }

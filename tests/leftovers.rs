@@ -6,7 +6,7 @@ mod core;
 mod pack;
 
 use crate::core::engine::Container;
-use crate::core::{Inside, Memory, TOKEN};
+use crate::core::{Inside, Memory};
 use zigcheck::config::{ENGINE_RETRY_MS, RECHECK_EVERY_MS, RECHECK_PAUSE_MS, SWEEP_AGAIN_MS};
 
 const ONE: &str = "zigcheck-1-1";
@@ -21,10 +21,7 @@ fn begun(name: &str) -> (Inside, Memory) {
 }
 
 fn cancel(inside: &mut Inside, build: i64) {
-    let bearer = format!("Bearer {TOKEN}");
-    let headers = [("authorization", bearer.as_str())];
-    let target = format!("/api/builds/{build}");
-    let response = inside.request("DELETE", &target, &headers, b"");
+    let response = inside.as_admin("DELETE", &format!("/api/builds/{build}"), b"");
     assert_eq!(response.status, 200);
 }
 

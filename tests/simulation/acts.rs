@@ -3,11 +3,10 @@
 use zigcheck::app::App;
 use zigcheck::event::{Core, Event, JobId};
 
+use crate::days::HOUR_MS;
 use crate::engine::VERSIONS;
 use crate::people::url;
 use crate::world::World;
-
-const HOUR_MS: u64 = 3_600_000;
 
 impl World {
     pub fn step(&mut self) {

@@ -14,7 +14,7 @@ use crate::rules::number;
 use crate::scripts;
 use crate::world::World;
 
-const HOUR_MS: u64 = 3_600_000;
+pub const HOUR_MS: u64 = 3_600_000;
 
 /// What is known of looks at remotes.
 #[derive(Debug, Default)]
@@ -357,22 +357,6 @@ impl World {
                 assert!(good, "{package} under {version}, {image:?}: {newest:?}");
             }
         }
-    }
-
-    pub fn numbers(&self, sql: &str) -> Vec<i64> {
-        let mut statement = self.keeper.prepare(sql).expect("the schema");
-        let rows = statement
-            .query_map([], |row| row.get(0))
-            .expect("the schema");
-        rows.map(|row| row.expect("a number")).collect()
-    }
-
-    pub fn texts(&self, sql: &str) -> Vec<String> {
-        let mut statement = self.keeper.prepare(sql).expect("the schema");
-        let rows = statement
-            .query_map([], |row| row.get(0))
-            .expect("the schema");
-        rows.map(|row| row.expect("a text")).collect()
     }
 
     /// Whose package that is.

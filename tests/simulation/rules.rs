@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use rusqlite::Connection;
+use rusqlite::types::FromSql;
 use zigcheck::config::ERRORS_LIMIT;
 use zigcheck::event::JobId;
 
@@ -94,6 +95,21 @@ pub fn number(db: &Connection, sql: &str) -> i64 {
 }
 
 impl World {
+    pub fn numbers(&self, sql: &str) -> Vec<i64> {
+        self.column(sql)
+    }
+
+    pub fn texts(&self, sql: &str) -> Vec<String> {
+        self.column(sql)
+    }
+
+    fn column<T: FromSql>(&self, sql: &str) -> Vec<T> {
+        let mut statement = self.keeper.prepare(sql).expect("the schema");
+        let rows = statement.query_map([], |row| row.get(0));
+        let rows = rows.expect("the schema").collect::<Result<_, _>>();
+        rows.expect("a value of that kind")
+    }
+
     /// The row of a build, as it was committed last.
     pub fn committed(&self, build: i64) -> Option<Row> {
         let sql = format!("{ROW} WHERE id = ?1");
@@ -313,11 +329,7 @@ impl World {
     fn check_sources(&self) {
         let sql = "SELECT hash || '.' || format FROM sources \
             UNION SELECT hash || '.tar.gz' FROM dependencies";
-        let mut statement = self.keeper.prepare(sql).expect("the schema");
-        let known = statement
-            .query_map([], |row| row.get(0))
-            .expect("the schema");
-        let known: BTreeSet<String> = known.map(|name| name.expect("a name")).collect();
+        let known = self.texts(sql);
         let there = std::fs::read_dir(self.settings.data.join("sources")).expect("a directory");
         for entry in there {
             let entry = entry.expect("an entry");
