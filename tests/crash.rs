@@ -26,7 +26,7 @@ use checks::Seen;
 /// Of several servers, each with its own data and its own engine. One alone: `SEED=3 cargo test
 /// --test crash killed`.
 const SEEDS: [u64; 4] = [1, 2, 3, 4];
-const KILLS: usize = 128;
+const KILLS: usize = 160;
 
 #[test]
 fn a_server_that_is_killed_again_and_again_loses_nothing_and_does_nothing_twice() {
