@@ -106,6 +106,7 @@ fn by_hand(settings: &Settings, docker: &Docker, tree: &Path, round: usize) -> f
                 build: build(nth),
                 package: "bench",
                 zig_version: version,
+                image: &format!("zigcheck:{version}"),
                 source: &source,
                 dependencies: None,
             };

@@ -17,6 +17,8 @@ pub struct Active {
     /// The check it belongs to; a remote is looked at as if it were one that is not written down.
     pub check: CheckRow,
     pub zig_version: String,
+    /// The id of the image its containers are made of, from its start on.
+    pub image: String,
     pub machine: Build,
     pub job: Option<JobId>,
     /// Since when it has its slot.
@@ -42,6 +44,7 @@ impl Active {
             entry,
             check,
             zig_version,
+            image: String::new(),
             machine,
             job: None,
             started_unix_ms: 0,
@@ -123,6 +126,7 @@ impl Active {
                     build,
                     package: &self.check.package,
                     zig_version: &self.zig_version,
+                    image: &self.image,
                     source: &source,
                     dependencies: self.gathered.dependencies_file(),
                 };
@@ -137,12 +141,12 @@ impl Active {
                     .url
                     .as_deref()
                     .expect("only git sources are fetched");
-                let (version, reference) = (&self.zig_version, self.check.reference.as_deref());
+                let (image, reference) = (&self.image, self.check.reference.as_deref());
                 match work {
                     Work::Remote(package) => {
-                        docker.remote_commit(&name, package, version, url, reference)
+                        docker.remote_commit(&name, package, image, url, reference)
                     }
-                    _ => docker.fetch_source(&name, self.check.id, version, url, reference),
+                    _ => docker.fetch_source(&name, self.check.id, image, url, reference),
                 }
             }
         };

@@ -292,6 +292,8 @@ pub const WORK_TMPFS_BYTES: u64 = 1 << 30;
 /// Files in it: an inode is memory too, and without a limit endless empty files meet the memory
 /// limit first, which ends the runner before it can say why.
 pub const WORK_TMPFS_INODES: u32 = 256 << 10;
+/// Open files of one process in a container: Zig opens some hundred at once.
+pub const OPEN_FILES_LIMIT: u32 = 4_096;
 /// Processes and threads in one container; a parallel `zig build` uses some dozens.
 pub const PIDS_LIMIT: u32 = 512;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::config::{PIDS_LIMIT, Settings, WORK_TMPFS_BYTES, WORK_TMPFS_INODES};
+use crate::config::{OPEN_FILES_LIMIT, PIDS_LIMIT, Settings, WORK_TMPFS_BYTES, WORK_TMPFS_INODES};
 use crate::event::{Command, Exit, Input};
 use crate::verdict::Container;
 
@@ -63,6 +63,8 @@ pub struct Task<'a> {
     pub build: i64,
     pub package: &'a str,
     pub zig_version: &'a str,
+    /// The id of the image to run.
+    pub image: &'a str,
     pub source: &'a SourceFile,
     pub dependencies: Option<&'a SourceFile>,
 }
@@ -105,12 +107,12 @@ impl Docker {
         &self,
         name: &str,
         check: i64,
-        zig_version: &str,
+        image: &str,
         url: &str,
         reference: Option<&str>,
     ) -> Command {
         let label = format!("zigcheck.check={check}");
-        let argv = self.run(name, &label, Some(&self.fetch_network), zig_version);
+        let argv = self.run(name, &label, Some(&self.fetch_network), image);
         of_repository(argv, "fetch-source", url, reference)
     }
 
@@ -119,12 +121,12 @@ impl Docker {
         &self,
         name: &str,
         package: i64,
-        zig_version: &str,
+        image: &str,
         url: &str,
         reference: Option<&str>,
     ) -> Command {
         let label = format!("zigcheck.package={package}");
-        let argv = self.run(name, &label, Some(&self.fetch_network), zig_version);
+        let argv = self.run(name, &label, Some(&self.fetch_network), image);
         of_repository(argv, "remote-commit", url, reference)
     }
 
@@ -140,7 +142,7 @@ impl Docker {
 
     fn task(&self, task: &Task, name: &str, network: Option<&str>, runner: &str) -> Command {
         let label = format!("zigcheck.build={}", task.build);
-        let mut argv = self.run(name, &label, network, task.zig_version);
+        let mut argv = self.run(name, &label, network, task.image);
         argv.push(script(runner));
         let head = json!({
             "build_id": task.build,
@@ -167,13 +169,7 @@ impl Docker {
     /// `docker run` up to and with the image. Nothing of the host is mounted; the only writable
     /// place is a sized tmpfs, which is also the portable limit on disk space. Without a network it
     /// is a build, whose output the engine keeps as well: for whoever comes after us.
-    fn run(
-        &self,
-        name: &str,
-        label: &str,
-        network: Option<&str>,
-        zig_version: &str,
-    ) -> Vec<String> {
+    fn run(&self, name: &str, label: &str, network: Option<&str>, image: &str) -> Vec<String> {
         let memory = self.memory_bytes;
         let kept: &[&str] = match network {
             // What a fetch sends is of no use without us.
@@ -210,6 +206,11 @@ impl Docker {
             format!("--memory-swap={memory}"),
             format!("--cpus={}", self.cpus),
             format!("--pids-limit={PIDS_LIMIT}"),
+            format!("--ulimit=nofile={OPEN_FILES_LIMIT}:{OPEN_FILES_LIMIT}"),
+            "--ulimit=core=0:0".to_string(),
+            // A file larger than its disk could only be a sparse one.
+            format!("--ulimit=fsize={tmpfs}:{tmpfs}"),
+            "--ipc=none".to_string(),
             format!("--user={BUILD_USER}"),
             "--cap-drop=ALL".to_string(),
             "--security-opt=no-new-privileges".to_string(),
@@ -222,12 +223,16 @@ impl Docker {
             "--hostname=zigcheck".to_string(),
         ];
         let kept = kept.iter().map(|word| word.to_string());
-        let image = format!("zigcheck:{zig_version}");
         std::iter::once(self.command.clone())
             .chain(words)
             .chain(kept)
-            .chain([image])
+            .chain([image.to_string()])
             .collect()
+    }
+
+    /// What the engine says of itself: answers of it go to `fitness`.
+    pub fn info(&self) -> Command {
+        self.short(&["info", "--format={{json .}}"])
     }
 
     /// Lists the images there are: answers of it go to `images`.

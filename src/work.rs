@@ -294,6 +294,10 @@ impl Works {
 
     fn start(&mut self, mut active: Active, first: Kind, cx: &mut Context) -> store::Result<()> {
         active.started_unix_ms = cx.now.unix_ms;
+        // By its id: what is run is what it is booked under. An engine that has none is told the name,
+        // and says so.
+        let image = cx.engine.image(&active.zig_version).map(str::to_string);
+        active.image = image.unwrap_or_else(|| format!("zigcheck:{}", active.zig_version));
         let work = active.entry.work;
         self.active.insert(work, active);
         self.step(work, Input::Start(first), cx)

@@ -10,6 +10,7 @@ use zigcheck::docker::{self, Docker, SourceFile, Task};
 use zigcheck::event::{Command, Exit, Input};
 use zigcheck::verdict::Container;
 
+const IMAGE: &str = "sha256:aa";
 const URL: &str = "https://github.com/a/b";
 
 fn file(name: &str) -> SourceFile {
@@ -30,19 +31,14 @@ fn containers(flags: &[&str]) -> [Command; 3] {
         build: 7,
         package: "p",
         zig_version: "0.16.0",
+        image: IMAGE,
         source: &source,
         dependencies: None,
     };
     let fetch = docker.fetch_dependencies(&docker::fetch_container(7, 2), &task);
     task.dependencies = Some(&dependencies);
     [
-        docker.fetch_source(
-            &docker::source_container(3, 1),
-            3,
-            "0.15.2",
-            URL,
-            Some("v1"),
-        ),
+        docker.fetch_source(&docker::source_container(3, 1), 3, IMAGE, URL, Some("v1")),
         fetch,
         docker.build(&docker::build_container(7, 2), &task),
     ]
@@ -97,6 +93,16 @@ fn every_container_is_held_in_the_same_bounds() {
         assert_eq!(value(&command, "--user="), "1000:1000");
         assert_eq!(value(&command, "--cap-drop="), "ALL");
         assert_eq!(value(&command, "--security-opt="), "no-new-privileges");
+        assert_eq!(value(&command, "--ipc="), "none");
+        let mut limits: Vec<&str> = command
+            .argv
+            .iter()
+            .filter_map(|word| word.strip_prefix("--ulimit="))
+            .collect();
+        limits.sort_unstable();
+        let disk = 256 << 20;
+        let fsize = format!("fsize={disk}:{disk}");
+        assert_eq!(limits, ["core=0:0", &fsize, "nofile=4096:4096"]);
         for word in [
             "--read-only",
             "--interactive",
@@ -125,7 +131,6 @@ fn nothing_of_the_host_is_given_to_a_container() {
         "--device",
         "--cap-add",
         "--pid",
-        "--ipc",
         "--uts",
         "--userns",
         "--env",
@@ -144,6 +149,7 @@ fn nothing_of_the_host_is_given_to_a_container() {
     for command in containers(&[]) {
         for word in &command.argv {
             let name = word.split('=').next().unwrap_or("");
+            assert!(name != "--ipc" || word == "--ipc=none", "{word}");
             assert!(!given.contains(&name), "{word}");
         }
     }
@@ -185,19 +191,13 @@ fn what_runs_in_a_container_comes_behind_the_image() {
         command.argv[at + 1..].to_vec()
     };
     let [source, fetch, build] = containers(&[]);
-    assert_eq!(
-        behind(&build, "zigcheck:0.16.0"),
-        ["/usr/lib/zigcheck/build"]
-    );
-    assert_eq!(
-        behind(&fetch, "zigcheck:0.16.0"),
-        ["/usr/lib/zigcheck/fetch-deps"]
-    );
+    assert_eq!(behind(&build, IMAGE), ["/usr/lib/zigcheck/build"]);
+    assert_eq!(behind(&fetch, IMAGE), ["/usr/lib/zigcheck/fetch-deps"]);
     let script = "/usr/lib/zigcheck/fetch-source";
-    assert_eq!(behind(&source, "zigcheck:0.15.2"), [script, URL, "v1"]);
+    assert_eq!(behind(&source, IMAGE), [script, URL, "v1"]);
     let docker = Docker::new(&settings(&[]), "d1");
-    let bare = docker.fetch_source(&docker::source_container(3, 1), 3, "0.15.2", URL, None);
-    assert_eq!(behind(&bare, "zigcheck:0.15.2"), [script, URL]);
+    let bare = docker.fetch_source(&docker::source_container(3, 1), 3, IMAGE, URL, None);
+    assert_eq!(behind(&bare, IMAGE), [script, URL]);
 }
 
 #[test]

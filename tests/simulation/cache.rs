@@ -49,18 +49,21 @@ impl World {
         let (source, image) = self.source_and_image(row.id);
         let memory = self.settings.memory_bytes;
         assert_eq!(
-            (key.source, key.memory_bytes),
-            (source, memory),
+            (key.source, key.image, key.memory_bytes),
+            (source, image.clone(), memory),
             "{row:?} of {origin:?}"
         );
-        let sql = format!("SELECT zig_version FROM builds WHERE id = {}", row.id);
-        let version = self.texts(&sql).pop().expect("a row");
         assert_eq!(
-            self.image_as_known(&version),
+            self.image_as_known(&self.version_of(row.id)),
             Some(image),
             "{row:?} of {origin:?}"
         );
         self.tally.met("cached");
+    }
+
+    pub fn version_of(&self, build: i64) -> String {
+        let sql = format!("SELECT zig_version FROM builds WHERE id = {build}");
+        self.texts(&sql).pop().expect("a row")
     }
 
     fn source_and_image(&self, build: i64) -> (String, String) {

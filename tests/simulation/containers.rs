@@ -37,6 +37,13 @@ impl World {
         let row = self.committed(id).expect("no container ahead of its row");
         assert_eq!(row.state, "building", "{row:?}");
         assert_eq!(row.attempt, attempt, "{row:?}");
+        // What is run is what it is booked under; of an image that nobody knows the name.
+        let sql = format!("SELECT coalesce(toolchain, '') FROM builds WHERE id = {id}");
+        let booked = self.texts(&sql).pop().expect("a row");
+        let image = container.key.as_ref().map(|key| &key.image);
+        let named = format!("zigcheck:{}", self.version_of(id));
+        let wanted = if booked.is_empty() { named } else { booked };
+        assert_eq!(image, Some(&wanted), "{row:?}");
         for earlier in 1..=attempt {
             let Some(earlier) = self.engine.of((Script::Build, id, earlier)) else {
                 continue;
