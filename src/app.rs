@@ -56,6 +56,8 @@ pub struct App {
     draining: bool,
     /// The database failed in the middle of a turn: the turn must not be heard of.
     broken: Option<String>,
+    /// It was because the engine is not fit: to start again would not help.
+    is_refused: bool,
 }
 
 impl App {
@@ -103,9 +105,15 @@ impl App {
             stop_by_ms: u64::MAX,
             draining: false,
             broken: None,
+            is_refused: false,
         };
         app.wake_engine(now);
         Ok(app)
+    }
+
+    /// It ended because the engine there is may not run anything.
+    pub fn is_refused(&self) -> bool {
+        self.is_refused
     }
 
     /// Slots in use.

@@ -1,13 +1,13 @@
 //! Is there an engine, and which toolchains does it have?
 //!
 //! ```text
-//!            answers, not swept             names gone
-//!   Asking ----------------------> Listing -----------> Ready
-//!     ^ |                                                 |
-//!     | '--- answers, swept before: straight to Ready     | an engine error,
-//!     |                                                   | or the answer grew old
-//!     '---- Absent <--- no answer                         | and somebody asks
-//!     '---------------------------------------------------'
+//!              fit             answers, not swept             names gone
+//!   Checking -------> Asking ----------------------> Listing -----------> Ready
+//!     ^ |               ^ |                                                 |
+//!     | | not fit       | '--- answers, swept before: straight to Ready     | an engine error,
+//!     | v               |                                                   | or the answer grew old
+//!   Absent <--- no answer                                                   | and somebody asks
+//!                       '---------------------------------------------------'
 //! ```
 //!
 //! Nothing is asked of it regularly: only when a request, waiting work or a look at a remote needs to
@@ -22,10 +22,13 @@ use std::collections::HashMap;
 
 use crate::config::{ENGINE_FRESH_MS, ENGINE_RETRY_MS, SWEEP_AGAIN_MS};
 use crate::docker;
+use crate::fitness::{Fitness, fitness, listed};
 
 /// What is to be run for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
+    /// What it says of itself.
+    Info,
     Images,
     Containers,
     Remove(Vec<String>),
@@ -38,6 +41,7 @@ pub type Answer = Result<String, String>;
 enum State {
     /// Never asked, or an error since.
     Unknown,
+    Checking,
     Asking,
     Listing,
     Removing,
@@ -53,6 +57,11 @@ enum State {
 #[derive(Debug)]
 pub struct Engine {
     state: State,
+    /// What the engine there is has not, as it said when it came.
+    fitness: Option<Fitness>,
+    /// The last that said it may not run anything.
+    is_unfit: bool,
+    was_ready: bool,
     swept: bool,
     /// When to sweep again.
     sweep_ms: Option<u64>,
@@ -66,6 +75,9 @@ impl Engine {
     pub fn new() -> Engine {
         Engine {
             state: State::Unknown,
+            fitness: None,
+            is_unfit: false,
+            was_ready: false,
             swept: false,
             sweep_ms: None,
             last_sweep_ms: 0,
@@ -109,7 +121,10 @@ impl Engine {
 
     /// An answer is under way.
     pub fn is_asking(&self) -> bool {
-        matches!(self.state, State::Asking | State::Listing | State::Removing)
+        matches!(
+            self.state,
+            State::Checking | State::Asking | State::Listing | State::Removing
+        )
     }
 
     /// Somebody needs to know: asks, unless that is under way.
@@ -117,8 +132,32 @@ impl Engine {
         if self.is_asking() {
             return None;
         }
+        if self.fitness.is_none() {
+            self.state = State::Checking;
+            return Some(Ask::Info);
+        }
         self.state = State::Asking;
         Some(Ask::Images)
+    }
+
+    /// What it would be better to have; none where it does not answer.
+    pub fn wants(&self) -> &[&'static str] {
+        let fitness = self.fitness.as_ref();
+        fitness.map_or(&[], |fitness| &fitness.wants)
+    }
+
+    /// It is being asked what it is.
+    pub fn is_checking(&self) -> bool {
+        matches!(self.state, State::Checking)
+    }
+
+    /// Why a server should not start on it. One that has run builds does not end because another
+    /// engine has come: to that one, the engine is away.
+    pub fn refused(&self) -> Option<&str> {
+        match &self.state {
+            State::Absent { why, .. } if self.is_unfit && !self.was_ready => Some(why),
+            _ => None,
+        }
     }
 
     /// When work that waits should wake an absent engine.
@@ -175,18 +214,24 @@ impl Engine {
         }
         let text = match answer {
             Ok(text) => text,
-            Err(why) => {
-                // Whatever it was running may have been cut loose: it is swept again.
-                self.swept = false;
-                self.state = State::Absent {
-                    why,
-                    retry_ms: now_ms + self.pause_ms,
-                };
-                self.pause_ms = (self.pause_ms * 2).min(ENGINE_RETRY_MS.1);
-                return None;
-            }
+            Err(why) => return self.absent(why, now_ms),
         };
         match self.state {
+            State::Checking => {
+                let fitness = match fitness(&text) {
+                    Ok(fitness) => fitness,
+                    Err(why) => return self.absent(why, now_ms),
+                };
+                if !fitness.lacks.is_empty() {
+                    let why = format!("it has {}", listed(&fitness.lacks));
+                    self.is_unfit = true;
+                    return self.absent(why, now_ms);
+                }
+                self.is_unfit = false;
+                self.fitness = Some(fitness);
+                self.state = State::Asking;
+                Some(Ask::Images)
+            }
             State::Asking => {
                 self.images = docker::images(&text);
                 if self.swept {
@@ -208,8 +253,22 @@ impl Engine {
         }
     }
 
+    fn absent(&mut self, why: String, now_ms: u64) -> Option<Ask> {
+        // Whatever it was running may have been cut loose: it is swept again. And another engine may
+        // come back.
+        self.swept = false;
+        self.fitness = None;
+        self.state = State::Absent {
+            why,
+            retry_ms: now_ms + self.pause_ms,
+        };
+        self.pause_ms = (self.pause_ms * 2).min(ENGINE_RETRY_MS.1);
+        None
+    }
+
     fn ready(&mut self, now_ms: u64) -> Option<Ask> {
         self.swept = true;
+        self.was_ready = true;
         self.pause_ms = ENGINE_RETRY_MS.0;
         self.state = State::Ready { since_ms: now_ms };
         None

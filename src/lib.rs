@@ -29,8 +29,10 @@ pub mod docker; // a job as an argument list
 pub mod engine; // is there an engine, with which images?
 pub mod errand; // short engine commands
 pub mod feed; // who watches what
+pub mod fitness; // whether an engine may run what strangers send
 pub mod follow; // one check, line by line
 pub mod forecast; // when what waits will start
+
 pub mod gather; // what the jobs of an attempt gave
 pub mod git_url; // which URLs may reach git
 pub mod history; // what is past goes at last

@@ -35,7 +35,11 @@ fn main() -> ExitCode {
     };
     let wishes = wishes.map_err(|error| format!("signals: {error}"));
     match wishes.and_then(|wishes| serve(settings, wishes)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(sentence)) => {
+            journal::fatal(&sentence);
+            ExitCode::from(2)
+        }
         Err(sentence) => {
             journal::fatal(&sentence);
             ExitCode::FAILURE
@@ -65,7 +69,8 @@ fn read_token(path: &Path) -> Result<Token, String> {
     Token::read(&String::from_utf8_lossy(&bytes))
 }
 
-fn serve(settings: Settings, wishes: Wishes) -> Result<(), String> {
+/// Runs until it is to end; or gives why this machine will not do, however often it is tried.
+fn serve(settings: Settings, wishes: Wishes) -> Result<Option<String>, String> {
     journal::start(settings.log_level);
     let data = &settings.data;
     let make = |dir: &Path| {
@@ -91,7 +96,10 @@ fn serve(settings: Settings, wishes: Wishes) -> Result<(), String> {
         settings.cpus,
         settings.zig_versions.join(", "),
     );
-    reactor::run(&mut app, listener, wishes, clock)
+    match reactor::run(&mut app, listener, wishes, clock) {
+        Err(sentence) if app.is_refused() => Ok(Some(sentence)),
+        result => result.map(|()| None),
+    }
 }
 
 /// Held for as long as the program runs: two servers on one data directory would build everything

@@ -17,10 +17,21 @@ fn no_answer() -> Answer {
     Err("no engine".to_string())
 }
 
+/// What a whole engine says of itself.
+const INFO: &str = r#"{"MemoryLimit": true, "SwapLimit": true, "CpuCfsQuota": true, "PidsLimit": true,
+    "SecurityOptions": ["name=seccomp,profile=default", "name=userns"]}"#;
+
+/// Asks an engine that has just come what it is, and is satisfied.
+#[track_caller]
+fn check(engine: &mut Engine) {
+    assert_eq!(engine.wake(), Some(Ask::Info));
+    assert_eq!(engine.answer(ok(INFO), 0), Some(Ask::Images));
+}
+
 /// An engine that was asked and has nothing left to sweep.
 fn ready(now: u64) -> Engine {
     let mut engine = Engine::new();
-    assert_eq!(engine.wake(), Some(Ask::Images));
+    check(&mut engine);
     assert_eq!(
         engine.answer(ok("zigcheck:0.16.0 sha256:aa"), now),
         Some(Ask::Containers)
@@ -37,7 +48,7 @@ fn nothing_starts_before_what_was_left_over_is_removed() {
         (engine.is_ready(), engine.known(0), engine.retry_ms()),
         (false, None, Some(0))
     );
-    assert_eq!(engine.wake(), Some(Ask::Images));
+    check(&mut engine);
     assert_eq!(
         engine.answer(ok("zigcheck:0.16.0 sha256:aa"), 10),
         Some(Ask::Containers)
@@ -69,7 +80,7 @@ fn it_is_swept_at_first_and_when_it_comes_back() {
     );
     engine.wake();
     engine.answer(no_answer(), 20);
-    engine.wake();
+    check(&mut engine);
     assert_eq!(engine.answer(ok(""), 30), Some(Ask::Containers));
     assert!(!engine.is_ready());
     assert_eq!(engine.answer(ok(""), 40), None);
@@ -80,7 +91,7 @@ fn it_is_swept_at_first_and_when_it_comes_back() {
 fn a_sweep_that_failed_is_done_again_from_its_beginning() {
     for answers in [&[][..], &[ok("zigcheck-1-1")]] {
         let mut engine = Engine::new();
-        engine.wake();
+        check(&mut engine);
         engine.answer(ok(""), 0);
         for answer in answers {
             engine.answer(answer.clone(), 0);
@@ -90,7 +101,7 @@ fn a_sweep_that_failed_is_done_again_from_its_beginning() {
             (engine.is_ready(), engine.latest()),
             (false, Err("no engine"))
         );
-        assert_eq!(engine.wake(), Some(Ask::Images));
+        check(&mut engine);
         assert_eq!(engine.answer(ok(""), 0), Some(Ask::Containers));
     }
 }
@@ -100,7 +111,7 @@ fn an_absent_engine_is_asked_after_growing_pauses() {
     let mut engine = Engine::new();
     let mut pauses = Vec::new();
     for _ in 0..9 {
-        assert_eq!(engine.wake(), Some(Ask::Images));
+        assert_eq!(engine.wake(), Some(Ask::Info));
         assert_eq!(
             (engine.wake(), engine.retry_ms()),
             (None, None),
@@ -113,7 +124,7 @@ fn an_absent_engine_is_asked_after_growing_pauses() {
     assert_eq!(pauses[..4], [first, 2 * first, 4 * first, 8 * first]);
     assert_eq!(pauses[7..], [longest, longest]);
     // Once it answers, the pauses begin anew.
-    engine.wake();
+    check(&mut engine);
     engine.answer(ok(""), 0);
     engine.answer(ok(""), 0);
     engine.wake();
@@ -167,6 +178,33 @@ fn an_answer_that_nobody_asked_for_says_nothing() {
         assert_eq!(engine.answer(answer, 99), None);
         assert_eq!(engine.retry_ms(), Some(9 + ENGINE_RETRY_MS.0));
     }
+}
+
+#[test]
+fn an_engine_that_may_not_run_anything_is_none() {
+    let unfit = INFO.replace("profile=default", "profile=unconfined");
+    let why = "it has no seccomp";
+    let mut engine = Engine::new();
+    engine.wake();
+    assert_eq!(engine.answer(ok(&unfit), 5), None);
+    assert_eq!((engine.is_ready(), engine.latest()), (false, Err(why)));
+    assert_eq!(engine.refused(), Some(why));
+    // One that comes later is asked, too; a server that has run builds waits for another.
+    check(&mut engine);
+    assert_eq!(engine.refused(), None);
+    engine.answer(ok(""), 5);
+    engine.answer(ok(""), 5);
+    assert!(engine.is_ready() && engine.wants().is_empty());
+    engine.wake();
+    engine.answer(no_answer(), 6);
+    engine.wake();
+    engine.answer(ok(&unfit), 7);
+    assert_eq!((engine.latest(), engine.refused()), (Err(why), None));
+    // And what an engine would be better with is known of it.
+    assert_eq!(engine.wake(), Some(Ask::Info));
+    let rooted = INFO.replace("name=userns", "name=cgroupns");
+    assert_eq!(engine.answer(ok(&rooted), 8), Some(Ask::Images));
+    assert_eq!(engine.wants(), ["user namespaces"]);
 }
 
 // -- errands ----------------------------------------------------------------------------------

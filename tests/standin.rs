@@ -7,10 +7,11 @@ mod server;
 mod standin;
 
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 use server::{Server, archive, scratch};
-use standin::{check, start};
+use standin::{check, standin, start};
 
 /// The finished build of a package that behaves as its name says.
 fn build(server: &Server, package: &str) -> Value {
@@ -151,6 +152,23 @@ fn a_container_that_outlives_its_kill_is_given_up() {
     let (server, _) = start("stubborn", &["--build-timeout", "1"]);
     let build = build(&server, "stubborn");
     assert_eq!(said(&build), ("failed", "null", "timeout"));
+}
+
+#[test]
+fn an_engine_that_keeps_nobody_in_is_refused_at_the_start() {
+    let (dir, docker) = standin("standin-unfit");
+    let info = "{\"MemoryLimit\": true, \"SecurityOptions\": [\"name=apparmor\"]}";
+    std::fs::write(dir.join("state.info"), info).expect("a file");
+    let output = Command::new(env!("CARGO_BIN_EXE_zigcheck"))
+        .args(["--docker", &docker, "--listen", "127.0.0.1:0", "--data"])
+        .arg(scratch("standin-unfit"))
+        .output();
+    let output = output.expect("the program");
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    let last = "zigcheck: the engine cannot keep strangers' code to itself: \
+        it has no seccomp, no process limit";
+    assert_eq!(said.lines().last(), Some(last), "{said}");
 }
 
 #[test]

@@ -29,6 +29,7 @@ const CORE: &[&str] = &[
     "engine",
     "errand",
     "feed",
+    "fitness",
     "follow",
     "forecast",
     "gather",

@@ -4,6 +4,7 @@ use super::App;
 use crate::engine::{Answer, Ask};
 use crate::errand::Purpose;
 use crate::event::Now;
+use crate::fitness::listed;
 use crate::store;
 
 impl App {
@@ -15,6 +16,7 @@ impl App {
     pub(super) fn ask_engine(&mut self, ask: Option<Ask>, now: Now) {
         let Some(ask) = ask else { return };
         let command = match ask {
+            Ask::Info => self.docker.info(),
             Ask::Images => self.docker.list_images(),
             Ask::Containers => self.docker.list_containers(),
             Ask::Remove(mut names) => {
@@ -31,12 +33,21 @@ impl App {
     }
 
     pub(super) fn engine_answered(&mut self, answer: Answer, now: Now) {
+        let is_new = self.engine.is_checking();
         let ask = self.engine.answer(answer, now.mono_ms);
+        if let (true, wants @ [_, ..]) = (is_new, self.engine.wants()) {
+            log::warn!("the engine has {}: see SECURITY.md", listed(wants));
+        }
         self.ask_engine(ask, now);
         if self.engine.is_asking() {
             return;
         }
         self.say_engine();
+        if let Some(why) = self.engine.refused() {
+            let why = format!("the engine cannot keep strangers' code to itself: {why}");
+            self.is_refused = true;
+            return self.break_down(why);
+        }
         for (conn, held) in std::mem::take(&mut self.held) {
             self.answer_held(conn, held, now);
         }

@@ -6,6 +6,10 @@ use std::collections::VecDeque;
 
 use zigcheck::event::{Command, Exit, Input, JobId, Pipe};
 
+/// What a whole engine says of itself.
+pub const INFO: &str = r#"{"MemoryLimit": true, "SwapLimit": true, "CpuCfsQuota": true, "PidsLimit": true,
+    "SecurityOptions": ["name=seccomp,profile=default", "name=userns"]}"#;
+
 /// How a container is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
@@ -201,6 +205,7 @@ impl Engine {
         }
         match words[..] {
             ["run", ..] => self.run(job, &words, command.stdin.clone()),
+            ["info", ..] => self.say(job, Pipe::Stdout, INFO, 0),
             ["images", ..] => {
                 let line = |(version, id): &(String, String)| format!("zigcheck:{version} {id}\n");
                 let lines: String = self.images.iter().map(line).collect();

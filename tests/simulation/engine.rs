@@ -7,6 +7,10 @@ use zigcheck::event::Pipe;
 
 use crate::seed::Seed;
 
+/// What a whole engine says of itself.
+const INFO: &str = r#"{"MemoryLimit": true, "SwapLimit": true, "CpuCfsQuota": true, "PidsLimit": true,
+    "SecurityOptions": ["name=seccomp,profile=default", "name=userns"]}"#;
+
 pub const VERSIONS: [&str; 2] = ["0.17.1", "0.16.0"];
 
 /// The data id of a server that is not ours.
@@ -268,6 +272,7 @@ impl Engine {
             return (String::new(), words.to_string(), 1);
         }
         let answer = match words[0] {
+            "info" => Ok(INFO.to_string()),
             "images" => Ok(self.list_images()),
             "ps" => {
                 assert!(words.iter().any(|word| word.ends_with(&self.data_id)));

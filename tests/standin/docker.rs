@@ -12,6 +12,7 @@
 //!   calls            what was asked for and happened: `run NAME`, `whole NAME` (its input has arrived),
 //!                    `end NAME CODE`, `rm NAMES`, `kill NAME`
 //!   down             while it is there, the engine is not
+//!   info             what `info` prints, where another engine than a whole one is wanted
 //!   images           what `images` prints, where others than the four are wanted
 //!   pause            how many milliseconds lie between making a container and starting it
 //!   owner            a process id: containers end when that process is gone
@@ -100,6 +101,7 @@ fn main() {
     }
     let last = rest.last().map_or("", String::as_str);
     let code = match command {
+        "info" => info(&place),
         "images" => images(&place),
         "ps" => list(&place, rest),
         "inspect" => inspect(&place, last),
@@ -111,6 +113,16 @@ fn main() {
         _ => refuse(1, &format!("docker: '{command}' is not a docker command.")),
     };
     exit(code)
+}
+
+fn info(place: &Place) -> i32 {
+    let whole = "{\"MemoryLimit\": true, \"SwapLimit\": true, \"CpuCfsQuota\": true, \"PidsLimit\": true, \
+        \"SecurityOptions\": [\"name=seccomp,profile=default\", \"name=userns\"]}";
+    println!(
+        "{}",
+        fs::read_to_string(place.beside("info")).unwrap_or_else(|_| whole.to_string())
+    );
+    0
 }
 
 fn images(place: &Place) -> i32 {

@@ -1,0 +1,97 @@
+//! Which engines may run what strangers send.
+
+use serde_json::{Value, json};
+use zigcheck::fitness::{Fitness, fitness};
+
+/// What docker 20.10 says on Debian 12, as far as it matters.
+fn docker() -> Value {
+    json!({
+        "MemoryLimit": true, "SwapLimit": true, "CpuCfsQuota": true, "PidsLimit": true,
+        "SecurityOptions": ["name=apparmor", "name=seccomp,profile=default", "name=userns"],
+    })
+}
+
+/// What podman 4 says, run by somebody without rights.
+fn podman() -> Value {
+    json!({"host": {
+        "cgroupControllers": ["cpu", "memory", "pids"],
+        "security": {"rootless": true, "seccompEnabled": true, "selinuxEnabled": false},
+    }})
+}
+
+fn of(info: &Value) -> Fitness {
+    fitness(&format!("{info}\n")).unwrap()
+}
+
+/// The same with another value there.
+fn with(mut info: Value, at: &str, value: Value) -> Value {
+    *info.pointer_mut(at).expect("a place") = value;
+    info
+}
+
+#[test]
+fn whole_engines_lack_nothing() {
+    for info in [docker(), podman()] {
+        assert_eq!(of(&info), Fitness::default(), "{info}");
+    }
+    let rootless = with(docker(), "/SecurityOptions/2", json!("name=rootless"));
+    assert_eq!(of(&rootless), Fitness::default());
+    let old = with(docker(), "/SecurityOptions/1", json!("seccomp"));
+    assert_eq!(of(&old), Fitness::default());
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let options = "/SecurityOptions/1";
+    let security = "/host/security/seccompEnabled";
+    for (info, lacks) in [
+        (with(docker(), options, json!("name=selinux")), "seccomp"),
+        (
+            with(docker(), options, json!("name=seccomp,profile=unconfined")),
+            "seccomp",
+        ),
+        (with(docker(), "/SecurityOptions", Value::Null), "seccomp"),
+        (with(docker(), "/MemoryLimit", json!(false)), "memory limit"),
+        (with(docker(), "/PidsLimit", Value::Null), "process limit"),
+        (with(podman(), security, json!(false)), "seccomp"),
+        (
+            with(podman(), "/host/cgroupControllers/2", json!("io")),
+            "process limit",
+        ),
+    ] {
+        assert_eq!(of(&info).lacks, [lacks], "{info}");
+    }
+    for (info, wants) in [
+        (
+            with(docker(), "/SecurityOptions/2", json!("name=cgroupns")),
+            "user namespaces",
+        ),
+        (with(docker(), "/SwapLimit", json!(false)), "swap limit"),
+        (
+            with(docker(), "/CpuCfsQuota", json!("yes")),
+            "processor limit",
+        ),
+        (
+            with(podman(), "/host/security/rootless", json!(false)),
+            "user namespaces",
+        ),
+    ] {
+        let found = of(&info);
+        assert_eq!((found.lacks.len(), found.wants), (0, vec![wants]), "{info}");
+    }
+}
+
+#[test]
+fn an_answer_that_is_none_is_no_fitness() {
+    for answer in ["", "permission denied", "{"] {
+        let why = fitness(answer).unwrap_err();
+        assert!(
+            why.starts_with("what it says of itself cannot be read: "),
+            "{why}"
+        );
+    }
+    for nothing in ["{}", "[]", "null", "{\"host\": 7}"] {
+        let found = fitness(nothing).unwrap();
+        assert_eq!((found.lacks.len(), found.wants.len()), (3, 3), "{nothing}");
+    }
+}
