@@ -1,4 +1,6 @@
-//! Which engines may run what strangers send.
+//! Which engines may run what strangers send. Needs docker, and fails without.
+
+use std::process::Command;
 
 use serde_json::{Value, json};
 use zigcheck::fitness::{Fitness, fitness};
@@ -94,4 +96,16 @@ fn an_answer_that_is_none_is_no_fitness() {
         let found = fitness(nothing).unwrap();
         assert_eq!((found.lacks.len(), found.wants.len()), (3, 3), "{nothing}");
     }
+}
+
+/// What it says is read as it is, and not only as we think it would be.
+#[test]
+fn the_engine_of_this_machine_may_run_anything() {
+    let output = Command::new("docker")
+        .args(["info", "--format={{json .}}"])
+        .output();
+    let output = output.expect("docker is installed");
+    assert!(output.status.success(), "{output:?}");
+    let found = fitness(&String::from_utf8_lossy(&output.stdout)).unwrap();
+    assert!(found.lacks.is_empty(), "{found:?}");
 }
