@@ -1,6 +1,7 @@
 //! Routes as a table; a request becomes a call, or the answer that says what is wrong with it.
 
 mod admin;
+mod pages;
 mod submit;
 mod watch;
 
@@ -154,6 +155,8 @@ struct Route {
     body: Body,
     /// Only who knows the admin's token is answered.
     admin: bool,
+    /// Anybody may ask for it, and gets so much of it in an hour.
+    submission: bool,
 }
 
 /// What becomes of a body.
@@ -168,20 +171,25 @@ enum Body {
 }
 
 const ROUTES: [Route; 20] = [
-    get("/", show_front),
-    get("/packages/*", show_package_page),
+    get("/", pages::show_front),
+    get("/packages/*", pages::show_package_page),
     get("/api/health", |_| Ok(Call::Health)),
-    route(
+    submission(route(
         "POST",
         "/api/packages",
         submit::submit_package,
         Body::Fields,
-    ),
+    )),
     get("/api/packages", list_packages),
     get("/api/packages/*", show_package),
-    route("POST", "/api/packages/*/builds", rebuild, Body::Needless),
-    route("POST", "/api/check", submit::submit_tree, Body::Tree),
-    route("PUT", "/api/check", submit::submit_tree, Body::Tree),
+    submission(route(
+        "POST",
+        "/api/packages/*/builds",
+        rebuild,
+        Body::Needless,
+    )),
+    submission(route("POST", "/api/check", submit::submit_tree, Body::Tree)),
+    submission(route("PUT", "/api/check", submit::submit_tree, Body::Tree)),
     get("/api/checks/*", show_check),
     get("/api/builds", list_builds),
     get("/api/builds/*", |asked| {
@@ -223,6 +231,14 @@ const fn route(method: &'static str, path: &'static str, read: Read, body: Body)
         read,
         body,
         admin: false,
+        submission: false,
+    }
+}
+
+const fn submission(route: Route) -> Route {
+    Route {
+        submission: true,
+        ..route
     }
 }
 
@@ -332,6 +348,11 @@ pub fn admit(head: &Head, settings: &Settings) -> Admission {
         (None, Body::Tree) => Admission::Spool { limit_bytes },
         (None, _) => Admission::Collect { limit_bytes },
     }
+}
+
+/// Whether a request with that head asks for new work.
+pub fn submits(head: &Head) -> bool {
+    find(head).is_ok_and(|(route, _)| route.submission)
 }
 
 /// The call a request makes, or the answer where it makes none: mostly which field is wrong, and
@@ -457,33 +478,6 @@ fn show_log(asked: &Asked) -> Result<Call, Response> {
     Ok(Call::ShowLog {
         id: id(asked)?,
         tail: asked.query.number("tail", 1, 1_000_000)?,
-    })
-}
-
-// -- pages for people --
-
-fn look(asked: &Asked) -> Look {
-    let head = asked.head;
-    let html = target::wants_html(head);
-    Look {
-        html,
-        color: !html && asked.query.flag("color"),
-        host: target::host(head).unwrap_or("HOST").to_string(),
-    }
-}
-
-fn show_front(asked: &Asked) -> Result<Call, Response> {
-    Ok(Call::ShowFront {
-        search: asked.query.owned("search"),
-        page: asked.query.page()?,
-        look: look(asked),
-    })
-}
-
-fn show_package_page(asked: &Asked) -> Result<Call, Response> {
-    Ok(Call::ShowPackagePage {
-        name: name_checked(asked.part.to_string())?,
-        look: look(asked),
     })
 }
 

@@ -4,11 +4,15 @@
 //! open transaction until `commit`, and the shell performs no action before that.
 
 mod engine;
+mod submissions;
 
+use std::net::IpAddr;
+
+use crate::allowance::Allowances;
 use crate::api::{self, Call};
 use crate::calls::{self, open_to_all};
 use crate::conditional;
-use crate::config::{HELD_LIMIT, STOP_LIMIT_MS, Settings, VIEWS_WRITTEN_LIMIT};
+use crate::config::{ENGINE_FRESH_MS, HELD_LIMIT, STOP_LIMIT_MS, Settings, VIEWS_WRITTEN_LIMIT};
 use crate::crowd::Home;
 use crate::docker::Docker;
 use crate::engine::Engine;
@@ -17,6 +21,7 @@ use crate::event::{Action, Core, Event, JobId, Now, Pull, Standing};
 use crate::feed::Feed;
 use crate::history::{History, Keep};
 use crate::message::{Admission, Head, Request, Response};
+use crate::origin;
 use crate::outbox::Outbox;
 use crate::popularity::{self, Views};
 use crate::slab::Key;
@@ -41,6 +46,7 @@ pub struct App {
     errands: Errands,
     pub(crate) works: Works,
     uploads: Uploads,
+    allowances: Allowances,
     pub(crate) feed: Feed,
     pub(crate) views: Views,
     history: History,
@@ -89,6 +95,7 @@ impl App {
         let mut app = App {
             history,
             uploads: Uploads::new(&settings),
+            allowances: Allowances::new(&settings),
             feed,
             views: Views::default(),
             settings,
@@ -151,28 +158,23 @@ impl App {
 
     // -- requests --
 
-    fn request(&mut self, conn: Key, from: Option<Home>, request: Request, now: Now) {
-        // All who come through a proxy on this machine are one party.
-        let party = from.map(|home| home.to_string()).unwrap_or_default();
+    fn request(&mut self, conn: Key, from: Option<IpAddr>, request: Request, now: Now) {
+        let home = origin::asker(from, &request.head, &self.settings.trusted_proxies);
         let call = match api::read(&request, &self.settings) {
             Ok(call) => call,
             Err(response) => return self.out.respond(conn, response),
         };
         match call {
-            Call::SubmitTree {
-                name,
-                zig_versions,
-                follow,
-            } => {
-                let begun = self.uploads.begin(conn, party, name, zig_versions, follow);
+            Call::SubmitTree { .. } => {
+                let begun = self.begin_upload(conn, home, &request.head, call, now);
                 if let Err(response) = begun {
                     self.out.respond(conn, response);
                 }
             }
-            Call::Health
-            | Call::SubmitPackage { .. }
-            | Call::Rebuild { .. }
-            | Call::TriggerBuild { .. } => self.when_known(conn, Held::Call(call, party), now),
+            Call::SubmitPackage { .. } | Call::Rebuild { .. } => self.submit(conn, home, call, now),
+            Call::Health | Call::TriggerBuild { .. } => {
+                self.when_known(conn, Held::Call(call, String::new()), now);
+            }
             Call::CancelBuild { .. } | Call::CheckBuilds | Call::AdminStatus => {
                 let response = calls::admin::answer(self, &call, now);
                 self.out.respond(conn, response);
@@ -203,7 +205,8 @@ impl App {
         }
         if self.held.len() >= HELD_LIMIT {
             let sentence = "too many requests wait for the engine to answer";
-            return self.out.respond(conn, Response::error(503, sentence));
+            let later = Response::later(503, sentence, ENGINE_FRESH_MS);
+            return self.out.respond(conn, later);
         }
         self.held.push((conn, held));
         self.wake_engine(now);
@@ -306,12 +309,17 @@ impl App {
 }
 
 impl Core for App {
-    fn admit(&self, head: &Head) -> Admission {
-        match api::admit(head, &self.settings) {
-            // Before the tree is sent, not after.
-            Admission::Spool { .. } if self.uploads.is_full() => Admission::Refuse(Uploads::busy()),
-            admission => admission,
+    /// What comes through a proxy is nobody's alone.
+    fn counted(&self, from: Option<IpAddr>) -> Option<Home> {
+        match self.settings.trusted_proxies.trust(from) {
+            true => None,
+            false => from.and_then(Home::of),
         }
+    }
+
+    fn admit(&self, from: Option<IpAddr>, head: &Head, now: Now) -> Admission {
+        let admission = api::admit(head, &self.settings);
+        self.at_the_door(from, head, admission, now)
     }
 
     fn handle(&mut self, event: Event<'_>, now: Now) {
@@ -329,7 +337,7 @@ impl Core for App {
                 Ok(())
             }
             Event::Body { conn, bytes } => {
-                if let Err(response) = self.uploads.body(conn, bytes) {
+                if let Err(response) = self.take_piece(conn, bytes, now) {
                     self.out.respond(conn, response);
                 }
                 Ok(())

@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 
 use crate::api::Call;
 use crate::app::App;
-use crate::config::QUEUE_LIMIT;
+use crate::config::{QUEUE_LIMIT, QUEUE_PAUSE_MS};
 use crate::event::Now;
 use crate::matrix;
 use crate::message::Response;
+use crate::origin;
 use crate::page;
 use crate::recheck;
 use crate::slab::Key;
@@ -169,7 +170,7 @@ pub fn health(app: &App, now: Now) -> Response {
 
 /// Why nothing can be taken in right now, if so.
 fn refusal(app: &App, zig_versions: &[String]) -> Option<Response> {
-    let unavailable = |sentence: &str| Some(Response::error(503, sentence));
+    let unavailable = |sentence: &str| Some(Response::later(503, sentence, QUEUE_PAUSE_MS));
     if !app.store.is_connected() {
         return unavailable("the database is unavailable: nothing was kept, try again later");
     }
@@ -181,11 +182,13 @@ fn refusal(app: &App, zig_versions: &[String]) -> Option<Response> {
             "image zigcheck:{version} is missing: make docker-build makes it"
         ));
     }
-    if app.works.waiting() + zig_versions.len() as u64 > QUEUE_LIMIT {
-        let full = Response::error(429, "the queue is full: try again later");
-        return Some(full.with("Retry-After", "60"));
-    }
-    None
+    crowded(app, zig_versions.len())
+}
+
+/// The answer to who asks for so many builds, where there is no room for them.
+pub fn crowded(app: &App, builds: usize) -> Option<Response> {
+    let full = app.works.waiting() + builds as u64 > QUEUE_LIMIT;
+    full.then(|| Response::later(503, "the queue is full: try again later", QUEUE_PAUSE_MS))
 }
 
 /// Adds a package and its first check.
@@ -285,6 +288,7 @@ pub fn submit_tree(app: &mut App, conn: Key, tree: Tree, now: Now) -> Option<Res
         return Some(response);
     }
     let at = now.unix_ms;
+    let party = origin::party(tree.home);
     let format = tree.format;
     let (hash, bytes) = tree.incoming.finish();
     let sources = app.settings.data.join("sources");
@@ -304,7 +308,7 @@ pub fn submit_tree(app: &mut App, conn: Key, tree: Tree, now: Now) -> Option<Res
         package: &tree.name,
         git: None,
         class: Class::Person,
-        party: &tree.party,
+        party: &party,
     };
     let written = write(app, |store| {
         let check = store.begin_check(&new, &tree.zig_versions, at)?;
@@ -346,6 +350,12 @@ fn take_in(app: &mut App, check: i64, now: Now) -> store::Result<Vec<Value>> {
 fn queue_up(app: &mut App, check: i64, now: Now) -> store::Result<Vec<Value>> {
     let (works, mut cx) = app.context(now);
     let (row, mut rows) = works.add(check, &mut cx)?;
+    log::info!(
+        "check {check} of {:?}, of {} builds, for {:?}",
+        row.package,
+        rows.len(),
+        row.party
+    );
     // Where they stand in a long queue takes a while to tell: at its end, if not before.
     let last = app.works.last_place(row.class);
     if row.source.is_some() {

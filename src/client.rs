@@ -1,5 +1,7 @@
 //! One client: its socket, its connection, the stream it watches, its time limits.
 
+use std::net::IpAddr;
+
 use crate::config::{
     BEAT_MS, BODY_RATE_LIMIT_BYTES_PER_S, BODY_STALL_LIMIT_MS, HEAD_LIMIT_MS, IDLE_LIMIT_MS,
     LINGER_LIMIT_MS, SEND_STALL_LIMIT_MS, TURN_LIMIT_BYTES,
@@ -7,7 +9,7 @@ use crate::config::{
 use crate::conn::{Conn, Incoming, Waiting};
 use crate::crowd::Home;
 use crate::event::{Core, Event, Pull, Streamed, Teller};
-use crate::message::Response;
+use crate::message::{Head, Response};
 use crate::readiness::{Moved, Source, spend};
 use crate::slab::Key;
 
@@ -63,6 +65,8 @@ pub struct Client {
     since_ms: u64,
     came: u64,
     deadline_ms: Option<u64>,
+    /// Where it comes from, unless through a unix socket.
+    from: Option<IpAddr>,
     /// Whose connection it is, where those are counted.
     pub home: Option<Home>,
     /// The time of its entry among the reactor's limits.
@@ -76,7 +80,12 @@ pub struct Client {
 }
 
 impl Client {
-    pub fn new(mut source: Source, home: Option<Home>, now_ms: u64) -> Client {
+    pub fn new(
+        mut source: Source,
+        from: Option<IpAddr>,
+        home: Option<Home>,
+        now_ms: u64,
+    ) -> Client {
         source.assume_writable();
         let conn = Conn::new();
         let waiting = conn.waiting_for();
@@ -93,6 +102,7 @@ impl Client {
             since_ms: now_ms,
             came: 0,
             deadline_ms: limit_ms(waiting).map(|limit| now_ms + limit),
+            from,
             home,
             limit_entry: None,
             woken: false,
@@ -113,10 +123,10 @@ impl Client {
     }
 
     /// Too many come from its address: it is told so, and nothing it asks is heard.
-    pub fn turn_away(&mut self, date: &str) {
+    pub fn turn_away(&mut self, retry_ms: u64, date: &str) {
         let sentence = "too many connections from your address";
-        let answer = Response::error(429, sentence).with("Retry-After", "10");
-        self.conn.abort(answer, date);
+        self.conn
+            .abort(Response::later(429, sentence, retry_ms), date);
     }
 
     /// Reads what there is, while there is room for it, within the turn's budget.
@@ -151,14 +161,14 @@ impl Client {
     pub fn hear<C: Core>(&mut self, conn: Key, date: &str, teller: &mut Teller<'_, C>) {
         let mut budget = TURN_LIMIT_BYTES;
         while self.unparsed && budget > 0 {
-            let core = &teller.core;
-            let incoming = self.conn.next(date, &mut |head| core.admit(head));
+            let (core, from, now) = (&teller.core, self.from, teller.now);
+            let admit = &mut |head: &Head| core.admit(from, head, now);
+            let incoming = self.conn.next(date, admit);
             match incoming {
                 None => self.unparsed = false,
                 // Answered in this very turn: the connection does not know it yet.
                 Some(incoming) if is_rest(&incoming) && teller.has_answered(conn) => {}
                 Some(Incoming::Request(request)) => {
-                    let from = self.home;
                     teller.tell(Event::Request {
                         conn,
                         from,

@@ -1,12 +1,15 @@
 //! Every setting and every limit, with its unit in its name.
 
 mod flags;
+mod proxies;
 mod token;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::bucket::Rate;
 pub use flags::{Asked, help, is_version, parse};
+pub use proxies::Proxies;
 pub use token::{TOKEN_LIMIT_BYTES, Token};
 
 // -- connections ------------------------------------------------------------------------------
@@ -14,9 +17,20 @@ pub use token::{TOKEN_LIMIT_BYTES, Token};
 /// Most clients at once: about 2 KiB each idle; fewer where the system allows fewer open files.
 /// More wait in the backlog.
 pub const CONNECTIONS_LIMIT: usize = 16_384;
-/// Of these from one address (IPv6: one /64): many browsers' tabs. The loopback is exempt, since
-/// all clients of a proxy on this machine share it.
+/// Of these from one address (IPv6: one /64): many browsers' tabs. The loopback and trusted proxies
+/// are exempt, since all clients of a proxy share its address.
 pub const ADDRESS_CONNECTIONS_LIMIT: usize = 256;
+/// What who has more is told to wait: the patience of a script.
+pub const ADDRESS_PAUSE_MS: u64 = 10_000;
+/// New ones from one address: 64 a second, far above any script that asks one thing after another,
+/// and a burst for the tabs of an office behind one address.
+pub const ARRIVALS: Rate = Rate {
+    burst: 1_024,
+    per_hour: 64 * 3_600,
+};
+/// Addresses of which is remembered what they took of one kind: as many as there may be
+/// connections, some 100 bytes each. Who is forgotten may begin anew.
+pub const ADDRESSES_LIMIT: usize = CONNECTIONS_LIMIT;
 /// Most connections accepted in one turn, so that a burst does not hold up who is here.
 pub const ACCEPTS_LIMIT: usize = 64;
 /// Connections that wait to be accepted; a burst above it is delayed, not refused.
@@ -124,11 +138,20 @@ pub const FRAME_HEAD_LIMIT_BYTES: usize = 16 << 10;
 pub const FRAME_USES_LIMIT: usize = 64;
 /// Unpacked bytes of an upload looked at per turn: about 3 ms of inflating.
 pub const CHECK_BUDGET_BYTES: usize = 1 << 20;
+/// What an address may have taken in at once of what it may in an hour: a quarter.
+pub const BURSTS_PER_HOUR: u64 = 4;
+/// Uploads of one address being received or looked at, at once: a few people behind it.
+pub const ADDRESS_UPLOADS_LIMIT: usize = 16;
+/// Where those hold so much, no further one of it begins: a quarter of what all may hold, and still
+/// two of the largest.
+pub const ADDRESS_UPLOADS_LIMIT_BYTES: u64 = 2 * SOURCE_LIMIT_BYTES;
 /// Uploads being received or looked at, at once: a file each.
 pub const UPLOADS_LIMIT: usize = 128;
 /// Where they hold so much of the disk, no further one begins; those that have begun may bring up
 /// to `SOURCE_LIMIT_BYTES` each.
 pub const UPLOADS_LIMIT_BYTES: u64 = 8 * SOURCE_LIMIT_BYTES;
+/// What who comes on top of these limits is told to wait: an upload takes some seconds.
+pub const UPLOADS_PAUSE_MS: u64 = 5_000;
 
 // -- history ----------------------------------------------------------------------------------
 
@@ -223,9 +246,11 @@ pub const EARLY_PAUSE_MS: u64 = 500;
 pub const REST_TIMEOUT_MS: u64 = 120_000;
 /// How long a container may take to say how much memory it used, before it is killed.
 pub const PEAK_TIMEOUT_MS: u64 = 2_000;
-/// Work waiting at once, before a submission is answered 429. It waits in the database, some 200
+/// Work waiting at once, before a submission is answered 503. It waits in the database, some 200
 /// bytes each; more would take years.
 pub const QUEUE_LIMIT: u64 = 1 << 20;
+/// What who comes then is told to wait, and who comes while the engine does not answer: the time of a build.
+pub const QUEUE_PAUSE_MS: u64 = 60_000;
 /// How long a class of work (a person, an admin, a new toolchain, the daily look) may wait without a
 /// start while others come first: an admin looks on; a new toolchain and the daily look take a day.
 pub const CLASS_WAIT_LIMIT_MS: [Option<i64>; 4] =
@@ -398,6 +423,12 @@ pub struct Settings {
     /// Docker network of fetch containers; build containers have none.
     pub fetch_network: String,
     pub allow_hosts: Hosts,
+    /// Who may say for whom it asks.
+    pub trusted_proxies: Proxies,
+    /// Submissions of one address in an hour; 0: any number.
+    pub submit_rate: u64,
+    /// Bytes of uploads of one address in an hour; 0: any number.
+    pub upload_rate_bytes: u64,
     pub admin_token_file: Option<PathBuf>,
     /// What that file holds, once it was read; without it nobody may make an admin call.
     pub admin_token: Option<Token>,

@@ -1,12 +1,14 @@
-//! How many connections each address has: a few clients must not fill the room of all.
+//! How many connections each address has, and how many come from it: a few clients must not fill the room of all.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::bucket::{Buckets, Rate};
+
 /// Whose connections are counted together: an IPv4 address, or an IPv6 network of 64 bits, which
 /// is what one customer of a provider has at least.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Home {
     V4(u32),
     V6(u64),
@@ -15,11 +17,18 @@ pub enum Home {
 impl Home {
     /// None for the loopback: all clients of a proxy on this machine come from there.
     pub fn of(address: IpAddr) -> Option<Home> {
+        let here = [
+            IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ];
+        (!here.contains(&address.to_canonical())).then(|| Home::said(address))
+    }
+
+    /// Of an address that somebody else has named: the loopback is one like all others.
+    pub fn said(address: IpAddr) -> Home {
         match address.to_canonical() {
-            IpAddr::V4(v4) if v4 == std::net::Ipv4Addr::LOCALHOST => None,
-            IpAddr::V6(v6) if v6.is_loopback() => None,
-            IpAddr::V4(v4) => Some(Home::V4(v4.to_bits())),
-            IpAddr::V6(v6) => Some(Home::V6((v6.to_bits() >> 64) as u64)),
+            IpAddr::V4(v4) => Home::V4(v4.to_bits()),
+            IpAddr::V6(v6) => Home::V6((v6.to_bits() >> 64) as u64),
         }
     }
 }
@@ -37,8 +46,10 @@ impl fmt::Display for Home {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Entry {
     Welcome,
-    /// Over the limit: to be told so.
-    Refused,
+    /// Over a limit: to be told so, and when it makes sense to come again.
+    Refused {
+        retry_ms: u64,
+    },
     /// Twice over it: not even that.
     Dropped,
 }
@@ -46,19 +57,27 @@ pub enum Entry {
 #[derive(Debug)]
 pub struct Crowd {
     limit: usize,
+    /// What who has too many is told to wait.
+    pause_ms: u64,
     counts: HashMap<Home, usize>,
+    /// New ones of each address.
+    arrivals: Buckets,
 }
 
 impl Crowd {
-    pub fn new(limit: usize) -> Crowd {
+    /// So many at once from each address, and new ones at that rate; addresses remembered for it
+    /// as `Buckets` does.
+    pub fn new(limit: usize, pause_ms: u64, rate: Rate, remembered: usize) -> Crowd {
         Crowd {
             limit,
+            pause_ms,
             counts: HashMap::new(),
+            arrivals: Buckets::new(rate, remembered),
         }
     }
 
     /// Counts one more, unless it is dropped.
-    pub fn enter(&mut self, home: Option<Home>) -> Entry {
+    pub fn enter(&mut self, home: Option<Home>, now_ms: u64) -> Entry {
         let Some(home) = home else {
             return Entry::Welcome;
         };
@@ -67,9 +86,13 @@ impl Crowd {
             return Entry::Dropped;
         }
         *count += 1;
-        match *count > self.limit {
-            true => Entry::Refused,
-            false => Entry::Welcome,
+        if *count > self.limit {
+            let retry_ms = self.pause_ms;
+            return Entry::Refused { retry_ms };
+        }
+        match self.arrivals.take(home, 1, now_ms) {
+            Ok(()) => Entry::Welcome,
+            Err(retry_ms) => Entry::Refused { retry_ms },
         }
     }
 
@@ -106,27 +129,60 @@ mod tests {
         assert_eq!(home("2001:db8::1"), home("2001:db8::2:0:0:1"));
         assert_ne!(home("2001:db8::1"), home("2001:db8:0:1::1"));
         assert_ne!(home("192.0.2.1"), home("192.0.2.2"));
+        let said = |text: &str| Home::said(text.parse().unwrap());
+        assert_eq!(said("::ffff:127.0.0.1"), Home::V4(0x7f00_0001));
+        assert_eq!(said("::1"), Home::V6(0));
+        assert_eq!(Some(said("192.0.2.1")), home("192.0.2.1"));
     }
 
     #[test]
     fn who_has_too_many_is_refused_then_dropped_and_let_in_again() {
-        let mut crowd = Crowd::new(2);
+        let rate = Rate {
+            burst: 100,
+            per_hour: 1,
+        };
+        let mut crowd = Crowd::new(2, 9, rate, 10);
         let (a, b) = (home("192.0.2.1"), home("192.0.2.2"));
-        let entries: Vec<Entry> = (0..6).map(|_| crowd.enter(a)).collect();
-        use Entry::{Dropped, Refused, Welcome};
+        let entries: Vec<Entry> = (0..6).map(|_| crowd.enter(a, 0)).collect();
+        use Entry::{Dropped, Welcome};
+        let refused = Entry::Refused { retry_ms: 9 };
         assert_eq!(
             entries,
-            [Welcome, Welcome, Refused, Refused, Dropped, Dropped]
+            [Welcome, Welcome, refused, refused, Dropped, Dropped]
         );
-        assert_eq!(crowd.enter(b), Welcome);
-        assert_eq!(crowd.enter(None), Welcome);
+        assert_eq!(crowd.enter(b, 0), Welcome);
+        assert_eq!(crowd.enter(None, 0), Welcome);
         for _ in 0..3 {
             crowd.leave(a);
         }
-        assert_eq!(crowd.enter(a), Welcome);
+        assert_eq!(crowd.enter(a, 0), Welcome);
         for home in [a, a, b, None] {
             crowd.leave(home);
         }
         assert!(crowd.is_empty());
+    }
+
+    #[test]
+    fn who_comes_too_often_is_refused_until_there_is_room_again() {
+        let rate = Rate {
+            burst: 2,
+            per_hour: 3_600,
+        };
+        let mut crowd = Crowd::new(100, 9, rate, 10);
+        let (a, b) = (home("192.0.2.1"), home("192.0.2.2"));
+        let mut come = |home, now_ms| {
+            let entry = crowd.enter(home, now_ms);
+            crowd.leave(home);
+            entry
+        };
+        use Entry::{Refused, Welcome};
+        assert_eq!([come(a, 0), come(a, 0)], [Welcome; 2]);
+        assert_eq!(come(a, 100), Refused { retry_ms: 900 });
+        assert_eq!(come(b, 100), Welcome);
+        assert_eq!(come(a, 1_000), Welcome);
+        assert_eq!(come(a, 1_001), Refused { retry_ms: 999 });
+        for _ in 0..9 {
+            assert_eq!(come(None, 1_001), Welcome);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The words between shell and core: events go in, actions come out.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::crowd::Home;
@@ -38,11 +39,11 @@ pub enum Exit {
 /// What the world did.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// A request is there: whole, or, where `spooled`, its head alone. From whom, where that is not
-    /// this machine.
+    /// A request is there: whole, or, where `spooled`, its head alone; from which address, unless
+    /// through a unix socket.
     Request {
         conn: Key,
-        from: Option<Home>,
+        from: Option<IpAddr>,
         request: Request,
     },
     /// A piece of a spooled body, in order; none once the request is answered.
@@ -145,8 +146,13 @@ pub enum Input {
 
 /// The whole of what the shell knows of the core.
 pub trait Core {
-    /// What may become of the body of this request. A look: nothing changes by it.
-    fn admit(&self, head: &Head) -> Admission;
+    /// Whose connection that is, coming from that address; none where it is not counted.
+    fn counted(&self, from: Option<IpAddr>) -> Option<Home> {
+        from.and_then(Home::of)
+    }
+    /// What may become of the body of this request, which comes from there. A look: nothing changes
+    /// by it.
+    fn admit(&self, from: Option<IpAddr>, head: &Head, now: Now) -> Admission;
     fn handle(&mut self, event: Event<'_>, now: Now);
     /// What the last event asks for, one by one, until there is nothing left.
     fn next_action(&mut self) -> Option<Action>;

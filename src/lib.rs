@@ -17,6 +17,7 @@ pub mod service; // what the service manager is told
 pub mod signal; // signals, as readable pipes
 
 // Core: no sockets, no clock.
+pub mod allowance; // what each client may ask for in an hour
 pub mod api; // a request becomes a call
 pub mod app; // the server's state: events in, actions out
 pub mod archive; // does an uploaded tree stay inside itself?
@@ -40,6 +41,7 @@ pub mod job; // one child as the core sees it
 pub mod log; // the output of one build, capped
 pub mod logs; // all logs, and who reads them
 pub mod matrix; // the matrix of a check, as text
+pub mod origin; // who asks
 pub mod outbox; // the actions of a turn
 pub mod page; // JSON from rows
 pub mod popularity; // who uses it, who looks at it
@@ -73,6 +75,7 @@ pub mod intake; // what came and is not understood yet
 pub mod ws; // a WebSocket over two byte queues
 
 // Leaves.
+pub mod bucket; // how much each address may take in a time
 pub mod buffer; // a byte queue with a cap
 pub mod crowd; // connections by address
 pub mod slab; // slots with generations

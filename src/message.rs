@@ -74,6 +74,12 @@ impl Response {
         Response::json(status, &serde_json::json!({ "error": sentence }))
     }
 
+    /// The same, and how long it makes no sense to ask again: in whole seconds, at least one.
+    pub fn later(status: u16, sentence: &str, wait_ms: u64) -> Response {
+        let seconds = wait_ms.div_ceil(1_000).max(1);
+        Response::error(status, sentence).with("Retry-After", seconds.to_string())
+    }
+
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Response {
         self.headers.push((name, value.into()));
         self

@@ -4,12 +4,12 @@ mod limits;
 mod settle;
 
 use crate::config::{
-    ACCEPTS_LIMIT, ADDRESS_CONNECTIONS_LIMIT, EVENTS_LIMIT, HEARD_LIMIT, HEARING_LIMIT_MS,
-    LAST_REQUESTS_LIMIT_MS, PROCESSES_LIMIT, TURN_LIMIT_BYTES, WAKES_LIMIT,
+    ACCEPTS_LIMIT, ADDRESS_CONNECTIONS_LIMIT, ADDRESS_PAUSE_MS, ADDRESSES_LIMIT, ARRIVALS,
+    EVENTS_LIMIT, HEARD_LIMIT, HEARING_LIMIT_MS, LAST_REQUESTS_LIMIT_MS, PROCESSES_LIMIT,
+    TURN_LIMIT_BYTES, WAKES_LIMIT,
 };
 use std::io::ErrorKind;
 use std::mem;
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use mio::{Events, Interest, Poll};
@@ -122,7 +122,12 @@ impl<'a, C: Core> Reactor<'a, C> {
             woken: Vec::new(),
             service: Service::find(),
             limits: Limits::default(),
-            crowd: Crowd::new(ADDRESS_CONNECTIONS_LIMIT),
+            crowd: Crowd::new(
+                ADDRESS_CONNECTIONS_LIMIT,
+                ADDRESS_PAUSE_MS,
+                ARRIVALS,
+                ADDRESSES_LIMIT,
+            ),
             buffer: vec![0; TURN_LIMIT_BYTES],
             pulled: Vec::new(),
         })
@@ -286,25 +291,26 @@ impl<'a, C: Core> Reactor<'a, C> {
         }
     }
 
-    fn welcome(&mut self, Accepted { fd, from }: Accepted) {
-        let home = from.and_then(Home::of);
-        let entry = self.crowd.enter(home);
+    fn welcome(&mut self, accepted: Accepted) {
+        let home = self.teller.core.counted(accepted.from);
+        let entry = self.crowd.enter(home, self.teller.now.mono_ms);
         if entry == Entry::Dropped {
             return;
         }
-        if self.let_in(fd, home, entry).is_none() {
+        if self.let_in(accepted, home, entry).is_none() {
             self.crowd.leave(home);
         }
     }
 
-    fn let_in(&mut self, fd: OwnedFd, home: Option<Home>, entry: Entry) -> Option<()> {
+    fn let_in(&mut self, accepted: Accepted, home: Option<Home>, entry: Entry) -> Option<()> {
+        let Accepted { fd, from } = accepted;
         // An answer is written whole: waiting for more of it would only delay it. No such thing
         // on a unix socket.
         let _ = rustix::net::sockopt::set_tcp_nodelay(&fd, true);
         let source = Source::new(fd).ok()?;
-        let mut client = Client::new(source, home, self.teller.now.mono_ms);
-        if entry == Entry::Refused {
-            client.turn_away(&self.date);
+        let mut client = Client::new(source, from, home, self.teller.now.mono_ms);
+        if let Entry::Refused { retry_ms } = entry {
+            client.turn_away(retry_ms, &self.date);
         }
         let key = self.clients.insert(client)?;
         self.touch(key);

@@ -10,8 +10,10 @@ use std::path::PathBuf;
 use crate::api::Telling;
 use crate::archive::{Check, Format, Progress};
 use crate::config::{
-    CHECK_BUDGET_BYTES, SOURCE_LIMIT_BYTES, Settings, UPLOADS_LIMIT, UPLOADS_LIMIT_BYTES,
+    ADDRESS_UPLOADS_LIMIT, ADDRESS_UPLOADS_LIMIT_BYTES, CHECK_BUDGET_BYTES, SOURCE_LIMIT_BYTES,
+    Settings, UPLOADS_LIMIT, UPLOADS_LIMIT_BYTES, UPLOADS_PAUSE_MS,
 };
+use crate::crowd::Home;
 use crate::message::Response;
 use crate::slab::Key;
 use crate::source::Incoming;
@@ -19,8 +21,8 @@ use crate::source::Incoming;
 /// A tree that may become a check.
 #[derive(Debug)]
 pub struct Tree {
-    /// Who sent it.
-    pub party: String,
+    /// Who sent it, where that is told apart.
+    pub home: Option<Home>,
     pub name: String,
     pub zig_versions: Vec<String>,
     pub follow: Option<Telling>,
@@ -34,7 +36,9 @@ pub struct Tree {
 
 #[derive(Debug)]
 struct Upload {
-    party: String,
+    home: Option<Home>,
+    /// All of it was allowed before it came.
+    allowed: bool,
     name: String,
     zig_versions: Vec<String>,
     follow: Option<Telling>,
@@ -62,19 +66,18 @@ impl Uploads {
     pub fn begin(
         &mut self,
         conn: Key,
-        party: String,
+        (home, allowed): (Option<Home>, bool),
         name: String,
         zig_versions: Vec<String>,
         follow: Option<Telling>,
     ) -> Result<(), Response> {
-        if self.is_full() {
-            return Err(Uploads::busy());
-        }
+        self.has_room(home)?;
         self.begun += 1;
         let part = format!("upload-{}.part", self.begun);
         let incoming = Incoming::create(&self.sources, &part, SOURCE_LIMIT_BYTES);
         let upload = Upload {
-            party,
+            home,
+            allowed,
             name,
             zig_versions,
             follow,
@@ -84,18 +87,36 @@ impl Uploads {
         Ok(())
     }
 
-    /// No room for a further upload, by their number or by what they hold of the disk.
-    pub fn is_full(&self) -> bool {
-        let receiving = self.receiving.values();
-        let checking = self.checking.iter().map(|(_, upload, _)| upload);
-        let held = receiving.chain(checking).map(|u| u.incoming.bytes());
-        self.receiving.len() + self.checking.len() >= UPLOADS_LIMIT
-            || held.sum::<u64>() >= UPLOADS_LIMIT_BYTES
+    /// Whether there is room for a further upload of that address, by their number and by what they
+    /// hold of the disk; or the answer that says not.
+    pub fn has_room(&self, home: Option<Home>) -> Result<(), Response> {
+        let later =
+            |status, sentence: &str| Err(Response::later(status, sentence, UPLOADS_PAUSE_MS));
+        let (count, bytes) = self.held(|_| true);
+        if count >= UPLOADS_LIMIT || bytes >= UPLOADS_LIMIT_BYTES {
+            return later(503, "too many uploads at once: try again in a moment");
+        }
+        let (count, bytes) = self.held(|upload| home.is_some() && upload.home == home);
+        if count >= ADDRESS_UPLOADS_LIMIT || bytes >= ADDRESS_UPLOADS_LIMIT_BYTES {
+            return later(429, "too many uploads at once from your address");
+        }
+        Ok(())
     }
 
-    pub fn busy() -> Response {
-        let busy = Response::error(429, "too many uploads at once: try again in a moment");
-        busy.with("Retry-After", "5")
+    /// How many uploads of that kind there are, and how many bytes of them.
+    fn held(&self, is_one: impl Fn(&Upload) -> bool) -> (usize, u64) {
+        let receiving = self.receiving.values();
+        let checking = self.checking.iter().map(|(_, upload, _)| upload);
+        let these = receiving.chain(checking).filter(|upload| is_one(upload));
+        these.fold((0, 0), |(count, bytes), upload| {
+            (count + 1, bytes + upload.incoming.bytes())
+        })
+    }
+
+    /// Whose upload that is, where each piece of it has to be allowed.
+    pub fn unallowed(&self, conn: Key) -> Option<Home> {
+        let upload = self.receiving.get(&conn)?;
+        upload.home.filter(|_| !upload.allowed)
     }
 
     /// Takes a piece. Pieces behind an answer that ended the upload are dropped.
@@ -135,7 +156,7 @@ impl Uploads {
         let done = match progress {
             Progress::Bad(why) => Err(Response::error(400, &why)),
             Progress::Good(summary) => Ok(Tree {
-                party: upload.party,
+                home: upload.home,
                 name: upload.name,
                 zig_versions: upload.zig_versions,
                 follow: upload.follow,
@@ -149,6 +170,7 @@ impl Uploads {
         Some((conn, done))
     }
 
+    /// Nothing more of it is wanted.
     pub fn gone(&mut self, conn: Key) {
         self.receiving.remove(&conn);
         self.checking.retain(|(checked, _, _)| *checked != conn);

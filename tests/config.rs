@@ -5,9 +5,11 @@ mod settings;
 
 use settings::{MACHINE, settings, settings_on};
 use std::path::PathBuf;
-use zigcheck::config::{Asked, Hosts, Listen, Machine, Settings, Token, help, is_version, parse};
+use zigcheck::config::{
+    Asked, Hosts, Listen, Machine, Proxies, Settings, Token, help, is_version, parse,
+};
 
-const FLAGS: [&str; 13] = [
+const FLAGS: [&str; 16] = [
     "listen",
     "data",
     "docker",
@@ -19,6 +21,9 @@ const FLAGS: [&str; 13] = [
     "silence-timeout",
     "fetch-network",
     "allow-hosts",
+    "trusted-proxies",
+    "submit-rate",
+    "upload-rate",
     "admin-token-file",
     "log-level",
 ];
@@ -53,6 +58,9 @@ fn the_defaults_are_those_of_the_readme() {
         silence_timeout_ms: 300_000,
         fetch_network: "bridge".to_string(),
         allow_hosts: Hosts::These(hosts.map(str::to_string).to_vec()),
+        trusted_proxies: Proxies::default(),
+        submit_rate: 120,
+        upload_rate_bytes: 1 << 30,
         admin_token_file: None,
         admin_token: None,
         log_level: log::LevelFilter::Info,
@@ -75,6 +83,9 @@ fn a_flag_wins_over_its_twin_and_the_twin_over_the_default() {
         ["1", "86400"],
         ["a", "b"],
         ["*", "a.org,[::1]"],
+        ["unix", "loopback,10.0.0.0/8"],
+        ["0", "1000000"],
+        ["0", "1"],
         ["/a", "b/c d"],
         ["debug", "error"],
     ];
@@ -158,6 +169,21 @@ fn a_bad_value_names_the_flag_the_value_and_what_is_allowed() {
             "allow-hosts",
             &["", "a,,b", "a b", "https://a", "a,*"],
             "host names without ports, with commas, or *",
+        ),
+        (
+            "trusted-proxies",
+            &["", "x", "10.0.0.1,", "10.0.0.0/33", "0.0.0.0/0"],
+            "addresses and networks such as 192.0.2.7,10.0.0.0/8, loopback or unix",
+        ),
+        (
+            "submit-rate",
+            &["-1", "x", "1.5", "1000001", ""],
+            "a whole number from 0 to 1000000",
+        ),
+        (
+            "upload-rate",
+            &["-1", "1g", "1000001"],
+            "a whole number from 0 to 1000000",
         ),
         (
             "log-level",
@@ -449,8 +475,8 @@ fn the_settings_of_the_service_are_all_flags_with_their_defaults() {
     assert_eq!(names, FLAGS);
     let env: Vec<(String, &str)> = set
         .iter()
-        // It has none by default, and the file shows where one would be.
-        .filter(|(name, _)| *name != "ADMIN_TOKEN_FILE")
+        // There is none by default, and the file shows what one would be.
+        .filter(|(name, _)| !["ADMIN_TOKEN_FILE", "TRUSTED_PROXIES"].contains(name))
         .map(|(name, value)| (format!("ZIGCHECK_{name}"), *value))
         .collect();
     let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (&**name, *value)).collect();

@@ -11,7 +11,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use toy::*;
-use zigcheck::config::{ADDRESS_CONNECTIONS_LIMIT, WAKES_LIMIT};
+use zigcheck::config::{ADDRESS_CONNECTIONS_LIMIT, ARRIVALS, WAKES_LIMIT};
 use zigcheck::listen::raise_open_files;
 
 /// A connection that comes from that address of the loopback network.
@@ -59,6 +59,35 @@ fn who_has_too_many_connections_is_told_so_and_others_are_not_concerned() {
         read_head(&mut socket).starts_with("HTTP/1.1 200 ")
     });
     assert!(again, "never let in again");
+    server.stop();
+}
+
+#[test]
+fn who_comes_too_often_is_told_when_to_come_again() {
+    let server = Server::start();
+    let hasty = [127, 0, 0, 4];
+    let burst = usize::try_from(ARRIVALS.burst).unwrap();
+    let come = || {
+        let mut socket = connect_from(&server, hasty);
+        let _ = write!(socket, "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n");
+        read_head(&mut socket)
+    };
+    for _ in 0..burst {
+        assert!(come().starts_with("HTTP/1.1 200 "));
+    }
+    // New ones come into the bucket meanwhile, if slower than anybody can ask.
+    let refused = (0..burst)
+        .map(|_| come())
+        .find(|head| head.starts_with("HTTP/1.1 429 "));
+    let refused = refused.expect("never told to wait");
+    assert!(refused.contains("\r\nRetry-After: 1\r\n"), "{refused}");
+    assert!(refused.contains("\r\nConnection: close\r\n"), "{refused}");
+    assert_eq!(
+        get(&mut connect_from(&server, [127, 0, 0, 5]), "/hello"),
+        "hello"
+    );
+    std::thread::sleep(Duration::from_millis(1_100));
+    assert!(come().starts_with("HTTP/1.1 200 "));
     server.stop();
 }
 

@@ -17,6 +17,7 @@ const SHELL: &[&str] = &[
 ];
 const PROTOCOLS: &[&str] = &["answer", "body", "conn", "http", "intake", "ws"];
 const CORE: &[&str] = &[
+    "allowance",
     "api",
     "app",
     "archive",
@@ -39,6 +40,7 @@ const CORE: &[&str] = &[
     "log",
     "logs",
     "matrix",
+    "origin",
     "outbox",
     "page",
     "popularity",
@@ -64,7 +66,7 @@ const CORE: &[&str] = &[
     "zstd",
 ];
 const WORDS: &[&str] = &["config", "event", "message"];
-const LEAVES: &[&str] = &["buffer", "crowd", "slab"];
+const LEAVES: &[&str] = &["bucket", "buffer", "crowd", "slab"];
 
 fn allowed(room: &str) -> Vec<&'static str> {
     let layers: &[&[&str]] = match room {

@@ -23,7 +23,7 @@ struct Mute {
 }
 
 impl Core for Mute {
-    fn admit(&self, head: &Head) -> Admission {
+    fn admit(&self, _from: Option<IpAddr>, head: &Head, _now: Now) -> Admission {
         let limit_bytes = 1 << 20;
         match head.path.as_str() {
             "/spool" => Admission::Spool { limit_bytes },
@@ -77,7 +77,7 @@ impl Pair {
         peer.set_nonblocking(true).unwrap();
         let source = Source::new(ours.into()).unwrap();
         Pair {
-            client: Client::new(source, None, 0),
+            client: Client::new(source, None, None, 0),
             peer,
             core: Mute::default(),
         }

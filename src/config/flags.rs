@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Hosts, Listen, Machine, Settings};
+use super::{Hosts, Listen, Machine, Proxies, Settings};
 
 /// What the command line asked for.
 #[derive(Debug, PartialEq)]
@@ -28,7 +28,7 @@ const fn flag(name: &'static str, default: &'static str, meaning: &'static str) 
 
 const ALLOW_HOSTS: &str = "github.com,gitlab.com,codeberg.org,git.sr.ht";
 
-const FLAGS: [Flag; 13] = [
+const FLAGS: [Flag; 16] = [
     flag(
         "listen",
         "127.0.0.1:3000",
@@ -71,6 +71,21 @@ const FLAGS: [Flag; 13] = [
         "allow-hosts",
         ALLOW_HOSTS,
         "hosts a git URL may name; * for any",
+    ),
+    flag(
+        "trusted-proxies",
+        "none",
+        "addresses, networks, loopback, unix: whose X-Forwarded-For is taken",
+    ),
+    flag(
+        "submit-rate",
+        "120",
+        "submissions of one address in an hour; 0 for any number",
+    ),
+    flag(
+        "upload-rate",
+        "1024",
+        "MiB of uploads of one address in an hour; 0 for any number",
     ),
     flag(
         "admin-token-file",
@@ -158,6 +173,9 @@ fn settings(
         silence_timeout_ms: seconds("silence-timeout", &or("silence-timeout", "300"))?,
         fetch_network: filled("fetch-network", or("fetch-network", "bridge"))?,
         allow_hosts: hosts(&or("allow-hosts", ALLOW_HOSTS))?,
+        trusted_proxies: proxies(value("trusted-proxies"))?,
+        submit_rate: rate("submit-rate", &or("submit-rate", "120"))?,
+        upload_rate_bytes: rate("upload-rate", &or("upload-rate", "1024"))? << 20,
         admin_token_file: match value("admin-token-file") {
             Some(path) => Some(PathBuf::from(filled("admin-token-file", path)?)),
             None => None,
@@ -261,6 +279,20 @@ fn seconds(flag: &str, value: &str) -> Result<u64, String> {
 fn log_level(value: &str) -> Result<log::LevelFilter, String> {
     let level = value.parse().ok();
     level.ok_or_else(|| bad("log-level", value, "one of error, warn, info, debug"))
+}
+
+fn rate(flag: &str, value: &str) -> Result<u64, String> {
+    let number = value.parse().ok().filter(|n| *n <= 1_000_000);
+    number.ok_or_else(|| bad(flag, value, "a whole number from 0 to 1000000"))
+}
+
+fn proxies(value: Option<String>) -> Result<Proxies, String> {
+    let Some(value) = value else {
+        return Ok(Proxies::default());
+    };
+    let allowed =
+        "addresses and networks such as 192.0.2.7,10.0.0.0/8, loopback or unix, with commas";
+    Proxies::read(&value).ok_or_else(|| bad("trusted-proxies", &value, allowed))
 }
 
 fn hosts(value: &str) -> Result<Hosts, String> {

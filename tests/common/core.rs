@@ -9,6 +9,7 @@ pub mod rows;
 #[path = "settings.rs"]
 pub mod settings;
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
@@ -20,7 +21,7 @@ use zigcheck::app::App;
 use zigcheck::config::Settings;
 use zigcheck::config::Token;
 use zigcheck::event::{Action, Core, Event, Now, Pipe, Pull};
-use zigcheck::message::{Head, Request, Response};
+use zigcheck::message::{Admission, Head, Request, Response};
 use zigcheck::slab::Key;
 use zigcheck::store::Store;
 
@@ -32,6 +33,16 @@ pub const START: i64 = 1_700_000_000_000;
 
 /// Of two toolchains, the newer first.
 pub const VERSIONS: &str = "--zig-versions=0.16.0,0.15.2";
+
+/// A request with its body in pieces.
+pub struct Asked<'a> {
+    pub method: &'a str,
+    pub target: &'a str,
+    pub headers: Vec<(&'a str, &'a str)>,
+    pub body: Vec<&'a [u8]>,
+    /// Its body ends.
+    pub whole: bool,
+}
 
 pub struct Inside {
     app: App,
@@ -96,6 +107,13 @@ fn app(settings: &Settings, store: Store, now: Now) -> App {
 }
 
 impl Inside {
+    /// A server with these settings besides, whose engine has answered.
+    pub fn with(name: &str, store: Store, change: impl Fn(&mut Settings)) -> Inside {
+        let mut inside = Inside::set_up(name, store, 1, change);
+        inside.pump();
+        inside
+    }
+
     /// A server on that database under two toolchains, whose engine has answered.
     pub fn open(name: &str, store: Store, slots: usize) -> Inside {
         let mut inside = Inside::unheard(name, store, slots);
@@ -112,10 +130,15 @@ impl Inside {
     }
 
     fn unheard(name: &str, store: Store, slots: usize) -> Inside {
+        Inside::set_up(name, store, slots, |_| {})
+    }
+
+    fn set_up(name: &str, store: Store, slots: usize, change: impl Fn(&mut Settings)) -> Inside {
         let data = format!("--data={}", data(name).display());
         let slots = format!("--max-builds={slots}");
         let mut settings = settings::settings(&[data.as_str(), slots.as_str(), VERSIONS]);
         settings.admin_token = Token::read(TOKEN).ok();
+        change(&mut settings);
         let now = Now {
             mono_ms: 0,
             unix_ms: START,
@@ -244,6 +267,11 @@ impl Inside {
         self.app.stopped()
     }
 
+    /// Whether connections from there are counted.
+    pub fn counts(&self, from: Option<IpAddr>) -> bool {
+        self.app.counted(from).is_some()
+    }
+
     fn key(&mut self) -> Key {
         self.conns += 1;
         Key {
@@ -284,6 +312,41 @@ impl Inside {
     pub fn as_admin(&mut self, method: &str, target: &str, body: &[u8]) -> Response {
         let bearer = format!("Bearer {TOKEN}");
         self.request(method, target, &[("authorization", &bearer)], body)
+    }
+
+    /// As the shell does it with who comes from that address: what the head alone is answered is
+    /// the answer; a tree is sent in pieces after its head. Without an answer it waits for more.
+    pub fn ask_from(&mut self, from: Option<IpAddr>, asked: &Asked) -> Option<Response> {
+        let conn = self.key();
+        let mut request = request(asked.method, asked.target, &asked.headers, b"");
+        match self.app.admit(from, &request.head, self.now()) {
+            Admission::Refuse(response) => return Some(response),
+            Admission::Spool { .. } => request.spooled = true,
+            Admission::Collect { .. } => request.body = asked.body.concat(),
+        }
+        let spooled = request.spooled;
+        self.tell(Event::Request {
+            conn,
+            from,
+            request,
+        });
+        for bytes in asked.body.iter().filter(|_| spooled) {
+            self.tell(Event::Body { conn, bytes });
+        }
+        if spooled && asked.whole {
+            self.tell(Event::BodyEnd { conn });
+        }
+        self.pump();
+        // A tree is looked through a slice a turn.
+        while self.answered.is_empty() && self.app.deadline() == Some(0) {
+            self.tell(Event::Time);
+            self.pump();
+        }
+        let answered = self.answered.pop();
+        answered.map(|(key, response)| {
+            assert_eq!(key, conn, "one answer to each");
+            response
+        })
     }
 
     /// What curl is shown.

@@ -1,10 +1,10 @@
 //! What people ask of the server: they submit, upload, look around, watch, and leave.
 
 use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
-use zigcheck::crowd::Home;
 use zigcheck::event::{Core, Event};
 use zigcheck::message::{Admission, Head, Request};
 use zigcheck::turns::Class;
@@ -66,7 +66,7 @@ impl World {
         self.ask(head, body, None, Asked::Plain);
     }
 
-    pub fn ask(&mut self, head: Head, body: Value, from: Option<Home>, asked: Asked) {
+    pub fn ask(&mut self, head: Head, body: Value, from: Option<IpAddr>, asked: Asked) {
         if self.app.is_none() {
             return;
         }
@@ -85,9 +85,9 @@ impl World {
     }
 
     /// Somebody: from this machine, or from one of a few others.
-    fn somebody(&mut self) -> Option<Home> {
+    fn somebody(&mut self) -> Option<IpAddr> {
         let nth = self.seed.below(4) as u32;
-        (nth > 0).then_some(Home::V4(0x0a00_0000 + nth))
+        (nth > 0).then(|| Ipv4Addr::from_bits(0x0a00_0000 + nth).into())
     }
 
     /// Somebody asks for a check of a package.
@@ -132,8 +132,9 @@ impl World {
             query,
             headers: vec![("content-length".to_string(), tree.len().to_string())],
         };
+        let from = self.somebody();
         let app = self.app.as_ref().expect("it lives");
-        if !matches!(app.admit(&head), Admission::Spool { .. }) {
+        if !matches!(app.admit(from, &head, self.now()), Admission::Spool { .. }) {
             return;
         }
         self.tally.met("trees uploaded");
@@ -147,7 +148,6 @@ impl World {
                 .map(|p| p.to_vec())
                 .collect(),
         };
-        let from = self.somebody();
         let asked = Asked::Check(Class::Person, Some(party(from)));
         self.asked.insert(conn, asked);
         self.sending.insert(conn, VecDeque::from(pieces));
@@ -252,6 +252,6 @@ pub fn url(package: u64) -> String {
 }
 
 /// Who comes from there, as the server tells people apart.
-fn party(from: Option<Home>) -> String {
-    from.map(|home| home.to_string()).unwrap_or_default()
+fn party(from: Option<IpAddr>) -> String {
+    from.map(|address| address.to_string()).unwrap_or_default()
 }

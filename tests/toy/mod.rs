@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -259,7 +259,7 @@ impl Toy {
 }
 
 impl Core for Toy {
-    fn admit(&self, head: &Head) -> Admission {
+    fn admit(&self, _from: Option<IpAddr>, head: &Head, _now: Now) -> Admission {
         match head.path.as_str() {
             "/upload" | "/early" => Admission::Spool {
                 limit_bytes: 32 << 20,

@@ -1,0 +1,96 @@
+//! Submissions at the door: whether one more of that client is taken, before anything of it is done.
+
+use std::net::IpAddr;
+
+use super::{App, Held};
+use crate::api::{self, Call};
+use crate::calls;
+use crate::config::SOURCE_LIMIT_BYTES;
+use crate::crowd::Home;
+use crate::event::Now;
+use crate::message::{Admission, Head, Response};
+use crate::origin;
+use crate::slab::Key;
+
+/// How long the body of that request is, where it says so.
+fn length(head: &Head) -> Option<u64> {
+    let length = head.header("content-length")?.parse::<u64>().ok()?;
+    // A longer one is none of ours to judge: it is refused for its length.
+    Some(length.min(SOURCE_LIMIT_BYTES))
+}
+
+impl App {
+    /// What becomes of a body whose head is in order: what speaks against the request already is
+    /// said before the body is sent.
+    pub(super) fn at_the_door(
+        &self,
+        from: Option<IpAddr>,
+        head: &Head,
+        admission: Admission,
+        now: Now,
+    ) -> Admission {
+        if matches!(admission, Admission::Refuse(_)) || !api::submits(head) {
+            return admission;
+        }
+        let home = origin::asker(from, head, &self.settings.trusted_proxies);
+        let spooled = matches!(admission, Admission::Spool { .. });
+        let may = match spooled {
+            true => self.may_upload(home, head, now),
+            false => self.allowances.look(home, 0, now),
+        };
+        // Whoever may ask hears whether there is room.
+        match may.err().or_else(|| calls::crowded(self, 1)) {
+            Some(response) => Admission::Refuse(response),
+            None => admission,
+        }
+    }
+
+    fn may_upload(&self, home: Option<Home>, head: &Head, now: Now) -> Result<(), Response> {
+        self.uploads.has_room(home)?;
+        self.allowances
+            .look(home, length(head).unwrap_or_default(), now)
+    }
+
+    /// Begins to take an upload in; the answer where not.
+    pub(super) fn begin_upload(
+        &mut self,
+        conn: Key,
+        home: Option<Home>,
+        head: &Head,
+        call: Call,
+        now: Now,
+    ) -> Result<(), Response> {
+        let Call::SubmitTree {
+            name,
+            zig_versions,
+            follow,
+        } = call
+        else {
+            unreachable!("{call:?} brings no tree")
+        };
+        self.uploads.has_room(home)?;
+        let length = length(head);
+        self.allowances
+            .submit(home, length.unwrap_or_default(), now)?;
+        let from = (home, length.is_some());
+        self.uploads.begin(conn, from, name, zig_versions, follow)
+    }
+
+    /// A piece of an upload; the answer where it ends it.
+    pub(super) fn take_piece(&mut self, conn: Key, bytes: &[u8], now: Now) -> Result<(), Response> {
+        let home = self.uploads.unallowed(conn);
+        if let Err(response) = self.allowances.upload(home, bytes.len() as u64, now) {
+            self.uploads.gone(conn);
+            return Err(response);
+        }
+        self.uploads.body(conn, bytes)
+    }
+
+    /// A submission without a tree.
+    pub(super) fn submit(&mut self, conn: Key, home: Option<Home>, call: Call, now: Now) {
+        match self.allowances.submit(home, 0, now) {
+            Ok(()) => self.when_known(conn, Held::Call(call, origin::party(home)), now),
+            Err(response) => self.out.respond(conn, response),
+        }
+    }
+}
