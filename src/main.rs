@@ -2,6 +2,7 @@
 //! fatal error.
 
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -64,8 +65,11 @@ fn read_token(path: &Path) -> Result<Token, String> {
     let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
     let mut bytes = Vec::new();
     // One byte more than there may be: it shows that there is more.
-    let read = file.take(TOKEN_LIMIT_BYTES + 1).read_to_end(&mut bytes);
+    let read = (&file).take(TOKEN_LIMIT_BYTES + 1).read_to_end(&mut bytes);
     read.map_err(|e| e.to_string())?;
+    // Of the file that was read, whatever stands at its path by now.
+    let found = file.metadata().map_err(|e| e.to_string())?;
+    Token::check_mode(found.mode())?;
     Token::read(&String::from_utf8_lossy(&bytes))
 }
 

@@ -437,7 +437,7 @@ fn the_file_of_the_token_is_read_before_anything_starts() {
         (b"\xff0123456789abcdef", "must be one line"),
         (&[b'x'; 5_000], "must be one line"),
     ] {
-        std::fs::write(&file, text).unwrap();
+        write_secret(&file, text);
         let (said, code) = started_with(&file);
         let wanted = format!("zigcheck: --admin-token-file {}: {words}", file.display());
         assert!(said.starts_with(&wanted), "{said}");
@@ -446,7 +446,7 @@ fn the_file_of_the_token_is_read_before_anything_starts() {
     for (path, words) in [
         (dir.join("missing"), "No such file"),
         (dir.clone(), "Is a directory"),
-        (PathBuf::from("/dev/zero"), "must be one line"),
+        (PathBuf::from("/dev/zero"), "must not be open to others"),
     ] {
         let (said, code) = started_with(&path);
         let wanted = format!("zigcheck: --admin-token-file {}: ", path.display());
@@ -454,10 +454,43 @@ fn the_file_of_the_token_is_read_before_anything_starts() {
         assert_eq!(code, Some(2));
     }
     // A good one is no hindrance: what is said is of what comes after it.
-    std::fs::write(&file, "0123456789abcdef\n").unwrap();
+    write_secret(&file, b"0123456789abcdef\n");
     let (said, code) = started_with(&file);
     assert!(said.starts_with("zigcheck: --data "), "{said}");
     assert_eq!(code, Some(1));
+}
+
+/// A file that only its owner may read.
+fn write_secret(file: &std::path::Path, text: &[u8]) {
+    std::fs::write(file, text).unwrap();
+    set_mode(file, 0o600);
+}
+
+fn set_mode(file: &std::path::Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_token_that_others_can_read_or_change_is_none() {
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("token-mode");
+    std::fs::write(&file, "0123456789abcdef\n").unwrap();
+    for mode in [0o644, 0o604, 0o602, 0o606, 0o620, 0o660, 0o666, 0o777] {
+        set_mode(&file, mode);
+        let (said, code) = started_with(&file);
+        let wanted = format!(
+            "zigcheck: --admin-token-file {}: must not be open to others, but its mode is {mode:03o}: \
+             chmod 600 it, or 640 for its group to read it\n",
+            file.display()
+        );
+        assert_eq!((said, code), (wanted, Some(2)));
+    }
+    for mode in [0o400, 0o440, 0o600, 0o640, 0o650, 0o711] {
+        set_mode(&file, mode);
+        let (said, code) = started_with(&file);
+        assert!(said.starts_with("zigcheck: --data "), "{mode:o}: {said}");
+        assert_eq!(code, Some(1));
+    }
 }
 
 /// What a service is set to by hand, in its file of settings, is what `--help` shows.

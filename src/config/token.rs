@@ -26,6 +26,19 @@ impl Token {
         }
     }
 
+    /// Whether a file of that mode may hold a token: nobody but its owner may write to it, and only its
+    /// group may read it, too, as a service's user has to. Else what to do about it.
+    pub fn check_mode(mode: u32) -> Result<(), String> {
+        const OTHERS: u32 = 0o026;
+        match mode & OTHERS {
+            0 => Ok(()),
+            _ => Err(format!(
+                "must not be open to others, but its mode is {:03o}: chmod 600 it, or 640 for its group to read it",
+                mode & 0o777
+            )),
+        }
+    }
+
     pub fn is(&self, said: &str) -> bool {
         same(&self.0, &hash(said))
     }
