@@ -164,6 +164,10 @@ enum After {
 fn answer_head(answer: &Response, ending: Ending, after: After, date: &str) -> Vec<u8> {
     let status = answer.status;
     let mut text = format!("HTTP/1.1 {status} {}\r\nDate: {date}\r\n", reason(status));
+    if status >= 200 {
+        // What a package has written is what we say it is, whatever it looks like to a browser.
+        text.push_str("X-Content-Type-Options: nosniff\r\n");
+    }
     for (name, value) in &answer.headers {
         if ours(name) {
             continue;

@@ -9,6 +9,7 @@ use crate::config::EVENTS_KEPT;
 use crate::page;
 use crate::rows::{BuildRow, Change};
 use crate::store::{self, Store};
+use crate::unseen::escaped;
 use crate::verdict::{Reason, TestStatus};
 
 /// An event, and the JSON that all its watchers get.
@@ -77,7 +78,7 @@ fn keep(change: Change) -> Kept {
 
 /// As the contract has it.
 pub fn json(change: &Change) -> String {
-    json!({
+    let json = json!({
         "seq": change.seq,
         "type": "build",
         "id": change.build,
@@ -89,8 +90,8 @@ pub fn json(change: &Change) -> String {
         "test_status": change.test_status.map(TestStatus::as_str),
         "reason": change.reason.map(Reason::as_str),
         "at": page::time(change.at),
-    })
-    .to_string()
+    });
+    escaped(json.to_string())
 }
 
 /// For those who missed events that are kept no more: read everything anew.

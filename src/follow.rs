@@ -42,7 +42,7 @@ impl Follower {
         next: Option<u64>,
     ) -> Follower {
         let pending = match telling {
-            Telling::Text => format!("{}  check {}\n\n", check.package, check.id),
+            Telling::Text => matrix::title(&check) + "\n\n",
             Telling::Json => String::new(),
         };
         Follower {

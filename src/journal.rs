@@ -5,6 +5,8 @@ use std::time::SystemTime;
 
 use log::{Level, LevelFilter};
 
+use crate::unseen::is_unseen;
+
 /// What is logged goes to standard error from here on.
 pub fn start(level: LevelFilter) {
     let mut builder = env_logger::Builder::new();
@@ -17,7 +19,8 @@ pub fn start(level: LevelFilter) {
         false => builder.format(|out, record| {
             let time = humantime::format_rfc3339_seconds(SystemTime::now());
             let level = record.level();
-            writeln!(out, "{time} {level:<5} {}", record.args())
+            lines(&record.args().to_string())
+                .try_for_each(|line| writeln!(out, "{time} {level:<5} {line}"))
         }),
     };
     builder.init();
@@ -41,8 +44,14 @@ fn for_journal(out: &mut impl Write, level: Level, text: &str) -> io::Result<()>
         Level::Info => 6,
         Level::Debug | Level::Trace => 7,
     };
-    text.lines()
-        .try_for_each(|line| writeln!(out, "<{priority}>{line}"))
+    lines(text).try_for_each(|line| writeln!(out, "<{priority}>{line}"))
+}
+
+/// Its lines as a terminal may be shown them. A remote's words are among what is logged; and each
+/// line of them begins as a line of ours does, so that none can pass for another.
+fn lines(text: &str) -> impl Iterator<Item = String> {
+    let seen = |line: &str| line.chars().filter(|c| !is_unseen(*c)).collect();
+    text.lines().map(seen)
 }
 
 /// Standard error is the very stream that the service manager connected to the journal.

@@ -79,3 +79,4 @@ pub mod bucket; // how much each address may take in a time
 pub mod buffer; // a byte queue with a cap
 pub mod crowd; // connections by address
 pub mod slab; // slots with generations
+pub mod unseen; // characters that nobody sees

@@ -55,8 +55,13 @@ pub fn bare(check: &CheckRow, builds: &[BuildRow]) -> String {
     head(check) + &builds.iter().map(row).collect::<String>()
 }
 
+/// Which check it is.
+pub fn title(check: &CheckRow) -> String {
+    format!("{}  check {}", printable(&check.package), check.id)
+}
+
 fn head(check: &CheckRow) -> String {
-    let mut text = format!("{}  check {}", check.package, check.id);
+    let mut text = title(check);
     if let Some(commit) = &check.commit {
         let commit: String = commit.chars().take(SHOWN_COMMIT_CHARS).collect();
         text += &format!("  commit {}", printable(&commit));
@@ -80,7 +85,7 @@ fn row(build: &BuildRow) -> String {
 
 /// What stands left of the time, in a matrix as in the lines that lead to it.
 pub fn columns(version: &str, word: &str, behind: &str) -> String {
-    format!("{version:<10} {word:<14} {behind:<34}")
+    format!("{:<10} {word:<14} {behind:<34}", printable(version))
 }
 
 /// The first errors of a build that did not go well, indented; nothing of one that did.

@@ -1,5 +1,7 @@
 //! A request and a response as values: what connections carry and the app answers.
 
+use crate::unseen::escaped;
+
 /// The head of one request, as far as the app may decide on it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Head {
@@ -64,7 +66,7 @@ impl Response {
     }
 
     pub fn json(status: u16, value: &serde_json::Value) -> Response {
-        let mut body = value.to_string().into_bytes();
+        let mut body = escaped(value.to_string()).into_bytes();
         body.push(b'\n');
         Response::new(status, "application/json", body)
     }

@@ -2,6 +2,7 @@
 //! and how wide it is can be said.
 
 use crate::config::MARKS_LIMIT_COUNT;
+use crate::unseen::is_unseen;
 
 /// The text without what is not to be seen: control characters (escapes with them), what changes
 /// the direction of writing, what has no width. Tabs and line ends become spaces.
@@ -36,14 +37,6 @@ pub fn clip(text: &str, limit: usize) -> String {
     let mut clipped: String = text.chars().take_while(fits).collect();
     clipped.truncate(clipped.trim_end().len());
     clipped + "\u{2026}"
-}
-
-fn is_unseen(c: char) -> bool {
-    let formats = matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e0fff}');
-    c.is_control() || formats
 }
 
 fn width_of(c: char) -> usize {

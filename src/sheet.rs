@@ -1,5 +1,11 @@
 //! A page for people as a value: lines, tables and commands; shown as plain text or as HTML.
 
+use std::sync::LazyLock;
+
+use data_encoding::BASE64;
+use sha2::{Digest, Sha256};
+
+use crate::printable::printable;
 use crate::table::{Align, Cell, Table, Tone};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +36,19 @@ table{border-collapse:collapse}th,td{padding:.1em 1.2em .1em 0;text-align:left;\
 vertical-align:top}.right{text-align:right}td pre{margin:0 0 .5em 2em;white-space:pre-wrap}\
 .good{color:#1a7f37}.doubtful{color:#9a6700}.bad{color:#d1242f}.dim{opacity:.6}";
 
+/// What a browser may do with a page: show it, with that style. No script, no picture, no form, and
+/// not inside of another page.
+pub fn policy() -> &'static str {
+    static POLICY: LazyLock<String> = LazyLock::new(|| {
+        let style = BASE64.encode(&Sha256::digest(STYLE));
+        format!(
+            "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; \
+             frame-ancestors 'none'"
+        )
+    });
+    &POLICY
+}
+
 impl Sheet {
     /// For a terminal; with `color` in colours that, taken away, leave the same text.
     pub fn text(&self, color: bool) -> String {
@@ -42,7 +61,7 @@ impl Sheet {
                     text.push('\n');
                 }
                 Block::Table(table) => text += &table.text(color),
-                Block::Command(command) => text += &format!("  {command}\n"),
+                Block::Command(command) => text += &format!("  {}\n", printable(command)),
                 Block::Gap => text.push('\n'),
             }
         }
@@ -55,7 +74,7 @@ impl Sheet {
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width\">\n\
              <title>{}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{}</h1>\n",
-            escape(&self.title),
+            escape(&printable(&self.title)),
             cell_html(&self.lead)
         );
         let mut apart = false;
@@ -67,7 +86,9 @@ impl Sheet {
                     html += &format!("<p{class}>{cells}</p>\n");
                 }
                 Block::Table(table) => html += &table_html(table),
-                Block::Command(command) => html += &format!("<pre>{}</pre>\n", escape(command)),
+                Block::Command(command) => {
+                    html += &format!("<pre>{}</pre>\n", escape(&printable(command)));
+                }
                 Block::Gap => {}
             }
             apart = *block == Block::Gap;
@@ -96,7 +117,7 @@ fn cell_html(cell: &Cell) -> String {
     let text = escape(cell.text());
     let text = match &cell.link {
         None => text,
-        Some(link) => format!("<a href=\"{}\">{text}</a>", escape(link)),
+        Some(link) => format!("<a href=\"{}\">{text}</a>", escape(&printable(link))),
     };
     let class = match cell.tone {
         Tone::Plain => return text,

@@ -66,7 +66,7 @@ const CORE: &[&str] = &[
     "zstd",
 ];
 const WORDS: &[&str] = &["config", "event", "message"];
-const LEAVES: &[&str] = &["bucket", "buffer", "crowd", "slab"];
+const LEAVES: &[&str] = &["bucket", "buffer", "crowd", "slab", "unseen"];
 
 fn allowed(room: &str) -> Vec<&'static str> {
     let layers: &[&[&str]] = match room {
@@ -148,6 +148,17 @@ fn sql_stands_in_the_store_alone() {
         let sql = ["SELECT ", "INSERT ", "UPDATE ", "DELETE FROM", "PRAGMA "];
         let found = sql.iter().find(|word| text.contains(**word));
         assert!(room == "store" || found.is_none(), "{path} holds {found:?}");
+    }
+}
+
+/// Whoever asks is the same to this server as before: it keeps nothing in a browser, and asks for
+/// nothing that is kept there.
+#[test]
+fn nobody_says_cookie() {
+    for (_, path, text) in files() {
+        let text = text.to_ascii_lowercase();
+        // A header's name is a literal: nothing comes to be one at run time.
+        assert!(!text.contains("cookie\""), "{path}");
     }
 }
 

@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::config::SHOWN_CHECKS_LIMIT;
 use crate::event::Now;
 use crate::message::Response;
-use crate::sheet::Sheet;
+use crate::sheet::{self, Sheet};
 use crate::store::{self, PackageFilter, Page, Sort};
 use crate::views::{self, Front, OnePackage};
 
@@ -79,16 +79,15 @@ pub fn package(app: &App, name: &str, look: &Look, now: Now) -> Response {
 }
 
 /// The page as the client takes it. What packages say of themselves is in it: a browser is to
-/// make nothing of it but what is meant.
+/// make nothing of it but what is meant, to show it nowhere else, and to tell nobody where a link
+/// was found.
 fn shown(status: u16, sheet: &Sheet, look: &Look) -> Response {
     let response = match look.html {
-        true => Response::new(status, "text/html; charset=utf-8", sheet.html()).with(
-            "Content-Security-Policy",
-            "default-src 'none'; style-src 'unsafe-inline'",
-        ),
+        true => Response::new(status, "text/html; charset=utf-8", sheet.html())
+            .with("Content-Security-Policy", sheet::policy())
+            .with("X-Frame-Options", "DENY")
+            .with("Referrer-Policy", "no-referrer"),
         false => Response::new(status, "text/plain; charset=utf-8", sheet.text(look.color)),
     };
-    response
-        .with("X-Content-Type-Options", "nosniff")
-        .with("Vary", "Accept")
+    response.with("Vary", "Accept")
 }

@@ -11,7 +11,7 @@ fn an_answer_byte_for_byte() {
     let play = any_way(&request("GET /a?b", "", ""), true);
     assert_eq!(play.said, [whole("GET /a", "")]);
     let text = format!(
-        "HTTP/1.1 200 OK\r\nDate: {DATE}\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\n/a 0"
+        "HTTP/1.1 200 OK\r\nDate: {DATE}\r\nX-Content-Type-Options: nosniff\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\n/a 0"
     );
     assert_eq!(String::from_utf8(play.sent).unwrap(), text);
     assert_eq!(play.conn.answered(), 1);
@@ -317,6 +317,26 @@ fn an_answer_that_nobody_waits_for_is_not_sent() {
     assert_eq!(conn.waiting_for(), Waiting::Idle);
 }
 
+/// A browser must not take a log for a page.
+#[test]
+fn no_browser_may_guess_what_an_answer_is() {
+    for (text, status) in [
+        (request("GET /a", "", ""), 200),
+        (request("HEAD /a", "", ""), 200),
+        (request("GET /stream", "", ""), 200),
+        (request("GET /204", "", ""), 204),
+        ("GET / HTTP/1.0\r\n\r\n".to_string(), 200),
+        ("GET / HTTP/1.1\r\n\r\n".to_string(), 400),
+        ("x\r\n\r\n".to_string(), 400),
+    ] {
+        let play = played(text.as_bytes(), usize::MAX);
+        let answer = only(&play);
+        assert_eq!(answer.status, status, "{text:?}");
+        let told = answer.header("x-content-type-options");
+        assert_eq!(told, Some("nosniff"), "{text:?}");
+    }
+}
+
 #[test]
 fn no_header_value_ends_its_line() {
     let mut conn = Conn::new();
@@ -332,7 +352,7 @@ fn no_header_value_ends_its_line() {
         .with("Connection", "upgrade");
     conn.respond(answer, DATE);
     let text = format!(
-        "HTTP/1.1 299 \r\nDate: {DATE}\r\nContent-Type: text/plain\r\n\
+        "HTTP/1.1 299 \r\nDate: {DATE}\r\nX-Content-Type-Options: nosniff\r\nContent-Type: text/plain\r\n\
          Location: /a  Set-Cookie: b \r\nContent-Length: 1\r\n\r\nx"
     );
     assert_eq!(str::from_utf8(conn.output()).unwrap(), text);

@@ -61,8 +61,8 @@ fn a_browser_watches_a_build_to_its_end() {
     let build = server.get(&path)["builds"][0]["id"]
         .as_i64()
         .expect("an id");
-    let (page, reports) = page_server(include_str!("watch.html"));
     let host = server.url.trim_start_matches("http://");
+    let (page, reports) = page_server(include_str!("watch.html"), host.to_string());
     let _browser = Browser::open(&format!("{page}/?host={host}&check={check}&build={build}"));
     let report = reports.recv_timeout(PATIENCE).expect("a report");
     let end = server.finished(check).remove(0);
@@ -105,6 +105,7 @@ fn a_browser_watches_a_build_to_its_end() {
     assert_eq!(sent, events.iter().collect::<Vec<_>>());
     assert_eq!(report["sent"][0]["id"], events[0]["seq"].to_string());
     assert_eq!(report["body"], json!({"status": 200, "bytes": log.len()}));
+    assert_eq!(report["other"], "refused");
 }
 
 /// A browser without a window, until dropped.
@@ -146,22 +147,40 @@ impl Drop for Browser {
     }
 }
 
-/// Serves this page, and passes on what is sent to `/report`.
-fn page_server(page: &'static str) -> (String, mpsc::Receiver<Value>) {
+/// Serves this page, and passes on what is sent to `/report`, and WebSockets to the server at `host`.
+fn page_server(page: &'static str, host: String) -> (String, mpsc::Receiver<Value>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
         for client in listener.incoming() {
-            let tell = tell.clone();
+            let (tell, host) = (tell.clone(), host.clone());
             // A browser opens connections that it does not use at once.
-            std::thread::spawn(move || client.and_then(|client| serve(client, page, &tell)));
+            std::thread::spawn(move || client.and_then(|client| serve(client, page, &host, &tell)));
         }
     });
     (url, told)
 }
 
-fn serve(client: TcpStream, page: &str, tell: &mpsc::Sender<Value>) -> std::io::Result<()> {
+/// Between a client that has said that, and the server, until one of them closes.
+fn pass_on(mut client: BufReader<TcpStream>, head: &str, host: &str) -> std::io::Result<()> {
+    let mut server = TcpStream::connect(host)?;
+    server.write_all(head.as_bytes())?;
+    let (mut from, mut to) = (server.try_clone()?, client.get_ref().try_clone()?);
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut from, &mut to);
+        to.shutdown(std::net::Shutdown::Both)
+    });
+    std::io::copy(&mut client, &mut server)?;
+    server.shutdown(std::net::Shutdown::Write)
+}
+
+fn serve(
+    client: TcpStream,
+    page: &str,
+    host: &str,
+    tell: &mpsc::Sender<Value>,
+) -> std::io::Result<()> {
     let mut client = BufReader::new(client);
     let (mut head, mut length) = (String::new(), 0);
     while !head.ends_with("\r\n\r\n") {
@@ -177,6 +196,7 @@ fn serve(client: TcpStream, page: &str, tell: &mpsc::Sender<Value>) -> std::io::
     let mut body = vec![0; length];
     client.read_exact(&mut body)?;
     let (status, text) = match head.split(' ').nth(1).expect("a target") {
+        target if target.starts_with("/ws?") => return pass_on(client, &head, host),
         "/report" => {
             let _ = tell.send(serde_json::from_slice(&body).expect("JSON"));
             ("200 OK", "thank you")
