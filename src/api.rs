@@ -309,6 +309,10 @@ fn find(head: &Head) -> Result<(&'static Route, String), Response> {
 /// request is looked at before.
 fn find_open(head: &Head, settings: &Settings) -> Result<(&'static Route, String), Response> {
     let found = find(head)?;
+    if found.0.method != "GET" && target::is_foreign(head) {
+        let sentence = "pages of other hosts may read here, and no more";
+        return Err(Response::error(403, sentence));
+    }
     if found.0.admin {
         admin::check(head, settings)?;
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 
 use crate::config::PREFLIGHT_AGE_S;
-use crate::message::{Head, Response};
+use crate::message::{Head, Response, values};
 
 /// Methods this server has heard of; another is 501, not 405.
 const METHODS: [&str; 9] = [
@@ -90,6 +90,24 @@ pub fn is_open(head: &Head) -> bool {
 
 pub fn is_api(parts: &[String]) -> bool {
     parts.first().is_some_and(|first| first == "api")
+}
+
+/// Whether it is a page of another host that asks. A browser lets any page open a WebSocket anywhere and
+/// send what a form can send, and says here whose it is; behind a proxy with TLS the scheme is
+/// another. Who is no page says nothing.
+pub fn is_foreign(head: &Head) -> bool {
+    let origins = values(&head.headers, "origin");
+    let [origin] = origins[..] else {
+        return !origins.is_empty();
+    };
+    let (scheme, host) = origin.split_once("://").unwrap_or_default();
+    let port = match scheme {
+        "https" | "wss" => ":443",
+        _ => ":80",
+    };
+    let bare = |host: &str| host.strip_suffix(port).unwrap_or(host).to_ascii_lowercase();
+    let own = head.header("host").map(bare);
+    host.is_empty() || own != Some(bare(host))
 }
 
 /// Whether the client said how its body ends.

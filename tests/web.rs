@@ -8,8 +8,8 @@ use crate::core::settings::settings;
 use crate::core::{Inside, START};
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
-use zigcheck::api::read;
-use zigcheck::message::{Head, Request, Response};
+use zigcheck::api::{admit, read};
+use zigcheck::message::{Admission, Head, Request, Response};
 
 fn header<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
     let mut named = response.headers.iter().filter(|(known, _)| *known == name);
@@ -61,13 +61,13 @@ fn a_page_may_show_itself_and_nothing_else() {
     }
 }
 
-/// What opening a WebSocket comes to with these headers.
-fn opened(headers: &[(&str, &str)]) -> u16 {
+/// What asking for that comes to with these headers: 403, or that it goes on.
+fn told(method: &str, path: &str, headers: &[(&str, &str)]) -> u16 {
     let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
     let request = Request {
         head: Head {
-            method: "GET".to_string(),
-            path: "/ws".to_string(),
+            method: method.to_string(),
+            path: path.to_string(),
             headers: headers.iter().map(owned).collect(),
             ..Head::default()
         },
@@ -78,8 +78,52 @@ fn opened(headers: &[(&str, &str)]) -> u16 {
         Err(response) => {
             let open = header(&response, "Access-Control-Allow-Origin");
             assert_eq!(open, None, "{headers:?}");
+            if response.status == 403 {
+                let admitted = admit(&request.head, &settings(&[]));
+                let socket = path == "/ws";
+                assert!(socket || admitted == Admission::Refuse(response.clone()));
+            }
             response.status
         }
+    }
+}
+
+/// What opening a WebSocket comes to.
+fn opened(headers: &[(&str, &str)]) -> u16 {
+    told("GET", "/ws", headers)
+}
+
+#[test]
+fn pages_of_other_hosts_change_nothing() {
+    let page = |origin| {
+        [
+            ("host", "h:3000"),
+            ("origin", origin),
+            ("content-length", "0"),
+        ]
+    };
+    for (method, path, status) in [
+        ("POST", "/api/packages", 400),
+        ("POST", "/api/packages/p/builds", 101),
+        ("POST", "/api/check", 101),
+        ("PUT", "/api/check", 101),
+    ] {
+        assert_eq!(told(method, path, &page("http://h:3000")), status, "{path}");
+        assert_eq!(told(method, path, &[("host", "h:3000")]), status, "{path}");
+        for other in ["http://h", "https://evil.example", "null"] {
+            assert_eq!(told(method, path, &page(other)), 403, "{path} {other}");
+        }
+    }
+    for (method, path) in [
+        ("DELETE", "/api/builds/1"),
+        ("POST", "/admin/check-builds"),
+        ("POST", "/admin/trigger-build"),
+    ] {
+        assert_eq!(told(method, path, &page("https://evil.example")), 403);
+    }
+    // Anybody's page may read.
+    for path in ["/", "/api/packages", "/api/builds/1/log", "/api/events"] {
+        assert_eq!(told("GET", path, &page("https://evil.example")), 101);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a watcher asks for: of whom, and from where on.
 
 use super::{Asked, Call, Telling, Watched};
-use crate::message::{Head, Response, values};
+use crate::message::Response;
 use crate::target;
 
 fn watched(asked: &Asked) -> Result<Watched, Response> {
@@ -23,36 +23,11 @@ pub fn watch_events(asked: &Asked) -> Result<Call, Response> {
     })
 }
 
-/// Lets pass who is no page, and our own pages. A browser lets any page open a WebSocket anywhere, and
-/// says only here whose it is; behind a proxy with TLS the scheme is another.
-fn check_origin(head: &Head) -> Result<(), Response> {
-    let origins = values(&head.headers, "origin");
-    let [origin] = origins[..] else {
-        return match origins.is_empty() {
-            true => Ok(()),
-            false => Err(foreign()),
-        };
-    };
-    let (scheme, host) = origin.split_once("://").unwrap_or_default();
-    let port = match scheme {
-        "https" | "wss" => ":443",
-        _ => ":80",
-    };
-    let bare = |host: &str| host.strip_suffix(port).unwrap_or(host).to_ascii_lowercase();
-    let own = head.header("host").map(bare);
-    let same = !host.is_empty() && own == Some(bare(host));
-    same.then_some(()).ok_or_else(foreign)
-}
-
-fn foreign() -> Response {
-    Response::error(
-        403,
-        "a WebSocket is for pages of this host: others may read /api/events",
-    )
-}
-
 pub fn watch_socket(asked: &Asked) -> Result<Call, Response> {
-    check_origin(asked.head)?;
+    if target::is_foreign(asked.head) {
+        let sentence = "a WebSocket is for pages of this host: others may read /api/events";
+        return Err(Response::error(403, sentence));
+    }
     match asked.query.number("build", 1, i64::MAX as u64)? {
         Some(id) => Ok(Call::WatchLog {
             id: id as i64,
