@@ -81,7 +81,8 @@ pub const PACKAGES: [Package; 25] = [
     runs(
         "memory-in-many",
         &["success/failed/out_of_memory"],
-        "for n in $(seq 40); do perl -e '$x = \"a\" x 60000000; sleep 60' & done; wait",
+        "for n in $(seq 40); do perl -e '$x = \"a\" x 60000000; sleep 8' & done; \
+         for n in $(seq 40); do wait -n || exit 1; done",
     ),
     runs(
         "disk-filler",
