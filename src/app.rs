@@ -21,7 +21,6 @@ use crate::event::{Action, Core, Event, JobId, Now, Pull, Standing};
 use crate::feed::Feed;
 use crate::history::{History, Keep};
 use crate::message::{Admission, Head, Request, Response};
-use crate::origin;
 use crate::outbox::Outbox;
 use crate::popularity::{self, Views};
 use crate::slab::Key;
@@ -47,6 +46,8 @@ pub struct App {
     pub(crate) works: Works,
     uploads: Uploads,
     allowances: Allowances,
+    /// It was said that a proxy is not trusted.
+    warned: bool,
     pub(crate) feed: Feed,
     pub(crate) views: Views,
     history: History,
@@ -96,6 +97,7 @@ impl App {
             history,
             uploads: Uploads::new(&settings),
             allowances: Allowances::new(&settings),
+            warned: false,
             feed,
             views: Views::default(),
             settings,
@@ -159,7 +161,7 @@ impl App {
     // -- requests --
 
     fn request(&mut self, conn: Key, from: Option<IpAddr>, request: Request, now: Now) {
-        let home = origin::asker(from, &request.head, &self.settings.trusted_proxies);
+        let home = self.asker(from, &request.head);
         let call = match api::read(&request, &self.settings) {
             Ok(call) => call,
             Err(response) => return self.out.respond(conn, response),

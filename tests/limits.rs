@@ -79,3 +79,38 @@ fn through_a_path_it_is_the_proxy_s_word() {
     assert_eq!(upload(&server, &through, "").0, 202);
     assert_eq!(upload(&server, &through, "").0, 202);
 }
+
+#[test]
+fn a_proxy_that_nobody_named_is_told_of_once() {
+    let (dir, docker) = standin::standin("limits-unnamed");
+    let log = dir.join("log");
+    let path = dir.join("socket");
+    let child = std::process::Command::new(env!("CARGO_BIN_EXE_zigcheck"))
+        .arg(format!("--listen=unix:{}", path.display()))
+        .arg(format!("--data={}", dir.join("data").display()))
+        .args(["--docker", &docker, "--zig-versions", "0.16.0"])
+        .stderr(std::fs::File::create(&log).expect("a file"))
+        .spawn();
+    let mut child = child.expect("the binary is built");
+    let start = std::time::Instant::now();
+    while !path.exists() {
+        assert!(start.elapsed() < server::PATIENCE, "it never listens");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let through = ["--unix-socket", path.to_str().expect("a path")];
+    let said = ["-H", "X-Forwarded-For: 192.0.2.1"];
+    let ask = |args: &[&str]| curl(args, "http://here/api/packages").status;
+    assert_eq!(ask(&through), 200);
+    let count = || {
+        let log = std::fs::read_to_string(&log).expect("a log");
+        log.matches("is not in --trusted-proxies").count()
+    };
+    assert_eq!(count(), 0);
+    for _ in 0..3 {
+        assert_eq!(ask(&[through, said].concat()), 200);
+    }
+    assert_eq!(count(), 1);
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+    assert!(child.wait().expect("it is ours").success());
+}

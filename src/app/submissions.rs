@@ -86,6 +86,19 @@ impl App {
         self.uploads.body(conn, bytes)
     }
 
+    /// Whose request that is. Where a proxy on this machine is not named, all of its clients are
+    /// nobody, and have no limits: that is said once.
+    pub(super) fn asker(&mut self, from: Option<IpAddr>, head: &Head) -> Option<Home> {
+        let home = origin::asker(from, head, &self.settings.trusted_proxies);
+        let unnamed = home.is_none() && head.header("x-forwarded-for").is_some();
+        if unnamed && !std::mem::replace(&mut self.warned, true) {
+            log::warn!(
+                "a proxy says for whom it asks, and is not in --trusted-proxies: its clients have no limits"
+            );
+        }
+        home
+    }
+
     /// A submission without a tree.
     pub(super) fn submit(&mut self, conn: Key, home: Option<Home>, call: Call, now: Now) {
         match self.allowances.submit(home, 0, now) {
