@@ -12,7 +12,7 @@ mod server;
 #[path = "common/zig.rs"]
 mod zig;
 
-use host::Host;
+use host::{Guarded, Host};
 use packages::{FORGED_BUILD, PACKAGES, Package};
 use serde_json::Value;
 use server::{Server, archive};
@@ -65,20 +65,20 @@ fn check(server: &Server, package: &Package, build: &Value) {
 
 #[test]
 fn whatever_a_package_does_its_verdict_is_right_and_nothing_is_left_of_it() {
-    let flags: Vec<&str> = FLAGS.to_vec();
-    let server = Server::start("hostile", &flags);
-    let host = Host::watch(&server);
-    let checks: Vec<i64> = PACKAGES.iter().map(|p| submit(&server, p)).collect();
+    let guarded = Guarded::start("hostile", &FLAGS);
+    let server = &guarded.server;
+    let host = Host::watch(server);
+    let checks: Vec<i64> = PACKAGES.iter().map(|p| submit(server, p)).collect();
     for (package, check_id) in PACKAGES.iter().zip(checks) {
         let build = server.finished(check_id).remove(0);
-        check(&server, package, &build);
+        check(server, package, &build);
         assert_ne!(
             build["id"], FORGED_BUILD,
             "{} is what it forges",
             package.name
         );
     }
-    let said = host.ends(&server);
+    let said = host.ends(server);
     println!("{} packages; {said}", PACKAGES.len());
     let taken = host::peak_kib(server.child.id());
     assert!(taken < SERVER_LIMIT_KIB, "the server took {taken} KiB");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +30,35 @@ pub struct Host {
     asker: JoinHandle<Vec<f64>>,
     /// Nobody may connect to it.
     victim: UnixListener,
+}
+
+/// A server whose containers end with it, also where a test fails: of these packages some would
+/// run for ever, and nobody else would end them.
+pub struct Guarded {
+    /// First: what is freed first cannot start others.
+    pub server: Server,
+    _containers: Containers,
+}
+
+struct Containers(PathBuf);
+
+impl Guarded {
+    pub fn start(name: &str, flags: &[&str]) -> Guarded {
+        let server = Server::start(name, flags);
+        let containers = Containers(server.data.clone());
+        Guarded {
+            server,
+            _containers: containers,
+        }
+    }
+}
+
+impl Drop for Containers {
+    fn drop(&mut self) {
+        for id in containers_of(&self.0, "docker").split_whitespace() {
+            docker(&["rm", "--force", id]);
+        }
+    }
 }
 
 fn docker(words: &[&str]) -> String {
