@@ -25,6 +25,7 @@ use crate::outbox::Outbox;
 use crate::popularity::{self, Views};
 use crate::slab::Key;
 use crate::source;
+use crate::space::Space;
 use crate::store::{self, Store};
 use crate::upload::{Tree, Uploads};
 use crate::watch;
@@ -48,6 +49,7 @@ pub struct App {
     allowances: Allowances,
     /// It was said that a proxy is not trusted.
     warned: bool,
+    pub(crate) space: Space,
     pub(crate) feed: Feed,
     pub(crate) views: Views,
     history: History,
@@ -98,6 +100,7 @@ impl App {
             uploads: Uploads::new(&settings),
             allowances: Allowances::new(&settings),
             warned: false,
+            space: Space::new(settings.disk_floor_bytes),
             feed,
             views: Views::default(),
             settings,
@@ -170,7 +173,7 @@ impl App {
             Call::SubmitTree { .. } => {
                 let begun = self.begin_upload(conn, home, &request.head, call, now);
                 if let Err(response) = begun {
-                    self.out.respond(conn, response);
+                    self.refuse_upload(conn, response, now);
                 }
             }
             Call::SubmitPackage { .. } | Call::Rebuild { .. } => self.submit(conn, home, call, now),
@@ -236,6 +239,27 @@ impl App {
         self.out.respond(conn, response);
     }
 
+    // -- the disk --
+
+    fn refuse_upload(&mut self, conn: Key, response: Response, now: Now) {
+        if response.status == 507 {
+            self.space.failed(now.mono_ms);
+        }
+        self.out.respond(conn, response);
+    }
+
+    /// Where there is no room, uploads under way give back what they hold: none of them could be kept.
+    fn heed_disk(&mut self, now: Now) {
+        if self.feed.logs.take_full() {
+            self.space.failed(now.mono_ms);
+        }
+        if let Some(response) = self.space.refusal() {
+            for conn in self.uploads.give_up() {
+                self.out.respond(conn, response.clone());
+            }
+        }
+    }
+
     // -- jobs --
 
     fn job(&mut self, job: JobId, event: &Event, now: Now) -> store::Result<()> {
@@ -275,9 +299,13 @@ impl App {
             self.wake_engine(now);
         }
         if !self.stopping {
-            self.freshen_for_looks(now);
+            self.space.time(now.mono_ms);
+            let roomy = !self.space.is_low();
+            if roomy {
+                self.freshen_for_looks(now);
+            }
             let (works, mut cx) = self.context(now);
-            works.time(&mut cx)?;
+            works.time(roomy, &mut cx)?;
         }
         match self.uploads.step() {
             None => {}
@@ -340,13 +368,13 @@ impl Core for App {
             }
             Event::Body { conn, bytes } => {
                 if let Err(response) = self.take_piece(conn, bytes, now) {
-                    self.out.respond(conn, response);
+                    self.refuse_upload(conn, response, now);
                 }
                 Ok(())
             }
             Event::BodyEnd { conn } => {
                 if let Err(response) = self.uploads.end(conn) {
-                    self.out.respond(conn, response);
+                    self.refuse_upload(conn, response, now);
                 }
                 Ok(())
             }
@@ -359,6 +387,10 @@ impl Core for App {
             Event::Output { job, .. } | Event::Eof { job, .. } | Event::Exited { job, .. } => {
                 self.job(job, &event, now)
             }
+            Event::Room(room) => {
+                self.space.told(room, now.mono_ms);
+                Ok(())
+            }
             Event::Time => self.time(now).and_then(|()| self.tidy_up(now)),
             Event::Stop => {
                 self.stop(now);
@@ -369,6 +401,7 @@ impl Core for App {
                 Ok(())
             }
         };
+        self.heed_disk(now);
         let done = done.and_then(|()| self.start_ready(now));
         if self.store.take_ended() {
             self.history.wake();
@@ -407,13 +440,18 @@ impl Core for App {
             true => self.engine.retry_ms(),
             false => None,
         };
-        let may_start = self.engine.is_ready() && !self.draining;
+        let may_start = self.engine.is_ready() && !self.draining && !self.space.is_low();
+        let look = match self.wants_engine(self.now) {
+            true => self.space.look_ms(),
+            false => None,
+        };
         [
             self.works.deadline_ms(may_start, &self.store, self.now),
             self.history.deadline_ms(),
             self.errands.deadline_ms(),
             self.engine.sweep_ms(),
             retry,
+            look,
         ]
         .into_iter()
         .flatten()

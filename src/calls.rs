@@ -16,6 +16,7 @@ use crate::origin;
 use crate::page;
 use crate::recheck;
 use crate::slab::Key;
+use crate::space;
 use crate::store::{self, BuildRow, NewCheck, NewPackage, SourceRow, Store};
 pub use crate::target::open_to_all;
 use crate::turns::Class;
@@ -146,7 +147,8 @@ fn show_check(app: &App, id: i64, plain: bool) -> Response {
 pub fn health(app: &App, now: Now) -> Response {
     let database = app.store.is_connected();
     let engine = app.engine.latest();
-    let healthy = database && engine.is_ok();
+    let low = app.space.is_low();
+    let healthy = database && engine.is_ok() && !low;
     let missing: Vec<String> = app
         .engine
         .missing(&app.settings.zig_versions)
@@ -157,11 +159,14 @@ pub fn health(app: &App, now: Now) -> Response {
         "timestamp": page::time(now.unix_ms),
         "database": if database { "connected" } else { "unavailable" },
         "docker": if engine.is_ok() { "ok" } else { "unavailable" },
+        "disk": if low { "low" } else { "ok" },
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": (now.unix_ms - app.started_unix_ms).max(0) / 1000,
     });
     if let Err(why) = engine {
         value["error"] = json!(why);
+    } else if low {
+        value["error"] = json!("the disk is nearly full: nothing new begins");
     } else if !missing.is_empty() {
         value["missing_images"] = json!(missing);
     }
@@ -170,6 +175,9 @@ pub fn health(app: &App, now: Now) -> Response {
 
 /// Why nothing can be taken in right now, if so.
 fn refusal(app: &App, zig_versions: &[String]) -> Option<Response> {
+    if let Some(response) = app.space.refusal() {
+        return Some(response);
+    }
     let unavailable = |sentence: &str| Some(Response::later(503, sentence, QUEUE_PAUSE_MS));
     if !app.store.is_connected() {
         return unavailable("the database is unavailable: nothing was kept, try again later");
@@ -294,7 +302,10 @@ pub fn submit_tree(app: &mut App, conn: Key, tree: Tree, now: Now) -> Option<Res
     let sources = app.settings.data.join("sources");
     if let Err(error) = tree.incoming.keep(&sources, format) {
         let sentence = format!("the tree cannot be kept: {error}");
-        return Some(Response::error(503, &sentence));
+        return Some(match space::is_full(&error) {
+            true => space::insufficient(&sentence),
+            false => Response::error(503, &sentence),
+        });
     }
     let source = SourceRow {
         hash,

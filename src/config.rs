@@ -153,6 +153,22 @@ pub const UPLOADS_LIMIT_BYTES: u64 = 8 * SOURCE_LIMIT_BYTES;
 /// What who comes on top of these limits is told to wait: an upload takes some seconds.
 pub const UPLOADS_PAUSE_MS: u64 = 5_000;
 
+// -- the disk ---------------------------------------------------------------------------------
+
+/// Below so much free space, or such a part of the disk where that is less, nothing new begins. It
+/// is what may still be written then: two files of dependencies that are being fetched, the logs of
+/// as many builds as there may be, each once more while it is put in order, and the database's log.
+pub const DISK_FLOOR_BYTES: u64 = 1 << 30;
+pub const DISK_FLOOR_PERCENT: u64 = 5;
+/// Such a part of the floor must be free above it before anything begins again.
+pub const DISK_MARGIN_PERCENT: u64 = 25;
+/// The disk is looked at in turns that come anyway, and not more often: a system call of some us.
+pub const DISK_LOOK_MS: u64 = 1_000;
+/// While there is no room, and something waits for it: until the next look.
+pub const DISK_PAUSE_MS: u64 = 5_000;
+/// What a client is told to wait that was refused for want of room: somebody has to make some.
+pub const DISK_RETRY_AFTER_S: u64 = 60;
+
 // -- history ----------------------------------------------------------------------------------
 
 /// Builds that have ended and are kept, with their logs: a year of 270 a day. With logs of usual size
@@ -429,6 +445,8 @@ pub struct Settings {
     pub submit_rate: u64,
     /// Bytes of uploads of one address in an hour; 0: any number.
     pub upload_rate_bytes: u64,
+    /// Free bytes of the disk below which nothing new begins; without it that hangs on the disk's size.
+    pub disk_floor_bytes: Option<u64>,
     pub admin_token_file: Option<PathBuf>,
     /// What that file holds, once it was read; without it nobody may make an admin call.
     pub admin_token: Option<Token>,

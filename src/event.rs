@@ -36,6 +36,14 @@ pub enum Exit {
     NotStarted(String),
 }
 
+/// How much room there is on a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// For who is not root.
+    pub free_bytes: u64,
+    pub total_bytes: u64,
+}
+
 /// What the world did.
 #[derive(Debug)]
 pub enum Event<'a> {
@@ -63,6 +71,8 @@ pub enum Event<'a> {
     Eof { job: JobId, pipe: Pipe },
     /// The process has ended; its pipes may still hold bytes.
     Exited { job: JobId, exit: Exit },
+    /// The disk that holds the data was looked at.
+    Room(Room),
     /// The deadline the app named has passed.
     Time,
     /// Asked to stop: finish nothing new, let go.

@@ -8,6 +8,7 @@ pub mod message;
 // Shell: the only rooms that make system calls on sockets, pipes and processes.
 pub mod client; // one socket, its connection, its time limits
 pub mod clock; // both clocks, read in one place
+pub mod disk; // how much room the disk has
 pub mod journal; // how log lines look
 pub mod listen; // the listening socket, and its door
 pub mod process; // one child: three pipes, a pidfd, its end
@@ -52,6 +53,7 @@ pub mod repository; // which repository a URL means
 pub mod rows; // rows as structs
 pub mod sheet; // a page as a value: text or HTML
 pub mod source; // one source on its way to disk
+pub mod space; // is there room to begin anything?
 pub mod store; // every SQL statement
 pub mod table; // columns and cells
 pub mod target; // methods, paths, what a client takes

@@ -14,6 +14,7 @@ use crate::event::{Action, Pull};
 use crate::log::{Cut, Log};
 use crate::outbox::Outbox;
 use crate::slab::Key;
+use crate::space::is_full;
 
 /// The log of a build that is not finished, or whose readers are not done with it.
 #[derive(Debug, Default)]
@@ -32,6 +33,8 @@ struct Live {
 pub struct Logs {
     dir: PathBuf,
     live: BTreeMap<i64, Live>,
+    /// The disk took no more, and nobody has asked since.
+    full: bool,
 }
 
 /// One reader of one log.
@@ -63,6 +66,7 @@ impl Logs {
         Logs {
             dir,
             live: BTreeMap::new(),
+            full: false,
         }
     }
 
@@ -82,9 +86,7 @@ impl Logs {
                 _ => Log::reopen(&path, 0).ok(),
             };
             let log = earlier.map_or_else(|| Log::create(&path), Ok);
-            live.log = log
-                .map_err(|e| log::error!("the log of build {build}: {e}"))
-                .ok();
+            live.log = log.map_err(|e| complain(build, &e, &mut self.full)).ok();
         }
     }
 
@@ -123,8 +125,10 @@ impl Logs {
             return;
         };
         if let Some(log) = &mut live.log {
-            // A full disk costs the log, which says so itself, not the build.
-            let _ = log.append(bytes);
+            // A full disk costs the log, which says so itself, not the build. It complains once.
+            if let Err(error) = log.append(bytes) {
+                complain(build, &error, &mut self.full);
+            }
             wake(live, out);
         }
     }
@@ -139,7 +143,7 @@ impl Logs {
         let mut end = (0, false);
         if let Some(log) = &mut live.log {
             if let Err(error) = log.finish() {
-                log::error!("the log of build {build}: {error}");
+                complain(build, &error, &mut self.full);
             }
             end = (log.total_bytes(), log.is_truncated());
         }
@@ -167,6 +171,11 @@ impl Logs {
     pub fn written(&self, build: i64) -> Option<u64> {
         let log = self.live.get(&build)?.log.as_ref()?;
         Some(log.total_bytes())
+    }
+
+    /// The disk took no more of a log since this was asked last.
+    pub fn take_full(&mut self) -> bool {
+        std::mem::take(&mut self.full)
     }
 
     // -- reading --
@@ -289,6 +298,11 @@ impl Reader {
             astray,
         }
     }
+}
+
+fn complain(build: i64, error: &io::Error, full: &mut bool) {
+    log::error!("the log of build {build}: {error}");
+    *full |= is_full(error);
 }
 
 fn wake(live: &mut Live, out: &mut Outbox) {

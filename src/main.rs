@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use zigcheck::app::App;
 use zigcheck::clock::Clock;
 use zigcheck::config::{self, Asked, Machine, Settings, TOKEN_LIMIT_BYTES, Token};
+use zigcheck::disk::Disk;
 use zigcheck::listen::{Listener, raise_open_files};
 use zigcheck::signal::Wishes;
 use zigcheck::store::Store;
@@ -100,7 +101,8 @@ fn serve(settings: Settings, wishes: Wishes) -> Result<Option<String>, String> {
         settings.cpus,
         settings.zig_versions.join(", "),
     );
-    match reactor::run(&mut app, listener, wishes, clock) {
+    let disk = Disk::of(&settings.data);
+    match reactor::run(&mut app, listener, wishes, clock, disk) {
         Err(sentence) if app.is_refused() => Ok(Some(sentence)),
         result => result.map(|()| None),
     }

@@ -17,6 +17,7 @@ use mio::{Events, Interest, Poll};
 use crate::client::Client;
 use crate::clock::{Clock, http_date};
 use crate::crowd::{Crowd, Entry, Home};
+use crate::disk::Disk;
 use crate::event::{Core, Event, Exit, JobId, Teller};
 use crate::listen::{Door, Listener, connections_limit};
 use crate::process::Process;
@@ -32,8 +33,9 @@ pub fn run<C: Core>(
     listener: Listener,
     wishes: Wishes,
     clock: Clock,
+    disk: Disk,
 ) -> Result<(), String> {
-    let reactor = Reactor::new(core, listener, wishes, clock);
+    let reactor = Reactor::new(core, listener, wishes, clock, disk);
     let mut reactor = reactor.map_err(|error| format!("cannot poll: {error}"))?;
     let standing = reactor.teller.core.standing();
     reactor.service.ready(standing, reactor.teller.now.mono_ms);
@@ -54,6 +56,7 @@ struct Reactor<'a, C: Core> {
     poll: Poll,
     events: Events,
     clock: Clock,
+    disk: Disk,
     /// Of this turn, as HTTP writes it.
     date: String,
     teller: Teller<'a, C>,
@@ -89,6 +92,7 @@ impl<'a, C: Core> Reactor<'a, C> {
         listener: Listener,
         wishes: Wishes,
         clock: Clock,
+        disk: Disk,
     ) -> std::io::Result<Reactor<'a, C>> {
         let poll = Poll::new()?;
         let door = Door::new(listener)?;
@@ -103,6 +107,7 @@ impl<'a, C: Core> Reactor<'a, C> {
             poll,
             events: Events::with_capacity(EVENTS_LIMIT),
             clock,
+            disk,
             date: http_date(now),
             teller: Teller {
                 core,
@@ -231,6 +236,10 @@ impl<'a, C: Core> Reactor<'a, C> {
     // ---- one turn: everything that happened is told, then settled ----
 
     fn turn(&mut self) -> Result<(), String> {
+        // First: whether anything may begin hangs on it.
+        if let Some(room) = self.disk.look(self.teller.now.mono_ms) {
+            self.teller.tell(Event::Room(room));
+        }
         self.tell_news();
         self.expire();
         self.accept();

@@ -16,7 +16,8 @@ use crate::config::{
 use crate::crowd::Home;
 use crate::message::Response;
 use crate::slab::Key;
-use crate::source::Incoming;
+use crate::source::{Incoming, Refused};
+use crate::space::{insufficient, is_full};
 
 /// A tree that may become a check.
 #[derive(Debug)]
@@ -81,7 +82,7 @@ impl Uploads {
             name,
             zig_versions,
             follow,
-            incoming: incoming.map_err(not_kept)?,
+            incoming: incoming.map_err(Refused::Disk).map_err(not_kept)?,
         };
         self.receiving.insert(conn, upload);
         Ok(())
@@ -135,7 +136,8 @@ impl Uploads {
         let Some(upload) = self.receiving.remove(&conn) else {
             return Ok(());
         };
-        let check = Check::open(upload.incoming.path()).map_err(not_kept)?;
+        let check = Check::open(upload.incoming.path());
+        let check = check.map_err(|why| Response::error(503, &not_kept_for(&why)))?;
         self.checking.push_back((conn, upload, check));
         Ok(())
     }
@@ -170,6 +172,13 @@ impl Uploads {
         Some((conn, done))
     }
 
+    /// Ends all uploads that are under way; whose they were.
+    pub fn give_up(&mut self) -> Vec<Key> {
+        let receiving = self.receiving.drain().map(|(conn, _)| conn);
+        let checking = self.checking.drain(..).map(|(conn, ..)| conn);
+        receiving.chain(checking).collect()
+    }
+
     /// Nothing more of it is wanted.
     pub fn gone(&mut self, conn: Key) {
         self.receiving.remove(&conn);
@@ -177,6 +186,13 @@ impl Uploads {
     }
 }
 
-fn not_kept(error: impl std::fmt::Display) -> Response {
-    Response::error(503, &format!("the upload cannot be kept: {error}"))
+fn not_kept(refused: Refused) -> Response {
+    match &refused {
+        Refused::Disk(error) if is_full(error) => insufficient(&not_kept_for(&refused)),
+        _ => Response::error(503, &not_kept_for(&refused)),
+    }
+}
+
+fn not_kept_for(why: &impl std::fmt::Display) -> String {
+    format!("the upload cannot be kept: {why}")
 }

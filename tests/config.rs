@@ -9,7 +9,7 @@ use zigcheck::config::{
     Asked, Hosts, Listen, Machine, Proxies, Settings, Token, help, is_version, parse,
 };
 
-const FLAGS: [&str; 16] = [
+const FLAGS: [&str; 17] = [
     "listen",
     "data",
     "docker",
@@ -24,6 +24,7 @@ const FLAGS: [&str; 16] = [
     "trusted-proxies",
     "submit-rate",
     "upload-rate",
+    "disk-floor",
     "admin-token-file",
     "log-level",
 ];
@@ -61,6 +62,7 @@ fn the_defaults_are_those_of_the_readme() {
         trusted_proxies: Proxies::default(),
         submit_rate: 120,
         upload_rate_bytes: 1 << 30,
+        disk_floor_bytes: None,
         admin_token_file: None,
         admin_token: None,
         log_level: log::LevelFilter::Info,
@@ -86,6 +88,7 @@ fn a_flag_wins_over_its_twin_and_the_twin_over_the_default() {
         ["unix", "loopback,10.0.0.0/8"],
         ["0", "1000000"],
         ["0", "1"],
+        ["0", "512m"],
         ["/a", "b/c d"],
         ["debug", "error"],
     ];
@@ -149,6 +152,11 @@ fn a_bad_value_names_the_flag_the_value_and_what_is_allowed() {
             "memory",
             &["5m", "x", "2t", "-2g", "g", "1.5g", "", "99999999999g"],
             "a size such as 512m",
+        ),
+        (
+            "disk-floor",
+            &["x", "2t", "-2g", "g", "5%", "99999999999g"],
+            "a size such as 512m or 2g, or 0",
         ),
         (
             "cpus",
@@ -508,8 +516,8 @@ fn the_settings_of_the_service_are_all_flags_with_their_defaults() {
     assert_eq!(names, FLAGS);
     let env: Vec<(String, &str)> = set
         .iter()
-        // There is none by default, and the file shows what one would be.
-        .filter(|(name, _)| !["ADMIN_TOKEN_FILE", "TRUSTED_PROXIES"].contains(name))
+        // Two have no default, and that of the third hangs on the disk: the file shows what might be.
+        .filter(|(name, _)| !["ADMIN_TOKEN_FILE", "TRUSTED_PROXIES", "DISK_FLOOR"].contains(name))
         .map(|(name, value)| (format!("ZIGCHECK_{name}"), *value))
         .collect();
     let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (&**name, *value)).collect();

@@ -14,6 +14,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, se
 use toy::*;
 use zigcheck::clock::Clock;
 use zigcheck::config::RESERVED_FILES;
+use zigcheck::disk::Disk;
 use zigcheck::listen::Listener;
 use zigcheck::reactor;
 use zigcheck::signal::Wishes;
@@ -128,7 +129,13 @@ fn without_descriptors_it_waits_and_goes_on() {
     allow_fds(dir + 25);
     let server = std::thread::spawn(move || {
         let mut toy = Toy::serving(true);
-        let result = reactor::run(&mut toy, listener, wishes, Clock::start());
+        let result = reactor::run(
+            &mut toy,
+            listener,
+            wishes,
+            Clock::start(),
+            Disk::of("/".as_ref()),
+        );
         (toy, result)
     });
     let mut rest = clients.split_off(15);
@@ -176,7 +183,14 @@ fn serve_until_stopped_twice() {
     println!("\nlistening on {}", listener.name);
     let mut toy = Toy::serving(true);
     toy.stops_ignored = 1;
-    reactor::run(&mut toy, listener, wishes, Clock::start()).unwrap();
+    reactor::run(
+        &mut toy,
+        listener,
+        wishes,
+        Clock::start(),
+        Disk::of("/".as_ref()),
+    )
+    .unwrap();
     println!("\nended after {} stops, {} drains", toy.stops, toy.drains);
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 const SHELL: &[&str] = &[
     "client",
     "clock",
+    "disk",
     "journal",
     "listen",
     "process",
@@ -51,6 +52,7 @@ const CORE: &[&str] = &[
     "rows",
     "sheet",
     "source",
+    "space",
     "store",
     "table",
     "target",

@@ -116,7 +116,7 @@ impl App {
             return Ok(());
         }
         if self.engine.is_ready() {
-            if self.draining {
+            if self.draining || self.space.is_low() {
                 return Ok(());
             }
             let (works, mut cx) = self.context(now);

@@ -39,7 +39,8 @@ impl App {
             false => self.allowances.look(home, 0, now),
         };
         // Whoever may ask hears whether there is room.
-        match may.err().or_else(|| calls::crowded(self, 1)) {
+        let full = || self.space.refusal().or_else(|| calls::crowded(self, 1));
+        match may.err().or_else(full) {
             Some(response) => Admission::Refuse(response),
             None => admission,
         }
@@ -69,6 +70,9 @@ impl App {
             unreachable!("{call:?} brings no tree")
         };
         self.uploads.has_room(home)?;
+        if let Some(response) = self.space.refusal() {
+            return Err(response);
+        }
         let length = length(head);
         self.allowances
             .submit(home, length.unwrap_or_default(), now)?;

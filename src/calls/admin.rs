@@ -99,6 +99,9 @@ fn status(app: &App, now: Now) -> store::Result<Value> {
         "database_bytes": overview.database_bytes,
         "sources_bytes": tallies.source_bytes,
         "dependencies_bytes": tallies.dependency_bytes,
+        "disk": if app.space.is_low() { "low" } else { "ok" },
+        "disk_free_bytes": app.space.room().map(|room| room.free_bytes),
+        "disk_floor_bytes": app.space.floor_bytes(),
     });
     match engine {
         Err(why) => value["error"] = json!(why),

@@ -51,7 +51,7 @@ pub fn show(app: &App, page: Page, now: Now) -> store::Result<Value> {
         value["expected_ms"] = json!(expected.of(running.package, running.zig_version)?);
         shown.push(value);
     }
-    let starts = match is_up(app) {
+    let starts = match is_up(app) && !app.space.is_low() {
         true => starts(app, &mut expected, &running, &order, now)?,
         false => HashMap::new(),
     };
@@ -143,6 +143,9 @@ fn reason(app: &App, waiter: &Waiter, now: Now) -> String {
     };
     if !is_up(app) {
         return "the engine is unavailable".to_string();
+    }
+    if app.space.is_low() {
+        return "the disk is nearly full: nothing begins before there is room".to_string();
     }
     let source = matches!(waiting.place.entry.work, Work::Source(_));
     let what = if source { "its source is " } else { "" };

@@ -28,7 +28,7 @@ const fn flag(name: &'static str, default: &'static str, meaning: &'static str) 
 
 const ALLOW_HOSTS: &str = "github.com,gitlab.com,codeberg.org,git.sr.ht";
 
-const FLAGS: [Flag; 16] = [
+const FLAGS: [Flag; 17] = [
     flag(
         "listen",
         "127.0.0.1:3000",
@@ -86,6 +86,11 @@ const FLAGS: [Flag; 16] = [
         "upload-rate",
         "1024",
         "MiB of uploads of one address in an hour; 0 for any number",
+    ),
+    flag(
+        "disk-floor",
+        "1g, at most 5 % of the disk",
+        "free space below which nothing new begins",
     ),
     flag(
         "admin-token-file",
@@ -176,6 +181,10 @@ fn settings(
         trusted_proxies: proxies(value("trusted-proxies"))?,
         submit_rate: rate("submit-rate", &or("submit-rate", "120"))?,
         upload_rate_bytes: rate("upload-rate", &or("upload-rate", "1024"))? << 20,
+        disk_floor_bytes: match value("disk-floor") {
+            Some(size) => Some(disk_floor(&size)?),
+            None => None,
+        },
         admin_token_file: match value("admin-token-file") {
             Some(path) => Some(PathBuf::from(filled("admin-token-file", path)?)),
             None => None,
@@ -242,8 +251,19 @@ fn max_builds(value: Option<String>, memory: u64, machine: Machine) -> Result<us
     number.ok_or_else(|| bad("max-builds", &value, "a whole number from 1 to 64"))
 }
 
-/// Bytes of `2g`, `512m`, `1048576` and the like; docker takes no less than 6 MiB.
+/// Docker takes no less than 6 MiB.
 fn memory(value: &str) -> Result<u64, String> {
+    let bytes = size(value).filter(|bytes| (6 << 20..=1 << 50).contains(bytes));
+    bytes.ok_or_else(|| bad("memory", value, "a size such as 512m or 2g, from 6m up"))
+}
+
+fn disk_floor(value: &str) -> Result<u64, String> {
+    let bytes = size(value).filter(|bytes| *bytes <= 1 << 50);
+    bytes.ok_or_else(|| bad("disk-floor", value, "a size such as 512m or 2g, or 0"))
+}
+
+/// Bytes of `2g`, `512m`, `1048576` and the like.
+fn size(value: &str) -> Option<u64> {
     let lower = value.to_ascii_lowercase();
     let (digits, unit) = match lower.strip_suffix(['b', 'k', 'm', 'g']) {
         Some(digits) => (digits, lower.as_bytes()[lower.len() - 1]),
@@ -255,11 +275,7 @@ fn memory(value: &str) -> Result<u64, String> {
         b'g' => 30,
         _ => 0,
     };
-    let bytes = digits.parse::<u64>().ok();
-    let bytes = bytes.and_then(|n| n.checked_mul(1 << shift));
-    bytes
-        .filter(|bytes| (6 << 20..=1 << 50).contains(bytes))
-        .ok_or_else(|| bad("memory", value, "a size such as 512m or 2g, from 6m up"))
+    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
 fn cpus(value: &str, machine: Machine) -> Result<f64, String> {

@@ -103,7 +103,8 @@ impl Works {
         Ok(())
     }
 
-    pub fn time(&mut self, cx: &mut Context) -> store::Result<()> {
+    /// `roomy`: what nobody asked for may begin.
+    pub fn time(&mut self, roomy: bool, cx: &mut Context) -> store::Result<()> {
         let due = |(work, active): (&Work, &Active)| {
             let deadline = active.machine.deadline_ms()?;
             (deadline <= cx.now.mono_ms).then_some(*work)
@@ -114,6 +115,9 @@ impl Works {
             self.step(work, Input::Time, cx)?;
         }
         self.answer_sharers(cx)?;
+        if !roomy {
+            return Ok(());
+        }
         if cx.engine.known(cx.now.mono_ms).is_some() {
             self.look_due(cx)?;
         }

@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use zigcheck::app::App;
 use zigcheck::config::Settings;
 use zigcheck::config::Token;
-use zigcheck::event::{Action, Core, Event, Now, Pipe, Pull};
+use zigcheck::event::{Action, Core, Event, Now, Pipe, Pull, Room};
 use zigcheck::message::{Admission, Head, Request, Response};
 use zigcheck::slab::Key;
 use zigcheck::store::Store;
@@ -426,6 +426,50 @@ impl Inside {
         let answer: Value = serde_json::from_slice(&response.body).unwrap();
         assert_eq!(response.status, 202, "{answer}");
         answer["builds"][0].clone()
+    }
+
+    /// The head of an upload and a first piece of it have come; whose it is.
+    pub fn upload_begins(&mut self, piece: &[u8]) -> Key {
+        let conn = self.key();
+        let mut request = request("POST", "/api/check", &[], b"");
+        request.spooled = true;
+        let from = None;
+        self.tell(Event::Request {
+            conn,
+            from,
+            request,
+        });
+        self.tell(Event::Body { conn, bytes: piece });
+        self.pump();
+        conn
+    }
+
+    /// What that one was answered, if it was.
+    pub fn answer_to(&mut self, conn: Key) -> Option<Response> {
+        let place = self.answered.iter().position(|(key, _)| *key == conn)?;
+        Some(self.answered.remove(place).1)
+    }
+
+    /// What becomes of a body, by its head.
+    pub fn admit(&self, method: &str, target: &str) -> Admission {
+        let length = [("content-length", "1000")];
+        let head = request(method, target, &length, b"").head;
+        self.app.admit(None, &head, self.now())
+    }
+
+    /// The disk was looked at, and there was so much room.
+    pub fn room(&mut self, free_bytes: u64, total_bytes: u64) {
+        self.tell(Event::Room(Room {
+            free_bytes,
+            total_bytes,
+        }));
+        self.pump();
+    }
+
+    /// When it wants to look at the clock, in milliseconds from now.
+    pub fn sleeps_ms(&self) -> Option<u64> {
+        let at = self.app.deadline()?;
+        Some(at.saturating_sub(self.now().mono_ms))
     }
 
     /// Names of the containers that run.

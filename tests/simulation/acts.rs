@@ -16,6 +16,10 @@ impl World {
         if !self.engine.up && self.seed.once_in(30) {
             self.engine.up = true;
         }
+        if self.low && self.seed.once_in(60) {
+            self.low = false;
+            self.tell_room();
+        }
         match self.seed.below(400) {
             0..=15 => self.submit(),
             16..=19 => self.submit_again(),
@@ -48,7 +52,7 @@ impl World {
     }
 
     fn meet_fate(&mut self) {
-        match self.seed.below(14) {
+        match self.seed.below(15) {
             0..=4 => self.change_engine(),
             5..=8 => {
                 self.tally.met("crashes");
@@ -61,6 +65,7 @@ impl World {
                 self.turn(Some(Event::Drain));
             }
             11 => self.change_images(),
+            12 => self.fill_disk(),
             _ => self.change_outside(),
         }
     }
@@ -108,6 +113,14 @@ impl World {
         *self.outside.commits.entry(url(package)).or_default() += 1;
     }
 
+    // -- the disk --
+
+    fn fill_disk(&mut self) {
+        self.tally.met("disks filled");
+        self.low = true;
+        self.tell_room();
+    }
+
     // -- time --
 
     /// When the server wants to look at the clock, in the time of this world.
@@ -140,6 +153,9 @@ impl World {
             let is_over = self.app.as_ref().is_some_and(App::stopped);
             if is_over || self.deadline().is_none_or(|at| at > self.ms) {
                 return;
+            }
+            if self.low {
+                self.tell_room();
             }
             self.turn(Some(Event::Time));
         }
@@ -196,6 +212,8 @@ impl World {
     pub fn come_to_rest(&mut self) {
         self.perilous = false;
         self.engine.calm_down();
+        self.low = false;
+        self.tell_room();
         if self.app.is_none() {
             self.open();
         }

@@ -17,6 +17,7 @@ impl World {
         let body: Value = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
         match (asked, response.status) {
             (Asked::Check(class, party), 201 | 202) => {
+                assert!(!self.low, "there is no room: {body}");
                 self.check_promise(class, party.as_deref(), &body)
             }
             (Asked::Cancel(build, before), status) => {
@@ -35,6 +36,10 @@ impl World {
             (Asked::Looks, 202) => self.check_looks(&body),
             (Asked::Status, 200) => self.check_status(&body),
             (Asked::Check(..), 503) => self.tally.met("refused without an engine"),
+            (Asked::Check(..), 507) => {
+                assert!(self.low, "there is room: {body}");
+                self.tally.met("refused without room");
+            }
             (Asked::Check(..), 400) => self.tally.met("trees refused"),
             (Asked::Check(..), 404 | 409 | 429) => {}
             (Asked::Plain, 200 | 503 | 404) | (Asked::Watch(_), 200 | 204 | 404) => {}

@@ -43,6 +43,7 @@ impl World {
         if starts.is_empty() {
             return;
         }
+        assert!(!self.low, "the disk has no room: {starts:?}");
         let waiting = self.waiting_parties();
         let holders = self.holders();
         for (nth, start) in starts.iter().enumerate() {

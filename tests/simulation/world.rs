@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use rusqlite::{Connection, OpenFlags};
 use zigcheck::app::App;
 use zigcheck::config::{self, Machine, Settings, Token};
-use zigcheck::event::{Action, Core, Event, JobId, Now};
+use zigcheck::event::{Action, Core, Event, JobId, Now, Room};
 use zigcheck::slab::Key;
 use zigcheck::store::Store;
 
@@ -38,6 +38,8 @@ pub struct World {
     pub perilous: bool,
     /// The server was asked to run dry.
     pub draining: bool,
+    /// The disk has no room, as the server knows, or hears when it starts.
+    pub low: bool,
     /// The last event that was seen before the server went down.
     seen: Option<u64>,
     pub engine: Engine,
@@ -78,6 +80,7 @@ impl World {
             mono_from: 0,
             perilous: false,
             draining: false,
+            low: false,
             seen: None,
             engine: Engine::new(),
             clients: BTreeMap::new(),
@@ -155,12 +158,23 @@ impl World {
         let app = App::open(self.settings.clone(), store, self.now()).expect("it opens");
         self.app = Some(app);
         self.turn(None);
+        // The shell looks first of all.
+        self.tell_room();
         // One of those who watched comes back, and goes on where it was.
         if let Some(since) = self.seen.take()
             && self.app.is_some()
         {
             self.ask_to_watch(Wish::Events { since: Some(since) });
         }
+    }
+
+    /// The server looks at the disk.
+    pub fn tell_room(&mut self) {
+        let free_bytes = if self.low { 1 << 20 } else { 1 << 40 };
+        self.turn(Some(Event::Room(Room {
+            free_bytes,
+            total_bytes: 1 << 41,
+        })));
     }
 
     /// The server is gone, at once, with all the clients it has started.

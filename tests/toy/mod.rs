@@ -12,6 +12,7 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use zigcheck::clock::Clock;
 use zigcheck::config::Listen;
+use zigcheck::disk::Disk;
 use zigcheck::event::*;
 use zigcheck::listen::Listener;
 use zigcheck::message::*;
@@ -331,6 +332,7 @@ impl Core for Toy {
                 }
                 self.look_at(job);
             }
+            Event::Room(_) => {}
             Event::Time => self.tick(now),
             Event::Drain => {
                 self.drains += 1;
@@ -428,7 +430,14 @@ pub fn wishes() -> (Wishes, [UnixStream; 2]) {
 pub fn run(toy: &mut Toy) {
     let listener = Listener::open(&any_port()).unwrap();
     let (wishes, _kept) = wishes();
-    reactor::run(toy, listener, wishes, Clock::start()).unwrap();
+    reactor::run(
+        toy,
+        listener,
+        wishes,
+        Clock::start(),
+        Disk::of("/".as_ref()),
+    )
+    .unwrap();
 }
 
 /// The jobs of these commands, all ended.
@@ -462,7 +471,13 @@ impl Server {
         let name = listener.name.clone();
         let (ours, theirs) = wishes();
         let thread = std::thread::spawn(move || {
-            let result = reactor::run(&mut toy, listener, ours, Clock::start());
+            let result = reactor::run(
+                &mut toy,
+                listener,
+                ours,
+                Clock::start(),
+                Disk::of("/".as_ref()),
+            );
             (toy, result)
         });
         Server {
