@@ -389,6 +389,8 @@ impl Core for App {
             }
             Event::Room(room) => {
                 self.space.told(room, now.mono_ms);
+                let may_all = self.running() == 0;
+                self.history.want_room(self.space.shortage_bytes(), may_all);
                 Ok(())
             }
             Event::Time => self.time(now).and_then(|()| self.tidy_up(now)),

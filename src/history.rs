@@ -57,6 +57,10 @@ pub struct History {
     /// Names of logs that were there at the start and are not looked at yet.
     left: Option<ReadDir>,
     doomed: Vec<Doomed>,
+    /// So much more of the caches is to go, since the disk has no room.
+    shortage_bytes: u64,
+    /// Nobody is being fed with dependencies that are kept.
+    idle: bool,
     /// When there is something to do.
     due_ms: Option<u64>,
 }
@@ -109,6 +113,8 @@ impl History {
             of_builds: Pass::default(),
             of_sources: Pass::default(),
             doomed: Vec::new(),
+            shortage_bytes: 0,
+            idle: false,
             due_ms: Some(0),
         })
     }
@@ -116,6 +122,16 @@ impl History {
     /// Builds have ended: there may be something to do.
     pub fn wake(&mut self) {
         self.due_ms = Some(0);
+    }
+
+    /// The disk has so much room too little: of what is kept as a cache so much goes, what was used
+    /// least lately first. `idle`: nothing runs.
+    pub fn want_room(&mut self, shortage_bytes: u64, idle: bool) {
+        self.shortage_bytes = shortage_bytes;
+        self.idle = idle;
+        if shortage_bytes > 0 {
+            self.wake();
+        }
     }
 
     /// When `sweep` has something to do.
@@ -136,6 +152,11 @@ impl History {
             self.sweep_durations(store, tallies)?,
             self.sweep_logs(store)?,
         ];
+        if self.shortage_bytes > 0 {
+            let left = store.tallies()?;
+            let gone = tallies.cached_bytes().saturating_sub(left.cached_bytes());
+            self.shortage_bytes = self.shortage_bytes.saturating_sub(gone);
+        }
         self.due_ms = next.into_iter().flatten().min();
         Ok(())
     }
@@ -188,6 +209,7 @@ impl History {
     ) -> store::Result<Option<u64>> {
         let pass = &mut self.of_sources;
         let over = tallies.source_bytes.saturating_sub(self.keep.source_bytes);
+        let over = over.max(self.shortage_bytes.min(tallies.source_bytes));
         if over == 0 {
             *pass = Pass::default();
             return Ok(None);
@@ -210,6 +232,9 @@ impl History {
     ) -> store::Result<Option<u64>> {
         let kept = self.keep.dependency_bytes;
         let over = tallies.dependency_bytes.saturating_sub(kept);
+        // While something runs, its file may be on its way into a container.
+        let shortage = if self.idle { self.shortage_bytes } else { 0 };
+        let over = over.max(shortage.min(tallies.dependency_bytes));
         if over == 0 {
             return Ok(None);
         }

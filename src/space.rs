@@ -74,11 +74,9 @@ impl Space {
     pub fn told(&mut self, room: Room, now_ms: u64) {
         self.looked_ms = now_ms;
         self.room = Some(room);
-        let floor = self.floor_bytes().unwrap_or(0);
         let enough = match self.low {
-            // Else what ends and what begins would take turns at the floor.
-            true => floor.saturating_add(floor / 100 * DISK_MARGIN_PERCENT),
-            false => floor,
+            true => self.enough_bytes(),
+            false => self.floor_bytes().unwrap_or(0),
         };
         let low = room.free_bytes < enough || (self.low && room.free_bytes == 0);
         let free_mib = room.free_bytes >> 20;
@@ -87,6 +85,20 @@ impl Space {
             (true, false) => log::info!("{free_mib} MiB of the disk are free again"),
             _ => {}
         }
+    }
+
+    /// So much must be free for it to be roomy again: without a margin what ends and what begins
+    /// would take turns at the floor.
+    fn enough_bytes(&self) -> u64 {
+        let floor = self.floor_bytes().unwrap_or(0);
+        floor.saturating_add(floor / 100 * DISK_MARGIN_PERCENT)
+    }
+
+    /// While it is low: how much is missing, as of the latest look.
+    pub fn shortage_bytes(&self) -> u64 {
+        let free = self.room.map_or(u64::MAX, |room| room.free_bytes);
+        let missing = self.enough_bytes().saturating_sub(free);
+        if self.low { missing } else { 0 }
     }
 
     /// A write met the end of the disk: whatever the latest look said, there is no room.

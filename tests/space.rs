@@ -134,6 +134,7 @@ fn where_nothing_waits_the_disk_is_not_looked_at() {
     let mut inside = Inside::open("space-sleeps", in_memory(), 1);
     inside.pass_step_by_step(60_000);
     inside.room(0, GIB);
+    inside.pass_step_by_step(0);
     assert_eq!(inside.sleeps_ms(), None);
 }
 
@@ -282,4 +283,60 @@ fn what_nobody_asked_for_waits_as_well() {
     inside.room(GIB, GIB);
     inside.pass_step_by_step(10_000);
     assert_eq!(inside.names(), ["zigcheck-remote-1-1"]);
+}
+
+/// A disk that only holds what nobody needs any more makes room by itself.
+#[test]
+fn caches_go_first_and_only_as_much_of_them_as_is_missing() {
+    let mut inside = Inside::open("space-caches", in_memory(), 1);
+    for (nth, name) in ["a", "b", "c"].iter().enumerate() {
+        inside.submit(name);
+        let check = nth + 1;
+        let tree = [check as u8; 1_000];
+        inside.source_is(&format!("zigcheck-source-{check}-1"), &tree, false);
+        for build in [2 * check - 1, 2 * check] {
+            if check < 3 {
+                inside.build_succeeds(&format!("zigcheck-{build}-1"));
+            }
+        }
+        inside.pass_step_by_step(1_000);
+    }
+    assert_eq!(inside.sources().len(), 3);
+    let enough = GIB + GIB / 100 * 25;
+    inside.room(GIB - 1, 200 * GIB);
+    inside.pass_step_by_step(1_000);
+    assert!(
+        inside.sources().len() <= 2,
+        "a quarter of the floor is missing"
+    );
+    // The builds of c still need theirs.
+    assert_eq!(inside.names(), ["zigcheck-5-1"]);
+    inside.room(enough - 1, 200 * GIB);
+    inside.pass_step_by_step(120_000);
+    assert_eq!(inside.sources().len(), 1);
+    inside.build_succeeds("zigcheck-5-1");
+    inside.room(enough, 200 * GIB);
+    inside.build_succeeds("zigcheck-6-1");
+    // With room again a cache is a cache.
+    inside.pass_step_by_step(120_000);
+    assert_eq!(inside.sources().len(), 1);
+}
+
+#[test]
+fn what_is_missing_is_as_much_as_was_asked_for() {
+    let mut inside = Inside::open("space-missing", in_memory(), 1);
+    for check in 1..=4 {
+        inside.submit(&format!("p{check}"));
+        let tree = [check as u8; 1_000];
+        inside.source_is(&format!("zigcheck-source-{check}-1"), &tree, false);
+        for build in [2 * check - 1, 2 * check] {
+            inside.build_succeeds(&format!("zigcheck-{build}-1"));
+        }
+        inside.pass_step_by_step(1_000);
+    }
+    inside.room(0, 200 * GIB);
+    let enough = GIB + GIB / 100 * 25;
+    inside.room(enough - 1_500, 200 * GIB);
+    inside.pass_step_by_step(0);
+    assert_eq!(inside.sources().len(), 2, "of 1,000 bytes each");
 }

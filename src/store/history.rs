@@ -35,6 +35,13 @@ pub struct Reach {
     pub looks: usize,
 }
 
+impl Tallies {
+    /// Of files that nobody would miss but those who wait for the same again.
+    pub fn cached_bytes(&self) -> u64 {
+        self.source_bytes + self.dependency_bytes
+    }
+}
+
 impl<Id, Place> Past<Id, Place> {
     fn new() -> Past<Id, Place> {
         Past {
