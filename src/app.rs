@@ -338,6 +338,10 @@ impl App {
     }
 }
 
+fn cannot_write(why: impl std::fmt::Display) -> String {
+    format!("the database cannot be written: {why}")
+}
+
 impl Core for App {
     /// What comes through a proxy is nobody's alone.
     fn counted(&self, from: Option<IpAddr>) -> Option<Home> {
@@ -370,6 +374,7 @@ impl Core for App {
                 if let Err(response) = self.take_piece(conn, bytes, now) {
                     self.refuse_upload(conn, response, now);
                 }
+                self.space.spend(bytes.len() as u64, now.mono_ms);
                 Ok(())
             }
             Event::BodyEnd { conn } => {
@@ -419,10 +424,10 @@ impl Core for App {
 
     fn commit(&mut self, _now: Now) -> Result<(), String> {
         match &self.broken {
-            Some(error) => Err(error.clone()),
+            Some(error) => Err(cannot_write(error)),
             None => {
                 let written = self.write_views().and_then(|()| self.store.commit());
-                written.map_err(|e| e.to_string())?;
+                written.map_err(cannot_write)?;
                 self.works.turn_ends();
                 self.history.committed(&self.store);
                 Ok(())

@@ -164,6 +164,9 @@ pub const DISK_FLOOR_PERCENT: u64 = 5;
 pub const DISK_MARGIN_PERCENT: u64 = 25;
 /// The disk is looked at in turns that come anyway, and not more often: a system call of some us.
 pub const DISK_LOOK_MS: u64 = 1_000;
+/// A file of so much is kept, and given up where a commit has met the end of the disk: the next
+/// start has room for what it must write before it can make more, which takes some hundred KiB.
+pub const DISK_RESERVE_BYTES: u64 = 1 << 20;
 /// While there is no room, and something waits for it: until the next look.
 pub const DISK_PAUSE_MS: u64 = 5_000;
 /// What a client is told to wait that was refused for want of room: somebody has to make some.

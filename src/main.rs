@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use zigcheck::app::App;
 use zigcheck::clock::Clock;
 use zigcheck::config::{self, Asked, Machine, Settings, TOKEN_LIMIT_BYTES, Token};
-use zigcheck::disk::Disk;
+use zigcheck::disk::{self, Disk};
 use zigcheck::listen::{Listener, raise_open_files};
 use zigcheck::signal::Wishes;
 use zigcheck::store::Store;
@@ -86,12 +86,23 @@ fn serve(settings: Settings, wishes: Wishes) -> Result<Option<String>, String> {
         make(&data.join(dir))?;
     }
     let _lock = lock(data)?;
+    let ended = serve_from(&settings, wishes);
+    if ended.is_err() {
+        disk::give_up_reserve(data);
+    }
+    ended
+}
+
+/// Serves from a data directory that is there, and nobody else's.
+fn serve_from(settings: &Settings, wishes: Wishes) -> Result<(), String> {
+    let data = &settings.data;
     let store = Store::open(&data.join("zigcheck.db"))
         .map_err(|e| format!("--data {}: the database: {e}", data.display()))?;
     raise_open_files();
     let listener = Listener::open(&settings.listen)?;
     let clock = Clock::start();
-    let mut app = App::open(settings.clone(), store, clock.now())?;
+    let app = App::open(settings.clone(), store, clock.now());
+    let mut app = app.map_err(|e| format!("--data {}: {e}", data.display()))?;
     log::info!(
         "zigcheck {} listens on {}; {} builds at once, {} MiB and {} cpus each; zig {}",
         env!("CARGO_PKG_VERSION"),

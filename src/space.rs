@@ -101,6 +101,18 @@ impl Space {
         if self.low { missing } else { 0 }
     }
 
+    /// So much was written since the latest look: before the next one it counts.
+    pub fn spend(&mut self, bytes: u64, now_ms: u64) {
+        // It makes no room: what is low stays so.
+        let Some(room) = self.room.filter(|_| !self.low) else {
+            return;
+        };
+        let free_bytes = room.free_bytes.saturating_sub(bytes);
+        let looked_ms = self.looked_ms;
+        self.told(Room { free_bytes, ..room }, now_ms);
+        self.looked_ms = looked_ms;
+    }
+
     /// A write met the end of the disk: whatever the latest look said, there is no room.
     pub fn failed(&mut self, now_ms: u64) {
         self.looked_ms = now_ms;

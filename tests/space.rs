@@ -9,7 +9,8 @@ use std::os::unix::fs::symlink;
 use crate::core::rows::in_memory;
 use crate::core::{Inside, TOKEN};
 use serde_json::{Value, json};
-use zigcheck::config::{DISK_FLOOR_BYTES, DISK_PAUSE_MS};
+use zigcheck::config::{DISK_FLOOR_BYTES, DISK_LOOK_MS, DISK_PAUSE_MS, DISK_RESERVE_BYTES};
+use zigcheck::disk::{self, Disk};
 use zigcheck::event::Room;
 use zigcheck::message::{Admission, Response};
 use zigcheck::space::Space;
@@ -177,6 +178,20 @@ fn nobody_is_taken_in() {
     ));
 }
 
+/// Between two looks at the disk an upload may bring more than there is room for.
+#[test]
+fn what_uploads_bring_counts_at_once() {
+    let mut inside = Inside::open("space-spent", in_memory(), 1);
+    inside.room(GIB + 1_500, 200 * GIB);
+    let first = inside.upload_begins(&[7; 1_000]);
+    assert_eq!(inside.answer_to(first), None);
+    let second = inside.upload_begins(&[7; 1_000]);
+    for conn in [first, second] {
+        assert_insufficient(&inside.answer_to(conn).unwrap());
+    }
+    assert_eq!(inside.sources(), [""; 0]);
+}
+
 #[test]
 fn uploads_under_way_give_back_what_they_hold() {
     let mut inside = Inside::open("space-uploads", in_memory(), 1);
@@ -339,4 +354,28 @@ fn what_is_missing_is_as_much_as_was_asked_for() {
     inside.room(enough - 1_500, 200 * GIB);
     inside.pass_step_by_step(0);
     assert_eq!(inside.sources().len(), 2, "of 1,000 bytes each");
+}
+
+#[test]
+fn the_disk_is_looked_at_once_a_second_and_a_little_of_it_is_kept() {
+    let data = crate::core::data("space-reserve");
+    let mut disk = Disk::of(&data);
+    let room = disk.look(5).unwrap();
+    let enough = 4 * DISK_RESERVE_BYTES;
+    assert!(
+        (enough..=room.total_bytes).contains(&room.free_bytes),
+        "{room:?}: the test needs as much"
+    );
+    assert_eq!(disk.look(4 + DISK_LOOK_MS), None);
+    assert!(disk.look(5 + DISK_LOOK_MS).is_some());
+    let reserve = data.join("reserve");
+    assert_eq!(
+        std::fs::metadata(&reserve).unwrap().len(),
+        DISK_RESERVE_BYTES
+    );
+    disk::give_up_reserve(&data);
+    assert!(!reserve.exists());
+    disk::give_up_reserve(&data);
+    // There is no such disk: nothing is known of it.
+    assert_eq!(Disk::of(&data.join("nowhere")).look(0), None);
 }
