@@ -1,5 +1,5 @@
 # Everything that people and CI do with zigcheck. `make help` lists it.
-.PHONY: all install uninstall run-docker setup setup-tests docker-build docker-clean run test sim bench bench-warm check clean help
+.PHONY: all install uninstall run-docker setup setup-tests docker-build docker-clean run test sim fuzz bench bench-warm check clean help
 .DEFAULT_GOAL := all
 
 # make docker-build VERSION=0.18.0-dev ZIG_DIST=DIR makes one image, from a local Zig distribution.
@@ -38,6 +38,9 @@ test: docker-build setup-tests  ## all tests, with real docker, real Zig and rea
 
 sim:                   ## ten thousand simulated lives of the server (SEED=n replays one, and tells it)
 	SEEDS=$${SEEDS:-10000} cargo test --test simulation -- --nocapture
+
+fuzz:                  ## a million cases of random and damaged input at every parser (SEED=n replays one; CASES=n, FROM=n)
+	CASES=$${CASES:-1000000} FROM=$${FROM:-$$(date +%s)000000} cargo test --test fuzz -- --nocapture
 
 bench: docker-build    ## what the server adds to docker run and to the exit of a process, what watchers and a long queue cost it
 	cargo bench --bench verdict --bench watchers --bench queue --bench submissions

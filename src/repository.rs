@@ -25,6 +25,19 @@ const ABOVE_ARCHIVES: [&str; 4] = ["archive", "snapshot", "+archive", "releases"
 /// https://gitlab.com/g/h/P/-/archive/v1/P.zip    https://gitlab.com/g/h/P
 /// ```
 pub fn repository(url: &str) -> Option<String> {
+    let mut one = formed(url)?;
+    // Below what was taken away may be more of it (`b.git.git`, `-.git`): what comes out means itself.
+    // Each time it is shorter.
+    loop {
+        let next = formed(&one)?;
+        if next == one {
+            return Some(one);
+        }
+        one = next;
+    }
+}
+
+fn formed(url: &str) -> Option<String> {
     let plain = url.bytes().all(|b| b.is_ascii_graphic());
     if !plain || url.len() > DEPENDENCY_URL_LIMIT_BYTES {
         return None;
@@ -44,6 +57,8 @@ pub fn repository(url: &str) -> Option<String> {
     let host = authority.rsplit('@').next().unwrap_or("");
     let host = host.to_ascii_lowercase();
     let host = host.strip_suffix(default_port).unwrap_or(&host);
+    // What comes out is https: its port is said of none.
+    let host = host.trim_end_matches(":443");
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let (host, parts) = at_home(host, &parts);
     let parts = above_archive(host, parts);

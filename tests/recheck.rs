@@ -200,6 +200,10 @@ fn many_urls_lead_to_one_repository() {
             "github.com/orca-app/dawn",
         ),
         ("https://github.com/A/b/tarball/master", "github.com/a/b"),
+        // What is taken away may leave more to be taken away.
+        ("ssh://git@git.example/a/b.git.git", "git.example/a/b"),
+        ("ssh://git@git.example:443/a/b", "git.example/a/b"),
+        ("https://git.example/a/b/-.git", "git.example/a/b"),
         (
             "https://codeload.github.com/oven-sh/Bun/tar.gz/744846f8",
             "github.com/oven-sh/bun",
