@@ -204,7 +204,9 @@ CREATE TABLE IF NOT EXISTS tallies (
     -- Of the files in sources/.
     source_bytes     INTEGER NOT NULL,
     dependency_bytes INTEGER NOT NULL,
-    durations        INTEGER NOT NULL
+    durations        INTEGER NOT NULL,
+    -- Of the logs of those builds; not counted yet where it is below 0.
+    log_bytes        INTEGER NOT NULL DEFAULT -1
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS builds_by_check ON builds (check_id);
@@ -275,6 +277,25 @@ CREATE TRIGGER IF NOT EXISTS build_goes AFTER DELETE ON builds
 BEGIN
     UPDATE tallies SET builds = builds - (OLD.state IN ('finished', 'cancelled'));
     UPDATE builds SET needed = needed - 1 WHERE id = OLD.cached_from;
+END;
+
+-- A log takes no more than 4 MiB (LOG_LIMIT_BYTES), and that of a cached build is another's.
+CREATE TRIGGER IF NOT EXISTS log_comes AFTER INSERT ON builds
+    WHEN NEW.state IN ('finished', 'cancelled') AND NEW.cached_from IS NULL
+BEGIN
+    UPDATE tallies SET log_bytes = log_bytes + min(NEW.log_bytes, 4194304);
+END;
+CREATE TRIGGER IF NOT EXISTS log_changes AFTER UPDATE OF state, log_bytes, cached_from ON builds
+BEGIN
+    UPDATE tallies SET log_bytes = log_bytes
+        - iif(OLD.state IN ('finished', 'cancelled') AND OLD.cached_from IS NULL, min(OLD.log_bytes, 4194304), 0)
+        + iif(NEW.state IN ('finished', 'cancelled') AND NEW.cached_from IS NULL, min(NEW.log_bytes, 4194304), 0)
+        WHERE OLD.state IN ('finished', 'cancelled') OR NEW.state IN ('finished', 'cancelled');
+END;
+CREATE TRIGGER IF NOT EXISTS log_goes AFTER DELETE ON builds
+    WHEN OLD.state IN ('finished', 'cancelled') AND OLD.cached_from IS NULL
+BEGIN
+    UPDATE tallies SET log_bytes = log_bytes - min(OLD.log_bytes, 4194304);
 END;
 
 CREATE TRIGGER IF NOT EXISTS source_comes AFTER INSERT ON sources

@@ -182,6 +182,14 @@ fn refusal(app: &App, zig_versions: &[String]) -> Option<Response> {
     if !app.store.is_connected() {
         return unavailable("the database is unavailable: nothing was kept, try again later");
     }
+    match app.store.used_bytes() {
+        Err(error) => return Some(database(error)),
+        Ok(used) if used >= app.settings.database_limit_bytes => {
+            let sentence = "the database has grown to its limit: nothing was kept";
+            return Some(space::insufficient(sentence));
+        }
+        Ok(_) => {}
+    }
     if let Err(why) = app.engine.latest() {
         return unavailable(&format!("the container engine is unavailable: {why}"));
     }

@@ -177,6 +177,11 @@ pub const DISK_RETRY_AFTER_S: u64 = 60;
 /// Builds that have ended and are kept, with their logs: a year of 270 a day. With logs of usual size
 /// some gigabytes.
 pub const HISTORY_LIMIT_BUILDS: u64 = 100_000;
+/// What their logs may take in all: those of usual size have 50 KiB, and 2,048 of the largest fill it.
+pub const LOGS_KEPT_BYTES: u64 = 8 << 30;
+/// The database may take so much before nobody is taken in any more: the rows of so many builds take a
+/// tenth of it, and packages, of which none ever goes, 2 KiB each.
+pub const DATABASE_LIMIT_BYTES: u64 = 4 << 30;
 /// How long they are kept at most; the latest verdicts stay.
 pub const HISTORY_AGE_MS: i64 = 365 * 86_400_000;
 /// Files of sources that no build needs any more: the next check of the same finds them there. A
@@ -450,6 +455,8 @@ pub struct Settings {
     pub upload_rate_bytes: u64,
     /// Free bytes of the disk below which nothing new begins; without it that hangs on the disk's size.
     pub disk_floor_bytes: Option<u64>,
+    /// No flag: see `DATABASE_LIMIT_BYTES`.
+    pub database_limit_bytes: u64,
     pub admin_token_file: Option<PathBuf>,
     /// What that file holds, once it was read; without it nobody may make an admin call.
     pub admin_token: Option<Token>,

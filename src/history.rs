@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 use crate::config::{
-    DEPENDENCIES_KEPT_BYTES, DURATIONS_KEPT, HISTORY_AGE_MS, HISTORY_LIMIT_BUILDS,
+    DEPENDENCIES_KEPT_BYTES, DURATIONS_KEPT, HISTORY_AGE_MS, HISTORY_LIMIT_BUILDS, LOGS_KEPT_BYTES,
     SOURCES_KEPT_BYTES, SWEEP_LIMIT_COUNT, SWEEP_LOOKS_LIMIT, SWEEP_PAUSE_MS, Settings,
 };
 use crate::event::Now;
@@ -21,6 +21,8 @@ pub struct Keep {
     /// Finished and cancelled ones; it counts those that stay for being needed as well.
     pub builds: u64,
     pub age_ms: i64,
+    /// Of their logs.
+    pub log_bytes: u64,
     pub source_bytes: u64,
     pub dependency_bytes: u64,
     pub durations: u64,
@@ -31,6 +33,7 @@ impl Default for Keep {
         Keep {
             builds: HISTORY_LIMIT_BUILDS,
             age_ms: HISTORY_AGE_MS,
+            log_bytes: LOGS_KEPT_BYTES,
             source_bytes: SOURCES_KEPT_BYTES,
             dependency_bytes: DEPENDENCIES_KEPT_BYTES,
             durations: DURATIONS_KEPT,
@@ -190,6 +193,8 @@ impl History {
             return Ok(Some(pass.rest_ms));
         }
         let over = tallies.builds.saturating_sub(self.keep.builds);
+        // One after another, until their logs have room.
+        let over = over.max(u64::from(tallies.log_bytes > self.keep.log_bytes));
         let before = now.unix_ms.saturating_sub(self.keep.age_ms);
         let past = store.past_builds(pass.after, over, before, REACH)?;
         for build in &past.free {

@@ -63,6 +63,7 @@ fn the_defaults_are_those_of_the_readme() {
         submit_rate: 120,
         upload_rate_bytes: 1 << 30,
         disk_floor_bytes: None,
+        database_limit_bytes: 4 << 30,
         admin_token_file: None,
         admin_token: None,
         log_level: log::LevelFilter::Info,

@@ -16,16 +16,17 @@ use crate::core::{Inside, START};
 use rusqlite::{Connection, params};
 use seed::Seed;
 use zigcheck::build::State;
-use zigcheck::config::{SWEEP_LIMIT_COUNT, SWEEP_PAUSE_MS};
+use zigcheck::config::{LOG_LIMIT_BYTES, SWEEP_LIMIT_COUNT, SWEEP_PAUSE_MS};
 use zigcheck::event::Now;
 use zigcheck::history::{History, Keep};
-use zigcheck::store::{SourceRow, Store};
+use zigcheck::store::{Finished, SourceRow, Store};
 use zigcheck::verdict::{BuildStatus, Reason, Verdict};
 
 /// Nothing goes by these.
 const ALL: Keep = Keep {
     builds: u64::MAX,
     age_ms: i64::MAX,
+    log_bytes: u64::MAX,
     source_bytes: u64::MAX,
     dependency_bytes: u64::MAX,
     durations: u64::MAX,
@@ -306,6 +307,7 @@ impl Run {
         let keep = Keep {
             builds: seed.below(40) as u64,
             age_ms: 1 + seed.below(60_000) as i64,
+            log_bytes: u64::MAX,
             source_bytes: seed.below(60) as u64,
             dependency_bytes: seed.below(60) as u64,
             durations: 4,
@@ -571,6 +573,44 @@ fn a_bounded_number_goes_at_a_time_and_the_oldest_first() {
     assert_eq!(place.history.deadline_ms(), None, "nothing is left to do");
     place.sweep();
     assert_eq!(place.ids(), left);
+}
+
+/// The log of a build that floods is as large as that of a thousand others.
+#[test]
+fn logs_have_room_for_so_many_bytes() {
+    let cap = 3 * LOG_LIMIT_BYTES;
+    let keep = Keep {
+        log_bytes: cap,
+        ..ALL
+    };
+    let mut place = Place::new("log-bytes", keep);
+    let mut seed = Seed(3);
+    let mut logs: Vec<(i64, u64)> = Vec::new();
+    let held = |logs: &[(i64, u64)]| logs.iter().map(|(_, bytes)| bytes).sum::<u64>();
+    let mut gone = 0;
+    for _ in 0..300 {
+        let build = place.check(None, &["0.16.0"])[0];
+        // More than is kept of a log is not there.
+        let log_bytes = *seed.pick(&[0, 1, 90_000, LOG_LIMIT_BYTES / 2, LOG_LIMIT_BYTES, 1 << 40]);
+        let end = Finished {
+            build,
+            verdict: &failed(),
+            log_bytes,
+            log_truncated: false,
+        };
+        place.store.finish_build(&end, place.now.unix_ms).unwrap();
+        logs.push((build, log_bytes.min(LOG_LIMIT_BYTES)));
+        place.come_to_rest();
+        while held(&logs) > cap {
+            logs.remove(0);
+            gone += 1;
+        }
+        let left: Vec<i64> = logs.iter().map(|(build, _)| *build).collect();
+        assert_eq!(place.ids(), left);
+        assert_eq!(place.files("logs").len(), left.len());
+        assert_eq!(place.store.tallies().unwrap().log_bytes, held(&logs));
+    }
+    assert!(gone > 200, "{gone}");
 }
 
 #[test]

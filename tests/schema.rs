@@ -6,6 +6,7 @@ mod rows;
 use rows::{Place, finish, in_memory};
 use std::collections::BTreeSet;
 use zigcheck::build::State;
+use zigcheck::config::LOG_LIMIT_BYTES;
 use zigcheck::store::Tallies;
 use zigcheck::verdict::{Reason, Verdict};
 
@@ -85,7 +86,8 @@ const EARLIER: &str = "
     INSERT INTO server VALUES ('0123456789abcdef');
     CREATE TABLE builds (id INTEGER PRIMARY KEY AUTOINCREMENT, check_id INTEGER NOT NULL,
         zig_version TEXT NOT NULL, toolchain TEXT, state TEXT NOT NULL DEFAULT 'queued',
-        build_status TEXT NOT NULL DEFAULT 'pending', finished_at INTEGER) STRICT;
+        build_status TEXT NOT NULL DEFAULT 'pending', finished_at INTEGER,
+        log_bytes INTEGER NOT NULL DEFAULT 0) STRICT;
     INSERT INTO builds (check_id, zig_version) VALUES (1, '0.16.0');";
 
 #[test]
@@ -120,7 +122,8 @@ fn what_an_earlier_version_left_is_counted_once() {
     drop(store);
     let db = rusqlite::Connection::open(place.path()).unwrap();
     db.execute_batch(
-        "UPDATE builds SET cached_from = 1 WHERE id = 2;
+        "UPDATE builds SET log_bytes = 5000000;
+         UPDATE builds SET cached_from = 1 WHERE id = 2;
          INSERT INTO sources (hash, format, bytes, dependencies, created_at) VALUES
             ('a', 'tar.gz', 5, 0, 7), ('b', 'tar.gz', 6, 0, 8);
          UPDATE sources SET kept = 0 WHERE hash = 'b';
@@ -131,6 +134,8 @@ fn what_an_earlier_version_left_is_counted_once() {
         builds: 2,
         source_bytes: 5,
         dependency_bytes: 9,
+        // Of the first alone: the second has its log, and the third has not ended.
+        log_bytes: LOG_LIMIT_BYTES,
         ..tallies
     };
     assert!(wanted.durations == 0 && tallies.builds == 2, "{tallies:?}");
@@ -149,4 +154,11 @@ fn what_an_earlier_version_left_is_counted_once() {
     .unwrap();
     drop(place.open());
     assert_eq!(look(), (wanted, vec![2, 1, 0], Some(7)), "from scratch");
+    db.execute_batch(
+        "DROP TRIGGER log_comes; DROP TRIGGER log_changes; DROP TRIGGER log_goes;
+         ALTER TABLE tallies DROP COLUMN log_bytes;",
+    )
+    .unwrap();
+    drop(place.open());
+    assert_eq!(look(), (wanted, vec![2, 1, 0], Some(7)), "the logs alone");
 }

@@ -7,13 +7,17 @@ mod core;
 use std::os::unix::fs::symlink;
 
 use crate::core::rows::in_memory;
-use crate::core::{Inside, TOKEN};
+use crate::core::{Inside, Memory, TOKEN};
 use serde_json::{Value, json};
-use zigcheck::config::{DISK_FLOOR_BYTES, DISK_LOOK_MS, DISK_PAUSE_MS, DISK_RESERVE_BYTES};
+use zigcheck::config::{
+    DISK_FLOOR_BYTES, DISK_LOOK_MS, DISK_PAUSE_MS, DISK_RESERVE_BYTES, SOURCE_LIMIT_BYTES,
+    UPLOADS_LIMIT_BYTES,
+};
 use zigcheck::disk::{self, Disk};
-use zigcheck::event::Room;
+use zigcheck::event::{Event, Room};
 use zigcheck::message::{Admission, Response};
 use zigcheck::space::Space;
+use zigcheck::store::Store;
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -378,4 +382,48 @@ fn the_disk_is_looked_at_once_a_second_and_a_little_of_it_is_kept() {
     disk::give_up_reserve(&data);
     // There is no such disk: nothing is known of it.
     assert_eq!(Disk::of(&data.join("nowhere")).look(0), None);
+}
+
+#[test]
+fn a_database_that_has_grown_to_its_limit_takes_nobody_in() {
+    let memory = Memory::new("space-database");
+    let mut inside = Inside::open("space-database", memory.open(), 1);
+    inside.submit("a");
+    let used = Store::used_bytes(&memory.open()).unwrap();
+    let mut inside =
+        inside.restarted_with(&memory, |settings| settings.database_limit_bytes = used);
+    let body = br#"{"url": "https://github.com/x/b"}"#;
+    assert_insufficient(&inside.request("POST", "/api/packages", &[], body));
+    assert_eq!(inside.json("/api/packages")["total"], 1);
+    let mut inside = inside.restarted_with(&memory, |settings| {
+        settings.database_limit_bytes = used + 65_536
+    });
+    inside.submit("b");
+}
+
+#[test]
+fn uploads_that_hold_too_much_let_no_further_one_begin() {
+    let mut inside = Inside::open("space-held", in_memory(), 1);
+    let most = (UPLOADS_LIMIT_BYTES / SOURCE_LIMIT_BYTES) as usize;
+    let piece = vec![7; SOURCE_LIMIT_BYTES as usize];
+    let mut conns = Vec::new();
+    for nth in 1..=most {
+        assert!(
+            matches!(inside.admit("POST", "/api/check"), Admission::Spool { .. }),
+            "{nth}"
+        );
+        // What comes goes nowhere: it is counted all the same.
+        let part = inside.path_of_source(&format!("upload-{nth}.part"));
+        symlink("/dev/null", part).unwrap();
+        conns.push(inside.upload_begins(&piece));
+    }
+    match inside.admit("POST", "/api/check") {
+        Admission::Refuse(response) => assert_eq!(response.status, 429),
+        other => panic!("{other:?}"),
+    }
+    inside.tell(Event::Gone { conn: conns[3] });
+    assert!(matches!(
+        inside.admit("POST", "/api/check"),
+        Admission::Spool { .. }
+    ));
 }

@@ -97,6 +97,7 @@ fn status(app: &App, now: Now) -> store::Result<Value> {
         "builds": overview.last_build,
         "builds_kept": tallies.builds,
         "database_bytes": overview.database_bytes,
+        "logs_bytes": tallies.log_bytes,
         "sources_bytes": tallies.source_bytes,
         "dependencies_bytes": tallies.dependency_bytes,
         "disk": if app.space.is_low() { "low" } else { "ok" },

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Hosts, Listen, Machine, Proxies, Settings};
+use super::{DATABASE_LIMIT_BYTES, Hosts, Listen, Machine, Proxies, Settings};
 
 /// What the command line asked for.
 #[derive(Debug, PartialEq)]
@@ -185,6 +185,7 @@ fn settings(
             Some(size) => Some(disk_floor(&size)?),
             None => None,
         },
+        database_limit_bytes: DATABASE_LIMIT_BYTES,
         admin_token_file: match value("admin-token-file") {
             Some(path) => Some(PathBuf::from(filled("admin-token-file", path)?)),
             None => None,

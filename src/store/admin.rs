@@ -30,6 +30,17 @@ impl Store {
         Ok(statement.execute([at])? as u64)
     }
 
+    /// What the database takes, without what it would fill first.
+    pub fn used_bytes(&self) -> Result<u64> {
+        let sql = "SELECT (SELECT page_count FROM pragma_page_count) \
+            - (SELECT freelist_count FROM pragma_freelist_count), page_size FROM pragma_page_size";
+        let mut statement = self.db.prepare_cached(sql)?;
+        statement.query_row([], |row| {
+            let (pages, size): (i64, i64) = (row.get(0)?, row.get(1)?);
+            Ok(pages.saturating_mul(size).max(0) as u64)
+        })
+    }
+
     pub fn overview(&self) -> Result<Overview> {
         let sql = "SELECT coalesce((SELECT max(id) FROM packages), 0), \
             coalesce((SELECT max(id) FROM builds), 0), \

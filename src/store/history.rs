@@ -11,6 +11,8 @@ use super::{Result, Store, Where};
 pub struct Tallies {
     /// Finished or cancelled.
     pub builds: u64,
+    /// Of their logs.
+    pub log_bytes: u64,
     pub source_bytes: u64,
     pub dependency_bytes: u64,
     pub durations: u64,
@@ -65,7 +67,8 @@ impl<Id, Place> Past<Id, Place> {
 
 impl Store {
     pub fn tallies(&self) -> Result<Tallies> {
-        let sql = "SELECT builds, source_bytes, dependency_bytes, durations FROM tallies";
+        let sql =
+            "SELECT builds, source_bytes, dependency_bytes, durations, log_bytes FROM tallies";
         let mut statement = self.db.prepare_cached(sql)?;
         statement.query_row([], |row| {
             let number = |column| row.get(column).map(|n: i64| n.max(0) as u64);
@@ -74,6 +77,7 @@ impl Store {
                 source_bytes: number(1)?,
                 dependency_bytes: number(2)?,
                 durations: number(3)?,
+                log_bytes: number(4)?,
             })
         })
     }

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::Result;
 
 /// Columns that came later, with their definitions as in `schema.sql`.
-const COLUMNS: [(&str, &str, &str); 19] = [
+const COLUMNS: [(&str, &str, &str); 20] = [
     ("server", "sweep_after", "INTEGER"),
     ("packages", "next_check", "INTEGER"),
     ("packages", "repository", "TEXT"),
@@ -25,6 +25,7 @@ const COLUMNS: [(&str, &str, &str); 19] = [
     ("builds", "errors", "INTEGER NOT NULL DEFAULT 0"),
     ("sources", "kept", "INTEGER NOT NULL DEFAULT 1"),
     ("durations", "noted", "INTEGER NOT NULL DEFAULT 0"),
+    ("tallies", "log_bytes", "INTEGER NOT NULL DEFAULT -1"),
 ];
 
 /// Adds missing columns to the tables there are, before the schema is made of what is missing else.
@@ -54,11 +55,20 @@ const COUNTS: &str = "
         (SELECT coalesce(sum(bytes), 0) FROM dependencies),
         (SELECT count(*) FROM durations));";
 
+/// Counts the logs, which came later than the rest.
+const LOGS: &str = "UPDATE tallies SET log_bytes = (SELECT coalesce(sum(min(log_bytes, 4194304)), 0) FROM builds \
+    WHERE state IN ('finished', 'cancelled') AND cached_from IS NULL)";
+
 /// Fills the row of `tallies` where there is none, after the schema was made.
 pub fn count(db: &Connection) -> Result<()> {
     let sql = "SELECT EXISTS (SELECT 1 FROM tallies)";
     match db.query_row(sql, [], |row| row.get(0))? {
-        true => Ok(()),
-        false => db.execute_batch(COUNTS),
+        true => {}
+        false => db.execute_batch(COUNTS)?,
+    }
+    let sql = "SELECT EXISTS (SELECT 1 FROM tallies WHERE log_bytes < 0)";
+    match db.query_row(sql, [], |row| row.get(0))? {
+        true => db.execute_batch(LOGS),
+        false => Ok(()),
     }
 }
