@@ -94,7 +94,7 @@ fn serve(settings: Settings, wishes: Wishes) -> Result<Option<String>, String> {
 }
 
 /// Serves from a data directory that is there, and nobody else's.
-fn serve_from(settings: &Settings, wishes: Wishes) -> Result<(), String> {
+fn serve_from(settings: &Settings, wishes: Wishes) -> Result<Option<String>, String> {
     let data = &settings.data;
     let store = Store::open(&data.join("zigcheck.db"))
         .map_err(|e| format!("--data {}: the database: {e}", data.display()))?;
