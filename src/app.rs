@@ -138,7 +138,7 @@ impl App {
         self.works.waiting()
     }
 
-    /// The database failed in the middle: this turn must not be heard of, and is the last.
+    /// Nothing can go on, for that reason: this turn must not be heard of, and is the last.
     pub(crate) fn break_down(&mut self, why: String) {
         self.broken = Some(why);
     }
@@ -338,8 +338,8 @@ impl App {
     }
 }
 
-fn cannot_write(why: impl std::fmt::Display) -> String {
-    format!("the database cannot be written: {why}")
+fn cannot_write(error: rusqlite::Error) -> String {
+    format!("the database cannot be written: {error}")
 }
 
 impl Core for App {
@@ -414,7 +414,7 @@ impl Core for App {
             self.history.wake();
         }
         if let Err(error) = done {
-            self.break_down(error.to_string());
+            self.break_down(cannot_write(error));
         }
     }
 
@@ -424,7 +424,7 @@ impl Core for App {
 
     fn commit(&mut self, _now: Now) -> Result<(), String> {
         match &self.broken {
-            Some(error) => Err(cannot_write(error)),
+            Some(why) => Err(why.clone()),
             None => {
                 let written = self.write_views().and_then(|()| self.store.commit());
                 written.map_err(cannot_write)?;

@@ -417,7 +417,7 @@ fn uploads_that_hold_too_much_let_no_further_one_begin() {
         conns.push(inside.upload_begins(&piece));
     }
     match inside.admit("POST", "/api/check") {
-        Admission::Refuse(response) => assert_eq!(response.status, 429),
+        Admission::Refuse(response) => assert_eq!(response.status, 503),
         other => panic!("{other:?}"),
     }
     inside.tell(Event::Gone { conn: conns[3] });

@@ -56,7 +56,7 @@ impl App {
             let done = works.images_told(&mut cx);
             let done = done.and_then(|()| works.engine_is_back(&mut cx));
             if let Err(error) = done {
-                self.break_down(error.to_string());
+                self.break_down(super::cannot_write(error));
             }
         }
     }
