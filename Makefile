@@ -1,5 +1,5 @@
 # Everything that people and CI do with zigcheck. `make help` lists it.
-.PHONY: all install uninstall run-docker setup setup-tests docker-build docker-clean run test sim fuzz bench bench-warm check clean help
+.PHONY: all install uninstall run-docker fetch-network setup setup-tests docker-build docker-clean run test sim fuzz bench bench-warm check clean help
 .DEFAULT_GOAL := all
 
 # make docker-build VERSION=0.18.0-dev ZIG_DIST=DIR makes one image, from a local Zig distribution.
@@ -10,7 +10,11 @@ all:                   ## build the program: target/release/zigcheck
 
 run-docker: docker-build all  ## from a bare machine to a server on 127.0.0.1:3000
 	@echo "Try, in a package: git archive HEAD | curl -sN --data-binary @- '127.0.0.1:3000/api/check?name=mine&follow'"
-	@exec target/release/zigcheck --listen 127.0.0.1:3000
+	@[ "$$(id -u)" != 0 ] || systemd/fetch-network
+	@exec target/release/zigcheck --listen 127.0.0.1:3000 --fetch-network zigcheck-fetch
+
+fetch-network:         ## as root: the docker network of fetches, which reaches public addresses alone (run-docker makes it)
+	@systemd/fetch-network
 
 setup:
 	@images/setup-machine
@@ -18,7 +22,7 @@ setup:
 docker-build: setup    ## make the toolchain images that are missing or out of date
 	@images/make-images
 
-docker-clean:          ## remove zigcheck's containers and images, and nothing else
+docker-clean:          ## remove zigcheck's containers, images and network, and nothing else
 	@images/clean
 
 run: all               ## build and serve, with the images that are there

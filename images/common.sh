@@ -70,11 +70,55 @@ reachable() {
     timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$host" "$port" 2>/dev/null
 }
 
-# No prompts, no other way than these protocols, no hooks; and a server that stops sending is given up.
+# Prints what a connection to port $2 of the address $1 comes to within 3 s: nothing, or why there is none.
+knock() { timeout 3 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$2" 2>&1 || [ $? != 124 ] || echo "no answer"; }
+
+# True where the rules of systemd/fetch-network are in place: they refuse what leads to an address of this reserved block at
+# once, while nobody can be there who does.
+guarded() { [[ $(knock 240.0.0.1 9) == *"Connection refused"* ]]; }
+
+# Ends the script where the rules are promised and not there.
+stay_guarded() {
+    [ "${ZIGCHECK_GUARDED:-}" != yes ] || guarded || end 10 "the rules of the network of fetches are gone: make fetch-network"
+}
+
+# True when --allow-hosts (ZIGCHECK_HOSTS) allows the host of the URL $1, which has one of the schemes $2... A host is what
+# stands before the first `/`, `?` or `#`; what could be read in two ways (`@`, `\`, `%`, blanks) names none.
+allowed() {
+    local url=$1 host known scheme=${1%%://*}
+    shift
+    [[ " $* " == *" $scheme "* ]] && [[ $url =~ ^[a-z+]+://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?([/?#][!-~]*)?$ ]] || return
+    [[ $url != *[\\\"\'\`\<\>]* ]] || return
+    host=${BASH_REMATCH[1],,}
+    [ "${ZIGCHECK_HOSTS:-*}" != '*' ] || return 0
+    for known in ${ZIGCHECK_HOSTS//,/ }; do [ "$host" != "${known,,}" ] || return 0; done
+    return 1
+}
+
+# No prompts, no other way than these protocols, no other server than the one asked, no hooks, nothing that a repository says
+# git should run or read; and a server that stops sending is given up.
 restrict_git() {
     export GIT_TERMINAL_PROMPT=0 GIT_ASKPASS=/bin/false GIT_ALLOW_PROTOCOL=https:http:git GIT_TEMPLATE_DIR= GIT_CONFIG_NOSYSTEM=1
-    local n=0 host
+    export GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYSTEM=1 GIT_OPTIONAL_LOCKS=0 GIT_NO_LAZY_FETCH=1
+    local n=0 host id
     git_config core.hooksPath /dev/null
+    git_config core.fsmonitor false
+    git_config core.attributesFile /dev/null
+    git_config core.protectNTFS true
+    git_config core.protectHFS true
+    # What a server says instead of sending: another address, for all (a redirect) or for some of it (alternates, bundles).
+    git_config http.followRedirects false
+    git_config transfer.bundleURI false
+    git_config fetch.uriProtocols ""
+    git_config submodule.recurse false
+    # Objects as they should be, `.gitmodules` with them; but not for what old programs wrote and nothing is harmed by.
+    git_config transfer.fsckObjects true
+    for id in zeroPaddedFilemode badFilemode missingSpaceBeforeDate badTimezone missingSpaceBeforeEmail badEmail missingEmail \
+        zeroPaddedDate badDate badDateOverflow missingNameBeforeEmail badName nullSha1; do
+        git_config "fetch.fsck.$id" ignore
+    done
+    # A pack stays one file.
+    git_config transfer.unpackLimit 1
     git_config http.lowSpeedLimit 1000
     git_config http.lowSpeedTime 60
     git_config init.defaultBranch main
@@ -91,6 +135,27 @@ git_config() { export "GIT_CONFIG_KEY_$n=$1" "GIT_CONFIG_VALUE_$n=$2" GIT_CONFIG
 # Runs git, for $git_seconds at most where that is set, and keeps what it says in log (not in a file: the disk may be what is
 # full). More than 1 MiB ends it.
 git_says() { log=$(timeout "${git_seconds:-0}" git "$@" </dev/null 2>&1 | head -c 1048576; exit "${PIPESTATUS[0]}"); }
+
+# Follows the redirect that the server of $url answered git with, to another address of a host that is allowed: a repository
+# that was renamed. Sets url; fails where there is none.
+follow_redirect() {
+    local line location=
+    case $log in *"returned error: 30"[12378]*) ;; *) return 1 ;; esac
+    # It does not say where to; its trace does.
+    while IFS= read -r line; do
+        if [[ ${line,,} =~ "<= recv header: location: "([!-~]+) ]]; then location=${line:$((${#line} - ${#BASH_REMATCH[1]}))}; fi
+    done < <(GIT_TRACE_CURL=1 GIT_TRACE_CURL_NO_DATA=1 timeout 60 git ls-remote -- "$url" HEAD </dev/null 2>&1 | tr -d '\r' | head -c 1048576)
+    case $location in
+        */info/refs\?service=git-upload-pack) location=${location%/info/refs*} ;;
+        *) return 1 ;;
+    esac
+    [[ $location != /* ]] || location=$(grep -oE '^[a-z]+://[^/]+' <<<"$url")$location
+    allowed "$location" https http || end 11 "$url leads to $location, whose host is not allowed"
+    # Never from what is protected on its way to what is not.
+    [[ $url != https:* || $location == https:* ]] || end 11 "$url leads to $location, which is not protected"
+    say "$url leads to $location"
+    url=$location
+}
 
 # Ends the script unless $1 can be a branch, a tag, a commit or HEAD.
 check_ref() {

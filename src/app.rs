@@ -77,7 +77,8 @@ impl App {
         let begun = store.begin_packages(now.unix_ms);
         begun.map_err(|e| e.to_string())?;
         let mut feed = Feed::new(&settings, &store).map_err(|e| e.to_string())?;
-        let (mut engine, mut errands) = (Engine::new(), Errands::default());
+        let (mut engine, mut errands) =
+            (Engine::new(settings.guards_fetches()), Errands::default());
         let mut out = Outbox::default();
         let mut cx = Context {
             store: &mut store,

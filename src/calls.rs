@@ -159,6 +159,7 @@ pub fn health(app: &App, now: Now) -> Response {
         "database": if database { "connected" } else { "unavailable" },
         "docker": if engine.is_ok() { "ok" } else { "unavailable" },
         "disk": if app.space.is_low() { "low" } else { "ok" },
+        "fetch_network": app.fetch_network(),
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": (now.unix_ms - app.started_unix_ms).max(0) / 1000,
     });

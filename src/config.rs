@@ -202,8 +202,13 @@ pub const SWEEP_PAUSE_MS: u64 = 60_000;
 
 /// The whole tar, unpacked: half of the room a build has for it, and an end for decompression bombs.
 pub const UNPACKED_LIMIT_BYTES: u64 = 512 * 1024 * 1024;
-/// Files, directories and links of one tree: each takes an inode, and so memory, where it is unpacked.
+/// Files, directories and links of one tree: each takes an inode, and so memory, where it is unpacked. Of
+/// a repository, and of all dependencies of a source, as many: `images/fetch-*` have the same limits.
 pub const ENTRIES_LIMIT: u32 = 100_000;
+/// Submodules of a repository, and how deep one may be in another; real ones have a handful. They are in
+/// `images/fetch-source`.
+pub const SUBMODULES_LIMIT: u32 = 256;
+pub const SUBMODULES_DEPTH_LIMIT: u32 = 8;
 /// Of a `build.zig.zon` so much is looked at: real ones take a few KiB.
 pub const MANIFEST_LIMIT_BYTES: usize = 256 * 1024;
 /// Dependencies that all manifests of one tree name, and the URLs and hashes of all: a hundred
@@ -404,7 +409,7 @@ pub enum Listen {
     Unix(PathBuf),
 }
 
-/// Hosts a git URL may name.
+/// Hosts a git URL, submodules and dependencies may name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hosts {
     Any,
@@ -416,6 +421,15 @@ impl Hosts {
         match self {
             Hosts::Any => true,
             Hosts::These(known) => known.iter().any(|k| k.eq_ignore_ascii_case(host)),
+        }
+    }
+}
+
+impl std::fmt::Display for Hosts {
+    fn fmt(&self, out: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Hosts::Any => out.write_str("*"),
+            Hosts::These(known) => out.write_str(&known.join(",")),
         }
     }
 }
@@ -461,4 +475,12 @@ pub struct Settings {
     /// What that file holds, once it was read; without it nobody may make an admin call.
     pub admin_token: Option<Token>,
     pub log_level: log::LevelFilter,
+}
+
+impl Settings {
+    /// Fetch containers have a network of their own, which must lead to public addresses alone. The
+    /// engine's own networks, which lead wherever this machine does, are the owner's explicit choice.
+    pub fn guards_fetches(&self) -> bool {
+        !matches!(self.fetch_network.as_str(), "bridge" | "default" | "host")
+    }
 }

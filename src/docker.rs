@@ -12,6 +12,9 @@ use crate::verdict::Container;
 /// The label that tells which data directory a container belongs to.
 const DATA_LABEL: &str = "zigcheck.data";
 
+/// What `probe-network` says of a network that reaches public addresses alone.
+pub const CLOSED: &str = "closed";
+
 /// The user `build` of the images.
 const BUILD_USER: &str = "1000:1000";
 
@@ -46,6 +49,8 @@ pub struct Docker {
     memory_bytes: u64,
     cpus: f64,
     fetch_network: String,
+    /// What fetch containers are told in their environment.
+    fetch_rules: [String; 2],
 }
 
 /// A source file on its way into a container.
@@ -94,6 +99,10 @@ impl Docker {
             memory_bytes: settings.memory_bytes,
             cpus: settings.cpus,
             fetch_network: settings.fetch_network.clone(),
+            fetch_rules: [
+                format!("--env=ZIGCHECK_HOSTS={}", settings.allow_hosts),
+                format!("--env=ZIGCHECK_GUARDED={}", guarded(settings)),
+            ],
         }
     }
 
@@ -133,6 +142,20 @@ impl Docker {
     /// Fetches what the source's manifest names; the framed result comes out on standard output.
     pub fn fetch_dependencies(&self, name: &str, task: &Task) -> Command {
         self.task(task, name, Some(&self.fetch_network), "fetch-deps")
+    }
+
+    /// Asks what the network of fetches reaches that it must not: answers of it are for the engine.
+    pub fn probe_network(&self, image: &str) -> Command {
+        let name = self.own_name("zigcheck-probe");
+        let network = Some(self.fetch_network.as_str());
+        let mut argv = self.run(&name, "zigcheck.probe=network", network, image);
+        // Its answer is all there is of it.
+        argv.insert(2, "--rm".to_string());
+        argv.push(script("probe-network"));
+        Command {
+            argv,
+            stdin: Vec::new(),
+        }
     }
 
     /// Builds and tests, always without network.
@@ -223,9 +246,11 @@ impl Docker {
             "--hostname=zigcheck".to_string(),
         ];
         let kept = kept.iter().map(|word| word.to_string());
+        let rules = network.map(|_| self.fetch_rules.clone());
         std::iter::once(self.command.clone())
             .chain(words)
             .chain(kept)
+            .chain(rules.into_iter().flatten())
             .chain([image.to_string()])
             .collect()
     }
@@ -337,6 +362,13 @@ fn of_repository(
     Command {
         argv,
         stdin: Vec::new(),
+    }
+}
+
+fn guarded(settings: &Settings) -> &'static str {
+    match settings.guards_fetches() {
+        true => "yes",
+        false => "no",
     }
 }
 

@@ -1,14 +1,18 @@
 //! Is there an engine, and which toolchains does it have?
 //!
 //! ```text
-//!              fit             answers, not swept             names gone
-//!   Checking -------> Asking ----------------------> Listing -----------> Ready
-//!     ^ |               ^ |                                                 |
-//!     | | not fit       | '--- answers, swept before: straight to Ready     | an engine error,
-//!     | v               |                                                   | or the answer grew old
-//!   Absent <--- no answer                                                   | and somebody asks
-//!                       '---------------------------------------------------'
+//!           fit            answers, not swept             names gone              closed
+//!   Checking ---> Asking ----------------------> Listing -----------> Probing ---------> Ready
+//!     ^  |         ^  |                                                  |                 |
+//!     |  |         |  '--- answers, swept and probed: straight to Ready  |                 | an engine error,
+//!     |  | not fit '-----------------------------------------------------|-----------------' or the answer grew
+//!     |  v                                                               | open              old and somebody asks
+//!   Absent <-------------------------------------------------------------'
+//!     from anywhere: no answer
 //! ```
+//!
+//! Probing: where fetches have a network of their own, a container of it has to find that nothing can
+//! be reached which is not public. An engine without such a network is as good as none.
 //!
 //! Nothing is asked of it regularly: only when a request, waiting work or a look at a remote needs to
 //! know. While it is absent and work waits, or containers may be there that nobody knows, it is asked
@@ -32,6 +36,8 @@ pub enum Ask {
     Images,
     Containers,
     Remove(Vec<String>),
+    /// What the network of fetches reaches: `docker::CLOSED`, or else in words.
+    Probe,
 }
 
 /// What a short engine command gave: its standard output, or why there is none.
@@ -45,6 +51,7 @@ enum State {
     Asking,
     Listing,
     Removing,
+    Probing,
     Ready {
         since_ms: u64,
     },
@@ -63,6 +70,9 @@ pub struct Engine {
     is_unfit: bool,
     was_ready: bool,
     swept: bool,
+    /// The network of fetches is what it should be, or nobody cares.
+    probed: bool,
+    probes: bool,
     /// When to sweep again.
     sweep_ms: Option<u64>,
     /// When the last sweep is due that was asked for.
@@ -72,13 +82,16 @@ pub struct Engine {
 }
 
 impl Engine {
-    pub fn new() -> Engine {
+    /// One whose network of fetches is looked at, if it is to be guarded.
+    pub fn new(probes: bool) -> Engine {
         Engine {
             state: State::Unknown,
             fitness: None,
             is_unfit: false,
             was_ready: false,
             swept: false,
+            probed: !probes,
+            probes,
             sweep_ms: None,
             last_sweep_ms: 0,
             images: HashMap::new(),
@@ -113,6 +126,16 @@ impl Engine {
         self.images.get(zig_version).map(String::as_str)
     }
 
+    /// The network of fetches was found to reach public addresses alone.
+    pub fn is_guarded(&self) -> bool {
+        self.probes && self.probed
+    }
+
+    /// The id of some image there is.
+    pub fn any_image(&self) -> &str {
+        self.images.values().min().map_or("", String::as_str)
+    }
+
     /// Those of the toolchains that have no image, as of the latest answer.
     pub fn missing<'v>(&self, zig_versions: &'v [String]) -> impl Iterator<Item = &'v String> {
         let versions = zig_versions.iter();
@@ -123,7 +146,7 @@ impl Engine {
     pub fn is_asking(&self) -> bool {
         matches!(
             self.state,
-            State::Checking | State::Asking | State::Listing | State::Removing
+            State::Checking | State::Asking | State::Listing | State::Removing | State::Probing
         )
     }
 
@@ -249,6 +272,11 @@ impl Engine {
                 Some(Ask::Remove(names))
             }
             State::Removing => self.ready(now_ms),
+            State::Probing if text.trim() == docker::CLOSED => {
+                self.probed = true;
+                self.ready(now_ms)
+            }
+            State::Probing => self.absent(text.trim().to_string(), now_ms),
             State::Unknown | State::Ready { .. } | State::Absent { .. } => None,
         }
     }
@@ -258,6 +286,11 @@ impl Engine {
         // come back.
         self.swept = false;
         self.fitness = None;
+        self.probed = !self.probes;
+        let why = match self.state {
+            State::Probing => format!("the network of fetches: {why}"),
+            _ => why,
+        };
         self.state = State::Absent {
             why,
             retry_ms: now_ms + self.pause_ms,
@@ -268,6 +301,11 @@ impl Engine {
 
     fn ready(&mut self, now_ms: u64) -> Option<Ask> {
         self.swept = true;
+        // Without an image there is nothing to look from, and nothing to fetch with.
+        if !self.probed && !self.images.is_empty() {
+            self.state = State::Probing;
+            return Some(Ask::Probe);
+        }
         self.was_ready = true;
         self.pause_ms = ENGINE_RETRY_MS.0;
         self.state = State::Ready { since_ms: now_ms };
@@ -277,6 +315,6 @@ impl Engine {
 
 impl Default for Engine {
     fn default() -> Engine {
-        Engine::new()
+        Engine::new(false)
     }
 }

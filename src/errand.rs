@@ -148,7 +148,12 @@ fn answer(errand: &Errand, end: End) -> Answer {
             exit: Some(exit), ..
         } => {
             let words = text(&errand.stderr);
-            let last = words.lines().map(str::trim).rfind(|line| !line.is_empty());
+            // A client ends with where its help is to be found.
+            let says = |line: &&str| {
+                let hint = ["Run 'docker", "See 'docker"];
+                !line.is_empty() && !hint.iter().any(|begin| line.starts_with(begin))
+            };
+            let last = words.lines().map(str::trim).rfind(says);
             Err(match (last, exit) {
                 (Some(line), _) => line.to_string(),
                 (None, Exit::NotStarted(words)) => words,

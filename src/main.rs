@@ -112,6 +112,13 @@ fn serve_from(settings: &Settings, wishes: Wishes) -> Result<Option<String>, Str
         settings.cpus,
         settings.zig_versions.join(", "),
     );
+    if !settings.guards_fetches() {
+        log::warn!(
+            "--fetch-network {}: what fetches reaches whatever this machine does, private addresses \
+             as well; systemd/fetch-network makes a network that does not, zigcheck-fetch",
+            settings.fetch_network
+        );
+    }
     let disk = Disk::of(&settings.data);
     match reactor::run(&mut app, listener, wishes, clock, disk) {
         Err(sentence) if app.is_refused() => Ok(Some(sentence)),

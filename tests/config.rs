@@ -502,7 +502,8 @@ fn a_token_that_others_can_read_or_change_is_none() {
     }
 }
 
-/// What a service is set to by hand, in its file of settings, is what `--help` shows.
+/// What a service is set to by hand, in its file of settings, is what `--help` shows; but for the
+/// network of fetches, which an install makes.
 #[test]
 fn the_settings_of_the_service_are_all_flags_with_their_defaults() {
     let file = include_str!("../systemd/zigcheck.env");
@@ -527,6 +528,8 @@ fn the_settings_of_the_service_are_all_flags_with_their_defaults() {
         with_env(&[], &env).unwrap(),
         Settings {
             data,
+            // The unit's own default.
+            fetch_network: "zigcheck-fetch".to_string(),
             ..settings(&[])
         }
     );

@@ -76,6 +76,39 @@ fn a_build_has_no_network_whatever_the_settings() {
 }
 
 #[test]
+fn what_fetches_is_told_what_it_may_reach() {
+    for (network, guarded) in [("bridge", "no"), ("host", "no"), ("zigcheck-fetch", "yes")] {
+        for (hosts, told) in [("*", "*"), ("a.example, [::1]", "a.example,[::1]")] {
+            let flags = [
+                &*format!("--fetch-network={network}"),
+                &format!("--allow-hosts={hosts}"),
+            ];
+            let [source, fetch, build] = containers(&flags);
+            let docker = Docker::new(&settings(&flags), "d1");
+            let probe = docker.probe_network("sha256:aa");
+            for command in [&source, &fetch, &probe] {
+                assert_eq!(value(command, "--env=ZIGCHECK_GUARDED="), guarded);
+                assert_eq!(value(command, "--env=ZIGCHECK_HOSTS="), told);
+            }
+            assert!(!build.argv.iter().any(|word| word.starts_with("--env")));
+        }
+    }
+}
+
+#[test]
+fn the_probe_of_a_network_is_in_it_and_leaves_nothing() {
+    let docker = Docker::new(&settings(&["--fetch-network=mine"]), "d1");
+    let probe = docker.probe_network("sha256:aa");
+    assert_eq!(probe.argv[..3], ["docker", "run", "--rm"]);
+    assert_eq!(value(&probe, "--network="), "mine");
+    assert_eq!(value(&probe, "--name="), "zigcheck-probe-d1");
+    assert!(probe.argv.contains(&"--label=zigcheck.data=d1".to_string()));
+    assert_eq!(value(&probe, "--cap-drop="), "ALL");
+    let end = ["sha256:aa", "/usr/lib/zigcheck/probe-network"];
+    assert!(probe.argv.ends_with(&end.map(str::to_string)));
+}
+
+#[test]
 fn every_container_is_held_in_the_same_bounds() {
     let flags = ["--memory=512m", "--cpus=1.5", "--docker=podman"];
     for command in containers(&flags) {
@@ -148,6 +181,12 @@ fn nothing_of_the_host_is_given_to_a_container() {
     ];
     for command in containers(&[]) {
         for word in &command.argv {
+            // What a fetch may reach; with its value, or it would be the host's.
+            if word.starts_with("--env=ZIGCHECK_HOSTS=")
+                || word.starts_with("--env=ZIGCHECK_GUARDED=")
+            {
+                continue;
+            }
             let name = word.split('=').next().unwrap_or("");
             assert!(name != "--ipc" || word == "--ipc=none", "{word}");
             assert!(!given.contains(&name), "{word}");
@@ -354,4 +393,35 @@ fn a_container_that_is_not_there_is_told_from_an_engine_that_is_not() {
 fn a_name_that_another_server_holds_has_one_of_our_own_beside_it() {
     let docker = Docker::new(&settings(&[]), "0123abcd");
     assert_eq!(docker.own_name("zigcheck-7-2"), "zigcheck-7-2-0123abcd");
+}
+
+#[test]
+fn the_scripts_have_the_limits_of_the_settings() {
+    use zigcheck::config::{
+        DEPENDENCIES_LIMIT_BYTES, ENTRIES_LIMIT, SOURCE_LIMIT_BYTES, SUBMODULES_DEPTH_LIMIT,
+        SUBMODULES_LIMIT, UNPACKED_LIMIT_BYTES,
+    };
+    let source = include_str!("../images/fetch-source");
+    let dependencies = include_str!("../images/fetch-deps");
+    let files = format!("most_files={ENTRIES_LIMIT} ");
+    for (script, line) in [
+        (
+            source,
+            format!("limit=$(({} << 20)) ", SOURCE_LIMIT_BYTES >> 20),
+        ),
+        (source, files.clone()),
+        (
+            source,
+            format!("most_bytes=$(({} << 20)) ", UNPACKED_LIMIT_BYTES >> 20),
+        ),
+        (source, format!("most_modules={SUBMODULES_LIMIT} ")),
+        (source, format!("most_depth={SUBMODULES_DEPTH_LIMIT}\n")),
+        (
+            dependencies,
+            format!("limit=$(({} << 20)) ", DEPENDENCIES_LIMIT_BYTES >> 20),
+        ),
+        (dependencies, files),
+    ] {
+        assert!(script.contains(&line), "{line}");
+    }
 }

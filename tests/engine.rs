@@ -30,7 +30,7 @@ fn check(engine: &mut Engine) {
 
 /// An engine that was asked and has nothing left to sweep.
 fn ready(now: u64) -> Engine {
-    let mut engine = Engine::new();
+    let mut engine = Engine::new(false);
     check(&mut engine);
     assert_eq!(
         engine.answer(ok("zigcheck:0.16.0 sha256:aa"), now),
@@ -43,7 +43,7 @@ fn ready(now: u64) -> Engine {
 
 #[test]
 fn nothing_starts_before_what_was_left_over_is_removed() {
-    let mut engine = Engine::new();
+    let mut engine = Engine::new(false);
     assert_eq!(
         (engine.is_ready(), engine.known(0), engine.retry_ms()),
         (false, None, Some(0))
@@ -90,7 +90,7 @@ fn it_is_swept_at_first_and_when_it_comes_back() {
 #[test]
 fn a_sweep_that_failed_is_done_again_from_its_beginning() {
     for answers in [&[][..], &[ok("zigcheck-1-1")]] {
-        let mut engine = Engine::new();
+        let mut engine = Engine::new(false);
         check(&mut engine);
         engine.answer(ok(""), 0);
         for answer in answers {
@@ -107,8 +107,52 @@ fn a_sweep_that_failed_is_done_again_from_its_beginning() {
 }
 
 #[test]
+fn nothing_starts_before_the_network_of_fetches_is_found_closed() {
+    let image = || ok("zigcheck:0.16.0 sha256:aa\nzigcheck:0.15.2 sha256:bb\n");
+    let mut engine = Engine::new(true);
+    check(&mut engine);
+    assert_eq!(engine.answer(image(), 0), Some(Ask::Containers));
+    assert_eq!(engine.answer(ok(""), 0), Some(Ask::Probe));
+    assert!(engine.is_asking() && !engine.is_ready() && !engine.is_guarded());
+    assert_eq!(engine.any_image(), "sha256:aa");
+    // It is open, or not there: as good as no engine, until it is made and found closed.
+    for (answer, why) in [
+        (ok("it reaches 10.0.0.1\n"), "it reaches 10.0.0.1"),
+        (ok(""), ""),
+        (no_answer(), "no engine"),
+    ] {
+        assert_eq!(engine.answer(answer, 0), None);
+        let why = format!("the network of fetches: {why}");
+        assert_eq!(engine.latest(), Err(why.as_str()));
+        assert!(engine.retry_ms().is_some() && !engine.is_guarded());
+        check(&mut engine);
+        engine.answer(image(), 0);
+        assert_eq!(engine.answer(ok(""), 0), Some(Ask::Probe));
+    }
+    assert_eq!(engine.answer(ok("closed\n"), 0), None);
+    assert!(engine.is_ready() && engine.is_guarded());
+    // Known for as long as the engine is there, and looked at anew when it comes back.
+    engine.doubt();
+    engine.wake();
+    assert_eq!(engine.answer(image(), 0), None);
+    assert!(engine.is_ready());
+    engine.wake();
+    engine.answer(no_answer(), 0);
+    assert!(!engine.is_guarded());
+    check(&mut engine);
+    engine.answer(image(), 0);
+    assert_eq!(engine.answer(ok(""), 0), Some(Ask::Probe));
+    // Without an image there is nothing to look from, and nothing that could fetch.
+    let mut engine = Engine::new(true);
+    check(&mut engine);
+    engine.answer(ok(""), 0);
+    assert_eq!(engine.answer(ok(""), 0), None);
+    assert!(engine.is_ready() && !engine.is_guarded());
+}
+
+#[test]
 fn an_absent_engine_is_asked_after_growing_pauses() {
-    let mut engine = Engine::new();
+    let mut engine = Engine::new(false);
     let mut pauses = Vec::new();
     for _ in 0..9 {
         assert_eq!(engine.wake(), Some(Ask::Info));
@@ -184,7 +228,7 @@ fn an_answer_that_nobody_asked_for_says_nothing() {
 fn an_engine_that_may_not_run_anything_is_none() {
     let unfit = INFO.replace("profile=default", "profile=unconfined");
     let why = "it has no seccomp";
-    let mut engine = Engine::new();
+    let mut engine = Engine::new(false);
     engine.wake();
     assert_eq!(engine.answer(ok(&unfit), 5), None);
     assert_eq!((engine.is_ready(), engine.latest()), (false, Err(why)));

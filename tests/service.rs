@@ -11,7 +11,8 @@ use std::path::Path;
 
 use machine::Machine;
 
-const UNITS: &str = "/etc/systemd/system/zigcheck.service /etc/systemd/system/zigcheck.socket";
+const UNITS: &str = "/etc/systemd/system/zigcheck.service /etc/systemd/system/zigcheck.socket \
+    /etc/systemd/system/zigcheck-network.service";
 const ONE: &str = "ZIGCHECK_ZIG_VERSIONS=0.16.0";
 
 fn exists(machine: &Machine, path: &str) -> bool {
@@ -49,7 +50,7 @@ fn it_is_installed_starts_says_how_it_stands_and_is_removed() {
     assert!(machine.sh(priority).contains(" listens on "));
 
     machine.sh("/opt/zigcheck/systemd/uninstall 2>&1");
-    for gone in ["/usr/local/bin/zigcheck", UNITS] {
+    for gone in ["/usr/local/bin/zigcheck", "/usr/local/lib/zigcheck", UNITS] {
         assert!(
             gone.split(' ').all(|path| !exists(&machine, path)),
             "{gone}"

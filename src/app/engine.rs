@@ -19,6 +19,7 @@ impl App {
             Ask::Info => self.docker.info(),
             Ask::Images => self.docker.list_images(),
             Ask::Containers => self.docker.list_containers(),
+            Ask::Probe => self.docker.probe_network(self.engine.any_image()),
             Ask::Remove(mut names) => {
                 let known = self.works.containers();
                 names.retain(|name| !known.contains(name));
@@ -75,6 +76,15 @@ impl App {
             // Who is not removed now goes with the next sweep.
             Purpose::Removal if answer.is_err() => self.engine.sweep_again(now.mono_ms),
             Purpose::Removal | Purpose::Nothing => {}
+        }
+    }
+
+    /// What fetches reach: public addresses alone, whatever this machine does, or nobody has looked.
+    pub(crate) fn fetch_network(&self) -> &'static str {
+        match (self.settings.guards_fetches(), self.engine.is_guarded()) {
+            (false, _) => "open",
+            (true, true) => "closed",
+            (true, false) => "unknown",
         }
     }
 

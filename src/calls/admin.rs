@@ -92,6 +92,7 @@ fn status(app: &App, now: Now) -> store::Result<Value> {
             (Err(_), true) => "asked",
             (Err(_), false) => "unavailable",
         },
+        "fetch_network": app.fetch_network(),
         "toolchains": app.settings.zig_versions,
         "packages": overview.last_package,
         "builds": overview.last_build,

@@ -70,7 +70,7 @@ const FLAGS: [Flag; 17] = [
     flag(
         "allow-hosts",
         ALLOW_HOSTS,
-        "hosts a git URL may name; * for any",
+        "hosts that URLs may name; * for any",
     ),
     flag(
         "trusted-proxies",
