@@ -19,6 +19,8 @@ pub struct OwnEngine {
     run: PathBuf,
     /// The docker command that speaks to this engine.
     command: String,
+    /// The network it is in, if that is not the machine's: a namespace, and its name servers.
+    network: Option<(String, PathBuf)>,
     daemon: Option<Child>,
 }
 
@@ -44,15 +46,31 @@ impl OwnEngine {
             root,
             run,
             command: command.display().to_string(),
+            network: None,
             daemon: None,
         }
+    }
+
+    /// One in that network namespace, which makes networks there as engines do, with name servers as
+    /// that file (in the form of /etc/resolv.conf) has them.
+    #[allow(dead_code)]
+    pub fn in_network(name: &str, namespace: &str, resolvers: &Path) -> OwnEngine {
+        let mut engine = OwnEngine::new(name);
+        engine.network = Some((namespace.to_string(), resolvers.to_path_buf()));
+        engine
     }
 
     pub fn command(&self) -> &str {
         &self.command
     }
 
-    fn ask(&self, words: &[&str]) -> bool {
+    /// Its socket, as clients find it in DOCKER_HOST.
+    #[allow(dead_code)]
+    pub fn host(&self) -> String {
+        format!("unix://{}/socket", self.run.display())
+    }
+
+    pub fn ask(&self, words: &[&str]) -> bool {
         let mut asked = Command::new(&self.command);
         asked.args(words).stdin(Stdio::null());
         let status = asked.stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -72,16 +90,14 @@ impl OwnEngine {
         let run = self.run.display();
         let log = self.root.with_extension("log");
         let log = fs::File::options().append(true).create(true).open(log);
-        // In a network namespace of its own: an engine without a bridge removes the machine's.
-        let mut command = Command::new("unshare");
+        let mut command = self.program();
         command
-            .args(["--net", "dockerd"])
             .arg(format!("--data-root={}", self.root.display()))
             .arg(format!("--exec-root={run}/exec"))
             .arg(format!("--pidfile={run}/pid"))
             .arg(format!("--host=unix://{run}/socket"))
             .arg(format!("--live-restore={live_restore}"))
-            .args(["--bridge=none", "--iptables=false", "--ip-masq=false"])
+            .arg("--bridge=none")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log.expect("a log"));
@@ -105,6 +121,23 @@ impl OwnEngine {
         true
     }
 
+    /// The daemon's program, and who leads to it.
+    fn program(&self) -> Command {
+        let Some((namespace, resolvers)) = &self.network else {
+            // One of its own: an engine without a bridge removes the machine's.
+            let mut command = Command::new("unshare");
+            command.args(["--net", "dockerd", "--iptables=false", "--ip-masq=false"]);
+            return command;
+        };
+        let script = "mount --bind \"$0\" /etc/resolv.conf && exec dockerd \"$@\"";
+        let mut command = Command::new("nsenter");
+        command
+            .arg(format!("--net=/run/netns/{namespace}"))
+            .args(["unshare", "--mount", "sh", "-c", script])
+            .arg(resolvers);
+        command
+    }
+
     /// An image of the machine's own engine.
     pub fn load(&self, image: &str) {
         let script = format!("docker save {image} | {} load", self.command);
@@ -116,6 +149,20 @@ impl OwnEngine {
         );
     }
 
+    /// Puts these files of the tree into an image that it has, in place of those there.
+    #[allow(dead_code)]
+    pub fn overlay(&self, image: &str, files: &[&str], to: &str) {
+        let tree = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let name = "zigcheck-overlay";
+        assert!(self.ask(&["create", "--name", name, image, "true"]));
+        for file in files {
+            let from = tree.join(file).display().to_string();
+            assert!(self.ask(&["cp", &from, &format!("{name}:{to}")]));
+        }
+        assert!(self.ask(&["commit", name, image]) && self.ask(&["rm", name]));
+    }
+
+    #[allow(dead_code)]
     pub fn kill(&mut self) {
         let mut daemon = self.daemon.take().expect("it runs");
         daemon.kill().expect("it is ours");
