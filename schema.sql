@@ -4,7 +4,9 @@
 -- are looked through for builds under a new toolchain: the id of the last one looked at.
 CREATE TABLE IF NOT EXISTS server (
     id          TEXT NOT NULL,
-    sweep_after INTEGER
+    sweep_after INTEGER,
+    -- What the nonces of records are made of; a build is told its own nonce, and nobody this.
+    secret      TEXT
 ) STRICT;
 
 -- A named Zig source that is checked again and again.

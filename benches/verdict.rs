@@ -41,7 +41,7 @@ fn unix_ns() -> u128 {
 fn against_plain_docker() {
     let server = Server::start("bench-real", &["--max-builds", "4"]);
     let settings = settings();
-    let docker = Docker::new(&settings, "bench");
+    let docker = Docker::new(&settings, "bench", "");
     let tree = packed(&zig_init("0.16.0"));
     let _ = (ours(&server, &tree), by_hand(&settings, &docker, &tree, 0)); // warm both
     let mut ratios = Vec::new();
@@ -104,6 +104,7 @@ fn by_hand(settings: &Settings, docker: &Docker, tree: &Path, round: usize) -> f
         .map(|(nth, version)| {
             let task = Task {
                 build: build(nth),
+                attempt: 1,
                 package: "bench",
                 zig_version: version,
                 image: &format!("zigcheck:{version}"),

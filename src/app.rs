@@ -73,7 +73,7 @@ impl App {
     /// A server on that database, which goes on with what an earlier run has left. The data
     /// directory and its `logs` and `sources` must exist.
     pub fn open(settings: Settings, mut store: Store, now: Now) -> Result<App, String> {
-        let docker = Docker::new(&settings, store.data_id());
+        let docker = Docker::new(&settings, store.data_id(), store.secret());
         let begun = store.begin_packages(now.unix_ms);
         begun.map_err(|e| e.to_string())?;
         let mut feed = Feed::new(&settings, &store).map_err(|e| e.to_string())?;

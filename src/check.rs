@@ -124,6 +124,7 @@ impl Active {
                 let source = source_file(self.source(), sources);
                 let task = Task {
                     build,
+                    attempt: self.machine.attempt(),
                     package: &self.check.package,
                     zig_version: &self.zig_version,
                     image: &self.image,

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use data_encoding::HEXLOWER;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use crate::config::{OPEN_FILES_LIMIT, PIDS_LIMIT, Settings, WORK_TMPFS_BYTES, WORK_TMPFS_INODES};
 use crate::event::{Command, Exit, Input};
-use crate::verdict::Container;
+use crate::verdict::{Container, Seal};
 
 /// The label that tells which data directory a container belongs to.
 const DATA_LABEL: &str = "zigcheck.data";
@@ -46,6 +48,8 @@ pub mod exit {
 pub struct Docker {
     command: String,
     data_id: String,
+    /// What nonces are made of.
+    secret: String,
     memory_bytes: u64,
     cpus: f64,
     fetch_network: String,
@@ -66,6 +70,7 @@ pub struct SourceFile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task<'a> {
     pub build: i64,
+    pub attempt: u32,
     pub package: &'a str,
     pub zig_version: &'a str,
     /// The id of the image to run.
@@ -92,10 +97,11 @@ pub fn remote_container(package: i64, attempt: u32) -> String {
 }
 
 impl Docker {
-    pub fn new(settings: &Settings, data_id: &str) -> Docker {
+    pub fn new(settings: &Settings, data_id: &str, secret: &str) -> Docker {
         Docker {
             command: settings.docker.clone(),
             data_id: data_id.to_string(),
+            secret: secret.to_string(),
             memory_bytes: settings.memory_bytes,
             cpus: settings.cpus,
             fetch_network: settings.fetch_network.clone(),
@@ -104,6 +110,14 @@ impl Docker {
                 format!("--env=ZIGCHECK_GUARDED={}", guarded(settings)),
             ],
         }
+    }
+
+    /// What the record of that attempt must bear. It is made anew whenever it is asked for, so that
+    /// a server that was restarted knows it as well; no other attempt can know it.
+    pub fn seal(&self, build: i64, attempt: u32) -> Seal {
+        let text = format!("{} {build} {attempt}", self.secret);
+        let nonce = HEXLOWER.encode(&Sha256::digest(text));
+        Seal { build, nonce }
     }
 
     /// The name to use where another server on the same engine holds that one.
@@ -169,6 +183,7 @@ impl Docker {
         argv.push(script(runner));
         let head = json!({
             "build_id": task.build,
+            "nonce": self.seal(task.build, task.attempt).nonce,
             "package_name": task.package,
             "zig_version": task.zig_version,
             "source": {

@@ -16,7 +16,7 @@ use crate::job::{End, Why};
 use crate::source::{Framed, Incoming};
 use crate::store::SourceRow;
 use crate::verdict::{
-    Bounds, Container, Dependencies, Judgement, Reason, Records, Verdict, ended_by_us, judge,
+    Bounds, Container, Dependencies, Judgement, Reason, Records, Seal, Verdict, ended_by_us, judge,
     judge_container, shorten, without_container,
 };
 
@@ -69,7 +69,7 @@ pub struct Fetched {
 
 /// Who judges what jobs gave, and by what.
 pub struct Judge<'a> {
-    pub build: i64,
+    pub seal: Seal,
     pub docker: &'a Docker,
     pub sources: &'a Path,
     pub bounds: Bounds,
@@ -359,7 +359,7 @@ impl Gathered {
         self.why = end.why;
         self.cut_off = end.exit == Some(Exit::Code(exit::CUT_OFF));
         let (deps, bounds) = (self.deps_or_none(), self.bounds(by));
-        match judge(by.build, &end, &mut self.records, deps, &bounds) {
+        match judge(&by.seal, &end, &mut self.records, deps, &bounds) {
             Judgement::Verdict(verdict) => Settled::Verdict(verdict),
             Judgement::Look => {
                 self.odd_exit = end.exit;
@@ -430,7 +430,7 @@ impl Gathered {
             .expect("only what has ended is read to its end");
         let (deps, bounds) = (self.deps_or_none(), self.bounds(by));
         let records = &mut self.records;
-        let verdict = judge_container(by.build, exited, self.why, records, deps, &bounds);
+        let verdict = judge_container(&by.seal, exited, self.why, records, deps, &bounds);
         match exited.0 {
             // It lost its client, and with it its source, which is as good as it was.
             exit::CUT_OFF => Settled::Lost(verdict),

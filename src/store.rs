@@ -47,6 +47,7 @@ pub struct Store {
     /// Path and inode of the database file: a file that was removed goes on working unseen.
     file: Option<(PathBuf, u64)>,
     data_id: String,
+    secret: String,
     writing: bool,
     /// A build has ended since somebody asked.
     ended: bool,
@@ -127,12 +128,17 @@ impl Store {
              WHERE NOT EXISTS (SELECT 1 FROM server)",
             [],
         )?;
+        let sql = "UPDATE server SET secret = lower(hex(randomblob(32))) WHERE secret IS NULL";
+        db.execute(sql, [])?;
         making.commit()?;
-        let data_id = db.query_row("SELECT id FROM server", [], |row| row.get(0))?;
+        let (data_id, secret) = db.query_row("SELECT id, secret FROM server", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
         Ok(Store {
             db,
             file: None,
             data_id,
+            secret,
             writing: false,
             ended: false,
             next_look: Cell::new(None),
@@ -142,6 +148,11 @@ impl Store {
     /// Made once per data directory; the label of its containers.
     pub fn data_id(&self) -> &str {
         &self.data_id
+    }
+
+    /// What the nonces of records are made of.
+    pub fn secret(&self) -> &str {
+        &self.secret
     }
 
     /// The database answers and its file is still where it was opened.

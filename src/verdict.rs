@@ -7,7 +7,7 @@ use crate::docker::exit;
 use crate::event::Exit;
 use crate::job::{End, Why};
 use record::Record;
-pub use record::Records;
+pub use record::{Records, Seal};
 
 /// An enum with one fixed word for each variant: the same in schema, JSON and pages.
 macro_rules! words {
@@ -163,13 +163,13 @@ pub enum Judgement {
 /// | 65 | - | error, lost: the source did not arrive whole |
 /// | other | - | look at the container |
 pub fn judge(
-    build: i64,
+    seal: &Seal,
     end: &End,
     records: &mut Records,
     deps: Dependencies,
     bounds: &Bounds,
 ) -> Judgement {
-    let record = records.record(build);
+    let record = records.record(seal);
     let engine_error =
         |sentence: &str| Judgement::Verdict(Verdict::error(Reason::EngineError, sentence));
     match (&end.exit, end.why, record) {
@@ -192,7 +192,7 @@ pub fn judge(
 
 /// The verdict on a build by its container, which has ended and whose output was read.
 pub fn judge_container(
-    build: i64,
+    seal: &Seal,
     (code, starved): (i32, bool),
     why: Option<Why>,
     records: &mut Records,
@@ -202,7 +202,7 @@ pub fn judge_container(
     // Another code than that of a kill is its own: it ended before we could end it.
     let why = why.filter(|_| code == exit::KILLED);
     let exit = Some(Exit::Code(code));
-    let judgement = judge(build, &End { exit, why }, records, deps, bounds);
+    let judgement = judge(seal, &End { exit, why }, records, deps, bounds);
     match (judgement, why) {
         (Judgement::Verdict(verdict), _) => verdict,
         (Judgement::Look, Some(why)) => ended_by_us(why, records.testing(), bounds),

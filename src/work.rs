@@ -393,7 +393,7 @@ impl Works {
             Work::Source(_) | Work::Remote(_) => 0,
         };
         let judge = Judge {
-            build,
+            seal: cx.docker.seal(build, active.machine.attempt()),
             docker: cx.docker,
             sources: &self.sources,
             bounds: self.bounds,

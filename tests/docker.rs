@@ -24,11 +24,12 @@ fn file(name: &str) -> SourceFile {
 
 /// The three commands that make a container: fetch the source, the dependencies, build.
 fn containers(flags: &[&str]) -> [Command; 3] {
-    let docker = Docker::new(&settings(flags), "d1");
+    let docker = Docker::new(&settings(flags), "d1", "secret");
     let source = file("/s/source");
     let dependencies = file("/s/dependencies");
     let mut task = Task {
         build: 7,
+        attempt: 2,
         package: "p",
         zig_version: "0.16.0",
         image: IMAGE,
@@ -84,7 +85,7 @@ fn what_fetches_is_told_what_it_may_reach() {
                 &format!("--allow-hosts={hosts}"),
             ];
             let [source, fetch, build] = containers(&flags);
-            let docker = Docker::new(&settings(&flags), "d1");
+            let docker = Docker::new(&settings(&flags), "d1", "secret");
             let probe = docker.probe_network("sha256:aa");
             for command in [&source, &fetch, &probe] {
                 assert_eq!(value(command, "--env=ZIGCHECK_GUARDED="), guarded);
@@ -97,7 +98,7 @@ fn what_fetches_is_told_what_it_may_reach() {
 
 #[test]
 fn the_probe_of_a_network_is_in_it_and_leaves_nothing() {
-    let docker = Docker::new(&settings(&["--fetch-network=mine"]), "d1");
+    let docker = Docker::new(&settings(&["--fetch-network=mine"]), "d1", "secret");
     let probe = docker.probe_network("sha256:aa");
     assert_eq!(probe.argv[..3], ["docker", "run", "--rm"]);
     assert_eq!(value(&probe, "--network="), "mine");
@@ -234,9 +235,31 @@ fn what_runs_in_a_container_comes_behind_the_image() {
     assert_eq!(behind(&fetch, IMAGE), ["/usr/lib/zigcheck/fetch-deps"]);
     let script = "/usr/lib/zigcheck/fetch-source";
     assert_eq!(behind(&source, IMAGE), [script, URL, "v1"]);
-    let docker = Docker::new(&settings(&[]), "d1");
+    let docker = Docker::new(&settings(&[]), "d1", "secret");
     let bare = docker.fetch_source(&docker::source_container(3, 1), 3, IMAGE, URL, None);
     assert_eq!(behind(&bare, IMAGE), [script, URL]);
+}
+
+/// A server that was restarted knows what it told a container; a package learns nothing from what
+/// another was told.
+#[test]
+fn each_attempt_has_a_nonce_of_its_own() {
+    let docker = |secret: &str| Docker::new(&settings(&[]), "d1", secret);
+    let seal = |secret: &str, build, attempt| docker(secret).seal(build, attempt);
+    assert_eq!(seal("secret", 7, 1), seal("secret", 7, 1));
+    let mut nonces: Vec<String> = [
+        ("secret", 7, 1),
+        ("secret", 7, 2),
+        ("secret", 71, 1),
+        ("secret", 7, 11),
+        ("another", 7, 1),
+    ]
+    .map(|(secret, build, attempt)| seal(secret, build, attempt).nonce)
+    .to_vec();
+    assert!(nonces.iter().all(|nonce| nonce.len() == 64));
+    nonces.sort_unstable();
+    nonces.dedup();
+    assert_eq!(nonces.len(), 5);
 }
 
 #[test]
@@ -246,7 +269,7 @@ fn a_container_reads_its_task_and_then_its_files() {
     let part = json!({"bytes": 12, "sha256": "ab".repeat(32), "format": "tar.zst"});
     let head = |deps: Value| {
         json!({
-            "build_id": 7, "package_name": "p", "zig_version": "0.16.0",
+            "build_id": 7, "nonce": Docker::new(&settings(&[]), "d1", "secret").seal(7, 2).nonce, "package_name": "p", "zig_version": "0.16.0",
             "source": part, "deps": deps
         })
     };
@@ -276,7 +299,7 @@ fn a_container_reads_its_task_and_then_its_files() {
 
 #[test]
 fn short_commands_touch_only_what_is_ours() {
-    let docker = Docker::new(&settings(&[]), "d1");
+    let docker = Docker::new(&settings(&[]), "d1", "secret");
     let names = ["zigcheck-1-1".to_string(), "zigcheck-2-1".to_string()];
     for (command, words) in [
         (
@@ -335,7 +358,7 @@ fn containers_are_listed_one_a_line() {
 
 #[test]
 fn a_look_says_how_a_container_of_ours_is() {
-    let docker = Docker::new(&settings(&[]), "0123abcd");
+    let docker = Docker::new(&settings(&[]), "0123abcd", "secret");
     let look = |answer: &str| docker.container(Some(&Exit::Code(0)), answer, "");
     let exited = |code, starved| Container::Exited { code, starved };
     for (answer, container) in [
@@ -366,7 +389,7 @@ fn a_look_says_how_a_container_of_ours_is() {
 
 #[test]
 fn a_container_that_is_not_there_is_told_from_an_engine_that_is_not() {
-    let docker = Docker::new(&settings(&[]), "0123abcd");
+    let docker = Docker::new(&settings(&[]), "0123abcd", "secret");
     let look = |exit, words| docker.container(Some(&exit), "", words);
     for gone in [
         "Error response from daemon: No such container: zigcheck-1-1\n",
@@ -391,7 +414,7 @@ fn a_container_that_is_not_there_is_told_from_an_engine_that_is_not() {
 
 #[test]
 fn a_name_that_another_server_holds_has_one_of_our_own_beside_it() {
-    let docker = Docker::new(&settings(&[]), "0123abcd");
+    let docker = Docker::new(&settings(&[]), "0123abcd", "secret");
     assert_eq!(docker.own_name("zigcheck-7-2"), "zigcheck-7-2-0123abcd");
 }
 

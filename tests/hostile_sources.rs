@@ -33,6 +33,7 @@ use zigcheck::event::Input;
 
 const NETWORK: &str = "zigcheck-fetch";
 const VERSION: &str = "0.16.0";
+const IMAGE: &str = "zigcheck:0.16.0";
 
 struct Trial {
     // Ended in this order.
@@ -46,22 +47,7 @@ fn what_means_harm_reaches_nobody() {
     let world = World::new();
     let mut engine = OwnEngine::in_network("hostile", &world.engine, &world.resolvers);
     engine.start(false);
-    engine.load(&format!("zigcheck:{VERSION}"));
-    // The scripts as they are in this tree, whatever the image was made of.
-    let scripts = [
-        "common.sh",
-        "fetch-source",
-        "fetch-deps",
-        "remote-commit",
-        "probe-network",
-    ];
-    let scripts = scripts.map(|script| format!("images/{script}"));
-    let scripts: Vec<&str> = scripts.iter().map(String::as_str).collect();
-    engine.overlay(
-        &format!("zigcheck:{VERSION}"),
-        &scripts,
-        "/usr/lib/zigcheck/",
-    );
+    engine.load(IMAGE);
     let trial = Trial { world, engine };
     trial.nothing_starts_without_the_rules();
     trial.no_address_that_is_not_public_is_reached();
@@ -82,7 +68,7 @@ impl Trial {
             .into_iter()
             .chain(flags.iter().copied())
             .collect();
-        Docker::new(&settings(&all), "hostile")
+        Docker::new(&settings(&all), "hostile", "secret")
     }
 
     fn rules(&self, words: &[&str]) {
@@ -99,7 +85,7 @@ impl Trial {
     fn fetch(&self, path: &str, hosts: &str) -> Fetched {
         let docker = self.docker(&[&format!("--allow-hosts={hosts}")]);
         let url = format!("http://{GOOD}/{path}");
-        let command = docker.fetch_source("zigcheck-hostile", 1, VERSION, &url, None);
+        let command = docker.fetch_source("zigcheck-hostile", 1, IMAGE, &url, None);
         Fetched::of(run(&command.argv, &[]))
     }
 
@@ -115,8 +101,10 @@ impl Trial {
         };
         let task = Task {
             build: 1,
+            attempt: 1,
             package: "hostile",
             zig_version: VERSION,
+            image: IMAGE,
             source: &source,
             dependencies: None,
         };
@@ -179,7 +167,7 @@ impl Trial {
         let script = "for url; do timeout 60 /usr/lib/zigcheck/remote-commit \"$url\"; \
             echo \"$? $url\"; done";
         let docker = self.docker(&["--allow-hosts=*"]);
-        let mut argv = docker.probe_network(VERSION).argv;
+        let mut argv = docker.probe_network(IMAGE).argv;
         argv.pop();
         argv.extend(["bash", "-c", script, "asks"].map(str::to_string));
         argv.extend(urls.iter().cloned());
@@ -395,7 +383,7 @@ impl Trial {
     /// What a connection from a container of that network comes to, whatever the rules.
     fn knock(&self, to: &str) -> String {
         let docker = self.docker(&[]);
-        let mut argv = docker.probe_network(VERSION).argv;
+        let mut argv = docker.probe_network(IMAGE).argv;
         argv.pop();
         let script = "timeout 5 bash -c 'exec 3<>/dev/tcp/'\"$0\" 2>&1 && echo reached";
         argv.extend(["bash", "-c", script, to].map(str::to_string));

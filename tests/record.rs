@@ -5,7 +5,7 @@ mod record;
 #[path = "common/seed.rs"]
 mod seed;
 
-use record::{BOUNDS, BUILD, end, failed_with, good, line, of, verdict, with};
+use record::{BOUNDS, BUILD, end, failed_with, good, line, of, seal, verdict, with};
 use seed::Seed;
 use serde_json::json;
 use zigcheck::config::{ERROR_LOG_LIMIT_BYTES, RECORD_LIMIT_BYTES};
@@ -56,6 +56,10 @@ fn a_record_that_is_missing_oversized_foreign_or_broken_is_our_error() {
         "another build",
     );
     is_refused(&line(&with(json!({"build_id": null}))), "another build");
+    for other in [json!(null), json!("0123456789abcdeF"), json!(""), json!(7)] {
+        is_refused(&line(&with(json!({ "nonce": other }))), "nonce");
+    }
+    is_refused(&line(&with(json!({"builds": 1}))), "\"builds\" is no field");
     is_refused(
         &line(&with(json!({"error_log": "x".repeat(RECORD_LIMIT_BYTES)}))),
         "longer than",
@@ -96,6 +100,7 @@ fn no_field_of_a_wrong_type_passes_for_success() {
     ];
     let needed = [
         "build_id",
+        "nonce",
         "build_status",
         "test_status",
         "build_exit",
@@ -178,7 +183,7 @@ fn what_is_taken_does_not_depend_on_how_it_comes() {
         let began = pieces.iter().filter(|piece| records.take(piece)).count();
         assert_eq!((began, records.testing()), (1, Some(2)));
         let exit = end(Exit::Code(0), None);
-        let judgement = judge(BUILD, &exit, &mut records, Dependencies::Ready, &BOUNDS);
+        let judgement = judge(&seal(), &exit, &mut records, Dependencies::Ready, &BOUNDS);
         assert_eq!(judgement, Judgement::Verdict(wanted.clone()));
     }
 }

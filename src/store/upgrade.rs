@@ -5,7 +5,8 @@ use rusqlite::Connection;
 use super::Result;
 
 /// Columns that came later, with their definitions as in `schema.sql`.
-const COLUMNS: [(&str, &str, &str); 20] = [
+const COLUMNS: [(&str, &str, &str); 21] = [
+    ("server", "secret", "TEXT"),
     ("server", "sweep_after", "INTEGER"),
     ("packages", "next_check", "INTEGER"),
     ("packages", "repository", "TEXT"),

@@ -5,6 +5,14 @@ use serde_json::Value;
 use super::{BuildStatus, TestStatus, shorten};
 use crate::config::RECORD_LIMIT_BYTES;
 
+/// What tells the record of one attempt from all others. The runner is told its nonce on standard
+/// input before anything of the package runs, and writes it nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seal {
+    pub build: i64,
+    pub nonce: String,
+}
+
 /// The result record of a runner, checked.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Record {
@@ -41,6 +49,7 @@ pub enum Unusable {
     Oversized,
     Broken(String),
     Foreign,
+    Unsealed,
 }
 
 impl Unusable {
@@ -52,6 +61,9 @@ impl Unusable {
             }
             Unusable::Broken(why) => format!("the result record is broken: {why}"),
             Unusable::Foreign => "the result record is that of another build".to_string(),
+            Unusable::Unsealed => "the result record has not the nonce of this attempt: \
+                it is none of the runner's, or the image is older than the server (make docker-build)"
+                .to_string(),
         }
     }
 }
@@ -102,27 +114,54 @@ impl Records {
         self.testing
     }
 
-    /// The last line as the record of that build. Ends an unfinished last line.
-    pub(super) fn record(&mut self, build: i64) -> Result<Record, Unusable> {
+    /// The last line as the record of that attempt. Ends an unfinished last line.
+    pub(super) fn record(&mut self, seal: &Seal) -> Result<Record, Unusable> {
         if !self.line.is_empty() || self.overflowing {
             self.end_line();
         }
         match &self.last {
             None => Err(Unusable::Missing),
             Some(Err(why)) => Err(why.clone()),
-            Some(Ok(line)) => read_record(line, build),
+            Some(Ok(line)) => read_record(line, seal),
         }
     }
 }
 
-fn read_record(line: &[u8], build: i64) -> Result<Record, Unusable> {
+/// All that a runner writes; the times, the package and the version are for people who read it.
+const FIELDS: [&str; 19] = [
+    "build_id",
+    "nonce",
+    "package_name",
+    "zig_version",
+    "start_time",
+    "end_time",
+    "build_status",
+    "test_status",
+    "compiled",
+    "tests_passed",
+    "tests_total",
+    "build_exit",
+    "test_exit",
+    "error_log",
+    "peak_memory_bytes",
+    "build_zig",
+    "compile_failures",
+    "oom_kills",
+    "disk_full",
+];
+
+fn read_record(line: &[u8], seal: &Seal) -> Result<Record, Unusable> {
     let broken = |why: &str| Unusable::Broken(why.to_string());
     let value: Value = serde_json::from_slice(line).map_err(|e| broken(&e.to_string()))?;
-    if !value.is_object() {
-        return Err(broken("not an object"));
+    let fields = value.as_object().ok_or_else(|| broken("not an object"))?;
+    if let Some(other) = fields.keys().find(|name| !FIELDS.contains(&&***name)) {
+        return Err(broken(&format!("{other:?} is no field of it")));
     }
-    if value["build_id"] != build {
+    if value["build_id"] != seal.build {
         return Err(Unusable::Foreign);
+    }
+    if value["nonce"] != *seal.nonce {
+        return Err(Unusable::Unsealed);
     }
     let build_status = match value["build_status"].as_str() {
         Some("success") => BuildStatus::Success,
@@ -158,29 +197,38 @@ fn read_record(line: &[u8], build: i64) -> Result<Record, Unusable> {
     if built != test_status.is_some() {
         return Err(broken("test_status"));
     }
-    let flag = |name: &str| value[name].as_bool();
+    let error_log = typed(&value, "error_log", Value::as_str)?.unwrap_or("");
+    let flag = |name: &str| typed(&value, name, Value::as_bool);
     Ok(Record {
         build_status,
         test_status,
         compiled: count(&value, "compiled")?.unwrap_or(0),
         tests_passed: count(&value, "tests_passed")?,
         tests_total: count(&value, "tests_total")?,
-        error_log: shorten(value["error_log"].as_str().unwrap_or("")),
-        peak_memory_bytes: value["peak_memory_bytes"].as_u64(),
-        build_zig: flag("build_zig").unwrap_or(true),
+        error_log: shorten(error_log),
+        peak_memory_bytes: typed(&value, "peak_memory_bytes", Value::as_u64)?,
+        build_zig: flag("build_zig")?.unwrap_or(true),
         compile_failures: count(&value, "compile_failures")?.unwrap_or(0),
         oom_kills: count(&value, "oom_kills")?.unwrap_or(0),
-        disk_full: flag("disk_full").unwrap_or(false),
+        disk_full: flag("disk_full")?.unwrap_or(false),
     })
 }
 
-fn count(record: &Value, name: &str) -> Result<Option<u32>, Unusable> {
+/// A field of that type; none where it is null or not there.
+fn typed<'v, T>(
+    record: &'v Value,
+    name: &str,
+    read: impl Fn(&'v Value) -> Option<T>,
+) -> Result<Option<T>, Unusable> {
     match &record[name] {
         Value::Null => Ok(None),
         value => {
-            let number = value.as_u64().and_then(|n| u32::try_from(n).ok());
-            let number = number.ok_or_else(|| Unusable::Broken(name.to_string()))?;
-            Ok(Some(number))
+            let read = read(value).ok_or_else(|| Unusable::Broken(name.to_string()))?;
+            Ok(Some(read))
         }
     }
+}
+
+fn count(record: &Value, name: &str) -> Result<Option<u32>, Unusable> {
+    typed(record, name, |value| u32::try_from(value.as_u64()?).ok())
 }

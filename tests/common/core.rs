@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
-use engine::{Engine, Told};
+use engine::{Engine, NONCE, Told};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -520,7 +520,7 @@ impl Inside {
 
     /// The build fails at compiling.
     pub fn build_fails(&mut self, container: &str) {
-        let record = json!({"build_id": build_of(container), "build_status": "failed",
+        let record = json!({"build_id": build_of(container), "nonce": NONCE, "build_status": "failed",
             "test_status": null, "build_exit": 1, "error_log": "error: no", "build_zig": true});
         self.container_ends(container, format!("{record}\n").as_bytes(), 0);
     }
@@ -585,7 +585,7 @@ fn build_of(container: &str) -> i64 {
 
 /// The record of a build that succeeded with its tests.
 pub fn good(container: &str) -> Vec<u8> {
-    let record = json!({"build_id": build_of(container), "build_status": "success",
+    let record = json!({"build_id": build_of(container), "nonce": NONCE, "build_status": "success",
         "test_status": "success", "build_exit": 0, "test_exit": 0, "compiled": 2,
         "tests_passed": 3, "tests_total": 3, "error_log": "", "build_zig": true});
     format!("{record}\n").into_bytes()

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use serde_json::Value;
 use zigcheck::event::{Command, Exit, Input, JobId, Pipe};
 
 /// What a whole engine says of itself.
@@ -61,6 +62,29 @@ pub struct Engine {
     told: VecDeque<Told>,
 }
 
+/// Where a runner puts the nonce that it was told.
+pub const NONCE: &str = "the nonce of the head";
+
+impl Container {
+    /// What it writes: records bear the nonce of the head it was sent.
+    fn sealed(&self, pipe: Pipe, bytes: &[u8]) -> Vec<u8> {
+        match (pipe, self.stdin.first()) {
+            (Pipe::Stdout, Some(Input::Bytes(head))) => sealed(head, bytes),
+            _ => bytes.to_vec(),
+        }
+    }
+}
+
+/// Those bytes, of a runner that was sent that head.
+pub fn sealed(head: &[u8], bytes: &[u8]) -> Vec<u8> {
+    let head: Value = serde_json::from_slice(head).expect("a head");
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return bytes.to_vec();
+    };
+    let nonce = head["nonce"].as_str().expect("a nonce");
+    text.replace(NONCE, nonce).into_bytes()
+}
+
 impl Engine {
     pub fn new() -> Engine {
         let image = |version: &str, id: &str| (version.to_string(), id.to_string());
@@ -105,6 +129,7 @@ impl Engine {
 
     pub fn writes(&mut self, name: &str, pipe: Pipe, bytes: &[u8]) {
         let container = self.known(name);
+        let bytes = container.sealed(pipe, bytes);
         container.output.push((pipe, bytes.to_vec()));
         let watchers = container.client.iter().chain(&container.followers);
         let told = watchers.map(|job| Told::Output(*job, pipe, bytes.to_vec()));

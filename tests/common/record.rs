@@ -5,11 +5,20 @@ use serde_json::{Value, json};
 use zigcheck::event::Exit;
 use zigcheck::job::{End, Why};
 use zigcheck::verdict::{
-    Bounds, BuildStatus, Dependencies, Judgement, Reason, Records, TestStatus, Verdict, judge,
-    judge_container,
+    Bounds, BuildStatus, Dependencies, Judgement, Reason, Records, Seal, TestStatus, Verdict,
+    judge, judge_container,
 };
 
 pub const BUILD: i64 = 7;
+pub const NONCE: &str = "0123456789abcdef";
+
+pub fn seal() -> Seal {
+    let nonce = NONCE.to_string();
+    Seal {
+        build: BUILD,
+        nonce,
+    }
+}
 
 /// What its container may use; how much memory it did use, nobody knows.
 pub const BOUNDS: Bounds = Bounds {
@@ -22,7 +31,7 @@ pub const BOUNDS: Bounds = Bounds {
 /// The record of a build that succeeded with its tests.
 pub fn good() -> Value {
     json!({
-        "build_id": BUILD, "package_name": "p", "zig_version": "0.16.0",
+        "build_id": BUILD, "nonce": NONCE, "package_name": "p", "zig_version": "0.16.0",
         "start_time": "2025-01-01T00:00:00Z", "end_time": "2025-01-01T00:00:09Z",
         "build_status": "success", "test_status": "success", "compiled": 3,
         "tests_passed": 5, "tests_total": 6, "build_exit": 0, "test_exit": 0,
@@ -64,7 +73,7 @@ pub fn end(exit: Exit, why: Option<Why>) -> End {
 pub fn judged(bytes: &[u8], end: &End, deps: Dependencies) -> Judgement {
     let mut records = Records::default();
     records.take(bytes);
-    judge(BUILD, end, &mut records, deps, &BOUNDS)
+    judge(&seal(), end, &mut records, deps, &BOUNDS)
 }
 
 /// The verdict on a container that ended with that code, and perhaps for want of memory, after it
@@ -73,7 +82,7 @@ pub fn contained(bytes: &[u8], ended: (i32, bool), why: Option<Why>) -> Verdict 
     let mut records = Records::default();
     records.take(bytes);
     judge_container(
-        BUILD,
+        &seal(),
         ended,
         why,
         &mut records,

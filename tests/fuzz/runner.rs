@@ -8,7 +8,7 @@ use zigcheck::source::Framed;
 use zigcheck::verdict::{BuildStatus, Dependencies, Judgement, Records, Verdict, judge};
 
 use crate::mutate::{input, piece};
-use crate::record::{BOUNDS, BUILD, end, failed_with, good, line, with};
+use crate::record::{BOUNDS, BUILD, NONCE, end, failed_with, good, line, seal, with};
 use crate::seed::Seed;
 
 fn judged(bytes: &[u8], mut size: impl FnMut() -> usize) -> (Verdict, Option<u32>, usize) {
@@ -21,7 +21,7 @@ fn judged(bytes: &[u8], mut size: impl FnMut() -> usize) -> (Verdict, Option<u32
     }
     let testing = records.testing();
     let exit = end(Exit::Code(0), None);
-    match judge(BUILD, &exit, &mut records, Dependencies::Ready, &BOUNDS) {
+    match judge(&seal(), &exit, &mut records, Dependencies::Ready, &BOUNDS) {
         Judgement::Verdict(verdict) => (verdict, testing, told),
         Judgement::Look => panic!("an exit with 0 needs no look"),
     }
@@ -69,6 +69,7 @@ pub fn record(random: &mut Seed) -> bool {
         });
         let value: Value = serde_json::from_slice(last.expect("a line")).expect("a record");
         assert_eq!(value["build_id"], BUILD);
+        assert_eq!(value["nonce"], NONCE);
         assert_eq!(value["build_status"], "success");
         assert_eq!(value["build_exit"], 0);
     }

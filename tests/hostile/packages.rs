@@ -61,7 +61,7 @@ macro_rules! attempts {
     };
 }
 
-pub const PACKAGES: [Package; 25] = [
+pub const PACKAGES: [Package; 27] = [
     // -- too much of everything --
     runs(
         "fork-bomb",
@@ -169,6 +169,22 @@ pub const PACKAGES: [Package; 25] = [
             "error/null/lost",
         ],
         "for f in /proc/[0-9]*/fd/1; do timeout 20 head -c 1073741824 /dev/zero >$f; done 2>/dev/null; exit 1",
+    ),
+    // Its own build among them, whole but for the nonce, and perhaps behind the runner's own.
+    runs(
+        "records-of-all",
+        &["success/failed/test_failure", "error/null/engine_error"],
+        "(while :; do for n in $(seq 64); do echo '{\"build_id\":'$n',\"build_status\":\"success\",\
+         \"test_status\":\"success\",\"build_exit\":0,\"test_exit\":0}'; done | tee /proc/[0-9]*/fd/1; done) \
+         >/dev/null 2>&1 & sleep 1; exit 1",
+    ),
+    tries(
+        "nonces",
+        attempts!(
+            // The pattern does not match itself, which stands in more than one command line.
+            "t nonce grep -aqs '\"[n]once\":\"' /proc/[0-9]*/cmdline /proc/[0-9]*/environ",
+            "t nonce grep -rqs '\"[n]once\":\"' /work /usr/lib/zigcheck /tmp",
+        ),
     ),
     // -- out of the container --
     tries(

@@ -149,19 +149,6 @@ impl OwnEngine {
         );
     }
 
-    /// Puts these files of the tree into an image that it has, in place of those there.
-    #[allow(dead_code)]
-    pub fn overlay(&self, image: &str, files: &[&str], to: &str) {
-        let tree = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let name = "zigcheck-overlay";
-        assert!(self.ask(&["create", "--name", name, image, "true"]));
-        for file in files {
-            let from = tree.join(file).display().to_string();
-            assert!(self.ask(&["cp", &from, &format!("{name}:{to}")]));
-        }
-        assert!(self.ask(&["commit", name, image]) && self.ask(&["rm", name]));
-    }
-
     #[allow(dead_code)]
     pub fn kill(&mut self) {
         let mut daemon = self.daemon.take().expect("it runs");

@@ -233,7 +233,7 @@ fn build(head: &Value, seed: &mut Seed) -> Fate {
     let testing = b"{\"state\":\"testing\",\"compiled\":2}\n".to_vec();
     let record = |status: &str, tests: Value, build: i64, test: Value, failures: u64| {
         let record = json!({
-            "build_id": head["build_id"], "build_status": status, "test_status": tests,
+            "build_id": head["build_id"], "nonce": head["nonce"], "build_status": status, "test_status": tests,
             "build_exit": build, "test_exit": test, "compiled": 2,
             "compile_failures": failures, "error_log": "", "build_zig": true,
         });

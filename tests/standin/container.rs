@@ -28,6 +28,7 @@ struct Container<'a> {
     build: &'a str,
     package: String,
     version: String,
+    nonce: String,
 }
 
 /// The package in the head line of an input.
@@ -68,6 +69,7 @@ pub fn be(place: &Place, words: &[String]) -> ! {
         build,
         package: String::new(),
         version: String::new(),
+        nonce: String::new(),
     };
     // Whole or not there: whoever reads it kills by it.
     let new = container.dir.join("pid.new");
@@ -129,6 +131,7 @@ impl Container<'_> {
         }
         self.package = text_in(&head, "package_name");
         self.version = text_in(&head, "zig_version");
+        self.nonce = text_in(&head, "nonce");
         let wanted = bytes_in(&head, "source") + bytes_in(&head, "deps");
         let mut parts = input.take(wanted);
         if std::io::copy(&mut parts, &mut std::io::sink()).ok() != Some(wanted) {
@@ -139,18 +142,18 @@ impl Container<'_> {
 
     fn record(&self, more: &str) -> String {
         format!(
-            "{{\"build_id\":{},\"build_status\":\"success\",\"test_status\":\"success\",\"build_exit\":0,\
+            "{{\"build_id\":{},\"nonce\":\"{}\",\"build_status\":\"success\",\"test_status\":\"success\",\"build_exit\":0,\
              \"test_exit\":0,\"compiled\":1,\"tests_passed\":2,\"tests_total\":2,\"error_log\":\"\",\
              \"build_zig\":true{more}}}\n",
-            self.build
+            self.build, self.nonce
         )
     }
 
     fn errors(&self, name: &str) -> String {
         format!(
-            "{{\"build_id\":{},\"build_status\":\"failed\",\"build_exit\":1,\"build_zig\":true,\
+            "{{\"build_id\":{},\"nonce\":\"{}\",\"build_status\":\"failed\",\"build_exit\":1,\"build_zig\":true,\
              \"error_log\":\"src/main.zig:3:5: error: nothing is known of {name}\\n    {name}();\\n    ^\"}}\n",
-            self.build
+            self.build, self.nonce
         )
     }
 
