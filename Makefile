@@ -10,7 +10,8 @@ all:                   ## build the program: target/release/zigcheck
 
 run-docker: docker-build all  ## from a bare machine to a server on 127.0.0.1:3000
 	@echo "Try, in a package: git archive HEAD | curl -sN --data-binary @- '127.0.0.1:3000/api/check?name=mine&follow'"
-	@[ "$$(id -u)" != 0 ] || systemd/fetch-network
+	@if [ "$$(id -u)" = 0 ]; then systemd/fetch-network; else \
+		docker network inspect zigcheck-fetch >/dev/null 2>&1 || { echo "once, as root: make fetch-network" >&2; exit 1; }; fi
 	@exec target/release/zigcheck --listen 127.0.0.1:3000 --fetch-network zigcheck-fetch
 
 fetch-network:         ## as root: the docker network of fetches, which reaches public addresses alone (run-docker makes it)

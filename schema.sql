@@ -1,11 +1,11 @@
 -- Everything the server knows. Times are milliseconds since 1970 UTC.
 
 -- One row: the name of this data directory, made once; the label of its containers. While packages
--- are looked through for builds under a new toolchain: the id of the last one looked at.
+-- are looked through for builds under a new toolchain: the id of the last one looked at. The secret is
+-- what the nonces of records are made of; a build is told its own nonce, and nobody this.
 CREATE TABLE IF NOT EXISTS server (
     id          TEXT NOT NULL,
     sweep_after INTEGER,
-    -- What the nonces of records are made of; a build is told its own nonce, and nobody this.
     secret      TEXT
 ) STRICT;
 

@@ -34,7 +34,6 @@ pub mod feed; // who watches what
 pub mod fitness; // whether an engine may run what strangers send
 pub mod follow; // one check, line by line
 pub mod forecast; // when what waits will start
-
 pub mod gather; // what the jobs of an attempt gave
 pub mod git_url; // which URLs may reach git
 pub mod history; // what is past goes at last

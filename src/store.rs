@@ -8,6 +8,7 @@ mod cache;
 mod durations;
 mod events;
 mod history;
+mod identity;
 mod latest;
 mod popularity;
 mod queue;
@@ -32,6 +33,7 @@ use crate::verdict::{BuildStatus, Reason, TestStatus};
 pub use admin::Overview;
 pub use cache::KeptDependencies;
 pub use history::{Past, Reach, Tallies};
+use identity::Identity;
 pub use latest::{CheckLine, NewestBuild};
 pub use popularity::popularity_statements;
 pub use queue::{Turn, Waiting};
@@ -46,8 +48,7 @@ pub struct Store {
     db: Connection,
     /// Path and inode of the database file: a file that was removed goes on working unseen.
     file: Option<(PathBuf, u64)>,
-    data_id: String,
-    secret: String,
+    identity: Identity,
     writing: bool,
     /// A build has ended since somebody asked.
     ended: bool,
@@ -123,36 +124,16 @@ impl Store {
         upgrade::add_columns(&db)?;
         db.execute_batch(include_str!("../schema.sql"))?;
         upgrade::count(&db)?;
-        db.execute(
-            "INSERT INTO server (id) SELECT lower(hex(randomblob(8))) \
-             WHERE NOT EXISTS (SELECT 1 FROM server)",
-            [],
-        )?;
-        let sql = "UPDATE server SET secret = lower(hex(randomblob(32))) WHERE secret IS NULL";
-        db.execute(sql, [])?;
+        let identity = identity::identity(&db)?;
         making.commit()?;
-        let (data_id, secret) = db.query_row("SELECT id, secret FROM server", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
         Ok(Store {
             db,
             file: None,
-            data_id,
-            secret,
+            identity,
             writing: false,
             ended: false,
             next_look: Cell::new(None),
         })
-    }
-
-    /// Made once per data directory; the label of its containers.
-    pub fn data_id(&self) -> &str {
-        &self.data_id
-    }
-
-    /// What the nonces of records are made of.
-    pub fn secret(&self) -> &str {
-        &self.secret
     }
 
     /// The database answers and its file is still where it was opened.

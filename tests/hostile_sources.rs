@@ -83,9 +83,17 @@ impl Trial {
 
     /// What `fetch-source` makes of a repository at GOOD.
     fn fetch(&self, path: &str, hosts: &str) -> Fetched {
+        self.fetch_by("http", path, hosts)
+    }
+
+    /// The same by `git` as well: the one is served as files, and the other in packs.
+    fn fetch_by(&self, scheme: &str, path: &str, hosts: &str) -> Fetched {
+        self.fetch_url(&format!("{scheme}://{GOOD}/{path}"), hosts)
+    }
+
+    fn fetch_url(&self, url: &str, hosts: &str) -> Fetched {
         let docker = self.docker(&[&format!("--allow-hosts={hosts}")]);
-        let url = format!("http://{GOOD}/{path}");
-        let command = docker.fetch_source("zigcheck-hostile", 1, IMAGE, &url, None);
+        let command = docker.fetch_source("zigcheck-hostile", 1, IMAGE, url, None);
         Fetched::of(run(&command.argv, &[]))
     }
 
@@ -181,6 +189,13 @@ impl Trial {
         }
         assert!(said.contains(&format!("0 http://{GOOD}/hello")), "{said}");
         self.nobody_was_called();
+        println!("{} URLs that nobody may reach", urls.len());
+        // A name that means another address each time it is asked for: first a public one.
+        self.world.forget();
+        let turns = [(); 2].map(|()| self.fetch_url("http://turns.example/hello", "*").code);
+        assert!(self.world.calls_of(GOOD) > 0);
+        assert_eq!(turns[1], 10);
+        self.nobody_was_called();
         // The name server was asked, and nobody else at its address.
         let knocks = "for to in 10.99.99.53/53 10.99.99.53/80; do \
             timeout 3 bash -c \"exec 3<>/dev/tcp/$to\" 2>/dev/null && echo \"reached $to\"; done; \
@@ -221,6 +236,7 @@ impl Trial {
         assert_eq!(fetched.code, 0, "{}", fetched.words);
         assert_ne!(fetched.head["dependencies"], "fetched", "{}", fetched.head);
         assert_eq!(fetched.head["whole"], false);
+        println!("{} dependencies that nobody may reach", urls.len());
         assert!(self.world.calls_of(GOOD) >= 2, "{}", fetched.words);
         self.nobody_was_called();
     }
@@ -294,15 +310,18 @@ impl Trial {
     }
 
     fn repositories_play_no_tricks(&self) {
-        for trick in repositories::tricks(&self.world.www) {
-            let fetched = self.fetch(&trick.path, "*");
-            let (name, words) = (&trick.path, &fetched.words);
-            assert!(
-                trick.codes.contains(&fetched.code),
-                "{name}: {} {words}",
-                fetched.code
-            );
+        let tricks = repositories::tricks(&self.world.www);
+        let ways = |trick| ["http", "git"].map(|scheme| (trick, scheme));
+        for (trick, scheme) in tricks.iter().flat_map(ways) {
+            let fetched = self.fetch_by(scheme, &trick.path, "*");
+            let (name, words) = (format!("{scheme} {}", trick.path), &fetched.words);
+            let packed = scheme == "git";
+            let code = trick.codes[usize::from(packed)];
+            assert_eq!(fetched.code, code, "{name}: {words}");
             assert!(!words.contains("TRICKED"), "{name}: {words}");
+            if packed && trick.fsck {
+                assert!(words.contains("fsck error"), "{name}: {words}");
+            }
             let foreign = |name: &&String| name.contains("..") || !name.starts_with("./");
             assert_eq!(fetched.names.iter().find(foreign), None, "{name}");
             assert!(
@@ -312,6 +331,7 @@ impl Trial {
             assert!(!fetched.holds(b"TRICKED"), "{name} ran a command");
             self.nobody_was_called();
         }
+        println!("{} tricks, by http and by git", tricks.len());
     }
 
     fn repositories_are_bounded(&self) {

@@ -7,7 +7,7 @@ use rows::{Place, finish, in_memory};
 use std::collections::BTreeSet;
 use zigcheck::build::State;
 use zigcheck::config::LOG_LIMIT_BYTES;
-use zigcheck::store::Tallies;
+use zigcheck::store::{Store, Tallies};
 use zigcheck::verdict::{Reason, Verdict};
 
 #[test]
@@ -161,4 +161,22 @@ fn what_an_earlier_version_left_is_counted_once() {
     .unwrap();
     drop(place.open());
     assert_eq!(look(), (wanted, vec![2, 1, 0], Some(7)), "the logs alone");
+}
+
+#[test]
+fn a_data_directory_keeps_its_name_and_its_secret() {
+    let place = Place::on_disk("identity");
+    let of = |store: &Store| (store.data_id().to_string(), store.secret().to_string());
+    let (name, secret) = of(&place.open());
+    assert_eq!((name.len(), secret.len()), (16, 64));
+    assert_eq!(of(&place.open()), (name.clone(), secret.clone()));
+    let other = of(&in_memory());
+    assert!(other.0 != name && other.1 != secret);
+    // One from before there were secrets gets one, and stays who it is.
+    let db = rusqlite::Connection::open(place.path()).unwrap();
+    db.execute("ALTER TABLE server DROP COLUMN secret", [])
+        .unwrap();
+    let upgraded = of(&place.open());
+    assert_eq!((upgraded.0, upgraded.1.len()), (name, 64));
+    assert_ne!(upgraded.1, secret);
 }

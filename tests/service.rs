@@ -32,6 +32,14 @@ fn it_is_installed_starts_says_how_it_stands_and_is_removed() {
     let owner = machine.sh(&format!("stat -c %U /proc/{pid} /var/lib/zigcheck"));
     assert_eq!(owner, "zigcheck\nzigcheck");
 
+    let tables = "nft list tables";
+    assert_eq!(machine.sh(tables), "table inet zigcheck");
+    let unit = "systemctl is-active zigcheck-network.service";
+    assert_eq!(machine.sh(unit), "active");
+    // Lost with all rules of the machine, and made again as the README says.
+    machine.sh("nft flush ruleset && systemctl restart zigcheck-network.service");
+    assert!(machine.sh("nft list ruleset").contains("169.254.0.0/16"));
+
     // Again, and again: settings that were edited stay.
     let settings = "cat /etc/zigcheck/zigcheck.env";
     let before = machine.sh(settings);
@@ -56,6 +64,7 @@ fn it_is_installed_starts_says_how_it_stands_and_is_removed() {
             "{gone}"
         );
     }
+    assert_eq!(machine.sh(tables), "");
     for kept in [
         "/var/lib/zigcheck/zigcheck.db",
         "/etc/zigcheck/zigcheck.env",

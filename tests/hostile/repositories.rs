@@ -97,12 +97,17 @@ pub fn with_submodule(www: &Path, name: &str, url: &str) {
     with_modules(www, name, &text, "s");
 }
 
-/// One with that `.gitmodules`, and a submodule at that path: the commit of `hello`.
+/// One with that `.gitmodules`, and `hello` as its submodule at that path.
 fn with_modules(www: &Path, name: &str, modules: &str, path: &str) {
-    let hello = Repository {
-        path: www.join("hello"),
+    containing(www, name, "hello", modules, path);
+}
+
+/// One with that `.gitmodules`, and another repository as it is at that path.
+fn containing(www: &Path, name: &str, other: &str, modules: &str, path: &str) {
+    let other = Repository {
+        path: www.join(other),
     };
-    let commit = hello.git(&["rev-parse", "HEAD"], b"");
+    let commit = other.git(&["rev-parse", "HEAD"], b"");
     let repository = Repository::new(www, name);
     let blob = repository.blob(modules.as_bytes());
     let entries = [
@@ -113,19 +118,35 @@ fn with_modules(www: &Path, name: &str, modules: &str, path: &str) {
     repository.commit(&tree);
 }
 
+/// Repositories `chain1` to `chain9`, with as many submodules, each in another; the last is `hello`.
+fn chain(www: &Path) {
+    for depth in 1..=9 {
+        let name = |depth| match depth {
+            0 => "hello".to_string(),
+            _ => format!("chain{depth}"),
+        };
+        let below = name(depth - 1);
+        let modules = format!("[submodule \"s\"]\n\tpath = s\n\turl = ../{below}\n");
+        containing(www, &name(depth), &below, &modules, "s");
+    }
+}
+
 pub struct Trick {
     pub path: String,
-    /// How fetching it may end.
-    pub codes: Vec<i32>,
+    /// How fetching it ends, where it is served as files and where in packs.
+    pub codes: [i32; 2],
+    /// In packs it is refused for what its objects are (`fsckObjects`), before anything is done with them.
+    pub fsck: bool,
 }
 
 /// What git was made to do in other places, or could be.
 pub fn tricks(www: &Path) -> Vec<Trick> {
     let mut tricks = Vec::new();
-    let mut trick = |path: &str, codes: &[i32]| {
-        let (path, codes) = (path.to_string(), codes.to_vec());
-        tricks.push(Trick { path, codes });
+    let mut trick = |path: &str, codes: [i32; 2], fsck: bool| {
+        let path = path.to_string();
+        tricks.push(Trick { path, codes, fsck });
     };
+    // Of a host that nobody may name, an option, or an address that nobody can reach.
     let urls = [
         "ext::sh -c \"echo TRICK''ED >&2\"",
         "file:///etc",
@@ -142,7 +163,9 @@ pub fn tricks(www: &Path) -> Vec<Trick> {
     ];
     for (nth, url) in urls.iter().enumerate() {
         with_submodule(www, &format!("submodule{nth}"), url);
-        trick(&format!("submodule{nth}"), &[10, 11]);
+        let code = if nth < 7 { 11 } else { 10 };
+        let is_option = url.starts_with('-');
+        trick(&format!("submodule{nth}"), [code; 2], is_option);
     }
     let hello = "url = ../hello\n";
     for (name, text, path) in [
@@ -178,16 +201,15 @@ pub fn tricks(www: &Path) -> Vec<Trick> {
         ),
     ] {
         with_modules(www, name, &text, path);
-        trick(name, &[0, 11]);
+        match name {
+            // What it includes is not read.
+            "include" => trick(name, [0; 2], false),
+            _ => trick(name, [11; 2], true),
+        }
     }
-    // It contains itself, as deep as one likes.
-    with_modules(
-        www,
-        "deep",
-        "[submodule \"s\"]\n\tpath = s\n\turl = ../deep\n",
-        "s",
-    );
-    trick("deep", &[11, 12]);
+    chain(www);
+    trick("chain8", [0; 2], false);
+    trick("chain9", [12; 2], false);
     names_and_links(www, &mut trick);
     // Other servers are named, where the rest is to be found.
     hello_with(
@@ -196,9 +218,9 @@ pub fn tricks(www: &Path) -> Vec<Trick> {
         "objects/info/http-alternates",
         &format!("http://{PRIVATE}/objects/\n"),
     );
-    trick("alternates", &[0, 11]);
+    trick("alternates", [11; 2], false);
     hello_with(www, "local-alternates", "objects/info/alternates", "/etc\n");
-    trick("local-alternates", &[0, 11]);
+    trick("local-alternates", [11; 2], false);
     tricks
 }
 
@@ -216,7 +238,7 @@ fn hello_with(www: &Path, name: &str, file: &str, text: &str) {
     std::fs::remove_file(object).expect("a loose object");
 }
 
-fn names_and_links(www: &Path, trick: &mut impl FnMut(&str, &[i32])) {
+fn names_and_links(www: &Path, trick: &mut impl FnMut(&str, [i32; 2], bool)) {
     let hook = "#!/bin/sh\necho TRICK''ED >&2\n";
     let links = [
         ("120000", "build.zig", "/etc/passwd"),
@@ -225,7 +247,7 @@ fn names_and_links(www: &Path, trick: &mut impl FnMut(&str, &[i32])) {
         ("120000", "proc", "/proc/self/environ"),
     ];
     Repository::of(www, "links", &links);
-    trick("links", &[0]);
+    trick("links", [0; 2], false);
     let filters = [
         (
             "100644",
@@ -247,7 +269,7 @@ fn names_and_links(www: &Path, trick: &mut impl FnMut(&str, &[i32])) {
         ("120000", ".gitmodules", "/etc/passwd"),
     ];
     Repository::of(www, "filters", &filters);
-    trick("filters", &[0, 11]);
+    trick("filters", [11; 2], true);
     for (nth, name) in [
         &b".."[..],
         b".",
@@ -268,14 +290,8 @@ fn names_and_links(www: &Path, trick: &mut impl FnMut(&str, &[i32])) {
         let tree = repository.tree(&[("40000", name, &below)]);
         repository.commit(&tree);
         // The last of them is written as the directories that it names.
-        trick(
-            &path,
-            if name.contains(&b'/') {
-                &[0, 11]
-            } else {
-                &[11]
-            },
-        );
+        let of_files = if name.contains(&b'/') { 0 } else { 11 };
+        trick(&path, [of_files, 11], true);
     }
     let repository = Repository::new(www, "encodings");
     let blob = repository.blob(b"x");
@@ -294,7 +310,7 @@ fn names_and_links(www: &Path, trick: &mut impl FnMut(&str, &[i32])) {
     entries.sort_by_key(|(_, name, _)| *name);
     let tree = repository.tree(&entries);
     repository.commit(&tree);
-    trick("encodings", &[0]);
+    trick("encodings", [0; 2], false);
 }
 
 /// Small ones that grow, with what is said of them.

@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ pub struct World {
     /// The namespace of the engine, and that of all others.
     pub engine: String,
     others: String,
-    /// What `http://GOOD/` serves; a file `PATH.redirect` holds where PATH leads to.
+    /// What `http://GOOD/` and `git://GOOD/` serve; a file `PATH.redirect` holds where PATH leads to.
     pub www: PathBuf,
     pub resolvers: PathBuf,
     calls: Calls,
@@ -179,12 +179,30 @@ fn listen(who: &'static str, calls: &Calls, www: Option<PathBuf>) {
                 let mut known = calls.lock().expect("no panic");
                 *known.entry((who, called, port)).or_default() += 1;
                 drop(known);
-                if let Some(www) = www.clone().filter(|_| port == 80) {
-                    std::thread::spawn(move || drop(serve(&mut client, &www)));
+                let Some(www) = www.clone() else { continue };
+                match port {
+                    80 => drop(std::thread::spawn(move || drop(serve(&mut client, &www)))),
+                    9418 => serve_git(client, &www),
+                    _ => {}
                 }
             }
         });
     }
+}
+
+/// What is served as files, as git itself serves it: in packs made to measure.
+fn serve_git(client: TcpStream, www: &Path) {
+    let answers = client.try_clone().expect("a socket");
+    let mut daemon = Command::new("git");
+    let daemon = daemon
+        .args(["daemon", "--inetd", "--export-all"])
+        .arg(format!("--base-path={}", www.display()))
+        .stdin(OwnedFd::from(client))
+        .stdout(OwnedFd::from(answers))
+        .stderr(Stdio::null())
+        .spawn();
+    let mut daemon = daemon.expect("git is installed");
+    std::thread::spawn(move || daemon.wait());
 }
 
 fn serve(client: &mut TcpStream, www: &Path) -> std::io::Result<()> {
@@ -229,7 +247,7 @@ fn serve(client: &mut TcpStream, www: &Path) -> std::io::Result<()> {
     client.write_all(&body)
 }
 
-/// The address of a name; those that end in `.turns` are public at first, and private from then on.
+/// The address of a name that was asked for so often before.
 fn address_of(name: &str, asked: usize) -> &'static str {
     match name {
         "good.example" => GOOD,
