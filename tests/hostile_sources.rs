@@ -4,6 +4,8 @@
 //! Needs root, docker, nft, ip and the image zigcheck:0.16.0, and fails without. Uploads that mean harm
 //! are in `tests/archive*.rs`.
 
+#[path = "common/exchange.rs"]
+mod exchange;
 #[path = "real/own_engine.rs"]
 mod own_engine;
 #[path = "common/pack.rs"]
@@ -17,12 +19,12 @@ mod settings;
 #[path = "hostile/world.rs"]
 mod world;
 
-use std::io::Write;
 use std::net::IpAddr;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use exchange::fed;
 use own_engine::OwnEngine;
 use serde_json::{Value, json};
 use server::{PATIENCE, Server};
@@ -524,19 +526,7 @@ fn words_of(output: &Output) -> String {
 
 /// Runs a container to its end, and removes it.
 fn run(argv: &[String], input: &[u8]) -> Output {
-    let mut child = Command::new(&argv[0])
-        .args(&argv[1..])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("docker is installed");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    let input = input.to_vec();
-    // What is not read is no fault of ours.
-    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
-    let output = child.wait_with_output().expect("an end");
-    writer.join().expect("an end");
+    let output = fed(Command::new(&argv[0]).args(&argv[1..]), input);
     let names = argv.iter().find_map(|word| word.strip_prefix("--name="));
     let mut remove = Command::new(&argv[0]);
     let _ = remove

@@ -146,3 +146,20 @@ fn that_a_source_has_become_too_large_is_not_known_of_the_earlier_one() {
     inside.source_is("zigcheck-source-2-1", b"one", false);
     assert_eq!(inside.names(), ["zigcheck-3-1"]);
 }
+
+/// The same, of a build that was still at it when the source turned out to be at fault.
+#[test]
+fn nor_is_it_of_a_build_that_outlived_the_earlier_one() {
+    let memory = Memory::new("left-larger");
+    let mut inside = Inside::open("left-larger", memory.open(), 3);
+    inside.submit("a");
+    inside.source_is("zigcheck-source-1-1", b"one", false);
+    inside.container_ends(ONE, b"", 65);
+    inside.container_ends("zigcheck-2-1", b"", 0);
+    inside.container_ends("zigcheck-source-1-2", b"", 12);
+    inside.is(1, "finished", "failed", Some("disk_limit"), 2);
+    inside.is(2, "finished", "failed", Some("disk_limit"), 2);
+    inside.submit("b");
+    inside.source_is("zigcheck-source-2-1", b"one", false);
+    assert_eq!(inside.names(), ["zigcheck-3-1", "zigcheck-4-1"]);
+}

@@ -2,6 +2,8 @@
 //!
 //! These tests need docker and the toolchain images, and fail without: `make test` makes both.
 
+#[path = "common/exchange.rs"]
+mod exchange;
 #[path = "real/fetch.rs"]
 mod fetch;
 #[path = "common/manifests.rs"]

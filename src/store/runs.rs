@@ -81,9 +81,13 @@ impl Store {
         let db = self.write()?;
         let sql = "UPDATE checks SET source = NULL WHERE id = ?1";
         db.prepare_cached(sql)?.execute([check])?;
-        // What the next fetch comes to says nothing of this source.
-        let sql = "UPDATE builds SET cache_key = NULL WHERE check_id = ?1 AND state = 'queued'";
-        db.prepare_cached(sql)?.execute([check])?;
+        Ok(())
+    }
+
+    /// A build ends without its source: that says nothing of what an attempt of it was known by.
+    pub fn forget_key(&mut self, build: i64) -> Result<()> {
+        let sql = "UPDATE builds SET cache_key = NULL WHERE id = ?1";
+        self.write()?.prepare_cached(sql)?.execute([build])?;
         Ok(())
     }
 

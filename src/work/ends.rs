@@ -59,6 +59,7 @@ impl Works {
                 for row in self.builds_behind(check, cx.store)? {
                     cx.feed.logs.begin(row.id, row.attempt);
                     cx.feed.logs.append(row.id, active.gathered.words(), cx.out);
+                    cx.store.forget_key(row.id)?;
                     self.finish_build(row.id, verdict, cx)?;
                 }
                 Ok(())

@@ -410,16 +410,7 @@ impl Inside {
 
     /// Uploads a tree to be checked under the newest toolchain; gives the answer's only build.
     pub fn upload(&mut self, tree: &[u8]) -> Value {
-        let conn = self.key();
-        let mut request = request("POST", "/api/check?name=up&zig_versions=0.16.0", &[], b"");
-        request.spooled = true;
-        let from = None;
-        self.tell(Event::Request {
-            conn,
-            from,
-            request,
-        });
-        self.tell(Event::Body { conn, bytes: tree });
+        let conn = self.uploads("/api/check?name=up&zig_versions=0.16.0", tree);
         self.tell(Event::BodyEnd { conn });
         self.tell(Event::Time);
         let response = self.answer(conn);
@@ -430,8 +421,14 @@ impl Inside {
 
     /// The head of an upload and a first piece of it have come; whose it is.
     pub fn upload_begins(&mut self, piece: &[u8]) -> Key {
+        let conn = self.uploads("/api/check", piece);
+        self.pump();
+        conn
+    }
+
+    fn uploads(&mut self, target: &str, piece: &[u8]) -> Key {
         let conn = self.key();
-        let mut request = request("POST", "/api/check", &[], b"");
+        let mut request = request("POST", target, &[], b"");
         request.spooled = true;
         let from = None;
         self.tell(Event::Request {
@@ -440,7 +437,6 @@ impl Inside {
             request,
         });
         self.tell(Event::Body { conn, bytes: piece });
-        self.pump();
         conn
     }
 

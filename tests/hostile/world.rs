@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{IpAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use crate::exchange::target_of;
 use crate::server::scratch;
 
 /// Of whoever may be reached: the host of packages and dependencies.
@@ -206,17 +207,9 @@ fn serve_git(client: TcpStream, www: &Path) {
 }
 
 fn serve(client: &mut TcpStream, www: &Path) -> std::io::Result<()> {
-    client.set_read_timeout(Some(Duration::from_secs(10)))?;
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        if client.read(&mut byte)? == 0 {
-            return Ok(());
-        }
-        head.push(byte[0]);
-    }
-    let head = String::from_utf8_lossy(&head);
-    let asked = head.split_whitespace().nth(1).unwrap_or("/").to_string();
+    let Some(asked) = target_of(client)? else {
+        return Ok(());
+    };
     let path = asked
         .split('?')
         .next()

@@ -1,13 +1,13 @@
 //! What the scripts in the container say of a source: what it asks for, and where its remote is.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use serde_json::Value;
 use zigcheck::archive::{Check, Progress};
 
+use crate::exchange::fed;
 use crate::manifests;
 use crate::server::scratch;
 use crate::web::{git_server, repository};
@@ -15,24 +15,14 @@ use crate::web::{git_server, repository};
 /// That command in a container as fetches have it, with that input.
 fn in_container(command: &[&str], input: &[u8]) -> Output {
     let tmpfs = "--tmpfs=/work:rw,exec,nosuid,nodev,size=512m,mode=0755,uid=1000,gid=1000";
-    let mut child = Command::new("docker")
+    let mut docker = Command::new("docker");
+    docker
         .args(["run", "--rm", "--interactive", "--init", "--pull=never"])
         .args(["--network=host", "--log-driver=none", "--user=1000:1000"])
         .args(["--cap-drop=ALL", "--read-only", tmpfs, "--workdir=/work"])
         .arg("zigcheck:0.16.0")
-        .args(command)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("docker is installed");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    let input = input.to_vec();
-    // What is not read is no fault of ours.
-    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
-    let output = child.wait_with_output().expect("an end");
-    writer.join().expect("an end");
-    output
+        .args(command);
+    fed(&mut docker, input)
 }
 
 fn words(output: &Output) -> String {

@@ -1,12 +1,14 @@
 //! What packages are fetched from: one file over HTTP, and git repositories, on the loopback.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use crate::exchange::target_of;
 
 pub struct Web {
     /// `http://127.0.0.1:PORT`
@@ -41,17 +43,10 @@ pub fn file_server(file: PathBuf) -> Web {
 }
 
 fn serve(client: &mut TcpStream, name: &str, bytes: &[u8]) -> std::io::Result<()> {
-    client.set_read_timeout(Some(Duration::from_secs(10)))?;
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        if client.read(&mut byte)? == 0 {
-            return Ok(());
-        }
-        head.push(byte[0]);
-    }
-    let head = String::from_utf8_lossy(&head);
-    let (status, body) = match head.split_whitespace().nth(1) == Some(&format!("/{name}")) {
+    let Some(asked) = target_of(client)? else {
+        return Ok(());
+    };
+    let (status, body) = match asked == format!("/{name}") {
         true => ("200 OK", bytes),
         false => ("404 Not Found", &b"nothing here\n"[..]),
     };

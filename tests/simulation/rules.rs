@@ -254,15 +254,18 @@ impl World {
             Ok(((row.get(0)?, row.get(1)?), row.get(2)?, row.get(3)?))
         });
         let (fetch, fetch_errors, unsourced): ((i64, u32), u32, bool) = check.expect("a check");
-        let (script, (id, attempt), errors) = match unsourced {
-            true => (Script::Source, fetch, fetch_errors),
-            false => (Script::Dependencies, (row.id, row.attempt), row.errors),
-        };
-        let container = self.engine.of((script, id, attempt));
-        let code = container.and_then(|container| match container.state {
+        let of = |script, (id, attempt)| self.engine.of((script, id, attempt));
+        let code = |container: Option<&Container>| match container?.state {
             State::Exited { code, .. } => Some(code),
             _ => None,
-        });
+        };
+        let own = of(Script::Dependencies, (row.id, row.attempt));
+        // It may have ended by its own fetch although another build found its source to be at fault.
+        let (container, errors) = match unsourced && code(own) != Some(12) {
+            true => (of(Script::Source, fetch), fetch_errors),
+            false => (own, row.errors),
+        };
+        let code = code(container);
         let good = match row.words.as_str() {
             "failed/null/disk_limit" => code == Some(12),
             _ => row.status() == "error" && (code == Some(11) || errors + 1 >= ERRORS_LIMIT),
