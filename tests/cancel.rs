@@ -64,6 +64,20 @@ fn uploaded(name: &str, trees: &[&str], slots: usize) -> Inside {
 }
 
 #[test]
+fn a_source_that_is_fetched_anew_is_for_nobody_once_who_wanted_it_is_cancelled() {
+    let mut inside = Inside::open("cancel-anew", in_memory(), 3);
+    inside.submit("a");
+    inside.source_is("zigcheck-source-1-1", b"one", false);
+    inside.container_ends("zigcheck-1-1", b"", 65);
+    assert_eq!(inside.names(), ["zigcheck-2-1", "zigcheck-source-1-2"]);
+    cancel(&mut inside, 1);
+    assert_eq!(inside.names(), ["zigcheck-2-1"]);
+    // Who still runs may come to need it, and then it is fetched.
+    inside.container_ends("zigcheck-2-1", b"", 65);
+    assert_eq!(inside.names(), ["zigcheck-source-1-3"]);
+}
+
+#[test]
 fn a_build_that_waits_waits_no_longer() {
     let mut inside = uploaded("cancel-waits", &["a", "b", "c"], 1);
     cancel(&mut inside, 2);

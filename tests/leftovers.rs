@@ -159,6 +159,7 @@ fn nor_is_it_of_a_build_that_outlived_the_earlier_one() {
     inside.container_ends("zigcheck-source-1-2", b"", 12);
     inside.is(1, "finished", "failed", Some("disk_limit"), 2);
     inside.is(2, "finished", "failed", Some("disk_limit"), 2);
+    assert_eq!(inside.build(2)["toolchain"], serde_json::Value::Null);
     inside.submit("b");
     inside.source_is("zigcheck-source-2-1", b"one", false);
     assert_eq!(inside.names(), ["zigcheck-3-1", "zigcheck-4-1"]);

@@ -84,9 +84,10 @@ impl Store {
         Ok(())
     }
 
-    /// A build ends without its source: that says nothing of what an attempt of it was known by.
-    pub fn forget_key(&mut self, build: i64) -> Result<()> {
-        let sql = "UPDATE builds SET cache_key = NULL WHERE id = ?1";
+    /// A build ends without its source: that says nothing of the image that an earlier attempt of it
+    /// ran under, nor of what it was known by.
+    pub fn forget_toolchain(&mut self, build: i64) -> Result<()> {
+        let sql = "UPDATE builds SET toolchain = NULL, cache_key = NULL WHERE id = ?1";
         self.write()?.prepare_cached(sql)?.execute([build])?;
         Ok(())
     }

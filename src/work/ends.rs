@@ -59,7 +59,7 @@ impl Works {
                 for row in self.builds_behind(check, cx.store)? {
                     cx.feed.logs.begin(row.id, row.attempt);
                     cx.feed.logs.append(row.id, active.gathered.words(), cx.out);
-                    cx.store.forget_key(row.id)?;
+                    cx.store.forget_toolchain(row.id)?;
                     self.finish_build(row.id, verdict, cx)?;
                 }
                 Ok(())
@@ -210,8 +210,8 @@ impl Works {
         let log = cx.feed.logs.finish(build, cx.out);
         cx.store.cancel_build(build, log, cx.now.unix_ms)?;
         self.ended(build, cx)?;
-        if cx.store.open_builds(check)?.is_empty() {
-            // Nobody is left who would need its source.
+        if self.builds_behind(check, cx.store)?.is_empty() {
+            // Nobody is left who would need its source; one that runs asks for it anew if it does.
             self.drop_work(Work::Source(check), cx)?;
         }
         cx.tell(build)
