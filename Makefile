@@ -41,7 +41,7 @@ setup-tests:
 test: docker-build setup-tests  ## all tests, with real docker, real Zig and real clients
 	cargo test
 
-sim:                   ## ten thousand simulated lives of the server (SEED=n replays one, and tells it)
+sim:                   ## ten thousand simulated lives of the server (SEED=n replays one, and tells it; SEEDS=n, FROM=n)
 	SEEDS=$${SEEDS:-10000} cargo test --test simulation -- --nocapture
 
 fuzz:                  ## a million cases of random and damaged input at every parser (SEED=n replays one; CASES=n, FROM=n)

@@ -1,6 +1,7 @@
 //! The whole core, simulated: a seed makes a life of submissions, containers that behave in every
 //! bad way, an engine that comes and goes, and crashes. A failure names its seed; run that one
-//! alone with `SEED=n cargo test --test simulation`. `SEEDS=n` says how many lives there are.
+//! alone with `SEED=n cargo test --test simulation`. `SEEDS=n` says how many lives there are,
+//! `FROM=n` which the first is.
 
 #[path = "simulation/acts.rs"]
 mod acts;
@@ -64,7 +65,10 @@ fn number(name: &str) -> Option<u64> {
 fn every_build_ends_once_whatever_happens() {
     let seeds = match number("SEED") {
         Some(seed) => vec![seed],
-        None => (0..number("SEEDS").unwrap_or(SEEDS)).collect(),
+        None => {
+            let first = number("FROM").unwrap_or(0);
+            (first..first + number("SEEDS").unwrap_or(SEEDS)).collect()
+        }
     };
     let lives = seeds.len() as u64;
     let mut total = Tally::default();

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension};
 use zigcheck::config::{
-    ENGINE_FRESH_MS, FETCH_TIMEOUT_MS, LOOK_AGAIN_MS, RECHECK_EVERY_MS, RECHECK_PAUSE_MS,
+    ENGINE_FRESH_MS, FETCH_TIMEOUT_MS, KILL_GRACE_MS, LOOK_AGAIN_MS, RECHECK_EVERY_MS,
+    RECHECK_PAUSE_MS,
 };
 use zigcheck::turns::Class;
 
-use crate::engine::{Script, VERSIONS};
+use crate::engine::{Container, Script, VERSIONS};
 use crate::people::url;
 use crate::rules::number;
 use crate::scripts;
@@ -166,13 +167,16 @@ impl World {
         }
     }
 
-    /// Packages whose remotes are being asked: the server listens.
+    /// Packages whose remotes are being asked: the server listens, and has not given up.
     pub fn open_looks(&self) -> BTreeSet<i64> {
         let clients = self.clients.values();
         let names = clients.filter_map(|client| client.name.as_ref());
-        names
-            .map(|name| scripts::purpose(name))
-            .filter(|(script, ..)| *script == Script::Remote)
+        let purposes = names.map(|name| scripts::purpose(name));
+        let looks = purposes.filter(|(script, ..)| *script == Script::Remote);
+        let patience_ms = FETCH_TIMEOUT_MS + KILL_GRACE_MS;
+        let is_open = |container: &Container| self.ms < container.started_ms + patience_ms;
+        looks
+            .filter(|look| self.engine.of(*look).is_none_or(is_open))
             .map(|(_, package, _)| package)
             .collect()
     }
