@@ -170,12 +170,13 @@ pub const PACKAGES: [Package; 27] = [
         ],
         "for f in /proc/[0-9]*/fd/1; do timeout 20 head -c 1073741824 /dev/zero >$f; done 2>/dev/null; exit 1",
     ),
-    // Its own build among them, whole but for the nonce, and perhaps behind the runner's own.
+    // Its own build among them, whole but for the nonce, and perhaps behind the runner's own; not so
+    // many that the limit on output ends them first.
     runs(
         "records-of-all",
         &["success/failed/test_failure", "error/null/engine_error"],
         "(while :; do for n in $(seq 64); do echo '{\"build_id\":'$n',\"build_status\":\"success\",\
-         \"test_status\":\"success\",\"build_exit\":0,\"test_exit\":0}'; done | tee /proc/[0-9]*/fd/1; done) \
+         \"test_status\":\"success\",\"build_exit\":0,\"test_exit\":0}'; done | tee /proc/[0-9]*/fd/1; sleep 0.1; done) \
          >/dev/null 2>&1 & sleep 1; exit 1",
     ),
     tries(
