@@ -63,7 +63,7 @@ pub struct App {
     stop_by_ms: u64,
     /// Nothing new is started, and the end comes once nothing runs.
     draining: bool,
-    /// The database failed in the middle of a turn: the turn must not be heard of.
+    /// Why nothing can go on: the turn at hand must not be heard of.
     broken: Option<String>,
     /// It was because the engine is not fit: to start again would not help.
     is_refused: bool,
@@ -139,9 +139,9 @@ impl App {
         self.works.waiting()
     }
 
-    /// Nothing can go on, for that reason: this turn must not be heard of, and is the last.
-    pub(crate) fn break_down(&mut self, why: String) {
-        self.broken = Some(why);
+    /// The database failed in the middle: this turn must not be heard of, and is the last.
+    pub(crate) fn break_down(&mut self, error: &rusqlite::Error) {
+        self.broken = Some(cannot_write(error));
     }
 
     /// Nothing new is started any more.
@@ -339,7 +339,7 @@ impl App {
     }
 }
 
-fn cannot_write(error: rusqlite::Error) -> String {
+fn cannot_write(error: &rusqlite::Error) -> String {
     format!("the database cannot be written: {error}")
 }
 
@@ -415,7 +415,7 @@ impl Core for App {
             self.history.wake();
         }
         if let Err(error) = done {
-            self.break_down(cannot_write(error));
+            self.break_down(&error);
         }
     }
 
@@ -428,7 +428,7 @@ impl Core for App {
             Some(why) => Err(why.clone()),
             None => {
                 let written = self.write_views().and_then(|()| self.store.commit());
-                written.map_err(cannot_write)?;
+                written.map_err(|error| cannot_write(&error))?;
                 self.works.turn_ends();
                 self.history.committed(&self.store);
                 Ok(())

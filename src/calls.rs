@@ -349,7 +349,7 @@ fn write<T>(
 ) -> store::Result<T> {
     let done = writes(&mut app.store);
     if let Err(error) = &done {
-        app.break_down(error.to_string());
+        app.break_down(error);
     }
     done
 }
@@ -359,7 +359,7 @@ fn write<T>(
 fn take_in(app: &mut App, check: i64, now: Now) -> store::Result<Vec<Value>> {
     let taken = queue_up(app, check, now);
     if let Err(error) = &taken {
-        app.break_down(error.to_string());
+        app.break_down(error);
     }
     taken
 }

@@ -47,7 +47,8 @@ impl App {
         if let Some(why) = self.engine.refused() {
             let why = format!("the engine cannot keep strangers' code to itself: {why}");
             self.is_refused = true;
-            return self.break_down(why);
+            self.broken = Some(why);
+            return;
         }
         for (conn, held) in std::mem::take(&mut self.held) {
             self.answer_held(conn, held, now);
@@ -57,7 +58,7 @@ impl App {
             let done = works.images_told(&mut cx);
             let done = done.and_then(|()| works.engine_is_back(&mut cx));
             if let Err(error) = done {
-                self.break_down(super::cannot_write(error));
+                self.break_down(&error);
             }
         }
     }

@@ -64,7 +64,7 @@ fn cancel(app: &mut App, id: i64, now: Now) -> Response {
     let (works, mut cx) = app.context(now);
     if let Err(error) = works.cancel(&row, &mut cx) {
         // Half of it may be written: nothing of this turn may be kept.
-        app.break_down(error.to_string());
+        app.break_down(&error);
         return database(error);
     }
     match app.store.build(id) {
