@@ -9,8 +9,11 @@ use std::time::Instant;
 
 use rusqlite::{Connection, params};
 use rustix::fs::{Advice, fadvise};
-use zigcheck::store::Store;
-use zigcheck::turns::{Class, Entry, Queue, Work};
+use zigcheck::app::domain::task::Class;
+use zigcheck::app::domain::task::Entry;
+use zigcheck::app::domain::task::Work;
+use zigcheck::app::queue::Queue;
+use zigcheck::app::store::Store;
 
 const FEW: i64 = 100;
 const MANY: i64 = 1_000_000;

@@ -15,9 +15,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use server::{Server, scratch};
 use zig::{packed, zig_init};
+use zigcheck::app::engine::docker::{Docker, SourceFile, Task};
 use zigcheck::config::{self, Asked, Machine, Settings};
-use zigcheck::docker::{Docker, SourceFile, Task};
-use zigcheck::event;
+use zigcheck::interface::event;
 
 /// Pairs of runs: ours, then by hand, in turn, since the machine's speed drifts.
 const ROUNDS: usize = 5;
@@ -95,7 +95,7 @@ fn by_hand(settings: &Settings, docker: &Docker, tree: &Path, round: usize) -> f
         sha256: sha256(&bytes),
     };
     let build = |nth: usize| (round * 10 + nth + 1_000_000) as i64;
-    let name = |nth: usize| zigcheck::docker::build_container(build(nth), 1);
+    let name = |nth: usize| zigcheck::app::engine::docker::build_container(build(nth), 1);
     let names: Vec<String> = (0..settings.zig_versions.len()).map(name).collect();
     remove(docker, &names); // of a run that was cut off
     let start = Instant::now();

@@ -6,14 +6,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitCode;
 
-use zigcheck::app::App;
-use zigcheck::clock::Clock;
+use zigcheck::app::dispatch::App;
+use zigcheck::app::store::Store;
 use zigcheck::config::{self, Asked, Machine, Settings, TOKEN_LIMIT_BYTES, Token};
-use zigcheck::disk::{self, Disk};
-use zigcheck::listen::{Listener, raise_open_files};
-use zigcheck::signal::Wishes;
-use zigcheck::store::Store;
-use zigcheck::{journal, reactor};
+use zigcheck::shell::clock::Clock;
+use zigcheck::shell::disk::{self, Disk};
+use zigcheck::shell::listen::{Listener, raise_open_files};
+use zigcheck::shell::signal::Wishes;
+use zigcheck::shell::{journal, reactor};
 
 fn main() -> ExitCode {
     // First of all: a signal that comes early is a wish, too, and not the end.

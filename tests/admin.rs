@@ -7,10 +7,10 @@ use crate::core::rows::{self, finish, in_memory};
 use crate::core::settings::settings;
 use crate::core::{Inside, START, TOKEN};
 use serde_json::{Value, json};
-use zigcheck::api::{Call, Known, admit, read};
+use zigcheck::app::domain::verdict::{Reason, Verdict};
+use zigcheck::app::web::routes::{Call, Known, admit, read};
 use zigcheck::config::{Settings, Token};
-use zigcheck::message::{Admission, Head, Request, Response};
-use zigcheck::verdict::{Reason, Verdict};
+use zigcheck::interface::message::{Admission, Head, Request, Response};
 
 /// Every admin call, with a body where it needs one.
 const CALLS: [(&str, &str, &str); 5] = [

@@ -13,7 +13,7 @@ use zigcheck::config::{
     EARLY_LIMIT_MS, EARLY_PAUSE_MS, ERRORS_LIMIT, LOG_HEAD_BYTES, LOG_TAIL_BYTES, LOOKS_LIMIT,
     RETRY_PAUSE_MS, SWEEP_AGAIN_MS,
 };
-use zigcheck::event::{Event, Pipe};
+use zigcheck::interface::event::{Event, Pipe};
 
 const ONE: &str = "zigcheck-1-1";
 

@@ -12,7 +12,7 @@ use zigcheck::config::{
     ADDRESS_UPLOADS_LIMIT, ADDRESS_UPLOADS_LIMIT_BYTES, Proxies, QUEUE_LIMIT, SOURCE_LIMIT_BYTES,
     Settings,
 };
-use zigcheck::message::Response;
+use zigcheck::interface::message::Response;
 
 /// Fit for an upload, though no archive: it is looked through, and answered 400.
 const TREE: &[u8] = b"no archive";

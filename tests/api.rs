@@ -4,10 +4,10 @@
 mod ask;
 
 use ask::{VERSIONS, answer, refused, request};
-use zigcheck::api::{Call, Look};
-use zigcheck::build::State;
-use zigcheck::store::{BuildFilter, PackageFilter, Page, Sort};
-use zigcheck::verdict::BuildStatus;
+use zigcheck::app::domain::verdict::{BuildStatus, State};
+use zigcheck::app::render::sheet::Look;
+use zigcheck::app::store::{BuildFilter, PackageFilter, Page, Sort};
+use zigcheck::app::web::routes::Call;
 
 #[track_caller]
 fn get(target: &str) -> Call {

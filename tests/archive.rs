@@ -13,7 +13,7 @@ use pack::{
 };
 use seed::Seed;
 use std::fs;
-use zigcheck::archive::{Format, Progress, names_a_url};
+use zigcheck::app::source::archive::{Format, Progress, names_a_url};
 use zigcheck::config::{ENTRIES_LIMIT, UNPACKED_LIMIT_BYTES};
 
 fn refused(entries: &[Vec<u8>], expected: &str) {
@@ -260,7 +260,7 @@ fn a_link_seen_before_is_found_among_many() {
         parts.join("/")
     };
     for _ in 0..3000 {
-        let mut tree = zigcheck::tree::Tree::default();
+        let mut tree = zigcheck::app::source::path_guard::Tree::default();
         let mut links: Vec<String> = Vec::new();
         for _ in 0..12 {
             let path = name(&mut seed);

@@ -8,7 +8,7 @@ mod seed;
 use pack::{bad, entry, file, good, gzip, path, run, small_tree, tar, verdict, zstd};
 use seed::Seed;
 use std::fs;
-use zigcheck::archive::Progress;
+use zigcheck::app::source::archive::Progress;
 
 #[test]
 fn what_is_no_whole_archive_is_refused() {

@@ -6,8 +6,8 @@ mod seed;
 use std::collections::BTreeMap;
 
 use seed::Seed;
-use zigcheck::bucket::{Buckets, Rate};
-use zigcheck::crowd::Home;
+use zigcheck::base::client_addr::Home;
+use zigcheck::base::token_bucket::{Buckets, Rate};
 
 const HOUR_MS: u64 = 3_600_000;
 

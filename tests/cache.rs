@@ -11,10 +11,10 @@ use std::fs;
 use crate::core::rows::{self, waits};
 use crate::core::{Inside, Memory, framed, sha256};
 use serde_json::{Value, json};
+use zigcheck::app::domain::task::Work;
+use zigcheck::app::store::{SourceRow, Store};
 use zigcheck::config::{EARLY_LIMIT_MS, EARLY_PAUSE_MS, SHARERS_LIMIT};
-use zigcheck::event::Input;
-use zigcheck::store::{SourceRow, Store};
-use zigcheck::turns::Work;
+use zigcheck::interface::event::Input;
 
 /// A tree that says so in a file.
 fn tree(words: &str) -> Vec<u8> {

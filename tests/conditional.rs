@@ -1,7 +1,7 @@
 //! Entity tags and ranges, row by row.
 
-use zigcheck::conditional::{Part, answer, etag, none_match, range};
-use zigcheck::message::{Head, Response};
+use zigcheck::app::web::conditional::{Part, answer, etag, none_match, range};
+use zigcheck::interface::message::{Head, Response};
 
 fn head(method: &str, headers: &[(&str, &str)]) -> Head {
     let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());

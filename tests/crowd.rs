@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use toy::*;
 use zigcheck::config::{ADDRESS_CONNECTIONS_LIMIT, ARRIVALS, WAKES_LIMIT};
-use zigcheck::listen::raise_open_files;
+use zigcheck::shell::listen::raise_open_files;
 
 /// A connection that comes from that address of the loopback network.
 fn connect_from(server: &Server, from: [u8; 4]) -> TcpStream {

@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use toy::*;
-use zigcheck::clock::Clock;
 use zigcheck::config::RESERVED_FILES;
-use zigcheck::disk::Disk;
-use zigcheck::listen::Listener;
-use zigcheck::reactor;
-use zigcheck::signal::Wishes;
+use zigcheck::shell::clock::Clock;
+use zigcheck::shell::disk::Disk;
+use zigcheck::shell::listen::Listener;
+use zigcheck::shell::reactor;
+use zigcheck::shell::signal::Wishes;
 
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -54,7 +54,10 @@ fn a_thousand_children_leave_nothing_open() {
     // The pipes of one child may or may not be closed when its exit is told.
     assert!(counts[999] <= counts[0] + 2);
     for (i, job) in toy.jobs.values().enumerate() {
-        assert_eq!(job.exit, Some(zigcheck::event::Exit::Code(i as i32 % 50)));
+        assert_eq!(
+            job.exit,
+            Some(zigcheck::interface::event::Exit::Code(i as i32 % 50))
+        );
     }
 }
 

@@ -6,9 +6,8 @@ mod settings;
 use serde_json::{Value, json};
 use settings::settings;
 use std::path::PathBuf;
-use zigcheck::docker::{self, Docker, SourceFile, Task};
-use zigcheck::event::{Command, Exit, Input};
-use zigcheck::verdict::Container;
+use zigcheck::app::engine::docker::{self, Container, Docker, SourceFile, Task};
+use zigcheck::interface::event::{Command, Exit, Input};
 
 const IMAGE: &str = "sha256:aa";
 const URL: &str = "https://github.com/a/b";

@@ -4,9 +4,8 @@
 mod rows;
 
 use rows::{everywhere, finish, in_memory, new};
-use zigcheck::build::State;
-use zigcheck::store::Store;
-use zigcheck::verdict::{Reason, Verdict};
+use zigcheck::app::domain::verdict::{Reason, State, Verdict};
+use zigcheck::app::store::Store;
 
 /// A build of that package that took so long to come to that verdict.
 fn took(store: &mut Store, package: &str, version: &str, ms: i64, verdict: &Verdict) {
@@ -121,7 +120,7 @@ fn the_latest_checks_are_counted_build_by_build() {
         }
     }
     let success = Verdict {
-        build_status: zigcheck::verdict::BuildStatus::Success,
+        build_status: zigcheck::app::domain::verdict::BuildStatus::Success,
         ..failed()
     };
     finish(&mut store, 3, &success, 9);

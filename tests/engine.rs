@@ -1,13 +1,13 @@
 //! What is known of the engine, and the short commands that find it out.
 
+use zigcheck::app::engine::commands::{Errands, Purpose};
+use zigcheck::app::engine::{Answer, Ask, Engine};
 use zigcheck::config::{
     DRAIN_GRACE_MS, ENGINE_FRESH_MS, ENGINE_OUTPUT_LIMIT_BYTES, ENGINE_RETRY_MS, ENGINE_TIMEOUT_MS,
     KILL_GRACE_MS,
 };
-use zigcheck::engine::{Answer, Ask, Engine};
-use zigcheck::errand::{Errands, Purpose};
-use zigcheck::event::{Action, Command, Exit, JobId, Pipe};
-use zigcheck::outbox::Outbox;
+use zigcheck::interface::event::{Action, Command, Exit, JobId, Pipe};
+use zigcheck::interface::outbox::Outbox;
 
 fn ok(text: &str) -> Answer {
     Ok(text.to_string())

@@ -7,14 +7,14 @@ mod core;
 use crate::core::Inside;
 use crate::core::settings::settings;
 use rusqlite::Connection;
-use zigcheck::api::{Telling, Watched};
-use zigcheck::build::State;
+use zigcheck::app::domain::verdict::State;
+use zigcheck::app::live::feed::Feed;
+use zigcheck::app::live::subscription::{Telling, Watched};
+use zigcheck::app::store::Store;
+use zigcheck::base::slab::Key;
 use zigcheck::config::EVENTS_KEPT;
-use zigcheck::event::{Action, Pull};
-use zigcheck::feed::Feed;
-use zigcheck::outbox::Outbox;
-use zigcheck::slab::Key;
-use zigcheck::store::Store;
+use zigcheck::interface::event::{Action, Pull};
+use zigcheck::interface::outbox::Outbox;
 
 struct Room {
     store: Store,

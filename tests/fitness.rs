@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use zigcheck::fitness::{Fitness, fitness};
+use zigcheck::app::engine::capabilities::{Fitness, fitness};
 
 /// What docker 20.10 says on Debian 12, as far as it matters.
 fn docker() -> Value {

@@ -7,8 +7,8 @@ mod seed;
 use std::collections::HashMap;
 
 use seed::Seed;
-use zigcheck::forecast::{Piece, starts};
-use zigcheck::turns::Work;
+use zigcheck::app::domain::task::Work;
+use zigcheck::app::queue::forecast::{Piece, starts};
 
 /// Longer than any of the plays here.
 const TICKS: u64 = 3_000;

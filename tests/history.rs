@@ -15,12 +15,11 @@ use crate::core::settings::settings;
 use crate::core::{Inside, START};
 use rusqlite::{Connection, params};
 use seed::Seed;
-use zigcheck::build::State;
+use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
+use zigcheck::app::retention::{History, Keep};
+use zigcheck::app::store::{Finished, SourceRow, Store};
 use zigcheck::config::{LOG_LIMIT_BYTES, SWEEP_LIMIT_COUNT, SWEEP_PAUSE_MS};
-use zigcheck::event::Now;
-use zigcheck::history::{History, Keep};
-use zigcheck::store::{Finished, SourceRow, Store};
-use zigcheck::verdict::{BuildStatus, Reason, Verdict};
+use zigcheck::interface::event::Now;
 
 /// Nothing goes by these.
 const ALL: Keep = Keep {

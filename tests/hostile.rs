@@ -8,10 +8,10 @@ use crate::core::rows::{self, finish, in_memory};
 use crate::core::{Asked, Inside, START, TOKEN};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
-use zigcheck::message::Response;
-use zigcheck::store::{NewPackage, SourceRow, Store};
-use zigcheck::unseen::{escaped, is_unseen};
-use zigcheck::verdict::{Reason, Verdict};
+use zigcheck::app::domain::verdict::{Reason, Verdict};
+use zigcheck::app::store::{NewPackage, SourceRow, Store};
+use zigcheck::base::control_chars::{escaped, is_unseen};
+use zigcheck::interface::message::Response;
 
 /// Each has a word in it by which it is known where it is shown.
 const HOSTILE: [&str; 18] = [

@@ -30,8 +30,8 @@ use serde_json::{Value, json};
 use server::{PATIENCE, Server};
 use settings::settings;
 use world::{GOOD, HOST, OTHER, PRIVATE, World};
-use zigcheck::docker::{Docker, SourceFile, Task};
-use zigcheck::event::Input;
+use zigcheck::app::engine::docker::{Docker, SourceFile, Task};
+use zigcheck::interface::event::Input;
 
 const NETWORK: &str = "zigcheck-fetch";
 const VERSION: &str = "0.16.0";

@@ -4,9 +4,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use zigcheck::conn::{Conn, Waiting};
-use zigcheck::event::Streamed;
-use zigcheck::message::{Admission, Head, Response};
+use zigcheck::http::conn::{Conn, Waiting};
+use zigcheck::interface::event::Streamed;
+use zigcheck::interface::message::{Admission, Head, Response};
 
 /// The system's allocator, with a count for each thread of what that thread holds.
 struct Counting;

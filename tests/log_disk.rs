@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use zigcheck::log::{Layout, Log};
+use zigcheck::app::live::log::{Layout, Log};
 
 fn limit_files_to(bytes: Option<u64>) {
     let limit = Rlimit {

@@ -6,11 +6,11 @@ mod seed;
 use std::path::{Path, PathBuf};
 
 use seed::Seed;
+use zigcheck::app::live::logs::{Logs, Reader};
+use zigcheck::base::slab::Key;
 use zigcheck::config::{LOG_HEAD_BYTES, LOG_TAIL_BYTES};
-use zigcheck::event::{Action, Pull};
-use zigcheck::logs::{Logs, Reader};
-use zigcheck::outbox::Outbox;
-use zigcheck::slab::Key;
+use zigcheck::interface::event::{Action, Pull};
+use zigcheck::interface::outbox::Outbox;
 
 const BUILD: i64 = 7;
 

@@ -6,8 +6,8 @@ mod life;
 use std::collections::{BTreeMap, HashMap};
 
 use life::{At, Life, noises};
-use zigcheck::build::{Input, Kind};
-use zigcheck::event::Exit;
+use zigcheck::app::builds::build::{Input, Kind};
+use zigcheck::interface::event::Exit;
 
 /// Inputs in one order.
 const DEPTH: usize = 7;

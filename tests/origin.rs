@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
+use zigcheck::app::web::client_id::{asker, party};
 use zigcheck::config::Proxies;
-use zigcheck::message::Head;
-use zigcheck::origin::{asker, party};
+use zigcheck::interface::message::Head;
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()

@@ -5,10 +5,10 @@ mod core;
 
 use crate::core::rows::{self, finish, in_memory};
 use crate::core::{Inside, START};
-use zigcheck::conditional::etag;
-use zigcheck::message::Response;
-use zigcheck::store::{NewPackage, SourceRow, Store};
-use zigcheck::verdict::{BuildStatus, Reason, TestStatus, Verdict};
+use zigcheck::app::domain::verdict::{BuildStatus, Reason, TestStatus, Verdict};
+use zigcheck::app::store::{NewPackage, SourceRow, Store};
+use zigcheck::app::web::conditional::etag;
+use zigcheck::interface::message::Response;
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;

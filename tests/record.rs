@@ -8,11 +8,13 @@ mod seed;
 use record::{BOUNDS, BUILD, end, failed_with, good, line, of, seal, verdict, with};
 use seed::Seed;
 use serde_json::json;
-use zigcheck::config::{ERROR_LOG_LIMIT_BYTES, RECORD_LIMIT_BYTES};
-use zigcheck::event::Exit;
-use zigcheck::verdict::{
-    BuildStatus, Dependencies, Judgement, Reason, Records, TestStatus, Verdict, judge, shorten,
+use zigcheck::app::builds::judge::{Judgement, judge};
+use zigcheck::app::builds::record::Records;
+use zigcheck::app::domain::verdict::{
+    BuildStatus, Dependencies, Reason, TestStatus, Verdict, shorten,
 };
+use zigcheck::config::{ERROR_LOG_LIMIT_BYTES, RECORD_LIMIT_BYTES};
+use zigcheck::interface::event::Exit;
 
 #[track_caller]
 fn is_refused(bytes: &[u8], word: &str) {

@@ -5,10 +5,9 @@ mod rows;
 
 use rows::{Place, finish, in_memory};
 use std::collections::BTreeSet;
-use zigcheck::build::State;
+use zigcheck::app::domain::verdict::{Reason, State, Verdict};
+use zigcheck::app::store::{Store, Tallies};
 use zigcheck::config::LOG_LIMIT_BYTES;
-use zigcheck::store::{Store, Tallies};
-use zigcheck::verdict::{Reason, Verdict};
 
 #[test]
 fn the_tables_keep_the_columns_that_others_rely_on() {

@@ -12,8 +12,8 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use toy::*;
 use zigcheck::config::Listen;
-use zigcheck::event::{Command, Exit, Input, Pipe};
-use zigcheck::listen::Listener;
+use zigcheck::interface::event::{Command, Exit, Input, Pipe};
+use zigcheck::shell::listen::Listener;
 
 /// A directory of this test's own, gone with it.
 struct Dir(PathBuf);

@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::Read;
 use std::path::PathBuf;
-use zigcheck::archive::Format;
+use zigcheck::app::source::archive::Format;
+use zigcheck::app::source::incoming::{Framed, Incoming, Refused};
 use zigcheck::config::FRAME_HEAD_LIMIT_BYTES;
-use zigcheck::source::{Framed, Incoming, Refused};
 
 fn directory(name: &str) -> PathBuf {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))

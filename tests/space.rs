@@ -9,15 +9,15 @@ use std::os::unix::fs::symlink;
 use crate::core::rows::in_memory;
 use crate::core::{Inside, Memory, TOKEN};
 use serde_json::{Value, json};
+use zigcheck::app::domain::disk_space::Space;
+use zigcheck::app::store::Store;
 use zigcheck::config::{
     DISK_FLOOR_BYTES, DISK_LOOK_MS, DISK_PAUSE_MS, DISK_RESERVE_BYTES, SOURCE_LIMIT_BYTES,
     UPLOADS_LIMIT_BYTES,
 };
-use zigcheck::disk::{self, Disk};
-use zigcheck::event::{Event, Room};
-use zigcheck::message::{Admission, Response};
-use zigcheck::space::Space;
-use zigcheck::store::Store;
+use zigcheck::interface::event::{Event, Room};
+use zigcheck::interface::message::{Admission, Response};
+use zigcheck::shell::disk::{self, Disk};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;

@@ -4,9 +4,8 @@
 mod rows;
 
 use rows::{Place, everywhere, in_memory, new};
-use zigcheck::build::State;
-use zigcheck::store::{Finished, SourceRow, Store};
-use zigcheck::verdict::{BuildStatus, Reason, TestStatus, Verdict};
+use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, TestStatus, Verdict};
+use zigcheck::app::store::{Finished, SourceRow, Store};
 
 fn success() -> Verdict {
     Verdict {

@@ -6,9 +6,8 @@ mod rows;
 use std::collections::BTreeSet;
 
 use rows::{finish, in_memory, new, page, up};
-use zigcheck::build::State;
-use zigcheck::store::{BuildFilter, PackageFilter, Sort, Store};
-use zigcheck::verdict::{BuildStatus, Reason, Verdict};
+use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
+use zigcheck::app::store::{BuildFilter, PackageFilter, Sort, Store};
 
 /// Every column a list can be sorted by, as the routes name them.
 const OF_PACKAGES: [&str; 4] = ["name", "created_at", "last_updated", "popularity_score"];

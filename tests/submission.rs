@@ -5,9 +5,9 @@ mod ask;
 
 use ask::{VERSIONS, answer, refused, request};
 use serde_json::{Value, json};
-use zigcheck::api::Call;
-use zigcheck::message::Request;
-use zigcheck::store::NewPackage;
+use zigcheck::app::store::NewPackage;
+use zigcheck::app::web::routes::Call;
+use zigcheck::interface::message::Request;
 
 fn submission(body: &Value) -> Request {
     request("POST", "/api/packages", body.to_string().as_bytes())

@@ -4,8 +4,8 @@
 mod seed;
 
 use seed::Seed;
-use zigcheck::printable::{clip, printable, width};
-use zigcheck::table::{Align, Cell, Table, Tone};
+use zigcheck::app::render::sanitize::{clip, printable, width};
+use zigcheck::app::render::table::{Align, Cell, Table, Tone};
 
 fn cells(texts: &[&str]) -> Vec<Cell> {
     texts.iter().map(|text| Cell::new(text)).collect()

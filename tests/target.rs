@@ -4,9 +4,10 @@
 mod ask;
 
 use ask::{admitted, answer, refused, request, with};
-use zigcheck::api::{Call, Telling};
+use zigcheck::app::live::subscription::Telling;
+use zigcheck::app::web::routes::Call;
 use zigcheck::config::{JSON_LIMIT_BYTES, SOURCE_LIMIT_BYTES};
-use zigcheck::message::{Admission, Response};
+use zigcheck::interface::message::{Admission, Response};
 
 fn header<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
     let mut found = response.headers.iter().filter(|(known, _)| *known == name);

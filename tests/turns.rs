@@ -7,9 +7,10 @@ mod seed;
 
 use rows::in_memory;
 use seed::Seed;
+use zigcheck::app::domain::task::{Class, Entry, HeldBack, Work};
+use zigcheck::app::queue::Queue;
+use zigcheck::app::store::Store;
 use zigcheck::config::{DUE_LIMIT, ROUND_LIMIT_PARTIES};
-use zigcheck::store::Store;
-use zigcheck::turns::{Class, Entry, HeldBack, Queue, Work};
 
 /// A queue with its database, and the time.
 struct Line {

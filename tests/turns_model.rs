@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 
 use rows::{Place as Where, in_memory};
 use seed::Seed;
+use zigcheck::app::domain::task::{Class, Entry, HeldBack, Place, Work};
+use zigcheck::app::queue::Queue;
+use zigcheck::app::store::Store;
 use zigcheck::config::{CLASS_WAIT_LIMIT_MS, ROUND_LIMIT_PARTIES};
-use zigcheck::store::Store;
-use zigcheck::turns::{Class, Entry, HeldBack, Place, Queue, Work};
 
 /// What the queue promises, said without any cleverness.
 #[derive(Clone, Default)]

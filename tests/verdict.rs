@@ -5,12 +5,12 @@ mod record;
 
 use record::{BOUNDS, contained, end, failed_with, good, judged, line, of, with};
 use serde_json::{Value, json};
-use zigcheck::event::Exit;
-use zigcheck::job::{End, Why};
-use zigcheck::verdict::{
-    Bounds, BuildStatus, Dependencies, Judgement, Reason, TestStatus, Verdict, ended_by_us,
-    without_container,
+use zigcheck::app::builds::judge::{Judgement, ended_by_us, without_container};
+use zigcheck::app::domain::verdict::{
+    Bounds, BuildStatus, Dependencies, Reason, TestStatus, Verdict,
 };
+use zigcheck::app::engine::job::{End, Why};
+use zigcheck::interface::event::Exit;
 
 #[test]
 fn each_way_to_fail_has_its_reason() {

@@ -6,9 +6,9 @@ mod core;
 use crate::core::rows::{finish, in_memory};
 use crate::core::{Inside, START};
 use serde_json::{Value, json};
+use zigcheck::app::domain::verdict::{Reason, Verdict};
+use zigcheck::app::store::{SourceRow, Store};
 use zigcheck::config::FORECAST_LIMIT;
-use zigcheck::store::{SourceRow, Store};
-use zigcheck::verdict::{Reason, Verdict};
 
 /// Of each build in that list: its id and these fields.
 fn told(queue: &Value, list: &str, fields: &[&str]) -> Vec<Value> {
@@ -280,7 +280,7 @@ fn where_the_end_of_the_queue_is_out_of_sight_nothing_behind_a_source_is_promise
         let first = queue["waiting"][0]["estimated_start"].as_str();
         // The upload takes 10 s, then all sources 2 s each; then their builds begin.
         let at = 10_000 + 2_000 * checks as i64;
-        let wanted = zigcheck::page::time(START + at);
+        let wanted = zigcheck::app::render::json::time(START + at);
         assert_eq!(first, seen.then_some(wanted.as_str()), "{checks} checks");
     }
 }

@@ -8,8 +8,8 @@ use crate::core::settings::settings;
 use crate::core::{Inside, START};
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
-use zigcheck::api::{admit, read};
-use zigcheck::message::{Admission, Head, Request, Response};
+use zigcheck::app::web::routes::{admit, read};
+use zigcheck::interface::message::{Admission, Head, Request, Response};
 
 fn header<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
     let mut named = response.headers.iter().filter(|(known, _)| *known == name);

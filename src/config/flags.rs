@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{DATABASE_LIMIT_BYTES, Hosts, Listen, Machine, Proxies, Settings};
+use crate::config::{DATABASE_LIMIT_BYTES, Hosts, Listen, Machine, Proxies, Settings};
 
 /// What the command line asked for.
 #[derive(Debug, PartialEq)]

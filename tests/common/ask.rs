@@ -6,9 +6,9 @@ mod settings;
 
 use serde_json::Value;
 use settings::settings;
-use zigcheck::api::{Call, admit, read};
+use zigcheck::app::web::routes::{Call, admit, read};
 use zigcheck::config::Settings;
-use zigcheck::message::{Admission, Head, Request, Response};
+use zigcheck::interface::message::{Admission, Head, Request, Response};
 
 /// The versions of the server that is asked.
 pub const VERSIONS: [&str; 2] = ["0.16.0", "0.15.2"];

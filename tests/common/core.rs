@@ -17,13 +17,12 @@ use engine::{Engine, NONCE, Told};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use zigcheck::app::App;
-use zigcheck::config::Settings;
-use zigcheck::config::Token;
-use zigcheck::event::{Action, Core, Event, Now, Pipe, Pull, Room};
-use zigcheck::message::{Admission, Head, Request, Response};
-use zigcheck::slab::Key;
-use zigcheck::store::Store;
+use zigcheck::app::dispatch::App;
+use zigcheck::app::store::Store;
+use zigcheck::base::slab::Key;
+use zigcheck::config::{Settings, Token};
+use zigcheck::interface::event::{Action, Core, Event, Now, Pipe, Pull, Room};
+use zigcheck::interface::message::{Admission, Head, Request, Response};
 
 /// What every server here knows its admin by.
 pub const TOKEN: &str = "the-word-of-the-admin";

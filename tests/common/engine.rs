@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use serde_json::Value;
-use zigcheck::event::{Command, Exit, Input, JobId, Pipe};
+use zigcheck::interface::event::{Command, Exit, Input, JobId, Pipe};
 
 /// What a whole engine says of itself.
 pub const INFO: &str = r#"{"MemoryLimit": true, "SwapLimit": true, "CpuCfsQuota": true, "PidsLimit": true,

@@ -1,13 +1,13 @@
 //! One life of a build as seen from outside: by what went in and what came out alone. Every claim
 //! of the machine is checked on the way.
 
-use zigcheck::build::{Build, Input, JobLimits, Kind, Settled, State, Step};
+use zigcheck::app::builds::build::{Build, Input, JobLimits, Kind, Settled, Step};
+use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
+use zigcheck::app::engine::job::{End, Limits, Why};
 use zigcheck::config::{
     DRAIN_GRACE_MS, EARLY_PAUSE_MS, ERRORS_LIMIT, KILL_GRACE_MS, LOOKS_LIMIT, RETRY_PAUSE_MS,
 };
-use zigcheck::event::{Exit, Pipe};
-use zigcheck::job::{End, Limits, Why};
-use zigcheck::verdict::{BuildStatus, Reason, Verdict};
+use zigcheck::interface::event::{Exit, Pipe};
 
 /// All different, so that no limit can stand in for another.
 pub const LIMITS: JobLimits = JobLimits {

@@ -4,7 +4,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use zigcheck::archive::{Check, Progress, Summary};
+use zigcheck::app::source::archive::{Check, Progress, Summary};
 
 /// One head block with a right checksum; `name` and `target` may be anything that fits.
 pub fn head(kind: u8, name: &[u8], target: &[u8], size: u64) -> [u8; 512] {

@@ -2,12 +2,14 @@
 #![allow(dead_code)]
 
 use serde_json::{Value, json};
-use zigcheck::event::Exit;
-use zigcheck::job::{End, Why};
-use zigcheck::verdict::{
-    Bounds, BuildStatus, Dependencies, Judgement, Reason, Records, Seal, TestStatus, Verdict,
-    judge, judge_container,
+use zigcheck::app::builds::judge::{Judgement, judge, judge_container};
+use zigcheck::app::builds::record::Records;
+use zigcheck::app::domain::verdict::{
+    Bounds, BuildStatus, Dependencies, Reason, TestStatus, Verdict,
 };
+use zigcheck::app::engine::docker::Seal;
+use zigcheck::app::engine::job::{End, Why};
+use zigcheck::interface::event::Exit;
 
 pub const BUILD: i64 = 7;
 pub const NONCE: &str = "0123456789abcdef";

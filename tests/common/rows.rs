@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
-use zigcheck::store::{Finished, NewCheck, NewPackage, Page, Sort, Store};
-use zigcheck::turns::{Class, Entry, Queue, Work};
-use zigcheck::verdict::Verdict;
+use zigcheck::app::domain::task::{Class, Entry, Work};
+use zigcheck::app::domain::verdict::Verdict;
+use zigcheck::app::queue::Queue;
+use zigcheck::app::store::{Finished, NewCheck, NewPackage, Page, Sort, Store};
 
 /// A database that lives as long as the value.
 pub fn in_memory() -> Store {

@@ -2,10 +2,12 @@
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use zigcheck::app::builds::judge::{Judgement, judge};
+use zigcheck::app::builds::record::Records;
+use zigcheck::app::domain::verdict::{BuildStatus, Dependencies, Verdict};
+use zigcheck::app::source::incoming::Framed;
 use zigcheck::config::{ERROR_LOG_LIMIT_BYTES, FRAME_HEAD_LIMIT_BYTES};
-use zigcheck::event::Exit;
-use zigcheck::source::Framed;
-use zigcheck::verdict::{BuildStatus, Dependencies, Judgement, Records, Verdict, judge};
+use zigcheck::interface::event::Exit;
 
 use crate::mutate::{input, piece};
 use crate::record::{BOUNDS, BUILD, NONCE, end, failed_with, good, line, seal, with};

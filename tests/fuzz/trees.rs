@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use zigcheck::archive::{Asked, Check, Format, Progress, Summary, names_a_url};
-use zigcheck::tarhead::{Head, Overrides};
+use zigcheck::app::source::archive::{Asked, Check, Format, Progress, Summary, names_a_url};
+use zigcheck::app::source::tar_header::{Head, Overrides};
 
 use crate::mutate::{change, input};
 use crate::pack;

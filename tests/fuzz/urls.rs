@@ -3,13 +3,13 @@
 use std::sync::OnceLock;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use zigcheck::api;
+use zigcheck::app::domain::git_url;
+use zigcheck::app::domain::repository::{owner, repository as repository_of};
+use zigcheck::app::web::query::Query;
+use zigcheck::app::web::request::parts;
+use zigcheck::app::web::routes;
 use zigcheck::config::{Hosts, Settings};
-use zigcheck::git_url;
-use zigcheck::message::{Admission, Head, Request};
-use zigcheck::query::Query;
-use zigcheck::repository::{owner, repository as repository_of};
-use zigcheck::target::parts;
+use zigcheck::interface::message::{Admission, Head, Request};
 
 use crate::mutate::text;
 use crate::seed::Seed;
@@ -173,7 +173,7 @@ pub fn request(random: &mut Seed) -> bool {
         query: text(random, &QUERIES, &QUERY_TOKENS),
         headers,
     };
-    if let Admission::Refuse(response) = api::admit(&head, served()) {
+    if let Admission::Refuse(response) = routes::admit(&head, served()) {
         assert!((200..600).contains(&response.status), "{head:?}");
         return false;
     }
@@ -182,7 +182,7 @@ pub fn request(random: &mut Seed) -> bool {
         body: body.into_bytes(),
         spooled: false,
     };
-    match api::read(&request, served()) {
+    match routes::read(&request, served()) {
         Ok(_) => true,
         Err(response) => {
             assert!(

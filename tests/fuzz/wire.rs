@@ -1,8 +1,8 @@
 //! What a client sends: heads, bodies, whole connections, WebSockets.
 
-use zigcheck::body::Body;
-use zigcheck::conn::Waiting;
-use zigcheck::http::{Fault, Framing, ReadHead, read_head};
+use zigcheck::http::body::Body;
+use zigcheck::http::conn::Waiting;
+use zigcheck::http::head::{Fault, Framing, ReadHead, read_head};
 
 use crate::mutate::{input, piece};
 use crate::play::Play;

@@ -2,9 +2,9 @@
 
 use crate::play::{ANOTHER, DATE, Play, Said, any_way, only, played, request, whole};
 use zigcheck::config::{STREAM_LIMIT_BYTES, UNSENT_LIMIT_BYTES};
-use zigcheck::conn::{Conn, Incoming, Waiting};
-use zigcheck::event::Streamed;
-use zigcheck::message::{Admission, Head, Response};
+use zigcheck::http::conn::{Conn, Incoming, Waiting};
+use zigcheck::interface::event::Streamed;
+use zigcheck::interface::message::{Admission, Head, Response};
 
 #[test]
 fn an_answer_byte_for_byte() {

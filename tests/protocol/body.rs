@@ -1,9 +1,9 @@
 //! Body framing: every case whole, byte by byte, and with bytes behind it.
 
 use crate::seed::Seed;
-use zigcheck::body::Body;
 use zigcheck::config::TRAILERS_LIMIT_BYTES;
-use zigcheck::http::Framing;
+use zigcheck::http::body::Body;
+use zigcheck::http::head::Framing;
 
 /// How reading a body came out.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::seed::Seed;
-use zigcheck::buffer::Buffer;
+use zigcheck::base::buffer::Buffer;
 
 #[test]
 fn agrees_with_a_deque() {

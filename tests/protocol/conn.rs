@@ -3,7 +3,7 @@
 
 use crate::play::{ANOTHER, Play, Said, any_way, only, played, request, whole};
 use zigcheck::config::{INPUT_LIMIT_BYTES, LINGER_LIMIT_BYTES, TARGET_LIMIT_BYTES};
-use zigcheck::conn::{Conn, Waiting};
+use zigcheck::http::conn::{Conn, Waiting};
 
 #[test]
 fn bodies_come_whole() {

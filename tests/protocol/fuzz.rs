@@ -222,7 +222,7 @@ fn nothing_breaks_in_any_order() {
                 }
                 _ if random.once_in(8) => play.conn.half_closed(),
                 _ if random.once_in(20) => {
-                    let answer = zigcheck::message::Response::error(503, "Enough.");
+                    let answer = zigcheck::interface::message::Response::error(503, "Enough.");
                     play.conn.abort(answer, crate::play::DATE);
                     play.listen();
                 }

@@ -5,7 +5,7 @@ use crate::play::DATE;
 use crate::seed::Seed;
 use crate::talk::{CLOSE, Talk, close, frame, talked};
 use zigcheck::config::MESSAGE_LIMIT_BYTES;
-use zigcheck::conn::Waiting;
+use zigcheck::http::conn::Waiting;
 
 /// A frame that a client might send, not always rightly.
 fn any_frame(random: &mut Seed) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! The WebSocket handshake: which requests become one, and what the others are told.
 
-use zigcheck::conn::{Conn, Incoming, Waiting};
-use zigcheck::message::{Admission, Head, Response};
+use zigcheck::http::conn::{Conn, Incoming, Waiting};
+use zigcheck::interface::message::{Admission, Head, Response};
 
 use crate::play::{ANOTHER, DATE};
 use crate::talk::HANDSHAKE;

@@ -2,7 +2,7 @@
 //! many pieces they come.
 
 use zigcheck::config::{HEAD_LIMIT_BYTES, TARGET_LIMIT_BYTES};
-use zigcheck::http::{Fault, Framing, ReadHead, read_head};
+use zigcheck::http::head::{Fault, Framing, ReadHead, read_head};
 
 /// What every prefix gives is "more", until the whole gives this.
 fn read(text: &[u8]) -> Result<ReadHead, Fault> {

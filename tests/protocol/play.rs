@@ -4,9 +4,9 @@
 use zigcheck::config::{
     INPUT_LIMIT_BYTES, PIECE_LIMIT_BYTES, STREAM_LIMIT_BYTES, UNSENT_LIMIT_BYTES,
 };
-use zigcheck::conn::{Conn, Incoming, Waiting};
-use zigcheck::event::Streamed;
-use zigcheck::message::{Admission, Head, Response};
+use zigcheck::http::conn::{Conn, Incoming, Waiting};
+use zigcheck::interface::event::Streamed;
+use zigcheck::interface::message::{Admission, Head, Response};
 
 pub const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 pub const COLLECT_LIMIT_BYTES: u64 = 100;

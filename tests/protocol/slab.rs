@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::seed::Seed;
-use zigcheck::slab::{Key, Slab};
+use zigcheck::base::slab::{Key, Slab};
 
 #[test]
 fn agrees_with_a_map() {

@@ -2,7 +2,7 @@
 //! a fault, the connection is over, and the hidden one is never told to the app.
 
 use crate::play::any_way;
-use zigcheck::conn::Waiting;
+use zigcheck::http::conn::Waiting;
 
 /// What every row hides.
 const HIDDEN: &str = "GET /hidden HTTP/1.1\r\nHost: h\r\n\r\n";

@@ -2,8 +2,8 @@
 //! byte by byte as RFC 6455 draws them, so that the code under test is not asked about itself.
 
 use zigcheck::config::{INPUT_LIMIT_BYTES, STREAM_LIMIT_BYTES, UNSENT_LIMIT_BYTES};
-use zigcheck::conn::{Conn, Incoming, Waiting};
-use zigcheck::message::{Admission, Head};
+use zigcheck::http::conn::{Conn, Incoming, Waiting};
+use zigcheck::interface::message::{Admission, Head};
 
 use crate::play::DATE;
 

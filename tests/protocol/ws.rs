@@ -1,8 +1,8 @@
 //! WebSockets: what a client may say and what it may not, what it is told, and how they end.
 
 use zigcheck::config::{BEATS_LIMIT, MESSAGE_LIMIT_BYTES, STREAM_LIMIT_BYTES, UNSENT_LIMIT_BYTES};
-use zigcheck::conn::Waiting;
-use zigcheck::message::Response;
+use zigcheck::http::conn::Waiting;
+use zigcheck::interface::message::Response;
 
 use crate::play::DATE;
 use crate::talk::{

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use zigcheck::archive::{Check, Progress};
+use zigcheck::app::source::archive::{Check, Progress};
 
 use crate::exchange::fed;
 use crate::manifests;

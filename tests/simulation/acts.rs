@@ -1,7 +1,7 @@
 //! What people, time and fate do to the server and to its engine.
 
-use zigcheck::app::App;
-use zigcheck::event::{Core, Event, JobId};
+use zigcheck::app::dispatch::App;
+use zigcheck::interface::event::{Core, Event, JobId};
 
 use crate::days::HOUR_MS;
 use crate::engine::VERSIONS;

@@ -1,8 +1,8 @@
 //! What an admin asks of the server, and who would like to be one.
 
 use serde_json::{Value, json};
-use zigcheck::message::Head;
-use zigcheck::turns::Class;
+use zigcheck::app::domain::task::Class;
+use zigcheck::interface::message::Head;
 
 use crate::people::Asked;
 use crate::rules::number;

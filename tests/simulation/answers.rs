@@ -1,9 +1,9 @@
 //! What the server answers, held against what is written down.
 
 use serde_json::{Value, json};
-use zigcheck::message::Response;
-use zigcheck::slab::Key;
-use zigcheck::turns::Class;
+use zigcheck::app::domain::task::Class;
+use zigcheck::base::slab::Key;
+use zigcheck::interface::message::Response;
 
 use crate::engine::VERSIONS;
 use crate::people::Asked;

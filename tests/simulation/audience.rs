@@ -5,9 +5,9 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use serde_json::Value;
-use zigcheck::app::App;
-use zigcheck::event::{Core, Pull};
-use zigcheck::slab::Key;
+use zigcheck::app::dispatch::App;
+use zigcheck::base::slab::Key;
+use zigcheck::interface::event::{Core, Pull};
 
 use crate::seed::Seed;
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use zigcheck::config::SWEEP_AGAIN_MS;
-use zigcheck::event::{Command, Exit, Input, Pipe};
+use zigcheck::interface::event::{Command, Exit, Input, Pipe};
 
 use crate::engine::{Container, Engine, State, no_engine};
 use crate::scripts;

@@ -1,6 +1,6 @@
 //! The commands that the server has run: clients begin, move and are killed.
 
-use zigcheck::event::{Command, Event, Exit, JobId};
+use zigcheck::interface::event::{Command, Event, Exit, JobId};
 
 use crate::client::{Client, Move};
 use crate::scripts;

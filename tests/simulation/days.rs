@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension};
+use zigcheck::app::domain::task::Class;
 use zigcheck::config::{
     ENGINE_FRESH_MS, FETCH_TIMEOUT_MS, KILL_GRACE_MS, LOOK_AGAIN_MS, RECHECK_EVERY_MS,
     RECHECK_PAUSE_MS,
 };
-use zigcheck::turns::Class;
 
 use crate::engine::{Container, Script, VERSIONS};
 use crate::people::url;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use zigcheck::event::Pipe;
+use zigcheck::interface::event::Pipe;
 
 use crate::seed::Seed;
 

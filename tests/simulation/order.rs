@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use zigcheck::app::domain::task::{Class, Work};
 use zigcheck::config::CLASS_WAIT_LIMIT_MS;
-use zigcheck::event::Action;
-use zigcheck::turns::{Class, Work};
+use zigcheck::interface::event::Action;
 
 use crate::engine::Script;
 use crate::rules::number;

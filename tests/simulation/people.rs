@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
-use zigcheck::event::{Core, Event};
-use zigcheck::message::{Admission, Head, Request};
-use zigcheck::turns::Class;
+use zigcheck::app::domain::task::Class;
+use zigcheck::interface::event::{Core, Event};
+use zigcheck::interface::message::{Admission, Head, Request};
 
 use crate::audience::Wish;
 use crate::engine::VERSIONS;

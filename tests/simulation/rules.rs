@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use rusqlite::Connection;
 use rusqlite::types::FromSql;
 use zigcheck::config::ERRORS_LIMIT;
-use zigcheck::event::JobId;
+use zigcheck::interface::event::JobId;
 
 use crate::client::CUT_OFF;
 use crate::engine::{Container, Script, State, no_engine};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use zigcheck::event::{Command, Input, Pipe};
+use zigcheck::interface::event::{Command, Input, Pipe};
 
 use crate::engine::{Act, Container, Engine, Key, Purpose, Script};
 use crate::seed::Seed;

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
 use rusqlite::{Connection, OpenFlags};
-use zigcheck::app::App;
+use zigcheck::app::dispatch::App;
+use zigcheck::app::store::Store;
+use zigcheck::base::slab::Key;
 use zigcheck::config::{self, Machine, Settings, Token};
-use zigcheck::event::{Action, Core, Event, JobId, Now, Room};
-use zigcheck::slab::Key;
-use zigcheck::store::Store;
+use zigcheck::interface::event::{Action, Core, Event, JobId, Now, Room};
 
 use crate::admin::TOKEN;
 use crate::audience::{Audience, Wish};

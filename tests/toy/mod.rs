@@ -10,15 +10,15 @@ use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
-use zigcheck::clock::Clock;
+use zigcheck::base::slab::Key;
 use zigcheck::config::Listen;
-use zigcheck::disk::Disk;
-use zigcheck::event::*;
-use zigcheck::listen::Listener;
-use zigcheck::message::*;
-use zigcheck::reactor;
-use zigcheck::signal::Wishes;
-use zigcheck::slab::Key;
+use zigcheck::interface::event::*;
+use zigcheck::interface::message::*;
+use zigcheck::shell::clock::Clock;
+use zigcheck::shell::disk::Disk;
+use zigcheck::shell::listen::Listener;
+use zigcheck::shell::reactor;
+use zigcheck::shell::signal::Wishes;
 
 const TURN_LIMIT_BYTES: usize = 64 << 10;
 

@@ -1,0 +1,499 @@
+//! What the jobs of one attempt have given so far, and what their ends amount to.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::app::builds::build::{Kind, Settled};
+use crate::app::builds::judge::{
+    Judgement, ended_by_us, judge, judge_container, without_container,
+};
+use crate::app::builds::record::Records;
+use crate::app::domain::verdict::{Bounds, Dependencies, Reason, Verdict, shorten};
+use crate::app::engine::docker::Seal;
+use crate::app::engine::docker::{Container, Docker, SourceFile, exit};
+use crate::app::engine::job::{End, Why};
+use crate::app::source::archive::Format;
+use crate::app::source::incoming::{Framed, Incoming};
+use crate::app::store::SourceRow;
+use crate::config::{
+    DEPENDENCIES_LIMIT_BYTES, DEPENDENCY_URL_LIMIT_BYTES, ENGINE_OUTPUT_LIMIT_BYTES,
+    FRAME_USES_LIMIT, LAST_WORDS_LIMIT_BYTES, LINE_COST_BYTES, SOURCE_LIMIT_BYTES,
+};
+use crate::interface::event::Exit;
+
+#[derive(Debug, Default)]
+pub struct Gathered {
+    kind: Option<Kind>,
+    /// What a fetch sends, and the file it goes to; or why it cannot be used.
+    arriving: Option<Result<(Framed, Incoming), String>>,
+    /// What a runner says.
+    records: Records,
+    /// What a look is answered, or the commit of a remote.
+    answer: Vec<u8>,
+    /// The last words on standard error, for people.
+    words: Vec<u8>,
+    /// What the engine complained of when the container was looked at.
+    said: Vec<u8>,
+    source: Option<Fetched>,
+    dependencies: Option<SourceFile>,
+    /// What was fetched just now, for as long as the attempt needs it.
+    fetched: Option<Incoming>,
+    /// It is all that the source's manifests name, and whole.
+    whole: bool,
+    deps: Option<Dependencies>,
+    /// How the container's client ended, while the container is looked at.
+    odd_exit: Option<Exit>,
+    /// Why we ended the container.
+    why: Option<Why>,
+    /// A container that was silent was followed to hear whether it is.
+    listened: bool,
+    /// How the container ended, while the rest of its output is read: its exit code, and whether the
+    /// memory limit ended a process in it.
+    exited: Option<(i32, bool)>,
+    /// Asked before a container is killed: the most memory it used.
+    peak_bytes: Option<u64>,
+    name_taken: bool,
+    /// False where nobody has seen that the container is ours.
+    ours: bool,
+    /// The source did not reach the container whole: the fault may be that of its file.
+    cut_off: bool,
+}
+
+/// A source that was fetched.
+#[derive(Debug)]
+pub struct Fetched {
+    pub source: SourceRow,
+    pub commit: Option<String>,
+    /// The URLs that its manifests name, in whatever form.
+    pub uses: Vec<String>,
+}
+
+/// Who judges what jobs gave, and by what.
+pub struct Judge<'a> {
+    pub seal: Seal,
+    pub docker: &'a Docker,
+    pub sources: &'a Path,
+    pub bounds: Bounds,
+    /// The container was asked for by an earlier run of the server, and may still come.
+    pub early: bool,
+}
+
+impl Gathered {
+    /// A job of that kind begins; `part` names the file of what it may send.
+    pub fn begin(&mut self, kind: Kind, sources: &Path, part: &str) {
+        self.kind = Some(kind);
+        self.answer.clear();
+        match kind {
+            // A look is of the job before it, whose words are still to be told.
+            Kind::Look => self.said.clear(),
+            // Everything is said once more.
+            Kind::Follow | Kind::Rest => self.records = Records::default(),
+            Kind::Source | Kind::Fetch | Kind::Build | Kind::Remote => self.words.clear(),
+        }
+        let limit = match kind {
+            Kind::Source => SOURCE_LIMIT_BYTES,
+            Kind::Fetch => DEPENDENCIES_LIMIT_BYTES,
+            _ => return,
+        };
+        let incoming = Incoming::create(sources, part, limit).map_err(|e| e.to_string());
+        self.arriving = Some(incoming.map(|incoming| (Framed::new(limit), incoming)));
+    }
+
+    /// Takes standard output. True if it says that the tests have begun.
+    pub fn stdout(&mut self, bytes: &[u8]) -> bool {
+        match self.kind {
+            Some(Kind::Build | Kind::Follow | Kind::Rest) => return self.records.take(bytes),
+            Some(Kind::Look | Kind::Remote) => {
+                let room = ENGINE_OUTPUT_LIMIT_BYTES - self.answer.len();
+                self.answer
+                    .extend_from_slice(&bytes[..bytes.len().min(room)]);
+            }
+            Some(Kind::Source | Kind::Fetch) => self.arrive(bytes),
+            None => {}
+        }
+        false
+    }
+
+    /// Takes a piece of what a fetch sends. After something went wrong the rest is dropped.
+    fn arrive(&mut self, bytes: &[u8]) {
+        if let Some(Ok((framed, incoming))) = &mut self.arriving {
+            let taken = framed.feed(bytes);
+            let kept = taken.and_then(|body| incoming.write(body).map_err(|e| e.to_string()));
+            if let Err(wrong) = kept {
+                self.arriving = Some(Err(wrong));
+            }
+        }
+    }
+
+    /// What a fetch sent, if it is all there.
+    fn arrived(&mut self) -> Result<(Value, Incoming), String> {
+        let (framed, incoming) = self.arriving.take().expect("a fetch was begun")?;
+        let (hash, _) = incoming.finish();
+        Ok((framed.finish(&hash)?, incoming))
+    }
+
+    /// Takes standard error, of which the last words are kept: those of the container, or, while it
+    /// is looked at, those of the engine.
+    pub fn stderr(&mut self, bytes: &[u8]) {
+        let words = match self.kind {
+            Some(Kind::Look) => &mut self.said,
+            _ => &mut self.words,
+        };
+        words.extend_from_slice(bytes);
+        let over = words.len().saturating_sub(LAST_WORDS_LIMIT_BYTES);
+        words.drain(..over);
+    }
+
+    /// What the job at hand writes is what a container says.
+    pub fn is_of_container(&self) -> bool {
+        self.kind != Some(Kind::Look)
+    }
+
+    /// What a piece of output counts: of a build, what the engine takes to keep it.
+    pub fn counted(&self, bytes: &[u8]) -> usize {
+        let lines = match self.kind {
+            Some(Kind::Build | Kind::Follow | Kind::Rest) => {
+                bytes.iter().filter(|byte| **byte == b'\n').count()
+            }
+            _ => 0,
+        };
+        bytes.len() + lines * LINE_COST_BYTES
+    }
+
+    /// What a fetch said last, for people.
+    pub fn words(&self) -> &[u8] {
+        &self.words
+    }
+
+    /// The dependencies, as the build's container is fed with them.
+    pub fn dependencies_file(&self) -> Option<&SourceFile> {
+        self.dependencies.as_ref()
+    }
+
+    /// Dependencies that were fetched for an earlier build.
+    pub fn use_dependencies(&mut self, file: SourceFile) {
+        self.dependencies = Some(file);
+        self.deps = Some(Dependencies::Ready);
+    }
+
+    /// How fetching the dependencies went, where there were any to fetch.
+    pub fn deps(&self) -> Option<Dependencies> {
+        self.deps
+    }
+
+    /// An earlier run of the server had fetched them, with that outcome.
+    pub fn recall(&mut self, deps: Option<Dependencies>) {
+        self.deps = deps;
+    }
+
+    /// The dependencies that were fetched just now, to be kept: all of them, and whole.
+    pub fn take_fetched(&mut self) -> Option<Incoming> {
+        match self.deps {
+            Some(Dependencies::Ready) if self.whole => self.fetched.take(),
+            _ => None,
+        }
+    }
+
+    /// Where the dependencies are now.
+    pub fn moved(&mut self, path: PathBuf) {
+        if let Some(file) = &mut self.dependencies {
+            file.path = path;
+        }
+    }
+
+    /// The container told how much memory it used.
+    pub fn note_peak(&mut self, bytes: Option<u64>) {
+        self.peak_bytes = bytes;
+    }
+
+    /// The fault may be that of the source's file.
+    pub fn is_cut_off(&self) -> bool {
+        self.cut_off
+    }
+
+    /// The commit that a remote is at.
+    pub fn remote_commit(&self) -> Option<String> {
+        let text = String::from_utf8_lossy(&self.answer);
+        let commit = text.trim();
+        is_commit(commit).then(|| commit.to_string())
+    }
+
+    /// The container of the job at hand was made, and made by us.
+    pub fn is_ours(&self) -> bool {
+        self.ours
+    }
+
+    /// Another server has a container of that name, or may have.
+    pub fn is_name_taken(&self) -> bool {
+        self.name_taken
+    }
+
+    /// The source a fetch gave.
+    pub fn into_source(self) -> Option<Fetched> {
+        self.source
+    }
+
+    /// What the end of the job at hand amounts to. A source goes to its place in `sources`.
+    pub fn settle(&mut self, end: End, by: &Judge) -> Settled {
+        self.name_taken = false;
+        // A client that ends otherwise may not have come to make one: 1 is its own code as well.
+        let made = matches!(end.exit, Some(Exit::Code(code)) if exit::is_of_container(code));
+        self.ours = match self.kind {
+            Some(Kind::Source | Kind::Fetch | Kind::Remote) => made,
+            // What else is not clear is looked at.
+            _ => !matches!(end.exit, Some(Exit::NotStarted(_))),
+        };
+        match self.kind {
+            Some(Kind::Source) => self.settle_source(&end, by.sources),
+            Some(Kind::Fetch) => self.settle_dependencies(&end),
+            Some(Kind::Build) => self.settle_build(end, by),
+            Some(Kind::Follow) => self.settle_follow(&end),
+            Some(Kind::Look) => self.settle_look(&end, by),
+            Some(Kind::Rest) => self.settle_rest(&end, by),
+            Some(Kind::Remote) => self.settle_remote(&end),
+            None => unreachable!("an end without a job"),
+        }
+    }
+
+    fn settle_source(&mut self, end: &End, sources: &Path) -> Settled {
+        let framed = match self.framed_of(end, Reason::SourceUnavailable) {
+            Ok(framed) => framed,
+            Err(settled) => return settled,
+        };
+        let kept = framed.and_then(|(head, incoming)| {
+            let format = format_of(&head)?;
+            let (hash, bytes) = incoming.finish();
+            incoming.keep(sources, format).map_err(|e| e.to_string())?;
+            let source = SourceRow {
+                hash,
+                format: format.as_str().to_string(),
+                bytes,
+                dependencies: head["dependencies"] == true,
+                manifest: manifest_of(&head),
+            };
+            let commit = head["commit"].as_str().filter(|commit| is_commit(commit));
+            Ok(Fetched {
+                source,
+                commit: commit.map(str::to_string),
+                uses: uses_of(&head),
+            })
+        });
+        match kept {
+            Ok(source) => {
+                self.source = Some(source);
+                Settled::Fetched
+            }
+            Err(wrong) => Settled::Verdict(Verdict::error(
+                Reason::SourceUnavailable,
+                format!("the source did not arrive: {wrong}"),
+            )),
+        }
+    }
+
+    fn settle_dependencies(&mut self, end: &End) -> Settled {
+        let framed = match self.framed_of(end, Reason::DependencyUnavailable) {
+            Ok(framed) => framed,
+            Err(settled) => return settled,
+        };
+        let (head, incoming) = match framed {
+            Ok(framed) => framed,
+            Err(wrong) => {
+                let sentence = format!("the dependencies did not arrive: {wrong}");
+                let reason = Reason::DependencyUnavailable;
+                return Settled::Verdict(Verdict::error(reason, sentence));
+            }
+        };
+        let dependencies = match head["dependencies"].as_str() {
+            Some(word) => Dependencies::parse(word).unwrap_or(Dependencies::Unreachable),
+            None => Dependencies::Unreachable,
+        };
+        let (sha256, bytes) = incoming.finish();
+        self.dependencies = Some(SourceFile {
+            path: incoming.path().to_path_buf(),
+            format: Format::TarGz.as_str().to_string(),
+            bytes,
+            sha256,
+        });
+        self.deps = Some(dependencies);
+        self.whole = head["whole"] != false;
+        self.fetched = Some(incoming);
+        Settled::Fetched
+    }
+
+    /// What a fetch that exited with 0 sent; what any other end amounts to.
+    fn framed_of(
+        &mut self,
+        end: &End,
+        unavailable: Reason,
+    ) -> Result<Result<(Value, Incoming), String>, Settled> {
+        self.exited_well(end, unavailable).map(|()| self.arrived())
+    }
+
+    /// What an end of a fetch amounts to that is not an exit with 0.
+    fn exited_well(&mut self, end: &End, unavailable: Reason) -> Result<(), Settled> {
+        // Whatever container has its name is not ours.
+        self.name_taken = end.exit == Some(Exit::Code(exit::REFUSED));
+        let words = String::from_utf8_lossy(&self.words).into_owned();
+        let words = shorten(words.trim_end());
+        let error = |reason, words| Settled::Verdict(Verdict::error(reason, words));
+        let ended = |why: &str| format!("{words}\n{why}").trim_start().to_string();
+        if end.why.is_some() {
+            return Err(error(unavailable, ended("ended: fetching took too long")));
+        }
+        match &end.exit {
+            Some(Exit::Code(0)) => Ok(()),
+            Some(Exit::Code(exit::UNREACHABLE)) => Err(error(unavailable, words)),
+            Some(Exit::Code(exit::NOT_THERE)) => {
+                Err(Settled::Final(Verdict::error(unavailable, words)))
+            }
+            Some(Exit::Code(exit::TOO_LARGE)) => {
+                Err(Settled::Final(Verdict::failed(Reason::DiskLimit, words)))
+            }
+            Some(Exit::Code(exit::CUT_OFF)) => Err(error(Reason::Lost, words)),
+            Some(Exit::Code(exit::REFUSED..=127)) => Err(error(Reason::EngineError, words)),
+            Some(Exit::NotStarted(why)) => Err(error(Reason::EngineError, why.clone())),
+            _ => Err(error(Reason::Lost, ended("the fetch was cut off"))),
+        }
+    }
+
+    fn settle_build(&mut self, end: End, by: &Judge) -> Settled {
+        self.why = end.why;
+        self.cut_off = end.exit == Some(Exit::Code(exit::CUT_OFF));
+        let (deps, bounds) = (self.deps_or_none(), self.bounds(by));
+        match judge(&by.seal, &end, &mut self.records, deps, &bounds) {
+            Judgement::Verdict(verdict) => Settled::Verdict(verdict),
+            Judgement::Look => {
+                self.odd_exit = end.exit;
+                Settled::Then(Kind::Look)
+            }
+        }
+    }
+
+    fn settle_follow(&mut self, end: &End) -> Settled {
+        self.why = end.why.or(self.why);
+        match (self.why, &end.exit) {
+            (None, exit) if *exit != Some(Exit::Code(0)) => {
+                adrift("the output of the container cannot be followed")
+            }
+            _ => Settled::Then(Kind::Look),
+        }
+    }
+
+    fn settle_look(&mut self, end: &End, by: &Judge) -> Settled {
+        let answer = String::from_utf8_lossy(&self.answer).into_owned();
+        let words = String::from_utf8_lossy(&self.said).into_owned();
+        let container = match &end.exit {
+            Some(Exit::NotStarted(words)) => Container::Silent(words.clone()),
+            exit => by.docker.container(exit.as_ref(), &answer, &words),
+        };
+        match container {
+            Container::Running => match self.why.take() {
+                None => Settled::Then(Kind::Follow),
+                // It may be its client that was silent: once it is listened to without that one.
+                Some(Why::Silent) if !std::mem::replace(&mut self.listened, true) => {
+                    Settled::Then(Kind::Follow)
+                }
+                // It was ended, and does not end: its time is up all the same.
+                Some(why) => {
+                    let verdict = ended_by_us(why, self.records.testing(), &self.bounds(by));
+                    Settled::Verdict(verdict)
+                }
+            },
+            Container::Exited { code, starved } => {
+                self.exited = Some((code, starved));
+                Settled::Then(Kind::Rest)
+            }
+            Container::Created | Container::Gone if by.early && self.odd_exit.is_none() => {
+                Settled::Early
+            }
+            Container::Created | Container::Gone | Container::Foreign => {
+                self.name_taken = container == Container::Foreign;
+                self.ours = container == Container::Created;
+                let words = String::from_utf8_lossy(&self.words).into_owned();
+                let client = (self.odd_exit.take(), self.why.take());
+                let verdict = without_container(client, &words);
+                match verdict.reason {
+                    Some(Reason::Lost) => Settled::Lost(verdict),
+                    _ => Settled::Verdict(verdict),
+                }
+            }
+            Container::Silent(words) => adrift(&words),
+        }
+    }
+
+    fn settle_rest(&mut self, end: &End, by: &Judge) -> Settled {
+        if end.exit != Some(Exit::Code(0)) {
+            return adrift("the output of the container cannot be read");
+        }
+        let exited = self
+            .exited
+            .take()
+            .expect("only what has ended is read to its end");
+        let (deps, bounds) = (self.deps_or_none(), self.bounds(by));
+        let records = &mut self.records;
+        let verdict = judge_container(&by.seal, exited, self.why, records, deps, &bounds);
+        match exited.0 {
+            // It lost its client, and with it its source, which is as good as it was.
+            exit::CUT_OFF => Settled::Lost(verdict),
+            _ => Settled::Verdict(verdict),
+        }
+    }
+
+    fn settle_remote(&mut self, end: &End) -> Settled {
+        match self.exited_well(end, Reason::SourceUnavailable) {
+            Err(settled) => settled,
+            Ok(()) if self.remote_commit().is_some() => Settled::Fetched,
+            Ok(()) => {
+                let sentence = "the remote did not say its commit";
+                Settled::Verdict(Verdict::error(Reason::SourceUnavailable, sentence))
+            }
+        }
+    }
+
+    fn deps_or_none(&self) -> Dependencies {
+        self.deps.unwrap_or(Dependencies::Ready)
+    }
+
+    fn bounds(&self, by: &Judge) -> Bounds {
+        Bounds {
+            peak_bytes: self.peak_bytes,
+            ..by.bounds
+        }
+    }
+}
+
+fn adrift(words: &str) -> Settled {
+    let sentence = format!("the engine does not say how the container is: {words}");
+    Settled::Adrift(Verdict::error(Reason::EngineError, shorten(&sentence)))
+}
+
+/// What git calls a commit: 40 hex digits, or 64.
+fn is_commit(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+fn format_of(head: &Value) -> Result<Format, String> {
+    let known = [Format::Tar, Format::TarGz, Format::TarZst];
+    let found = known
+        .into_iter()
+        .find(|known| head["format"] == known.as_str());
+    found.ok_or_else(|| "it does not say its format".to_string())
+}
+
+/// The hash of what the manifests ask for, empty where that is nothing.
+fn manifest_of(head: &Value) -> Option<String> {
+    let is_hash = |text: &str| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let manifest = head["manifest"].as_str();
+    let manifest = manifest.filter(|text| text.is_empty() || is_hash(text));
+    manifest.map(str::to_string)
+}
+
+fn uses_of(head: &Value) -> Vec<String> {
+    let uses = head["uses"].as_array().into_iter().flatten();
+    let urls = uses.filter_map(Value::as_str);
+    urls.filter(|url| url.len() <= DEPENDENCY_URL_LIMIT_BYTES)
+        .take(FRAME_USES_LIMIT)
+        .map(str::to_string)
+        .collect()
+}

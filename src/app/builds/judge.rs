@@ -1,0 +1,226 @@
+//! The verdict: what the end of a build's container and its record amount to.
+
+use crate::app::builds::record::{Record, Records};
+use crate::app::domain::verdict::{
+    Bounds, BuildStatus, Dependencies, Reason, TestStatus, Verdict, shorten,
+};
+use crate::app::engine::docker::{Seal, exit};
+use crate::app::engine::job::{End, Why};
+use crate::config::{LINE_COST_BYTES, OUTPUT_LIMIT_BYTES};
+use crate::interface::event::Exit;
+
+/// What the end of a build's container amounts to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgement {
+    Verdict(Verdict),
+    /// The client's exit is not the package's word: only the container can say.
+    Look,
+}
+
+/// The verdict on a build whose `docker run` has ended.
+///
+/// | end | record | judgement |
+/// |---|---|---|
+/// | exit 0 | good | what it says, even where we were about to end the build |
+/// | ended by us | - | look at the container: failed, with why, if there is one |
+/// | exit 0 | none to trust | error, engine_error |
+/// | not started | - | error, engine_error |
+/// | 12 | - | failed, disk_limit: the source does not fit |
+/// | 65 | - | error, lost: the source did not arrive whole |
+/// | other | - | look at the container |
+pub fn judge(
+    seal: &Seal,
+    end: &End,
+    records: &mut Records,
+    deps: Dependencies,
+    bounds: &Bounds,
+) -> Judgement {
+    let record = records.record(seal);
+    let engine_error =
+        |sentence: &str| Judgement::Verdict(Verdict::error(Reason::EngineError, sentence));
+    match (&end.exit, end.why, record) {
+        (Some(Exit::Code(0)), _, Ok(record)) => {
+            Judgement::Verdict(from_record(record, deps, bounds))
+        }
+        (_, Some(_), _) => Judgement::Look,
+        (Some(Exit::Code(0)), None, Err(unusable)) => engine_error(&unusable.sentence()),
+        (Some(Exit::NotStarted(words)), ..) => engine_error(words),
+        (Some(Exit::Code(exit::TOO_LARGE)), ..) => {
+            let sentence = "the source and its dependencies do not fit into the container";
+            Judgement::Verdict(Verdict::failed(Reason::DiskLimit, sentence))
+        }
+        (Some(Exit::Code(exit::CUT_OFF)), ..) => {
+            Judgement::Verdict(Verdict::error(Reason::Lost, CUT_OFF))
+        }
+        _ => Judgement::Look,
+    }
+}
+
+/// The verdict on a build by its container, which has ended and whose output was read.
+pub fn judge_container(
+    seal: &Seal,
+    (code, starved): (i32, bool),
+    why: Option<Why>,
+    records: &mut Records,
+    deps: Dependencies,
+    bounds: &Bounds,
+) -> Verdict {
+    // Another code than that of a kill is its own: it ended before we could end it.
+    let why = why.filter(|_| code == exit::KILLED);
+    let exit = Some(Exit::Code(code));
+    let judgement = judge(seal, &End { exit, why }, records, deps, bounds);
+    match (judgement, why) {
+        (Judgement::Verdict(verdict), _) => verdict,
+        (Judgement::Look, Some(why)) => ended_by_us(why, records.testing(), bounds),
+        (Judgement::Look, None) if starved => {
+            // Whoever is ended by the limit has reached it.
+            let peak = bounds.peak_bytes.or(Some(bounds.memory_bytes));
+            let bounds = Bounds {
+                peak_bytes: peak,
+                ..*bounds
+            };
+            let sentence = format!(
+                "ended by the memory limit of its container; {}",
+                bounds.memory()
+            );
+            let verdict = Verdict {
+                peak_memory_bytes: peak,
+                ..Verdict::failed(Reason::OutOfMemory, sentence)
+            };
+            in_stage(verdict, records.testing())
+        }
+        (Judgement::Look, None) => {
+            let reason = match code {
+                exit::REFUSED..=127 => Reason::EngineError,
+                _ => Reason::Lost,
+            };
+            Verdict::error(
+                reason,
+                format!("the container was cut off, with exit code {code}"),
+            )
+        }
+    }
+}
+
+const CUT_OFF: &str = "the source did not reach the container whole";
+
+fn from_record(record: Record, deps: Dependencies, bounds: &Bounds) -> Verdict {
+    let mut build_status = record.build_status;
+    let short = if record.oom_kills > 0 {
+        Some(Reason::OutOfMemory)
+    } else if record.disk_full {
+        Some(Reason::DiskLimit)
+    } else {
+        None
+    };
+    let reason = match (build_status, record.test_status) {
+        (BuildStatus::Success, Some(TestStatus::Failed)) => {
+            let tests = match record.compile_failures {
+                0 => Reason::TestFailure,
+                _ => Reason::CompileError,
+            };
+            Some(short.unwrap_or(tests))
+        }
+        (BuildStatus::Success, _) => None,
+        // A source that did not fit was not looked into.
+        _ if !record.build_zig => Some(short.unwrap_or(Reason::NoBuildZig)),
+        _ => Some(short.unwrap_or(match deps {
+            Dependencies::Refused => Reason::DependencyUnavailable,
+            Dependencies::Unreachable => {
+                build_status = BuildStatus::Error;
+                Reason::DependencyUnavailable
+            }
+            Dependencies::Ready | Dependencies::Manifest => Reason::CompileError,
+        })),
+    };
+    let mut error_log = record.error_log;
+    if reason == Some(Reason::OutOfMemory) {
+        let peak_bytes = record.peak_memory_bytes;
+        let memory = Bounds {
+            peak_bytes,
+            ..*bounds
+        }
+        .memory();
+        let sentence =
+            format!("a process was ended by the memory limit of the container; {memory}");
+        error_log = shorten(&format!("{sentence}\n{error_log}"));
+    }
+    Verdict {
+        build_status,
+        test_status: record.test_status,
+        reason,
+        compiled: Some(record.compiled),
+        tests_passed: record.tests_passed,
+        tests_total: record.tests_total,
+        error_log,
+        peak_memory_bytes: record.peak_memory_bytes,
+    }
+}
+
+/// The verdict on a build that we ended.
+pub fn ended_by_us(why: Why, testing: Option<u32>, bounds: &Bounds) -> Verdict {
+    let seconds = |ms: u64| ms / 1_000;
+    let (reason, sentence) = match why {
+        Why::Timeout => (
+            Reason::Timeout,
+            format!(
+                "it took longer than --build-timeout, {} s",
+                seconds(bounds.build_timeout_ms)
+            ),
+        ),
+        Why::Silent => (
+            Reason::Silent,
+            format!(
+                "no output for --silence-timeout, {} s",
+                seconds(bounds.silence_timeout_ms)
+            ),
+        ),
+        Why::OutputLimit => (
+            Reason::OutputLimit,
+            format!(
+                "it wrote more than {} MiB, each line counted with {LINE_COST_BYTES} bytes more",
+                OUTPUT_LIMIT_BYTES >> 20
+            ),
+        ),
+    };
+    let sentence = format!("ended: {sentence}; {}", bounds.memory());
+    let verdict = Verdict {
+        peak_memory_bytes: bounds.peak_bytes,
+        ..Verdict::failed(reason, sentence)
+    };
+    in_stage(verdict, testing)
+}
+
+/// The verdict, said of the tests where the build itself had already succeeded.
+fn in_stage(verdict: Verdict, testing: Option<u32>) -> Verdict {
+    match testing {
+        Some(compiled) if verdict.build_status == BuildStatus::Failed => Verdict {
+            build_status: BuildStatus::Success,
+            test_status: Some(TestStatus::Failed),
+            compiled: Some(compiled),
+            ..verdict
+        },
+        _ => verdict,
+    }
+}
+
+/// The error of a build that has no container, by how `docker run` ended, where that was seen, and why
+/// we ended it, if we did.
+pub fn without_container(client: (Option<Exit>, Option<Why>), words: &str) -> Verdict {
+    let how = match client {
+        (Some(Exit::Code(code)), _) => format!("docker run exited with {code}"),
+        (Some(Exit::Signal(signal)), _) => format!("docker run was ended by signal {signal}"),
+        (Some(Exit::NotStarted(words)), _) => words,
+        (None, Some(_)) => "docker run did not come to it in time".to_string(),
+        (None, None) => {
+            let sentence = "its container was never started, or is gone";
+            return Verdict::error(Reason::Lost, sentence);
+        }
+    };
+    // What the engine's client complained of.
+    let sentence = format!(
+        "the engine could not run the container ({how})\n{}",
+        words.trim()
+    );
+    Verdict::error(Reason::EngineError, shorten(&sentence))
+}

@@ -1,0 +1,14 @@
+//! Everything that holds a slot, from its start to its verdict.
+
+pub mod attempt;
+pub mod build;
+pub mod completion;
+pub mod job_events;
+pub mod judge;
+pub mod queue_view;
+pub mod rechecks;
+pub mod record;
+pub mod recovery;
+pub mod running;
+pub mod scheduler;
+pub mod verdict_cache;

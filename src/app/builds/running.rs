@@ -1,0 +1,166 @@
+//! One source, build or look at a remote that has its slot: its check, its machine, and what it
+//! needs to run.
+
+use std::path::Path;
+
+use crate::app::builds::attempt::Gathered;
+use crate::app::builds::build::{Build, JobLimits, Kind};
+use crate::app::domain::task::{Entry, Work};
+use crate::app::domain::verdict::State;
+use crate::app::engine::docker::{self, Docker, SourceFile, Task};
+use crate::app::store::{BuildRow, CheckRow, SourceRow};
+use crate::config::EARLY_LIMIT_MS;
+use crate::interface::event::{Command, JobId};
+
+#[derive(Debug)]
+pub struct Active {
+    pub entry: Entry,
+    /// The check it belongs to; a remote is looked at as if it were one that is not written down.
+    pub check: CheckRow,
+    pub zig_version: String,
+    /// The id of the image its containers are made of, from its start on.
+    pub image: String,
+    pub machine: Build,
+    pub job: Option<JobId>,
+    /// Since when it has its slot.
+    pub started_unix_ms: i64,
+    /// What the jobs of this attempt have given so far.
+    pub gathered: Gathered,
+    /// Of this attempt; removed after it.
+    pub containers: Vec<String>,
+    /// The engine would not make a container of the usual name: another server may hold it.
+    pub own_name: bool,
+    /// What it is known by in the cache, where its toolchain is known.
+    pub key: Option<String>,
+    /// Until when, in unix milliseconds, a container that an earlier run of the server asked for
+    /// may still come.
+    pub early_until_ms: i64,
+    /// The offset in its log at which its container began to write.
+    pub log_start: u64,
+}
+
+impl Active {
+    pub fn new(entry: Entry, check: CheckRow, zig_version: String, machine: Build) -> Active {
+        Active {
+            entry,
+            check,
+            zig_version,
+            image: String::new(),
+            machine,
+            job: None,
+            started_unix_ms: 0,
+            gathered: Gathered::default(),
+            containers: Vec::new(),
+            own_name: false,
+            key: None,
+            early_until_ms: 0,
+            log_start: 0,
+        }
+    }
+
+    /// A build whose container an earlier run of the server has left, if it got as far as that.
+    pub fn adopted(
+        entry: Entry,
+        check: CheckRow,
+        row: &BuildRow,
+        until_ms: u64,
+        limits: JobLimits,
+    ) -> Active {
+        let testing = row.state == State::Testing;
+        let machine = Build::new(row.attempt, row.errors, limits).adopted(testing, until_ms);
+        let mut active = Active::new(entry, check, row.zig_version.clone(), machine);
+        active.started_unix_ms = row.started_at.unwrap_or(row.created_at);
+        active.early_until_ms = row.run_at.unwrap_or(0) + EARLY_LIMIT_MS;
+        active.key = row.cache_key.clone();
+        active.log_start = row.log_start.unwrap_or(0);
+        active.own_name = row.own_name;
+        active.gathered.recall(row.fetched);
+        active
+    }
+
+    /// The name of the container of that job; of a job without one, that of the build's container.
+    pub fn container(&self, kind: Kind, docker: &Docker) -> String {
+        let attempt = self.machine.attempt();
+        let name = match (self.entry.work, kind) {
+            (Work::Source(check), _) => docker::source_container(check, attempt),
+            (Work::Remote(package), _) => docker::remote_container(package, attempt),
+            (Work::Build(build), Kind::Fetch) => docker::fetch_container(build, attempt),
+            (Work::Build(build), _) => docker::build_container(build, attempt),
+        };
+        match self.own_name {
+            true => docker.own_name(&name),
+            false => name,
+        }
+    }
+
+    /// A job begins: what it sends goes to a part file beside the sources.
+    pub fn begin(&mut self, kind: Kind, sources: &Path) {
+        let part = match self.entry.work {
+            Work::Source(check) => format!("source-{check}.part"),
+            Work::Build(build) => format!("dependencies-{build}.part"),
+            Work::Remote(package) => format!("remote-{package}.part"),
+        };
+        self.gathered.begin(kind, sources, &part);
+    }
+
+    pub fn source(&self) -> &SourceRow {
+        let source = self.check.source.as_ref();
+        source.expect("builds wait for their source")
+    }
+
+    /// The command of a job, and whether it makes a container of that name.
+    pub fn command(
+        &self,
+        kind: Kind,
+        docker: &Docker,
+        sources: &Path,
+    ) -> (Command, Option<String>) {
+        let name = self.container(kind, docker);
+        let command = match (self.entry.work, kind) {
+            (_, Kind::Look) => return (docker.look(&name), None),
+            (_, Kind::Follow | Kind::Rest) => {
+                return (docker.logs(&name, kind == Kind::Follow), None);
+            }
+            (Work::Build(build), _) => {
+                let source = source_file(self.source(), sources);
+                let task = Task {
+                    build,
+                    attempt: self.machine.attempt(),
+                    package: &self.check.package,
+                    zig_version: &self.zig_version,
+                    image: &self.image,
+                    source: &source,
+                    dependencies: self.gathered.dependencies_file(),
+                };
+                match kind {
+                    Kind::Fetch => docker.fetch_dependencies(&name, &task),
+                    _ => docker.build(&name, &task),
+                }
+            }
+            (work, _) => {
+                let url = self
+                    .check
+                    .url
+                    .as_deref()
+                    .expect("only git sources are fetched");
+                let (image, reference) = (&self.image, self.check.reference.as_deref());
+                match work {
+                    Work::Remote(package) => {
+                        docker.remote_commit(&name, package, image, url, reference)
+                    }
+                    _ => docker.fetch_source(&name, self.check.id, image, url, reference),
+                }
+            }
+        };
+        (command, Some(name))
+    }
+}
+
+fn source_file(source: &SourceRow, sources: &Path) -> SourceFile {
+    SourceFile {
+        path: sources.join(format!("{}.{}", source.hash, source.format)),
+        format: source.format.clone(),
+        bytes: source.bytes,
+        sha256: source.hash.clone(),
+    }
+}

@@ -1,0 +1,112 @@
+//! Submissions at the door: whether one more of that client is taken, before anything of it is done.
+
+use std::net::IpAddr;
+
+use crate::app::dispatch::{App, Held};
+use crate::app::web::routes::{self, Call};
+use crate::app::web::{client_id, handlers};
+use crate::base::client_addr::Home;
+use crate::base::slab::Key;
+use crate::config::SOURCE_LIMIT_BYTES;
+use crate::interface::event::Now;
+use crate::interface::message::{Admission, Head, Response};
+
+/// How long the body of that request is, where it says so.
+fn length(head: &Head) -> Option<u64> {
+    let length = head.header("content-length")?.parse::<u64>().ok()?;
+    // A longer one is none of ours to judge: it is refused for its length.
+    Some(length.min(SOURCE_LIMIT_BYTES))
+}
+
+impl App {
+    /// What becomes of a body whose head is in order: what speaks against the request already is
+    /// said before the body is sent.
+    pub(crate) fn at_the_door(
+        &self,
+        from: Option<IpAddr>,
+        head: &Head,
+        admission: Admission,
+        now: Now,
+    ) -> Admission {
+        if matches!(admission, Admission::Refuse(_)) || !routes::submits(head) {
+            return admission;
+        }
+        let home = client_id::asker(from, head, &self.settings.trusted_proxies);
+        let spooled = matches!(admission, Admission::Spool { .. });
+        let may = match spooled {
+            true => self.may_upload(home, head, now),
+            false => self.allowances.look(home, 0, now),
+        };
+        // Whoever may ask hears whether there is room.
+        let full = || self.space.refusal().or_else(|| handlers::crowded(self, 1));
+        match may.err().or_else(full) {
+            Some(response) => Admission::Refuse(response),
+            None => admission,
+        }
+    }
+
+    fn may_upload(&self, home: Option<Home>, head: &Head, now: Now) -> Result<(), Response> {
+        self.uploads.has_room(home)?;
+        self.allowances
+            .look(home, length(head).unwrap_or_default(), now)
+    }
+
+    /// Begins to take an upload in; the answer where not.
+    pub(crate) fn begin_upload(
+        &mut self,
+        conn: Key,
+        home: Option<Home>,
+        head: &Head,
+        call: Call,
+        now: Now,
+    ) -> Result<(), Response> {
+        let Call::SubmitTree {
+            name,
+            zig_versions,
+            follow,
+        } = call
+        else {
+            unreachable!("{call:?} brings no tree")
+        };
+        self.uploads.has_room(home)?;
+        if let Some(response) = self.space.refusal() {
+            return Err(response);
+        }
+        let length = length(head);
+        self.allowances
+            .submit(home, length.unwrap_or_default(), now)?;
+        let from = (home, length.is_some());
+        self.uploads.begin(conn, from, name, zig_versions, follow)
+    }
+
+    /// A piece of an upload; the answer where it ends it.
+    pub(crate) fn take_piece(&mut self, conn: Key, bytes: &[u8], now: Now) -> Result<(), Response> {
+        let home = self.uploads.unallowed(conn);
+        if let Err(response) = self.allowances.upload(home, bytes.len() as u64, now) {
+            self.uploads.gone(conn);
+            return Err(response);
+        }
+        self.uploads.body(conn, bytes)
+    }
+
+    /// Whose request that is. Where a proxy on this machine is not named, all of its clients are
+    /// nobody, and have no limits: that is said once.
+    pub(crate) fn asker(&mut self, from: Option<IpAddr>, head: &Head) -> Option<Home> {
+        let home = client_id::asker(from, head, &self.settings.trusted_proxies);
+        let unnamed = home.is_none() && head.header("x-forwarded-for").is_some();
+        if unnamed && !std::mem::replace(&mut self.warned, true) {
+            log::warn!(
+                "a proxy says for whom it asks, and is not in --trusted-proxies: its clients have no limits"
+            );
+        }
+        home
+    }
+
+    /// A submission without a tree.
+    pub(crate) fn submit(&mut self, conn: Key, home: Option<Home>, call: Call, now: Now) {
+        match self.allowances.submit(home, 0, now) {
+            Ok(()) => self.when_known(conn, Held::Call(call, client_id::party(home)), now),
+            Err(response) => self.out.respond(conn, response),
+        }
+    }
+}

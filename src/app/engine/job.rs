@@ -1,0 +1,185 @@
+//! One child as the core sees it: its output, its limits, its end.
+//!
+//! ```text
+//!              limit passed                    give-up time
+//!   Running ----------------> Killing(why) -------------------> Ended
+//!      |                         |                                ^
+//!      | exited                  | exited                         |
+//!      v                         v                                |
+//!   Draining <-------------------+-- both pipes ended, or grace --+
+//! ```
+//!
+//! Exit and end of pipe are two things, and either may come first: a grandchild can hold a pipe
+//! after the exit, and a child can close its pipes and run on. A job has ended when both were
+//! seen or its time is up.
+
+use crate::config::{DRAIN_GRACE_MS, KILL_GRACE_MS};
+use crate::interface::event::{Exit, Pipe};
+
+/// What a job may use. Times in milliseconds, zero is no time at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Limits {
+    pub total_ms: u64,
+    pub silence_ms: u64,
+    pub output_bytes: u64,
+}
+
+/// Why we ended a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Why {
+    Timeout,
+    Silent,
+    OutputLimit,
+}
+
+/// What a step asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// End what the child stands for (a container), and with it the child.
+    End,
+    /// SIGKILL to the child, or to nobody where it has exited; either way its pipes are let go
+    /// of, and nothing more is heard of it. Waiting any longer was of no use.
+    Kill,
+}
+
+/// How a job ended: the exit, if it was seen, and why we ended it, if we did.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct End {
+    pub exit: Option<Exit>,
+    pub why: Option<Why>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Phase {
+    Running,
+    Killing { why: Why, give_up_ms: u64 },
+    Draining { end: End, until_ms: u64 },
+    Ended(End),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Job {
+    limits: Limits,
+    started_ms: u64,
+    heard_ms: u64,
+    output_bytes: u64,
+    stdout_open: bool,
+    stderr_open: bool,
+    phase: Phase,
+}
+
+impl Job {
+    pub fn new(limits: Limits, now_ms: u64) -> Job {
+        Job {
+            limits,
+            started_ms: now_ms,
+            heard_ms: now_ms,
+            output_bytes: 0,
+            stdout_open: true,
+            stderr_open: true,
+            phase: Phase::Running,
+        }
+    }
+
+    /// How it ended, once it has.
+    pub fn ended(&self) -> Option<&End> {
+        match &self.phase {
+            Phase::Ended(end) => Some(end),
+            _ => None,
+        }
+    }
+
+    /// When `time` must be told next at the latest; none once the job has ended.
+    pub fn deadline_ms(&self) -> Option<u64> {
+        match &self.phase {
+            Phase::Running => Some(self.total_at().min(self.silence_at())),
+            Phase::Killing { give_up_ms, .. } => Some(*give_up_ms),
+            Phase::Draining { until_ms, .. } => Some(*until_ms),
+            Phase::Ended(_) => None,
+        }
+    }
+
+    fn total_at(&self) -> u64 {
+        self.started_ms + self.limits.total_ms
+    }
+
+    fn silence_at(&self) -> u64 {
+        self.heard_ms + self.limits.silence_ms
+    }
+
+    pub fn output(&mut self, bytes: usize, now_ms: u64) -> Option<Order> {
+        self.heard_ms = now_ms;
+        self.output_bytes = self.output_bytes.saturating_add(bytes as u64);
+        match self.phase {
+            Phase::Running if self.output_bytes > self.limits.output_bytes => {
+                Some(self.end_it(Why::OutputLimit, now_ms))
+            }
+            _ => None,
+        }
+    }
+
+    pub fn eof(&mut self, pipe: Pipe) {
+        match pipe {
+            Pipe::Stdout => self.stdout_open = false,
+            Pipe::Stderr => self.stderr_open = false,
+        }
+        self.settle();
+    }
+
+    pub fn exited(&mut self, exit: Exit, now_ms: u64) {
+        let why = match self.phase {
+            Phase::Running => None,
+            Phase::Killing { why, .. } => Some(why),
+            Phase::Draining { .. } | Phase::Ended(_) => return,
+        };
+        if matches!(exit, Exit::NotStarted(_)) {
+            self.stdout_open = false;
+            self.stderr_open = false;
+        }
+        self.phase = Phase::Draining {
+            end: End {
+                exit: Some(exit),
+                why,
+            },
+            until_ms: now_ms + DRAIN_GRACE_MS,
+        };
+        self.settle();
+    }
+
+    /// Looks at the time.
+    pub fn time(&mut self, now_ms: u64) -> Option<Order> {
+        match &self.phase {
+            Phase::Running if now_ms >= self.total_at() => Some(self.end_it(Why::Timeout, now_ms)),
+            Phase::Running if now_ms >= self.silence_at() => Some(self.end_it(Why::Silent, now_ms)),
+            Phase::Killing { why, give_up_ms } if now_ms >= *give_up_ms => {
+                self.phase = Phase::Ended(End {
+                    exit: None,
+                    why: Some(*why),
+                });
+                Some(Order::Kill)
+            }
+            Phase::Draining { end, until_ms } if now_ms >= *until_ms => {
+                self.phase = Phase::Ended(end.clone());
+                Some(Order::Kill)
+            }
+            _ => None,
+        }
+    }
+
+    fn end_it(&mut self, why: Why, now_ms: u64) -> Order {
+        self.phase = Phase::Killing {
+            why,
+            give_up_ms: now_ms + KILL_GRACE_MS,
+        };
+        Order::End
+    }
+
+    fn settle(&mut self) {
+        if let Phase::Draining { end, .. } = &self.phase
+            && !self.stdout_open
+            && !self.stderr_open
+        {
+            self.phase = Phase::Ended(end.clone());
+        }
+    }
+}

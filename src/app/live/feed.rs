@@ -1,0 +1,260 @@
+//! Who watches what: one cursor per watcher, which pulls when its connection has room.
+//!
+//! Nothing is copied for a watcher when something happens: it is woken, if it had seen all there
+//! was, and reads on from its cursor. So a thousand watchers of a log cost a thousand cursors, and
+//! one that never reads costs what its connection holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::app::live::events::{Changes, RESET};
+use crate::app::live::follow::{Follower, Sight};
+use crate::app::live::logs::{Logs, Reader};
+use crate::app::live::subscription::{Telling, Watched};
+use crate::app::store::rows::Change;
+use crate::app::store::{self, BuildRow, CheckRow, Store};
+use crate::base::slab::Key;
+use crate::config::Settings;
+use crate::interface::event::{Action, Pull};
+use crate::interface::outbox::Outbox;
+
+#[derive(Debug)]
+enum Watcher {
+    Log(Reader),
+    Events {
+        watched: Watched,
+        /// The number of the next event.
+        next: u64,
+        socket: bool,
+    },
+    Check(Box<Follower>),
+}
+
+#[derive(Debug)]
+pub struct Feed {
+    pub logs: Logs,
+    changes: Changes,
+    watchers: BTreeMap<Key, Watcher>,
+    /// Watchers of events who have seen all there is, by what is to wake them.
+    asleep: BTreeMap<Wakes, BTreeSet<Key>>,
+}
+
+/// What a watcher of events sleeps for: a change is looked up, not shown to all who sleep.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Wakes {
+    AnyChange,
+    Package(String),
+    Check(i64),
+}
+
+impl Watcher {
+    fn wakes(&self) -> Option<Wakes> {
+        match self {
+            Watcher::Log(_) => None,
+            Watcher::Check(follower) => Some(Wakes::Check(follower.check())),
+            Watcher::Events { watched, .. } => Some(match (watched.check, &watched.package) {
+                (Some(check), _) => Wakes::Check(check),
+                (None, Some(package)) => Wakes::Package(package.clone()),
+                (None, None) => Wakes::AnyChange,
+            }),
+        }
+    }
+
+    /// Who sleeps has seen all that came before this. False where it is nothing to it.
+    fn note(&mut self, change: &Change) -> bool {
+        match self {
+            Watcher::Log(_) => false,
+            Watcher::Check(follower) => {
+                follower.skip_to(change.seq);
+                true
+            }
+            Watcher::Events { watched, next, .. } => {
+                *next = change.seq;
+                watched.wants(change)
+            }
+        }
+    }
+}
+
+impl Feed {
+    pub fn new(settings: &Settings, store: &Store) -> store::Result<Feed> {
+        Ok(Feed {
+            logs: Logs::new(settings.data.join("logs")),
+            changes: Changes::load(store)?,
+            watchers: BTreeMap::new(),
+            asleep: BTreeMap::new(),
+        })
+    }
+
+    /// A build has come to where its row, as it was written, says it is: that is an event.
+    pub fn changed(
+        &mut self,
+        store: &mut Store,
+        row: &BuildRow,
+        at: i64,
+        out: &mut Outbox,
+    ) -> store::Result<()> {
+        let change = self.changes.push(store, row, at)?;
+        for wakes in [
+            Wakes::AnyChange,
+            Wakes::Package(change.package.clone()),
+            Wakes::Check(change.check),
+        ] {
+            let Some(sleepers) = self.asleep.get_mut(&wakes) else {
+                continue;
+            };
+            sleepers.retain(|conn| {
+                let watcher = self.watchers.get_mut(conn).expect("it sleeps");
+                let woken = watcher.note(change);
+                if woken {
+                    out.push(Action::Wake { conn: *conn });
+                }
+                !woken
+            });
+            if sleepers.is_empty() {
+                self.asleep.remove(&wakes);
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of the event that comes next.
+    pub fn next_event(&self) -> u64 {
+        self.changes.next()
+    }
+
+    // -- watchers come and go --
+
+    pub fn watch_log(&mut self, conn: Key, reader: Reader) {
+        self.watchers.insert(conn, Watcher::Log(reader));
+    }
+
+    /// Events behind number `since`, or those to come.
+    pub fn watch_events(&mut self, conn: Key, watched: Watched, since: Option<u64>, socket: bool) {
+        let behind = |seq: u64| seq.saturating_add(1);
+        let watcher = Watcher::Events {
+            watched,
+            next: since.map_or(self.changes.next(), behind),
+            socket,
+        };
+        self.watchers.insert(conn, watcher);
+    }
+
+    /// One check, from event `next` on or, without one, as it is now and from now on.
+    pub fn follow(
+        &mut self,
+        conn: Key,
+        check: CheckRow,
+        builds: &[BuildRow],
+        telling: Telling,
+        next: Option<u64>,
+    ) {
+        let follower = Follower::new(check, builds, telling, next);
+        let watcher = Watcher::Check(Box::new(follower));
+        self.watchers.insert(conn, watcher);
+    }
+
+    pub fn gone(&mut self, conn: Key) {
+        let Some(watcher) = self.watchers.remove(&conn) else {
+            return;
+        };
+        if let Some(wakes) = watcher.wakes()
+            && let Some(sleepers) = self.asleep.get_mut(&wakes)
+        {
+            sleepers.remove(&conn);
+            if sleepers.is_empty() {
+                self.asleep.remove(&wakes);
+            }
+        }
+        if let Watcher::Log(reader) = watcher {
+            self.logs.leave(reader, conn);
+        }
+    }
+
+    // -- and are told --
+
+    /// Gives the watcher at most `room` further bytes.
+    pub fn pull(
+        &mut self,
+        conn: Key,
+        store: &Store,
+        position: &dyn Fn(i64) -> Option<usize>,
+        room: usize,
+        out: &mut Vec<u8>,
+    ) -> Pull {
+        let gave = match self.watchers.get_mut(&conn) {
+            None => return Pull::End,
+            Some(Watcher::Log(reader)) => self.logs.pull(reader, conn, room, out),
+            Some(Watcher::Events {
+                watched,
+                next,
+                socket,
+            }) => pull_events(&self.changes, watched, next, *socket, room, out),
+            Some(Watcher::Check(follower)) => {
+                let sight = Sight {
+                    store,
+                    changes: &self.changes,
+                    position,
+                };
+                follower.pull(&sight, room, out)
+            }
+        };
+        match gave {
+            Pull::End => self.gone(conn),
+            Pull::Idle => {
+                // A log knows its own sleepers.
+                let wakes = self.watchers.get(&conn).and_then(Watcher::wakes);
+                if let Some(wakes) = wakes {
+                    self.asleep.entry(wakes).or_default().insert(conn);
+                }
+            }
+            Pull::More | Pull::Text => {}
+        }
+        gave
+    }
+}
+
+/// One event for a socket, as many as there is room for otherwise.
+fn pull_events(
+    changes: &Changes,
+    watched: &Watched,
+    next: &mut u64,
+    socket: bool,
+    room: usize,
+    out: &mut Vec<u8>,
+) -> Pull {
+    let start = out.len();
+    if !changes.holds(*next) {
+        *next = changes.next();
+        put_event(RESET, next.saturating_sub(1), socket, out);
+        return if socket { Pull::Text } else { Pull::More };
+    }
+    for kept in changes.since(*next) {
+        let seq = kept.change.seq;
+        if watched.wants(&kept.change) {
+            let bytes = kept.json.len() + FRAME_BYTES;
+            if out.len() - start + bytes > room {
+                return Pull::More;
+            }
+            put_event(&kept.json, seq, socket, out);
+            if socket {
+                *next = seq + 1;
+                return Pull::Text;
+            }
+        }
+        *next = seq + 1;
+    }
+    match out.len() > start {
+        true => Pull::More,
+        false => Pull::Idle,
+    }
+}
+
+/// What stands around an event's JSON at most: two field names, 20 digits, line ends.
+const FRAME_BYTES: usize = 40;
+
+fn put_event(json: &str, seq: u64, socket: bool, out: &mut Vec<u8>) {
+    match socket {
+        true => out.extend_from_slice(json.as_bytes()),
+        false => out.extend_from_slice(format!("id: {seq}\ndata: {json}\n\n").as_bytes()),
+    }
+}

@@ -1,0 +1,121 @@
+//! JSON from plain rows.
+
+use serde_json::{Value, json};
+
+use crate::app::domain::verdict::{BuildStatus, Reason, State, TestStatus};
+use crate::app::store::{BuildRow, CheckRow, PackageRow, ResultRow};
+
+/// RFC 3339, UTC, with milliseconds.
+pub fn time(unix_ms: i64) -> String {
+    let since = std::time::Duration::from_millis(unix_ms.max(0) as u64);
+    humantime::format_rfc3339_millis(std::time::UNIX_EPOCH + since).to_string()
+}
+
+pub fn build(row: &BuildRow, queue_position: Option<usize>) -> Value {
+    let duration = match (row.started_at, row.finished_at) {
+        (Some(from), Some(to)) => Some((to - from).max(0)),
+        _ => None,
+    };
+    json!({
+        "id": row.id,
+        "check": row.check,
+        "package": row.package,
+        "zig_version": row.zig_version,
+        "commit": row.commit,
+        "source": row.source,
+        "toolchain": row.toolchain,
+        "state": row.state.as_str(),
+        "build_status": row.build_status.as_str(),
+        "test_status": row.test_status.map(TestStatus::as_str),
+        "reason": row.reason.map(Reason::as_str),
+        "compiled": row.compiled,
+        "tests_passed": row.tests_passed,
+        "tests_total": row.tests_total,
+        "error_log": row.error_log,
+        "cached": row.cached_from.is_some(),
+        "cached_from": row.cached_from,
+        "attempt": row.attempt,
+        "priority": row.class.number(),
+        "queue_position": queue_position,
+        "created_at": time(row.created_at),
+        "started_at": row.started_at.map(time),
+        "finished_at": row.finished_at.map(time),
+        "duration_ms": duration,
+        "peak_memory_bytes": row.peak_memory_bytes,
+        "log_bytes": row.log_bytes,
+        "log_truncated": row.log_truncated,
+        "log_url": format!("/api/builds/{}/log", row.log_of()),
+    })
+}
+
+/// `toolchains`: newest first; each has its entry, built under or not.
+pub fn package(row: &PackageRow, results: &[ResultRow], toolchains: &[String]) -> Value {
+    let known = toolchains.iter().map(|version| {
+        let found = results.iter().find(|r| r.zig_version == *version);
+        found.map_or_else(|| never_built(version), result)
+    });
+    // Verdicts under toolchains that this server no longer has come last.
+    let gone = results
+        .iter()
+        .filter(|r| !toolchains.contains(&r.zig_version));
+    json!({
+        "id": row.id,
+        "name": row.name,
+        "url": row.url,
+        "ref": row.reference,
+        "description": row.description,
+        "author": row.author,
+        "license": row.license,
+        "created_at": time(row.created_at),
+        "last_updated": time(row.last_updated),
+        "popularity_score": row.popularity_score,
+        "build_results": known.chain(gone.map(result)).collect::<Vec<Value>>(),
+    })
+}
+
+fn result(row: &ResultRow) -> Value {
+    json!({
+        "zig_version": row.zig_version,
+        "build_status": row.build_status.as_str(),
+        "test_status": row.test_status.map(TestStatus::as_str),
+        "compiled": row.compiled,
+        "last_checked": row.last_checked.map(time),
+        "commit": row.commit,
+        "build_id": row.build_id,
+        "state": row.state.as_str(),
+    })
+}
+
+fn never_built(zig_version: &str) -> Value {
+    json!({
+        "zig_version": zig_version,
+        "build_status": BuildStatus::Pending.as_str(),
+        "test_status": null,
+        "compiled": null,
+        "last_checked": null,
+        "commit": null,
+        "build_id": null,
+        "state": null,
+    })
+}
+
+pub fn check(row: &CheckRow, builds: Vec<Value>) -> Value {
+    let open = |build: &Value| {
+        build["state"] != State::Finished.as_str() && build["state"] != State::Cancelled.as_str()
+    };
+    json!({
+        "id": row.id,
+        "package": row.package,
+        "url": row.url,
+        "ref": row.reference,
+        "commit": row.commit,
+        "source": row.source.as_ref().map(|source| &source.hash),
+        "finished": !builds.iter().any(open),
+        "created_at": time(row.created_at),
+        "builds": builds,
+    })
+}
+
+pub fn list(name: &str, rows: Vec<Value>, total: u64, page: u64, limit: u64) -> Value {
+    json!({ name: rows, "total": total, "page": page, "limit": limit })
+}

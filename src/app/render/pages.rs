@@ -1,0 +1,366 @@
+//! What people see at `/` and at `/packages/NAME`: rows become sheets.
+
+use crate::app::domain::popularity;
+use crate::app::render::matrix;
+use crate::app::render::sheet::{Block, Look, Sheet};
+use crate::app::render::table::{Align, Cell, Table, Tone};
+use crate::app::store::{BuildRow, CheckLine, NewestBuild, PackageRow, Page, ResultRow};
+use crate::config::{
+    SHOWN_COMMIT_CHARS, SHOWN_FACT_LIMIT_CHARS, SHOWN_PACKAGE_LIMIT_CHARS, SHOWN_URL_LIMIT_CHARS,
+    SHOWN_WORDS_LIMIT_CHARS,
+};
+
+/// Everything that the first page shows.
+pub struct Front<'a> {
+    /// Slots in use, builds that wait, slots there are.
+    pub running: usize,
+    pub waiting: usize,
+    pub slots: usize,
+    pub engine_is_up: bool,
+    /// Newest first.
+    pub toolchains: &'a [String],
+    pub packages: Vec<(PackageRow, Vec<ResultRow>)>,
+    /// Of packages, on all pages.
+    pub total: u64,
+    pub page: Page,
+    pub search: Option<&'a str>,
+    pub checks: Vec<CheckLine>,
+    pub look: &'a Look,
+    pub now_unix_ms: i64,
+}
+
+/// Everything that the page of one package shows.
+pub struct OnePackage<'a> {
+    pub row: PackageRow,
+    /// Each verdict with the build it comes from.
+    pub results: Vec<(ResultRow, Option<BuildRow>)>,
+    pub newest: Vec<NewestBuild>,
+    /// Newest first.
+    pub toolchains: &'a [String],
+    pub look: &'a Look,
+    pub now_unix_ms: i64,
+}
+
+pub fn front(front: &Front) -> Sheet {
+    let (running, waiting, slots) = (front.running, front.waiting, front.slots);
+    let version = env!("CARGO_PKG_VERSION");
+    let mut lead = format!("zigcheck {version}: {running} of {slots} slots in use");
+    lead += &format!(", {waiting} {} waiting", plural(waiting, "build"));
+    if !front.engine_is_up {
+        lead += "; the container engine is unavailable";
+    }
+    let mut blocks = vec![Block::Gap, packages(front)];
+    if !front.checks.is_empty() {
+        blocks.extend([Block::Gap, Block::Table(checks(front))]);
+    }
+    let host = &front.look.host;
+    blocks.extend([
+        Block::Gap,
+        line(vec![Cell::new("Check the tree you are in:")]),
+        Block::Command(format!(
+            "git archive HEAD | curl -sN --data-binary @- '{host}/api/check?name=NAME&follow'"
+        )),
+        line(vec![
+            Cell::new("More: /packages/NAME, "),
+            Cell::new("/api/packages").linked("/api/packages"),
+            Cell::new(", "),
+            Cell::new("/api/queue").linked("/api/queue"),
+        ]),
+    ]);
+    blocks.extend(next_page(front));
+    Sheet {
+        title: "zigcheck".to_string(),
+        lead: Cell::new(&lead).linked("/"),
+        blocks,
+    }
+}
+
+fn line(cells: Vec<Cell>) -> Block {
+    Block::Line(cells)
+}
+
+fn plural(count: usize, word: &str) -> String {
+    match count {
+        1 => word.to_string(),
+        _ => format!("{word}s"),
+    }
+}
+
+/// The packages of this page, or the line that says why there are none.
+fn packages(front: &Front) -> Block {
+    if front.packages.is_empty() {
+        let why = match (front.search, front.total) {
+            (Some(search), 0) => format!("No package matches {search}"),
+            (None, 0) if front.checks.is_empty() => "No packages and no checks yet.".to_string(),
+            (None, 0) => "No packages yet.".to_string(),
+            _ => format!(
+                "There is no page {}: the last is {}.",
+                front.page.page,
+                pages(front)
+            ),
+        };
+        let why = Cell::new(&why).clipped(SHOWN_FACT_LIMIT_CHARS);
+        return line(vec![why.toned(Tone::Dim)]);
+    }
+    let mut table = Table::new().column("PACKAGE", Align::Left, SHOWN_PACKAGE_LIMIT_CHARS);
+    for version in front.toolchains {
+        table = table.column(version, Align::Left, SHOWN_WORDS_LIMIT_CHARS);
+    }
+    table = table.column("CHECKED", Align::Left, SHOWN_WORDS_LIMIT_CHARS);
+    for (row, results) in &front.packages {
+        let mut cells = vec![Cell::new(&row.name).linked(format!("/packages/{}", row.name))];
+        for version in front.toolchains {
+            let result = results.iter().find(|r| r.zig_version == *version);
+            cells.push(result.map_or_else(|| dim("-"), verdict));
+        }
+        let checked = results.iter().filter_map(|result| result.last_checked);
+        cells.push(age(checked.max(), front.now_unix_ms));
+        table.push(cells, Vec::new());
+    }
+    Block::Table(table)
+}
+
+/// The latest verdict, and where a newer build is, if one is under way.
+fn verdict(result: &ResultRow) -> Cell {
+    let word = matrix::verdict(result.build_status, result.test_status, result.compiled);
+    let state = result.state.as_str();
+    let text = match (word, result.state.is_final()) {
+        ("pending", false) => format!("{state}\u{2026}"),
+        (word, false) => format!("{word}, {state}\u{2026}"),
+        (word, true) => word.to_string(),
+    };
+    Cell::new(&text).toned(tone(word))
+}
+
+fn tone(verdict: &str) -> Tone {
+    match verdict {
+        "success" => Tone::Good,
+        "not exercised" | "tests failed" => Tone::Doubtful,
+        // Ours to mend: no word against the package.
+        "error" => Tone::Doubtful,
+        "failed" => Tone::Bad,
+        _ => Tone::Dim,
+    }
+}
+
+fn dim(text: &str) -> Cell {
+    Cell::new(text).toned(Tone::Dim)
+}
+
+fn checks(front: &Front) -> Table {
+    let mut table = Table::new()
+        .column("CHECK", Align::Right, SHOWN_WORDS_LIMIT_CHARS)
+        .column("NAME", Align::Left, SHOWN_PACKAGE_LIMIT_CHARS)
+        .column("BUILDS", Align::Left, SHOWN_WORDS_LIMIT_CHARS)
+        .column("STARTED", Align::Left, SHOWN_WORDS_LIMIT_CHARS);
+    for check in &front.checks {
+        let mut builds = format!("{} of {} build", check.good, check.builds);
+        if check.open > 0 {
+            builds += &format!(", {} to come", check.open);
+        }
+        let tone = match check {
+            CheckLine { open: 1.., .. } => Tone::Dim,
+            CheckLine { good: 0, .. } => Tone::Bad,
+            // Nothing is green here: what builds may have failed its tests, or compiled nothing.
+            _ => Tone::Plain,
+        };
+        let cells = vec![
+            Cell::new(&check.id.to_string()).linked(format!("/api/checks/{}", check.id)),
+            Cell::new(&check.package),
+            Cell::new(&builds).toned(tone),
+            age(Some(check.created_at), front.now_unix_ms),
+        ];
+        table.push(cells, Vec::new());
+    }
+    table
+}
+
+fn pages(front: &Front) -> u64 {
+    front.total.div_ceil(front.page.limit).max(1)
+}
+
+/// Where the next page is, if there is one.
+fn next_page(front: &Front) -> Option<Block> {
+    let (next, last) = (front.page.page + 1, pages(front));
+    if next > last {
+        return None;
+    }
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    if let Some(search) = front.search {
+        query.append_pair("search", search);
+    }
+    query.append_pair("limit", &front.page.limit.to_string());
+    query.append_pair("page", &next.to_string());
+    if front.look.color {
+        query.append_key_only("color");
+    }
+    let target = format!("/?{}", query.finish());
+    let command = format!("curl '{}{target}'", front.look.host);
+    Some(line(vec![
+        Cell::new(&format!("Page {next} of {last}: ")),
+        Cell::new(&command).linked(target),
+    ]))
+}
+
+/// How long ago that was, in one unit.
+fn age(at: Option<i64>, now_unix_ms: i64) -> Cell {
+    let Some(at) = at else {
+        return dim("-");
+    };
+    let seconds = (now_unix_ms - at).max(0) / 1_000;
+    let (minutes, hours) = (seconds / 60, seconds / 3_600);
+    Cell::new(&match () {
+        () if seconds < 60 => format!("{seconds} s ago"),
+        () if minutes < 60 => format!("{minutes} min ago"),
+        () if hours < 48 => format!("{hours} h ago"),
+        () => format!("{} days ago", hours / 24),
+    })
+}
+
+// -- one package --
+
+/// The line for a package that is not there.
+pub fn missing(name: &str) -> Sheet {
+    Sheet {
+        title: "zigcheck".to_string(),
+        lead: Cell::new(&format!("There is no package {name}.")).linked("/"),
+        blocks: Vec::new(),
+    }
+}
+
+pub fn package(one: &OnePackage) -> Sheet {
+    let name = &one.row.name;
+    let json = format!("/api/packages/{name}");
+    Sheet {
+        title: format!("{name}: zigcheck"),
+        lead: Cell::new(name),
+        blocks: vec![
+            Block::Table(facts(&one.row)),
+            Block::Gap,
+            Block::Table(verdicts(one)),
+            Block::Gap,
+            line(vec![Cell::new("Check it again:")]),
+            Block::Command(format!(
+                "curl -X POST '{}/api/packages/{name}/builds'",
+                one.look.host
+            )),
+            line(vec![
+                Cell::new("More: "),
+                Cell::new(&json).linked(json.as_str()),
+                Cell::new(", all packages at "),
+                Cell::new("/").linked("/"),
+            ]),
+        ],
+    }
+}
+
+fn facts(row: &PackageRow) -> Table {
+    let mut table = Table::new()
+        .column("", Align::Left, SHOWN_WORDS_LIMIT_CHARS)
+        .column("", Align::Left, SHOWN_URL_LIMIT_CHARS);
+    let web = ["https://", "http://"];
+    let web = web.iter().any(|scheme| row.url.starts_with(scheme));
+    let mut url = Cell::new(&row.url);
+    url.link = web.then(|| row.url.clone());
+    table.push(vec![dim("url"), url], Vec::new());
+    for (name, fact) in [
+        ("ref", &row.reference),
+        ("description", &row.description),
+        ("author", &row.author),
+        ("license", &row.license),
+    ] {
+        if let Some(fact) = fact {
+            let fact = Cell::new(fact).clipped(SHOWN_FACT_LIMIT_CHARS);
+            table.push(vec![dim(name), fact], Vec::new());
+        }
+    }
+    let users = match popularity::users(row.popularity_score) {
+        0 => return table,
+        1 => "1 package".to_string(),
+        users => format!("{users} packages"),
+    };
+    table.push(vec![dim("used by"), Cell::new(&users)], Vec::new());
+    table
+}
+
+fn verdicts(one: &OnePackage) -> Table {
+    let mut table = Table::new();
+    for (title, align) in [
+        ("ZIG", Align::Left),
+        ("VERDICT", Align::Left),
+        ("BECAUSE", Align::Left),
+        ("COMMIT", Align::Left),
+        ("CHECKED", Align::Left),
+        ("BUILD", Align::Right),
+        ("LOG", Align::Left),
+    ] {
+        table = table.column(title, align, SHOWN_WORDS_LIMIT_CHARS);
+    }
+    let known = one.toolchains.iter().map(String::as_str);
+    // Verdicts under toolchains that this server no longer has come last.
+    let versions = one.results.iter().map(|(row, _)| row.zig_version.as_str());
+    let gone = versions.filter(|version| !one.toolchains.iter().any(|known| known == version));
+    for version in known.chain(gone) {
+        let result = one.results.iter().find(|(r, _)| r.zig_version == version);
+        let newest = one.newest.iter().find(|n| n.zig_version == version);
+        let (cells, notes) = toolchain(version, result, newest, one.now_unix_ms);
+        table.push(cells, notes);
+    }
+    table
+}
+
+/// The row of one toolchain, and what stands under it.
+fn toolchain(
+    version: &str,
+    result: Option<&(ResultRow, Option<BuildRow>)>,
+    newest: Option<&NewestBuild>,
+    now_unix_ms: i64,
+) -> (Vec<Cell>, Vec<Cell>) {
+    let Some((result, build)) = result else {
+        let none = ["-", "", "", "-", "", ""].map(dim);
+        return (
+            [Cell::new(version)].into_iter().chain(none).collect(),
+            vec![],
+        );
+    };
+    let behind = build.as_ref().map(|build| matrix::words(build).1);
+    let commit = result.commit.as_deref().unwrap_or("");
+    let commit: String = commit.chars().take(SHOWN_COMMIT_CHARS).collect();
+    // Before the first verdict there is a log to read all the same.
+    let shown = result.build_id.or(newest.map(|newest| newest.id));
+    let (id, log) = match shown {
+        None => (dim(""), dim("")),
+        Some(id) => (build_cell(id), log_cell(id)),
+    };
+    let cells = vec![
+        Cell::new(version),
+        verdict(result),
+        Cell::new(&behind.unwrap_or_default()),
+        Cell::new(&commit),
+        age(result.last_checked, now_unix_ms),
+        id,
+        log,
+    ];
+    let errors = build.as_ref().map(matrix::first_errors);
+    let errors = errors.unwrap_or_default();
+    let mut notes: Vec<Cell> = errors.iter().map(|line| Cell::new(line)).collect();
+    if let Some(newest) = newest
+        && !newest.state.is_final()
+        && Some(newest.id) != shown
+    {
+        let (id, state) = (newest.id, newest.state.as_str());
+        let link = format!("/api/builds/{id}/log");
+        let text = format!("build {id} is {state}: {link}");
+        notes.push(dim(&text).linked(link));
+    }
+    (cells, notes)
+}
+
+fn build_cell(id: i64) -> Cell {
+    Cell::new(&id.to_string()).linked(format!("/api/builds/{id}"))
+}
+
+fn log_cell(id: i64) -> Cell {
+    let path = format!("/api/builds/{id}/log");
+    Cell::new(&path).linked(path.as_str())
+}

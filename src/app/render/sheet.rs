@@ -1,0 +1,171 @@
+//! A page for people as a value: lines, tables and commands; shown as plain text or as HTML.
+
+use std::sync::LazyLock;
+
+use data_encoding::BASE64;
+use sha2::{Digest, Sha256};
+
+use crate::app::render::sanitize::printable;
+use crate::app::render::table::{Align, Cell, Table, Tone};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Block {
+    /// Cells side by side, in one line.
+    Line(Vec<Cell>),
+    Table(Table),
+    /// A command to copy.
+    Command(String),
+    /// What follows stands apart.
+    Gap,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sheet {
+    pub title: String,
+    /// The first line.
+    pub lead: Cell,
+    pub blocks: Vec<Block>,
+}
+
+/// All that is needed to read it well; nothing is fetched from anywhere.
+const STYLE: &str = "\
+body{font:15px/1.5 ui-monospace,monospace;margin:2em auto;max-width:75em;padding:0 1em;\
+color-scheme:light dark}\
+h1{font-size:1.1em}p{margin:.2em 0}table,pre,.apart{margin:1em 0}\
+table{border-collapse:collapse}th,td{padding:.1em 1.2em .1em 0;text-align:left;\
+vertical-align:top}.right{text-align:right}td pre{margin:0 0 .5em 2em;white-space:pre-wrap}\
+.good{color:#1a7f37}.doubtful{color:#9a6700}.bad{color:#d1242f}.dim{opacity:.6}";
+
+/// What a browser may do with a page: show it, with that style. No script, no picture, no form, and
+/// not inside of another page.
+pub fn policy() -> &'static str {
+    static POLICY: LazyLock<String> = LazyLock::new(|| {
+        let style = BASE64.encode(&Sha256::digest(STYLE));
+        format!(
+            "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; \
+             frame-ancestors 'none'"
+        )
+    });
+    &POLICY
+}
+
+impl Sheet {
+    /// For a terminal; with `color` in colours that, taken away, leave the same text.
+    pub fn text(&self, color: bool) -> String {
+        let mut text = format!("{}\n", self.lead.shown(color));
+        for block in &self.blocks {
+            match block {
+                Block::Line(cells) => {
+                    let cells = cells.iter().map(|cell| cell.shown(color));
+                    text += &cells.collect::<String>();
+                    text.push('\n');
+                }
+                Block::Table(table) => text += &table.text(color),
+                Block::Command(command) => text += &format!("  {}\n", printable(command)),
+                Block::Gap => text.push('\n'),
+            }
+        }
+        text
+    }
+
+    /// For a browser: no script, nothing to fetch.
+    pub fn html(&self) -> String {
+        let mut html = format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width\">\n\
+             <title>{}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{}</h1>\n",
+            escape(&printable(&self.title)),
+            cell_html(&self.lead)
+        );
+        let mut apart = false;
+        for block in &self.blocks {
+            match block {
+                Block::Line(cells) => {
+                    let class = if apart { " class=\"apart\"" } else { "" };
+                    let cells: String = cells.iter().map(cell_html).collect();
+                    html += &format!("<p{class}>{cells}</p>\n");
+                }
+                Block::Table(table) => html += &table_html(table),
+                Block::Command(command) => {
+                    html += &format!("<pre>{}</pre>\n", escape(&printable(command)));
+                }
+                Block::Gap => {}
+            }
+            apart = *block == Block::Gap;
+        }
+        html + "</body>\n</html>\n"
+    }
+}
+
+/// The text as HTML may hold it, in an element as well as in an attribute.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+fn cell_html(cell: &Cell) -> String {
+    let text = escape(cell.text());
+    let text = match &cell.link {
+        None => text,
+        Some(link) => format!("<a href=\"{}\">{text}</a>", escape(&printable(link))),
+    };
+    let class = match cell.tone {
+        Tone::Plain => return text,
+        Tone::Good => "good",
+        Tone::Doubtful => "doubtful",
+        Tone::Bad => "bad",
+        Tone::Dim => "dim",
+    };
+    format!("<span class=\"{class}\">{text}</span>")
+}
+
+fn table_html(table: &Table) -> String {
+    let class = |align: Align| match align {
+        Align::Left => "",
+        Align::Right => " class=\"right\"",
+    };
+    let mut html = String::from("<table>\n");
+    if table.has_titles() {
+        html += "<thead><tr>";
+        for column in table.columns() {
+            let (class, title) = (class(column.align), escape(&column.title));
+            html += &format!("<th{class}>{title}</th>");
+        }
+        html += "</tr></thead>\n";
+    }
+    html += "<tbody>\n";
+    let wide = table.columns().len();
+    for row in table.rows() {
+        html += "<tr>";
+        for (cell, column) in row.cells.iter().zip(table.columns()) {
+            html += &format!("<td{}>{}</td>", class(column.align), cell_html(cell));
+        }
+        html += "</tr>\n";
+        if !row.notes.is_empty() {
+            let notes: Vec<String> = row.notes.iter().map(cell_html).collect();
+            let notes = notes.join("\n");
+            html += &format!("<tr><td colspan=\"{wide}\"><pre>{notes}</pre></td></tr>\n");
+        }
+    }
+    html + "</tbody>\n</table>\n"
+}
+
+/// How a page for people is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Look {
+    pub html: bool,
+    /// Verdicts in a terminal's colours.
+    pub color: bool,
+    /// How the client names this server, as far as that may stand in a command.
+    pub host: String,
+}

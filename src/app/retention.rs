@@ -1,0 +1,306 @@
+//! What is past goes at last: old builds with their logs, files that nobody needs, durations of packages
+//! not seen for long. A bounded piece of it at a time.
+//!
+//! Rows go first. Their files follow once that is committed: what a crash leaves between the two is
+//! a file without a row, which the next start removes.
+
+use std::fs::{self, ReadDir};
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+
+use crate::app::store::{self, Past, Reach, Store, Tallies};
+use crate::config::{
+    DEPENDENCIES_KEPT_BYTES, DURATIONS_KEPT, HISTORY_AGE_MS, HISTORY_LIMIT_BUILDS, LOGS_KEPT_BYTES,
+    SOURCES_KEPT_BYTES, SWEEP_LIMIT_COUNT, SWEEP_LOOKS_LIMIT, SWEEP_PAUSE_MS, Settings,
+};
+use crate::interface::event::Now;
+
+/// How much of the past is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// Finished and cancelled ones; it counts those that stay for being needed as well.
+    pub builds: u64,
+    pub age_ms: i64,
+    /// Of their logs.
+    pub log_bytes: u64,
+    pub source_bytes: u64,
+    pub dependency_bytes: u64,
+    pub durations: u64,
+}
+
+impl Default for Keep {
+    fn default() -> Keep {
+        Keep {
+            builds: HISTORY_LIMIT_BUILDS,
+            age_ms: HISTORY_AGE_MS,
+            log_bytes: LOGS_KEPT_BYTES,
+            source_bytes: SOURCES_KEPT_BYTES,
+            dependency_bytes: DEPENDENCIES_KEPT_BYTES,
+            durations: DURATIONS_KEPT,
+        }
+    }
+}
+
+/// A file whose row is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Doomed {
+    /// Of a log; the name of the file.
+    Log(String),
+    /// Of a source or of dependencies; the name of the file.
+    Source(String),
+}
+
+#[derive(Debug)]
+pub struct History {
+    keep: Keep,
+    logs: PathBuf,
+    sources: PathBuf,
+    of_builds: Pass<i64>,
+    of_sources: Pass<(i64, String)>,
+    /// Names of logs that were there at the start and are not looked at yet.
+    left: Option<ReadDir>,
+    doomed: Vec<Doomed>,
+    /// So much more of the caches is to go, since the disk has no room.
+    shortage_bytes: u64,
+    /// Nobody is being fed with dependencies that are kept.
+    idle: bool,
+    /// When there is something to do.
+    due_ms: Option<u64>,
+}
+
+/// One way through all that may have to go, the oldest first, in as many looks as it takes.
+#[derive(Debug, Default)]
+struct Pass<Place> {
+    after: Place,
+    /// Something went.
+    found: bool,
+    /// Something had to stay.
+    blocked: bool,
+    /// Not before then.
+    rest_ms: u64,
+}
+
+const REACH: Reach = Reach {
+    found: SWEEP_LIMIT_COUNT,
+    looks: SWEEP_LOOKS_LIMIT,
+};
+
+impl<Place: Default> Pass<Place> {
+    /// Takes what a look found; when to look again. What goes may have held up something older: a
+    /// pass that found something is followed by another.
+    fn goes_on<Id>(&mut self, past: Past<Id, Place>, now_ms: u64) -> Option<u64> {
+        self.found |= !past.free.is_empty();
+        self.blocked |= past.blocked;
+        if let Some(after) = past.after {
+            self.after = after;
+            return Some(0);
+        }
+        let (found, blocked) = (self.found, self.blocked);
+        *self = Pass::default();
+        if blocked && !found {
+            self.rest_ms = now_ms + SWEEP_PAUSE_MS;
+        }
+        found.then_some(0)
+    }
+}
+
+impl History {
+    /// Of a data directory as it is at the start: there may be something to do at once.
+    pub fn open(settings: &Settings, keep: Keep) -> io::Result<History> {
+        let logs = settings.data.join("logs");
+        Ok(History {
+            keep,
+            left: Some(fs::read_dir(&logs)?),
+            logs,
+            sources: settings.data.join("sources"),
+            of_builds: Pass::default(),
+            of_sources: Pass::default(),
+            doomed: Vec::new(),
+            shortage_bytes: 0,
+            idle: false,
+            due_ms: Some(0),
+        })
+    }
+
+    /// Builds have ended: there may be something to do.
+    pub fn wake(&mut self) {
+        self.due_ms = Some(0);
+    }
+
+    /// The disk has so much room too little: of what is kept as a cache so much goes, what was used
+    /// least lately first. `idle`: nothing runs.
+    pub fn want_room(&mut self, shortage_bytes: u64, idle: bool) {
+        self.shortage_bytes = shortage_bytes;
+        self.idle = idle;
+        if shortage_bytes > 0 {
+            self.wake();
+        }
+    }
+
+    /// When `sweep` has something to do.
+    pub fn deadline_ms(&self) -> Option<u64> {
+        self.due_ms
+    }
+
+    /// Removes rows of what should go, a bounded number of them.
+    pub fn sweep(&mut self, store: &mut Store, now: Now) -> store::Result<()> {
+        if self.due_ms.is_none_or(|at| at > now.mono_ms) {
+            return Ok(());
+        }
+        let tallies = store.tallies()?;
+        let next = [
+            self.sweep_builds(store, tallies, now)?,
+            self.sweep_sources(store, tallies, now)?,
+            self.sweep_dependencies(store, tallies)?,
+            self.sweep_durations(store, tallies)?,
+            self.sweep_logs(store)?,
+        ];
+        if self.shortage_bytes > 0 {
+            let left = store.tallies()?;
+            let gone = tallies.cached_bytes().saturating_sub(left.cached_bytes());
+            self.shortage_bytes = self.shortage_bytes.saturating_sub(gone);
+        }
+        self.due_ms = next.into_iter().flatten().min();
+        Ok(())
+    }
+
+    /// All that was swept is committed: its files go.
+    pub fn committed(&mut self, store: &Store) {
+        for doomed in std::mem::take(&mut self.doomed) {
+            let path = match doomed {
+                Doomed::Log(name) => self.logs.join(name),
+                // The same may have come in again in the same turn, or be kept for another reason.
+                Doomed::Source(name) if store.keeps_file(&name).unwrap_or(true) => continue,
+                Doomed::Source(name) => self.sources.join(name),
+            };
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    log::warn!("{}: {error}", path.display());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn sweep_builds(
+        &mut self,
+        store: &mut Store,
+        tallies: Tallies,
+        now: Now,
+    ) -> store::Result<Option<u64>> {
+        let pass = &mut self.of_builds;
+        if pass.rest_ms > now.mono_ms {
+            return Ok(Some(pass.rest_ms));
+        }
+        let over = tallies.builds.saturating_sub(self.keep.builds);
+        // One after another, until their logs have room.
+        let over = over.max(u64::from(tallies.log_bytes > self.keep.log_bytes));
+        let before = now.unix_ms.saturating_sub(self.keep.age_ms);
+        let past = store.past_builds(pass.after, over, before, REACH)?;
+        for build in &past.free {
+            store.forget_build(*build)?;
+            let name = format!("{build}.log");
+            self.doomed.push(Doomed::Log(format!("{name}.part")));
+            self.doomed.push(Doomed::Log(name));
+        }
+        Ok(pass.goes_on(past, now.mono_ms))
+    }
+
+    fn sweep_sources(
+        &mut self,
+        store: &mut Store,
+        tallies: Tallies,
+        now: Now,
+    ) -> store::Result<Option<u64>> {
+        let pass = &mut self.of_sources;
+        let over = tallies.source_bytes.saturating_sub(self.keep.source_bytes);
+        let over = over.max(self.shortage_bytes.min(tallies.source_bytes));
+        if over == 0 {
+            *pass = Pass::default();
+            return Ok(None);
+        }
+        if pass.rest_ms > now.mono_ms {
+            return Ok(Some(pass.rest_ms));
+        }
+        let past = store.idle_sources(&pass.after, over, REACH)?;
+        for hash in &past.free {
+            let name = store.drop_source(hash)?;
+            self.doomed.push(Doomed::Source(name));
+        }
+        Ok(pass.goes_on(past, now.mono_ms))
+    }
+
+    fn sweep_dependencies(
+        &mut self,
+        store: &mut Store,
+        tallies: Tallies,
+    ) -> store::Result<Option<u64>> {
+        let kept = self.keep.dependency_bytes;
+        let over = tallies.dependency_bytes.saturating_sub(kept);
+        // While something runs, its file may be on its way into a container.
+        let shortage = if self.idle { self.shortage_bytes } else { 0 };
+        let over = over.max(shortage.min(tallies.dependency_bytes));
+        if over == 0 {
+            return Ok(None);
+        }
+        let names = store.drop_dependencies(over, SWEEP_LIMIT_COUNT)?;
+        let more = !names.is_empty();
+        self.doomed.extend(names.into_iter().map(Doomed::Source));
+        Ok(more.then_some(0))
+    }
+
+    fn sweep_durations(
+        &mut self,
+        store: &mut Store,
+        tallies: Tallies,
+    ) -> store::Result<Option<u64>> {
+        let over = tallies.durations.saturating_sub(self.keep.durations);
+        if over == 0 {
+            return Ok(None);
+        }
+        let gone = store.forget_durations(over.min(SWEEP_LIMIT_COUNT as u64))?;
+        Ok((gone > 0).then_some(0))
+    }
+
+    /// Logs that a crash left: of builds whose rows are gone, and half of what was being put in order.
+    fn sweep_logs(&mut self, store: &Store) -> store::Result<Option<u64>> {
+        let Some(left) = &mut self.left else {
+            return Ok(None);
+        };
+        let mut looks = 0;
+        for entry in left.by_ref().take(SWEEP_LOOKS_LIMIT) {
+            looks += 1;
+            let name = match &entry {
+                Ok(entry) => entry.file_name(),
+                Err(error) => {
+                    log::warn!("{}: {error}", self.logs.display());
+                    self.left = None;
+                    return Ok(None);
+                }
+            };
+            let Some(name) = name.to_str() else { continue };
+            let (whole, part) = match name.strip_suffix(".part") {
+                Some(whole) => (whole, true),
+                None => (name, false),
+            };
+            // What is no log of ours is nothing to us.
+            let Some(build) = build_of(whole) else {
+                continue;
+            };
+            if part || !store.is_build(build)? {
+                self.doomed.push(Doomed::Log(name.to_string()));
+            }
+        }
+        if looks < SWEEP_LOOKS_LIMIT {
+            self.left = None;
+        }
+        Ok(self.left.is_some().then_some(0))
+    }
+}
+
+/// The build whose log has that name.
+fn build_of(name: &str) -> Option<i64> {
+    let digits = name.strip_suffix(".log")?;
+    let plain = digits.bytes().all(|b| b.is_ascii_digit());
+    digits.parse().ok().filter(|_| plain)
+}

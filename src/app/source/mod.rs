@@ -1,0 +1,9 @@
+//! Archives and sources: received, inspected, unpacked, stored.
+
+pub mod archive;
+pub mod incoming;
+pub mod manifest;
+pub mod path_guard;
+pub mod tar_header;
+pub mod unpack;
+pub mod zstd;

@@ -1,0 +1,386 @@
+//! Calls become answers: what is read from the database, what is written to it.
+
+pub mod watch;
+
+pub mod admin;
+mod pages;
+mod queue;
+
+use serde_json::{Value, json};
+
+use crate::app::dispatch::App;
+use crate::app::domain::task::Class;
+use crate::app::domain::{disk_space, recheck};
+use crate::app::render::{json, matrix};
+use crate::app::store::{self, BuildRow, NewCheck, NewPackage, SourceRow, Store};
+use crate::app::web::client_id;
+pub use crate::app::web::request::open_to_all;
+use crate::app::web::routes::Call;
+use crate::app::web::upload::Tree;
+use crate::base::slab::Key;
+use crate::config::{QUEUE_LIMIT, QUEUE_PAUSE_MS};
+use crate::interface::event::Now;
+use crate::interface::message::Response;
+
+/// The database did not do what it was asked: the client may try again, nothing was kept.
+pub fn database(error: rusqlite::Error) -> Response {
+    log::error!("the database: {error}");
+    Response::error(503, &format!("the database does not answer: {error}"))
+}
+
+/// Answers a call that only reads.
+pub fn read(app: &App, call: &Call, now: Now) -> Response {
+    let found = match call {
+        Call::ListPackages { filter, sort, page } => app
+            .store
+            .packages(filter, *sort, *page)
+            .and_then(|(rows, total)| {
+                let rows: store::Result<Vec<Value>> =
+                    rows.iter().map(|row| package(app, row)).collect();
+                let (at, limit) = (page.page, page.limit);
+                Ok(Some(json::list("packages", rows?, total, at, limit)))
+            }),
+        Call::ShowPackage { name } => app
+            .store
+            .package(name)
+            .and_then(|row| row.map(|row| package(app, &row)).transpose()),
+        Call::ShowCheck { id, plain } => return show_check(app, *id, *plain),
+        Call::ShowQueue { page } => queue::show(app, *page, now).map(Some),
+        Call::ShowFront { search, page, look } => {
+            return pages::front(app, search.as_deref(), *page, look, now);
+        }
+        Call::ShowPackagePage { name, look } => return pages::package(app, name, look, now),
+        Call::ListBuilds { filter, sort, page } => {
+            app.store.builds(filter, *sort, *page).map(|(rows, total)| {
+                let rows = rows.iter().map(|row| build(app, row)).collect();
+                Some(json::list("builds", rows, total, page.page, page.limit))
+            })
+        }
+        Call::ShowBuild { id } => {
+            let row = app.store.build(*id);
+            row.map(|row| row.map(|row| build(app, &row)))
+        }
+        Call::Health
+        | Call::SubmitPackage { .. }
+        | Call::Rebuild { .. }
+        | Call::SubmitTree { .. }
+        | Call::FollowCheck { .. }
+        | Call::WatchEvents { .. }
+        | Call::WatchLog { .. }
+        | Call::ShowLog { .. }
+        | Call::CancelBuild { .. }
+        | Call::TriggerBuild { .. }
+        | Call::CheckBuilds
+        | Call::AdminStatus => unreachable!("not a call that only reads"),
+    };
+    open_to_all(match found {
+        Ok(Some(value)) => Response::json(200, &value),
+        Ok(None) => Response::error(404, &format!("there is no such {}", noun(call))),
+        Err(error) => database(error),
+    })
+}
+
+/// Somebody has seen what that call shows: a look at a package counts for it.
+pub fn seen(app: &mut App, call: &Call) {
+    let (Call::ShowPackage { name } | Call::ShowPackagePage { name, .. }) = call else {
+        return;
+    };
+    // The page was read a moment ago; a count is not worth an answer.
+    if let Ok(Some(package)) = app.store.package_id(name) {
+        app.views.seen(package);
+    }
+}
+
+fn noun(call: &Call) -> &'static str {
+    match call {
+        Call::ShowPackage { .. } => "package",
+        _ => "build",
+    }
+}
+
+fn package(app: &App, row: &store::PackageRow) -> store::Result<Value> {
+    let results = app.store.results(row.id)?;
+    Ok(json::package(row, &results, &app.settings.zig_versions))
+}
+
+fn build(app: &App, row: &BuildRow) -> Value {
+    let position = app.works.position(&app.store, row, app.now.unix_ms);
+    shown(app, row, position.unwrap_or_default())
+}
+
+/// As its row says, but for the log of a build that still writes it.
+fn shown(app: &App, row: &BuildRow, position: Option<usize>) -> Value {
+    let mut value = json::build(row, position);
+    if let Some(written) = app
+        .feed
+        .logs
+        .written(row.id)
+        .filter(|_| !row.state.is_final())
+    {
+        value["log_bytes"] = json!(written);
+    }
+    value
+}
+
+fn show_check(app: &App, id: i64, plain: bool) -> Response {
+    let found = app.store.check(id).and_then(|row| match row {
+        None => Ok(None),
+        Some(row) => Ok(Some((row, app.store.builds_of(id)?))),
+    });
+    let response = match found {
+        Ok(Some((check, builds))) if plain => {
+            let text = matrix::matrix(&check, &builds);
+            Response::new(200, "text/plain; charset=utf-8", text)
+        }
+        Ok(Some((check, builds))) => {
+            let builds = builds.iter().map(|row| build(app, row)).collect();
+            Response::json(200, &json::check(&check, builds))
+        }
+        Ok(None) => Response::error(404, "there is no such check"),
+        Err(error) => database(error),
+    };
+    open_to_all(response.with("Vary", "Accept"))
+}
+
+/// Whether the server can do its work, and why not.
+pub fn health(app: &App, now: Now) -> Response {
+    let database = app.store.is_connected();
+    let engine = app.engine.latest();
+    let healthy = database && engine.is_ok();
+    let missing: Vec<String> = app
+        .engine
+        .missing(&app.settings.zig_versions)
+        .map(|version| format!("zigcheck:{version}"))
+        .collect();
+    let mut value = json!({
+        "status": if healthy { "healthy" } else { "unhealthy" },
+        "timestamp": json::time(now.unix_ms),
+        "database": if database { "connected" } else { "unavailable" },
+        "docker": if engine.is_ok() { "ok" } else { "unavailable" },
+        "disk": if app.space.is_low() { "low" } else { "ok" },
+        "fetch_network": app.fetch_network(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_seconds": (now.unix_ms - app.started_unix_ms).max(0) / 1000,
+    });
+    if let Err(why) = engine {
+        value["error"] = json!(why);
+    } else if !missing.is_empty() {
+        value["missing_images"] = json!(missing);
+    }
+    open_to_all(Response::json(if healthy { 200 } else { 503 }, &value))
+}
+
+/// Why nothing can be taken in right now, if so.
+fn refusal(app: &App, zig_versions: &[String]) -> Option<Response> {
+    if let Some(response) = app.space.refusal() {
+        return Some(response);
+    }
+    let unavailable = |sentence: &str| Some(Response::later(503, sentence, QUEUE_PAUSE_MS));
+    if !app.store.is_connected() {
+        return unavailable("the database is unavailable: nothing was kept, try again later");
+    }
+    match app.store.used_bytes() {
+        Err(error) => return Some(database(error)),
+        Ok(used) if used >= app.settings.database_limit_bytes => {
+            let sentence = "the database has grown to its limit: nothing was kept";
+            return Some(disk_space::insufficient(sentence));
+        }
+        Ok(_) => {}
+    }
+    if let Err(why) = app.engine.latest() {
+        return unavailable(&format!("the container engine is unavailable: {why}"));
+    }
+    if let Some(version) = app.engine.missing(zig_versions).next() {
+        return unavailable(&format!(
+            "image zigcheck:{version} is missing: make docker-build makes it"
+        ));
+    }
+    crowded(app, zig_versions.len())
+}
+
+/// The answer to who asks for so many builds, where there is no room for them.
+pub fn crowded(app: &App, builds: usize) -> Option<Response> {
+    let full = app.works.waiting() + builds as u64 > QUEUE_LIMIT;
+    full.then(|| Response::later(503, "the queue is full: try again later", QUEUE_PAUSE_MS))
+}
+
+/// Adds a package and its first check.
+pub fn submit_package(
+    app: &mut App,
+    package: NewPackage,
+    zig_versions: Vec<String>,
+    party: &str,
+    now: Now,
+) -> Response {
+    if let Some(response) = refusal(app, &zig_versions) {
+        return response;
+    }
+    match app.store.known_package(&package.name, &package.url) {
+        Err(error) => return database(error),
+        Ok(Some((id, field))) => {
+            let sentence = format!("{field}: this package is known already");
+            return Response::json(409, &json!({ "error": sentence, "id": id }));
+        }
+        Ok(None) => {}
+    }
+    let at = now.unix_ms;
+    let written = write(app, |store| {
+        let id = store.insert_package(&package, at)?;
+        let new = NewCheck {
+            package_id: Some(id),
+            package: &package.name,
+            git: Some((&package.url, package.reference.as_deref())),
+            class: Class::Person,
+            party,
+        };
+        Ok((id, store.begin_check(&new, &zig_versions, at)?))
+    });
+    match written.and_then(|(id, check)| Ok((id, check, take_in(app, check, now)?))) {
+        Err(error) => database(error),
+        Ok((id, check, builds)) => Response::json(
+            201,
+            &json!({
+                "message": "Package submitted successfully",
+                "id": id,
+                "name": package.name,
+                "author": package.author,
+                "status": "Build started for all Zig versions",
+                "check": check,
+                "builds": builds,
+            }),
+        ),
+    }
+}
+
+/// Adds a check of a package that is known, under all toolchains, of its source as it is now.
+pub fn rebuild(app: &mut App, name: &str, party: &str, now: Now) -> Response {
+    let package = app.store.package(name);
+    match check_again(app, package, (Class::Person, Some(party)), now) {
+        Ok((check, builds)) => accepted(check, builds),
+        Err(response) => response,
+    }
+}
+
+/// Adds a check of that package, if there is one, for whom it is asked, or else for its owner; gives
+/// its builds as they are shown.
+fn check_again(
+    app: &mut App,
+    package: store::Result<Option<store::PackageRow>>,
+    (class, party): (Class, Option<&str>),
+    now: Now,
+) -> Result<(i64, Vec<Value>), Response> {
+    let package = package.map_err(database)?;
+    let package = package.ok_or_else(|| Response::error(404, "there is no such package"))?;
+    let zig_versions = app.settings.zig_versions.clone();
+    if let Some(response) = refusal(app, &zig_versions) {
+        return Err(response);
+    }
+    let at = now.unix_ms;
+    let owner = recheck::owner(&package.url);
+    let new = NewCheck {
+        package_id: Some(package.id),
+        package: &package.name,
+        git: Some((&package.url, package.reference.as_deref())),
+        class,
+        party: party.unwrap_or(&owner),
+    };
+    let written = write(app, |store| store.begin_check(&new, &zig_versions, at));
+    let check = written.map_err(database)?;
+    let builds = take_in(app, check, now).map_err(database)?;
+    Ok((check, builds))
+}
+
+fn accepted(check: i64, builds: Vec<Value>) -> Response {
+    Response::json(202, &json!({ "check": check, "builds": builds }))
+}
+
+/// Adds a check of an uploaded tree, which stands under its hash among the sources from here on.
+/// The answer, unless the check is followed: then it is on its way.
+pub fn submit_tree(app: &mut App, conn: Key, tree: Tree, now: Now) -> Option<Response> {
+    if let Some(response) = refusal(app, &tree.zig_versions) {
+        return Some(response);
+    }
+    let at = now.unix_ms;
+    let party = client_id::party(tree.home);
+    let format = tree.format;
+    let (hash, bytes) = tree.incoming.finish();
+    let sources = app.settings.data.join("sources");
+    if let Err(error) = tree.incoming.keep(&sources, format) {
+        let sentence = format!("the tree cannot be kept: {error}");
+        return Some(match disk_space::is_full(&error) {
+            true => disk_space::insufficient(&sentence),
+            false => Response::error(503, &sentence),
+        });
+    }
+    let source = SourceRow {
+        hash,
+        format: format.as_str().to_string(),
+        bytes,
+        dependencies: tree.dependencies,
+        manifest: tree.manifest,
+    };
+    let new = NewCheck {
+        package_id: None,
+        package: &tree.name,
+        git: None,
+        class: Class::Person,
+        party: &party,
+    };
+    let written = write(app, |store| {
+        let check = store.begin_check(&new, &tree.zig_versions, at)?;
+        store.set_source(check, &source, None, at)?;
+        Ok(check)
+    });
+    let next = app.feed.next_event();
+    let taken = written.and_then(|check| Ok((check, take_in(app, check, now)?)));
+    match (taken, tree.follow) {
+        (Err(error), _) => Some(database(error)),
+        (Ok((check, builds)), None) => Some(accepted(check, builds)),
+        (Ok((check, _)), Some(telling)) => watch::follow_new(app, conn, check, telling, next).err(),
+    }
+}
+
+/// Writes what belongs together. Where that fails half of it may be there: nothing of this turn may
+/// be kept.
+fn write<T>(
+    app: &mut App,
+    writes: impl FnOnce(&mut Store) -> store::Result<T>,
+) -> store::Result<T> {
+    let done = writes(&mut app.store);
+    if let Err(error) = &done {
+        app.break_down(error);
+    }
+    done
+}
+
+/// Queues the builds of a check that was written; gives them as they are shown. Where that fails
+/// the check is half there: nothing of this turn may be kept.
+fn take_in(app: &mut App, check: i64, now: Now) -> store::Result<Vec<Value>> {
+    let taken = queue_up(app, check, now);
+    if let Err(error) = &taken {
+        app.break_down(error);
+    }
+    taken
+}
+
+fn queue_up(app: &mut App, check: i64, now: Now) -> store::Result<Vec<Value>> {
+    let (works, mut cx) = app.context(now);
+    let (row, mut rows) = works.add(check, &mut cx)?;
+    log::info!(
+        "check {check} of {:?}, of {} builds, for {:?}",
+        row.package,
+        rows.len(),
+        row.party
+    );
+    // Where they stand in a long queue takes a while to tell: at its end, if not before.
+    let last = app.works.last_place(row.class);
+    if row.source.is_some() {
+        // Verdicts that were known are there at once.
+        rows = app.store.builds_of(check)?;
+    }
+    let shown = |row: &BuildRow| {
+        let place = (!row.state.is_final()).then_some(last);
+        shown(app, row, place)
+    };
+    Ok(rows.iter().map(shown).collect())
+}

@@ -1,0 +1,250 @@
+//! The queue as an answer: who runs, who waits, why, and until when.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use serde_json::{Value, json};
+
+use crate::app::builds::queue_view::{Order, Running, Waiting};
+use crate::app::dispatch::App;
+use crate::app::domain::task::{HeldBack, Work};
+use crate::app::queue::forecast::{self, Piece};
+use crate::app::render::json;
+use crate::app::store::{self, Page};
+use crate::config::{FORECAST_LIMIT, RETRY_PAUSE_MS, SHARERS_LIMIT};
+use crate::interface::event::Now;
+
+/// Why a build waits.
+enum Wait<'w> {
+    /// For its turn, or that of its source.
+    Turn(&'w Waiting),
+    /// For the end of a fetch.
+    Source,
+    /// For the verdict of that build.
+    Shared(i64),
+}
+
+/// A build that waits.
+struct Waiter<'w> {
+    build: i64,
+    position: Option<usize>,
+    wait: Wait<'w>,
+}
+
+/// One build for each slot in use, and one page of those that wait, of which the first
+/// `FORECAST_LIMIT` places can be seen here.
+///
+/// While a source is fetched, the first build of its check stands for it among those that run;
+/// the others wait, and will join the end of the queue.
+pub fn show(app: &App, page: Page, now: Now) -> store::Result<Value> {
+    let mut expected = Expected::new(app)?;
+    let running = app.works.running_work(&app.store)?;
+    let order = app.works.order(&app.store, now.unix_ms)?;
+    let mut shown = Vec::new();
+    for running in &running {
+        let row = running.build.map(|build| app.store.build(build));
+        let Some(row) = row.transpose()?.flatten() else {
+            continue;
+        };
+        let mut value = crate::app::web::handlers::shown(app, &row, None);
+        value["elapsed_ms"] = json!(elapsed_ms(running, now));
+        value["expected_ms"] = json!(expected.of(running.package, running.zig_version)?);
+        shown.push(value);
+    }
+    let starts = match is_up(app) && !app.space.is_low() {
+        true => starts(app, &mut expected, &running, &order, now)?,
+        false => HashMap::new(),
+    };
+    let waiters = waiters(app, &running, &order)?;
+    let skipped = (page.page - 1).saturating_mul(page.limit);
+    let of_page = waiters.iter().skip(skipped as usize);
+    let mut waiting = Vec::new();
+    for waiter in of_page.take(page.limit as usize) {
+        let Some(row) = app.store.build(waiter.build)? else {
+            continue;
+        };
+        let start = starts.get(&Work::Build(waiter.build));
+        let start = start.map(|ms| json::time(now.unix_ms.saturating_add_unsigned(*ms)));
+        let mut value = crate::app::web::handlers::shown(app, &row, waiter.position);
+        value["position"] = json!(waiter.position);
+        value["reason"] = json!(reason(app, waiter, now));
+        value["estimated_start"] = json!(start);
+        waiting.push(value);
+    }
+    Ok(json!({
+        "slots": app.works.slots(),
+        "running": shown,
+        "waiting": waiting,
+        "total": app.works.waiting_builds(),
+        "page": page.page,
+        "limit": page.limit,
+    }))
+}
+
+/// Nothing speaks against the engine; while it is asked how it is, it counts as it was.
+pub fn is_up(app: &App) -> bool {
+    app.engine.latest().is_ok() || app.engine.is_asking()
+}
+
+fn elapsed_ms(running: &Running, now: Now) -> u64 {
+    (now.unix_ms - running.started_unix_ms).max(0) as u64
+}
+
+/// What waits, in order, and last the builds whose source is being fetched, and those that wait
+/// for the verdict of one that runs.
+fn waiters<'w>(
+    app: &App,
+    running: &[Running],
+    order: &'w Rc<Order>,
+) -> store::Result<Vec<Waiter<'w>>> {
+    let mut waiters = Vec::new();
+    for (nth, waiting) in order.waiting.iter().enumerate() {
+        let builds: Vec<i64> = match waiting.place.entry.work {
+            Work::Build(build) => vec![build],
+            _ => waiting.behind.iter().map(|(build, _)| *build).collect(),
+        };
+        waiters.extend(builds.into_iter().map(|build| Waiter {
+            build,
+            position: Some(nth + 1),
+            wait: Wait::Turn(waiting),
+        }));
+    }
+    let end = app.works.waiting() as usize + 1;
+    for running in running {
+        let behind = running.behind.iter().map(|(build, _)| *build);
+        let others = behind.filter(|build| running.build != Some(*build));
+        waiters.extend(others.map(|build| Waiter {
+            build,
+            position: Some(end),
+            wait: Wait::Source,
+        }));
+        if let Work::Build(build) = running.work {
+            let sharers = app.store.sharers(build, SHARERS_LIMIT)?;
+            waiters.extend(sharers.into_iter().map(|row| Waiter {
+                build: row.id,
+                position: None,
+                wait: Wait::Shared(build),
+            }));
+        }
+    }
+    Ok(waiters)
+}
+
+/// Why it does not run yet, in words.
+fn reason(app: &App, waiter: &Waiter, now: Now) -> String {
+    let waiting = match &waiter.wait {
+        Wait::Source => return "its source is being fetched".to_string(),
+        Wait::Shared(build) => {
+            return format!(
+                "build {build} is the same, and runs: its verdict will be that of both"
+            );
+        }
+        Wait::Turn(waiting) => waiting,
+    };
+    if !is_up(app) {
+        return "the engine is unavailable".to_string();
+    }
+    if app.space.is_low() {
+        return "the disk is nearly full: nothing begins before there is room".to_string();
+    }
+    let source = matches!(waiting.place.entry.work, Work::Source(_));
+    let what = if source { "its source is " } else { "" };
+    if let Some(at) = waiting.place.not_before.filter(|at| *at > now.unix_ms) {
+        let (until, nth, all) = (json::time(at), waiting.errors, RETRY_PAUSE_MS.len());
+        return format!("{what}held back until {until} after an error: repetition {nth} of {all}");
+    }
+    let before = match waiter.position {
+        None | Some(1) => "it is next".to_string(),
+        Some(position) => format!("{} before it", position - 1),
+    };
+    let class = waiting.place.entry.class.word();
+    let share = match waiting.place.held_back_by {
+        Some(held @ HeldBack::Share) => format!("; {}", held.word()),
+        _ => String::new(),
+    };
+    let first = if source {
+        ", and its source comes first"
+    } else {
+        ""
+    };
+    format!("{class}: {before}{first}{share}")
+}
+
+/// When what waits will start, in milliseconds from now.
+fn starts(
+    app: &App,
+    expected: &mut Expected,
+    running: &[Running],
+    order: &Order,
+    now: Now,
+) -> store::Result<HashMap<Work, u64>> {
+    // Builds join the end of the queue when their source is there. Where that end is out of
+    // sight, nobody can say when they will start.
+    let whole = app.works.waiting() <= FORECAST_LIMIT as u64;
+    let mut busy = Vec::new();
+    for running in running {
+        let expected_ms = expected.of(running.package, running.zig_version)?;
+        // What is overdue may end at any moment.
+        let left = expected_ms.map(|ms| ms.saturating_sub(elapsed_ms(running, now)));
+        busy.push(Piece {
+            work: running.work,
+            not_before_ms: 0,
+            takes_ms: left,
+            then: expected.of_all(running.package, &running.behind, whole)?,
+        });
+    }
+    let mut waiting = Vec::new();
+    for work in &order.waiting {
+        let held_ms = work.place.not_before.map_or(0, |at| at - now.unix_ms);
+        waiting.push(Piece {
+            work: work.place.entry.work,
+            not_before_ms: held_ms.max(0) as u64,
+            takes_ms: expected.of(&work.package, &work.zig_version)?,
+            then: expected.of_all(&work.package, &work.behind, whole)?,
+        });
+    }
+    Ok(forecast::starts(app.works.slots(), busy, waiting))
+}
+
+/// What the past says of durations, each package looked up once.
+struct Expected<'a> {
+    app: &'a App,
+    of_any: Vec<(String, u64)>,
+    known: HashMap<String, Vec<(String, u64)>>,
+}
+
+impl<'a> Expected<'a> {
+    fn new(app: &'a App) -> store::Result<Expected<'a>> {
+        Ok(Expected {
+            app,
+            of_any: app.store.durations("")?,
+            known: HashMap::new(),
+        })
+    }
+
+    /// As the package took before under that toolchain, or as any does, if there ever was one.
+    fn of(&mut self, package: &str, zig_version: &str) -> store::Result<Option<u64>> {
+        if !self.known.contains_key(package) {
+            let own = self.app.store.durations(package)?;
+            self.known.insert(package.to_string(), own);
+        }
+        let mut all = self.known[package].iter().chain(&self.of_any);
+        let found = all.find(|(known, _)| known == zig_version);
+        Ok(found.map(|(_, ms)| *ms))
+    }
+
+    /// Of builds behind a source; of none where they are not `wanted`.
+    fn of_all(
+        &mut self,
+        package: &str,
+        builds: &[(i64, String)],
+        wanted: bool,
+    ) -> store::Result<Vec<(Work, Option<u64>)>> {
+        let builds = builds.iter().filter(|_| wanted);
+        let each = builds.map(|(build, zig_version)| {
+            let expected = self.of(package, zig_version)?;
+            Ok((Work::Build(*build), expected))
+        });
+        each.collect()
+    }
+}

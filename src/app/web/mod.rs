@@ -1,0 +1,10 @@
+//! Requests become calls, calls become responses.
+
+pub mod client_id;
+pub mod conditional;
+pub mod handlers;
+pub mod query;
+pub mod rate_limits;
+pub mod request;
+pub mod routes;
+pub mod upload;

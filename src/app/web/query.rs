@@ -1,0 +1,87 @@
+//! The query of a request: names and values, and what is wrong with them in words.
+
+use crate::app::store::{Page, Sort};
+use crate::interface::message::Response;
+
+/// 400, and which field is wrong and why.
+pub fn bad(sentence: &str) -> Response {
+    Response::error(400, sentence)
+}
+
+/// What stands behind the `?`, decoded.
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub fn read(query: &str) -> Query {
+        let pairs = form_urlencoded::parse(query.as_bytes());
+        Query(pairs.into_owned().collect())
+    }
+
+    /// The value of that name; an empty one counts as absent.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(known, _)| known == name);
+        found.map(|(_, v)| v.as_str()).filter(|v| !v.is_empty())
+    }
+
+    pub fn owned(&self, name: &str) -> Option<String> {
+        self.get(name).map(str::to_string)
+    }
+
+    /// Named at all, and not with `0` or `false`.
+    pub fn flag(&self, name: &str) -> bool {
+        let found = self.0.iter().find(|(known, _)| known == name);
+        found.is_some_and(|(_, value)| !matches!(value.as_str(), "0" | "false"))
+    }
+
+    pub fn number(&self, name: &str, from: u64, to: u64) -> Result<Option<u64>, Response> {
+        let Some(value) = self.get(name) else {
+            return Ok(None);
+        };
+        let number = value.parse().ok().filter(|n| (from..=to).contains(n));
+        let sentence = format!("{name}: must be a whole number from {from} to {to}");
+        number.map(Some).ok_or_else(|| bad(&sentence))
+    }
+
+    /// A word out of a closed list.
+    pub fn word<T: Copy>(
+        &self,
+        name: &str,
+        all: &[T],
+        as_str: fn(T) -> &'static str,
+    ) -> Result<Option<T>, Response> {
+        let Some(value) = self.get(name) else {
+            return Ok(None);
+        };
+        let known = all.iter().copied().find(|word| as_str(*word) == value);
+        known.map(Some).ok_or_else(|| {
+            let words: Vec<&str> = all.iter().map(|word| as_str(*word)).collect();
+            bad(&format!("{name}: must be one of {}", words.join(", ")))
+        })
+    }
+
+    pub fn page(&self) -> Result<Page, Response> {
+        Ok(Page {
+            page: self.number("page", 1, 1 << 40)?.unwrap_or(1),
+            limit: self.number("limit", 1, 100)?.unwrap_or(20),
+        })
+    }
+
+    /// `sort=NAME` goes up, `sort=-NAME` down; `columns` gives each name its column.
+    pub fn sort(&self, columns: &[(&str, &'static str)], default: &str) -> Result<Sort, Response> {
+        let value = self.get("sort").unwrap_or(default);
+        let (name, down) = match value.strip_prefix('-') {
+            Some(name) => (name, true),
+            None => (value, false),
+        };
+        let known = columns.iter().find(|(known, _)| *known == name);
+        known
+            .map(|(_, column)| Sort { column, down })
+            .ok_or_else(|| {
+                let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+                let names = names.join(", ");
+                bad(&format!(
+                    "sort: must be one of {names}, with - in front to go down"
+                ))
+            })
+    }
+}

@@ -1,0 +1,226 @@
+//! The other half of a connection: what the app answers, and how it all ends.
+
+use crate::http::conn::{Conn, State, Waiting};
+use crate::http::head::Framing;
+use crate::http::ws::{self, Kind};
+use crate::interface::event::Streamed;
+use crate::interface::message::Response;
+
+impl Conn {
+    /// Queues the answer to the request at hand. Given before the end of a spooled body, it ends
+    /// the connection: the rest of the body is not wanted. Without a request at hand (it was cut
+    /// off in the meantime) nothing happens.
+    pub fn respond(&mut self, answer: Response, date: &str) {
+        if !self.is_unanswered() {
+            return;
+        }
+        if !self.body_is_read() {
+            self.drop_input();
+        }
+        self.answers.whole(&answer, self.last, date);
+        self.finish_answer();
+    }
+
+    /// Queues the head of an answer whose body is pushed piece by piece: of a known length,
+    /// chunked, or for HTTP/1.0 until the connection closes. False where no body is wanted (HEAD,
+    /// 204, 304: then this was the whole answer; or the request was cut off); the app hears `Gone`.
+    #[must_use]
+    pub fn start_stream(&mut self, head: Response, body: Streamed, date: &str) -> bool {
+        if !self.is_unanswered() {
+            self.tell_gone |= !self.is_held();
+            return false;
+        }
+        if !self.body_is_read() {
+            self.drop_input();
+        }
+        debug_assert!(body.length.is_none() || body.beat.is_empty());
+        self.last |= self.answers.stream_is_last(body.length);
+        self.state = State::Stream {
+            left: body.length,
+            beat: body.beat,
+        };
+        let wanted = self.answers.stream(&head, body.length, self.last, date);
+        if !wanted {
+            self.tell_gone = true;
+            self.finish_answer();
+        }
+        wanted
+    }
+
+    /// Becomes a WebSocket. False where the request at hand asks for none, or not rightly: then
+    /// it is answered why; or where it was cut off. The app hears `Gone`.
+    #[must_use]
+    pub fn upgrade(&mut self, date: &str) -> bool {
+        if !self.is_unanswered() {
+            self.tell_gone |= !self.is_held();
+            return false;
+        }
+        match self.handshake {
+            Ok(accept) => {
+                self.answers.whole(&ws::accepted(&accept), false, date);
+                self.state = State::Socket(Box::default());
+                true
+            }
+            Err(fault) => {
+                self.tell_gone = true;
+                self.respond(ws::refused(fault), date);
+                false
+            }
+        }
+    }
+
+    /// How many bytes of the stream, or of one message, may be pushed now; 0 where none is
+    /// running.
+    pub fn stream_room(&self) -> usize {
+        match &self.state {
+            State::Stream { .. } => self.answers.stream_room(),
+            State::Socket(socket) if !socket.is_closing() => self.answers.stream_room(),
+            _ => 0,
+        }
+    }
+
+    /// A piece of the stream, at most `stream_room()` bytes; on a socket, where there are any,
+    /// one binary message. Without a stream nothing happens.
+    pub fn push_stream(&mut self, bytes: &[u8]) {
+        match &mut self.state {
+            State::Stream { left: None, .. } => self.answers.push(bytes),
+            State::Stream {
+                left: Some(left), ..
+            } => {
+                let most = usize::try_from(*left).unwrap_or(usize::MAX);
+                debug_assert!(bytes.len() <= most, "more than was said");
+                // A byte more would be read as the next answer.
+                let bytes = &bytes[..bytes.len().min(most)];
+                *left -= bytes.len() as u64;
+                self.answers.push(bytes);
+            }
+            _ if bytes.is_empty() => {}
+            _ => self.push_message(Kind::Binary, bytes),
+        }
+    }
+
+    /// On a socket one text message, at most `stream_room()` bytes; elsewhere a piece of the
+    /// stream.
+    pub fn push_text(&mut self, text: &[u8]) {
+        match &self.state {
+            State::Socket(_) => self.push_message(Kind::Text, text),
+            _ => self.push_stream(text),
+        }
+    }
+
+    fn push_message(&mut self, kind: Kind, bytes: &[u8]) {
+        if let State::Socket(socket) = &mut self.state
+            && !socket.is_closing()
+        {
+            debug_assert!(bytes.len() <= self.answers.stream_room());
+            socket.say(kind, bytes, self.answers.queue());
+        }
+    }
+
+    /// The app has given everything. A stream that is shorter than was said breaks off.
+    pub fn end_stream(&mut self) {
+        match &mut self.state {
+            State::Stream {
+                left: Some(1..), ..
+            } => {
+                self.drop_input();
+                self.state = State::Done;
+            }
+            State::Stream { .. } => {
+                self.answers.end_stream();
+                self.finish_answer();
+            }
+            State::Socket(socket) => socket.close(self.answers.queue()),
+            _ => {}
+        }
+    }
+
+    /// Keeps a stream or socket alive that had nothing to say for a while. A client that gives no
+    /// sign of life in turn is gone.
+    pub fn beat(&mut self) {
+        if self.waiting_for() != Waiting::Beat {
+            return;
+        }
+        match &mut self.state {
+            State::Stream { beat, .. } => self.answers.push(beat.as_bytes()),
+            State::Socket(socket) => {
+                let is_there = socket.ping(self.answers.queue());
+                if !is_there {
+                    self.give_up();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The server ends. A socket is closed with that reason, who waits for an answer gets one;
+    /// a stream goes on as far as there is time.
+    pub fn go_away(&mut self, date: &str) {
+        match &mut self.state {
+            State::Socket(socket) => {
+                self.tell_gone |= !socket.is_closing();
+                socket.go_away(self.answers.queue());
+            }
+            State::Collect { .. } | State::Spool { .. } | State::App => {
+                self.abort(Response::error(503, "the server ends"), date);
+            }
+            State::Head | State::Stream { .. } | State::Linger | State::Done => {}
+        }
+    }
+
+    /// Ends the connection with this answer in the app's place: a time limit has passed, a
+    /// request cannot be read. Where an answer has begun already, its missing end is all that
+    /// the client can be told. The app learns of it by `Gone`, if it knew of the request.
+    pub fn abort(&mut self, answer: Response, date: &str) {
+        self.tell_gone |= self.is_held();
+        match &mut self.state {
+            State::Head | State::Collect { .. } | State::Spool { .. } | State::App => {
+                self.drop_input();
+                self.answers.whole(&answer, self.last, date);
+                self.finish_answer();
+            }
+            State::Stream { .. } => {
+                self.drop_input();
+                self.state = State::Done;
+            }
+            State::Socket(socket) => socket.go_away(self.answers.queue()),
+            State::Linger | State::Done => {}
+        }
+    }
+
+    /// The app does not want the request. Without a body there is nothing to be rid of, and the
+    /// connection goes on.
+    pub(super) fn refuse(&mut self, answer: Response, framing: Framing, date: &str) {
+        if framing != Framing::Length(0) {
+            self.drop_input();
+        }
+        self.answers.whole(&answer, self.last, date);
+        self.finish_answer();
+    }
+
+    /// The rest of what the client sends is not wanted, so no later request can be found in it.
+    fn drop_input(&mut self) {
+        self.intake.drop_rest();
+        self.last = true;
+    }
+
+    fn finish_answer(&mut self) {
+        self.answered += 1;
+        self.answers.heed(false, false);
+        if self.last {
+            self.close(self.intake.is_dropping() || !self.intake.is_empty());
+        } else {
+            self.state = State::Head;
+        }
+    }
+
+    /// All is said. Closing with bytes unread resets the connection, and the answer may be lost.
+    pub(super) fn close(&mut self, more_comes: bool) {
+        self.drop_input();
+        self.state = if more_comes && !self.intake.has_ended() {
+            State::Linger
+        } else {
+            State::Done
+        };
+    }
+}

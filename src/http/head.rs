@@ -1,0 +1,239 @@
+//! The head of one HTTP/1 request, out of bytes: what is asked, and where the body ends.
+
+use crate::config::{HEAD_LIMIT_BYTES, HEADERS_LIMIT_COUNT, TARGET_LIMIT_BYTES};
+use crate::interface::message::{Head, values};
+
+/// Why a request cannot be served: the status and the one sentence of the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault {
+    pub status: u16,
+    pub sentence: &'static str,
+}
+
+pub const fn fault(status: u16, sentence: &'static str) -> Fault {
+    Fault { status, sentence }
+}
+
+/// A request head that was read, and what it says about the bytes behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadHead {
+    pub head: Head,
+    /// How many bytes it took.
+    pub length: usize,
+    pub framing: Framing,
+    /// HTTP/1.0: no chunked answers, and closing is the default.
+    pub old: bool,
+    pub keep_alive: bool,
+    /// The client waits for `100 Continue` before it sends the body.
+    pub expects_continue: bool,
+}
+
+/// Where the body ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    Length(u64),
+    Chunked,
+}
+
+/// The head at the start of `bytes`, before which there is no empty line; `None` where more
+/// bytes are needed.
+///
+/// What two servers could read in two ways is refused, so that no proxy in front of this one
+/// and this one ever disagree on where a request ends. A fault is found at the same byte
+/// however the bytes arrive.
+pub fn read_head(bytes: &[u8]) -> Result<Option<ReadHead>, Fault> {
+    let (sound, flaw) = sound_part(bytes);
+    let mut space = [httparse::EMPTY_HEADER; HEADERS_LIMIT_COUNT];
+    let mut parsed = httparse::Request::new(&mut space);
+    let length = match parsed.parse(sound) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return flaw.map_or(Ok(None), Err),
+        Err(httparse::Error::TooManyHeaders) => {
+            return Err(fault(431, "There are more than 64 headers."));
+        }
+        Err(httparse::Error::Version) => return Err(version_fault(sound)),
+        Err(_) => return Err(fault(400, "The request head is malformed.")),
+    };
+    let old = parsed.version == Some(0);
+    let mut headers: Vec<(String, String)> = parsed.headers.iter().map(field).collect();
+    let method = parsed.method.unwrap_or_default();
+    let target = read_target(method, parsed.path.unwrap_or_default())?;
+    check_host(&headers, old)?;
+    let framing = read_framing(&headers, old)?;
+    let expects_continue = read_expect(&headers)? && !old;
+    let closes = lists(&headers, "connection", "close");
+    let keep_alive = !closes && (!old || lists(&headers, "connection", "keep-alive"));
+    if let Some(authority) = target.authority {
+        set_host(&mut headers, authority)?;
+    }
+    Ok(Some(ReadHead {
+        head: Head {
+            method: method.to_string(),
+            path: target.path,
+            query: target.query,
+            headers,
+        },
+        length,
+        framing,
+        old,
+        keep_alive,
+        expects_continue,
+    }))
+}
+
+/// The bytes before the first one that the parser would let pass and must not, and what is wrong
+/// with that: it takes a bare LF for the end of a line, and it has no limits. What the parser
+/// finds wrong stands before it and comes first.
+fn sound_part(bytes: &[u8]) -> (&[u8], Option<Fault>) {
+    let over_at = target_over_at(bytes);
+    for (at, &byte) in bytes.iter().enumerate() {
+        let before = &bytes[..at];
+        let flaw = match byte {
+            b'\n' if before.ends_with(b"\r\n\r") => break,
+            b'\n' if !before.ends_with(b"\r") => fault(400, "A line ends with a bare line feed."),
+            _ if at + 1 == HEAD_LIMIT_BYTES => fault(431, "The head is over 16 KiB."),
+            _ if Some(at) == over_at => fault(414, "The request target is over 8 KiB."),
+            _ => continue,
+        };
+        return (before, Some(flaw));
+    }
+    (bytes, None)
+}
+
+/// Where the first byte of the request target stands that is too many.
+fn target_over_at(bytes: &[u8]) -> Option<usize> {
+    let from = 1 + bytes.iter().position(|&byte| byte == b' ')?;
+    let target = bytes[from..].iter();
+    let length = target.take_while(|byte| !b" \r\n".contains(byte)).count();
+    (length > TARGET_LIMIT_BYTES).then_some(from + TARGET_LIMIT_BYTES)
+}
+
+/// 505 where another version is named, 400 where there is no version at all.
+fn version_fault(seen: &[u8]) -> Fault {
+    let third = seen.split(|&byte| byte == b' ').nth(2).unwrap_or_default();
+    if third.starts_with(b"HTTP/") {
+        fault(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+    } else {
+        fault(400, "The request line is malformed.")
+    }
+}
+
+fn field(header: &httparse::Header) -> (String, String) {
+    let value = String::from_utf8_lossy(header.value);
+    let value = value.trim_matches([' ', '\t']);
+    (header.name.to_ascii_lowercase(), value.to_string())
+}
+
+/// Whether a comma-separated header, in however many lines, names that word.
+pub fn lists(headers: &[(String, String)], name: &str, word: &str) -> bool {
+    let values = values(headers, name);
+    let mut words = values.iter().flat_map(|value| value.split(','));
+    words.any(|known| known.trim().eq_ignore_ascii_case(word))
+}
+
+struct Target {
+    /// Of the absolute form only; it counts more than the Host header.
+    authority: Option<String>,
+    path: String,
+    query: String,
+}
+
+/// Origin form (`/path?query`), absolute form (`http://host/path?query`), which every server has
+/// to take, or of an OPTIONS the asterisk. No other form names anything here.
+fn read_target(method: &str, text: &str) -> Result<Target, Fault> {
+    let (authority, local) = match absolute(text) {
+        Some(rest) => {
+            let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+            (Some(rest[..end].to_string()), &rest[end..])
+        }
+        None => (None, text),
+    };
+    let (path, query) = local.split_once('?').unwrap_or((local, ""));
+    let path = match path {
+        "" if authority.is_some() => "/",
+        path => path,
+    };
+    if !path.starts_with('/') && (method, text) != ("OPTIONS", "*") {
+        return Err(fault(400, "The path does not start with a slash."));
+    }
+    if local.contains('#') {
+        return Err(fault(400, "A request target has no fragment."));
+    }
+    Ok(Target {
+        authority,
+        path: path.to_string(),
+        query: query.to_string(),
+    })
+}
+
+/// What stands behind `http://` or `https://`.
+fn absolute(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_once("://")?;
+    let known = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+    known.then_some(rest)
+}
+
+fn check_host(headers: &[(String, String)], old: bool) -> Result<(), Fault> {
+    match values(headers, "host").as_slice() {
+        [] if old => Ok(()),
+        [] => Err(fault(400, "The Host header is missing.")),
+        [host] => check_host_value(host),
+        _ => Err(fault(400, "There is more than one Host header.")),
+    }
+}
+
+fn check_host_value(host: &str) -> Result<(), Fault> {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(&byte);
+    if host.bytes().all(known) {
+        Ok(())
+    } else {
+        Err(fault(400, "The host is malformed."))
+    }
+}
+
+fn set_host(headers: &mut Vec<(String, String)>, authority: String) -> Result<(), Fault> {
+    if authority.is_empty() {
+        return Err(fault(400, "The host is malformed."));
+    }
+    check_host_value(&authority)?;
+    match headers.iter_mut().find(|(name, _)| name == "host") {
+        Some((_, value)) => *value = authority,
+        None => headers.push(("host".to_string(), authority)),
+    }
+    Ok(())
+}
+
+fn read_framing(headers: &[(String, String)], old: bool) -> Result<Framing, Fault> {
+    let lengths = values(headers, "content-length");
+    let codings = values(headers, "transfer-encoding");
+    match (lengths.as_slice(), codings.as_slice()) {
+        ([], []) => Ok(Framing::Length(0)),
+        ([length], []) => read_length(length),
+        (_, []) => Err(fault(400, "There is more than one Content-Length.")),
+        ([], _) if old => Err(fault(400, "HTTP/1.0 has no Transfer-Encoding.")),
+        ([], [coding]) if coding.eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked),
+        ([], [_]) => Err(fault(501, "The only Transfer-Encoding known is chunked.")),
+        ([], _) => Err(fault(400, "There is more than one Transfer-Encoding.")),
+        _ => Err(fault(
+            400,
+            "There are both Content-Length and Transfer-Encoding.",
+        )),
+    }
+}
+
+/// Digits alone: no sign, no list, nothing that a laxer parser would read as another number.
+fn read_length(text: &str) -> Result<Framing, Fault> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse() {
+        Ok(length) if digits => Ok(Framing::Length(length)),
+        _ => Err(fault(400, "The Content-Length is not a number.")),
+    }
+}
+
+fn read_expect(headers: &[(String, String)]) -> Result<bool, Fault> {
+    match values(headers, "expect").as_slice() {
+        [] => Ok(false),
+        [word] if word.eq_ignore_ascii_case("100-continue") => Ok(true),
+        _ => Err(fault(417, "The only expectation known is 100-continue.")),
+    }
+}

@@ -1,0 +1,8 @@
+//! HTTP and WebSocket: bytes become requests, responses become bytes. No socket, no clock.
+
+pub mod body;
+pub mod conn;
+pub mod head;
+pub mod input;
+pub mod output;
+pub mod ws;

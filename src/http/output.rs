@@ -1,0 +1,258 @@
+//! What one connection has to send: answers, whole or as a stream, in bytes.
+
+use crate::base::buffer::Buffer;
+use crate::config::{PULL_LEAST_BYTES, STREAM_LIMIT_BYTES};
+use crate::interface::message::Response;
+
+// ---- limits ----
+
+/// A chunk's frame with eight digits, and the last chunk.
+const CHUNK_FRAME_BYTES: usize = 8 + 2 + 2 + 5;
+
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+/// The end of a chunked body.
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+#[derive(Debug)]
+pub struct Answers {
+    unsent: Buffer,
+    /// The request at hand is of HTTP/1.0: a stream ends with the connection, not in chunks.
+    old: bool,
+    /// The request at hand is a HEAD: its answer has no body.
+    head_only: bool,
+    /// The stream at hand is sent in chunks.
+    chunked: bool,
+}
+
+impl Default for Answers {
+    fn default() -> Answers {
+        Answers {
+            // One answer is one value and is taken whole; streams are capped by `stream_room`.
+            unsent: Buffer::unlimited(),
+            old: false,
+            head_only: false,
+            chunked: false,
+        }
+    }
+}
+
+impl Answers {
+    /// What the next answer has to heed of its request.
+    pub fn heed(&mut self, old: bool, head_only: bool) {
+        self.old = old;
+        self.head_only = head_only;
+    }
+
+    /// `100 Continue`: the body is welcome.
+    pub fn welcome_body(&mut self) {
+        self.send(CONTINUE);
+    }
+
+    /// A whole answer; `last` says that the connection closes after it.
+    pub fn whole(&mut self, answer: &Response, last: bool, date: &str) {
+        let ending = if is_bodiless(answer.status) {
+            Ending::Bodiless
+        } else {
+            Ending::Length(answer.body.len() as u64)
+        };
+        self.send(&answer_head(answer, ending, self.after(last), date));
+        if ending != Ending::Bodiless && !self.head_only {
+            self.send(&answer.body);
+        }
+    }
+
+    /// Whether a stream of that length can only end with the connection.
+    pub fn stream_is_last(&self, length: Option<u64>) -> bool {
+        self.old && length.is_none()
+    }
+
+    /// The head of a stream. False where the answer has no body: then it is complete.
+    pub fn stream(&mut self, head: &Response, length: Option<u64>, last: bool, date: &str) -> bool {
+        let ending = match length {
+            _ if is_bodiless(head.status) => Ending::Bodiless,
+            Some(length) => Ending::Length(length),
+            None if self.old => Ending::Close,
+            None => Ending::Chunked,
+        };
+        self.chunked = ending == Ending::Chunked;
+        self.send(&answer_head(head, ending, self.after(last), date));
+        ending != Ending::Bodiless && !self.head_only
+    }
+
+    /// How many bytes `push` takes now: enough for what comes in one piece, or none.
+    pub fn stream_room(&self) -> usize {
+        let room = STREAM_LIMIT_BYTES.saturating_sub(self.unsent.len() + CHUNK_FRAME_BYTES);
+        if room < PULL_LEAST_BYTES { 0 } else { room }
+    }
+
+    /// A piece of the stream, at most `stream_room()` bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        debug_assert!(bytes.len() <= self.stream_room());
+        if !self.chunked {
+            self.send(bytes);
+        } else if !bytes.is_empty() {
+            // An empty chunk would be the last.
+            self.send(format!("{:x}\r\n", bytes.len()).as_bytes());
+            self.send(bytes);
+            self.send(b"\r\n");
+        }
+    }
+
+    pub fn end_stream(&mut self) {
+        if self.chunked {
+            self.send(LAST_CHUNK);
+        }
+    }
+
+    pub fn unsent(&self) -> &[u8] {
+        self.unsent.as_slice()
+    }
+
+    /// The bytes themselves, for who frames them otherwise.
+    pub fn queue(&mut self) -> &mut Buffer {
+        &mut self.unsent
+    }
+
+    /// How much memory is held beside its own size, in bytes.
+    pub fn memory(&self) -> usize {
+        self.unsent.memory()
+    }
+
+    /// So many bytes have left.
+    pub fn sent(&mut self, count: usize) {
+        self.unsent.consume(count);
+    }
+
+    fn after(&self, last: bool) -> After {
+        match (last, self.old) {
+            (true, _) => After::Close,
+            (false, true) => After::KeepAlive,
+            (false, false) => After::Open,
+        }
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        let taken = self.unsent.push(bytes);
+        debug_assert_eq!(taken, bytes.len());
+    }
+}
+
+/// How the end of an answer's body is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Length(u64),
+    Chunked,
+    /// The connection ends with the body.
+    Close,
+    /// There is no body, and nothing is said about one.
+    Bodiless,
+}
+
+/// What the answer says of the connection's future.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum After {
+    Close,
+    /// It stays open, and the client is of HTTP/1.0, which has to be told.
+    KeepAlive,
+    /// It stays open, as HTTP/1.1 does unless told otherwise.
+    Open,
+}
+
+/// Status line and headers, with the empty line behind them. Headers of the answer that are the
+/// connection's business are left out; a control character in a value becomes a space, so that
+/// no value can end its line.
+fn answer_head(answer: &Response, ending: Ending, after: After, date: &str) -> Vec<u8> {
+    let status = answer.status;
+    let mut text = format!("HTTP/1.1 {status} {}\r\nDate: {date}\r\n", reason(status));
+    if status >= 200 {
+        // What a package has written is what we say it is, whatever it looks like to a browser.
+        text.push_str("X-Content-Type-Options: nosniff\r\n");
+    }
+    for (name, value) in &answer.headers {
+        if ours(name) {
+            continue;
+        }
+        text.push_str(name);
+        text.push_str(": ");
+        text.extend(value.chars().map(|c| if c.is_control() { ' ' } else { c }));
+        text.push_str("\r\n");
+    }
+    match ending {
+        Ending::Length(length) => text.push_str(&format!("Content-Length: {length}\r\n")),
+        Ending::Chunked => text.push_str("Transfer-Encoding: chunked\r\n"),
+        Ending::Close | Ending::Bodiless => {}
+    }
+    let future = match after {
+        After::Close => Some("close"),
+        After::KeepAlive => Some("keep-alive"),
+        After::Open => None,
+    };
+    // Who says Upgrade has to list it, or else a proxy may pass it on.
+    let upgrade = answer.headers.iter().any(|(name, _)| *name == "Upgrade");
+    let words: Vec<&str> = future
+        .into_iter()
+        .chain(upgrade.then_some("Upgrade"))
+        .collect();
+    if !words.is_empty() {
+        text.push_str(&format!("Connection: {}\r\n", words.join(", ")));
+    }
+    text.push_str("\r\n");
+    text.into_bytes()
+}
+
+fn ours(name: &str) -> bool {
+    let ours = ["content-length", "transfer-encoding", "connection", "date"];
+    ours.iter().any(|word| name.eq_ignore_ascii_case(word))
+}
+
+/// Whether that status never has a body.
+fn is_bodiless(status: u16) -> bool {
+    matches!(status, 100..=199 | 204 | 304)
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        100 => "Continue",
+        101 => "Switching Protocols",
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        206 => "Partial Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        411 => "Length Required",
+        412 => "Precondition Failed",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        416 => "Range Not Satisfiable",
+        417 => "Expectation Failed",
+        421 => "Misdirected Request",
+        422 => "Unprocessable Content",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        507 => "Insufficient Storage",
+        _ => "",
+    }
+}

@@ -1,0 +1,32 @@
+//! Both clocks, read in one place.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::interface::event::Now;
+
+/// Made once, so that `mono_ms` before the loop and within it agree.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    pub fn start() -> Clock {
+        let start = Instant::now();
+        Clock { start }
+    }
+
+    pub fn now(&self) -> Now {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+        Now {
+            mono_ms: self.start.elapsed().as_millis() as u64,
+            unix_ms: since_1970.map_or(0, |time| time.as_millis() as i64),
+        }
+    }
+}
+
+/// As HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT`.
+pub fn http_date(now: Now) -> String {
+    let seconds = u64::try_from(now.unix_ms / 1_000).unwrap_or(0);
+    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))
+}

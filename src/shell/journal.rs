@@ -1,0 +1,78 @@
+//! How log lines look: as the journal wants them where it reads them, else with their time.
+
+use std::io::{self, Write};
+use std::time::SystemTime;
+
+use log::{Level, LevelFilter};
+
+use crate::base::control_chars::is_unseen;
+
+/// What is logged goes to standard error from here on.
+pub fn start(level: LevelFilter) {
+    let mut builder = env_logger::Builder::new();
+    builder.filter_level(level);
+    match is_read_by_journal() {
+        true => builder.format(|out, record| {
+            let text = record.args().to_string();
+            for_journal(out, record.level(), &text)
+        }),
+        false => builder.format(|out, record| {
+            let time = humantime::format_rfc3339_seconds(SystemTime::now());
+            let level = record.level();
+            lines(&record.args().to_string())
+                .try_for_each(|line| writeln!(out, "{time} {level:<5} {line}"))
+        }),
+    };
+    builder.init();
+}
+
+/// The one line of a program that cannot go on.
+pub fn fatal(sentence: &str) {
+    let mut out = io::stderr().lock();
+    // Where nobody can read it there is nobody to tell.
+    let _ = match is_read_by_journal() {
+        true => for_journal(&mut out, Level::Error, sentence),
+        false => writeln!(out, "zigcheck: {sentence}"),
+    };
+}
+
+/// Its own priority before each line, and no time: sd-daemon(3).
+fn for_journal(out: &mut impl Write, level: Level, text: &str) -> io::Result<()> {
+    let priority = match level {
+        Level::Error => 3,
+        Level::Warn => 4,
+        Level::Info => 6,
+        Level::Debug | Level::Trace => 7,
+    };
+    lines(text).try_for_each(|line| writeln!(out, "<{priority}>{line}"))
+}
+
+/// Its lines as a terminal may be shown them. A remote's words are among what is logged; and each
+/// line of them begins as a line of ours does, so that none can pass for another.
+fn lines(text: &str) -> impl Iterator<Item = String> {
+    let seen = |line: &str| line.chars().filter(|c| !is_unseen(*c)).collect();
+    text.lines().map(seen)
+}
+
+/// Standard error is the very stream that the service manager connected to the journal.
+fn is_read_by_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else {
+        return false;
+    };
+    let stat = rustix::fs::fstat(io::stderr());
+    stat.is_ok_and(|stat| stream == format!("{}:{}", stat.st_dev, stat.st_ino))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_passes_for_another_or_reaches_the_terminal() {
+        let text = "why: \x1b]0;x\x07remote\r\n2026-01-01 INFO all is well\u{202e}\u{9b}2J\rx";
+        let mut out = Vec::new();
+        for_journal(&mut out, Level::Warn, text).unwrap();
+        let wanted = "<4>why: ]0;xremote\n<4>2026-01-01 INFO all is well2Jx\n";
+        assert_eq!(String::from_utf8(out).unwrap(), wanted);
+    }
+}

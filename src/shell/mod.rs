@@ -1,0 +1,13 @@
+//! The only system calls on sockets, pipes, processes and clocks.
+
+pub mod child;
+pub mod client;
+pub mod clock;
+pub mod connection_limiter;
+pub mod disk;
+pub mod journal;
+pub mod listen;
+pub mod pollable;
+pub mod reactor;
+pub mod signal;
+pub mod systemd;

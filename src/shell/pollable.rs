@@ -1,0 +1,210 @@
+//! One pollable file descriptor and what is known of its readiness.
+//!
+//! The poll tells an edge once, so the flags are set by its events and cleared only by a call
+//! that would have blocked. They live in here: nobody else can clear them.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use mio::event::Event;
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+use rustix::io::{Errno, retry_on_intr};
+
+use crate::base::slab::Key;
+use crate::config::CALL_COST_BYTES;
+
+/// What is left of `budget` after one call that moved `count` bytes.
+pub fn spend(budget: usize, count: usize) -> usize {
+    budget.saturating_sub(count.max(CALL_COST_BYTES))
+}
+
+/// What kind of source a token names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Listener,
+    Stops,
+    Drains,
+    Client,
+    Stdin,
+    Stdout,
+    Stderr,
+    Pidfd,
+}
+
+const KINDS: [Kind; 8] = [
+    Kind::Listener,
+    Kind::Stops,
+    Kind::Drains,
+    Kind::Client,
+    Kind::Stdin,
+    Kind::Stdout,
+    Kind::Stderr,
+    Kind::Pidfd,
+];
+
+/// The kind is kept above the index: no slab has more than 16 million slots.
+const KIND_SHIFT: u32 = 24;
+const INDEX_MASK: u32 = (1 << KIND_SHIFT) - 1;
+
+pub fn token(kind: Kind, key: Key) -> Token {
+    assert!(key.index <= INDEX_MASK, "a slab of more than 2^24 slots");
+    Token(key.to_bits() | (kind as usize) << KIND_SHIFT)
+}
+
+/// The token of something there is one of.
+pub fn token_of_one(kind: Kind) -> Token {
+    token(kind, Key::from_bits(0))
+}
+
+/// What `token` made, taken apart.
+pub fn named_by(token: Token) -> (Kind, Key) {
+    let mut key = Key::from_bits(token.0);
+    let kind = KINDS[(key.index >> KIND_SHIFT) as usize];
+    key.index &= INDEX_MASK;
+    (kind, key)
+}
+
+/// What one call did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moved {
+    Bytes(usize),
+    /// Nothing: an event will say when to try again.
+    Blocked,
+    /// Read: everything was read. Written: nobody reads any more.
+    Ended,
+    Broken,
+}
+
+/// A connection; from which address, unless through a path.
+pub struct Accepted {
+    pub fd: OwnedFd,
+    pub from: Option<IpAddr>,
+}
+
+pub struct Source {
+    fd: OwnedFd,
+    readable: bool,
+    writable: bool,
+}
+
+impl Source {
+    /// Takes an end of which nobody else needs that it blocks.
+    pub fn new(fd: OwnedFd) -> io::Result<Source> {
+        rustix::io::ioctl_fionbio(&fd, true)?;
+        Ok(Source {
+            fd,
+            readable: false,
+            writable: false,
+        })
+    }
+
+    pub fn register(
+        &self,
+        registry: &Registry,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        registry.register(&mut SourceFd(&self.fd.as_raw_fd()), token, interest)
+    }
+
+    /// Deregisters, too: a descriptor that was inherited by accident would keep its events coming.
+    pub fn close(self, registry: &Registry) {
+        let _ = registry.deregister(&mut SourceFd(&self.fd.as_raw_fd()));
+    }
+
+    /// Remembers what an event says. An error or a hang-up is found by the next call, so both
+    /// make it ready.
+    pub fn note(&mut self, event: &Event) {
+        self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+        self.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
+    }
+
+    /// For a socket just accepted, whose send buffer is empty.
+    pub fn assume_writable(&mut self) {
+        self.writable = true;
+    }
+
+    /// Where there is no poll to say so.
+    #[cfg(test)]
+    pub fn assume_readable(&mut self) {
+        self.readable = true;
+    }
+
+    pub fn readable(&self) -> bool {
+        self.readable
+    }
+
+    pub fn writable(&self) -> bool {
+        self.writable
+    }
+
+    pub fn read(&mut self, buffer: &mut [u8]) -> Moved {
+        match retry_on_intr(|| rustix::io::read(&self.fd, &mut *buffer)) {
+            Ok(0) => Moved::Ended,
+            Ok(count) => Moved::Bytes(count),
+            Err(Errno::WOULDBLOCK) => {
+                self.readable = false;
+                Moved::Blocked
+            }
+            Err(_) => Moved::Broken,
+        }
+    }
+
+    /// `bytes` is not empty. SIGPIPE is ignored in every Rust program, so it is an error here.
+    pub fn write(&mut self, bytes: &[u8]) -> Moved {
+        match retry_on_intr(|| rustix::io::write(&self.fd, bytes)) {
+            Ok(count) => Moved::Bytes(count),
+            Err(Errno::WOULDBLOCK) => {
+                self.writable = false;
+                Moved::Blocked
+            }
+            Err(Errno::PIPE) => Moved::Ended,
+            Err(_) => Moved::Broken,
+        }
+    }
+
+    /// The next connection of a listening socket, if there is one, and where it comes from.
+    pub fn accept(&mut self) -> Result<Option<Accepted>, Errno> {
+        use rustix::net::{SocketFlags, acceptfrom_with};
+        match retry_on_intr(|| acceptfrom_with(&self.fd, SocketFlags::CLOEXEC)) {
+            Ok((fd, address)) => {
+                let address = address.and_then(|address| SocketAddr::try_from(address).ok());
+                let from = address.map(|address| address.ip());
+                Ok(Some(Accepted { fd, from }))
+            }
+            Err(Errno::WOULDBLOCK) => {
+                self.readable = false;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A pidfd was found not to have ended after all.
+    pub fn not_yet(&mut self) {
+        self.readable = false;
+    }
+}
+
+impl AsFd for Source {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_says_what_it_was_made_of() {
+        for kind in KINDS {
+            for (index, generation) in [(0, 0), (511, 7), (INDEX_MASK, u32::MAX)] {
+                let key = Key { index, generation };
+                assert_eq!(named_by(token(kind, key)), (kind, key));
+            }
+        }
+    }
+}

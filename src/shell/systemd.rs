@@ -1,0 +1,92 @@
+//! What the service manager is told, where there is one: ready, how it stands, alive, stopping.
+
+use sd_notify::NotifyState;
+
+use crate::config::STATUS_STEP_MS;
+use crate::interface::event::Standing;
+
+/// Nothing is told, and nobody is kept awake, where nobody listens.
+pub struct Service {
+    is_there: bool,
+    /// Where a watchdog is on: the longest time between two signs of life.
+    beat_ms: Option<u64>,
+    beat_at_ms: u64,
+    told: Option<Standing>,
+    told_at_ms: u64,
+    stopping: bool,
+}
+
+impl Service {
+    pub fn find() -> Service {
+        // Half of its patience, as sd_watchdog_enabled(3) recommends.
+        let watchdog = sd_notify::watchdog_enabled();
+        let beat_ms = watchdog.map(|patience| (patience.as_millis() / 2) as u64);
+        Service {
+            is_there: std::env::var_os("NOTIFY_SOCKET").is_some(),
+            beat_ms: beat_ms.filter(|ms| *ms > 0),
+            beat_at_ms: 0,
+            told: None,
+            told_at_ms: 0,
+            stopping: false,
+        }
+    }
+
+    /// Whoever connects now is answered.
+    pub fn ready(&mut self, standing: Standing, now_ms: u64) {
+        let status = status(standing);
+        self.tell(&[NotifyState::Ready, NotifyState::Status(&status)]);
+        self.told = Some(standing);
+        (self.told_at_ms, self.beat_at_ms) = (now_ms, now_ms);
+    }
+
+    /// A turn was completed: the only sign of life there is.
+    pub fn turned(&mut self, standing: impl FnOnce() -> Standing, now_ms: u64) {
+        if self.beats_by_ms().is_some_and(|at| at <= now_ms) {
+            self.beat_at_ms = now_ms;
+            self.tell(&[NotifyState::Watchdog]);
+        }
+        if !self.is_there || self.stopping || now_ms < self.told_at_ms + STATUS_STEP_MS {
+            return;
+        }
+        let standing = Some(standing());
+        if self.told != standing {
+            self.told = standing;
+            self.told_at_ms = now_ms;
+            let status = standing.map(status).unwrap_or_default();
+            self.tell(&[NotifyState::Status(&status)]);
+        }
+    }
+
+    /// When the next turn must be completed at the latest, in `mono_ms`.
+    pub fn beats_by_ms(&self) -> Option<u64> {
+        self.beat_ms.map(|ms| self.beat_at_ms + ms)
+    }
+
+    /// To be told once the end is certain: from here on it is given `TimeoutStopSec`.
+    pub fn stopping(&mut self) {
+        if !std::mem::replace(&mut self.stopping, true) {
+            self.tell(&[NotifyState::Stopping]);
+        }
+    }
+
+    fn tell(&mut self, states: &[NotifyState<'_>]) {
+        if self.is_there
+            && let Err(error) = sd_notify::notify(states)
+        {
+            log::warn!("cannot tell the service manager: {error}");
+        }
+    }
+}
+
+fn status(standing: Standing) -> String {
+    let Standing { running, waiting } = standing;
+    let runs = match running {
+        1 => "build runs",
+        _ => "builds run",
+    };
+    let waits = match waiting {
+        1 => "waits",
+        _ => "wait",
+    };
+    format!("{running} {runs}, {waiting} {waits}")
+}
