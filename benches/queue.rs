@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use rusqlite::{Connection, params};
 use rustix::fs::{Advice, fadvise};
-use zigcheck::app::domain::task::Class;
 use zigcheck::app::domain::task::Entry;
-use zigcheck::app::domain::task::Work;
+use zigcheck::app::domain::task::Priority;
+use zigcheck::app::domain::task::Task;
 use zigcheck::app::queue::Queue;
 use zigcheck::app::store::Store;
 
@@ -28,7 +28,7 @@ fn main() {
     // `cargo bench` passes --bench; `cargo test` must not run this.
     let args: Vec<String> = std::env::args().collect();
     match &args[1..] {
-        [word, count, parties] if word == "fill" => fill(number(count), number(parties)),
+        [word, count, tenants] if word == "fill" => fill(number(count), number(tenants)),
         args if args.iter().any(|arg| arg == "--bench") => compare(),
         _ => {}
     }
@@ -36,13 +36,13 @@ fn main() {
 
 fn compare() {
     println!("a queue of {MANY}, and against one of {FEW}; medians");
-    for (what, parties) in [
+    for (what, tenants) in [
         ("of one party", 1),
         ("of 1,000 parties", 1_000),
         ("of a party each", MANY),
     ] {
-        let few = measure(FEW, parties.min(FEW));
-        let many = measure(MANY, parties);
+        let few = measure(FEW, tenants.min(FEW));
+        let many = measure(MANY, tenants);
         println!("{what}:");
         for ((name, unit, few), (_, _, many)) in few.into_iter().zip(many) {
             let ratio = many / few;
@@ -58,10 +58,10 @@ fn number(word: &str) -> i64 {
 /// What was measured, in which unit.
 type Measured = Vec<(&'static str, &'static str, f64)>;
 
-fn measure(count: i64, parties: i64) -> Measured {
+fn measure(count: i64, tenants: i64) -> Measured {
     // By another process, which takes with it the memory that this needs.
     let mut filling = Command::new(std::env::current_exe().expect("this program"));
-    filling.args(["fill", &count.to_string(), &parties.to_string()]);
+    filling.args(["fill", &count.to_string(), &tenants.to_string()]);
     assert!(filling.status().expect("it runs").success());
     let path = path();
     let cold = (0..3).map(|_| {
@@ -76,7 +76,7 @@ fn measure(count: i64, parties: i64) -> Measured {
         store,
         queue,
         next: count + 1,
-        parties,
+        tenants,
     };
     let (push, take) = line.in_batches();
     let (push_alone, take_alone) = line.alone();
@@ -104,7 +104,7 @@ struct Line {
     store: Store,
     queue: Queue,
     next: i64,
-    parties: i64,
+    tenants: i64,
 }
 
 impl Line {
@@ -112,9 +112,9 @@ impl Line {
         let build = self.next;
         self.next += 1;
         let entry = Entry {
-            work: Work::Build(build),
-            class: Class::Person,
-            party: format!("2001:db8::{:x}", build * 7_919 % self.parties),
+            task: Task::Build(build),
+            priority: Priority::Interactive,
+            tenant: format!("2001:db8::{:x}", build * 7_919 % self.tenants),
             popularity: build * 7_919 % 1_000,
         };
         let pushed = self.queue.push(&mut self.store, &entry, None, 1);
@@ -124,7 +124,7 @@ impl Line {
     fn take(&mut self) {
         let taken = self.queue.take(&mut self.store, 1).expect("an answer");
         let taken = taken.expect("something waits");
-        self.queue.release(&taken.party);
+        self.queue.release(&taken.tenant);
     }
 
     fn commit(&mut self) {
@@ -165,7 +165,7 @@ impl Line {
     /// Microseconds to tell the order, and of one that stands behind many how many.
     fn told(&mut self) -> (f64, f64) {
         self.push();
-        let last = Work::Build(self.next - 1);
+        let last = Task::Build(self.next - 1);
         let (mut orders, mut ranks) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             let order = ms(|| drop(self.queue.order(&self.store, TOLD, 1).expect("an order")));
@@ -186,7 +186,7 @@ fn path() -> PathBuf {
 }
 
 /// Makes the database anew, with so much in its queue.
-fn fill(count: i64, parties: i64) {
+fn fill(count: i64, tenants: i64) {
     let path = path();
     for end in ["", "-wal", "-shm"] {
         let _ = std::fs::remove_file(format!("{}{end}", path.display()));
@@ -196,7 +196,7 @@ fn fill(count: i64, parties: i64) {
     let sql = "WITH RECURSIVE builds (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM builds \
         WHERE n < ?1) INSERT INTO queue (kind, id, class, party, popularity) \
         SELECT 1, n, 0, format('2001:db8::%x', n * 7919 % ?2), n * 7919 % 1000 FROM builds";
-    db.execute(sql, params![count, parties]).expect("rows");
+    db.execute(sql, params![count, tenants]).expect("rows");
     // Of each party the best: the most popular, then the oldest.
     let sql = "INSERT INTO turns (class, party, turn, popularity, ticket) \
         SELECT class, party, 0, popularity, ticket FROM (SELECT *, row_number() OVER \

@@ -15,7 +15,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use server::{Server, scratch};
 use zig::{packed, zig_init};
-use zigcheck::app::engine::docker::{Docker, SourceFile, Task};
+use zigcheck::app::engine::docker::{ContainerInput, Docker, SourceFile};
 use zigcheck::config::{self, Asked, Machine, Settings};
 use zigcheck::interface::event;
 
@@ -102,7 +102,7 @@ fn by_hand(settings: &Settings, docker: &Docker, tree: &Path, round: usize) -> f
     let versions = settings.zig_versions.iter().enumerate();
     let children: Vec<Child> = versions
         .map(|(nth, version)| {
-            let task = Task {
+            let task = ContainerInput {
                 build: build(nth),
                 attempt: 1,
                 package: "bench",

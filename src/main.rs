@@ -12,12 +12,12 @@ use zigcheck::config::{self, Asked, Machine, Settings, TOKEN_LIMIT_BYTES, Token}
 use zigcheck::shell::clock::Clock;
 use zigcheck::shell::disk::{self, Disk};
 use zigcheck::shell::listen::{Listener, raise_open_files};
-use zigcheck::shell::signal::Wishes;
+use zigcheck::shell::signal::SignalPipes;
 use zigcheck::shell::{journal, reactor};
 
 fn main() -> ExitCode {
     // First of all: a signal that comes early is a wish, too, and not the end.
-    let wishes = Wishes::listen();
+    let signals = SignalPipes::listen();
     let env = |name: &str| std::env::var(name).ok();
     let asked = config::parse(std::env::args_os().skip(1), &env, machine());
     let settings = match asked.and_then(with_token) {
@@ -35,8 +35,8 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let wishes = wishes.map_err(|error| format!("signals: {error}"));
-    match wishes.and_then(|wishes| serve(settings, wishes)) {
+    let signals = signals.map_err(|error| format!("signals: {error}"));
+    match signals.and_then(|signals| serve(settings, signals)) {
         Ok(None) => ExitCode::SUCCESS,
         Ok(Some(sentence)) => {
             journal::fatal(&sentence);
@@ -75,7 +75,7 @@ fn read_token(path: &Path) -> Result<Token, String> {
 }
 
 /// Runs until it is to end; or gives why this machine will not do, however often it is tried.
-fn serve(settings: Settings, wishes: Wishes) -> Result<Option<String>, String> {
+fn serve(settings: Settings, signals: SignalPipes) -> Result<Option<String>, String> {
     journal::start(settings.log_level);
     let data = &settings.data;
     let make = |dir: &Path| {
@@ -86,7 +86,7 @@ fn serve(settings: Settings, wishes: Wishes) -> Result<Option<String>, String> {
         make(&data.join(dir))?;
     }
     let _lock = lock(data)?;
-    let ended = serve_from(&settings, wishes);
+    let ended = serve_from(&settings, signals);
     if ended.is_err() {
         disk::give_up_reserve(data);
     }
@@ -94,7 +94,7 @@ fn serve(settings: Settings, wishes: Wishes) -> Result<Option<String>, String> {
 }
 
 /// Serves from a data directory that is there, and nobody else's.
-fn serve_from(settings: &Settings, wishes: Wishes) -> Result<Option<String>, String> {
+fn serve_from(settings: &Settings, signals: SignalPipes) -> Result<Option<String>, String> {
     let data = &settings.data;
     let store = Store::open(&data.join("zigcheck.db"))
         .map_err(|e| format!("--data {}: the database: {e}", data.display()))?;
@@ -120,7 +120,7 @@ fn serve_from(settings: &Settings, wishes: Wishes) -> Result<Option<String>, Str
         );
     }
     let disk = Disk::of(&settings.data);
-    match reactor::run(&mut app, listener, wishes, clock, disk) {
+    match reactor::run(&mut app, listener, signals, clock, disk) {
         Err(sentence) if app.is_refused() => Ok(Some(sentence)),
         result => result.map(|()| None),
     }

@@ -8,7 +8,7 @@ use crate::core::settings::settings;
 use crate::core::{Inside, START, TOKEN};
 use serde_json::{Value, json};
 use zigcheck::app::domain::verdict::{Reason, Verdict};
-use zigcheck::app::web::routes::{Call, Known, admit, read};
+use zigcheck::app::web::routes::{Call, PackageRef, admit, read};
 use zigcheck::config::{Settings, Token};
 use zigcheck::interface::message::{Admission, Head, Request, Response};
 
@@ -187,14 +187,14 @@ fn an_admin_says_which_package() {
             &settings,
         )
     };
-    let by_name = Known::Name("a.b-c".to_string());
+    let by_name = PackageRef::Name("a.b-c".to_string());
     for (body, package) in [
-        (r#"{"package_id": 7}"#, Known::Id(7)),
+        (r#"{"package_id": 7}"#, PackageRef::Id(7)),
         (r#"{"package_name": "a.b-c"}"#, by_name.clone()),
         (r#"{"package_name": "a.b-c", "package_id": null}"#, by_name),
         (
             r#"{"package_name": "", "package_id": 7, "x": 1}"#,
-            Known::Id(7),
+            PackageRef::Id(7),
         ),
     ] {
         assert_eq!(ask(body), Ok(Call::TriggerBuild { package }), "{body}");

@@ -10,8 +10,8 @@ use crate::core::engine::How;
 use crate::core::{Inside, Killed, Memory, framed, good};
 use serde_json::{Value, json};
 use zigcheck::config::{
-    EARLY_LIMIT_MS, EARLY_PAUSE_MS, ERRORS_LIMIT, LOG_HEAD_BYTES, LOG_TAIL_BYTES, LOOKS_LIMIT,
-    RETRY_PAUSE_MS, SWEEP_AGAIN_MS,
+    CLEANUP_DELAY_MS, ERRORS_LIMIT, INSPECTIONS_LIMIT, LOG_HEAD_BYTES, LOG_TAIL_BYTES,
+    NOT_YET_VISIBLE_LIMIT_MS, NOT_YET_VISIBLE_PAUSE_MS, RETRY_PAUSE_MS,
 };
 use zigcheck::interface::event::{Event, Pipe};
 
@@ -109,7 +109,7 @@ fn the_end_that_nobody_saw_is_the_container_s_own() {
 
 #[test]
 fn it_is_judged_by_what_the_engine_says_of_it() {
-    for (nth, (code, starved, status, reason)) in [
+    for (nth, (code, oom_killed, status, reason)) in [
         (137, true, "failed", "out_of_memory"),
         (12, false, "failed", "disk_limit"),
     ]
@@ -117,7 +117,7 @@ fn it_is_judged_by_what_the_engine_says_of_it() {
     .enumerate()
     {
         let (mut killed, memory) = killed(&format!("adopt-judged-{nth}"));
-        killed.engine.ends(ONE, code, starved);
+        killed.engine.ends(ONE, code, oom_killed);
         let mut inside = killed.starts(&memory);
         inside.is(1, "finished", status, Some(reason), 1);
         assert_eq!(inside.log(1), "one\ntwo\n");
@@ -160,7 +160,7 @@ fn a_container_that_was_made_and_not_started_is_made_anew() {
     killed.engine.is(ONE, How::Created);
     let mut inside = killed.starts(&memory);
     // It might still come: it is looked for again and again.
-    inside.pass_step_by_step(EARLY_LIMIT_MS as u64 + EARLY_PAUSE_MS);
+    inside.pass_step_by_step(NOT_YET_VISIBLE_LIMIT_MS as u64 + NOT_YET_VISIBLE_PAUSE_MS);
     assert_eq!(inside.engine.all(), ["zigcheck-1-2"]);
     inside.is(1, "building", "pending", None, 2);
     assert!(
@@ -180,7 +180,7 @@ fn a_build_whose_container_is_gone_is_tried_again_and_lost_in_the_end() {
         killed.engine.forgets(&format!("zigcheck-1-{attempt}"));
         let mut inside = killed.starts(&memory);
         // It might still come: it is looked for again and again.
-        inside.pass_step_by_step(EARLY_LIMIT_MS as u64 + EARLY_PAUSE_MS);
+        inside.pass_step_by_step(NOT_YET_VISIBLE_LIMIT_MS as u64 + NOT_YET_VISIBLE_PAUSE_MS);
         let next = format!("zigcheck-1-{}", attempt + 1);
         assert_eq!(inside.engine.all(), [next.as_str()], "attempt {attempt}");
         inside.is(1, "building", "pending", None, attempt + 1);
@@ -188,7 +188,7 @@ fn a_build_whose_container_is_gone_is_tried_again_and_lost_in_the_end() {
     }
     killed.engine.forgets(&format!("zigcheck-1-{ERRORS_LIMIT}"));
     let mut inside = killed.starts(&memory);
-    inside.pass_step_by_step(EARLY_LIMIT_MS as u64 + EARLY_PAUSE_MS);
+    inside.pass_step_by_step(NOT_YET_VISIBLE_LIMIT_MS as u64 + NOT_YET_VISIBLE_PAUSE_MS);
     inside.is(1, "finished", "error", Some("lost"), ERRORS_LIMIT);
     let sentence = "its container was never started, or is gone";
     assert_eq!(inside.build(1)["error_log"], sentence);
@@ -255,7 +255,7 @@ fn while_the_engine_is_away_nothing_is_said_of_its_containers() {
 #[test]
 fn an_engine_that_goes_away_under_a_build_is_waited_for() {
     let (mut inside, memory) = begun("adopt-outage");
-    for n in 0..2 * LOOKS_LIMIT {
+    for n in 0..2 * INSPECTIONS_LIMIT {
         // The first time it takes the client of `docker run` with it, then the follower.
         inside.engine.down = true;
         match n {
@@ -276,7 +276,7 @@ fn an_engine_that_goes_away_under_a_build_is_waited_for() {
         );
     }
     inside.build_succeeds(ONE);
-    let log = format!("one\n{}", "more\n".repeat(2 * LOOKS_LIMIT as usize));
+    let log = format!("one\n{}", "more\n".repeat(2 * INSPECTIONS_LIMIT as usize));
     ended_once(&mut inside, &memory, &log);
 }
 
@@ -299,7 +299,7 @@ fn an_engine_that_talks_nonsense_is_believed_at_last_to_have_no_answer() {
         inside.pass_step_by_step(0);
         assert_eq!(
             inside.engine.count("inspect"),
-            LOOKS_LIMIT as usize,
+            INSPECTIONS_LIMIT as usize,
             "{nonsense}"
         );
         inside.is(1, "queued", "pending", None, 2);
@@ -327,7 +327,7 @@ fn an_output_that_cannot_be_read_is_not_asked_for_for_ever() {
         killed.engine.mute = true;
         let mut inside = killed.starts(&memory);
         inside.pass_step_by_step(0);
-        assert_eq!(inside.engine.count("logs"), LOOKS_LIMIT as usize);
+        assert_eq!(inside.engine.count("logs"), INSPECTIONS_LIMIT as usize);
         inside.is(1, "queued", "pending", None, 2);
         assert!(inside.engine.all().is_empty());
         // As often in the next attempt, if it comes to that.
@@ -720,10 +720,10 @@ fn a_container_that_comes_late_is_removed_too() {
     killed.engine.forgets(ONE);
     let mut inside = killed.starts(&memory);
     // It might still come: it is looked for again and again.
-    inside.pass_step_by_step(EARLY_LIMIT_MS as u64 + EARLY_PAUSE_MS);
+    inside.pass_step_by_step(NOT_YET_VISIBLE_LIMIT_MS as u64 + NOT_YET_VISIBLE_PAUSE_MS);
     assert_eq!(inside.engine.all(), ["zigcheck-1-2"]);
     inside.engine.has_stray("zigcheck-1-2", ONE);
-    inside.pass_step_by_step(SWEEP_AGAIN_MS);
+    inside.pass_step_by_step(CLEANUP_DELAY_MS);
     assert_eq!(inside.engine.all(), ["zigcheck-1-2"]);
     inside.build_succeeds("zigcheck-1-2");
     inside.is(1, "finished", "success", None, 2);

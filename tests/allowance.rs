@@ -158,9 +158,9 @@ fn behind_a_trusted_proxy_each_client_counts_for_itself() {
     assert_eq!(comes(local, &[]), 201);
     let sql = "SELECT party FROM checks ORDER BY id";
     let mut statement = memory.db.prepare(sql).unwrap();
-    let parties = statement.query_map([], |row| row.get(0)).unwrap();
-    let parties: Vec<String> = parties.map(Result::unwrap).collect();
-    assert_eq!(parties, ["192.0.2.1", "192.0.2.2", "127.0.0.1", "", ""]);
+    let tenants = statement.query_map([], |row| row.get(0)).unwrap();
+    let tenants: Vec<String> = tenants.map(Result::unwrap).collect();
+    assert_eq!(tenants, ["192.0.2.1", "192.0.2.2", "127.0.0.1", "", ""]);
 }
 
 #[test]

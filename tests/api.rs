@@ -5,8 +5,8 @@ mod ask;
 
 use ask::{VERSIONS, answer, refused, request};
 use zigcheck::app::domain::verdict::{BuildStatus, State};
-use zigcheck::app::render::sheet::Look;
-use zigcheck::app::store::{BuildFilter, PackageFilter, Page, Sort};
+use zigcheck::app::render::sheet::PageOptions;
+use zigcheck::app::store::{BuildFilter, PackageFilter, Paging, Sort};
 use zigcheck::app::web::routes::Call;
 
 #[track_caller]
@@ -23,7 +23,7 @@ fn get_is_refused(target: &str, words: &str) {
 #[test]
 fn every_route_reads_its_call() {
     let (page, limit) = (1, 20);
-    let page = Page { page, limit };
+    let page = Paging { page, limit };
     let sort = |column, down| Sort { column, down };
     let packages = Call::ListPackages {
         filter: PackageFilter::default(),
@@ -61,7 +61,7 @@ fn every_route_reads_its_call() {
         (
             "/api/queue?page=2&limit=7",
             Call::ShowQueue {
-                page: Page { page: 2, limit: 7 },
+                page: Paging { page: 2, limit: 7 },
             },
         ),
         (
@@ -69,14 +69,14 @@ fn every_route_reads_its_call() {
             Call::ShowFront {
                 search: Some("a b".to_string()),
                 page,
-                look: plain_look(),
+                options: plain_look(),
             },
         ),
         (
             "/packages/x?color",
             Call::ShowPackagePage {
                 name: "x".to_string(),
-                look: Look {
+                options: PageOptions {
                     color: true,
                     ..plain_look()
                 },
@@ -122,8 +122,8 @@ fn every_route_reads_its_call() {
     );
 }
 
-fn plain_look() -> Look {
-    Look {
+fn plain_look() -> PageOptions {
+    PageOptions {
         html: false,
         color: false,
         host: "HOST".to_string(),
@@ -163,7 +163,7 @@ fn what_is_no_route_is_nothing() {
 
 #[test]
 fn every_part_of_a_path_is_decoded_and_a_hidden_slash_separates_nothing() {
-    let page = Page { page: 1, limit: 20 };
+    let page = Paging { page: 1, limit: 20 };
     assert_eq!(get("/api/%71%75eue"), Call::ShowQueue { page });
     assert_eq!(get("/%61pi/queue"), Call::ShowQueue { page });
     assert!(matches!(get("/api/p%61ckages"), Call::ListPackages { .. }));

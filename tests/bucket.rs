@@ -6,7 +6,7 @@ mod seed;
 use std::collections::BTreeMap;
 
 use seed::Seed;
-use zigcheck::base::client_addr::Home;
+use zigcheck::base::client_addr::ClientAddr;
 use zigcheck::base::token_bucket::{Buckets, Rate};
 
 const HOUR_MS: u64 = 3_600_000;
@@ -14,7 +14,7 @@ const HOUR_MS: u64 = 3_600_000;
 /// Each bucket filled millisecond by millisecond, as one would by hand; a token has `HOUR_MS` drops.
 struct Naive {
     rate: Rate,
-    drops: BTreeMap<Home, u64>,
+    drops: BTreeMap<ClientAddr, u64>,
 }
 
 impl Naive {
@@ -28,9 +28,9 @@ impl Naive {
     }
 
     /// Whether so much is there, and then it is taken.
-    fn take(&mut self, home: Home, count: u64) -> bool {
+    fn take(&mut self, client: ClientAddr, count: u64) -> bool {
         let whole = self.rate.burst * HOUR_MS;
-        let drops = self.drops.entry(home).or_insert(whole);
+        let drops = self.drops.entry(client).or_insert(whole);
         let wanted = count.min(self.rate.burst) * HOUR_MS;
         let there = *drops >= wanted;
         if there {
@@ -60,20 +60,20 @@ fn buckets_do_what_a_naive_model_does() {
             let passed = seed.below(400) as u64;
             now_ms += passed;
             naive.passes(passed);
-            let home = Home::V4(seed.below(4) as u32);
+            let client = ClientAddr::V4(seed.below(4) as u32);
             let count = seed.between(1, 10) as u64;
-            let looked = buckets.wait_ms(home, count, now_ms);
-            let taken = buckets.take(home, count, now_ms);
+            let looked = buckets.wait_ms(client, count, now_ms);
+            let taken = buckets.take(client, count, now_ms);
             assert_eq!(taken.err().unwrap_or(0), looked, "seed {nth}, step {step}");
-            let there = naive.take(home, count);
+            let there = naive.take(client, count);
             assert_eq!(taken.is_ok(), there, "seed {nth}, step {step}");
             match taken {
                 Ok(()) => granted += 1,
                 Err(wait_ms) => {
                     refused += 1;
                     // It is there then, and not a millisecond before.
-                    assert_eq!(buckets.wait_ms(home, count, now_ms + wait_ms), 0);
-                    assert_eq!(buckets.wait_ms(home, count, now_ms + wait_ms - 1), 1);
+                    assert_eq!(buckets.wait_ms(client, count, now_ms + wait_ms), 0);
+                    assert_eq!(buckets.wait_ms(client, count, now_ms + wait_ms - 1), 1);
                 }
             }
         }
@@ -88,9 +88,9 @@ fn a_full_table_forgets_who_lacks_least() {
         per_hour: 3_600,
     };
     let mut buckets = Buckets::new(rate, 3);
-    let [a, b, c, d] = [1, 2, 3, 4].map(Home::V4);
-    for (home, count) in [(a, 10), (b, 2), (c, 5)] {
-        assert_eq!(buckets.take(home, count, 0), Ok(()));
+    let [a, b, c, d] = [1, 2, 3, 4].map(ClientAddr::V4);
+    for (client, count) in [(a, 10), (b, 2), (c, 5)] {
+        assert_eq!(buckets.take(client, count, 0), Ok(()));
     }
     assert_eq!(buckets.take(d, 10, 0), Ok(()));
     assert_eq!(buckets.len(), 3);
@@ -118,12 +118,12 @@ fn the_table_never_grows_over_its_limit() {
         per_hour: 1,
     };
     let mut buckets = Buckets::new(rate, 1_000);
-    let one = Home::V4(7);
+    let one = ClientAddr::V4(7);
     for _ in 0..3 {
         assert_eq!(buckets.take(one, 1, 0), Ok(()));
     }
     for nth in 0..100_000 {
-        assert_eq!(buckets.take(Home::V6(nth), 1, nth), Ok(()));
+        assert_eq!(buckets.take(ClientAddr::V6(nth), 1, nth), Ok(()));
     }
     assert_eq!(buckets.len(), 1_000);
     assert!(buckets.take(one, 1, 100_000).is_err(), "known all the same");

@@ -11,9 +11,9 @@ use std::fs;
 use crate::core::rows::{self, waits};
 use crate::core::{Inside, Memory, framed, sha256};
 use serde_json::{Value, json};
-use zigcheck::app::domain::task::Work;
+use zigcheck::app::domain::task::Task;
 use zigcheck::app::store::{SourceRow, Store};
-use zigcheck::config::{EARLY_LIMIT_MS, EARLY_PAUSE_MS, SHARERS_LIMIT};
+use zigcheck::config::{NOT_YET_VISIBLE_LIMIT_MS, NOT_YET_VISIBLE_PAUSE_MS, WAITERS_LIMIT};
 use zigcheck::interface::event::Input;
 
 /// A tree that says so in a file.
@@ -257,7 +257,7 @@ fn two_at_once_share_one_container() {
 #[test]
 fn any_number_may_wait_for_one() {
     let (mut inside, _memory) = shared("cache-crowd");
-    let last = 2 + 2 * SHARERS_LIMIT as i64;
+    let last = 2 + 2 * WAITERS_LIMIT as i64;
     for build in 3..=last {
         assert_eq!(id(&inside.upload(&tree("a"))), build);
     }
@@ -376,7 +376,7 @@ fn who_waited_for_a_container_that_is_gone_waits_for_the_next() {
     killed.engine.forgets("zigcheck-1-1");
     let mut inside = killed.starts(&memory);
     // It might still come: it is looked for again and again.
-    inside.pass_step_by_step(EARLY_LIMIT_MS as u64 + EARLY_PAUSE_MS);
+    inside.pass_step_by_step(NOT_YET_VISIBLE_LIMIT_MS as u64 + NOT_YET_VISIBLE_PAUSE_MS);
     assert_eq!(inside.names(), ["zigcheck-1-2"]);
     waits_for(&mut inside, 2, 1);
     inside.build_succeeds("zigcheck-1-2");
@@ -401,7 +401,7 @@ fn wanting(store: &mut Store, manifests: &[&str]) {
         };
         store.set_source(check, &source, None, 0).unwrap();
         let build = store.insert_build(check, "0.16.0", 0).unwrap();
-        waits(store, Work::Build(build));
+        waits(store, Task::Build(build));
     }
     store.commit().unwrap();
 }

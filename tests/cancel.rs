@@ -10,7 +10,7 @@ use crate::core::engine::How;
 use crate::core::rows::in_memory;
 use crate::core::{Inside, Memory, framed};
 use serde_json::{Value, json};
-use zigcheck::config::{EARLY_LIMIT_MS, SWEEP_AGAIN_MS};
+use zigcheck::config::{CLEANUP_DELAY_MS, NOT_YET_VISIBLE_LIMIT_MS};
 
 const ONE: &str = "zigcheck-1-1";
 const TWO: &str = "zigcheck-2-1";
@@ -42,7 +42,7 @@ fn is_cancelled(inside: &mut Inside, build: i64) {
 /// Nothing runs, waits or is left, nor comes later.
 #[track_caller]
 fn is_idle(inside: &mut Inside) {
-    inside.pass_step_by_step(SWEEP_AGAIN_MS);
+    inside.pass_step_by_step(CLEANUP_DELAY_MS);
     assert!(inside.engine.all().is_empty(), "{:?}", inside.engine.all());
     let queue = inside.json("/api/queue");
     let found = (&queue["running"], &queue["waiting"], &queue["total"]);
@@ -131,7 +131,7 @@ fn a_container_that_comes_only_now_is_swept() {
     cancel(&mut inside, 1);
     assert_eq!(inside.names(), [TWO]);
     inside.engine.has_stray(TWO, ONE);
-    inside.pass_step_by_step(SWEEP_AGAIN_MS);
+    inside.pass_step_by_step(CLEANUP_DELAY_MS);
     assert_eq!(inside.engine.all(), [TWO]);
     inside.build_succeeds(TWO);
     is_idle(&mut inside);
@@ -157,7 +157,7 @@ fn a_build_that_was_left_by_a_crash_is_ended_with_its_container() {
         How::Created,
         How::Exited {
             code: 0,
-            starved: false,
+            oom_killed: false,
         },
     ] {
         let name = format!("cancel-adopted-{how:?}").replace([' ', '{', '}', ':'], "");
@@ -178,7 +178,7 @@ fn a_build_that_was_left_by_a_crash_is_ended_with_its_container() {
         is_idle(&mut inside);
         let mut inside = inside.restarted(&memory);
         is_cancelled(&mut inside, 1);
-        inside.pass_step_by_step(EARLY_LIMIT_MS as u64);
+        inside.pass_step_by_step(NOT_YET_VISIBLE_LIMIT_MS as u64);
         is_idle(&mut inside);
     }
 }
@@ -212,7 +212,7 @@ fn without_an_engine_a_build_is_cancelled_and_its_container_goes_later() {
     cancel(&mut inside, 2);
     assert_eq!(inside.engine.all(), [ONE]);
     inside.engine.down = false;
-    inside.pass_step_by_step(60_000 + SWEEP_AGAIN_MS);
+    inside.pass_step_by_step(60_000 + CLEANUP_DELAY_MS);
     is_idle(&mut inside);
 }
 

@@ -14,10 +14,10 @@ mod wire;
 
 #[path = "clients/ask.rs"]
 mod ask;
-#[path = "clients/crowd.rs"]
-mod crowd;
 #[path = "clients/follow.rs"]
 mod follow;
+#[path = "clients/crowd.rs"]
+mod limiter;
 #[path = "clients/logs.rs"]
 mod logs;
 #[path = "clients/python.rs"]

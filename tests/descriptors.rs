@@ -17,7 +17,7 @@ use zigcheck::shell::clock::Clock;
 use zigcheck::shell::disk::Disk;
 use zigcheck::shell::listen::Listener;
 use zigcheck::shell::reactor;
-use zigcheck::shell::signal::Wishes;
+use zigcheck::shell::signal::SignalPipes;
 
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -182,7 +182,7 @@ fn a_child_that_finds_no_descriptors_is_not_started() {
 #[ignore]
 fn serve_until_stopped_twice() {
     let listener = Listener::open(&any_port()).unwrap();
-    let wishes = Wishes::listen().unwrap();
+    let wishes = SignalPipes::listen().unwrap();
     println!("\nlistening on {}", listener.name);
     let mut toy = Toy::serving(true);
     toy.stops_ignored = 1;

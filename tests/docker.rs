@@ -6,7 +6,7 @@ mod settings;
 use serde_json::{Value, json};
 use settings::settings;
 use std::path::PathBuf;
-use zigcheck::app::engine::docker::{self, Container, Docker, SourceFile, Task};
+use zigcheck::app::engine::docker::{self, Container, ContainerInput, Docker, SourceFile};
 use zigcheck::interface::event::{Command, Exit, Input};
 
 const IMAGE: &str = "sha256:aa";
@@ -26,7 +26,7 @@ fn containers(flags: &[&str]) -> [Command; 3] {
     let docker = Docker::new(&settings(flags), "d1", "secret");
     let source = file("/s/source");
     let dependencies = file("/s/dependencies");
-    let mut task = Task {
+    let mut task = ContainerInput {
         build: 7,
         attempt: 2,
         package: "p",
@@ -244,8 +244,8 @@ fn what_runs_in_a_container_comes_behind_the_image() {
 #[test]
 fn each_attempt_has_a_nonce_of_its_own() {
     let docker = |secret: &str| Docker::new(&settings(&[]), "d1", secret);
-    let seal = |secret: &str, build, attempt| docker(secret).seal(build, attempt);
-    assert_eq!(seal("secret", 7, 1), seal("secret", 7, 1));
+    let record_id = |secret: &str, build, attempt| docker(secret).record_id(build, attempt);
+    assert_eq!(record_id("secret", 7, 1), record_id("secret", 7, 1));
     let mut nonces: Vec<String> = [
         ("secret", 7, 1),
         ("secret", 7, 2),
@@ -253,7 +253,7 @@ fn each_attempt_has_a_nonce_of_its_own() {
         ("secret", 7, 11),
         ("another", 7, 1),
     ]
-    .map(|(secret, build, attempt)| seal(secret, build, attempt).nonce)
+    .map(|(secret, build, attempt)| record_id(secret, build, attempt).nonce)
     .to_vec();
     assert!(nonces.iter().all(|nonce| nonce.len() == 64));
     nonces.sort_unstable();
@@ -268,7 +268,7 @@ fn a_container_reads_its_task_and_then_its_files() {
     let part = json!({"bytes": 12, "sha256": "ab".repeat(32), "format": "tar.zst"});
     let head = |deps: Value| {
         json!({
-            "build_id": 7, "nonce": Docker::new(&settings(&[]), "d1", "secret").seal(7, 2).nonce, "package_name": "p", "zig_version": "0.16.0",
+            "build_id": 7, "nonce": Docker::new(&settings(&[]), "d1", "secret").record_id(7, 2).nonce, "package_name": "p", "zig_version": "0.16.0",
             "source": part, "deps": deps
         })
     };
@@ -359,7 +359,7 @@ fn containers_are_listed_one_a_line() {
 fn a_look_says_how_a_container_of_ours_is() {
     let docker = Docker::new(&settings(&[]), "0123abcd", "secret");
     let look = |answer: &str| docker.container(Some(&Exit::Code(0)), answer, "");
-    let exited = |code, starved| Container::Exited { code, starved };
+    let exited = |code, oom_killed| Container::Exited { code, oom_killed };
     for (answer, container) in [
         ("0123abcd true exited 137\n", exited(137, true)),
         ("0123abcd false exited 0\n", exited(0, false)),

@@ -1,6 +1,6 @@
 //! What is known of the engine, and the short commands that find it out.
 
-use zigcheck::app::engine::commands::{Errands, Purpose};
+use zigcheck::app::engine::commands::{EngineCommands, Purpose};
 use zigcheck::app::engine::{Answer, Ask, Engine};
 use zigcheck::config::{
     DRAIN_GRACE_MS, ENGINE_FRESH_MS, ENGINE_OUTPUT_LIMIT_BYTES, ENGINE_RETRY_MS, ENGINE_TIMEOUT_MS,
@@ -24,7 +24,7 @@ const INFO: &str = r#"{"MemoryLimit": true, "SwapLimit": true, "CpuCfsQuota": tr
 /// Asks an engine that has just come what it is, and is satisfied.
 #[track_caller]
 fn check(engine: &mut Engine) {
-    assert_eq!(engine.wake(), Some(Ask::Info));
+    assert_eq!(engine.refresh(), Some(Ask::Info));
     assert_eq!(engine.answer(ok(INFO), 0), Some(Ask::Images));
 }
 
@@ -71,14 +71,14 @@ fn nothing_starts_before_what_was_left_over_is_removed() {
 #[test]
 fn it_is_swept_at_first_and_when_it_comes_back() {
     let mut engine = ready(0);
-    assert_eq!(engine.wake(), Some(Ask::Images));
+    assert_eq!(engine.refresh(), Some(Ask::Images));
     assert_eq!(engine.answer(ok("zigcheck:0.15.2 sha256:bb"), 10), None);
     assert!(engine.is_ready());
     assert_eq!(
         (engine.image("0.16.0"), engine.image("0.15.2")),
         (None, Some("sha256:bb"))
     );
-    engine.wake();
+    engine.refresh();
     engine.answer(no_answer(), 20);
     check(&mut engine);
     assert_eq!(engine.answer(ok(""), 30), Some(Ask::Containers));
@@ -132,11 +132,11 @@ fn nothing_starts_before_the_network_of_fetches_is_found_closed() {
     assert_eq!(engine.answer(ok("closed\n"), 0), None);
     assert!(engine.is_ready() && engine.is_guarded());
     // Known for as long as the engine is there, and looked at anew when it comes back.
-    engine.doubt();
-    engine.wake();
+    engine.invalidate();
+    engine.refresh();
     assert_eq!(engine.answer(image(), 0), None);
     assert!(engine.is_ready());
-    engine.wake();
+    engine.refresh();
     engine.answer(no_answer(), 0);
     assert!(!engine.is_guarded());
     check(&mut engine);
@@ -155,9 +155,9 @@ fn an_absent_engine_is_asked_after_growing_pauses() {
     let mut engine = Engine::new(false);
     let mut pauses = Vec::new();
     for _ in 0..9 {
-        assert_eq!(engine.wake(), Some(Ask::Info));
+        assert_eq!(engine.refresh(), Some(Ask::Info));
         assert_eq!(
-            (engine.wake(), engine.retry_ms()),
+            (engine.refresh(), engine.retry_ms()),
             (None, None),
             "asked twice at once"
         );
@@ -171,7 +171,7 @@ fn an_absent_engine_is_asked_after_growing_pauses() {
     check(&mut engine);
     engine.answer(ok(""), 0);
     engine.answer(ok(""), 0);
-    engine.wake();
+    engine.refresh();
     engine.answer(no_answer(), 0);
     assert_eq!(engine.retry_ms(), Some(first));
 }
@@ -189,18 +189,18 @@ fn an_answer_is_good_for_a_while_only() {
 #[test]
 fn doubt_ends_what_was_known_but_not_what_is_being_asked() {
     let mut engine = ready(0);
-    engine.doubt();
+    engine.invalidate();
     assert_eq!(
         (engine.is_ready(), engine.known(0), engine.retry_ms()),
         (false, None, Some(0))
     );
     assert!(engine.latest().is_err());
-    assert_eq!(engine.wake(), Some(Ask::Images));
-    engine.doubt();
+    assert_eq!(engine.refresh(), Some(Ask::Images));
+    engine.invalidate();
     assert!(engine.is_asking());
-    assert_eq!(engine.wake(), None, "asked twice at once");
+    assert_eq!(engine.refresh(), None, "asked twice at once");
     engine.answer(no_answer(), 7);
-    engine.doubt();
+    engine.invalidate();
     assert_eq!(
         engine.retry_ms(),
         Some(7 + ENGINE_RETRY_MS.0),
@@ -214,10 +214,10 @@ fn an_answer_that_nobody_asked_for_says_nothing() {
         let mut engine = ready(0);
         assert_eq!(engine.answer(answer.clone(), 9), None);
         assert_eq!((engine.is_ready(), engine.image("9")), (true, None));
-        engine.doubt();
+        engine.invalidate();
         assert_eq!(engine.answer(answer.clone(), 9), None);
         assert_eq!((engine.is_ready(), engine.retry_ms()), (false, Some(0)));
-        engine.wake();
+        engine.refresh();
         engine.answer(no_answer(), 9);
         assert_eq!(engine.answer(answer, 99), None);
         assert_eq!(engine.retry_ms(), Some(9 + ENGINE_RETRY_MS.0));
@@ -229,7 +229,7 @@ fn an_engine_that_may_not_run_anything_is_none() {
     let unfit = INFO.replace("profile=default", "profile=unconfined");
     let why = "it has no seccomp";
     let mut engine = Engine::new(false);
-    engine.wake();
+    engine.refresh();
     assert_eq!(engine.answer(ok(&unfit), 5), None);
     assert_eq!((engine.is_ready(), engine.latest()), (false, Err(why)));
     assert_eq!(engine.refused(), Some(why));
@@ -238,36 +238,36 @@ fn an_engine_that_may_not_run_anything_is_none() {
     assert_eq!(engine.refused(), None);
     engine.answer(ok(""), 5);
     engine.answer(ok(""), 5);
-    assert!(engine.is_ready() && engine.wants().is_empty());
-    engine.wake();
+    assert!(engine.is_ready() && engine.recommended().is_empty());
+    engine.refresh();
     engine.answer(no_answer(), 6);
-    engine.wake();
+    engine.refresh();
     engine.answer(ok(&unfit), 7);
     assert_eq!((engine.latest(), engine.refused()), (Err(why), None));
     // And what an engine would be better with is known of it.
-    assert_eq!(engine.wake(), Some(Ask::Info));
+    assert_eq!(engine.refresh(), Some(Ask::Info));
     let rooted = INFO.replace("name=userns", "name=cgroupns");
     assert_eq!(engine.answer(ok(&rooted), 8), Some(Ask::Images));
-    assert_eq!(engine.wants(), ["user namespaces"]);
+    assert_eq!(engine.recommended(), ["user namespaces"]);
 }
 
 // -- errands ----------------------------------------------------------------------------------
 
 /// One errand that was started at time 0.
 struct Sent {
-    errands: Errands,
+    commands: EngineCommands,
     out: Outbox,
     job: JobId,
 }
 
 fn sent(purpose: Purpose) -> Sent {
-    let (mut errands, mut out) = (Errands::default(), Outbox::default());
+    let (mut commands, mut out) = (EngineCommands::default(), Outbox::default());
     let argv = vec!["docker".to_string(), "images".to_string()];
     let command = Command {
         argv,
         stdin: Vec::new(),
     };
-    errands.start(command.clone(), purpose, &mut out, 0);
+    commands.start(command.clone(), purpose, &mut out, 0);
     let Some(Action::Spawn {
         job,
         command: spawned,
@@ -276,13 +276,13 @@ fn sent(purpose: Purpose) -> Sent {
         panic!("nothing was started");
     };
     assert_eq!((spawned, out.take()), (command, None));
-    assert!(errands.owns(job) && !errands.owns(JobId(job.0 + 1)) && !errands.is_empty());
-    Sent { errands, out, job }
+    assert!(commands.owns(job) && !commands.owns(JobId(job.0 + 1)) && !commands.is_empty());
+    Sent { commands, out, job }
 }
 
 impl Sent {
     fn say(&mut self, pipe: Pipe, bytes: &[u8]) {
-        self.errands.output(self.job, pipe, bytes, 1);
+        self.commands.output(self.job, pipe, bytes, 1);
     }
 
     fn close(&mut self) -> Option<Answer> {
@@ -290,17 +290,17 @@ impl Sent {
     }
 
     fn close_both(&mut self) -> Option<(Purpose, Answer)> {
-        let first = self.errands.eof(self.job, Pipe::Stderr);
-        first.or_else(|| self.errands.eof(self.job, Pipe::Stdout))
+        let first = self.commands.eof(self.job, Pipe::Stderr);
+        first.or_else(|| self.commands.eof(self.job, Pipe::Stdout))
     }
 
     fn exit(&mut self, exit: Exit) -> Option<Answer> {
-        let answer = self.errands.exited(self.job, exit, 5);
+        let answer = self.commands.exited(self.job, exit, 5);
         answer.map(|(_, answer)| answer)
     }
 
     fn time(&mut self, now: u64) -> (Vec<Answer>, Option<Action>) {
-        let answers = self.errands.time(&mut self.out, now);
+        let answers = self.commands.time(&mut self.out, now);
         let answers = answers.into_iter().map(|(_, answer)| answer);
         (answers.collect(), self.out.take())
     }
@@ -318,9 +318,9 @@ fn an_errand_answers_when_it_has_exited_and_its_pipes_have_ended() {
             false => (sent.close(), sent.exit(Exit::Code(0))),
         };
         assert_eq!((early, answer), (None, Some(ok("a\nb\n"))));
-        assert!(sent.errands.is_empty() && !sent.errands.owns(sent.job));
+        assert!(sent.commands.is_empty() && !sent.commands.owns(sent.job));
         assert_eq!(
-            (sent.errands.deadline_ms(), sent.time(1 << 40)),
+            (sent.commands.deadline_ms(), sent.time(1 << 40)),
             (None, (vec![], None))
         );
     }
@@ -364,14 +364,14 @@ fn an_errand_that_takes_too_long_is_killed_and_answers_without() {
     let job = sent.job;
     // Output does not make it live longer.
     sent.say(Pipe::Stdout, b"x");
-    assert_eq!(sent.errands.deadline_ms(), Some(ENGINE_TIMEOUT_MS));
+    assert_eq!(sent.commands.deadline_ms(), Some(ENGINE_TIMEOUT_MS));
     assert_eq!(sent.time(ENGINE_TIMEOUT_MS - 1), (vec![], None));
     assert_eq!(
         sent.time(ENGINE_TIMEOUT_MS),
         (vec![], Some(Action::Kill { job }))
     );
     let given_up = ENGINE_TIMEOUT_MS + KILL_GRACE_MS;
-    assert_eq!(sent.errands.deadline_ms(), Some(given_up));
+    assert_eq!(sent.commands.deadline_ms(), Some(given_up));
     let (answers, _) = sent.time(given_up);
     assert!(
         matches!(&answers[..], [Err(why)] if why.contains("20 s")),
@@ -396,14 +396,14 @@ fn a_pipe_that_stays_open_after_the_exit_is_not_waited_for_long() {
     let mut sent = sent(Purpose::Engine);
     sent.say(Pipe::Stdout, b"x");
     assert_eq!(sent.exit(Exit::Code(0)), None);
-    assert_eq!(sent.errands.deadline_ms(), Some(5 + DRAIN_GRACE_MS));
+    assert_eq!(sent.commands.deadline_ms(), Some(5 + DRAIN_GRACE_MS));
     assert_eq!(sent.time(5 + DRAIN_GRACE_MS - 1), (vec![], None));
     let job = sent.job;
     assert_eq!(
         sent.time(5 + DRAIN_GRACE_MS),
         (vec![ok("x")], Some(Action::Kill { job }))
     );
-    assert!(sent.errands.is_empty());
+    assert!(sent.commands.is_empty());
 }
 
 #[test]
@@ -411,9 +411,9 @@ fn an_errand_that_nobody_waits_for_gives_no_answer() {
     let mut one = sent(Purpose::Nothing);
     one.close();
     assert_eq!(one.exit(Exit::Code(0)), None);
-    assert!(one.errands.is_empty());
+    assert!(one.commands.is_empty());
     let mut one = sent(Purpose::Nothing);
     one.time(ENGINE_TIMEOUT_MS);
     assert_eq!(one.time(ENGINE_TIMEOUT_MS + KILL_GRACE_MS).0, []);
-    assert!(one.errands.is_empty());
+    assert!(one.commands.is_empty());
 }

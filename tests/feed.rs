@@ -9,25 +9,25 @@ use crate::core::settings::settings;
 use rusqlite::Connection;
 use zigcheck::app::domain::verdict::State;
 use zigcheck::app::live::feed::Feed;
-use zigcheck::app::live::subscription::{Telling, Watched};
+use zigcheck::app::live::subscription::{EventFilter, ProgressFormat};
 use zigcheck::app::store::Store;
 use zigcheck::base::slab::Key;
 use zigcheck::config::EVENTS_KEPT;
 use zigcheck::interface::event::{Action, Pull};
 use zigcheck::interface::outbox::Outbox;
 
-struct Room {
+struct DiskUsage {
     store: Store,
     feed: Feed,
     out: Outbox,
 }
 
-impl Room {
-    fn new() -> Room {
+impl DiskUsage {
+    fn new() -> DiskUsage {
         let store = Store::on(Connection::open_in_memory().unwrap()).unwrap();
         let feed = Feed::new(&settings(&["--data=nowhere"]), &store).unwrap();
         let out = Outbox::default();
-        Room { store, feed, out }
+        DiskUsage { store, feed, out }
     }
 
     /// A check of one build.
@@ -81,10 +81,10 @@ fn key(index: u32) -> Key {
 
 #[test]
 fn who_sleeps_for_something_else_has_missed_nothing() {
-    let mut room = Room::new();
+    let mut room = DiskUsage::new();
     let (check, quiet) = room.check("quiet");
     let (_, busy) = room.check("busy");
-    let of = |package: Option<&str>, check| Watched {
+    let of = |package: Option<&str>, check| EventFilter {
         package: package.map(str::to_string),
         check,
     };
@@ -104,7 +104,7 @@ fn who_sleeps_for_something_else_has_missed_nothing() {
     let row = room.store.check(check).unwrap().unwrap();
     let builds = room.store.builds_of(check).unwrap();
     room.feed
-        .follow(follower, row, &builds, Telling::Json, None);
+        .follow(follower, row, &builds, ProgressFormat::Json, None);
     room.read(follower);
 
     for _ in 0..=EVENTS_KEPT {

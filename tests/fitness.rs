@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use zigcheck::app::engine::capabilities::{Fitness, fitness};
+use zigcheck::app::engine::capabilities::{Capabilities, read_capabilities};
 
 /// What docker 20.10 says on Debian 12, as far as it matters.
 fn docker() -> Value {
@@ -21,8 +21,8 @@ fn podman() -> Value {
     }})
 }
 
-fn of(info: &Value) -> Fitness {
-    fitness(&format!("{info}\n")).unwrap()
+fn of(info: &Value) -> Capabilities {
+    read_capabilities(&format!("{info}\n")).unwrap()
 }
 
 /// The same with another value there.
@@ -34,19 +34,19 @@ fn with(mut info: Value, at: &str, value: Value) -> Value {
 #[test]
 fn whole_engines_lack_nothing() {
     for info in [docker(), podman()] {
-        assert_eq!(of(&info), Fitness::default(), "{info}");
+        assert_eq!(of(&info), Capabilities::default(), "{info}");
     }
     let rootless = with(docker(), "/SecurityOptions/2", json!("name=rootless"));
-    assert_eq!(of(&rootless), Fitness::default());
+    assert_eq!(of(&rootless), Capabilities::default());
     let old = with(docker(), "/SecurityOptions/1", json!("seccomp"));
-    assert_eq!(of(&old), Fitness::default());
+    assert_eq!(of(&old), Capabilities::default());
 }
 
 #[test]
 fn what_is_missing_is_named() {
     let options = "/SecurityOptions/1";
     let security = "/host/security/seccompEnabled";
-    for (info, lacks) in [
+    for (info, missing) in [
         (with(docker(), options, json!("name=selinux")), "seccomp"),
         (
             with(docker(), options, json!("name=seccomp,profile=unconfined")),
@@ -61,9 +61,9 @@ fn what_is_missing_is_named() {
             "process limit",
         ),
     ] {
-        assert_eq!(of(&info).lacks, [lacks], "{info}");
+        assert_eq!(of(&info).missing, [missing], "{info}");
     }
-    for (info, wants) in [
+    for (info, recommended) in [
         (
             with(docker(), "/SecurityOptions/2", json!("name=cgroupns")),
             "user namespaces",
@@ -79,22 +79,30 @@ fn what_is_missing_is_named() {
         ),
     ] {
         let found = of(&info);
-        assert_eq!((found.lacks.len(), found.wants), (0, vec![wants]), "{info}");
+        assert_eq!(
+            (found.missing.len(), found.recommended),
+            (0, vec![recommended]),
+            "{info}"
+        );
     }
 }
 
 #[test]
 fn an_answer_that_is_none_is_no_fitness() {
     for answer in ["", "permission denied", "{"] {
-        let why = fitness(answer).unwrap_err();
+        let why = read_capabilities(answer).unwrap_err();
         assert!(
             why.starts_with("what it says of itself cannot be read: "),
             "{why}"
         );
     }
     for nothing in ["{}", "[]", "null", "{\"host\": 7}"] {
-        let found = fitness(nothing).unwrap();
-        assert_eq!((found.lacks.len(), found.wants.len()), (3, 3), "{nothing}");
+        let found = read_capabilities(nothing).unwrap();
+        assert_eq!(
+            (found.missing.len(), found.recommended.len()),
+            (3, 3),
+            "{nothing}"
+        );
     }
 }
 
@@ -106,6 +114,6 @@ fn the_engine_of_this_machine_may_run_anything() {
         .output();
     let output = output.expect("docker is installed");
     assert!(output.status.success(), "{output:?}");
-    let found = fitness(&String::from_utf8_lossy(&output.stdout)).unwrap();
-    assert!(found.lacks.is_empty(), "{found:?}");
+    let found = read_capabilities(&String::from_utf8_lossy(&output.stdout)).unwrap();
+    assert!(found.missing.is_empty(), "{found:?}");
 }

@@ -7,14 +7,14 @@ mod seed;
 use std::collections::HashMap;
 
 use seed::Seed;
-use zigcheck::app::domain::task::Work;
+use zigcheck::app::domain::task::Task;
 use zigcheck::app::queue::forecast::{Piece, starts};
 
 /// Longer than any of the plays here.
 const TICKS: u64 = 3_000;
 
 /// Every slot is a time to its end, or none where that is not known.
-fn by_ticks(slots: usize, running: &[Piece], waiting: &[Piece]) -> HashMap<Work, u64> {
+fn by_ticks(slots: usize, running: &[Piece], waiting: &[Piece]) -> HashMap<Task, u64> {
     let mut starts = HashMap::new();
     let mut held: Vec<(Option<u64>, Piece)> = Vec::new();
     for piece in running {
@@ -30,9 +30,9 @@ fn by_ticks(slots: usize, running: &[Piece], waiting: &[Piece]) -> HashMap<Work,
             ended.extend(over.then(|| piece.clone()));
             !over
         });
-        for (work, takes_ms) in ended.iter().flat_map(|piece| &piece.then) {
+        for (task, takes_ms) in ended.iter().flat_map(|piece| &piece.then) {
             queue.push(Piece {
-                work: *work,
+                task: *task,
                 not_before_ms: 0,
                 takes_ms: *takes_ms,
                 then: Vec::new(),
@@ -44,7 +44,7 @@ fn by_ticks(slots: usize, running: &[Piece], waiting: &[Piece]) -> HashMap<Work,
                 break;
             };
             let piece = queue.remove(at);
-            assert_eq!(starts.insert(piece.work, now), None, "started twice");
+            assert_eq!(starts.insert(piece.task, now), None, "started twice");
             took_no_time |= piece.takes_ms == Some(0);
             held.push((piece.takes_ms.map(|takes| now + takes), piece));
         }
@@ -61,13 +61,13 @@ fn piece(chance: &mut Seed, id: i64, running: bool) -> Piece {
         _ => Some(chance.between(1, 60) as u64),
     };
     let source = chance.once_in(4);
-    let then = (0..4).map(|n| (Work::Build(1_000 + id * 10 + n), takes(chance)));
-    let then: Vec<(Work, Option<u64>)> = then.collect();
+    let then = (0..4).map(|n| (Task::Build(1_000 + id * 10 + n), takes(chance)));
+    let then: Vec<(Task, Option<u64>)> = then.collect();
     Piece {
-        work: if source {
-            Work::Source(id)
+        task: if source {
+            Task::FetchSource(id)
         } else {
-            Work::Build(id)
+            Task::Build(id)
         },
         not_before_ms: match chance.once_in(4) && !running {
             true => chance.between(1, 90) as u64,
@@ -94,16 +94,16 @@ fn the_forecast_is_what_a_clock_comes_to() {
             .collect();
         let wanted = by_ticks(slots, &running, &waiting);
         let got = starts(slots, running, waiting.clone());
-        let mut works: Vec<Work> = wanted.keys().chain(got.keys()).copied().collect();
-        works.sort_unstable();
-        for work in works {
-            assert_eq!(got.get(&work), wanted.get(&work), "seed {seed}: {work:?}");
+        let mut tasks: Vec<Task> = wanted.keys().chain(got.keys()).copied().collect();
+        tasks.sort_unstable();
+        for task in tasks {
+            assert_eq!(got.get(&task), wanted.get(&task), "seed {seed}: {task:?}");
         }
         said += got.len();
         late += got.values().filter(|start| **start > 0).count();
         unsaid += waiting
             .iter()
-            .filter(|p| !got.contains_key(&p.work))
+            .filter(|p| !got.contains_key(&p.task))
             .count();
     }
     println!("{said} said, {late} of them later than now, {unsaid} not");
@@ -115,7 +115,7 @@ fn the_forecast_is_what_a_clock_comes_to() {
 
 fn build(id: i64, takes_ms: Option<u64>) -> Piece {
     Piece {
-        work: Work::Build(id),
+        task: Task::Build(id),
         not_before_ms: 0,
         takes_ms,
         then: Vec::new(),
@@ -127,7 +127,7 @@ fn slots_come_free_one_by_one() {
     let running = vec![build(1, Some(30)), build(2, Some(10))];
     let waiting = vec![build(3, Some(5)), build(4, Some(5)), build(5, None)];
     let starts = starts(2, running, waiting);
-    let of = |id: i64| starts.get(&Work::Build(id)).copied();
+    let of = |id: i64| starts.get(&Task::Build(id)).copied();
     assert_eq!((of(3), of(4), of(5)), (Some(10), Some(15), Some(20)));
     assert_eq!(of(1), None, "it runs already");
 }
@@ -138,20 +138,20 @@ fn no_promise_is_built_on_what_is_not_known() {
     let none = starts(1, vec![build(1, None)], waiting.clone());
     assert!(none.is_empty());
     let overdue = starts(1, vec![build(1, Some(0))], waiting);
-    assert_eq!(overdue[&Work::Build(2)], 0);
-    assert_eq!(overdue[&Work::Build(3)], 5);
+    assert_eq!(overdue[&Task::Build(2)], 0);
+    assert_eq!(overdue[&Task::Build(3)], 5);
 }
 
 #[test]
 fn builds_join_the_end_of_the_queue_when_their_source_is_there() {
     let mut source = build(0, Some(10));
-    source.work = Work::Source(9);
-    source.then = vec![(Work::Build(1), Some(7)), (Work::Build(2), Some(7))];
+    source.task = Task::FetchSource(9);
+    source.then = vec![(Task::Build(1), Some(7)), (Task::Build(2), Some(7))];
     let waiting = vec![source, build(3, Some(100))];
     let starts = starts(1, Vec::new(), waiting);
-    let of = |work: Work| starts[&work];
-    assert_eq!((of(Work::Source(9)), of(Work::Build(3))), (0, 10));
-    assert_eq!((of(Work::Build(1)), of(Work::Build(2))), (110, 117));
+    let of = |task: Task| starts[&task];
+    assert_eq!((of(Task::FetchSource(9)), of(Task::Build(3))), (0, 10));
+    assert_eq!((of(Task::Build(1)), of(Task::Build(2))), (110, 117));
 }
 
 #[test]

@@ -16,13 +16,13 @@ use crate::core::{Inside, START};
 use rusqlite::{Connection, params};
 use seed::Seed;
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
-use zigcheck::app::retention::{History, Keep};
+use zigcheck::app::retention::{Retention, RetentionLimits};
 use zigcheck::app::store::{Finished, SourceRow, Store};
-use zigcheck::config::{LOG_LIMIT_BYTES, SWEEP_LIMIT_COUNT, SWEEP_PAUSE_MS};
+use zigcheck::config::{DELETE_LIMIT_COUNT, LOG_LIMIT_BYTES, SCAN_PAUSE_MS};
 use zigcheck::interface::event::Now;
 
 /// Nothing goes by these.
-const ALL: Keep = Keep {
+const ALL: RetentionLimits = RetentionLimits {
     builds: u64::MAX,
     age_ms: i64::MAX,
     log_bytes: u64::MAX,
@@ -36,12 +36,12 @@ struct Place {
     data: PathBuf,
     store: Store,
     db: Connection,
-    history: History,
+    history: Retention,
     now: Now,
 }
 
 impl Place {
-    fn new(name: &str, keep: Keep) -> Place {
+    fn new(name: &str, keep: RetentionLimits) -> Place {
         let data = Path::new(env!("CARGO_TARGET_TMPDIR"))
             .join("history")
             .join(name);
@@ -97,8 +97,10 @@ impl Place {
         rows.map(Result::unwrap).collect()
     }
 
-    fn sweep(&mut self) {
-        self.history.sweep(&mut self.store, self.now).unwrap();
+    fn delete_expired(&mut self) {
+        self.history
+            .delete_expired(&mut self.store, self.now)
+            .unwrap();
         self.commit();
     }
 
@@ -111,7 +113,7 @@ impl Place {
                 return count;
             };
             self.now.mono_ms = self.now.mono_ms.max(at);
-            self.sweep();
+            self.delete_expired();
         }
         unreachable!()
     }
@@ -181,9 +183,9 @@ impl Place {
     }
 }
 
-fn history(data: &Path, keep: Keep) -> History {
+fn history(data: &Path, keep: RetentionLimits) -> Retention {
     let flag = format!("--data={}", data.display());
-    History::open(&settings(&[&flag]), keep).unwrap()
+    Retention::open(&settings(&[&flag]), keep).unwrap()
 }
 
 fn failed() -> Verdict {
@@ -236,7 +238,7 @@ impl Model {
     }
 
     /// The oldest that is free goes, as long as there are too many or it is too old.
-    fn forget(&mut self, keep: &Keep, now: i64) {
+    fn forget(&mut self, keep: &RetentionLimits, now: i64) {
         loop {
             let ended = self.builds.values().filter(|b| b.is_final).count() as u64;
             let too_old = |id: &i64| self.builds[id].created_at < now - keep.age_ms;
@@ -257,7 +259,7 @@ impl Model {
     }
 
     /// The source used least lately goes that nobody needs, as long as there is too much.
-    fn drop_files(&mut self, keep: &Keep) {
+    fn drop_files(&mut self, keep: &RetentionLimits) {
         loop {
             let kept = self.sources.iter().filter(|(_, (_, kept, _))| *kept);
             let all: u64 = kept.clone().map(|(_, (_, _, bytes))| bytes).sum();
@@ -297,13 +299,13 @@ struct Run {
     model: Model,
     seed: Seed,
     packages: Vec<i64>,
-    keep: Keep,
+    keep: RetentionLimits,
 }
 
 impl Run {
     fn new(seed: u64) -> Run {
         let mut seed = Seed(seed);
-        let keep = Keep {
+        let keep = RetentionLimits {
             builds: seed.below(40) as u64,
             age_ms: 1 + seed.below(60_000) as i64,
             log_bytes: u64::MAX,
@@ -332,7 +334,7 @@ impl Run {
             8 => self.events_go(),
             9 => self.keep_dependencies(),
             10 => self.use_a_source(),
-            _ => self.sweep(),
+            _ => self.delete_expired(),
         }
     }
 
@@ -464,9 +466,9 @@ impl Run {
         }
     }
 
-    fn sweep(&mut self) {
+    fn delete_expired(&mut self) {
         // Past the pause of whatever could not go the last time.
-        self.place.now.mono_ms += SWEEP_PAUSE_MS;
+        self.place.now.mono_ms += SCAN_PAUSE_MS;
         self.place.come_to_rest();
         let now = self.place.now.unix_ms;
         self.model.forget(&self.keep, now);
@@ -507,7 +509,7 @@ impl Run {
     /// What the triggers counted is what there is.
     fn counts(&mut self) {
         let place = &mut self.place;
-        let said = place.store.tallies().unwrap();
+        let said = place.store.totals().unwrap();
         for (sql, said) in [
             (
                 "SELECT count(*) FROM builds WHERE state IN ('finished', 'cancelled')",
@@ -540,7 +542,7 @@ fn what_goes_is_what_a_naive_model_lets_go() {
         for _ in 0..120 {
             run.act();
         }
-        run.sweep();
+        run.delete_expired();
         let made = run
             .place
             .number("SELECT seq FROM sqlite_sequence WHERE name = 'builds'");
@@ -555,22 +557,22 @@ fn what_goes_is_what_a_naive_model_lets_go() {
 
 #[test]
 fn a_bounded_number_goes_at_a_time_and_the_oldest_first() {
-    let keep = Keep { builds: 10, ..ALL };
+    let keep = RetentionLimits { builds: 10, ..ALL };
     let mut place = Place::new("bounded", keep);
     for _ in 0..100 {
         place.finished(None, "0.16.0");
     }
     let mut left = place.ids();
     while left.len() > 10 {
-        place.sweep();
-        let gone = left.len().min(SWEEP_LIMIT_COUNT).min(left.len() - 10);
+        place.delete_expired();
+        let gone = left.len().min(DELETE_LIMIT_COUNT).min(left.len() - 10);
         left.drain(..gone);
         assert_eq!(place.ids(), left);
         assert_eq!(place.files("logs").len(), left.len());
     }
-    place.sweep();
+    place.delete_expired();
     assert_eq!(place.history.deadline_ms(), None, "nothing is left to do");
-    place.sweep();
+    place.delete_expired();
     assert_eq!(place.ids(), left);
 }
 
@@ -578,7 +580,7 @@ fn a_bounded_number_goes_at_a_time_and_the_oldest_first() {
 #[test]
 fn logs_have_room_for_so_many_bytes() {
     let cap = 3 * LOG_LIMIT_BYTES;
-    let keep = Keep {
+    let keep = RetentionLimits {
         log_bytes: cap,
         ..ALL
     };
@@ -607,14 +609,14 @@ fn logs_have_room_for_so_many_bytes() {
         let left: Vec<i64> = logs.iter().map(|(build, _)| *build).collect();
         assert_eq!(place.ids(), left);
         assert_eq!(place.files("logs").len(), left.len());
-        assert_eq!(place.store.tallies().unwrap().log_bytes, held(&logs));
+        assert_eq!(place.store.totals().unwrap().log_bytes, held(&logs));
     }
     assert!(gone > 200, "{gone}");
 }
 
 #[test]
 fn the_latest_verdict_stays_whatever_its_age() {
-    let keep = Keep {
+    let keep = RetentionLimits {
         builds: 0,
         age_ms: 1,
         ..ALL
@@ -633,7 +635,7 @@ fn the_latest_verdict_stays_whatever_its_age() {
     place.come_to_rest();
     assert_eq!(place.ids(), [old, other]);
     let newer = place.finished(Some(package), "0.16.0");
-    place.now.mono_ms += SWEEP_PAUSE_MS;
+    place.now.mono_ms += SCAN_PAUSE_MS;
     place.come_to_rest();
     assert_eq!(place.ids(), [other, newer]);
     assert_eq!(place.files("logs").len(), 2);
@@ -641,7 +643,7 @@ fn the_latest_verdict_stays_whatever_its_age() {
 
 #[test]
 fn age_alone_lets_go_as_well() {
-    let keep = Keep {
+    let keep = RetentionLimits {
         age_ms: 1_000,
         ..ALL
     };
@@ -658,7 +660,7 @@ fn age_alone_lets_go_as_well() {
 
 #[test]
 fn what_something_rests_on_stays_as_long_as_that() {
-    let keep = Keep { builds: 0, ..ALL };
+    let keep = RetentionLimits { builds: 0, ..ALL };
     let event = "INSERT INTO events (build_id, state, build_status, at) \
         VALUES (1, 'finished', 'failed', 0)";
     for (name, ties, unties) in [
@@ -697,7 +699,7 @@ fn what_something_rests_on_stays_as_long_as_that() {
         assert!(place.ids().contains(&1), "{name}");
         assert!(place.files("logs").contains("1.log"), "{name}");
         place.sql(unties);
-        place.now.mono_ms += SWEEP_PAUSE_MS;
+        place.now.mono_ms += SCAN_PAUSE_MS;
         place.come_to_rest();
         assert!(!place.ids().contains(&1), "{name}");
         assert!(!place.files("logs").contains("1.log"), "{name}");
@@ -706,7 +708,7 @@ fn what_something_rests_on_stays_as_long_as_that() {
 
 #[test]
 fn an_original_goes_right_after_the_last_that_was_cached_from_it() {
-    let keep = Keep { builds: 3, ..ALL };
+    let keep = RetentionLimits { builds: 3, ..ALL };
     let mut place = Place::new("original", keep);
     for _ in 0..6 {
         place.finished(None, "0.16.0");
@@ -719,7 +721,7 @@ fn an_original_goes_right_after_the_last_that_was_cached_from_it() {
 
 #[test]
 fn where_nothing_may_go_it_is_not_tried_again_at_once() {
-    let keep = Keep { builds: 0, ..ALL };
+    let keep = RetentionLimits { builds: 0, ..ALL };
     let mut place = Place::new("pause", keep);
     let builds = place.check(None, &["0.16.0", "0.15.2"]);
     finish(&mut place.store, builds[0], &failed(), 0);
@@ -728,9 +730,9 @@ fn where_nothing_may_go_it_is_not_tried_again_at_once() {
     // Woken, it waits for the end of its pause; then it looks again.
     finish(&mut place.store, builds[1], &failed(), 0);
     place.history.wake();
-    place.sweep();
+    place.delete_expired();
     assert_eq!(place.ids(), builds);
-    assert_eq!(place.history.deadline_ms(), Some(SWEEP_PAUSE_MS));
+    assert_eq!(place.history.deadline_ms(), Some(SCAN_PAUSE_MS));
     place.come_to_rest();
     assert!(place.ids().is_empty());
     assert_eq!(place.number("SELECT count(*) FROM checks"), 0);
@@ -740,13 +742,16 @@ fn where_nothing_may_go_it_is_not_tried_again_at_once() {
 
 #[test]
 fn a_crash_between_rows_and_files_leaves_nothing_behind() {
-    let keep = Keep { builds: 1, ..ALL };
+    let keep = RetentionLimits { builds: 1, ..ALL };
     let mut place = Place::new("crash", keep);
     let running = place.check(None, &["0.16.0"])[0];
     for _ in 0..3 {
         place.finished(None, "0.16.0");
     }
-    place.history.sweep(&mut place.store, place.now).unwrap();
+    place
+        .history
+        .delete_expired(&mut place.store, place.now)
+        .unwrap();
     place.store.commit().unwrap();
     // Here it crashes.
     for name in [
@@ -776,7 +781,7 @@ fn thousands_of_names_are_looked_at_piece_by_piece() {
         place.write("logs", &format!("{id}.log"));
     }
     place.history = history(&place.data, ALL);
-    place.sweep();
+    place.delete_expired();
     assert!(place.files("logs").len() > 1_000);
     assert_eq!(place.history.deadline_ms(), Some(0));
     place.come_to_rest();
@@ -785,10 +790,13 @@ fn thousands_of_names_are_looked_at_piece_by_piece() {
 
 #[test]
 fn a_file_stays_until_its_row_s_end_is_on_the_disk() {
-    let keep = Keep { builds: 0, ..ALL };
+    let keep = RetentionLimits { builds: 0, ..ALL };
     let mut place = Place::new("order", keep);
     place.finished(None, "0.16.0");
-    place.history.sweep(&mut place.store, place.now).unwrap();
+    place
+        .history
+        .delete_expired(&mut place.store, place.now)
+        .unwrap();
     assert!(place.files("logs").contains("1.log"));
     place.commit();
     assert!(place.files("logs").is_empty());
@@ -796,25 +804,28 @@ fn a_file_stays_until_its_row_s_end_is_on_the_disk() {
 
 #[test]
 fn a_source_that_comes_in_again_in_the_turn_it_goes_keeps_its_file() {
-    let keep = Keep {
+    let keep = RetentionLimits {
         source_bytes: 5,
         ..ALL
     };
     let mut place = Place::new("again", keep);
     let build = place.finished(None, "0.16.0");
     place.source(build, "h", 9);
-    place.history.sweep(&mut place.store, place.now).unwrap();
+    place
+        .history
+        .delete_expired(&mut place.store, place.now)
+        .unwrap();
     assert!(!place.store.keeps_file("h.tar.zst").unwrap());
     let next = place.check(None, &["0.16.0"])[0];
     place.source(next, "h", 9);
     place.commit();
     assert_eq!(place.files("sources"), names(["h.tar.zst"]));
-    assert_eq!(place.store.tallies().unwrap().source_bytes, 9);
+    assert_eq!(place.store.totals().unwrap().source_bytes, 9);
     // A build waits for it: it stays, however much that is.
     place.come_to_rest();
     assert_eq!(place.files("sources"), names(["h.tar.zst"]));
     finish(&mut place.store, next, &failed(), 0);
-    place.now.mono_ms += SWEEP_PAUSE_MS;
+    place.now.mono_ms += SCAN_PAUSE_MS;
     place.come_to_rest();
     assert_eq!(place.files("sources"), names([]));
     // Its checks still say what it was.
@@ -825,7 +836,7 @@ fn a_source_that_comes_in_again_in_the_turn_it_goes_keeps_its_file() {
 
 #[test]
 fn the_row_of_a_source_goes_with_its_file_and_its_last_check() {
-    let keep = Keep {
+    let keep = RetentionLimits {
         builds: 1,
         source_bytes: 5,
         ..ALL
@@ -848,7 +859,7 @@ fn the_row_of_a_source_goes_with_its_file_and_its_last_check() {
 
 #[test]
 fn dependencies_used_least_lately_go_first() {
-    let keep = Keep {
+    let keep = RetentionLimits {
         dependency_bytes: 100,
         ..ALL
     };
@@ -863,18 +874,18 @@ fn dependencies_used_least_lately_go_first() {
     assert_eq!(place.files("sources"), names(["x.tar.gz", "z.tar.gz"]));
     // A row that is replaced is counted once.
     place.dependencies("a", "w", 50, 9);
-    assert_eq!(place.store.tallies().unwrap().dependency_bytes, 90);
+    assert_eq!(place.store.totals().unwrap().dependency_bytes, 90);
     for id in 0..100 {
         place.dependencies(&format!("m{id}"), &format!("f{id}"), 10, 100 + id);
     }
-    assert!(place.come_to_rest() > 90 / SWEEP_LIMIT_COUNT);
+    assert!(place.come_to_rest() > 90 / DELETE_LIMIT_COUNT);
     assert_eq!(place.number("SELECT min(used_at) FROM dependencies"), 190);
-    assert_eq!(place.store.tallies().unwrap().dependency_bytes, 100);
+    assert_eq!(place.store.totals().unwrap().dependency_bytes, 100);
 }
 
 #[test]
 fn durations_not_noted_for_long_are_forgotten() {
-    let keep = Keep {
+    let keep = RetentionLimits {
         durations: 10,
         ..ALL
     };
@@ -890,7 +901,7 @@ fn durations_not_noted_for_long_are_forgotten() {
         let first = 1;
         store.note_fetch(first, 5).unwrap();
     }
-    assert!(place.come_to_rest() > 40 / SWEEP_LIMIT_COUNT);
+    assert!(place.come_to_rest() > 40 / DELETE_LIMIT_COUNT);
     let left = place.texts("SELECT package FROM durations ORDER BY noted");
     let mut wanted: Vec<String> = (42..50).map(|name| format!("p{name}")).collect();
     wanted.extend(["".to_string(), "p0".to_string()]);
@@ -908,7 +919,7 @@ fn a_server_that_starts_lets_go_of_what_is_past() {
     let mut store = in_memory();
     let year = 366 * 86_400_000;
     for age in [2 * year, year, 0] {
-        for _ in 0..SWEEP_LIMIT_COUNT {
+        for _ in 0..DELETE_LIMIT_COUNT {
             let at = START - age;
             let check = store
                 .insert_check(&crate::core::rows::check((None, "p"), None), at)
@@ -922,7 +933,7 @@ fn a_server_that_starts_lets_go_of_what_is_past() {
     for left in [2, 1, 1] {
         inside.pass(0);
         let total = inside.json("/api/builds")["total"].as_u64();
-        assert_eq!(total, Some((left * SWEEP_LIMIT_COUNT) as u64));
+        assert_eq!(total, Some((left * DELETE_LIMIT_COUNT) as u64));
     }
     let gone = inside.request("GET", "/api/builds/1", &[], b"");
     assert_eq!(gone.status, 404);

@@ -10,7 +10,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use zigcheck::app::domain::verdict::{Reason, Verdict};
 use zigcheck::app::store::{NewPackage, SourceRow, Store};
-use zigcheck::base::control_chars::{escaped, is_unseen};
+use zigcheck::base::control_chars::{escaped, is_control};
 use zigcheck::interface::message::Response;
 
 /// Each has a word in it by which it is known where it is shown.
@@ -92,7 +92,9 @@ fn harmless(response: Response, what: &str) -> String {
             seen = seen.replace(&format!("\x1b[{code}m"), "");
         }
     }
-    let unseen = seen.chars().find(|c| is_unseen(*c) && !"\n\t".contains(*c));
+    let unseen = seen
+        .chars()
+        .find(|c| is_control(*c) && !"\n\t".contains(*c));
     assert_eq!(unseen, None, "{what}: {body:?}");
     for (name, value) in &response.headers {
         assert!(
@@ -320,12 +322,12 @@ fn a_log_is_plain_text_whatever_is_in_it() {
 #[test]
 fn json_says_the_same_without_what_is_not_seen() {
     let mut all: Vec<char> = (0..=0x10ffffu32).filter_map(char::from_u32).collect();
-    all.retain(|c| is_unseen(*c) || matches!(c, ' ' | 'a' | '"' | '\\' | 'é' | '😀'));
+    all.retain(|c| is_control(*c) || matches!(c, ' ' | 'a' | '"' | '\\' | 'é' | '😀'));
     assert!(all.len() > 4_000);
     for some in all.chunks(100) {
         let text: String = some.iter().collect();
         let json = escaped(json!({ "a": text }).to_string());
-        assert_eq!(json.chars().find(|c| is_unseen(*c)), None);
+        assert_eq!(json.chars().find(|c| is_control(*c)), None);
         let value: Value = serde_json::from_str(&json).unwrap();
         assert_eq!(value["a"], text);
     }

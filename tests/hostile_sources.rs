@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 use server::{PATIENCE, Server};
 use settings::settings;
 use world::{GOOD, HOST, OTHER, PRIVATE, World};
-use zigcheck::app::engine::docker::{Docker, SourceFile, Task};
+use zigcheck::app::engine::docker::{ContainerInput, Docker, SourceFile};
 use zigcheck::interface::event::Input;
 
 const NETWORK: &str = "zigcheck-fetch";
@@ -109,7 +109,7 @@ impl Trial {
             bytes: bytes.len() as u64,
             sha256: sha256(&bytes),
         };
-        let task = Task {
+        let task = ContainerInput {
             build: 1,
             attempt: 1,
             package: "hostile",

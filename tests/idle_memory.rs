@@ -103,8 +103,11 @@ fn a_stream_with_nothing_to_say() {
         let mut conn = Conn::new();
         conn.receive(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
         listen(&mut conn);
-        let beat = ":\n\n";
-        let body = Streamed { length: None, beat };
+        let keepalive = ":\n\n";
+        let body = Streamed {
+            length: None,
+            keepalive,
+        };
         assert!(conn.start_stream(Response::default(), body, DATE));
         conn.push_stream(&[b'x'; 10_000]);
         send_all(&mut conn);
@@ -122,7 +125,7 @@ fn an_idle_socket() {
         for _ in 0..20 {
             conn.push_text(&[b'x'; 30_000]);
             send_all(&mut conn);
-            conn.beat();
+            conn.keepalive();
             send_all(&mut conn);
             conn.receive(b"\x8a\x80abcd");
             listen(&mut conn);

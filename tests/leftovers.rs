@@ -7,7 +7,7 @@ mod pack;
 
 use crate::core::engine::Container;
 use crate::core::{Inside, Memory};
-use zigcheck::config::{ENGINE_RETRY_MS, RECHECK_EVERY_MS, RECHECK_PAUSE_MS, SWEEP_AGAIN_MS};
+use zigcheck::config::{CLEANUP_DELAY_MS, ENGINE_RETRY_MS, RECHECK_EVERY_MS, RECHECK_PAUSE_MS};
 
 const ONE: &str = "zigcheck-1-1";
 
@@ -28,7 +28,7 @@ fn cancel(inside: &mut Inside, build: i64) {
 /// A server that has nothing to do, and a container that is its own.
 fn idle_with_stray(name: &str) -> (Inside, Memory, Container) {
     let (mut inside, memory) = begun(name);
-    inside.pass_step_by_step(SWEEP_AGAIN_MS);
+    inside.pass_step_by_step(CLEANUP_DELAY_MS);
     inside.engine.has_stray(ONE, "zigcheck-7-1");
     let stray = inside.engine.containers.pop().expect("the stray");
     inside.build_succeeds(ONE);
@@ -45,20 +45,20 @@ fn a_fetch_that_ended_oddly_removes_nothing_of_anothers() {
     let first = "zigcheck-source-1-1";
     inside.engine.belongs_to(first, "another");
     inside.engine.client_ends(first, 1, "some error\n");
-    inside.pass_step_by_step(2 * SWEEP_AGAIN_MS);
+    inside.pass_step_by_step(2 * CLEANUP_DELAY_MS);
     assert_eq!(inside.engine.all(), [first, "zigcheck-source-1-2"]);
 }
 
 #[test]
 fn a_container_that_could_not_be_removed_is_removed_later() {
     let (mut inside, _memory) = begun("left-removal");
-    inside.pass_step_by_step(SWEEP_AGAIN_MS);
+    inside.pass_step_by_step(CLEANUP_DELAY_MS);
     inside.engine.down = true;
     inside.build_succeeds(ONE);
     inside.is(1, "finished", "success", None, 1);
     assert_eq!(inside.engine.all(), [ONE]);
     inside.engine.down = false;
-    inside.pass_step_by_step(SWEEP_AGAIN_MS);
+    inside.pass_step_by_step(CLEANUP_DELAY_MS);
     assert!(inside.engine.all().is_empty());
 }
 
@@ -68,7 +68,7 @@ fn what_an_earlier_run_asked_for_is_removed_when_it_comes() {
     let (inside, memory, stray) = idle_with_stray("left-late");
     let mut inside = inside.restarted(&memory);
     inside.engine.containers.push(stray);
-    inside.pass_step_by_step(SWEEP_AGAIN_MS);
+    inside.pass_step_by_step(CLEANUP_DELAY_MS);
     assert!(inside.engine.all().is_empty());
 }
 
@@ -78,10 +78,10 @@ fn each_client_that_was_killed_is_followed_by_a_sweep() {
     let (inside, memory, stray) = idle_with_stray("left-second");
     // The first of them ended with an earlier run.
     let mut inside = inside.restarted(&memory);
-    inside.pass_step_by_step(SWEEP_AGAIN_MS / 2);
+    inside.pass_step_by_step(CLEANUP_DELAY_MS / 2);
     inside.upload(&pack::tar(&[pack::file("build.zig", b"b")]));
     cancel(&mut inside, 2);
-    inside.pass_step_by_step(SWEEP_AGAIN_MS - 1);
+    inside.pass_step_by_step(CLEANUP_DELAY_MS - 1);
     inside.engine.containers.push(stray);
     inside.pass_step_by_step(1);
     assert!(inside.engine.all().is_empty());

@@ -189,7 +189,7 @@ fn a_stored_log_is_resumed_by_the_offsets_it_was_read_by() {
         let mut offsets = vec![0, 1, total / 2, head, head + 1, tail, tail + 1, total];
         offsets.retain(|offset| *offset <= total);
         for (index, from) in offsets.into_iter().enumerate() {
-            let reader = Reader::stored_apart(BUILD, end, from as u64, total as u64);
+            let reader = Reader::report_gaps(BUILD, end, from as u64, total as u64);
             let mut client = Client::new(index, reader, true, from);
             while client.pull(&mut logs, 32 << 10, &written) {}
             assert_eq!(client.offset, total, "from {from} of {total}");
@@ -272,7 +272,7 @@ fn a_log_that_lost_its_count_begins_anew_and_says_so() {
     let (total, _) = logs.finish(BUILD, &mut out);
     assert_eq!(total, std::fs::metadata(path).unwrap().len());
     assert!(total < 100);
-    let after = Reader::stored_apart(BUILD, total, 5 << 20, total);
+    let after = Reader::report_gaps(BUILD, total, 5 << 20, total);
     for reader in [&mut reader, &mut { after }] {
         let mut told = Vec::new();
         assert_eq!(logs.pull(reader, key(0), 1_000, &mut told), Pull::Text);

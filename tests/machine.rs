@@ -65,7 +65,7 @@ fn a_source_keeps_every_rule_in_every_order() {
 
 #[test]
 fn a_look_at_a_remote_keeps_every_rule_in_every_order() {
-    explore_all("a remote", Life::new(Kind::Remote));
+    explore_all("a remote", Life::new(Kind::ResolveRemote));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use zigcheck::app::web::client_id::{asker, party};
+use zigcheck::app::web::client_id::{identify, tenant};
 use zigcheck::config::Proxies;
 use zigcheck::interface::message::Head;
 
@@ -25,9 +25,9 @@ fn known(peer: &str, lines: &[&str], trusted: &str) -> String {
         list => Proxies::read(list).unwrap(),
     };
     let peer = (peer != "unix").then(|| ip(peer));
-    match asker(peer, &head(lines), &proxies) {
+    match identify(peer, &head(lines), &proxies) {
         None => "nobody".to_string(),
-        home => party(home),
+        client => tenant(client),
     }
 }
 

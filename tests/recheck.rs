@@ -124,7 +124,7 @@ fn the_latest_known_commit_is_that_of_the_newest_check_with_one() {
             store.set_source(check, &source, commit, 0).unwrap();
         }
     };
-    let known = |store: &Store| store.known(package).unwrap().unwrap().commit;
+    let known = |store: &Store| store.recheck_row(package).unwrap().unwrap().commit;
     assert_eq!(known(&store), None);
     check(&mut store, package, None);
     assert_eq!(known(&store), None);
@@ -138,7 +138,7 @@ fn the_latest_known_commit_is_that_of_the_newest_check_with_one() {
     assert_eq!((row.name.as_str(), &row.url), ("a", &new("a").url));
     assert_eq!(row.reference.as_deref(), Some("v1"));
     assert_eq!(row.commit.as_deref(), Some("two"));
-    assert_eq!(store.known(99).unwrap(), None);
+    assert_eq!(store.recheck_row(99).unwrap(), None);
 }
 
 // -- whose, and which ------------------------------------------------------------------------------
@@ -437,28 +437,28 @@ fn an_image_is_news_once_and_a_first_start_sweeps_nothing() {
     assert_eq!(store.toolchains().unwrap(), []);
     assert!(store.see_toolchain("1", "a", 5).unwrap());
     assert!(store.see_toolchain("2", "b", 5).unwrap());
-    assert!(!store.is_sweeping().unwrap(), "there is nothing to sweep");
+    assert!(!store.is_rebuilding().unwrap(), "there is nothing to sweep");
     store.insert_package(&new("p"), 0).unwrap();
     let mut store = place.again(store);
     assert!(!store.see_toolchain("1", "a", 6).unwrap());
     assert!(!store.is_writing(), "no news is not worth a write");
-    assert!(!store.is_sweeping().unwrap());
+    assert!(!store.is_rebuilding().unwrap());
     let seen = images(&[("1", "a"), ("2", "b")]);
-    let swept = store.sweep_packages(16, &seen).unwrap();
+    let swept = store.packages_to_rebuild(16, &seen).unwrap();
     assert!(swept.done && swept.packages.is_empty() && !store.is_writing());
     assert!(store.see_toolchain("2", "c", 7).unwrap());
     let mut store = place.again(store);
     let seen = images(&[("1", "a"), ("2", "c")]);
     assert_eq!(store.toolchains().unwrap(), seen);
-    assert!(store.is_sweeping().unwrap(), "over a restart");
-    let swept = store.sweep_packages(16, &[]).unwrap();
-    assert!(swept.packages.is_empty() && store.is_sweeping().unwrap());
-    let swept = store.sweep_packages(1, &seen).unwrap();
-    assert!(!swept.done && store.is_sweeping().unwrap());
+    assert!(store.is_rebuilding().unwrap(), "over a restart");
+    let swept = store.packages_to_rebuild(16, &[]).unwrap();
+    assert!(swept.packages.is_empty() && store.is_rebuilding().unwrap());
+    let swept = store.packages_to_rebuild(1, &seen).unwrap();
+    assert!(!swept.done && store.is_rebuilding().unwrap());
     assert_eq!(swept.packages[0].0.name, "p");
     assert_eq!(swept.packages[0].1, ["1", "2"]);
-    assert!(store.sweep_packages(1, &seen).unwrap().done);
-    assert!(!store.is_sweeping().unwrap());
+    assert!(store.packages_to_rebuild(1, &seen).unwrap().done);
+    assert!(!store.is_rebuilding().unwrap());
 }
 
 /// A build as the model knows it.
@@ -580,7 +580,7 @@ impl Life {
             (!stale.is_empty()).then_some((*id, stale))
         });
         let expected: Vec<(i64, Vec<&str>)> = stale.collect();
-        let swept = self.store.sweep_packages(limit, &known).unwrap();
+        let swept = self.store.packages_to_rebuild(limit, &known).unwrap();
         let given = swept.packages.iter().map(|(package, versions)| {
             let versions = versions.iter().map(String::as_str);
             (package.id, versions.collect::<Vec<&str>>())
@@ -588,7 +588,7 @@ impl Life {
         assert_eq!(given.collect::<Vec<_>>(), expected);
         assert_eq!(swept.done, next.len() < limit);
         self.sweep = self.sweep.and(next.last().copied()).filter(|_| !swept.done);
-        assert_eq!(self.store.is_sweeping().unwrap(), self.sweep.is_some());
+        assert_eq!(self.store.is_rebuilding().unwrap(), self.sweep.is_some());
         for (package, versions) in expected {
             let versions = SWEPT.iter().filter(|known| versions.contains(known));
             let versions: Vec<&str> = versions.copied().collect();
@@ -693,7 +693,7 @@ fn popularity_is_who_uses_it_and_how_often_it_is_looked_at() {
                     .iter()
                     .filter(|other| other.0 != *id && other.2.contains(repository));
                 let expected = users.count() as i64 * USE_SCORE + seen;
-                let score = store.known(*id).unwrap().unwrap().popularity_score;
+                let score = store.recheck_row(*id).unwrap().unwrap().popularity_score;
                 assert_eq!(score, expected, "seed {seed}, step {step}");
             }
         }
@@ -780,7 +780,13 @@ fn looks_at_packages_are_written_with_what_is_written_anyway() {
     store.commit().unwrap();
     let mut inside = Inside::open("views", store, 1);
     let other = place.open();
-    let score = || other.known(package).unwrap().unwrap().popularity_score;
+    let score = || {
+        other
+            .recheck_row(package)
+            .unwrap()
+            .unwrap()
+            .popularity_score
+    };
     for target in [
         "/packages/a",
         "/api/packages/a",
@@ -827,7 +833,10 @@ fn packages_of_an_earlier_version_are_looked_at_from_now_on() {
     let mut store = place.open();
     assert_eq!(store.next_check_due().unwrap(), None);
     store.begin_packages(START).unwrap();
-    assert_eq!(store.known(b).unwrap().unwrap().popularity_score, USE_SCORE);
+    assert_eq!(
+        store.recheck_row(b).unwrap().unwrap().popularity_score,
+        USE_SCORE
+    );
     let due = store.packages_due(next_check(a, START), 9).unwrap();
     assert!(due.iter().any(|package| package.id == a));
     store.commit().unwrap();

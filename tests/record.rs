@@ -5,11 +5,11 @@ mod record;
 #[path = "common/seed.rs"]
 mod seed;
 
-use record::{BOUNDS, BUILD, end, failed_with, good, line, of, seal, verdict, with};
+use record::{BOUNDS, BUILD, end, failed_with, good, line, of, record_id, verdict, with};
 use seed::Seed;
 use serde_json::json;
 use zigcheck::app::builds::judge::{Judgement, judge};
-use zigcheck::app::builds::record::Records;
+use zigcheck::app::builds::record::RecordReader;
 use zigcheck::app::domain::verdict::{
     BuildStatus, Dependencies, Reason, TestStatus, Verdict, shorten,
 };
@@ -181,11 +181,17 @@ fn what_is_taken_does_not_depend_on_how_it_comes() {
     let cut: Vec<Vec<&[u8]>> = (0..50).map(|n| chance.pieces(&whole, 1 + 9 * n)).collect();
     let bytewise: Vec<&[u8]> = whole.chunks(1).collect();
     for pieces in cut.iter().chain([&bytewise]) {
-        let mut records = Records::default();
+        let mut records = RecordReader::default();
         let began = pieces.iter().filter(|piece| records.take(piece)).count();
         assert_eq!((began, records.testing()), (1, Some(2)));
         let exit = end(Exit::Code(0), None);
-        let judgement = judge(&seal(), &exit, &mut records, Dependencies::Ready, &BOUNDS);
+        let judgement = judge(
+            &record_id(),
+            &exit,
+            &mut records,
+            Dependencies::Ready,
+            &BOUNDS,
+        );
         assert_eq!(judgement, Judgement::Verdict(wanted.clone()));
     }
 }

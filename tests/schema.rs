@@ -6,7 +6,7 @@ mod rows;
 use rows::{Place, finish, in_memory};
 use std::collections::BTreeSet;
 use zigcheck::app::domain::verdict::{Reason, State, Verdict};
-use zigcheck::app::store::{Store, Tallies};
+use zigcheck::app::store::{Store, Totals};
 use zigcheck::config::LOG_LIMIT_BYTES;
 
 #[test]
@@ -117,7 +117,7 @@ fn what_an_earlier_version_left_is_counted_once() {
     finish(&mut store, 1, &verdict, 0);
     finish(&mut store, 2, &verdict, 0);
     store.commit().unwrap();
-    let tallies = store.tallies().unwrap();
+    let totals = store.totals().unwrap();
     drop(store);
     let db = rusqlite::Connection::open(place.path()).unwrap();
     db.execute_batch(
@@ -129,22 +129,22 @@ fn what_an_earlier_version_left_is_counted_once() {
          INSERT INTO dependencies VALUES ('m', 't', 'h', 9, 0);",
     )
     .unwrap();
-    let wanted = Tallies {
+    let wanted = Totals {
         builds: 2,
         source_bytes: 5,
         dependency_bytes: 9,
         // Of the first alone: the second has its log, and the third has not ended.
         log_bytes: LOG_LIMIT_BYTES,
-        ..tallies
+        ..totals
     };
-    assert!(wanted.durations == 0 && tallies.builds == 2, "{tallies:?}");
+    assert!(wanted.durations == 0 && totals.builds == 2, "{totals:?}");
     let look = || {
         let mut statement = db.prepare("SELECT needed FROM builds ORDER BY id").unwrap();
         let needed = statement.query_map([], |row| row.get(0)).unwrap();
         let needed: Vec<i64> = needed.map(Result::unwrap).collect();
         let sql = "SELECT min(used_at) FROM sources";
         let used: Option<i64> = db.query_row(sql, [], |row| row.get(0)).unwrap();
-        (place.open().tallies().unwrap(), needed, used)
+        (place.open().totals().unwrap(), needed, used)
     };
     assert_eq!(look(), (wanted, vec![2, 1, 0], Some(7)), "by the triggers");
     db.execute_batch(

@@ -9,21 +9,21 @@ use std::os::unix::fs::symlink;
 use crate::core::rows::in_memory;
 use crate::core::{Inside, Memory, TOKEN};
 use serde_json::{Value, json};
-use zigcheck::app::domain::disk_space::Space;
+use zigcheck::app::domain::disk_space::DiskSpace;
 use zigcheck::app::store::Store;
 use zigcheck::config::{
-    DISK_FLOOR_BYTES, DISK_LOOK_MS, DISK_PAUSE_MS, DISK_RESERVE_BYTES, SOURCE_LIMIT_BYTES,
+    DISK_CHECK_MS, DISK_FLOOR_BYTES, DISK_PAUSE_MS, DISK_RESERVE_BYTES, SOURCE_LIMIT_BYTES,
     UPLOADS_LIMIT_BYTES,
 };
-use zigcheck::interface::event::{Event, Room};
+use zigcheck::interface::event::{DiskUsage, Event};
 use zigcheck::interface::message::{Admission, Response};
 use zigcheck::shell::disk::{self, Disk};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-fn room(free_bytes: u64, total_bytes: u64) -> Room {
-    Room {
+fn room(free_bytes: u64, total_bytes: u64) -> DiskUsage {
+    DiskUsage {
         free_bytes,
         total_bytes,
     }
@@ -55,12 +55,12 @@ fn the_floor_is_the_one_that_was_set_or_hangs_on_the_disk() {
         (Some(3 * GIB), 25 * MIB, 3 * GIB),
         (Some(0), 100 * GIB, 0),
     ] {
-        let mut space = Space::new(set);
+        let mut space = DiskSpace::new(set);
         assert_eq!(space.floor_bytes(), set, "the disk was not looked at yet");
-        space.told(room(floor, total), 0);
+        space.update(room(floor, total), 0);
         assert_eq!((space.floor_bytes(), space.is_low()), (Some(floor), false));
         if floor > 0 {
-            space.told(room(floor - 1, total), 0);
+            space.update(room(floor - 1, total), 0);
             assert!(space.is_low(), "{set:?} of {total}");
         }
     }
@@ -68,7 +68,7 @@ fn the_floor_is_the_one_that_was_set_or_hangs_on_the_disk() {
 
 #[test]
 fn between_floor_and_margin_it_stays_as_it_was() {
-    let mut space = Space::new(Some(400 * MIB));
+    let mut space = DiskSpace::new(Some(400 * MIB));
     for (free_mib, low) in [
         (499, false),
         (400, false),
@@ -80,26 +80,26 @@ fn between_floor_and_margin_it_stays_as_it_was() {
         (0, true),
         (9_000, false),
     ] {
-        space.told(room(free_mib * MIB, GIB), 0);
+        space.update(room(free_mib * MIB, GIB), 0);
         assert_eq!(space.is_low(), low, "{free_mib} MiB");
     }
     // A write that fails says more than any look.
     space.failed(7);
     assert!(space.is_low());
-    assert_eq!(space.look_ms(), Some(7 + DISK_PAUSE_MS));
-    space.told(room(500 * MIB, GIB), 8);
-    assert_eq!((space.is_low(), space.look_ms()), (false, None));
+    assert_eq!(space.next_check_ms(), Some(7 + DISK_PAUSE_MS));
+    space.update(room(500 * MIB, GIB), 8);
+    assert_eq!((space.is_low(), space.next_check_ms()), (false, None));
 }
 
 #[test]
 fn without_a_floor_only_a_disk_that_takes_nothing_is_low() {
-    let mut space = Space::new(Some(0));
-    space.told(room(0, GIB), 0);
+    let mut space = DiskSpace::new(Some(0));
+    space.update(room(0, GIB), 0);
     assert!(!space.is_low());
     space.failed(1);
-    space.told(room(0, GIB), 2);
+    space.update(room(0, GIB), 2);
     assert!(space.is_low());
-    space.told(room(1, GIB), 3);
+    space.update(room(1, GIB), 3);
     assert!(!space.is_low());
 }
 
@@ -369,8 +369,8 @@ fn the_disk_is_looked_at_once_a_second_and_a_little_of_it_is_kept() {
         (enough..=room.total_bytes).contains(&room.free_bytes),
         "{room:?}: the test needs as much"
     );
-    assert_eq!(disk.look(4 + DISK_LOOK_MS), None);
-    assert!(disk.look(5 + DISK_LOOK_MS).is_some());
+    assert_eq!(disk.look(4 + DISK_CHECK_MS), None);
+    assert!(disk.look(5 + DISK_CHECK_MS).is_some());
     let reserve = data.join("reserve");
     assert_eq!(
         std::fs::metadata(&reserve).unwrap().len(),
@@ -420,7 +420,7 @@ fn uploads_that_hold_too_much_let_no_further_one_begin() {
         Admission::Refuse(response) => assert_eq!(response.status, 503),
         other => panic!("{other:?}"),
     }
-    inside.tell(Event::Gone { conn: conns[3] });
+    inside.tell(Event::Aborted { conn: conns[3] });
     assert!(matches!(
         inside.admit("POST", "/api/check"),
         Admission::Spool { .. }

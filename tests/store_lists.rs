@@ -374,7 +374,10 @@ fn lists_are_empty_at_first() {
         (vec![], 0)
     );
     assert_eq!(
-        (store.cut_off().unwrap(), store.source_names().unwrap()),
+        (
+            store.interrupted_builds().unwrap(),
+            store.source_names().unwrap()
+        ),
         (vec![], vec![])
     );
 }

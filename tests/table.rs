@@ -4,8 +4,8 @@
 mod seed;
 
 use seed::Seed;
-use zigcheck::app::render::sanitize::{clip, printable, width};
-use zigcheck::app::render::table::{Align, Cell, Table, Tone};
+use zigcheck::app::render::sanitize::{clip, sanitize, width};
+use zigcheck::app::render::table::{Align, Cell, Style, Table};
 
 fn cells(texts: &[&str]) -> Vec<Cell> {
     texts.iter().map(|text| Cell::new(text)).collect()
@@ -49,13 +49,13 @@ fn a_colour_stands_around_its_word_alone() {
         .column("", Align::Right, 8)
         .column("", Align::Left, 8);
     let mut row = cells(&["1", "ok"]);
-    row[1] = Cell::new("ok").toned(Tone::Good);
-    table.push(row, vec![Cell::new("why").toned(Tone::Dim)]);
+    row[1] = Cell::new("ok").styled(Style::Good);
+    table.push(row, vec![Cell::new("why").styled(Style::Dim)]);
     table.push(cells(&["22", "longer"]), Vec::new());
     let wanted = " 1  \x1b[32mok\x1b[0m\n    \x1b[2mwhy\x1b[0m\n22  longer\n";
     assert_eq!(table.text(true), wanted);
     assert_eq!(
-        Cell::new("").toned(Tone::Bad).shown(true),
+        Cell::new("").styled(Style::Bad).shown(true),
         "",
         "no word, no colour"
     );
@@ -78,7 +78,7 @@ fn what_cannot_be_seen_is_left_out() {
         ),
         ("\u{e9}\u{4e2d}\u{1f980}", "\u{e9}\u{4e2d}\u{1f980}"),
     ] {
-        assert_eq!(printable(text), wanted, "{text:?}");
+        assert_eq!(sanitize(text), wanted, "{text:?}");
     }
 }
 
@@ -151,7 +151,7 @@ fn every_line_holds_whatever_is_in_the_cells() {
                     .collect::<String>()
             };
             let mut row = vec![Cell::new(&text()), Cell::new(&text()), Cell::new("|")];
-            row[0].tone = Tone::Bad;
+            row[0].style = Style::Bad;
             table.push(row, Vec::new());
         }
         let text = table.text(false);

@@ -4,7 +4,7 @@
 mod ask;
 
 use ask::{admitted, answer, refused, request, with};
-use zigcheck::app::live::subscription::Telling;
+use zigcheck::app::live::subscription::ProgressFormat;
 use zigcheck::app::web::routes::Call;
 use zigcheck::config::{JSON_LIMIT_BYTES, SOURCE_LIMIT_BYTES};
 use zigcheck::interface::message::{Admission, Response};
@@ -195,14 +195,17 @@ fn progress_is_told_as_the_client_likes_it_best() {
     for (accept, telling) in [
         ("", None),
         ("*/*", None),
-        ("text/plain", Some(Telling::Text)),
-        ("TEXT/PLAIN", Some(Telling::Text)),
+        ("text/plain", Some(ProgressFormat::Text)),
+        ("TEXT/PLAIN", Some(ProgressFormat::Text)),
         ("text/plain;q=0, */*", None),
         ("text/plain;q=0.1, application/json", None),
-        ("application/json;q=0.1, text/plain", Some(Telling::Text)),
+        (
+            "application/json;q=0.1, text/plain",
+            Some(ProgressFormat::Text),
+        ),
         ("application/json, text/plain, */*", None),
         ("text/plainish", None),
-        ("application/x-ndjson", Some(Telling::Json)),
+        ("application/x-ndjson", Some(ProgressFormat::Json)),
         ("application/x-ndjson;q=0", None),
     ] {
         let mut request = request("POST", "/api/check?name=x", b"");
@@ -235,11 +238,11 @@ fn a_body_that_is_needed_says_where_it_ends() {
 
 #[test]
 fn html_is_for_who_names_it() {
-    let look = |accept: &str, target: &str| {
+    let options = |accept: &str, target: &str| {
         let mut request = request("GET", target, b"");
         request.head = with("GET", target, &[("accept", accept), ("host", "h:1")]);
         match answer(&request).unwrap() {
-            Call::ShowFront { look, .. } | Call::ShowPackagePage { look, .. } => look,
+            Call::ShowFront { options, .. } | Call::ShowPackagePage { options, .. } => options,
             call => panic!("{call:?}"),
         }
     };
@@ -262,13 +265,13 @@ fn html_is_for_who_names_it() {
             ("text/plain, text/html", true),
             ("text/htmlx", false),
         ] {
-            assert_eq!(look(accept, target).html, html, "{accept}");
+            assert_eq!(options(accept, target).html, html, "{accept}");
         }
     }
     // A browser shows no terminal's colours.
-    assert!(!look("text/html", "/?color").color);
-    assert!(look("*/*", "/?color").color && look("*/*", "/?color=1").color);
-    assert!(!look("*/*", "/?color=0").color && !look("*/*", "/").color);
+    assert!(!options("text/html", "/?color").color);
+    assert!(options("*/*", "/?color").color && options("*/*", "/?color=1").color);
+    assert!(!options("*/*", "/?color=0").color && !options("*/*", "/").color);
 }
 
 #[test]
@@ -277,7 +280,7 @@ fn a_host_is_repeated_only_where_a_shell_can_take_it() {
         let mut request = request("GET", "/", b"");
         request.head = with("GET", "/", &[("host", host)]);
         match answer(&request).unwrap() {
-            Call::ShowFront { look, .. } => look.host,
+            Call::ShowFront { options, .. } => options.host,
             call => panic!("{call:?}"),
         }
     };
@@ -303,9 +306,15 @@ fn who_follows_is_told_as_they_like() {
         }
     };
     assert_eq!(telling("/api/check", "*/*"), None);
-    assert_eq!(telling("/api/check?follow", "*/*"), Some(Telling::Text));
+    assert_eq!(
+        telling("/api/check?follow", "*/*"),
+        Some(ProgressFormat::Text)
+    );
     assert_eq!(telling("/api/check?follow=0", "*/*"), None);
-    assert_eq!(telling("/api/check", "text/plain"), Some(Telling::Text));
+    assert_eq!(
+        telling("/api/check", "text/plain"),
+        Some(ProgressFormat::Text)
+    );
     let json = telling("/api/check?follow", "application/x-ndjson");
-    assert_eq!(json, Some(Telling::Json));
+    assert_eq!(json, Some(ProgressFormat::Json));
 }

@@ -7,10 +7,10 @@ mod seed;
 
 use rows::in_memory;
 use seed::Seed;
-use zigcheck::app::domain::task::{Class, Entry, HeldBack, Work};
+use zigcheck::app::domain::task::{Entry, Priority, Task, WaitReason};
 use zigcheck::app::queue::Queue;
 use zigcheck::app::store::Store;
-use zigcheck::config::{DUE_LIMIT, ROUND_LIMIT_PARTIES};
+use zigcheck::config::{DUE_LIMIT, ROUND_LIMIT_TENANTS};
 
 /// A queue with its database, and the time.
 struct Line {
@@ -44,23 +44,23 @@ impl Line {
     }
 
     /// The number of the build.
-    fn push(&mut self, class: Class, party: &str, popularity: i64) -> i64 {
-        self.push_later(class, party, popularity, None)
+    fn push(&mut self, priority: Priority, tenant: &str, popularity: i64) -> i64 {
+        self.push_later(priority, tenant, popularity, None)
     }
 
     fn push_later(
         &mut self,
-        class: Class,
-        party: &str,
+        priority: Priority,
+        tenant: &str,
         popularity: i64,
         not_before: Option<i64>,
     ) -> i64 {
         let build = self.next;
         self.next += 1;
         let entry = Entry {
-            work: Work::Build(build),
-            class,
-            party: party.to_string(),
+            task: Task::Build(build),
+            priority,
+            tenant: tenant.to_string(),
             popularity,
         };
         let store = &mut self.store;
@@ -71,13 +71,13 @@ impl Line {
 
     fn take(&mut self) -> Option<Entry> {
         let taken = self.queue.take(&mut self.store, self.now).unwrap()?;
-        self.running.push(taken.party.clone());
+        self.running.push(taken.tenant.clone());
         Some(taken)
     }
 
     fn end(&mut self, which: usize) {
-        let party = self.running.remove(which);
-        self.queue.release(&party);
+        let tenant = self.running.remove(which);
+        self.queue.release(&tenant);
     }
 
     fn fill(&mut self) -> Vec<Entry> {
@@ -94,19 +94,19 @@ impl Line {
         started
     }
 
-    fn order(&self) -> Vec<(Work, Option<HeldBack>)> {
+    fn order(&self) -> Vec<(Task, Option<WaitReason>)> {
         let places = self.queue.order(&self.store, 256, self.now).unwrap();
-        let told = places.into_iter().map(|p| (p.entry.work, p.held_back_by));
+        let told = places.into_iter().map(|p| (p.entry.task, p.wait_reason));
         told.collect()
     }
 }
 
-fn class(letter: &str) -> Class {
+fn priority(letter: &str) -> Priority {
     match letter {
-        "person" => Class::Person,
-        "admin" => Class::Admin,
-        "toolchain" => Class::Toolchain,
-        "recheck" => Class::Recheck,
+        "person" => Priority::Interactive,
+        "admin" => Priority::Admin,
+        "toolchain" => Priority::Toolchain,
+        "recheck" => Priority::Recheck,
         other => panic!("{other}"),
     }
 }
@@ -180,15 +180,15 @@ fn the_rules_one_by_one() {
         let mut line = Line::with(slots);
         for words in waiting.split(", ") {
             let words: Vec<&str> = words.split(' ').collect();
-            line.push(class(words[0]), words[1], words[2].parse().unwrap());
+            line.push(priority(words[0]), words[1], words[2].parse().unwrap());
         }
         let told = line.order();
-        let text = |works: &mut dyn Iterator<Item = Work>| {
-            let ids = works.map(|work| work.id().to_string());
+        let text = |tasks: &mut dyn Iterator<Item = Task>| {
+            let ids = tasks.map(|task| task.id().to_string());
             ids.collect::<Vec<_>>().join(" ")
         };
         let started = line.run_dry();
-        let started = text(&mut started.into_iter().map(|entry| entry.work));
+        let started = text(&mut started.into_iter().map(|entry| entry.task));
         assert_eq!(started, wanted, "{rule}");
         let told = text(&mut told.into_iter().map(|place| place.0));
         assert_eq!(told, wanted, "{rule}, as it is told");
@@ -197,15 +197,15 @@ fn the_rules_one_by_one() {
 
 /// How many running builds end until this one starts.
 fn ends_until(line: &mut Line, build: i64, chance: &mut Seed) -> usize {
-    let mut ends = 0;
+    let mut finish = 0;
     loop {
         let started = line.fill();
-        if started.iter().any(|entry| entry.work == Work::Build(build)) {
-            return ends;
+        if started.iter().any(|entry| entry.task == Task::Build(build)) {
+            return finish;
         }
         let which = chance.below(line.running.len());
         line.end(which);
-        ends += 1;
+        finish += 1;
     }
 }
 
@@ -215,18 +215,21 @@ fn ten_thousand_builds_of_one_delay_anothers_by_one_running_build_at_most() {
         let mut chance = Seed(slots as u64);
         let mut line = Line::with(slots);
         for _ in 0..10_000 {
-            line.push(Class::Person, "bulk", chance.below(9) as i64);
+            line.push(Priority::Interactive, "bulk", chance.below(9) as i64);
         }
         line.fill();
         let (mut singles, mut most) = (0, 0);
         while line.queue.waiting() > 1_000 {
             // One that comes back, and one that was never here.
-            for party in ["other".to_string(), format!("new {singles}")] {
-                let build = line.push(Class::Person, &party, 0);
-                let ends = ends_until(&mut line, build, &mut chance);
-                assert!(ends <= 1, "{slots} slots, single {singles}: {ends} ends");
-                most = most.max(ends);
-                while let Some(its) = line.running.iter().position(|of| *of == party) {
+            for tenant in ["other".to_string(), format!("new {singles}")] {
+                let build = line.push(Priority::Interactive, &tenant, 0);
+                let finish = ends_until(&mut line, build, &mut chance);
+                assert!(
+                    finish <= 1,
+                    "{slots} slots, single {singles}: {finish} ends"
+                );
+                most = most.max(finish);
+                while let Some(its) = line.running.iter().position(|of| *of == tenant) {
                     line.end(its);
                 }
                 line.fill();
@@ -249,19 +252,19 @@ fn ten_thousand_builds_of_one_delay_anothers_by_one_running_build_at_most() {
 fn who_comes_again_each_time_gets_every_second_start() {
     let mut line = Line::with(1);
     for _ in 0..20 {
-        line.push(Class::Person, "bulk", 0);
+        line.push(Priority::Interactive, "bulk", 0);
     }
-    line.push(Class::Person, "again", 9);
+    line.push(Priority::Interactive, "again", 9);
     let mut started = Vec::new();
     for _ in 0..20 {
         let entry = line.take().unwrap();
-        if entry.party == "again" {
-            line.push(Class::Person, "again", 9);
+        if entry.tenant == "again" {
+            line.push(Priority::Interactive, "again", 9);
         }
-        started.push(entry.party);
+        started.push(entry.tenant);
         line.end(0);
     }
-    let bulk = started.iter().filter(|party| *party == "bulk").count();
+    let bulk = started.iter().filter(|tenant| *tenant == "bulk").count();
     assert_eq!(bulk, 10, "{started:?}");
 }
 
@@ -269,7 +272,7 @@ fn who_comes_again_each_time_gets_every_second_start() {
 fn who_was_passed_over_for_its_share_has_no_claim_to_the_rounds_it_missed() {
     let mut line = Line::with(4);
     for number in 0..60 {
-        line.push(Class::Person, ["A", "B", "C"][number % 3], 0);
+        line.push(Priority::Interactive, ["A", "B", "C"][number % 3], 0);
     }
     line.running = vec!["A".to_string(), "A".to_string()];
     line.restart();
@@ -280,29 +283,29 @@ fn who_was_passed_over_for_its_share_has_no_claim_to_the_rounds_it_missed() {
     line.end(0);
     line.end(0);
     let started = line.fill();
-    let parties: Vec<&str> = started.iter().map(|entry| entry.party.as_str()).collect();
-    assert!(matches!(parties[..], ["A", "B" | "C", ..]), "{parties:?}");
+    let tenants: Vec<&str> = started.iter().map(|entry| entry.tenant.as_str()).collect();
+    assert!(matches!(tenants[..], ["A", "B" | "C", ..]), "{tenants:?}");
 }
 
 #[test]
 fn an_endless_stream_of_new_parties_holds_nobody_up_for_ever() {
     let mut line = Line::with(1);
     for _ in 0..5 {
-        line.push(Class::Person, "bulk", 0);
+        line.push(Priority::Interactive, "bulk", 0);
     }
     let mut pauses = Vec::new();
     let mut since = 0;
-    for number in 0..5 * ROUND_LIMIT_PARTIES {
-        line.push(Class::Person, &format!("new {number}"), 9);
+    for number in 0..5 * ROUND_LIMIT_TENANTS {
+        line.push(Priority::Interactive, &format!("new {number}"), 9);
         since += 1;
-        if line.take().unwrap().party == "bulk" {
+        if line.take().unwrap().tenant == "bulk" {
             pauses.push(since);
             since = 0;
         }
         line.end(0);
     }
     assert!(pauses.len() >= 2, "{pauses:?}");
-    let limit = 2 * ROUND_LIMIT_PARTIES + 2;
+    let limit = 2 * ROUND_LIMIT_TENANTS + 2;
     assert!(pauses.iter().all(|pause| *pause <= limit), "{pauses:?}");
 }
 
@@ -310,65 +313,68 @@ fn an_endless_stream_of_new_parties_holds_nobody_up_for_ever() {
 fn a_class_that_waited_too_long_goes_first_and_every_second_time_at_most() {
     let mut line = Line::with(1);
     for number in 0..300 {
-        line.push(Class::Person, &format!("person {}", number % 7), 0);
-        line.push(Class::Admin, "x", 0);
-        line.push(Class::Toolchain, "y", 0);
-        line.push(Class::Recheck, "z", 0);
+        line.push(Priority::Interactive, &format!("person {}", number % 7), 0);
+        line.push(Priority::Admin, "x", 0);
+        line.push(Priority::Toolchain, "y", 0);
+        line.push(Priority::Recheck, "z", 0);
     }
     // Builds of 5 minutes: all three are always overdue, or nearly so.
-    let (mut last, mut longest, mut starts) = ([0; 4], [0; 4], [0; 4]);
+    let (mut last, mut longest, mut start) = ([0; 4], [0; 4], [0; 4]);
     for _ in 0..300 {
-        let class = line.take().unwrap().class as usize;
-        longest[class] = longest[class].max(line.now - last[class]);
-        last[class] = line.now;
-        starts[class] += 1;
+        let priority = line.take().unwrap().priority as usize;
+        longest[priority] = longest[priority].max(line.now - last[priority]);
+        last[priority] = line.now;
+        start[priority] += 1;
         line.now += 5 * MINUTE;
         line.end(0);
     }
-    assert!(starts[0] >= 150, "{starts:?}");
+    assert!(start[0] >= 150, "{start:?}");
     // What stands before a class is every other start, and the starts of the two others between.
     let limits = [0, 1, 10, 30].map(|bound: i64| bound * MINUTE + 6 * 5 * MINUTE);
-    for class in 0..4 {
-        assert!(longest[class] <= limits[class], "{longest:?}, {starts:?}");
+    for priority in 0..4 {
+        assert!(
+            longest[priority] <= limits[priority],
+            "{longest:?}, {start:?}"
+        );
     }
 }
 
 #[test]
 fn the_clock_of_a_class_runs_from_its_last_start_or_its_first_work() {
     let mut line = Line::with(9);
-    let takes = |line: &mut Line, minutes: i64, wanted: Class| {
+    let takes = |line: &mut Line, minutes: i64, wanted: Priority| {
         line.now = minutes * MINUTE;
-        let party = line.push(Class::Person, &format!("at {minutes}"), 0);
+        let tenant = line.push(Priority::Interactive, &format!("at {minutes}"), 0);
         let taken = line.take().unwrap();
-        assert_eq!(taken.class, wanted, "after {minutes} minutes, {party}");
+        assert_eq!(taken.priority, wanted, "after {minutes} minutes, {tenant}");
         line.end(0);
     };
     line.now = 10 * MINUTE;
     for _ in 0..3 {
-        line.push(Class::Toolchain, "x", 0);
+        line.push(Priority::Toolchain, "x", 0);
     }
-    takes(&mut line, 19, Class::Person); // it waits since 10, not since 0
-    takes(&mut line, 20, Class::Toolchain);
-    takes(&mut line, 21, Class::Person);
-    takes(&mut line, 29, Class::Person);
-    takes(&mut line, 30, Class::Toolchain);
+    takes(&mut line, 19, Priority::Interactive); // it waits since 10, not since 0
+    takes(&mut line, 20, Priority::Toolchain);
+    takes(&mut line, 21, Priority::Interactive);
+    takes(&mut line, 29, Priority::Interactive);
+    takes(&mut line, 30, Priority::Toolchain);
     line.restart(); // its clock starts anew
-    takes(&mut line, 39, Class::Person);
-    takes(&mut line, 40, Class::Toolchain);
-    takes(&mut line, 99, Class::Person);
+    takes(&mut line, 39, Priority::Interactive);
+    takes(&mut line, 40, Priority::Toolchain);
+    takes(&mut line, 99, Priority::Interactive);
 }
 
 #[test]
 fn a_party_at_its_share_is_told_so_while_others_wait() {
     let mut line = Line::with(4);
     for _ in 0..3 {
-        line.push(Class::Person, "A", 0);
+        line.push(Priority::Interactive, "A", 0);
     }
     line.fill();
-    let fourth = Work::Build(line.push(Class::Person, "A", 0));
+    let fourth = Task::Build(line.push(Priority::Interactive, "A", 0));
     assert_eq!(line.order(), [(fourth, None)]);
-    let other = Work::Build(line.push(Class::Recheck, "x", 0));
-    let told = [(other, None), (fourth, Some(HeldBack::Share))];
+    let other = Task::Build(line.push(Priority::Recheck, "x", 0));
+    let told = [(other, None), (fourth, Some(WaitReason::FairShare))];
     assert_eq!(line.order(), told);
     line.fill();
     line.end(0);
@@ -379,19 +385,22 @@ fn a_party_at_its_share_is_told_so_while_others_wait() {
 #[test]
 fn what_is_held_back_lets_others_pass_and_keeps_its_age() {
     let mut line = Line::with(1);
-    let early = line.push_later(Class::Admin, "x", 0, Some(500));
-    let late = line.push(Class::Admin, "x", 0);
-    let (early, late) = (Work::Build(early), Work::Build(late));
-    assert_eq!(line.order(), [(late, None), (early, Some(HeldBack::Pause))]);
+    let early = line.push_later(Priority::Admin, "x", 0, Some(500));
+    let late = line.push(Priority::Admin, "x", 0);
+    let (early, late) = (Task::Build(early), Task::Build(late));
+    assert_eq!(
+        line.order(),
+        [(late, None), (early, Some(WaitReason::Backoff))]
+    );
     assert_eq!(line.queue.rank(&line.store, late, 9).unwrap(), Some(1));
     line.now = 500;
-    assert_eq!(line.take().map(|entry| entry.work), Some(early));
+    assert_eq!(line.take().map(|entry| entry.task), Some(early));
     assert_eq!(line.queue.deadline(), None);
     line.end(0);
     assert_eq!(line.queue.deadline(), Some(0));
-    assert_eq!(line.take().map(|entry| entry.work), Some(late));
+    assert_eq!(line.take().map(|entry| entry.task), Some(late));
     line.end(0);
-    let third = Work::Build(line.push_later(Class::Recheck, "x", 0, Some(900)));
+    let third = Task::Build(line.push_later(Priority::Recheck, "x", 0, Some(900)));
     assert_eq!((line.take(), line.queue.deadline()), (None, Some(900)));
     assert!(line.queue.remove(&mut line.store, third).unwrap());
     assert!(!line.queue.remove(&mut line.store, third).unwrap());
@@ -403,14 +412,14 @@ fn much_that_is_due_at_once_joins_bit_by_bit() {
     let mut line = Line::with(1);
     let many = DUE_LIMIT as i64 + 1;
     for _ in 0..many {
-        line.push_later(Class::Recheck, "x", 0, Some(100));
+        line.push_later(Priority::Recheck, "x", 0, Some(100));
     }
-    line.push_later(Class::Person, "A", 0, Some(101));
+    line.push_later(Priority::Interactive, "A", 0, Some(101));
     line.now = 200;
-    assert_eq!(line.take().unwrap().class, Class::Recheck);
+    assert_eq!(line.take().unwrap().priority, Priority::Recheck);
     assert_eq!(line.queue.waiting(), many as u64);
     line.end(0);
-    assert_eq!(line.take().unwrap().class, Class::Person);
+    assert_eq!(line.take().unwrap().priority, Priority::Interactive);
     line.end(0);
     assert_eq!(line.run_dry().len(), DUE_LIMIT);
 }
@@ -418,58 +427,58 @@ fn much_that_is_due_at_once_joins_bit_by_bit() {
 #[test]
 fn what_is_adopted_holds_slots_that_there_are_not() {
     let mut line = Line::with(1);
-    line.push(Class::Person, "A", 0);
-    for party in ["A", "B"] {
-        line.queue.adopt(party);
-        line.running.push(party.to_string());
+    line.push(Priority::Interactive, "A", 0);
+    for tenant in ["A", "B"] {
+        line.queue.adopt(tenant);
+        line.running.push(tenant.to_string());
     }
     assert_eq!((line.queue.running(), line.queue.deadline()), (2, None));
     line.end(1);
     assert_eq!(line.take(), None);
     line.end(0);
-    assert_eq!(line.take().unwrap().party, "A");
+    assert_eq!(line.take().unwrap().tenant, "A");
 }
 
 #[test]
 fn works_of_one_number_and_three_kinds_are_three() {
     let mut line = Line::with(1);
-    let works = [Work::Source(7), Work::Build(7), Work::Remote(7)];
-    for work in works {
-        assert_eq!(Work::of(work.kind(), work.id()), Some(work));
+    let tasks = [Task::FetchSource(7), Task::Build(7), Task::CheckRemote(7)];
+    for task in tasks {
+        assert_eq!(Task::of(task.kind(), task.id()), Some(task));
         let entry = Entry {
-            work,
-            class: Class::Person,
-            party: String::new(),
+            task,
+            priority: Priority::Interactive,
+            tenant: String::new(),
             popularity: 0,
         };
         let store = &mut line.store;
         line.queue.push(store, &entry, None, 0).unwrap();
     }
-    assert!(line.queue.remove(&mut line.store, works[1]).unwrap());
-    let is_waiting = works.map(|work| line.queue.is_waiting(&line.store, work).unwrap());
+    assert!(line.queue.remove(&mut line.store, tasks[1]).unwrap());
+    let is_waiting = tasks.map(|task| line.queue.is_waiting(&line.store, task).unwrap());
     assert_eq!(is_waiting, [true, false, true]);
-    let started: Vec<Work> = line.run_dry().into_iter().map(|e| e.work).collect();
-    assert_eq!(started, [Work::Source(7), Work::Remote(7)]);
-    assert_eq!(Work::of(3, 7), None);
-    let numbers = Class::ALL.map(|class| Class::of(class.number()));
-    assert_eq!(numbers, Class::ALL.map(Some));
-    assert_eq!((Class::of(-1), Class::of(4)), (None, None));
+    let started: Vec<Task> = line.run_dry().into_iter().map(|e| e.task).collect();
+    assert_eq!(started, [Task::FetchSource(7), Task::CheckRemote(7)]);
+    assert_eq!(Task::of(3, 7), None);
+    let numbers = Priority::ALL.map(|priority| Priority::of(priority.number()));
+    assert_eq!(numbers, Priority::ALL.map(Some));
+    assert_eq!((Priority::of(-1), Priority::of(4)), (None, None));
 }
 
 #[test]
 #[should_panic(expected = "is waiting already")]
 fn work_waits_once_at_a_time() {
     let mut line = Line::with(1);
-    line.push(Class::Person, "A", 0);
+    line.push(Priority::Interactive, "A", 0);
     line.next -= 1;
-    line.push(Class::Admin, "x", 0);
+    line.push(Priority::Admin, "x", 0);
 }
 
 #[test]
 #[should_panic(expected = "given back twice")]
 fn a_slot_is_given_back_once() {
     let mut line = Line::with(1);
-    line.push(Class::Person, "A", 0);
+    line.push(Priority::Interactive, "A", 0);
     line.take();
     line.queue.release("A");
     line.queue.release("A");

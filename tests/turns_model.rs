@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 
 use rows::{Place as Where, in_memory};
 use seed::Seed;
-use zigcheck::app::domain::task::{Class, Entry, HeldBack, Place, Work};
+use zigcheck::app::domain::task::{Entry, Place, Priority, Task, WaitReason};
 use zigcheck::app::queue::Queue;
 use zigcheck::app::store::Store;
-use zigcheck::config::{CLASS_WAIT_LIMIT_MS, ROUND_LIMIT_PARTIES};
+use zigcheck::config::{PRIORITY_WAIT_LIMIT_MS, ROUND_LIMIT_TENANTS};
 
 /// What the queue promises, said without any cleverness.
 #[derive(Clone, Default)]
@@ -45,20 +45,21 @@ impl Model {
         self.waiting.iter().filter(|item| item.not_before.is_none())
     }
 
-    fn ready_of(&self, class: Class) -> impl Iterator<Item = &Item> {
-        self.ready().filter(move |item| item.entry.class == class)
+    fn ready_of(&self, priority: Priority) -> impl Iterator<Item = &Item> {
+        self.ready()
+            .filter(move |item| item.entry.priority == priority)
     }
 
     /// Called before the item may start.
     fn join(&mut self, entry: &Entry, now: i64) {
-        if self.ready_of(entry.class).next().is_none() {
-            self.since[entry.class as usize] = now;
+        if self.ready_of(entry.priority).next().is_none() {
+            self.since[entry.priority as usize] = now;
         }
-        if entry.class == Class::Person && !self.turns.contains_key(&entry.party) {
-            let closed = self.served.len() >= ROUND_LIMIT_PARTIES;
-            let next = closed || self.served.contains(&entry.party);
+        if entry.priority == Priority::Interactive && !self.turns.contains_key(&entry.tenant) {
+            let closed = self.served.len() >= ROUND_LIMIT_TENANTS;
+            let next = closed || self.served.contains(&entry.tenant);
             let turn = self.round + i64::from(next);
-            self.turns.insert(entry.party.clone(), turn);
+            self.turns.insert(entry.tenant.clone(), turn);
         }
     }
 
@@ -87,19 +88,19 @@ impl Model {
         }
     }
 
-    fn has_its_share(&self, party: &str) -> bool {
-        let held = self.running.iter().filter(|of| *of == party).count();
+    fn has_its_share(&self, tenant: &str) -> bool {
+        let held = self.running.iter().filter(|of| *of == tenant).count();
         held >= usize::max(1, self.slots / 2)
     }
 
-    fn is_overdue(&self, class: Class, now: i64) -> bool {
-        let limit = CLASS_WAIT_LIMIT_MS[class as usize];
-        limit.is_some_and(|limit| now - self.since[class as usize] >= limit)
+    fn is_overdue(&self, priority: Priority, now: i64) -> bool {
+        let limit = PRIORITY_WAIT_LIMIT_MS[priority as usize];
+        limit.is_some_and(|limit| now - self.since[priority as usize] >= limit)
     }
 
     /// What others would have to let pass.
     fn may_start(&self) -> Vec<&Item> {
-        let has_right = |item: &&Item| !self.has_its_share(&item.entry.party);
+        let has_right = |item: &&Item| !self.has_its_share(&item.entry.tenant);
         let with_right: Vec<&Item> = self.ready().filter(has_right).collect();
         match with_right.is_empty() {
             true => self.ready().collect(),
@@ -111,13 +112,13 @@ impl Model {
         let mut may = self.may_start();
         let overdue = may
             .iter()
-            .map(|item| item.entry.class)
-            .filter(|class| !self.was_overdue && self.is_overdue(*class, now))
-            .min_by_key(|class| (self.since[*class as usize], *class));
-        let class = overdue.or(may.iter().map(|item| item.entry.class).min())?;
-        may.retain(|item| item.entry.class == class);
-        let turn = |item: &Item| match class {
-            Class::Person => self.turns[&item.entry.party],
+            .map(|item| item.entry.priority)
+            .filter(|priority| !self.was_overdue && self.is_overdue(*priority, now))
+            .min_by_key(|priority| (self.since[*priority as usize], *priority));
+        let priority = overdue.or(may.iter().map(|item| item.entry.priority).min())?;
+        may.retain(|item| item.entry.priority == priority);
+        let turn = |item: &Item| match priority {
+            Priority::Interactive => self.turns[&item.entry.tenant],
             _ => 0,
         };
         let best = may.into_iter().min_by_key(|item| {
@@ -129,22 +130,22 @@ impl Model {
 
     fn start(&mut self, now: i64) -> Option<Entry> {
         let item = self.next(now)?;
-        let class = item.entry.class;
-        self.was_overdue = !self.was_overdue && self.is_overdue(class, now);
-        self.since[class as usize] = now;
+        let priority = item.entry.priority;
+        self.was_overdue = !self.was_overdue && self.is_overdue(priority, now);
+        self.since[priority as usize] = now;
         self.forget(&item);
-        self.running.push(item.entry.party.clone());
-        if class == Class::Person {
-            let party = &item.entry.party;
-            let turn = self.turns[party];
+        self.running.push(item.entry.tenant.clone());
+        if priority == Priority::Interactive {
+            let tenant = &item.entry.tenant;
+            let turn = self.turns[tenant];
             if turn > self.round {
                 self.round = turn;
                 self.served.clear();
             }
-            if self.served.len() < ROUND_LIMIT_PARTIES && !self.served.contains(party) {
-                self.served.push(party.clone());
+            if self.served.len() < ROUND_LIMIT_TENANTS && !self.served.contains(tenant) {
+                self.served.push(tenant.clone());
             }
-            self.turns.insert(party.clone(), self.round + 1);
+            self.turns.insert(tenant.clone(), self.round + 1);
             self.tidy_turns();
         }
         Some(item.entry)
@@ -163,13 +164,13 @@ impl Model {
     }
 
     fn tidy_turns(&mut self) {
-        let people = self.ready_of(Class::Person);
-        let parties: Vec<String> = people.map(|item| item.entry.party.clone()).collect();
-        self.turns.retain(|party, _| parties.contains(party));
+        let people = self.ready_of(Priority::Interactive);
+        let tenants: Vec<String> = people.map(|item| item.entry.tenant.clone()).collect();
+        self.turns.retain(|tenant, _| tenants.contains(tenant));
     }
 
-    fn remove(&mut self, work: Work) -> bool {
-        let Some(item) = self.of(work).cloned() else {
+    fn remove(&mut self, task: Task) -> bool {
+        let Some(item) = self.of(task).cloned() else {
             return false;
         };
         self.forget(&item);
@@ -177,12 +178,12 @@ impl Model {
         true
     }
 
-    fn of(&self, work: Work) -> Option<&Item> {
-        self.waiting.iter().find(|item| item.entry.work == work)
+    fn of(&self, task: Task) -> Option<&Item> {
+        self.waiting.iter().find(|item| item.entry.task == task)
     }
 
-    fn release(&mut self, party: &str) {
-        let slot = self.running.iter().position(|of| of == party);
+    fn release(&mut self, tenant: &str) {
+        let slot = self.running.iter().position(|of| of == tenant);
         self.running.remove(slot.unwrap());
     }
 
@@ -205,7 +206,7 @@ impl Model {
     }
 
     fn order(&self, limit: usize, now: i64) -> Vec<Place> {
-        let others_wait = self.ready().any(|i| !self.has_its_share(&i.entry.party));
+        let others_wait = self.ready().any(|i| !self.has_its_share(&i.entry.tenant));
         let mut later = self.clone();
         let mut places = Vec::new();
         while places.len() < limit {
@@ -215,11 +216,11 @@ impl Model {
             let Some(entry) = later.start(now) else {
                 break;
             };
-            let passed_over = others_wait && self.has_its_share(&entry.party);
+            let passed_over = others_wait && self.has_its_share(&entry.tenant);
             places.push(Place {
                 entry,
                 not_before: None,
-                held_back_by: passed_over.then_some(HeldBack::Share),
+                wait_reason: passed_over.then_some(WaitReason::FairShare),
             });
         }
         let mut held: Vec<Item> = later.waiting;
@@ -228,18 +229,18 @@ impl Model {
         places.extend(held.into_iter().map(|item| Place {
             entry: item.entry,
             not_before: item.not_before,
-            held_back_by: Some(HeldBack::Pause),
+            wait_reason: Some(WaitReason::Backoff),
         }));
         places.truncate(limit);
         places
     }
 
-    fn rank(&self, work: Work, cap: u64) -> Option<u64> {
+    fn rank(&self, task: Task, cap: u64) -> Option<u64> {
         let key = |item: &Item| {
             let popular = Reverse(item.entry.popularity);
-            (item.entry.class, popular, item.ticket)
+            (item.entry.priority, popular, item.ticket)
         };
-        let own = key(self.of(work)?);
+        let own = key(self.of(task)?);
         let before = self.waiting.iter().filter(|item| key(item) < own);
         Some((before.count() as u64).min(cap))
     }
@@ -266,26 +267,26 @@ struct Run {
     seen: Seen,
 }
 
-const WORDS: [fn(i64) -> Work; 3] = [Work::Source, Work::Build, Work::Remote];
+const WORDS: [fn(i64) -> Task; 3] = [Task::FetchSource, Task::Build, Task::CheckRemote];
 
 impl Run {
-    fn work(&mut self) -> Work {
+    fn task(&mut self) -> Task {
         // Few numbers, so that works of one number and different kinds meet.
         let id = self.chance.between(1, 40) as i64;
         self.chance.pick(&WORDS)(id)
     }
 
     fn push(&mut self) {
-        let work = self.work();
-        if self.model.of(work).is_some() {
+        let task = self.task();
+        if self.model.of(task).is_some() {
             return;
         }
-        let class = match self.chance.once_in(2) {
-            true => Class::Person,
-            false => *self.chance.pick(&Class::ALL),
+        let priority = match self.chance.once_in(2) {
+            true => Priority::Interactive,
+            false => *self.chance.pick(&Priority::ALL),
         };
         // One party has more than the others.
-        let party = match self.chance.once_in(2) {
+        let tenant = match self.chance.once_in(2) {
             true => 0,
             false => self.chance.below(6),
         };
@@ -293,9 +294,9 @@ impl Run {
         let wait = [None, None, None, Some(-5), Some(0), Some(9), Some(40_000)];
         let not_before = self.chance.pick(&wait).map(|wait| self.now + wait);
         let entry = Entry {
-            work,
-            class,
-            party: format!("party {party}"),
+            task,
+            priority,
+            tenant: format!("party {tenant}"),
             popularity,
         };
         let store = &mut self.store;
@@ -307,12 +308,12 @@ impl Run {
 
     fn take(&mut self) {
         self.model.join_due(self.now);
-        let first_class = self.model.ready().map(|item| item.entry.class).min();
+        let first_class = self.model.ready().map(|item| item.entry.priority).min();
         let wanted = self.model.take(self.now);
         let taken = self.queue.take(&mut self.store, self.now).unwrap();
         assert_eq!(taken, wanted);
         self.seen.taken += u64::from(taken.is_some());
-        let of_later = taken.is_some_and(|taken| Some(taken.class) > first_class);
+        let of_later = taken.is_some_and(|taken| Some(taken.priority) > first_class);
         self.seen.overdue += u64::from(of_later && self.model.was_overdue);
     }
 
@@ -321,15 +322,15 @@ impl Run {
             return;
         }
         let running = &self.model.running;
-        let party = running[self.chance.below(running.len())].clone();
-        self.model.release(&party);
-        self.queue.release(&party);
+        let tenant = running[self.chance.below(running.len())].clone();
+        self.model.release(&tenant);
+        self.queue.release(&tenant);
     }
 
     fn remove(&mut self) {
-        let work = self.work();
-        let removed = self.queue.remove(&mut self.store, work).unwrap();
-        assert_eq!(removed, self.model.remove(work), "{work:?}");
+        let task = self.task();
+        let removed = self.queue.remove(&mut self.store, task).unwrap();
+        assert_eq!(removed, self.model.remove(task), "{task:?}");
     }
 
     /// Some of what ran is adopted, in another order; sometimes there are fewer slots now.
@@ -339,10 +340,10 @@ impl Run {
         self.model.slots = self.chance.between(1, 6);
         self.queue = Queue::open(self.model.slots, &self.store, self.now).unwrap();
         while !running.is_empty() {
-            let party = running.swap_remove(self.chance.below(running.len()));
+            let tenant = running.swap_remove(self.chance.below(running.len()));
             if !self.chance.once_in(4) {
-                self.queue.adopt(&party);
-                self.model.running.push(party);
+                self.queue.adopt(&tenant);
+                self.model.running.push(tenant);
             }
         }
         self.seen.restarts += 1;
@@ -359,24 +360,24 @@ impl Run {
         let said = (queue.running(), queue.waiting(), queue.deadline());
         let waiting = model.waiting.len() as u64;
         assert_eq!(said, (model.running.len(), waiting, model.deadline()));
-        for class in Class::ALL {
-            let of_class = |item: &&Item| item.entry.class == class;
+        for priority in Priority::ALL {
+            let of_class = |item: &&Item| item.entry.priority == priority;
             let count = model.waiting.iter().filter(of_class).count() as u64;
-            assert_eq!(queue.waiting_of(class), count);
+            assert_eq!(queue.waiting_of(priority), count);
         }
         let limit = [0, 1, 2, 5, 5, 9, 30, 200][self.chance.below(8)];
         let order = queue.order(store, limit, *now).unwrap();
         assert_eq!(order, model.order(limit, *now), "the next {limit}");
         for place in order {
-            self.seen.paused += u64::from(place.held_back_by == Some(HeldBack::Pause));
-            self.seen.passed_over += u64::from(place.held_back_by == Some(HeldBack::Share));
+            self.seen.paused += u64::from(place.wait_reason == Some(WaitReason::Backoff));
+            self.seen.passed_over += u64::from(place.wait_reason == Some(WaitReason::FairShare));
         }
-        let work = self.work();
-        let waits = self.queue.is_waiting(&self.store, work).unwrap();
-        assert_eq!(waits, self.model.of(work).is_some());
+        let task = self.task();
+        let waits = self.queue.is_waiting(&self.store, task).unwrap();
+        assert_eq!(waits, self.model.of(task).is_some());
         let cap = [0, 3, 1_000][self.chance.below(3)];
-        let rank = self.queue.rank(&self.store, work, cap).unwrap();
-        assert_eq!(rank, self.model.rank(work, cap));
+        let rank = self.queue.rank(&self.store, task, cap).unwrap();
+        assert_eq!(rank, self.model.rank(task, cap));
     }
 
     fn step(&mut self) {

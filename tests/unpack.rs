@@ -23,7 +23,7 @@ fn unpack(bytes: &[u8], most: usize) -> Result<(Vec<u8>, usize), String> {
     loop {
         let before = out.len();
         match unpack.pull(most, &mut out)? {
-            Some(work) => dearest = dearest.max(work),
+            Some(task) => dearest = dearest.max(task),
             None => return Ok((out, dearest)),
         }
         assert!(out.len() - before <= most);

@@ -7,9 +7,9 @@ use record::{BOUNDS, contained, end, failed_with, good, judged, line, of, with};
 use serde_json::{Value, json};
 use zigcheck::app::builds::judge::{Judgement, ended_by_us, without_container};
 use zigcheck::app::domain::verdict::{
-    Bounds, BuildStatus, Dependencies, Reason, TestStatus, Verdict,
+    BuildStatus, Dependencies, Reason, ResourceLimits, TestStatus, Verdict,
 };
-use zigcheck::app::engine::job::{End, Why};
+use zigcheck::app::engine::job::{JobEnd, KillReason};
 use zigcheck::interface::event::Exit;
 
 #[test]
@@ -126,11 +126,14 @@ fn an_end_by_us_is_looked_at_unless_the_record_came_first() {
             Some(Exit::Signal(9)),
             None,
         ] {
-            let ended = End {
+            let ended = JobEnd {
                 exit,
                 why: Some(why),
             };
-            assert_eq!(judged(b"", &ended, Dependencies::Ready), Judgement::Look);
+            assert_eq!(
+                judged(b"", &ended, Dependencies::Ready),
+                Judgement::PageOptions
+            );
         }
         let late = end(Exit::Code(0), Some(why));
         let wanted = (
@@ -144,18 +147,18 @@ fn an_end_by_us_is_looked_at_unless_the_record_came_first() {
     }
 }
 
-const WHYS: [(Why, Reason); 3] = [
-    (Why::Timeout, Reason::Timeout),
-    (Why::Silent, Reason::Silent),
-    (Why::OutputLimit, Reason::OutputLimit),
+const WHYS: [(KillReason, Reason); 3] = [
+    (KillReason::Timeout, Reason::Timeout),
+    (KillReason::Silent, Reason::Silent),
+    (KillReason::OutputLimit, Reason::OutputLimit),
 ];
 
 #[test]
 fn a_container_that_we_ended_is_the_package_s_failure() {
     let testing = b"{\"state\":\"testing\",\"compiled\":4}\n";
     for (why, reason) in WHYS {
-        for starved in [false, true] {
-            let ended = |bytes| words_of(contained(bytes, (137, starved), Some(why)));
+        for oom_killed in [false, true] {
+            let ended = |bytes| words_of(contained(bytes, (137, oom_killed), Some(why)));
             let wanted = (BuildStatus::Failed, None, Some(reason), None);
             assert_eq!(ended(b""), wanted);
             // The build itself had succeeded: it is its tests that hang.
@@ -177,23 +180,23 @@ fn a_container_that_we_ended_is_the_package_s_failure() {
 
 #[test]
 fn who_is_ended_hears_of_the_limit_and_of_the_memory_it_used() {
-    let known = Bounds {
+    let known = ResourceLimits {
         peak_bytes: Some(312 << 20),
         ..BOUNDS
     };
     for (why, bounds, sentence) in [
         (
-            Why::Timeout,
+            KillReason::Timeout,
             known,
             "ended: it took longer than --build-timeout, 1200 s; memory: at most 312 MiB of 2048 MiB",
         ),
         (
-            Why::Silent,
+            KillReason::Silent,
             BOUNDS,
             "ended: no output for --silence-timeout, 300 s; memory: no more than 2048 MiB",
         ),
         (
-            Why::OutputLimit,
+            KillReason::OutputLimit,
             BOUNDS,
             "ended: it wrote more than 256 MiB, each line counted with 64 bytes more; memory: no more than 2048 MiB",
         ),
@@ -202,11 +205,11 @@ fn who_is_ended_hears_of_the_limit_and_of_the_memory_it_used() {
         assert_eq!(verdict.error_log, sentence);
         assert_eq!(verdict.peak_memory_bytes, bounds.peak_bytes);
     }
-    let starved = contained(b"", (137, true), None);
+    let oom_killed = contained(b"", (137, true), None);
     let sentence =
         "ended by the memory limit of its container; memory: at most 2048 MiB of 2048 MiB";
-    assert_eq!(starved.error_log, sentence);
-    assert_eq!(starved.peak_memory_bytes, Some(2 << 30));
+    assert_eq!(oom_killed.error_log, sentence);
+    assert_eq!(oom_killed.peak_memory_bytes, Some(2 << 30));
     let killed = failed_with(json!({"oom_kills": 1, "peak_memory_bytes": 2_000u64 << 20}));
     let killed = contained(&line(&killed), (0, true), None);
     let first = "a process was ended by the memory limit of the container; \
@@ -241,9 +244,9 @@ fn an_odd_exit_is_never_the_record_s_word() {
     for bytes in [&b""[..], &line(&good())] {
         let judged = |exit| judged(bytes, &end(exit, None), Dependencies::Ready);
         for code in [1, 2, 64, 66, 125, 126, 127, 128, 137, 143, 255, -1] {
-            assert_eq!(judged(Exit::Code(code)), Judgement::Look, "{code}");
+            assert_eq!(judged(Exit::Code(code)), Judgement::PageOptions, "{code}");
         }
-        assert_eq!(judged(Exit::Signal(9)), Judgement::Look);
+        assert_eq!(judged(Exit::Signal(9)), Judgement::PageOptions);
         let wanted = (BuildStatus::Error, None, Some(Reason::Lost), None);
         assert_eq!(in_words(judged(Exit::Code(65))), wanted);
         let wanted = (BuildStatus::Failed, None, Some(Reason::DiskLimit), None);
@@ -260,7 +263,7 @@ fn an_odd_exit_is_never_the_record_s_word() {
 fn of_containers_that_ended_by_themselves_only_want_of_memory_is_the_package_s_doing() {
     let error = |reason| (BuildStatus::Error, None, Some(reason), None);
     let memory = (BuildStatus::Failed, None, Some(Reason::OutOfMemory), None);
-    for (code, starved, wanted) in [
+    for (code, oom_killed, wanted) in [
         (137, true, memory),
         (1, true, memory),
         (137, false, error(Reason::Lost)),
@@ -278,8 +281,8 @@ fn of_containers_that_ended_by_themselves_only_want_of_memory_is_the_package_s_d
             (BuildStatus::Failed, None, Some(Reason::DiskLimit), None),
         ),
     ] {
-        let of = |bytes| words_of(contained(bytes, (code, starved), None));
-        assert_eq!(of(b""), wanted, "{code} {starved}");
+        let of = |bytes| words_of(contained(bytes, (code, oom_killed), None));
+        assert_eq!(of(b""), wanted, "{code} {oom_killed}");
         // An error stays one; want of memory is then said of the tests.
         let in_tests = match wanted {
             (BuildStatus::Failed, _, Some(Reason::OutOfMemory), _) => {
@@ -289,7 +292,7 @@ fn of_containers_that_ended_by_themselves_only_want_of_memory_is_the_package_s_d
             _ => wanted,
         };
         let testing = b"{\"state\":\"testing\",\"compiled\":2}\n";
-        assert_eq!(of(testing), in_tests, "{code} {starved}");
+        assert_eq!(of(testing), in_tests, "{code} {oom_killed}");
     }
 }
 
@@ -303,8 +306,8 @@ fn a_record_counts_by_the_exit_of_its_container() {
         Some(3),
     );
     // The limit had ended a process that nobody missed.
-    for starved in [false, true] {
-        assert_eq!(words_of(contained(&good, (0, starved), None)), success);
+    for oom_killed in [false, true] {
+        assert_eq!(words_of(contained(&good, (0, oom_killed), None)), success);
     }
     let lost = (BuildStatus::Error, None, Some(Reason::Lost), None);
     assert_eq!(words_of(contained(&good, (137, false), None)), lost);
@@ -326,12 +329,12 @@ fn without_a_container_nothing_is_said_of_the_package() {
             "signal 9",
         ),
         (
-            of(Some(Exit::Code(137)), Some(Why::Timeout)),
+            of(Some(Exit::Code(137)), Some(KillReason::Timeout)),
             Reason::EngineError,
             "no such luck",
         ),
         (
-            of(None, Some(Why::Silent)),
+            of(None, Some(KillReason::Silent)),
             Reason::EngineError,
             "did not come to it in time",
         ),

@@ -25,10 +25,10 @@ pub fn wait_and_are_told() {
     let open_files = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
     let count = WATCHERS.min(open_files.saturating_sub(500) as usize);
     let (server, _dir) = start("bench-crowd", &[]);
-    told_once(&server, &mut Crowd::open(&server, 1)); // warms the server
+    told_once(&server, &mut ConnectionLimiter::open(&server, 1)); // warms the server
     let before = resident_kib(&server);
     let begun = Instant::now();
-    let mut crowd = Crowd::open(&server, count);
+    let mut crowd = ConnectionLimiter::open(&server, count);
     let opening = begun.elapsed().as_secs_f64();
     let grown = resident_kib(&server) - before;
     println!("{count} WebSockets on /ws, opened one by one in {opening:.1} s:");
@@ -79,7 +79,7 @@ struct Told {
 }
 
 /// Sends a tree in, and reads until every watcher was told of its build, and then of its end.
-fn told_once(server: &Server, crowd: &mut Crowd) -> Told {
+fn told_once(server: &Server, crowd: &mut ConnectionLimiter) -> Told {
     // The engine has answered just now: the upload need not wait for it.
     server.get("/api/health");
     let tree = std::fs::read(tree()).expect("the tree");
@@ -120,7 +120,7 @@ struct Line {
 }
 
 /// Watchers of all events.
-struct Crowd {
+struct ConnectionLimiter {
     poll: Poll,
     events: Events,
     lines: Vec<Line>,
@@ -130,8 +130,8 @@ struct Crowd {
     ends: usize,
 }
 
-impl Crowd {
-    fn open(server: &Server, count: usize) -> Crowd {
+impl ConnectionLimiter {
+    fn open(server: &Server, count: usize) -> ConnectionLimiter {
         let poll = Poll::new().expect("a poll");
         let to = address(server);
         let lines = (0..count).map(|nth| {
@@ -146,7 +146,7 @@ impl Crowd {
             Line { stream, part }
         });
         let lines = lines.collect();
-        Crowd {
+        ConnectionLimiter {
             poll,
             events: Events::with_capacity(4_096),
             lines,

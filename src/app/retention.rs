@@ -8,16 +8,17 @@ use std::fs::{self, ReadDir};
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
-use crate::app::store::{self, Past, Reach, Store, Tallies};
+use crate::app::store::{self, ScanLimits, ScanResult, Store, Totals};
 use crate::config::{
-    DEPENDENCIES_KEPT_BYTES, DURATIONS_KEPT, HISTORY_AGE_MS, HISTORY_LIMIT_BUILDS, LOGS_KEPT_BYTES,
-    SOURCES_KEPT_BYTES, SWEEP_LIMIT_COUNT, SWEEP_LOOKS_LIMIT, SWEEP_PAUSE_MS, Settings,
+    DELETE_LIMIT_COUNT, DEPENDENCIES_KEPT_BYTES, DURATIONS_KEPT, HISTORY_AGE_MS,
+    HISTORY_LIMIT_BUILDS, LOGS_KEPT_BYTES, SCAN_LIMIT_COUNT, SCAN_PAUSE_MS, SOURCES_KEPT_BYTES,
+    Settings,
 };
 use crate::interface::event::Now;
 
 /// How much of the past is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keep {
+pub struct RetentionLimits {
     /// Finished and cancelled ones; it counts those that stay for being needed as well.
     pub builds: u64,
     pub age_ms: i64,
@@ -28,9 +29,9 @@ pub struct Keep {
     pub durations: u64,
 }
 
-impl Default for Keep {
-    fn default() -> Keep {
-        Keep {
+impl Default for RetentionLimits {
+    fn default() -> RetentionLimits {
+        RetentionLimits {
             builds: HISTORY_LIMIT_BUILDS,
             age_ms: HISTORY_AGE_MS,
             log_bytes: LOGS_KEPT_BYTES,
@@ -43,7 +44,7 @@ impl Default for Keep {
 
 /// A file whose row is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Doomed {
+enum PendingDelete {
     /// Of a log; the name of the file.
     Log(String),
     /// Of a source or of dependencies; the name of the file.
@@ -51,15 +52,15 @@ enum Doomed {
 }
 
 #[derive(Debug)]
-pub struct History {
-    keep: Keep,
+pub struct Retention {
+    limits: RetentionLimits,
     logs: PathBuf,
     sources: PathBuf,
-    of_builds: Pass<i64>,
-    of_sources: Pass<(i64, String)>,
+    of_builds: Scan<i64>,
+    of_sources: Scan<(i64, String)>,
     /// Names of logs that were there at the start and are not looked at yet.
     left: Option<ReadDir>,
-    doomed: Vec<Doomed>,
+    pending_deletes: Vec<PendingDelete>,
     /// So much more of the caches is to go, since the disk has no room.
     shortage_bytes: u64,
     /// Nobody is being fed with dependencies that are kept.
@@ -70,7 +71,7 @@ pub struct History {
 
 /// One way through all that may have to go, the oldest first, in as many looks as it takes.
 #[derive(Debug, Default)]
-struct Pass<Place> {
+struct Scan<Place> {
     after: Place,
     /// Something went.
     found: bool,
@@ -80,15 +81,15 @@ struct Pass<Place> {
     rest_ms: u64,
 }
 
-const REACH: Reach = Reach {
-    found: SWEEP_LIMIT_COUNT,
-    looks: SWEEP_LOOKS_LIMIT,
+const SCAN_LIMITS: ScanLimits = ScanLimits {
+    found: DELETE_LIMIT_COUNT,
+    looks: SCAN_LIMIT_COUNT,
 };
 
-impl<Place: Default> Pass<Place> {
+impl<Place: Default> Scan<Place> {
     /// Takes what a look found; when to look again. What goes may have held up something older: a
     /// pass that found something is followed by another.
-    fn goes_on<Id>(&mut self, past: Past<Id, Place>, now_ms: u64) -> Option<u64> {
+    fn goes_on<Id>(&mut self, past: ScanResult<Id, Place>, now_ms: u64) -> Option<u64> {
         self.found |= !past.free.is_empty();
         self.blocked |= past.blocked;
         if let Some(after) = past.after {
@@ -96,26 +97,26 @@ impl<Place: Default> Pass<Place> {
             return Some(0);
         }
         let (found, blocked) = (self.found, self.blocked);
-        *self = Pass::default();
+        *self = Scan::default();
         if blocked && !found {
-            self.rest_ms = now_ms + SWEEP_PAUSE_MS;
+            self.rest_ms = now_ms + SCAN_PAUSE_MS;
         }
         found.then_some(0)
     }
 }
 
-impl History {
+impl Retention {
     /// Of a data directory as it is at the start: there may be something to do at once.
-    pub fn open(settings: &Settings, keep: Keep) -> io::Result<History> {
+    pub fn open(settings: &Settings, limits: RetentionLimits) -> io::Result<Retention> {
         let logs = settings.data.join("logs");
-        Ok(History {
-            keep,
+        Ok(Retention {
+            limits,
             left: Some(fs::read_dir(&logs)?),
             logs,
             sources: settings.data.join("sources"),
-            of_builds: Pass::default(),
-            of_sources: Pass::default(),
-            doomed: Vec::new(),
+            of_builds: Scan::default(),
+            of_sources: Scan::default(),
+            pending_deletes: Vec::new(),
             shortage_bytes: 0,
             idle: false,
             due_ms: Some(0),
@@ -137,27 +138,27 @@ impl History {
         }
     }
 
-    /// When `sweep` has something to do.
+    /// When `delete_expired` has something to do.
     pub fn deadline_ms(&self) -> Option<u64> {
         self.due_ms
     }
 
     /// Removes rows of what should go, a bounded number of them.
-    pub fn sweep(&mut self, store: &mut Store, now: Now) -> store::Result<()> {
+    pub fn delete_expired(&mut self, store: &mut Store, now: Now) -> store::Result<()> {
         if self.due_ms.is_none_or(|at| at > now.mono_ms) {
             return Ok(());
         }
-        let tallies = store.tallies()?;
+        let totals = store.totals()?;
         let next = [
-            self.sweep_builds(store, tallies, now)?,
-            self.sweep_sources(store, tallies, now)?,
-            self.sweep_dependencies(store, tallies)?,
-            self.sweep_durations(store, tallies)?,
-            self.sweep_logs(store)?,
+            self.delete_expired_builds(store, totals, now)?,
+            self.delete_expired_sources(store, totals, now)?,
+            self.delete_expired_dependencies(store, totals)?,
+            self.delete_expired_durations(store, totals)?,
+            self.delete_stray_logs(store)?,
         ];
         if self.shortage_bytes > 0 {
-            let left = store.tallies()?;
-            let gone = tallies.cached_bytes().saturating_sub(left.cached_bytes());
+            let left = store.totals()?;
+            let gone = totals.cached_bytes().saturating_sub(left.cached_bytes());
             self.shortage_bytes = self.shortage_bytes.saturating_sub(gone);
         }
         self.due_ms = next.into_iter().flatten().min();
@@ -166,12 +167,12 @@ impl History {
 
     /// All that was swept is committed: its files go.
     pub fn committed(&mut self, store: &Store) {
-        for doomed in std::mem::take(&mut self.doomed) {
-            let path = match doomed {
-                Doomed::Log(name) => self.logs.join(name),
+        for pending_deletes in std::mem::take(&mut self.pending_deletes) {
+            let path = match pending_deletes {
+                PendingDelete::Log(name) => self.logs.join(name),
                 // The same may have come in again in the same turn, or be kept for another reason.
-                Doomed::Source(name) if store.keeps_file(&name).unwrap_or(true) => continue,
-                Doomed::Source(name) => self.sources.join(name),
+                PendingDelete::Source(name) if store.keeps_file(&name).unwrap_or(true) => continue,
+                PendingDelete::Source(name) => self.sources.join(name),
             };
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -182,93 +183,95 @@ impl History {
         }
     }
 
-    fn sweep_builds(
+    fn delete_expired_builds(
         &mut self,
         store: &mut Store,
-        tallies: Tallies,
+        totals: Totals,
         now: Now,
     ) -> store::Result<Option<u64>> {
         let pass = &mut self.of_builds;
         if pass.rest_ms > now.mono_ms {
             return Ok(Some(pass.rest_ms));
         }
-        let over = tallies.builds.saturating_sub(self.keep.builds);
+        let over = totals.builds.saturating_sub(self.limits.builds);
         // One after another, until their logs have room.
-        let over = over.max(u64::from(tallies.log_bytes > self.keep.log_bytes));
-        let before = now.unix_ms.saturating_sub(self.keep.age_ms);
-        let past = store.past_builds(pass.after, over, before, REACH)?;
+        let over = over.max(u64::from(totals.log_bytes > self.limits.log_bytes));
+        let before = now.unix_ms.saturating_sub(self.limits.age_ms);
+        let past = store.past_builds(pass.after, over, before, SCAN_LIMITS)?;
         for build in &past.free {
             store.forget_build(*build)?;
             let name = format!("{build}.log");
-            self.doomed.push(Doomed::Log(format!("{name}.part")));
-            self.doomed.push(Doomed::Log(name));
+            self.pending_deletes
+                .push(PendingDelete::Log(format!("{name}.part")));
+            self.pending_deletes.push(PendingDelete::Log(name));
         }
         Ok(pass.goes_on(past, now.mono_ms))
     }
 
-    fn sweep_sources(
+    fn delete_expired_sources(
         &mut self,
         store: &mut Store,
-        tallies: Tallies,
+        totals: Totals,
         now: Now,
     ) -> store::Result<Option<u64>> {
         let pass = &mut self.of_sources;
-        let over = tallies.source_bytes.saturating_sub(self.keep.source_bytes);
-        let over = over.max(self.shortage_bytes.min(tallies.source_bytes));
+        let over = totals.source_bytes.saturating_sub(self.limits.source_bytes);
+        let over = over.max(self.shortage_bytes.min(totals.source_bytes));
         if over == 0 {
-            *pass = Pass::default();
+            *pass = Scan::default();
             return Ok(None);
         }
         if pass.rest_ms > now.mono_ms {
             return Ok(Some(pass.rest_ms));
         }
-        let past = store.idle_sources(&pass.after, over, REACH)?;
+        let past = store.idle_sources(&pass.after, over, SCAN_LIMITS)?;
         for hash in &past.free {
             let name = store.drop_source(hash)?;
-            self.doomed.push(Doomed::Source(name));
+            self.pending_deletes.push(PendingDelete::Source(name));
         }
         Ok(pass.goes_on(past, now.mono_ms))
     }
 
-    fn sweep_dependencies(
+    fn delete_expired_dependencies(
         &mut self,
         store: &mut Store,
-        tallies: Tallies,
+        totals: Totals,
     ) -> store::Result<Option<u64>> {
-        let kept = self.keep.dependency_bytes;
-        let over = tallies.dependency_bytes.saturating_sub(kept);
+        let kept = self.limits.dependency_bytes;
+        let over = totals.dependency_bytes.saturating_sub(kept);
         // While something runs, its file may be on its way into a container.
         let shortage = if self.idle { self.shortage_bytes } else { 0 };
-        let over = over.max(shortage.min(tallies.dependency_bytes));
+        let over = over.max(shortage.min(totals.dependency_bytes));
         if over == 0 {
             return Ok(None);
         }
-        let names = store.drop_dependencies(over, SWEEP_LIMIT_COUNT)?;
+        let names = store.drop_dependencies(over, DELETE_LIMIT_COUNT)?;
         let more = !names.is_empty();
-        self.doomed.extend(names.into_iter().map(Doomed::Source));
+        self.pending_deletes
+            .extend(names.into_iter().map(PendingDelete::Source));
         Ok(more.then_some(0))
     }
 
-    fn sweep_durations(
+    fn delete_expired_durations(
         &mut self,
         store: &mut Store,
-        tallies: Tallies,
+        totals: Totals,
     ) -> store::Result<Option<u64>> {
-        let over = tallies.durations.saturating_sub(self.keep.durations);
+        let over = totals.durations.saturating_sub(self.limits.durations);
         if over == 0 {
             return Ok(None);
         }
-        let gone = store.forget_durations(over.min(SWEEP_LIMIT_COUNT as u64))?;
+        let gone = store.forget_durations(over.min(DELETE_LIMIT_COUNT as u64))?;
         Ok((gone > 0).then_some(0))
     }
 
     /// Logs that a crash left: of builds whose rows are gone, and half of what was being put in order.
-    fn sweep_logs(&mut self, store: &Store) -> store::Result<Option<u64>> {
+    fn delete_stray_logs(&mut self, store: &Store) -> store::Result<Option<u64>> {
         let Some(left) = &mut self.left else {
             return Ok(None);
         };
         let mut looks = 0;
-        for entry in left.by_ref().take(SWEEP_LOOKS_LIMIT) {
+        for entry in left.by_ref().take(SCAN_LIMIT_COUNT) {
             looks += 1;
             let name = match &entry {
                 Ok(entry) => entry.file_name(),
@@ -288,10 +291,11 @@ impl History {
                 continue;
             };
             if part || !store.is_build(build)? {
-                self.doomed.push(Doomed::Log(name.to_string()));
+                self.pending_deletes
+                    .push(PendingDelete::Log(name.to_string()));
             }
         }
-        if looks < SWEEP_LOOKS_LIMIT {
+        if looks < SCAN_LIMIT_COUNT {
             self.left = None;
         }
         Ok(self.left.is_some().then_some(0))

@@ -6,35 +6,37 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// Whose connections are counted together: an IPv4 address, or an IPv6 network of 64 bits, which
 /// is what one customer of a provider has at least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Home {
+pub enum ClientAddr {
     V4(u32),
     V6(u64),
 }
 
-impl Home {
+impl ClientAddr {
     /// None for the loopback: all clients of a proxy on this machine come from there.
-    pub fn of(address: IpAddr) -> Option<Home> {
+    pub fn of(address: IpAddr) -> Option<ClientAddr> {
         let here = [
             IpAddr::V4(Ipv4Addr::LOCALHOST),
             IpAddr::V6(Ipv6Addr::LOCALHOST),
         ];
-        (!here.contains(&address.to_canonical())).then(|| Home::said(address))
+        (!here.contains(&address.to_canonical())).then(|| ClientAddr::from_forwarded(address))
     }
 
     /// Of an address that somebody else has named: the loopback is one like all others.
-    pub fn said(address: IpAddr) -> Home {
+    pub fn from_forwarded(address: IpAddr) -> ClientAddr {
         match address.to_canonical() {
-            IpAddr::V4(v4) => Home::V4(v4.to_bits()),
-            IpAddr::V6(v6) => Home::V6((v6.to_bits() >> 64) as u64),
+            IpAddr::V4(v4) => ClientAddr::V4(v4.to_bits()),
+            IpAddr::V6(v6) => ClientAddr::V6((v6.to_bits() >> 64) as u64),
         }
     }
 }
 
-impl fmt::Display for Home {
+impl fmt::Display for ClientAddr {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Home::V4(bits) => Ipv4Addr::from_bits(*bits).fmt(out),
-            Home::V6(bits) => write!(out, "{}/64", Ipv6Addr::from_bits(u128::from(*bits) << 64)),
+            ClientAddr::V4(bits) => Ipv4Addr::from_bits(*bits).fmt(out),
+            ClientAddr::V6(bits) => {
+                write!(out, "{}/64", Ipv6Addr::from_bits(u128::from(*bits) << 64))
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 /// Control characters (the escape among them), what changes the direction of writing, what has no
 /// width, and the ends of lines that only some know.
-pub fn is_unseen(c: char) -> bool {
+pub fn is_control(c: char) -> bool {
     let formats = matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
@@ -18,7 +18,7 @@ pub fn escaped(json: String) -> String {
     }
     let mut escaped = String::with_capacity(json.len());
     for c in json.chars() {
-        match is_unseen(c) {
+        match is_control(c) {
             false => escaped.push(c),
             true => {
                 for unit in c.encode_utf16(&mut [0; 2]) {

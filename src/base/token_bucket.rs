@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::base::client_addr::Home;
+use crate::base::client_addr::ClientAddr;
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -22,9 +22,9 @@ pub struct Rate {
 pub struct Buckets {
     rate: Rate,
     limit: usize,
-    full_at: HashMap<Home, u128>,
+    full_at: HashMap<ClientAddr, u128>,
     /// The same, the fullest first: those are forgotten first.
-    by_time: BTreeSet<(u128, Home)>,
+    by_time: BTreeSet<(u128, ClientAddr)>,
 }
 
 impl Buckets {
@@ -40,29 +40,29 @@ impl Buckets {
 
     /// How long until so much is in the bucket of that address: 0 where it is there. More than a
     /// bucket holds counts as a full one.
-    pub fn wait_ms(&self, home: Home, count: u64, now_ms: u64) -> u64 {
+    pub fn wait_ms(&self, client: ClientAddr, count: u64, now_ms: u64) -> u64 {
         let now = self.ticks(now_ms);
         let over = self
-            .taken(home, count, now)
+            .taken(client, count, now)
             .saturating_sub(now + self.whole());
         let wait = over.div_ceil(u128::from(self.rate.per_hour.max(1)));
         u64::try_from(wait).unwrap_or(u64::MAX)
     }
 
     /// Takes so much, or says how long it is not there yet.
-    pub fn take(&mut self, home: Home, count: u64, now_ms: u64) -> Result<(), u64> {
-        match self.wait_ms(home, count, now_ms) {
+    pub fn take(&mut self, client: ClientAddr, count: u64, now_ms: u64) -> Result<(), u64> {
+        match self.wait_ms(client, count, now_ms) {
             0 => {}
             wait_ms => return Err(wait_ms),
         }
         let now = self.ticks(now_ms);
-        let taken = self.taken(home, count, now);
-        if let Some(before) = self.full_at.remove(&home) {
-            self.by_time.remove(&(before, home));
+        let taken = self.taken(client, count, now);
+        if let Some(before) = self.full_at.remove(&client) {
+            self.by_time.remove(&(before, client));
         }
         self.forget(now);
-        self.full_at.insert(home, taken);
-        self.by_time.insert((taken, home));
+        self.full_at.insert(client, taken);
+        self.by_time.insert((taken, client));
         Ok(())
     }
 
@@ -79,19 +79,19 @@ impl Buckets {
     /// lacks least is given that. Two at a time, so that a table that was full once empties.
     fn forget(&mut self, now: u128) {
         for _ in 0..2 {
-            let Some((full_at, home)) = self.by_time.first().copied() else {
+            let Some((full_at, client)) = self.by_time.first().copied() else {
                 return;
             };
             if full_at <= now || self.full_at.len() >= self.limit.max(1) {
-                self.by_time.remove(&(full_at, home));
-                self.full_at.remove(&home);
+                self.by_time.remove(&(full_at, client));
+                self.full_at.remove(&client);
             }
         }
     }
 
     /// When that bucket is full again if so much more is taken.
-    fn taken(&self, home: Home, count: u64, now: u128) -> u128 {
-        let full_at = self.full_at.get(&home).copied().unwrap_or(0);
+    fn taken(&self, client: ClientAddr, count: u64, now: u128) -> u128 {
+        let full_at = self.full_at.get(&client).copied().unwrap_or(0);
         let count = count.min(self.rate.burst);
         full_at.max(now) + u128::from(count) * u128::from(HOUR_MS)
     }

@@ -21,7 +21,7 @@ pub const CONNECTIONS_LIMIT: usize = 16_384;
 /// are exempt, since all clients of a proxy share its address.
 pub const ADDRESS_CONNECTIONS_LIMIT: usize = 256;
 /// What who has more is told to wait: the patience of a script.
-pub const ADDRESS_PAUSE_MS: u64 = 10_000;
+pub const ADDRESS_RETRY_MS: u64 = 10_000;
 /// New ones from one address: 64 a second, far above any script that asks one thing after another,
 /// and a burst for the tabs of an office behind one address.
 pub const ARRIVALS: Rate = Rate {
@@ -66,9 +66,9 @@ pub const MESSAGE_LIMIT_BYTES: usize = 4 << 10;
 pub const SOCKET_INPUT_BYTES: usize = 256;
 /// A watcher that had nothing to send for so long is shown that the connection lives: a comment
 /// line, or a ping. Proxies give up after 30 to 60 s.
-pub const BEAT_MS: u64 = 15_000;
+pub const KEEPALIVE_MS: u64 = 15_000;
 /// Beats of a WebSocket without a byte from its client, after which there is no client any more.
-pub const BEATS_LIMIT: u32 = 4;
+pub const KEEPALIVES_LIMIT: u32 = 4;
 /// The next request waits while more than this is unsent, so that a client that asks and never
 /// reads costs this and one answer.
 pub const UNSENT_LIMIT_BYTES: usize = 64 << 10;
@@ -89,7 +89,7 @@ pub const LINGER_LIMIT_MS: u64 = 2_000;
 /// same socket cannot answer those.
 pub const LAST_REQUESTS_LIMIT_MS: u64 = 300;
 /// How long clients may take, at the end, to read what is left for them.
-pub const FAREWELL_LIMIT_MS: u64 = 3_000;
+pub const DRAIN_LIMIT_MS: u64 = 3_000;
 /// Between two tellings of how much runs and waits, for the service manager.
 pub const STATUS_STEP_MS: u64 = 1_000;
 /// Largest JSON body. The longest honest submission is well under 8 KiB.
@@ -104,12 +104,12 @@ pub const PREFLIGHT_AGE_S: u64 = 86_400;
 pub const EVENTS_LIMIT: usize = 256;
 /// Time limits of clients are looked at in such steps, so that thousands of watchers that are due
 /// one after another do not wake the server for each.
-pub const LIMIT_STEP_MS: u64 = 250;
+pub const TIMEOUT_STEP_MS: u64 = 250;
 /// Open files that are kept for children (four each), logs, the database.
 pub const RESERVED_FILES: usize = 512;
 /// Clients heard in one turn, and the time after which no further one is; more wait for the next.
-pub const HEARD_LIMIT: usize = 256;
-pub const HEARING_LIMIT_MS: u64 = 4;
+pub const CLIENTS_READ_LIMIT: usize = 256;
+pub const CLIENTS_READ_LIMIT_MS: u64 = 4;
 /// Clients, besides, that are only sent more of what they watch or download. Each is sent at most
 /// `TURN_LIMIT_BYTES`, so a turn stays at some milliseconds, and an event for ten thousand watchers
 /// does not hold up who asks for something.
@@ -163,7 +163,7 @@ pub const DISK_FLOOR_PERCENT: u64 = 5;
 /// Such a part of the floor must be free above it before anything begins again.
 pub const DISK_MARGIN_PERCENT: u64 = 25;
 /// The disk is looked at in turns that come anyway, and not more often: a system call of some us.
-pub const DISK_LOOK_MS: u64 = 1_000;
+pub const DISK_CHECK_MS: u64 = 1_000;
 /// A file of so much is kept, and given up where a commit has met the end of the disk: the next
 /// start has room for what it must write before it can make more, which takes some hundred KiB.
 pub const DISK_RESERVE_BYTES: u64 = 1 << 20;
@@ -192,11 +192,11 @@ pub const DEPENDENCIES_KEPT_BYTES: u64 = 2 << 30;
 /// Past durations kept: of 20,000 packages under four toolchains, and of their fetches.
 pub const DURATIONS_KEPT: u64 = 100_000;
 /// Of each of these so many go in one turn: a millisecond of deletes, and as many files.
-pub const SWEEP_LIMIT_COUNT: usize = 16;
+pub const DELETE_LIMIT_COUNT: usize = 16;
 /// Rows, or names of files, looked at for that in one turn.
-pub const SWEEP_LOOKS_LIMIT: usize = 256;
+pub const SCAN_LIMIT_COUNT: usize = 256;
 /// Pause after all were looked at and none could go, although some should.
-pub const SWEEP_PAUSE_MS: u64 = 60_000;
+pub const SCAN_PAUSE_MS: u64 = 60_000;
 
 // -- archives --------------------------------------------------------------------------------------
 
@@ -264,15 +264,15 @@ pub const ERRORS_LIMIT: u32 = 4;
 /// Pause behind the first, second and third of them.
 pub const RETRY_PAUSE_MS: [u64; 3] = [2_000, 8_000, 32_000];
 /// Looks at a container in a row that an engine, which answers else, may leave unanswered.
-pub const LOOKS_LIMIT: u32 = 5;
+pub const INSPECTIONS_LIMIT: u32 = 5;
 /// How long after it was asked for a container that is not there, or not started, may still come:
 /// the client of a server that was killed goes on. A loaded engine took two seconds for it.
-pub const EARLY_LIMIT_MS: i64 = 5_000;
+pub const NOT_YET_VISIBLE_LIMIT_MS: i64 = 5_000;
 /// Until it is looked for again.
-pub const EARLY_PAUSE_MS: u64 = 500;
+pub const NOT_YET_VISIBLE_PAUSE_MS: u64 = 500;
 /// Whole time of reading what a container has said, all of it: the most it may say was read in half a
 /// minute, on a busy machine.
-pub const REST_TIMEOUT_MS: u64 = 120_000;
+pub const READ_LOGS_TIMEOUT_MS: u64 = 120_000;
 /// How long a container may take to say how much memory it used, before it is killed.
 pub const PEAK_TIMEOUT_MS: u64 = 2_000;
 /// Work waiting at once, before a submission is answered 503. It waits in the database, some 200
@@ -282,11 +282,11 @@ pub const QUEUE_LIMIT: u64 = 1 << 20;
 pub const QUEUE_PAUSE_MS: u64 = 60_000;
 /// How long a class of work (a person, an admin, a new toolchain, the daily look) may wait without a
 /// start while others come first: an admin looks on; a new toolchain and the daily look take a day.
-pub const CLASS_WAIT_LIMIT_MS: [Option<i64>; 4] =
+pub const PRIORITY_WAIT_LIMIT_MS: [Option<i64>; 4] =
     [None, Some(60_000), Some(600_000), Some(1_800_000)];
 /// Parties served in one round before those who come new join the next: more than come within the
 /// time of a build, and some KiB of names.
-pub const ROUND_LIMIT_PARTIES: usize = 256;
+pub const ROUND_LIMIT_TENANTS: usize = 256;
 /// Works held back that join the queue at once when their time has come: some milliseconds.
 pub const DUE_LIMIT: usize = 256;
 /// Packages that begin to wait for their daily look in one turn.
@@ -294,13 +294,13 @@ pub const DUE_CHECKS_LIMIT: usize = 16;
 /// Pieces of work that get their slot, or their verdict from the cache, in one turn.
 pub const STARTS_LIMIT: usize = 64;
 /// Builds that are given the verdict of another, which they waited for, in one turn.
-pub const SHARERS_LIMIT: usize = 32;
+pub const WAITERS_LIMIT: usize = 32;
 /// Rises when the runner, or what is read from its record, comes to other verdicts than before.
 pub const RUNNER_VERSION: u32 = 1;
 /// Builds deeper in the queue than that are only told that there are as many before them.
 pub const RANK_LIMIT: u64 = 10_000;
 /// From `SIGTERM` to the end of errands to the engine: with `LAST_REQUESTS_LIMIT_MS` and
-/// `FAREWELL_LIMIT_MS` below 5 s.
+/// `DRAIN_LIMIT_MS` below 5 s.
 pub const STOP_LIMIT_MS: u64 = 1_500;
 /// Builds over which a past duration is averaged: packages change, and so do machines.
 pub const DURATIONS_AVERAGED: u32 = 5;
@@ -335,7 +335,7 @@ pub const ENGINE_FRESH_MS: u64 = 5_000;
 /// First and longest pause before asking an engine again that did not answer while work waits.
 pub const ENGINE_RETRY_MS: (u64, u64) = (1_000, 60_000);
 /// How long after a client was killed the container it may have asked for is there at the latest.
-pub const SWEEP_AGAIN_MS: u64 = 10_000;
+pub const CLEANUP_DELAY_MS: u64 = 10_000;
 /// Requests waiting for the engine's answer at once.
 pub const HELD_LIMIT: usize = 64;
 
@@ -366,10 +366,10 @@ pub const RECHECK_EVERY_MS: i64 = 24 * 3_600_000;
 pub const RECHECK_PAUSE_MS: i64 = RECHECK_EVERY_MS / 2;
 /// Behind the beginning of a look, when it is made again if the server ended meanwhile: later than any
 /// look ends.
-pub const LOOK_AGAIN_MS: i64 = 2 * FETCH_TIMEOUT_MS as i64;
+pub const RECHECK_RETRY_MS: i64 = 2 * FETCH_TIMEOUT_MS as i64;
 /// Packages looked through in one turn for builds under a new toolchain: two milliseconds or so,
 /// with a hundred thousand builds behind them.
-pub const SWEEP_LIMIT: usize = 16;
+pub const REBUILD_LIMIT: usize = 16;
 /// Repositories a package may use, as far as others' popularity goes; large real ones name twenty.
 pub const USES_LIMIT: usize = 256;
 /// A longer URL of a dependency leads to no package: none can be submitted.

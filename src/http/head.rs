@@ -22,7 +22,7 @@ pub struct ReadHead {
     pub length: usize,
     pub framing: Framing,
     /// HTTP/1.0: no chunked answers, and closing is the default.
-    pub old: bool,
+    pub http10: bool,
     pub keep_alive: bool,
     /// The client waits for `100 Continue` before it sends the body.
     pub expects_continue: bool,
@@ -54,15 +54,15 @@ pub fn read_head(bytes: &[u8]) -> Result<Option<ReadHead>, Fault> {
         Err(httparse::Error::Version) => return Err(version_fault(sound)),
         Err(_) => return Err(fault(400, "The request head is malformed.")),
     };
-    let old = parsed.version == Some(0);
+    let http10 = parsed.version == Some(0);
     let mut headers: Vec<(String, String)> = parsed.headers.iter().map(field).collect();
     let method = parsed.method.unwrap_or_default();
     let target = read_target(method, parsed.path.unwrap_or_default())?;
-    check_host(&headers, old)?;
-    let framing = read_framing(&headers, old)?;
-    let expects_continue = read_expect(&headers)? && !old;
+    check_host(&headers, http10)?;
+    let framing = read_framing(&headers, http10)?;
+    let expects_continue = read_expect(&headers)? && !http10;
     let closes = lists(&headers, "connection", "close");
-    let keep_alive = !closes && (!old || lists(&headers, "connection", "keep-alive"));
+    let keep_alive = !closes && (!http10 || lists(&headers, "connection", "keep-alive"));
     if let Some(authority) = target.authority {
         set_host(&mut headers, authority)?;
     }
@@ -75,7 +75,7 @@ pub fn read_head(bytes: &[u8]) -> Result<Option<ReadHead>, Fault> {
         },
         length,
         framing,
-        old,
+        http10,
         keep_alive,
         expects_continue,
     }))
@@ -173,9 +173,9 @@ fn absolute(text: &str) -> Option<&str> {
     known.then_some(rest)
 }
 
-fn check_host(headers: &[(String, String)], old: bool) -> Result<(), Fault> {
+fn check_host(headers: &[(String, String)], http10: bool) -> Result<(), Fault> {
     match values(headers, "host").as_slice() {
-        [] if old => Ok(()),
+        [] if http10 => Ok(()),
         [] => Err(fault(400, "The Host header is missing.")),
         [host] => check_host_value(host),
         _ => Err(fault(400, "There is more than one Host header.")),
@@ -203,14 +203,14 @@ fn set_host(headers: &mut Vec<(String, String)>, authority: String) -> Result<()
     Ok(())
 }
 
-fn read_framing(headers: &[(String, String)], old: bool) -> Result<Framing, Fault> {
+fn read_framing(headers: &[(String, String)], http10: bool) -> Result<Framing, Fault> {
     let lengths = values(headers, "content-length");
     let codings = values(headers, "transfer-encoding");
     match (lengths.as_slice(), codings.as_slice()) {
         ([], []) => Ok(Framing::Length(0)),
         ([length], []) => read_length(length),
         (_, []) => Err(fault(400, "There is more than one Content-Length.")),
-        ([], _) if old => Err(fault(400, "HTTP/1.0 has no Transfer-Encoding.")),
+        ([], _) if http10 => Err(fault(400, "HTTP/1.0 has no Transfer-Encoding.")),
         ([], [coding]) if coding.eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked),
         ([], [_]) => Err(fault(501, "The only Transfer-Encoding known is chunked.")),
         ([], _) => Err(fault(400, "There is more than one Transfer-Encoding.")),

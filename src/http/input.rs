@@ -14,7 +14,7 @@ use crate::http::head::{self, Fault, ReadHead, fault};
 const LOOK_AGAIN_BYTES: usize = 1 << 10;
 
 #[derive(Debug)]
-pub struct Intake {
+pub struct InputBuffer {
     input: Buffer,
     /// How many bytes of the input are known not to complete a head.
     looked: usize,
@@ -25,9 +25,9 @@ pub struct Intake {
     ended: bool,
 }
 
-impl Default for Intake {
-    fn default() -> Intake {
-        Intake {
+impl Default for InputBuffer {
+    fn default() -> InputBuffer {
+        InputBuffer {
             input: Buffer::new(INPUT_LIMIT_BYTES),
             looked: 0,
             empty_lines: 0,
@@ -37,7 +37,7 @@ impl Default for Intake {
     }
 }
 
-impl Intake {
+impl InputBuffer {
     /// How many bytes `receive` takes now.
     pub fn room(&self) -> usize {
         match self.dropping {

@@ -14,42 +14,42 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 #[derive(Debug)]
-pub struct Answers {
+pub struct Output {
     unsent: Buffer,
     /// The request at hand is of HTTP/1.0: a stream ends with the connection, not in chunks.
-    old: bool,
+    http10: bool,
     /// The request at hand is a HEAD: its answer has no body.
     head_only: bool,
     /// The stream at hand is sent in chunks.
     chunked: bool,
 }
 
-impl Default for Answers {
-    fn default() -> Answers {
-        Answers {
+impl Default for Output {
+    fn default() -> Output {
+        Output {
             // One answer is one value and is taken whole; streams are capped by `stream_room`.
             unsent: Buffer::unlimited(),
-            old: false,
+            http10: false,
             head_only: false,
             chunked: false,
         }
     }
 }
 
-impl Answers {
+impl Output {
     /// What the next answer has to heed of its request.
-    pub fn heed(&mut self, old: bool, head_only: bool) {
-        self.old = old;
+    pub fn set_request(&mut self, http10: bool, head_only: bool) {
+        self.http10 = http10;
         self.head_only = head_only;
     }
 
     /// `100 Continue`: the body is welcome.
-    pub fn welcome_body(&mut self) {
+    pub fn send_continue(&mut self) {
         self.send(CONTINUE);
     }
 
     /// A whole answer; `last` says that the connection closes after it.
-    pub fn whole(&mut self, answer: &Response, last: bool, date: &str) {
+    pub fn send_response(&mut self, answer: &Response, last: bool, date: &str) {
         let ending = if is_bodiless(answer.status) {
             Ending::Bodiless
         } else {
@@ -63,7 +63,7 @@ impl Answers {
 
     /// Whether a stream of that length can only end with the connection.
     pub fn stream_is_last(&self, length: Option<u64>) -> bool {
-        self.old && length.is_none()
+        self.http10 && length.is_none()
     }
 
     /// The head of a stream. False where the answer has no body: then it is complete.
@@ -71,7 +71,7 @@ impl Answers {
         let ending = match length {
             _ if is_bodiless(head.status) => Ending::Bodiless,
             Some(length) => Ending::Length(length),
-            None if self.old => Ending::Close,
+            None if self.http10 => Ending::Close,
             None => Ending::Chunked,
         };
         self.chunked = ending == Ending::Chunked;
@@ -124,7 +124,7 @@ impl Answers {
     }
 
     fn after(&self, last: bool) -> After {
-        match (last, self.old) {
+        match (last, self.http10) {
             (true, _) => After::Close,
             (false, true) => After::KeepAlive,
             (false, false) => After::Open,

@@ -10,7 +10,9 @@ use tungstenite::protocol::frame::{CloseFrame, FrameHeader, Utf8Bytes};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
 use crate::base::buffer::Buffer;
-use crate::config::{BEATS_LIMIT, MESSAGE_LIMIT_BYTES, SOCKET_INPUT_BYTES, UNSENT_LIMIT_BYTES};
+use crate::config::{
+    KEEPALIVES_LIMIT, MESSAGE_LIMIT_BYTES, SOCKET_INPUT_BYTES, UNSENT_LIMIT_BYTES,
+};
 use crate::http::head::{Fault, Framing, fault, lists};
 use crate::interface::message::{Head, Response, values};
 
@@ -27,11 +29,11 @@ pub const NOT_ASKED: Fault = fault(426, "Here is a WebSocket: ask for an upgrade
 /// Fixed by RFC 6455.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// What the head of a request says about becoming a WebSocket. `old` is HTTP/1.0, which has no
+/// What the head of a request says about becoming a WebSocket. `http10` is HTTP/1.0, which has no
 /// upgrades.
-pub fn read_handshake(head: &Head, old: bool, framing: Framing) -> Handshake {
+pub fn read_handshake(head: &Head, http10: bool, framing: Framing) -> Handshake {
     let asks = |name: &str, word: &str| lists(&head.headers, name, word);
-    if old || !asks("connection", "upgrade") || !asks("upgrade", "websocket") {
+    if http10 || !asks("connection", "upgrade") || !asks("upgrade", "websocket") {
         return Err(NOT_ASKED);
     }
     if values(&head.headers, "sec-websocket-version") != ["13"] {
@@ -93,7 +95,7 @@ pub enum Kind {
 
 /// What hearing the client came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heard {
+pub enum Received {
     /// All that came, as far as it makes whole frames.
     All,
     /// Not all: the client has to take its answers first.
@@ -138,30 +140,30 @@ impl Default for Socket {
 
 impl Socket {
     /// Bytes have come: the client is there.
-    pub fn note_life(&mut self) {
+    pub fn note_received(&mut self) {
         self.unheard = 0;
     }
 
     /// Takes what the client said out of `input`. Pings and closes are answered; nothing else
     /// that a client says is of use.
-    pub fn hear(&mut self, input: &mut Buffer, output: &mut Buffer) -> Heard {
+    pub fn handle_input(&mut self, input: &mut Buffer, output: &mut Buffer) -> Received {
         let mut wire = Wire { input, output };
         loop {
             self.held = wire.output.len() > UNSENT_LIMIT_BYTES;
             if self.held {
-                return Heard::Held;
+                return Received::Held;
             }
             match self.context.read(&mut wire) {
                 // A ping among them is answered at the next step.
                 Ok(_) => {}
                 Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
-                    return Heard::All;
+                    return Received::All;
                 }
-                Err(Error::ConnectionClosed | Error::AlreadyClosed) => return Heard::Closed,
+                Err(Error::ConnectionClosed | Error::AlreadyClosed) => return Received::Closed,
                 Err(error) => {
                     let (code, why) = complaint(&error);
                     self.send_close(code, why, wire.output);
-                    return Heard::Broken;
+                    return Received::Broken;
                 }
             }
         }
@@ -192,7 +194,7 @@ impl Socket {
     /// Asks the client for a sign of life. False where it has not given any for too long.
     #[must_use]
     pub fn ping(&mut self, output: &mut Buffer) -> bool {
-        if self.unheard >= BEATS_LIMIT {
+        if self.unheard >= KEEPALIVES_LIMIT {
             return false;
         }
         self.unheard += 1;
@@ -206,7 +208,7 @@ impl Socket {
     }
 
     /// The same, because the server ends.
-    pub fn go_away(&mut self, output: &mut Buffer) {
+    pub fn drain_and_close(&mut self, output: &mut Buffer) {
         self.send_close(CloseCode::Away, "The server ends.", output);
     }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use crate::base::client_addr::Home;
+use crate::base::client_addr::ClientAddr;
 use crate::base::slab::Key;
 use crate::interface::message::{Admission, Head, Request, Response};
 
@@ -38,7 +38,7 @@ pub enum Exit {
 
 /// How much room there is on a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Room {
+pub struct DiskUsage {
     /// For who is not root.
     pub free_bytes: u64,
     pub total_bytes: u64,
@@ -61,7 +61,7 @@ pub enum Event<'a> {
     /// Nothing more is wanted of what the app began for this connection: it ended before its
     /// request was answered (a stream: before its end was pulled), or has no use for the body of
     /// that stream (HEAD). What is told of such a connection afterwards is a new request.
-    Gone { conn: Key },
+    Aborted { conn: Key },
     Output {
         job: JobId,
         pipe: Pipe,
@@ -72,7 +72,7 @@ pub enum Event<'a> {
     /// The process has ended; its pipes may still hold bytes.
     Exited { job: JobId, exit: Exit },
     /// The disk that holds the data was looked at.
-    Room(Room),
+    DiskUsage(DiskUsage),
     /// The deadline the app named has passed.
     Time,
     /// Asked to stop: finish nothing new, let go.
@@ -95,7 +95,7 @@ pub enum Action {
         body: Streamed,
     },
     /// Go on as a WebSocket, whose messages are pulled from the app as there is room. Where the
-    /// request is no handshake the connection answers why, and the app hears `Gone`.
+    /// request is no handshake the connection answers why, and the app hears `Aborted`.
     Upgrade {
         conn: Key,
     },
@@ -120,8 +120,8 @@ pub struct Streamed {
     /// Where known: the body's length in bytes, of which the pulls give neither more nor less
     /// (where they end early, the connection breaks off). Else the body is chunked.
     pub length: Option<u64>,
-    /// Sent whenever nothing else was for `BEAT_MS`; empty where silence means nothing.
-    pub beat: &'static str,
+    /// Sent whenever nothing else was for `KEEPALIVE_MS`; empty where silence means nothing.
+    pub keepalive: &'static str,
 }
 
 /// What a pull gave.
@@ -157,8 +157,8 @@ pub enum Input {
 /// The whole of what the shell knows of the core.
 pub trait Core {
     /// Whose connection that is, coming from that address; none where it is not counted.
-    fn counted(&self, from: Option<IpAddr>) -> Option<Home> {
-        from.and_then(Home::of)
+    fn counted(&self, from: Option<IpAddr>) -> Option<ClientAddr> {
+        from.and_then(ClientAddr::of)
     }
     /// What may become of the body of this request, which comes from there. A look: nothing changes
     /// by it.
@@ -175,35 +175,35 @@ pub trait Core {
     /// Everything was let go of: the program may end.
     fn stopped(&self) -> bool;
     /// How much runs and how much waits, for who looks after the service.
-    fn standing(&self) -> Standing;
+    fn load(&self) -> Load;
 }
 
 /// Work in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Standing {
+pub struct Load {
     /// Slots in use.
     pub running: usize,
     pub waiting: usize,
 }
 
 /// Tells the core what happened and keeps what it asks for until the turn is committed.
-pub struct Teller<'a, C: Core> {
+pub struct Dispatcher<'a, C: Core> {
     pub core: &'a mut C,
     pub now: Now,
-    pub asked: Vec<Action>,
+    pub pending: Vec<Action>,
 }
 
-impl<C: Core> Teller<'_, C> {
-    pub fn tell(&mut self, event: Event<'_>) {
+impl<C: Core> Dispatcher<'_, C> {
+    pub fn dispatch(&mut self, event: Event<'_>) {
         self.core.handle(event, self.now);
         while let Some(action) = self.core.next_action() {
-            self.asked.push(action);
+            self.pending.push(action);
         }
     }
 
     /// An answer for this connection is among what was asked for.
     pub fn has_answered(&self, key: Key) -> bool {
-        self.asked.iter().any(|action| match action {
+        self.pending.iter().any(|action| match action {
             Action::Respond { conn, .. }
             | Action::Stream { conn, .. }
             | Action::Upgrade { conn } => *conn == key,

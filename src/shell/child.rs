@@ -15,8 +15,8 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::base::slab::Key;
 use crate::config::{FILE_PIECE_BYTES, TURN_LIMIT_BYTES};
-use crate::interface::event::{Command, Core, Event, Exit, Input, JobId, Pipe, Teller};
-use crate::shell::pollable::{Kind, Moved, Source, spend, token};
+use crate::interface::event::{Command, Core, Dispatcher, Event, Exit, Input, JobId, Pipe};
+use crate::shell::pollable::{IoResult, Kind, Pollable, spend, token};
 
 /// A socket that was handed to us, and what the service manager wants to hear from us, is no
 /// business of our children.
@@ -36,9 +36,9 @@ pub struct Process {
     child: Child,
     /// Each is closed, and gone from here, once it has nothing more to say.
     stdin: Option<Feed>,
-    stdout: Option<Source>,
-    stderr: Option<Source>,
-    pidfd: Option<Source>,
+    stdout: Option<Pollable>,
+    stderr: Option<Pollable>,
+    pidfd: Option<Pollable>,
     /// It is on the reactor's list of what is ready.
     pub queued: bool,
 }
@@ -60,8 +60,8 @@ impl Process {
         let (stdout, child_stdout) = io::pipe()?;
         let (stderr, child_stderr) = io::pipe()?;
         let stdin = Feed::new(stdin.into(), command.stdin)?;
-        let stdout = Some(Source::new(stdout.into())?);
-        let stderr = Some(Source::new(stderr.into())?);
+        let stdout = Some(Pollable::new(stdout.into())?);
+        let stderr = Some(Pollable::new(stderr.into())?);
         // A process group of its own: a terminal's ^C is for us to act on. The builder is gone
         // with the statement, and with it our copies of the child's ends: kept, no pipe ends.
         let mut child = NOT_INHERITED
@@ -76,7 +76,7 @@ impl Process {
             .process_group(0)
             .spawn()?;
         let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty());
-        match pidfd.map_err(io::Error::from).and_then(Source::new) {
+        match pidfd.map_err(io::Error::from).and_then(Pollable::new) {
             Ok(pidfd) => Ok(Process {
                 job,
                 child,
@@ -117,7 +117,7 @@ impl Process {
         end_now(&mut self.child);
     }
 
-    pub fn source(&mut self, kind: Kind) -> Option<&mut Source> {
+    pub fn source(&mut self, kind: Kind) -> Option<&mut Pollable> {
         match kind {
             Kind::Stdin => self.stdin.as_mut().map(|feed| &mut feed.pipe),
             Kind::Stdout => self.stdout.as_mut(),
@@ -132,36 +132,36 @@ impl Process {
         &mut self,
         registry: &Registry,
         buffer: &mut [u8],
-        teller: &mut Teller<'_, C>,
+        dispatcher: &mut Dispatcher<'_, C>,
     ) {
         let job = self.job;
         if let Some(feed) = self.stdin.take_if(|feed| !feed.step()) {
             feed.pipe.close(registry);
         }
         drain(&mut self.stdout, registry, buffer, |said| match said {
-            Some(bytes) => teller.tell(Event::Output {
+            Some(bytes) => dispatcher.dispatch(Event::Output {
                 job,
                 pipe: Pipe::Stdout,
                 bytes,
             }),
-            None => teller.tell(Event::Eof {
+            None => dispatcher.dispatch(Event::Eof {
                 job,
                 pipe: Pipe::Stdout,
             }),
         });
         drain(&mut self.stderr, registry, buffer, |said| match said {
-            Some(bytes) => teller.tell(Event::Output {
+            Some(bytes) => dispatcher.dispatch(Event::Output {
                 job,
                 pipe: Pipe::Stderr,
                 bytes,
             }),
-            None => teller.tell(Event::Eof {
+            None => dispatcher.dispatch(Event::Eof {
                 job,
                 pipe: Pipe::Stderr,
             }),
         });
         if let Some(exit) = self.reap(registry) {
-            teller.tell(Event::Exited { job, exit });
+            dispatcher.dispatch(Event::Exited { job, exit });
         }
     }
 
@@ -196,7 +196,7 @@ impl Process {
 
     /// Something can be moved without waiting for another event.
     pub fn has_work(&self) -> bool {
-        let readable = |source: &Option<Source>| source.as_ref().is_some_and(Source::readable);
+        let readable = |source: &Option<Pollable>| source.as_ref().is_some_and(Pollable::readable);
         let feed = self.stdin.as_ref();
         feed.is_some_and(|feed| feed.pipe.writable())
             || readable(&self.stdout)
@@ -222,7 +222,7 @@ fn exit_of(status: ExitStatus) -> Exit {
     }
 }
 
-fn close(slot: &mut Option<Source>, registry: &Registry) {
+fn close(slot: &mut Option<Pollable>, registry: &Registry) {
     if let Some(source) = slot.take() {
         source.close(registry);
     }
@@ -230,7 +230,7 @@ fn close(slot: &mut Option<Source>, registry: &Registry) {
 
 /// Says what the pipe holds, within the budget; `None` once at its end, when it is closed.
 fn drain(
-    slot: &mut Option<Source>,
+    slot: &mut Option<Pollable>,
     registry: &Registry,
     buffer: &mut [u8],
     mut say: impl FnMut(Option<&[u8]>),
@@ -242,12 +242,12 @@ fn drain(
     {
         let limit = budget.min(buffer.len());
         match source.read(&mut buffer[..limit]) {
-            Moved::Bytes(count) => {
+            IoResult::Bytes(count) => {
                 budget = spend(budget, count);
                 say(Some(&buffer[..count]));
             }
-            Moved::Blocked => {}
-            Moved::Ended | Moved::Broken => {
+            IoResult::Blocked => {}
+            IoResult::Ended | IoResult::Broken => {
                 close(slot, registry);
                 say(None);
             }
@@ -257,7 +257,7 @@ fn drain(
 
 /// The standard input of a child on its way there.
 struct Feed {
-    pipe: Source,
+    pipe: Pollable,
     parts: VecDeque<Input>,
     /// The part that is being read.
     file: Option<File>,
@@ -269,7 +269,7 @@ struct Feed {
 impl Feed {
     fn new(pipe: OwnedFd, parts: Vec<Input>) -> io::Result<Feed> {
         Ok(Feed {
-            pipe: Source::new(pipe)?,
+            pipe: Pollable::new(pipe)?,
             parts: parts.into(),
             file: None,
             piece: Vec::new(),
@@ -290,12 +290,12 @@ impl Feed {
             }
             let end = self.piece.len().min(self.sent + budget);
             match self.pipe.write(&self.piece[self.sent..end]) {
-                Moved::Bytes(count) => {
+                IoResult::Bytes(count) => {
                     budget = spend(budget, count);
                     self.sent += count;
                 }
-                Moved::Blocked => {}
-                Moved::Ended | Moved::Broken => return false,
+                IoResult::Blocked => {}
+                IoResult::Ended | IoResult::Broken => return false,
             }
         }
     }

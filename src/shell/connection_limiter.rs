@@ -2,58 +2,58 @@
 
 use std::collections::HashMap;
 
-use crate::base::client_addr::Home;
+use crate::base::client_addr::ClientAddr;
 use crate::base::token_bucket::{Buckets, Rate};
 
 #[derive(Debug)]
-pub struct Crowd {
+pub struct ConnectionLimiter {
     limit: usize,
     /// What who has too many is told to wait.
-    pause_ms: u64,
-    counts: HashMap<Home, usize>,
+    retry_ms: u64,
+    counts: HashMap<ClientAddr, usize>,
     /// New ones of each address.
     arrivals: Buckets,
 }
 
-impl Crowd {
+impl ConnectionLimiter {
     /// So many at once from each address, and new ones at that rate; addresses remembered for it
     /// as `Buckets` does.
-    pub fn new(limit: usize, pause_ms: u64, rate: Rate, remembered: usize) -> Crowd {
-        Crowd {
+    pub fn new(limit: usize, retry_ms: u64, rate: Rate, remembered: usize) -> ConnectionLimiter {
+        ConnectionLimiter {
             limit,
-            pause_ms,
+            retry_ms,
             counts: HashMap::new(),
             arrivals: Buckets::new(rate, remembered),
         }
     }
 
     /// Counts one more, unless it is dropped.
-    pub fn enter(&mut self, home: Option<Home>, now_ms: u64) -> Entry {
-        let Some(home) = home else {
-            return Entry::Welcome;
+    pub fn enter(&mut self, addr: Option<ClientAddr>, now_ms: u64) -> Admittance {
+        let Some(client) = addr else {
+            return Admittance::Admitted;
         };
-        let count = self.counts.entry(home).or_default();
+        let count = self.counts.entry(client).or_default();
         if *count >= 2 * self.limit {
-            return Entry::Dropped;
+            return Admittance::Dropped;
         }
         *count += 1;
         if *count > self.limit {
-            let retry_ms = self.pause_ms;
-            return Entry::Refused { retry_ms };
+            let retry_ms = self.retry_ms;
+            return Admittance::Refused { retry_ms };
         }
-        match self.arrivals.take(home, 1, now_ms) {
-            Ok(()) => Entry::Welcome,
-            Err(retry_ms) => Entry::Refused { retry_ms },
+        match self.arrivals.take(client, 1, now_ms) {
+            Ok(()) => Admittance::Admitted,
+            Err(retry_ms) => Admittance::Refused { retry_ms },
         }
     }
 
     /// One that was not dropped has left.
-    pub fn leave(&mut self, home: Option<Home>) {
-        let Some(home) = home else { return };
-        let count = self.counts.get_mut(&home).expect("it has entered");
+    pub fn leave(&mut self, addr: Option<ClientAddr>) {
+        let Some(client) = addr else { return };
+        let count = self.counts.get_mut(&client).expect("it has entered");
         *count -= 1;
         if *count == 0 {
-            self.counts.remove(&home);
+            self.counts.remove(&client);
         }
     }
 
@@ -66,24 +66,24 @@ impl Crowd {
 mod tests {
     use super::*;
 
-    fn home(text: &str) -> Option<Home> {
-        Home::of(text.parse().unwrap())
+    fn client(text: &str) -> Option<ClientAddr> {
+        ClientAddr::of(text.parse().unwrap())
     }
 
     #[test]
     fn networks_are_counted_as_one_and_the_loopback_not_at_all() {
-        assert_eq!(home("127.0.0.1"), None);
-        assert_eq!(home("::1"), None);
-        assert_eq!(home("::ffff:127.0.0.1"), None);
-        assert_ne!(home("127.0.0.2"), None);
-        assert_eq!(home("::ffff:192.0.2.1"), home("192.0.2.1"));
-        assert_eq!(home("2001:db8::1"), home("2001:db8::2:0:0:1"));
-        assert_ne!(home("2001:db8::1"), home("2001:db8:0:1::1"));
-        assert_ne!(home("192.0.2.1"), home("192.0.2.2"));
-        let said = |text: &str| Home::said(text.parse().unwrap());
-        assert_eq!(said("::ffff:127.0.0.1"), Home::V4(0x7f00_0001));
-        assert_eq!(said("::1"), Home::V6(0));
-        assert_eq!(Some(said("192.0.2.1")), home("192.0.2.1"));
+        assert_eq!(client("127.0.0.1"), None);
+        assert_eq!(client("::1"), None);
+        assert_eq!(client("::ffff:127.0.0.1"), None);
+        assert_ne!(client("127.0.0.2"), None);
+        assert_eq!(client("::ffff:192.0.2.1"), client("192.0.2.1"));
+        assert_eq!(client("2001:db8::1"), client("2001:db8::2:0:0:1"));
+        assert_ne!(client("2001:db8::1"), client("2001:db8:0:1::1"));
+        assert_ne!(client("192.0.2.1"), client("192.0.2.2"));
+        let said = |text: &str| ClientAddr::from_forwarded(text.parse().unwrap());
+        assert_eq!(said("::ffff:127.0.0.1"), ClientAddr::V4(0x7f00_0001));
+        assert_eq!(said("::1"), ClientAddr::V6(0));
+        assert_eq!(Some(said("192.0.2.1")), client("192.0.2.1"));
     }
 
     #[test]
@@ -92,25 +92,25 @@ mod tests {
             burst: 100,
             per_hour: 1,
         };
-        let mut crowd = Crowd::new(2, 9, rate, 10);
-        let (a, b) = (home("192.0.2.1"), home("192.0.2.2"));
-        let entries: Vec<Entry> = (0..6).map(|_| crowd.enter(a, 0)).collect();
-        use Entry::{Dropped, Welcome};
-        let refused = Entry::Refused { retry_ms: 9 };
+        let mut limiter = ConnectionLimiter::new(2, 9, rate, 10);
+        let (a, b) = (client("192.0.2.1"), client("192.0.2.2"));
+        let entries: Vec<Admittance> = (0..6).map(|_| limiter.enter(a, 0)).collect();
+        use Admittance::{Admitted, Dropped};
+        let refused = Admittance::Refused { retry_ms: 9 };
         assert_eq!(
             entries,
-            [Welcome, Welcome, refused, refused, Dropped, Dropped]
+            [Admitted, Admitted, refused, refused, Dropped, Dropped]
         );
-        assert_eq!(crowd.enter(b, 0), Welcome);
-        assert_eq!(crowd.enter(None, 0), Welcome);
+        assert_eq!(limiter.enter(b, 0), Admitted);
+        assert_eq!(limiter.enter(None, 0), Admitted);
         for _ in 0..3 {
-            crowd.leave(a);
+            limiter.leave(a);
         }
-        assert_eq!(crowd.enter(a, 0), Welcome);
-        for home in [a, a, b, None] {
-            crowd.leave(home);
+        assert_eq!(limiter.enter(a, 0), Admitted);
+        for client in [a, a, b, None] {
+            limiter.leave(client);
         }
-        assert!(crowd.is_empty());
+        assert!(limiter.is_empty());
     }
 
     #[test]
@@ -119,29 +119,29 @@ mod tests {
             burst: 2,
             per_hour: 3_600,
         };
-        let mut crowd = Crowd::new(100, 9, rate, 10);
-        let (a, b) = (home("192.0.2.1"), home("192.0.2.2"));
-        let mut come = |home, now_ms| {
-            let entry = crowd.enter(home, now_ms);
-            crowd.leave(home);
+        let mut limiter = ConnectionLimiter::new(100, 9, rate, 10);
+        let (a, b) = (client("192.0.2.1"), client("192.0.2.2"));
+        let mut come = |client, now_ms| {
+            let entry = limiter.enter(client, now_ms);
+            limiter.leave(client);
             entry
         };
-        use Entry::{Refused, Welcome};
-        assert_eq!([come(a, 0), come(a, 0)], [Welcome; 2]);
+        use Admittance::{Admitted, Refused};
+        assert_eq!([come(a, 0), come(a, 0)], [Admitted; 2]);
         assert_eq!(come(a, 100), Refused { retry_ms: 900 });
-        assert_eq!(come(b, 100), Welcome);
-        assert_eq!(come(a, 1_000), Welcome);
+        assert_eq!(come(b, 100), Admitted);
+        assert_eq!(come(a, 1_000), Admitted);
         assert_eq!(come(a, 1_001), Refused { retry_ms: 999 });
         for _ in 0..9 {
-            assert_eq!(come(None, 1_001), Welcome);
+            assert_eq!(come(None, 1_001), Admitted);
         }
     }
 }
 
 /// What becomes of one more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Entry {
-    Welcome,
+pub enum Admittance {
+    Admitted,
     /// Over a limit: to be told so, and when it makes sense to come again.
     Refused {
         retry_ms: u64,

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FallocateFlags;
 
-use crate::config::{DISK_LOOK_MS, DISK_RESERVE_BYTES};
-use crate::interface::event::Room;
+use crate::config::{DISK_CHECK_MS, DISK_RESERVE_BYTES};
+use crate::interface::event::DiskUsage;
 
 /// Looked at in turns that come anyway, and not in each: whoever is idle looks at nothing.
 #[derive(Debug)]
@@ -31,8 +31,8 @@ impl Disk {
     }
 
     /// The room there is, unless the last look was a moment ago.
-    pub fn look(&mut self, now_ms: u64) -> Option<Room> {
-        let is_old = |at: u64| now_ms >= at + DISK_LOOK_MS;
+    pub fn look(&mut self, now_ms: u64) -> Option<DiskUsage> {
+        let is_old = |at: u64| now_ms >= at + DISK_CHECK_MS;
         if !self.looked_ms.is_none_or(is_old) {
             return None;
         }
@@ -47,7 +47,7 @@ impl Disk {
                     // Where the file system knows no such thing there is none.
                     let _ = reserve(&self.data);
                 }
-                Some(Room {
+                Some(DiskUsage {
                     free_bytes,
                     total_bytes: stat.f_blocks.saturating_mul(stat.f_frsize),
                 })

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use log::{Level, LevelFilter};
 
-use crate::base::control_chars::is_unseen;
+use crate::base::control_chars::is_control;
 
 /// What is logged goes to standard error from here on.
 pub fn start(level: LevelFilter) {
@@ -50,7 +50,7 @@ fn for_journal(out: &mut impl Write, level: Level, text: &str) -> io::Result<()>
 /// Its lines as a terminal may be shown them. A remote's words are among what is logged; and each
 /// line of them begins as a line of ours does, so that none can pass for another.
 fn lines(text: &str) -> impl Iterator<Item = String> {
-    let seen = |line: &str| line.chars().filter(|c| !is_unseen(*c)).collect();
+    let seen = |line: &str| line.chars().filter(|c| !is_control(*c)).collect();
     text.lines().map(seen)
 }
 

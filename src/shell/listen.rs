@@ -14,7 +14,7 @@ use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
 
 use crate::config::{ACCEPT_PAUSE_MS, BACKLOG, CONNECTIONS_LIMIT, Listen, RESERVED_FILES};
-use crate::shell::pollable::{Accepted, Source};
+use crate::shell::pollable::{Accepted, Pollable};
 
 /// Where systemd puts the first socket it hands over: sd_listen_fds(3).
 const FIRST_HANDED_FD: RawFd = 3;
@@ -127,16 +127,16 @@ pub fn connections_limit() -> usize {
 }
 
 /// A listening socket in the poll. Its edge comes once: who is not let in now is remembered.
-pub struct Door {
-    source: Source,
+pub struct Acceptor {
+    source: Pollable,
     /// No `accept` before this `mono_ms`.
     not_before_ms: u64,
 }
 
-impl Door {
-    pub fn new(listener: Listener) -> io::Result<Door> {
-        Ok(Door {
-            source: Source::new(listener.fd)?,
+impl Acceptor {
+    pub fn new(listener: Listener) -> io::Result<Acceptor> {
+        Ok(Acceptor {
+            source: Pollable::new(listener.fd)?,
             not_before_ms: 0,
         })
     }
@@ -150,13 +150,13 @@ impl Door {
     }
 
     /// When to try `accept`, in `mono_ms`; none where nobody is known to wait.
-    pub fn opens_ms(&self) -> Option<u64> {
+    pub fn retry_at_ms(&self) -> Option<u64> {
         self.source.readable().then_some(self.not_before_ms)
     }
 
     /// The next connection, if one can be had now.
     pub fn accept(&mut self, now_ms: u64) -> Option<Accepted> {
-        while self.opens_ms().is_some_and(|at| at <= now_ms) {
+        while self.retry_at_ms().is_some_and(|at| at <= now_ms) {
             match self.source.accept() {
                 Ok(accepted) => return accepted,
                 // That one has left again.
@@ -171,7 +171,7 @@ impl Door {
     }
 
     /// Something was freed that an `accept` may have been in want of.
-    pub fn reopen(&mut self) {
+    pub fn resume(&mut self) {
         self.not_before_ms = 0;
     }
 

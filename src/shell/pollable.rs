@@ -59,7 +59,7 @@ pub fn token_of_one(kind: Kind) -> Token {
 }
 
 /// What `token` made, taken apart.
-pub fn named_by(token: Token) -> (Kind, Key) {
+pub fn decode_token(token: Token) -> (Kind, Key) {
     let mut key = Key::from_bits(token.0);
     let kind = KINDS[(key.index >> KIND_SHIFT) as usize];
     key.index &= INDEX_MASK;
@@ -68,7 +68,7 @@ pub fn named_by(token: Token) -> (Kind, Key) {
 
 /// What one call did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moved {
+pub enum IoResult {
     Bytes(usize),
     /// Nothing: an event will say when to try again.
     Blocked,
@@ -83,17 +83,17 @@ pub struct Accepted {
     pub from: Option<IpAddr>,
 }
 
-pub struct Source {
+pub struct Pollable {
     fd: OwnedFd,
     readable: bool,
     writable: bool,
 }
 
-impl Source {
+impl Pollable {
     /// Takes an end of which nobody else needs that it blocks.
-    pub fn new(fd: OwnedFd) -> io::Result<Source> {
+    pub fn new(fd: OwnedFd) -> io::Result<Pollable> {
         rustix::io::ioctl_fionbio(&fd, true)?;
-        Ok(Source {
+        Ok(Pollable {
             fd,
             readable: false,
             writable: false,
@@ -140,28 +140,28 @@ impl Source {
         self.writable
     }
 
-    pub fn read(&mut self, buffer: &mut [u8]) -> Moved {
+    pub fn read(&mut self, buffer: &mut [u8]) -> IoResult {
         match retry_on_intr(|| rustix::io::read(&self.fd, &mut *buffer)) {
-            Ok(0) => Moved::Ended,
-            Ok(count) => Moved::Bytes(count),
+            Ok(0) => IoResult::Ended,
+            Ok(count) => IoResult::Bytes(count),
             Err(Errno::WOULDBLOCK) => {
                 self.readable = false;
-                Moved::Blocked
+                IoResult::Blocked
             }
-            Err(_) => Moved::Broken,
+            Err(_) => IoResult::Broken,
         }
     }
 
     /// `bytes` is not empty. SIGPIPE is ignored in every Rust program, so it is an error here.
-    pub fn write(&mut self, bytes: &[u8]) -> Moved {
+    pub fn write(&mut self, bytes: &[u8]) -> IoResult {
         match retry_on_intr(|| rustix::io::write(&self.fd, bytes)) {
-            Ok(count) => Moved::Bytes(count),
+            Ok(count) => IoResult::Bytes(count),
             Err(Errno::WOULDBLOCK) => {
                 self.writable = false;
-                Moved::Blocked
+                IoResult::Blocked
             }
-            Err(Errno::PIPE) => Moved::Ended,
-            Err(_) => Moved::Broken,
+            Err(Errno::PIPE) => IoResult::Ended,
+            Err(_) => IoResult::Broken,
         }
     }
 
@@ -188,7 +188,7 @@ impl Source {
     }
 }
 
-impl AsFd for Source {
+impl AsFd for Pollable {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
@@ -203,7 +203,7 @@ mod tests {
         for kind in KINDS {
             for (index, generation) in [(0, 0), (511, 7), (INDEX_MASK, u32::MAX)] {
                 let key = Key { index, generation };
-                assert_eq!(named_by(token(kind, key)), (kind, key));
+                assert_eq!(decode_token(token(kind, key)), (kind, key));
             }
         }
     }

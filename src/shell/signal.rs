@@ -10,23 +10,23 @@ use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::low_level::pipe;
 
 /// What we may be asked for from outside. Each end gets one byte for each time.
-pub struct Wishes {
-    pub stops: OwnedFd,
-    pub drains: OwnedFd,
+pub struct SignalPipes {
+    pub stop: OwnedFd,
+    pub drain: OwnedFd,
 }
 
-impl Wishes {
+impl SignalPipes {
     /// From here on no such signal ends the process: one that comes before the loop runs is heard
     /// in its first turn.
-    pub fn listen() -> io::Result<Wishes> {
+    pub fn listen() -> io::Result<SignalPipes> {
         // Whoever started us may have ignored SIGCHLD: then no child of ours could be waited for.
         // Any handler at all ends that.
         signal_hook::flag::register(SIGCHLD, Arc::new(AtomicBool::new(false)))?;
         #[cfg(debug_assertions)]
         hang_on_demand()?;
-        Ok(Wishes {
-            stops: told_by(&[SIGTERM, SIGINT])?,
-            drains: told_by(&[SIGUSR1])?,
+        Ok(SignalPipes {
+            stop: pipe_for(&[SIGTERM, SIGINT])?,
+            drain: pipe_for(&[SIGUSR1])?,
         })
     }
 }
@@ -45,7 +45,7 @@ fn hang_on_demand() -> io::Result<()> {
 }
 
 /// Handlers, not blocked signals: blocked ones would be inherited by our children.
-fn told_by(signals: &[i32]) -> io::Result<OwnedFd> {
+fn pipe_for(signals: &[i32]) -> io::Result<OwnedFd> {
     let (ours, theirs) = UnixStream::pair()?;
     theirs.set_nonblocking(true)?;
     for signal in signals {

@@ -3,7 +3,7 @@
 use sd_notify::NotifyState;
 
 use crate::config::STATUS_STEP_MS;
-use crate::interface::event::Standing;
+use crate::interface::event::Load;
 
 /// Nothing is told, and nobody is kept awake, where nobody listens.
 pub struct Service {
@@ -11,7 +11,7 @@ pub struct Service {
     /// Where a watchdog is on: the longest time between two signs of life.
     beat_ms: Option<u64>,
     beat_at_ms: u64,
-    told: Option<Standing>,
+    told: Option<Load>,
     told_at_ms: u64,
     stopping: bool,
 }
@@ -32,44 +32,44 @@ impl Service {
     }
 
     /// Whoever connects now is answered.
-    pub fn ready(&mut self, standing: Standing, now_ms: u64) {
-        let status = status(standing);
-        self.tell(&[NotifyState::Ready, NotifyState::Status(&status)]);
-        self.told = Some(standing);
+    pub fn ready(&mut self, load: Load, now_ms: u64) {
+        let status = status(load);
+        self.notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
+        self.told = Some(load);
         (self.told_at_ms, self.beat_at_ms) = (now_ms, now_ms);
     }
 
     /// A turn was completed: the only sign of life there is.
-    pub fn turned(&mut self, standing: impl FnOnce() -> Standing, now_ms: u64) {
-        if self.beats_by_ms().is_some_and(|at| at <= now_ms) {
+    pub fn turned(&mut self, load: impl FnOnce() -> Load, now_ms: u64) {
+        if self.keepalive_by_ms().is_some_and(|at| at <= now_ms) {
             self.beat_at_ms = now_ms;
-            self.tell(&[NotifyState::Watchdog]);
+            self.notify(&[NotifyState::Watchdog]);
         }
         if !self.is_there || self.stopping || now_ms < self.told_at_ms + STATUS_STEP_MS {
             return;
         }
-        let standing = Some(standing());
-        if self.told != standing {
-            self.told = standing;
+        let load = Some(load());
+        if self.told != load {
+            self.told = load;
             self.told_at_ms = now_ms;
-            let status = standing.map(status).unwrap_or_default();
-            self.tell(&[NotifyState::Status(&status)]);
+            let status = load.map(status).unwrap_or_default();
+            self.notify(&[NotifyState::Status(&status)]);
         }
     }
 
     /// When the next turn must be completed at the latest, in `mono_ms`.
-    pub fn beats_by_ms(&self) -> Option<u64> {
+    pub fn keepalive_by_ms(&self) -> Option<u64> {
         self.beat_ms.map(|ms| self.beat_at_ms + ms)
     }
 
     /// To be told once the end is certain: from here on it is given `TimeoutStopSec`.
     pub fn stopping(&mut self) {
         if !std::mem::replace(&mut self.stopping, true) {
-            self.tell(&[NotifyState::Stopping]);
+            self.notify(&[NotifyState::Stopping]);
         }
     }
 
-    fn tell(&mut self, states: &[NotifyState<'_>]) {
+    fn notify(&mut self, states: &[NotifyState<'_>]) {
         if self.is_there
             && let Err(error) = sd_notify::notify(states)
         {
@@ -78,8 +78,8 @@ impl Service {
     }
 }
 
-fn status(standing: Standing) -> String {
-    let Standing { running, waiting } = standing;
+fn status(load: Load) -> String {
+    let Load { running, waiting } = load;
     let runs = match running {
         1 => "build runs",
         _ => "builds run",

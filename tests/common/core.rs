@@ -21,7 +21,7 @@ use zigcheck::app::dispatch::App;
 use zigcheck::app::store::Store;
 use zigcheck::base::slab::Key;
 use zigcheck::config::{Settings, Token};
-use zigcheck::interface::event::{Action, Core, Event, Now, Pipe, Pull, Room};
+use zigcheck::interface::event::{Action, Core, DiskUsage, Event, Now, Pipe, Pull};
 use zigcheck::interface::message::{Admission, Head, Request, Response};
 
 /// What every server here knows its admin by.
@@ -225,7 +225,7 @@ impl Inside {
             match self.app.pull(conn, 64 << 10, &mut response.body) {
                 Pull::More | Pull::Text => {}
                 Pull::Idle => {
-                    self.tell(Event::Gone { conn });
+                    self.tell(Event::Aborted { conn });
                     break;
                 }
                 Pull::End => break,
@@ -454,7 +454,7 @@ impl Inside {
 
     /// The disk was looked at, and there was so much room.
     pub fn room(&mut self, free_bytes: u64, total_bytes: u64) {
-        self.tell(Event::Room(Room {
+        self.tell(Event::DiskUsage(DiskUsage {
             free_bytes,
             total_bytes,
         }));

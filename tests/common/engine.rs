@@ -19,7 +19,7 @@ pub enum How {
     /// With that exit code; starved where the memory limit ended a process in it.
     Exited {
         code: i32,
-        starved: bool,
+        oom_killed: bool,
     },
 }
 
@@ -137,10 +137,10 @@ impl Engine {
         self.told.extend(told);
     }
 
-    pub fn ends(&mut self, name: &str, code: i32, starved: bool) {
+    pub fn ends(&mut self, name: &str, code: i32, oom_killed: bool) {
         let container = self.known(name);
         assert_eq!(container.how, How::Running, "{name}");
-        container.how = How::Exited { code, starved };
+        container.how = How::Exited { code, oom_killed };
         let client = container.client.take();
         for job in std::mem::take(&mut container.followers) {
             self.exit(job, 0);
@@ -301,7 +301,7 @@ impl Engine {
         let words = match container.how {
             How::Created => "false created 0".to_string(),
             How::Running => "false running 0".to_string(),
-            How::Exited { code, starved } => format!("{starved} exited {code}"),
+            How::Exited { code, oom_killed } => format!("{oom_killed} exited {code}"),
         };
         let line = format!("{} {words}\n", container.data);
         self.say(job, Pipe::Stdout, &line, 0);

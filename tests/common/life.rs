@@ -3,9 +3,10 @@
 
 use zigcheck::app::builds::build::{Build, Input, JobLimits, Kind, Settled, Step};
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
-use zigcheck::app::engine::job::{End, Limits, Why};
+use zigcheck::app::engine::job::{JobEnd, KillReason, Limits};
 use zigcheck::config::{
-    DRAIN_GRACE_MS, EARLY_PAUSE_MS, ERRORS_LIMIT, KILL_GRACE_MS, LOOKS_LIMIT, RETRY_PAUSE_MS,
+    DRAIN_GRACE_MS, ERRORS_LIMIT, INSPECTIONS_LIMIT, KILL_GRACE_MS, NOT_YET_VISIBLE_PAUSE_MS,
+    RETRY_PAUSE_MS,
 };
 use zigcheck::interface::event::{Exit, Pipe};
 
@@ -27,16 +28,16 @@ const fn limits([total_ms, silence_ms, output_bytes]: [u64; 3]) -> Limits {
 
 fn limits_of(kind: Kind) -> Limits {
     match kind {
-        Kind::Source | Kind::Fetch | Kind::Remote => LIMITS.fetch,
-        Kind::Build | Kind::Follow => LIMITS.build,
-        Kind::Look => LIMITS.look,
-        Kind::Rest => LIMITS.rest,
+        Kind::Source | Kind::Fetch | Kind::ResolveRemote => LIMITS.fetch,
+        Kind::Build | Kind::FollowLogs => LIMITS.build,
+        Kind::Inspect => LIMITS.look,
+        Kind::ReadLogs => LIMITS.rest,
     }
 }
 
 /// A job as seen from outside.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Watched {
+pub struct EventFilter {
     kind: Kind,
     /// When it has run for too long.
     until: u64,
@@ -45,14 +46,14 @@ pub struct Watched {
     /// The first exit, and when.
     exit: Option<(Exit, u64)>,
     /// Why it was to be ended, and when.
-    why: Option<(Why, u64)>,
+    why: Option<(KillReason, u64)>,
     killed: bool,
     open: (bool, bool),
 }
 
-impl Watched {
-    fn new(kind: Kind, until: u64, now: u64) -> Watched {
-        Watched {
+impl EventFilter {
+    fn new(kind: Kind, until: u64, now: u64) -> EventFilter {
+        EventFilter {
             kind,
             until,
             heard: now,
@@ -83,12 +84,12 @@ impl Watched {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum At {
     Waiting(u64),
-    Running(Watched),
+    Running(EventFilter),
     Settling(Kind),
     /// Nobody knows how its container is.
-    Adrift,
+    Detached,
     /// Its container may still come.
-    Early(u64),
+    NotYetVisible(u64),
     Over,
 }
 
@@ -122,7 +123,7 @@ fn failed() -> Verdict {
 fn answers(kind: Kind, calm: bool) -> Vec<Settled> {
     let mut all = vec![Settled::Verdict(error()), Settled::Final(error())];
     match kind {
-        Kind::Source | Kind::Fetch | Kind::Remote => {
+        Kind::Source | Kind::Fetch | Kind::ResolveRemote => {
             all.extend([Settled::Fetched, Settled::Final(failed())]);
         }
         Kind::Build => {
@@ -133,30 +134,30 @@ fn answers(kind: Kind, calm: bool) -> Vec<Settled> {
                 ..failed()
             };
             all.extend([
-                Settled::Then(Kind::Look),
+                Settled::Then(Kind::Inspect),
                 Settled::Verdict(success),
                 Settled::Verdict(failed()),
             ]);
         }
-        Kind::Look => {
+        Kind::Inspect => {
             all.extend([
                 Settled::Verdict(failed()),
                 Settled::Lost(error()),
-                Settled::Then(Kind::Rest),
+                Settled::Then(Kind::ReadLogs),
             ]);
             if !calm {
                 all.extend([
-                    Settled::Then(Kind::Follow),
-                    Settled::Adrift(error()),
-                    Settled::Early,
+                    Settled::Then(Kind::FollowLogs),
+                    Settled::Detached(error()),
+                    Settled::NotYetVisible,
                 ]);
             }
         }
-        Kind::Follow => all = vec![Settled::Then(Kind::Look), Settled::Adrift(error())],
-        Kind::Rest => {
+        Kind::FollowLogs => all = vec![Settled::Then(Kind::Inspect), Settled::Detached(error())],
+        Kind::ReadLogs => {
             all.extend([Settled::Verdict(failed()), Settled::Lost(error())]);
             if !calm {
-                all.push(Settled::Adrift(error()));
+                all.push(Settled::Detached(error()));
             }
         }
     }
@@ -190,7 +191,7 @@ impl Life {
     pub fn adopted((attempt, errors): (u32, u32), testing: bool, until: u64) -> Life {
         Life {
             machine: Build::new(attempt, errors, LIMITS).adopted(testing, until),
-            at: At::Adrift,
+            at: At::Detached,
             attempt,
             errors,
             until,
@@ -211,8 +212,8 @@ impl Life {
                 let answers = answers(*kind, self.calm).into_iter();
                 answers.map(|given| (1, Input::Settled(given))).collect()
             }
-            At::Adrift => vec![(7, Input::Back)],
-            At::Early(at) => vec![(at.saturating_sub(self.now), Input::Time)],
+            At::Detached => vec![(7, Input::Back)],
+            At::NotYetVisible(at) => vec![(at.saturating_sub(self.now), Input::Time)],
             At::Over => Vec::new(),
         }
     }
@@ -229,7 +230,7 @@ impl Life {
                     job.heard = now;
                     job.bytes += *bytes as u64;
                     // A look alone may go well each time although what comes after it never does.
-                    if job.kind == Kind::Follow {
+                    if job.kind == Kind::FollowLogs {
                         life.looks = 0;
                     }
                     let limit = limits_of(job.kind).output_bytes;
@@ -244,7 +245,8 @@ impl Life {
                     job.exit = Some((exit.clone(), now));
                 }
                 Input::Testing => {
-                    life.testing |= matches!(job.kind, Kind::Build | Kind::Follow | Kind::Rest);
+                    life.testing |=
+                        matches!(job.kind, Kind::Build | Kind::FollowLogs | Kind::ReadLogs);
                 }
                 _ => {}
             }
@@ -254,20 +256,20 @@ impl Life {
             matches!(at, At::Running(job) if job.has_ended(now, timed)
                 || (job.exit.is_none() && (over || (timed && now >= job.due()))))
         };
-        let drifts = matches!(input, Input::Settled(Settled::Adrift(_)));
-        let drifts = drifts && life.looks + 1 < LOOKS_LIMIT;
-        let early = *input == Input::Settled(Settled::Early);
+        let drifts = matches!(input, Input::Settled(Settled::Detached(_)));
+        let drifts = drifts && life.looks + 1 < INSPECTIONS_LIMIT;
+        let early = *input == Input::Settled(Settled::NotYetVisible);
         let told = matches!(input, Input::Start(_) | Input::Settled(_) | Input::Back);
-        let told = told || matches!(life.at, At::Early(at) if timed && now >= at);
+        let told = told || matches!(life.at, At::NotYetVisible(at) if timed && now >= at);
         let must_move = overdue(&life.at) || (told && !drifts && !early);
         let mut step = life.machine.step(input.clone(), now);
         assert_eq!(step.is_some(), must_move, "{input:?} in {self:?}");
         if early {
-            life.at = At::Early(now + EARLY_PAUSE_MS);
+            life.at = At::NotYetVisible(now + NOT_YET_VISIBLE_PAUSE_MS);
         }
         if drifts {
             life.looks += 1;
-            life.at = At::Adrift;
+            life.at = At::Detached;
         }
         while let Some(made) = step {
             life.made(made, input);
@@ -285,12 +287,12 @@ impl Life {
                 assert_eq!((kind, &job.exit, job.why), (job.kind, &None, None));
                 let limits = limits_of(kind);
                 let why = if job.bytes > limits.output_bytes {
-                    Why::OutputLimit
+                    KillReason::OutputLimit
                 } else if now >= job.until {
-                    Why::Timeout
+                    KillReason::Timeout
                 } else {
                     assert!(now >= job.heard + limits.silence_ms, "nothing was passed");
-                    Why::Silent
+                    KillReason::Silent
                 };
                 job.why = Some((why, now));
             }
@@ -304,7 +306,7 @@ impl Life {
                 job.killed = true;
             }
             (At::Running(job), Step::Settle(kind, end)) => {
-                let seen = End {
+                let seen = JobEnd {
                     exit: job.exit.as_ref().map(|(exit, _)| exit.clone()),
                     why: job.why.map(|(why, _)| why),
                 };
@@ -317,8 +319,8 @@ impl Life {
                 assert_eq!((kind, now >= *from), (self.first, true));
                 self.at = self.running(kind);
             }
-            (At::Adrift | At::Early(_), Step::Run(kind)) => {
-                assert_eq!(kind, Kind::Look);
+            (At::Detached | At::NotYetVisible(_), Step::Run(kind)) => {
+                assert_eq!(kind, Kind::Inspect);
                 self.at = self.running(kind);
             }
             (At::Settling(kind), step) => {
@@ -327,14 +329,14 @@ impl Life {
                 };
                 let retried = self.errors + 1 < ERRORS_LIMIT;
                 let kind = *kind;
-                if matches!(given, Settled::Adrift(_)) {
-                    assert_eq!(self.looks + 1, LOOKS_LIMIT, "given up too early");
+                if matches!(given, Settled::Detached(_)) {
+                    assert_eq!(self.looks + 1, INSPECTIONS_LIMIT, "given up too early");
                 }
                 if matches!(step, Step::Retry { .. } | Step::Finish(_)) {
                     self.looks = 0;
                 }
                 self.at = match (kind, given, step) {
-                    (Kind::Source | Kind::Remote, Settled::Fetched, Step::Ready) => At::Over,
+                    (Kind::Source | Kind::ResolveRemote, Settled::Fetched, Step::Ready) => At::Over,
                     (Kind::Fetch, Settled::Fetched, Step::Run(Kind::Build)) => {
                         self.running(Kind::Build)
                     }
@@ -344,7 +346,7 @@ impl Life {
                     }
                     (
                         _,
-                        Settled::Verdict(given) | Settled::Lost(given) | Settled::Adrift(given),
+                        Settled::Verdict(given) | Settled::Lost(given) | Settled::Detached(given),
                         Step::Retry { error, at_ms },
                     ) => {
                         assert_eq!((given.build_status, &error), (BuildStatus::Error, given));
@@ -361,7 +363,7 @@ impl Life {
                     }
                     (
                         _,
-                        Settled::Verdict(given) | Settled::Lost(given) | Settled::Adrift(given),
+                        Settled::Verdict(given) | Settled::Lost(given) | Settled::Detached(given),
                         Step::Finish(verdict),
                     ) => {
                         assert!(!retried || given.build_status != BuildStatus::Error);
@@ -386,10 +388,10 @@ impl Life {
             self.until = total;
         }
         let until = match kind {
-            Kind::Follow => self.until.max(self.now),
+            Kind::FollowLogs => self.until.max(self.now),
             _ => total,
         };
-        At::Running(Watched::new(kind, until, self.now))
+        At::Running(EventFilter::new(kind, until, self.now))
     }
 
     /// What the machine says of itself is what was seen of it.
@@ -398,13 +400,13 @@ impl Life {
         let (state, deadline, from) = match &self.at {
             At::Waiting(from) => (State::Queued, None, Some(*from)),
             At::Over => (State::Finished, None, None),
-            At::Adrift if self.testing => (State::Testing, None, None),
-            At::Adrift => (State::Building, None, None),
-            At::Early(at) if self.testing => (State::Testing, Some(*at), None),
-            At::Early(at) => (State::Building, Some(*at), None),
-            At::Running(Watched { kind, .. }) | At::Settling(kind) => {
+            At::Detached if self.testing => (State::Testing, None, None),
+            At::Detached => (State::Building, None, None),
+            At::NotYetVisible(at) if self.testing => (State::Testing, Some(*at), None),
+            At::NotYetVisible(at) => (State::Building, Some(*at), None),
+            At::Running(EventFilter { kind, .. }) | At::Settling(kind) => {
                 let state = match kind {
-                    Kind::Source | Kind::Fetch | Kind::Remote => State::Fetching,
+                    Kind::Source | Kind::Fetch | Kind::ResolveRemote => State::Fetching,
                     _ if self.testing => State::Testing,
                     _ => State::Building,
                 };
@@ -417,7 +419,7 @@ impl Life {
         };
         let said = (machine.state(), machine.deadline_ms());
         assert_eq!(said, (state, deadline), "{self:?}");
-        assert_eq!(machine.is_adrift(), self.at == At::Adrift);
+        assert_eq!(machine.is_detached(), self.at == At::Detached);
         let said = (machine.not_before_ms(), machine.attempt(), machine.errors());
         assert_eq!(said, (from, self.attempt, self.errors), "{self:?}");
     }
@@ -425,13 +427,13 @@ impl Life {
     /// What does not fit changes nothing.
     pub fn is_deaf_to_strays(&self) {
         let mut strays = vec![Input::Start(Kind::Build)];
-        if !matches!(self.at, At::Running(_) | At::Early(_)) {
+        if !matches!(self.at, At::Running(_) | At::NotYetVisible(_)) {
             strays.extend(noises().into_iter().map(|(_, input)| input));
         }
         if !matches!(self.at, At::Settling(_)) {
             strays.extend(answers(Kind::Build, true).into_iter().map(Input::Settled));
         }
-        if self.at != At::Adrift {
+        if self.at != At::Detached {
             strays.push(Input::Back);
         }
         if matches!(self.at, At::Waiting(_)) {

@@ -3,27 +3,27 @@
 
 use serde_json::{Value, json};
 use zigcheck::app::builds::judge::{Judgement, judge, judge_container};
-use zigcheck::app::builds::record::Records;
+use zigcheck::app::builds::record::RecordReader;
 use zigcheck::app::domain::verdict::{
-    Bounds, BuildStatus, Dependencies, Reason, TestStatus, Verdict,
+    BuildStatus, Dependencies, Reason, ResourceLimits, TestStatus, Verdict,
 };
-use zigcheck::app::engine::docker::Seal;
-use zigcheck::app::engine::job::{End, Why};
+use zigcheck::app::engine::docker::RecordId;
+use zigcheck::app::engine::job::{JobEnd, KillReason};
 use zigcheck::interface::event::Exit;
 
 pub const BUILD: i64 = 7;
 pub const NONCE: &str = "0123456789abcdef";
 
-pub fn seal() -> Seal {
+pub fn record_id() -> RecordId {
     let nonce = NONCE.to_string();
-    Seal {
+    RecordId {
         build: BUILD,
         nonce,
     }
 }
 
 /// What its container may use; how much memory it did use, nobody knows.
-pub const BOUNDS: Bounds = Bounds {
+pub const BOUNDS: ResourceLimits = ResourceLimits {
     memory_bytes: 2 << 30,
     build_timeout_ms: 1_200_000,
     silence_timeout_ms: 300_000,
@@ -67,24 +67,24 @@ pub fn line(record: &Value) -> Vec<u8> {
     format!("{record}\n").into_bytes()
 }
 
-pub fn end(exit: Exit, why: Option<Why>) -> End {
+pub fn end(exit: Exit, why: Option<KillReason>) -> JobEnd {
     let exit = Some(exit);
-    End { exit, why }
+    JobEnd { exit, why }
 }
 
-pub fn judged(bytes: &[u8], end: &End, deps: Dependencies) -> Judgement {
-    let mut records = Records::default();
+pub fn judged(bytes: &[u8], end: &JobEnd, deps: Dependencies) -> Judgement {
+    let mut records = RecordReader::default();
     records.take(bytes);
-    judge(&seal(), end, &mut records, deps, &BOUNDS)
+    judge(&record_id(), end, &mut records, deps, &BOUNDS)
 }
 
 /// The verdict on a container that ended with that code, and perhaps for want of memory, after it
 /// had said those bytes.
-pub fn contained(bytes: &[u8], ended: (i32, bool), why: Option<Why>) -> Verdict {
-    let mut records = Records::default();
+pub fn contained(bytes: &[u8], ended: (i32, bool), why: Option<KillReason>) -> Verdict {
+    let mut records = RecordReader::default();
     records.take(bytes);
     judge_container(
-        &seal(),
+        &record_id(),
         ended,
         why,
         &mut records,
@@ -97,7 +97,7 @@ pub fn contained(bytes: &[u8], ended: (i32, bool), why: Option<Why>) -> Verdict 
 pub fn verdict(bytes: &[u8]) -> Verdict {
     match judged(bytes, &end(Exit::Code(0), None), Dependencies::Ready) {
         Judgement::Verdict(verdict) => verdict,
-        Judgement::Look => panic!("an exit with 0 needs no look"),
+        Judgement::PageOptions => panic!("an exit with 0 needs no look"),
     }
 }
 

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
-use zigcheck::app::domain::task::{Class, Entry, Work};
+use zigcheck::app::domain::task::{Entry, Priority, Task};
 use zigcheck::app::domain::verdict::Verdict;
 use zigcheck::app::queue::Queue;
-use zigcheck::app::store::{Finished, NewCheck, NewPackage, Page, Sort, Store};
+use zigcheck::app::store::{Finished, NewCheck, NewPackage, Paging, Sort, Store};
 
 /// A database that lives as long as the value.
 pub fn in_memory() -> Store {
@@ -75,8 +75,8 @@ pub fn check<'a>(
         package_id,
         package,
         git,
-        class: Class::Person,
-        party: "",
+        priority: Priority::Interactive,
+        tenant: "",
     }
 }
 
@@ -91,8 +91,8 @@ pub fn finish(store: &mut Store, build: i64, verdict: &Verdict, at: i64) {
     store.finish_build(&end, at).unwrap();
 }
 
-pub fn page(page: u64, limit: u64) -> Page {
-    Page { page, limit }
+pub fn page(page: u64, limit: u64) -> Paging {
+    Paging { page, limit }
 }
 
 pub fn up(column: &'static str) -> Sort {
@@ -101,11 +101,11 @@ pub fn up(column: &'static str) -> Sort {
 }
 
 /// That waits for a slot, since a person on this machine asked for it.
-pub fn waits(store: &mut Store, work: Work) {
+pub fn waits(store: &mut Store, task: Task) {
     let entry = Entry {
-        work,
-        class: Class::Person,
-        party: String::new(),
+        task,
+        priority: Priority::Interactive,
+        tenant: String::new(),
         popularity: 0,
     };
     let mut queue = Queue::open(1, store, 0).unwrap();

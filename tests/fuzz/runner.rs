@@ -3,18 +3,18 @@
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use zigcheck::app::builds::judge::{Judgement, judge};
-use zigcheck::app::builds::record::Records;
+use zigcheck::app::builds::record::RecordReader;
 use zigcheck::app::domain::verdict::{BuildStatus, Dependencies, Verdict};
 use zigcheck::app::source::incoming::Framed;
 use zigcheck::config::{ERROR_LOG_LIMIT_BYTES, FRAME_HEAD_LIMIT_BYTES};
 use zigcheck::interface::event::Exit;
 
 use crate::mutate::{input, piece};
-use crate::record::{BOUNDS, BUILD, NONCE, end, failed_with, good, line, seal, with};
+use crate::record::{BOUNDS, BUILD, NONCE, end, failed_with, good, line, record_id, with};
 use crate::seed::Seed;
 
 fn judged(bytes: &[u8], mut size: impl FnMut() -> usize) -> (Verdict, Option<u32>, usize) {
-    let mut records = Records::default();
+    let mut records = RecordReader::default();
     let (mut rest, mut told) = (bytes, 0);
     while !rest.is_empty() {
         let (piece, behind) = rest.split_at(size().min(rest.len()));
@@ -23,9 +23,15 @@ fn judged(bytes: &[u8], mut size: impl FnMut() -> usize) -> (Verdict, Option<u32
     }
     let testing = records.testing();
     let exit = end(Exit::Code(0), None);
-    match judge(&seal(), &exit, &mut records, Dependencies::Ready, &BOUNDS) {
+    match judge(
+        &record_id(),
+        &exit,
+        &mut records,
+        Dependencies::Ready,
+        &BOUNDS,
+    ) {
         Judgement::Verdict(verdict) => (verdict, testing, told),
-        Judgement::Look => panic!("an exit with 0 needs no look"),
+        Judgement::PageOptions => panic!("an exit with 0 needs no look"),
     }
 }
 

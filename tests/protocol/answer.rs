@@ -143,7 +143,7 @@ fn a_stream_that_nobody_wants() {
         ("GET /stream/204", close, false),
     ] {
         let play = any_way(&request(line, lines, ""), stays_open);
-        assert_eq!(play.said, [whole(line, ""), Said::Gone]);
+        assert_eq!(play.said, [whole(line, ""), Said::Aborted]);
         assert_eq!(play.conn.is_done(), !stays_open);
     }
 }
@@ -158,18 +158,21 @@ fn a_connection_that_is_done_owes_the_app_its_end() {
     assert!(!conn.start_stream(Response::default(), Streamed::default(), DATE));
     conn.sent(conn.output().len());
     assert!(conn.is_done() && conn.is_with_app());
-    assert_eq!(conn.next(DATE, &mut admit), Some(Incoming::Gone));
+    assert_eq!(conn.next(DATE, &mut admit), Some(Incoming::Aborted));
     assert!(conn.is_done() && !conn.is_with_app());
 }
 
 #[test]
 fn a_beat_when_there_is_nothing_else() {
-    let started = |version: &str, beat| {
+    let started = |version: &str, keepalive| {
         let mut conn = Conn::new();
         conn.receive(format!("GET / HTTP/{version}\r\nHost: h\r\n\r\n").as_bytes());
         let mut admit = |_: &Head| Admission::Collect { limit_bytes: 0 };
         conn.next(DATE, &mut admit).unwrap();
-        let body = Streamed { length: None, beat };
+        let body = Streamed {
+            length: None,
+            keepalive,
+        };
         assert!(conn.start_stream(Response::default(), body, DATE));
         conn
     };
@@ -177,22 +180,22 @@ fn a_beat_when_there_is_nothing_else() {
         let mut conn = started(version, ":\n\n");
         assert_eq!(conn.waiting_for(), Waiting::Send);
         let head = conn.output().len();
-        conn.beat();
+        conn.keepalive();
         assert_eq!(conn.output().len(), head, "something else is unsent");
         conn.sent(head);
         assert_eq!(conn.waiting_for(), Waiting::Beat);
-        conn.beat();
+        conn.keepalive();
         assert_eq!(conn.output(), framed);
         conn.sent(framed.len());
         conn.end_stream();
-        conn.beat();
+        conn.keepalive();
         conn.sent(conn.output().len());
-        conn.beat();
+        conn.keepalive();
         assert!(conn.output().is_empty(), "no beat behind the end");
     }
     let mut silent = started("1.1", "");
     silent.sent(silent.output().len());
-    silent.beat();
+    silent.keepalive();
     assert!(silent.output().is_empty());
     assert_eq!(silent.waiting_for(), Waiting::App);
 }
@@ -203,13 +206,13 @@ fn what_the_end_of_the_server_says() {
         let text = request(&format!("POST {path}"), "Content-Length: 2\r\n", "a");
         let text = text + if path == "/hold" { "b" } else { "" };
         let mut play = played(text.as_bytes(), usize::MAX);
-        play.conn.go_away(DATE);
+        play.conn.drain_and_close(DATE);
         play.settle();
         assert_eq!(play.statuses(), [status], "{path}");
         assert!(play.agrees());
     }
     let mut idle = Play::default();
-    idle.conn.go_away(DATE);
+    idle.conn.drain_and_close(DATE);
     assert!(idle.conn.output().is_empty());
 }
 
@@ -274,7 +277,7 @@ fn cutting_short() {
         play.settle();
         assert_eq!(only(&play).status, 408);
         assert_eq!(play.said.len(), heard);
-        assert!(heard == 0 || play.said.last() == Some(&Said::Gone));
+        assert!(heard == 0 || play.said.last() == Some(&Said::Aborted));
         assert_eq!(play.conn.waiting_for(), Waiting::Linger);
         // The app's answer comes too late.
         play.conn.respond(Response::default(), DATE);
@@ -286,7 +289,7 @@ fn cutting_short() {
         // It may have been answered before it heard so, and then hears that nobody wants it.
         let mut admit = |_: &Head| Admission::Collect { limit_bytes: 0 };
         assert!(play.conn.is_with_app());
-        assert_eq!(play.conn.next(DATE, &mut admit), Some(Incoming::Gone));
+        assert_eq!(play.conn.next(DATE, &mut admit), Some(Incoming::Aborted));
         play.conn.abort(timeout(), DATE);
         play.hang_up();
         assert!(play.conn.is_done() && play.agrees());
@@ -300,7 +303,7 @@ fn cutting_short() {
     play.conn.abort(timeout(), DATE);
     play.listen();
     assert!(play.conn.output().ends_with(b"\r\n3\r\nabc\r\n"));
-    assert_eq!(play.said.last(), Some(&Said::Gone));
+    assert_eq!(play.said.last(), Some(&Said::Aborted));
     let count = play.conn.output().len();
     play.conn.sent(count);
     assert!(play.conn.is_done());

@@ -139,7 +139,7 @@ fn a_fault_in_a_spooled_body() {
         let heard = [
             Said::Spooled("POST /spool".into()),
             Said::Body("abc".into()),
-            Said::Gone,
+            Said::Aborted,
         ];
         assert_eq!(play.said, heard);
         assert_eq!(only(&play).status, status);
@@ -231,7 +231,7 @@ fn a_client_that_hangs_up() {
     let mut play = played(text.as_bytes(), usize::MAX);
     play.hang_up();
     assert!(play.conn.is_done() && play.agrees());
-    assert_eq!(play.said.last(), Some(&Said::Gone));
+    assert_eq!(play.said.last(), Some(&Said::Aborted));
     // What was asked is answered.
     let mut play = Play::default();
     let text = request("GET /hold", "", "") + ANOTHER + "GET /half";

@@ -113,12 +113,12 @@ fn nothing_breaks_in_any_order() {
                     let count = random.below(1 + talk.conn.output().len());
                     talk.conn.sent(count);
                 }
-                11 => talk.conn.beat(),
+                11 => talk.conn.keepalive(),
                 _ if random.once_in(9) => {
                     talk.conn.end_stream();
                     ended |= was_with_app && !talk.conn.is_with_app();
                 }
-                _ if random.once_in(9) => talk.conn.go_away(DATE),
+                _ if random.once_in(9) => talk.conn.drain_and_close(DATE),
                 _ if random.once_in(9) => talk.conn.half_closed(),
                 _ => {}
             }

@@ -15,7 +15,7 @@ fn asked(text: &str) -> (bool, String, Conn) {
     assert!(matches!(request, Some(Incoming::Request(_))), "{request:?}");
     let upgraded = conn.upgrade(DATE);
     let gone = conn.next(DATE, &mut admit);
-    assert_eq!(gone, (!upgraded).then_some(Incoming::Gone), "{text}");
+    assert_eq!(gone, (!upgraded).then_some(Incoming::Aborted), "{text}");
     let answer = String::from_utf8(conn.output().to_vec()).unwrap();
     conn.sent(answer.len());
     (upgraded, answer, conn)
@@ -137,7 +137,7 @@ fn another_answer_leaves_no_handshake_behind() {
     assert!(conn.next(DATE, &mut admit).is_some());
     conn.respond(Response::default(), DATE);
     assert!(!conn.upgrade(DATE), "nothing is asked");
-    assert_eq!(conn.next(DATE, &mut admit), Some(Incoming::Gone));
+    assert_eq!(conn.next(DATE, &mut admit), Some(Incoming::Aborted));
     assert!(conn.next(DATE, &mut admit).is_some());
     conn.sent(conn.output().len());
     assert!(!conn.upgrade(DATE));

@@ -41,7 +41,7 @@ fn a_head_is_read_in_full() {
     let headers = headers.map(|(name, value)| (name.to_string(), value.to_string()));
     assert_eq!(read.head.headers, headers);
     assert_eq!(read.framing, Framing::Length(0));
-    assert!(read.keep_alive && !read.old && !read.expects_continue);
+    assert!(read.keep_alive && !read.http10 && !read.expects_continue);
 }
 
 /// Some take it for the end of a line and some do not.
@@ -73,8 +73,8 @@ fn targets() {
     assert_eq!(target("http://o?q"), is("/", "q", "o"));
     let all = good("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n");
     assert_eq!((&*all.head.path, &*all.head.query), ("*", ""));
-    let old = good("GET http://o/p HTTP/1.0\r\n\r\n");
-    assert_eq!(old.head.header("host"), Some("o"));
+    let http10 = good("GET http://o/p HTTP/1.0\r\n\r\n");
+    assert_eq!(http10.head.header("host"), Some("o"));
 }
 
 #[test]
@@ -108,8 +108,8 @@ fn framings() {
 #[test]
 fn expectations() {
     assert!(good(&with("Expect: 100-Continue\r\n")).expects_continue);
-    let old = good("POST / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n");
-    assert!(!old.expects_continue);
+    let http10 = good("POST / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n");
+    assert!(!http10.expects_continue);
 }
 
 #[test]
@@ -211,8 +211,8 @@ fn refused_framings() {
         let fault = read(with(lines).as_bytes()).expect_err(lines);
         assert_eq!(fault.status, *status, "{lines:?}: {fault:?}");
     }
-    let old = read(b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n");
-    assert_eq!(old.map_err(|fault| fault.status), Err(400));
+    let http10 = read(b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n");
+    assert_eq!(http10.map_err(|fault| fault.status), Err(400));
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub enum Said {
     Spooled(String),
     Body(Vec<u8>),
     End,
-    Gone,
+    Aborted,
 }
 
 #[derive(Default)]
@@ -106,12 +106,12 @@ impl Play {
                 return any;
             };
             any = true;
-            self.hear(incoming);
+            self.handle_input(incoming);
             self.check();
         }
     }
 
-    fn hear(&mut self, incoming: Incoming) {
+    fn handle_input(&mut self, incoming: Incoming) {
         match incoming {
             Incoming::Request(request) => {
                 assert!(self.held.is_none(), "a request before the answer");
@@ -144,10 +144,10 @@ impl Play {
                 self.said.push(Said::End);
                 self.answer();
             }
-            Incoming::Gone => {
+            Incoming::Aborted => {
                 assert!(self.held.take().is_some(), "gone without a request");
                 self.stream = None;
-                self.said.push(Said::Gone);
+                self.said.push(Said::Aborted);
             }
         }
     }
@@ -162,7 +162,10 @@ impl Play {
         let answer = Response::new(status, "text/plain", text);
         if let Some(size) = stream_size(&path) {
             let length = path.contains("/sized").then_some(size as u64);
-            let body = Streamed { length, beat: "" };
+            let body = Streamed {
+                length,
+                keepalive: "",
+            };
             if self.conn.start_stream(answer, body, DATE) {
                 self.stream = Some(size);
             }

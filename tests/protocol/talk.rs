@@ -134,7 +134,7 @@ impl Talk {
                     assert!(!self.upgraded, "a request from a socket");
                     self.upgraded = true;
                 }
-                Incoming::Gone => self.gone += 1,
+                Incoming::Aborted => self.gone += 1,
                 other => panic!("{other:?}"),
             }
         }

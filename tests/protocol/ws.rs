@@ -1,6 +1,8 @@
 //! WebSockets: what a client may say and what it may not, what it is told, and how they end.
 
-use zigcheck::config::{BEATS_LIMIT, MESSAGE_LIMIT_BYTES, STREAM_LIMIT_BYTES, UNSENT_LIMIT_BYTES};
+use zigcheck::config::{
+    KEEPALIVES_LIMIT, MESSAGE_LIMIT_BYTES, STREAM_LIMIT_BYTES, UNSENT_LIMIT_BYTES,
+};
 use zigcheck::http::conn::Waiting;
 use zigcheck::interface::message::Response;
 
@@ -237,13 +239,13 @@ fn the_app_closes() {
     talk.conn.push_text(b"too late");
     talk.conn.push_stream(b"too late");
     talk.conn.end_stream();
-    talk.conn.go_away(DATE);
+    talk.conn.drain_and_close(DATE);
     talk.settle();
     assert_eq!(
         (talk.conn.waiting_for(), talk.conn.stream_room()),
         (Waiting::Close, 0)
     );
-    talk.conn.beat();
+    talk.conn.keepalive();
     // It may not have heard of it yet.
     talk.feed(&[frame(TEXT, b"hm"), frame(PING, b"hm")].concat(), || 1);
     assert_eq!(talk.conn.waiting_for(), Waiting::Close);
@@ -267,13 +269,13 @@ fn who_closes_and_then_talks_nonsense_is_told_once() {
 
 #[test]
 fn the_server_ends() {
-    for cut_off in [false, true] {
+    for interrupted_builds in [false, true] {
         let mut talk = Talk::new();
         talk.feed(&frame(PING, b"before"), || usize::MAX);
-        if cut_off {
+        if interrupted_builds {
             talk.conn.abort(Response::error(503, "no"), DATE);
         } else {
-            talk.conn.go_away(DATE);
+            talk.conn.drain_and_close(DATE);
         }
         talk.settle();
         let frames = talk.frames();
@@ -303,22 +305,22 @@ fn the_client_vanishes() {
 #[test]
 fn who_gives_no_sign_of_life_is_gone() {
     let mut talk = Talk::new();
-    let beat = |talk: &mut Talk| {
-        talk.conn.beat();
+    let keepalive = |talk: &mut Talk| {
+        talk.conn.keepalive();
         talk.settle();
     };
-    for _ in 0..BEATS_LIMIT {
-        beat(&mut talk);
+    for _ in 0..KEEPALIVES_LIMIT {
+        keepalive(&mut talk);
     }
     // Any byte will do.
     talk.feed(&frame(PONG, b"")[..1], || 1);
-    for _ in 0..BEATS_LIMIT {
-        beat(&mut talk);
+    for _ in 0..KEEPALIVES_LIMIT {
+        keepalive(&mut talk);
         assert!(talk.gone == 0 && talk.conn.is_with_app());
     }
-    beat(&mut talk);
+    keepalive(&mut talk);
     assert!(talk.gone == 1 && talk.conn.is_done());
-    let pings = vec![(PING, vec![]); 2 * BEATS_LIMIT as usize];
+    let pings = vec![(PING, vec![]); 2 * KEEPALIVES_LIMIT as usize];
     assert_eq!(talk.frames(), pings);
 }
 
@@ -362,7 +364,7 @@ fn a_socket_that_nobody_reads_stays_under_its_cap() {
     }
     assert!(messages > 300);
     assert_eq!(talk.conn.waiting_for(), Waiting::Send);
-    talk.conn.beat();
+    talk.conn.keepalive();
     talk.deaf = false;
     talk.settle();
     assert_eq!(talk.frames().len(), messages, "no beat among them");

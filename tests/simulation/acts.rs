@@ -89,7 +89,7 @@ impl World {
                     .met(&format!("engine restarts, containers {how}"));
                 self.engine.go_down(live);
                 for client in self.clients.values_mut() {
-                    client.cut_off(&mut self.engine, &mut self.seed);
+                    client.interrupted_builds(&mut self.engine, &mut self.seed);
                 }
             }
         }

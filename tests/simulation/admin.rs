@@ -1,7 +1,7 @@
 //! What an admin asks of the server, and who would like to be one.
 
 use serde_json::{Value, json};
-use zigcheck::app::domain::task::Class;
+use zigcheck::app::domain::task::Priority;
 use zigcheck::interface::message::Head;
 
 use crate::people::Asked;
@@ -90,7 +90,7 @@ impl World {
             true => json!({"package_name": format!("p{package}")}),
             false => json!({"package_id": package}),
         };
-        let asked = Asked::Check(Class::Admin, None);
+        let asked = Asked::Check(Priority::Admin, None);
         self.admin_call("POST", "/admin/trigger-build", body, asked);
     }
 

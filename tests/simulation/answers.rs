@@ -1,7 +1,7 @@
 //! What the server answers, held against what is written down.
 
 use serde_json::{Value, json};
-use zigcheck::app::domain::task::Class;
+use zigcheck::app::domain::task::Priority;
 use zigcheck::base::slab::Key;
 use zigcheck::interface::message::Response;
 
@@ -16,9 +16,9 @@ impl World {
         let asked = asked.expect("an answer nobody asked for");
         let body: Value = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
         match (asked, response.status) {
-            (Asked::Check(class, party), 201 | 202) => {
+            (Asked::Check(priority, tenant), 201 | 202) => {
                 assert!(!self.low, "there is no room: {body}");
-                self.check_promise(class, party.as_deref(), &body)
+                self.check_promise(priority, tenant.as_deref(), &body)
             }
             (Asked::Cancel(build, before), status) => {
                 self.check_cancelled(build, before.as_ref(), status, &body)
@@ -48,7 +48,7 @@ impl World {
     }
 
     /// Builds were promised: they are there before the answer, with the right of who asked.
-    fn check_promise(&mut self, class: Class, party: Option<&str>, body: &Value) {
+    fn check_promise(&mut self, priority: Priority, tenant: Option<&str>, body: &Value) {
         let builds = body["builds"].as_array().expect("builds");
         let check = body["check"].as_i64().expect("an id");
         for build in builds {
@@ -62,9 +62,9 @@ impl World {
         let sql = format!("SELECT count(*) FROM builds WHERE check_id = {check}");
         assert_eq!(number(&self.keeper, &sql), builds.len() as i64);
         let (said, whose) = self.right_of(check);
-        assert_eq!(said, class.number(), "check {check}");
-        match party {
-            Some(party) => assert_eq!(whose, party, "check {check}"),
+        assert_eq!(said, priority.number(), "check {check}");
+        match tenant {
+            Some(tenant) => assert_eq!(whose, tenant, "check {check}"),
             None => {
                 assert_eq!(builds.len(), VERSIONS.len(), "check {check}");
                 assert!(whose.starts_with("github.com/"), "check {check} of {whose}");

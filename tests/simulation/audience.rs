@@ -79,7 +79,7 @@ impl Audience {
     }
 
     /// The server has crashed: all are cut off. The last event that any of them saw.
-    pub fn cut_off(&mut self) -> Option<u64> {
+    pub fn interrupted_builds(&mut self) -> Option<u64> {
         let watchers = std::mem::take(&mut self.watchers);
         let seen = watchers.values().map(|watcher| watcher.last);
         seen.max().filter(|last| *last > 0)

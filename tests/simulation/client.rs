@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use zigcheck::config::SWEEP_AGAIN_MS;
+use zigcheck::config::CLEANUP_DELAY_MS;
 use zigcheck::interface::event::{Command, Exit, Input, Pipe};
 
 use crate::engine::{Container, Engine, State, no_engine};
@@ -164,7 +164,7 @@ impl Client {
             let container = run.container.take();
             if seed.once_in(3) {
                 // In the time in which the server expects that.
-                let by_ms = engine.ms + seed.below(SWEEP_AGAIN_MS as usize) as u64;
+                let by_ms = engine.ms + seed.below(CLEANUP_DELAY_MS as usize) as u64;
                 engine
                     .late
                     .extend(container.map(|container| (by_ms, container)));
@@ -189,7 +189,7 @@ impl Client {
     }
 
     /// The engine is gone, and with it the connection to it.
-    pub fn cut_off(&mut self, engine: &mut Engine, seed: &mut Seed) {
+    pub fn interrupted_builds(&mut self, engine: &mut Engine, seed: &mut Seed) {
         match &self.kind {
             Kind::Short(_) => {
                 let (_, words, code) = no_engine();

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension};
-use zigcheck::app::domain::task::Class;
+use zigcheck::app::domain::task::Priority;
 use zigcheck::config::{
-    ENGINE_FRESH_MS, FETCH_TIMEOUT_MS, KILL_GRACE_MS, LOOK_AGAIN_MS, RECHECK_EVERY_MS,
-    RECHECK_PAUSE_MS,
+    ENGINE_FRESH_MS, FETCH_TIMEOUT_MS, KILL_GRACE_MS, RECHECK_EVERY_MS, RECHECK_PAUSE_MS,
+    RECHECK_RETRY_MS,
 };
 
 use crate::engine::{Container, Script, VERSIONS};
@@ -84,7 +84,7 @@ impl Days {
         let sql = "SELECT count(*) FROM packages WHERE id = ?1 AND (next_check <= ?2 OR EXISTS \
             (SELECT 1 FROM queue WHERE kind = 2 AND queue.id = ?1))";
         let mut statement = db.prepare_cached(sql).expect("the schema");
-        let soon = unix_ms + LOOK_AGAIN_MS;
+        let soon = unix_ms + RECHECK_RETRY_MS;
         let mut is_to_come = |package: &i64| {
             let count = statement.query_row([*package, soon], |row| row.get::<_, i64>(0));
             count.expect("a number") > 0
@@ -254,23 +254,23 @@ impl World {
         });
         let new = new.expect("the schema").collect::<Result<Vec<_>, _>>();
         drop(statement);
-        for (check, package, class) in new.expect("rows") {
+        for (check, package, priority) in new.expect("rows") {
             self.days.newest = check;
-            let (check, class): (i64, i64) = (check, class);
+            let (check, priority): (i64, i64) = (check, priority);
             let package: Option<i64> = package;
-            let nobody_asked = class >= Class::Toolchain.number();
+            let nobody_asked = priority >= Priority::Toolchain.number();
             if let (true, Some(package)) = (nobody_asked, package) {
-                self.check_reason(check, package, class);
+                self.check_reason(check, package, priority);
             }
         }
     }
 
     /// Nothing is built without a reason: a new commit, a new image, or an error of ours.
-    fn check_reason(&mut self, check: i64, package: i64, class: i64) {
+    fn check_reason(&mut self, check: i64, package: i64, priority: i64) {
         let sql = format!("SELECT zig_version FROM builds WHERE check_id = {check}");
         let versions = self.texts(&sql);
         let known = self.known_commit(package, check);
-        let looked = class == Class::Recheck.number();
+        let looked = priority == Priority::Recheck.number();
         let told = self.days.told.get(&package);
         assert!(!looked || told.is_some(), "check {check} without a look");
         let changed = looked && told != known.as_ref();
@@ -305,7 +305,7 @@ impl World {
     /// A day later every package was looked at, and nothing is owed to any of them.
     pub fn check_day(&mut self) {
         // The server asks anew for images, as it would for anybody.
-        self.pass(ENGINE_FRESH_MS.max(LOOK_AGAIN_MS as u64));
+        self.pass(ENGINE_FRESH_MS.max(RECHECK_RETRY_MS as u64));
         self.request("GET", "/api/health", serde_json::Value::Null);
         self.settle();
         self.check_planned();

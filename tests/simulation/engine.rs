@@ -20,7 +20,7 @@ pub const ANOTHER: &str = "another";
 #[derive(Debug, Clone)]
 pub enum Act {
     Say(Pipe, Vec<u8>),
-    End { code: i32, starved: bool },
+    End { code: i32, oom_killed: bool },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,7 +46,7 @@ pub struct Key {
 pub enum State {
     Created,
     Running,
-    Exited { code: i32, starved: bool },
+    Exited { code: i32, oom_killed: bool },
 }
 
 #[derive(Clone)]
@@ -140,8 +140,8 @@ impl Container {
         }
     }
 
-    pub fn end(&mut self, code: i32, starved: bool) {
-        self.state = State::Exited { code, starved };
+    pub fn end(&mut self, code: i32, oom_killed: bool) {
+        self.state = State::Exited { code, oom_killed };
         self.acts.clear();
         if let Some(kept) = &mut self.kept {
             for (kept, line) in kept.iter_mut().zip(&mut self.line) {
@@ -163,7 +163,7 @@ impl Container {
         match self.acts.pop_front() {
             None => return false,
             Some(Act::Say(pipe, bytes)) => self.say(pipe, &bytes),
-            Some(Act::End { code, starved }) => self.end(code, starved),
+            Some(Act::End { code, oom_killed }) => self.end(code, oom_killed),
         }
         true
     }
@@ -173,7 +173,7 @@ impl Container {
         if !self.fed && self.purpose.is_some() {
             self.acts = VecDeque::from([Act::End {
                 code: 65,
-                starved: false,
+                oom_killed: false,
             }]);
             self.verdict = None;
             self.fed = true;
@@ -336,16 +336,16 @@ impl Engine {
     fn inspect(&mut self, name: &str) -> Result<String, Said> {
         let ours = self.data_id.clone();
         let container = self.find(name)?;
-        let (word, code, starved) = match container.state {
+        let (word, code, oom_killed) = match container.state {
             State::Created => ("created", 0, false),
             State::Running => ("running", 0, false),
-            State::Exited { code, starved } => ("exited", code, starved),
+            State::Exited { code, oom_killed } => ("exited", code, oom_killed),
         };
         let whose = match container.purpose {
             Some(_) => &ours,
             None => ANOTHER,
         };
-        Ok(format!("{whose} {starved} {word} {code}\n"))
+        Ok(format!("{whose} {oom_killed} {word} {code}\n"))
     }
 
     fn kill(&mut self, name: &str) -> Result<String, Said> {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use zigcheck::app::domain::task::{Class, Work};
-use zigcheck::config::CLASS_WAIT_LIMIT_MS;
+use zigcheck::app::domain::task::{Priority, Task};
+use zigcheck::config::PRIORITY_WAIT_LIMIT_MS;
 use zigcheck::interface::event::Action;
 
 use crate::engine::Script;
@@ -12,14 +12,14 @@ use crate::scripts;
 use crate::world::World;
 
 /// What has a slot, as far as rows say so.
-type Holder = (Work, String);
+type Holder = (Task, String);
 
 /// What gets a slot.
 #[derive(Debug)]
 struct Start {
-    work: Work,
-    class: i64,
-    party: String,
+    task: Task,
+    priority: i64,
+    tenant: String,
 }
 
 /// When something of each class was last seen to start, or the server itself.
@@ -48,26 +48,26 @@ impl World {
         let holders = self.holders();
         for (nth, start) in starts.iter().enumerate() {
             // What starts after it did not hold a slot when it did.
-            let later: Vec<Work> = starts[nth..].iter().map(|start| start.work).collect();
+            let later: Vec<Task> = starts[nth..].iter().map(|start| start.task).collect();
             let held = holders
                 .iter()
-                .filter(|(work, of)| *of == start.party && !later.contains(work));
+                .filter(|(task, of)| *of == start.tenant && !later.contains(task));
             let has_share = held.count() >= (self.settings.max_builds / 2).max(1);
-            for (class, party) in &waiting {
-                if !self.has_nothing(party, &holders, &starts) {
+            for (priority, tenant) in &waiting {
+                if !self.has_nothing(tenant, &holders, &starts) {
                     continue;
                 }
                 // It waits with nothing in any slot: it may be served.
-                assert!(!has_share, "{start:?} before {party:?}, {holders:?}");
-                let first = start.class <= *class || self.is_overdue(start.class);
-                assert!(first, "{start:?} before {party:?} of class {class}");
+                assert!(!has_share, "{start:?} before {tenant:?}, {holders:?}");
+                let first = start.priority <= *priority || self.is_overdue(start.priority);
+                assert!(first, "{start:?} before {tenant:?} of class {priority}");
                 self.tally.met("starts before others who wait");
             }
-            let class = start.class as usize;
-            if waiting.iter().any(|(waits, _)| *waits < start.class) {
+            let priority = start.priority as usize;
+            if waiting.iter().any(|(waits, _)| *waits < start.priority) {
                 self.tally.met("starts before a better class");
             }
-            self.starts.since_ms[class] = self.ms;
+            self.starts.since_ms[priority] = self.ms;
         }
     }
 
@@ -81,25 +81,29 @@ impl World {
         }
         let name = command.argv[2].strip_prefix("--name=")?;
         let (script, id, attempt) = scripts::purpose(name);
-        let work = match script {
-            Script::Source => Work::Source(id),
-            Script::Remote => Work::Remote(id),
+        let task = match script {
+            Script::Source => Task::FetchSource(id),
+            Script::Remote => Task::CheckRemote(id),
             Script::Dependencies => {
                 self.starts.fetching.insert((id, attempt));
-                Work::Build(id)
+                Task::Build(id)
             }
             Script::Build if self.starts.fetching.contains(&(id, attempt)) => return None,
-            Script::Build => Work::Build(id),
+            Script::Build => Task::Build(id),
         };
-        let (class, party) = match work {
-            Work::Remote(package) => (Class::Recheck.number(), self.owner_of(package)),
-            Work::Source(check) => self.right_of(check),
-            Work::Build(build) => {
+        let (priority, tenant) = match task {
+            Task::CheckRemote(package) => (Priority::Recheck.number(), self.owner_of(package)),
+            Task::FetchSource(check) => self.right_of(check),
+            Task::Build(build) => {
                 let sql = format!("SELECT check_id FROM builds WHERE id = {build}");
                 self.right_of(number(&self.keeper, &sql))
             }
         };
-        Some(Start { work, class, party })
+        Some(Start {
+            task,
+            priority,
+            tenant,
+        })
     }
 
     /// Who waits for a slot and is not held back, with the class of it.
@@ -120,28 +124,30 @@ impl World {
         let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
         let rows = statement.query_map([], |row| {
             let id = row.get(1)?;
-            let work = match row.get(0)? {
-                true => Work::Source(id),
-                false => Work::Build(id),
+            let task = match row.get(0)? {
+                true => Task::FetchSource(id),
+                false => Task::Build(id),
             };
-            Ok((work, row.get(2)?))
+            Ok((task, row.get(2)?))
         });
         let rows = rows.expect("the schema").collect::<Result<_, _>>();
         rows.expect("rows")
     }
 
     /// Nothing of that party can have a slot, in the whole of this turn.
-    fn has_nothing(&self, party: &str, holders: &[Holder], starts: &[Start]) -> bool {
+    fn has_nothing(&self, tenant: &str, holders: &[Holder], starts: &[Start]) -> bool {
         let looks = self.days.looks.iter();
-        holders.iter().all(|(_, of)| of != party)
-            && starts.iter().all(|start| start.party != party)
-            && looks.map(|look| self.owner_of(*look)).all(|of| of != party)
+        holders.iter().all(|(_, of)| of != tenant)
+            && starts.iter().all(|start| start.tenant != tenant)
+            && looks
+                .map(|look| self.owner_of(*look))
+                .all(|of| of != tenant)
     }
 
     /// Nothing of that class was seen to start for so long that it may go before others.
-    fn is_overdue(&self, class: i64) -> bool {
-        let class = class as usize;
-        let waited_ms = self.ms - self.starts.since_ms[class];
-        CLASS_WAIT_LIMIT_MS[class].is_some_and(|limit| waited_ms >= limit as u64)
+    fn is_overdue(&self, priority: i64) -> bool {
+        let priority = priority as usize;
+        let waited_ms = self.ms - self.starts.since_ms[priority];
+        PRIORITY_WAIT_LIMIT_MS[priority].is_some_and(|limit| waited_ms >= limit as u64)
     }
 }

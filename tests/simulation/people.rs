@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
-use zigcheck::app::domain::task::Class;
+use zigcheck::app::domain::task::Priority;
 use zigcheck::interface::event::{Core, Event};
 use zigcheck::interface::message::{Admission, Head, Request};
 
@@ -45,7 +45,7 @@ pub enum Asked {
     Plain,
     Watch(Wish),
     /// A new check, in that class, for who asks; an admin asks for the owner of the package.
-    Check(Class, Option<String>),
+    Check(Priority, Option<String>),
     /// The end of that build, which was so before.
     Cancel(i64, Option<Row>),
     /// A look at all remotes.
@@ -98,7 +98,7 @@ impl World {
             path,
             ..Head::default()
         };
-        let asked = Asked::Check(Class::Person, Some(party(from)));
+        let asked = Asked::Check(Priority::Interactive, Some(tenant(from)));
         self.ask(head, body, from, asked);
     }
 
@@ -148,7 +148,7 @@ impl World {
                 .map(|p| p.to_vec())
                 .collect(),
         };
-        let asked = Asked::Check(Class::Person, Some(party(from)));
+        let asked = Asked::Check(Priority::Interactive, Some(tenant(from)));
         self.asked.insert(conn, asked);
         self.sending.insert(conn, VecDeque::from(pieces));
         let request = Request {
@@ -233,14 +233,14 @@ impl World {
 
     pub fn leave_audience(&mut self) {
         if let Some(conn) = self.audience.leave_one(&mut self.seed) {
-            self.turn(Some(Event::Gone { conn }));
+            self.turn(Some(Event::Aborted { conn }));
         }
     }
 
     pub fn leave_one(&mut self) {
         if let Some((conn, _)) = self.asked.pop_first() {
             self.sending.remove(&conn);
-            self.turn(Some(Event::Gone { conn }));
+            self.turn(Some(Event::Aborted { conn }));
         }
     }
 }
@@ -252,6 +252,6 @@ pub fn url(package: u64) -> String {
 }
 
 /// Who comes from there, as the server tells people apart.
-fn party(from: Option<IpAddr>) -> String {
+fn tenant(from: Option<IpAddr>) -> String {
     from.map(|address| address.to_string()).unwrap_or_default()
 }

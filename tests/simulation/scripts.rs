@@ -55,7 +55,7 @@ pub fn task(command: &Command) -> Option<Value> {
 struct Fate {
     stdout: Vec<Vec<u8>>,
     code: i32,
-    starved: bool,
+    oom_killed: bool,
     verdict: Option<String>,
 }
 
@@ -64,7 +64,7 @@ impl Fate {
         Fate {
             stdout,
             code,
-            starved: false,
+            oom_killed: false,
             verdict: verdict.map(str::to_string),
         }
     }
@@ -158,7 +158,7 @@ fn acts(fate: Fate, script: Script, seed: &mut Seed) -> VecDeque<Act> {
     if !seed.once_in(20) {
         acts.push_back(Act::End {
             code: fate.code,
-            starved: fate.starved,
+            oom_killed: fate.oom_killed,
         });
     }
     acts
@@ -269,10 +269,10 @@ fn build(head: &Value, seed: &mut Seed) -> Fate {
                 true => (vec![testing], "success/failed/out_of_memory"),
                 false => (Vec::new(), "failed/null/out_of_memory"),
             };
-            let starved = !seed.once_in(3);
+            let oom_killed = !seed.once_in(3);
             Fate {
-                starved,
-                verdict: starved.then(|| verdict.to_string()),
+                oom_killed,
+                verdict: oom_killed.then(|| verdict.to_string()),
                 ..Fate::exit(said, 137, None)
             }
         }

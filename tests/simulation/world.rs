@@ -8,7 +8,7 @@ use zigcheck::app::dispatch::App;
 use zigcheck::app::store::Store;
 use zigcheck::base::slab::Key;
 use zigcheck::config::{self, Machine, Settings, Token};
-use zigcheck::interface::event::{Action, Core, Event, JobId, Now, Room};
+use zigcheck::interface::event::{Action, Core, DiskUsage, Event, JobId, Now};
 
 use crate::admin::TOKEN;
 use crate::audience::{Audience, Wish};
@@ -171,7 +171,7 @@ impl World {
     /// The server looks at the disk.
     pub fn tell_room(&mut self) {
         let free_bytes = if self.low { 1 << 20 } else { 1 << 40 };
-        self.turn(Some(Event::Room(Room {
+        self.turn(Some(Event::DiskUsage(DiskUsage {
             free_bytes,
             total_bytes: 1 << 41,
         })));
@@ -191,7 +191,7 @@ impl World {
         self.books.late.clear();
         self.asked.clear();
         self.sending.clear();
-        self.seen = self.audience.cut_off().or(self.seen);
+        self.seen = self.audience.interrupted_builds().or(self.seen);
     }
 
     /// One turn: an event, its actions, the commit, and then what the world hears.

@@ -18,7 +18,7 @@ const PART_BYTES: usize = 16 << 10;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(8));
 
 /// How showing a container came to its end.
-enum End {
+enum JobEnd {
     /// The container has ended and everything was shown.
     Container,
     /// The engine went away.
@@ -31,15 +31,15 @@ enum End {
 pub fn show(place: &Place, container: &Path, stdin: ChildStdin, begun: Vec<u8>) -> i32 {
     std::thread::spawn(move || feed(stdin, &begun));
     match follow(place, container, false) {
-        Ok(End::Container) => {
+        Ok(JobEnd::Container) => {
             if container.join("held").exists() {
                 // Somebody holds our pipes and is no child of the container's client.
                 let _ = Command::new("sleep").arg("60").spawn();
             }
             exit_of(container).0
         }
-        Ok(End::Engine) => refuse(REFUSED, "error waiting for container: unexpected EOF"),
-        Ok(End::Output) => 1,
+        Ok(JobEnd::Engine) => refuse(REFUSED, "error waiting for container: unexpected EOF"),
+        Ok(JobEnd::Output) => 1,
         Err(error) => refuse(REFUSED, &format!("docker: {error}")),
     }
 }
@@ -65,27 +65,27 @@ pub fn logs(place: &Place, name: &str, following: bool) -> i32 {
         _ => all(&container),
     };
     match shown {
-        Ok(End::Container) => 0,
-        Ok(End::Engine) => refuse(1, "error from daemon in stream: unexpected EOF"),
-        Ok(End::Output) => 1,
+        Ok(JobEnd::Container) => 0,
+        Ok(JobEnd::Engine) => refuse(1, "error from daemon in stream: unexpected EOF"),
+        Ok(JobEnd::Output) => 1,
         Err(error) => refuse(1, &error.to_string()),
     }
 }
 
 /// All there is now.
-fn all(container: &Path) -> io::Result<End> {
+fn all(container: &Path) -> io::Result<JobEnd> {
     let mut streams = streams(container, false)?;
     Ok(
         match streams.iter_mut().any(|stream| stream.pass().is_err()) {
-            true => End::Output,
-            false => End::Container,
+            true => JobEnd::Output,
+            false => JobEnd::Container,
         },
     )
 }
 
 /// What there is and what comes, until the container ends. By lines, what stands behind the end of
 /// the last one is lost, as with a real engine.
-fn follow(place: &Place, container: &Path, by_lines: bool) -> io::Result<End> {
+fn follow(place: &Place, container: &Path, by_lines: bool) -> io::Result<JobEnd> {
     let mut streams = streams(container, by_lines)?;
     let end = the_end(container)?;
     let closed = container.join("closed");
@@ -96,14 +96,14 @@ fn follow(place: &Place, container: &Path, by_lines: bool) -> io::Result<End> {
         for stream in streams.iter_mut().filter(|_| open) {
             match stream.pass() {
                 Ok(bytes) => passed += bytes,
-                Err(_) => return Ok(End::Output),
+                Err(_) => return Ok(JobEnd::Output),
             }
         }
         if over {
-            return Ok(End::Container);
+            return Ok(JobEnd::Container);
         }
         if place.is_down() {
-            return Ok(End::Engine);
+            return Ok(JobEnd::Engine);
         }
         if open && !by_lines && closed.exists() {
             close_outputs();

@@ -18,7 +18,7 @@ use zigcheck::shell::clock::Clock;
 use zigcheck::shell::disk::Disk;
 use zigcheck::shell::listen::Listener;
 use zigcheck::shell::reactor;
-use zigcheck::shell::signal::Wishes;
+use zigcheck::shell::signal::SignalPipes;
 
 const TURN_LIMIT_BYTES: usize = 64 << 10;
 
@@ -289,7 +289,7 @@ impl Core for Toy {
                 let body = format!("{count} {}", HEXLOWER.encode(&hash.finalize()));
                 self.respond(conn, Response::new(200, "text/plain", body));
             }
-            Event::Gone { conn } => {
+            Event::Aborted { conn } => {
                 assert!(self.open.remove(&conn), "gone twice, or never there");
                 self.uploads.remove(&conn);
                 self.flows.remove(&conn);
@@ -332,7 +332,7 @@ impl Core for Toy {
                 }
                 self.look_at(job);
             }
-            Event::Room(_) => {}
+            Event::DiskUsage(_) => {}
             Event::Time => self.tick(now),
             Event::Drain => {
                 self.drains += 1;
@@ -394,8 +394,8 @@ impl Core for Toy {
         if give > 0 { Pull::More } else { Pull::Idle }
     }
 
-    fn standing(&self) -> Standing {
-        Standing::default()
+    fn load(&self) -> Load {
+        Load::default()
     }
 
     fn stopped(&self) -> bool {
@@ -419,11 +419,11 @@ pub fn any_port() -> Listen {
 }
 
 /// Wishes, and the other ends: of stops and drains.
-pub fn wishes() -> (Wishes, [UnixStream; 2]) {
-    let (stops, stop) = UnixStream::pair().unwrap();
-    let (drains, drain) = UnixStream::pair().unwrap();
-    let (stops, drains) = (stops.into(), drains.into());
-    (Wishes { stops, drains }, [stop, drain])
+pub fn wishes() -> (SignalPipes, [UnixStream; 2]) {
+    let (stop, stopper) = UnixStream::pair().unwrap();
+    let (drain, drainer) = UnixStream::pair().unwrap();
+    let (stop, drain) = (stop.into(), drain.into());
+    (SignalPipes { stop, drain }, [stopper, drainer])
 }
 
 /// Runs `toy` on this thread until it has stopped.

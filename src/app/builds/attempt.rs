@@ -8,27 +8,27 @@ use crate::app::builds::build::{Kind, Settled};
 use crate::app::builds::judge::{
     Judgement, ended_by_us, judge, judge_container, without_container,
 };
-use crate::app::builds::record::Records;
-use crate::app::domain::verdict::{Bounds, Dependencies, Reason, Verdict, shorten};
-use crate::app::engine::docker::Seal;
-use crate::app::engine::docker::{Container, Docker, SourceFile, exit};
-use crate::app::engine::job::{End, Why};
+use crate::app::builds::record::RecordReader;
+use crate::app::domain::verdict::{Dependencies, Reason, ResourceLimits, Verdict, shorten};
+use crate::app::engine::docker::{Container, Docker, RecordId, SourceFile, exit};
+use crate::app::engine::job::{JobEnd, KillReason};
 use crate::app::source::archive::Format;
+use crate::app::source::fetch_head::{format_of, is_commit, manifest_of, uses_of};
 use crate::app::source::incoming::{Framed, Incoming};
 use crate::app::store::SourceRow;
 use crate::config::{
-    DEPENDENCIES_LIMIT_BYTES, DEPENDENCY_URL_LIMIT_BYTES, ENGINE_OUTPUT_LIMIT_BYTES,
-    FRAME_USES_LIMIT, LAST_WORDS_LIMIT_BYTES, LINE_COST_BYTES, SOURCE_LIMIT_BYTES,
+    DEPENDENCIES_LIMIT_BYTES, ENGINE_OUTPUT_LIMIT_BYTES, LAST_WORDS_LIMIT_BYTES, LINE_COST_BYTES,
+    SOURCE_LIMIT_BYTES,
 };
 use crate::interface::event::Exit;
 
 #[derive(Debug, Default)]
-pub struct Gathered {
+pub struct AttemptState {
     kind: Option<Kind>,
     /// What a fetch sends, and the file it goes to; or why it cannot be used.
     arriving: Option<Result<(Framed, Incoming), String>>,
     /// What a runner says.
-    records: Records,
+    records: RecordReader,
     /// What a look is answered, or the commit of a remote.
     answer: Vec<u8>,
     /// The last words on standard error, for people.
@@ -45,7 +45,7 @@ pub struct Gathered {
     /// How the container's client ended, while the container is looked at.
     odd_exit: Option<Exit>,
     /// Why we ended the container.
-    why: Option<Why>,
+    why: Option<KillReason>,
     /// A container that was silent was followed to hear whether it is.
     listened: bool,
     /// How the container ended, while the rest of its output is read: its exit code, and whether the
@@ -57,7 +57,7 @@ pub struct Gathered {
     /// False where nobody has seen that the container is ours.
     ours: bool,
     /// The source did not reach the container whole: the fault may be that of its file.
-    cut_off: bool,
+    interrupted_builds: bool,
 }
 
 /// A source that was fetched.
@@ -70,26 +70,26 @@ pub struct Fetched {
 }
 
 /// Who judges what jobs gave, and by what.
-pub struct Judge<'a> {
-    pub seal: Seal,
+pub struct AttemptContext<'a> {
+    pub record_id: RecordId,
     pub docker: &'a Docker,
     pub sources: &'a Path,
-    pub bounds: Bounds,
+    pub bounds: ResourceLimits,
     /// The container was asked for by an earlier run of the server, and may still come.
-    pub early: bool,
+    pub not_yet_visible: bool,
 }
 
-impl Gathered {
+impl AttemptState {
     /// A job of that kind begins; `part` names the file of what it may send.
     pub fn begin(&mut self, kind: Kind, sources: &Path, part: &str) {
         self.kind = Some(kind);
         self.answer.clear();
         match kind {
             // A look is of the job before it, whose words are still to be told.
-            Kind::Look => self.said.clear(),
+            Kind::Inspect => self.said.clear(),
             // Everything is said once more.
-            Kind::Follow | Kind::Rest => self.records = Records::default(),
-            Kind::Source | Kind::Fetch | Kind::Build | Kind::Remote => self.words.clear(),
+            Kind::FollowLogs | Kind::ReadLogs => self.records = RecordReader::default(),
+            Kind::Source | Kind::Fetch | Kind::Build | Kind::ResolveRemote => self.words.clear(),
         }
         let limit = match kind {
             Kind::Source => SOURCE_LIMIT_BYTES,
@@ -103,8 +103,10 @@ impl Gathered {
     /// Takes standard output. True if it says that the tests have begun.
     pub fn stdout(&mut self, bytes: &[u8]) -> bool {
         match self.kind {
-            Some(Kind::Build | Kind::Follow | Kind::Rest) => return self.records.take(bytes),
-            Some(Kind::Look | Kind::Remote) => {
+            Some(Kind::Build | Kind::FollowLogs | Kind::ReadLogs) => {
+                return self.records.take(bytes);
+            }
+            Some(Kind::Inspect | Kind::ResolveRemote) => {
                 let room = ENGINE_OUTPUT_LIMIT_BYTES - self.answer.len();
                 self.answer
                     .extend_from_slice(&bytes[..bytes.len().min(room)]);
@@ -137,7 +139,7 @@ impl Gathered {
     /// is looked at, those of the engine.
     pub fn stderr(&mut self, bytes: &[u8]) {
         let words = match self.kind {
-            Some(Kind::Look) => &mut self.said,
+            Some(Kind::Inspect) => &mut self.said,
             _ => &mut self.words,
         };
         words.extend_from_slice(bytes);
@@ -147,13 +149,13 @@ impl Gathered {
 
     /// What the job at hand writes is what a container says.
     pub fn is_of_container(&self) -> bool {
-        self.kind != Some(Kind::Look)
+        self.kind != Some(Kind::Inspect)
     }
 
     /// What a piece of output counts: of a build, what the engine takes to keep it.
     pub fn counted(&self, bytes: &[u8]) -> usize {
         let lines = match self.kind {
-            Some(Kind::Build | Kind::Follow | Kind::Rest) => {
+            Some(Kind::Build | Kind::FollowLogs | Kind::ReadLogs) => {
                 bytes.iter().filter(|byte| **byte == b'\n').count()
             }
             _ => 0,
@@ -209,7 +211,7 @@ impl Gathered {
 
     /// The fault may be that of the source's file.
     pub fn is_cut_off(&self) -> bool {
-        self.cut_off
+        self.interrupted_builds
     }
 
     /// The commit that a remote is at.
@@ -235,12 +237,12 @@ impl Gathered {
     }
 
     /// What the end of the job at hand amounts to. A source goes to its place in `sources`.
-    pub fn settle(&mut self, end: End, by: &Judge) -> Settled {
+    pub fn settle(&mut self, end: JobEnd, by: &AttemptContext) -> Settled {
         self.name_taken = false;
         // A client that ends otherwise may not have come to make one: 1 is its own code as well.
         let made = matches!(end.exit, Some(Exit::Code(code)) if exit::is_of_container(code));
         self.ours = match self.kind {
-            Some(Kind::Source | Kind::Fetch | Kind::Remote) => made,
+            Some(Kind::Source | Kind::Fetch | Kind::ResolveRemote) => made,
             // What else is not clear is looked at.
             _ => !matches!(end.exit, Some(Exit::NotStarted(_))),
         };
@@ -248,15 +250,15 @@ impl Gathered {
             Some(Kind::Source) => self.settle_source(&end, by.sources),
             Some(Kind::Fetch) => self.settle_dependencies(&end),
             Some(Kind::Build) => self.settle_build(end, by),
-            Some(Kind::Follow) => self.settle_follow(&end),
-            Some(Kind::Look) => self.settle_look(&end, by),
-            Some(Kind::Rest) => self.settle_rest(&end, by),
-            Some(Kind::Remote) => self.settle_remote(&end),
+            Some(Kind::FollowLogs) => self.settle_follow_logs(&end),
+            Some(Kind::Inspect) => self.settle_inspect(&end, by),
+            Some(Kind::ReadLogs) => self.settle_read_logs(&end, by),
+            Some(Kind::ResolveRemote) => self.settle_remote(&end),
             None => unreachable!("an end without a job"),
         }
     }
 
-    fn settle_source(&mut self, end: &End, sources: &Path) -> Settled {
+    fn settle_source(&mut self, end: &JobEnd, sources: &Path) -> Settled {
         let framed = match self.framed_of(end, Reason::SourceUnavailable) {
             Ok(framed) => framed,
             Err(settled) => return settled,
@@ -291,7 +293,7 @@ impl Gathered {
         }
     }
 
-    fn settle_dependencies(&mut self, end: &End) -> Settled {
+    fn settle_dependencies(&mut self, end: &JobEnd) -> Settled {
         let framed = match self.framed_of(end, Reason::DependencyUnavailable) {
             Ok(framed) => framed,
             Err(settled) => return settled,
@@ -324,14 +326,14 @@ impl Gathered {
     /// What a fetch that exited with 0 sent; what any other end amounts to.
     fn framed_of(
         &mut self,
-        end: &End,
+        end: &JobEnd,
         unavailable: Reason,
     ) -> Result<Result<(Value, Incoming), String>, Settled> {
         self.exited_well(end, unavailable).map(|()| self.arrived())
     }
 
     /// What an end of a fetch amounts to that is not an exit with 0.
-    fn exited_well(&mut self, end: &End, unavailable: Reason) -> Result<(), Settled> {
+    fn exited_well(&mut self, end: &JobEnd, unavailable: Reason) -> Result<(), Settled> {
         // Whatever container has its name is not ours.
         self.name_taken = end.exit == Some(Exit::Code(exit::REFUSED));
         let words = String::from_utf8_lossy(&self.words).into_owned();
@@ -357,30 +359,30 @@ impl Gathered {
         }
     }
 
-    fn settle_build(&mut self, end: End, by: &Judge) -> Settled {
+    fn settle_build(&mut self, end: JobEnd, by: &AttemptContext) -> Settled {
         self.why = end.why;
-        self.cut_off = end.exit == Some(Exit::Code(exit::CUT_OFF));
+        self.interrupted_builds = end.exit == Some(Exit::Code(exit::CUT_OFF));
         let (deps, bounds) = (self.deps_or_none(), self.bounds(by));
-        match judge(&by.seal, &end, &mut self.records, deps, &bounds) {
+        match judge(&by.record_id, &end, &mut self.records, deps, &bounds) {
             Judgement::Verdict(verdict) => Settled::Verdict(verdict),
-            Judgement::Look => {
+            Judgement::PageOptions => {
                 self.odd_exit = end.exit;
-                Settled::Then(Kind::Look)
+                Settled::Then(Kind::Inspect)
             }
         }
     }
 
-    fn settle_follow(&mut self, end: &End) -> Settled {
+    fn settle_follow_logs(&mut self, end: &JobEnd) -> Settled {
         self.why = end.why.or(self.why);
         match (self.why, &end.exit) {
             (None, exit) if *exit != Some(Exit::Code(0)) => {
-                adrift("the output of the container cannot be followed")
+                detached("the output of the container cannot be followed")
             }
-            _ => Settled::Then(Kind::Look),
+            _ => Settled::Then(Kind::Inspect),
         }
     }
 
-    fn settle_look(&mut self, end: &End, by: &Judge) -> Settled {
+    fn settle_inspect(&mut self, end: &JobEnd, by: &AttemptContext) -> Settled {
         let answer = String::from_utf8_lossy(&self.answer).into_owned();
         let words = String::from_utf8_lossy(&self.said).into_owned();
         let container = match &end.exit {
@@ -389,10 +391,10 @@ impl Gathered {
         };
         match container {
             Container::Running => match self.why.take() {
-                None => Settled::Then(Kind::Follow),
+                None => Settled::Then(Kind::FollowLogs),
                 // It may be its client that was silent: once it is listened to without that one.
-                Some(Why::Silent) if !std::mem::replace(&mut self.listened, true) => {
-                    Settled::Then(Kind::Follow)
+                Some(KillReason::Silent) if !std::mem::replace(&mut self.listened, true) => {
+                    Settled::Then(Kind::FollowLogs)
                 }
                 // It was ended, and does not end: its time is up all the same.
                 Some(why) => {
@@ -400,12 +402,14 @@ impl Gathered {
                     Settled::Verdict(verdict)
                 }
             },
-            Container::Exited { code, starved } => {
-                self.exited = Some((code, starved));
-                Settled::Then(Kind::Rest)
+            Container::Exited { code, oom_killed } => {
+                self.exited = Some((code, oom_killed));
+                Settled::Then(Kind::ReadLogs)
             }
-            Container::Created | Container::Gone if by.early && self.odd_exit.is_none() => {
-                Settled::Early
+            Container::Created | Container::Gone
+                if by.not_yet_visible && self.odd_exit.is_none() =>
+            {
+                Settled::NotYetVisible
             }
             Container::Created | Container::Gone | Container::Foreign => {
                 self.name_taken = container == Container::Foreign;
@@ -418,13 +422,13 @@ impl Gathered {
                     _ => Settled::Verdict(verdict),
                 }
             }
-            Container::Silent(words) => adrift(&words),
+            Container::Silent(words) => detached(&words),
         }
     }
 
-    fn settle_rest(&mut self, end: &End, by: &Judge) -> Settled {
+    fn settle_read_logs(&mut self, end: &JobEnd, by: &AttemptContext) -> Settled {
         if end.exit != Some(Exit::Code(0)) {
-            return adrift("the output of the container cannot be read");
+            return detached("the output of the container cannot be read");
         }
         let exited = self
             .exited
@@ -432,7 +436,7 @@ impl Gathered {
             .expect("only what has ended is read to its end");
         let (deps, bounds) = (self.deps_or_none(), self.bounds(by));
         let records = &mut self.records;
-        let verdict = judge_container(&by.seal, exited, self.why, records, deps, &bounds);
+        let verdict = judge_container(&by.record_id, exited, self.why, records, deps, &bounds);
         match exited.0 {
             // It lost its client, and with it its source, which is as good as it was.
             exit::CUT_OFF => Settled::Lost(verdict),
@@ -440,7 +444,7 @@ impl Gathered {
         }
     }
 
-    fn settle_remote(&mut self, end: &End) -> Settled {
+    fn settle_remote(&mut self, end: &JobEnd) -> Settled {
         match self.exited_well(end, Reason::SourceUnavailable) {
             Err(settled) => settled,
             Ok(()) if self.remote_commit().is_some() => Settled::Fetched,
@@ -455,45 +459,15 @@ impl Gathered {
         self.deps.unwrap_or(Dependencies::Ready)
     }
 
-    fn bounds(&self, by: &Judge) -> Bounds {
-        Bounds {
+    fn bounds(&self, by: &AttemptContext) -> ResourceLimits {
+        ResourceLimits {
             peak_bytes: self.peak_bytes,
             ..by.bounds
         }
     }
 }
 
-fn adrift(words: &str) -> Settled {
+fn detached(words: &str) -> Settled {
     let sentence = format!("the engine does not say how the container is: {words}");
-    Settled::Adrift(Verdict::error(Reason::EngineError, shorten(&sentence)))
-}
-
-/// What git calls a commit: 40 hex digits, or 64.
-fn is_commit(text: &str) -> bool {
-    matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit())
-}
-
-fn format_of(head: &Value) -> Result<Format, String> {
-    let known = [Format::Tar, Format::TarGz, Format::TarZst];
-    let found = known
-        .into_iter()
-        .find(|known| head["format"] == known.as_str());
-    found.ok_or_else(|| "it does not say its format".to_string())
-}
-
-/// The hash of what the manifests ask for, empty where that is nothing.
-fn manifest_of(head: &Value) -> Option<String> {
-    let is_hash = |text: &str| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    let manifest = head["manifest"].as_str();
-    let manifest = manifest.filter(|text| text.is_empty() || is_hash(text));
-    manifest.map(str::to_string)
-}
-
-fn uses_of(head: &Value) -> Vec<String> {
-    let uses = head["uses"].as_array().into_iter().flatten();
-    let urls = uses.filter_map(Value::as_str);
-    urls.filter(|url| url.len() <= DEPENDENCY_URL_LIMIT_BYTES)
-        .take(FRAME_USES_LIMIT)
-        .map(str::to_string)
-        .collect()
+    Settled::Detached(Verdict::error(Reason::EngineError, shorten(&sentence)))
 }

@@ -25,8 +25,8 @@
 //! settled outside: the machine asks (`Step::Settle`) and is told (`Input::Settled`).
 
 use crate::app::domain::verdict::{BuildStatus, State, Verdict};
-use crate::app::engine::job::{End, Job, Limits, Order};
-use crate::config::{EARLY_PAUSE_MS, ERRORS_LIMIT, LOOKS_LIMIT, RETRY_PAUSE_MS};
+use crate::app::engine::job::{Job, JobAction, JobEnd, Limits};
+use crate::config::{ERRORS_LIMIT, INSPECTIONS_LIMIT, NOT_YET_VISIBLE_PAUSE_MS, RETRY_PAUSE_MS};
 use crate::interface::event::{Exit, Pipe};
 
 /// The jobs there are.
@@ -39,13 +39,13 @@ pub enum Kind {
     /// The build and its tests, in a container without network.
     Build,
     /// A look at the container of a build whose client ended oddly, or is no more.
-    Look,
+    Inspect,
     /// Its output, from the beginning and as it comes.
-    Follow,
+    FollowLogs,
     /// All of its output, once it has ended.
-    Rest,
+    ReadLogs,
     /// The commit that the remote of a package is at, in a container with the fetch network.
-    Remote,
+    ResolveRemote,
 }
 
 /// What a step asks for.
@@ -58,7 +58,7 @@ pub enum Step {
     /// SIGKILL to the child of this job; nothing more is heard of it.
     Kill(Kind),
     /// This job has ended so: say by `settled` what it gave.
-    Settle(Kind, End),
+    Settle(Kind, JobEnd),
     /// The source, or the commit, is there: finished.
     Ready,
     /// It has come to its verdict: finished.
@@ -75,9 +75,9 @@ pub enum Settled {
     /// What this job tells next is to be known first.
     Then(Kind),
     /// The engine does not answer; what to say of it if that does not change although it does.
-    Adrift(Verdict),
+    Detached(Verdict),
     /// What an earlier run of the server asked for a moment ago may still come: to be looked for again.
-    Early,
+    NotYetVisible,
     Verdict(Verdict),
     /// An error that has cost no time: another attempt may start at once.
     Lost(Verdict),
@@ -90,7 +90,7 @@ enum Phase {
     Queued {
         not_before_ms: u64,
     },
-    Active {
+    RunningTask {
         kind: Kind,
         job: Job,
     },
@@ -99,7 +99,7 @@ enum Phase {
         kind: Kind,
     },
     /// There may be a container, and nobody to ask; or not yet.
-    Adrift {
+    Detached {
         look_ms: Option<u64>,
     },
     Finished,
@@ -162,7 +162,7 @@ impl Build {
     /// Its container was left by an earlier run of the server, and may run until `until_ms`.
     pub fn adopted(self, testing: bool, until_ms: u64) -> Build {
         Build {
-            phase: Phase::Adrift { look_ms: None },
+            phase: Phase::Detached { look_ms: None },
             testing,
             until_ms,
             ..self
@@ -170,8 +170,8 @@ impl Build {
     }
 
     /// It waits for the engine to come back.
-    pub fn is_adrift(&self) -> bool {
-        self.phase == Phase::Adrift { look_ms: None }
+    pub fn is_detached(&self) -> bool {
+        self.phase == Phase::Detached { look_ms: None }
     }
 
     pub fn attempt(&self) -> u32 {
@@ -186,11 +186,11 @@ impl Build {
     pub fn state(&self) -> State {
         match &self.phase {
             Phase::Queued { .. } => State::Queued,
-            Phase::Active { kind, .. } | Phase::Settling { kind } => match kind {
-                Kind::Source | Kind::Fetch | Kind::Remote => State::Fetching,
+            Phase::RunningTask { kind, .. } | Phase::Settling { kind } => match kind {
+                Kind::Source | Kind::Fetch | Kind::ResolveRemote => State::Fetching,
                 _ => self.running_state(),
             },
-            Phase::Adrift { .. } => self.running_state(),
+            Phase::Detached { .. } => self.running_state(),
             Phase::Finished => State::Finished,
         }
     }
@@ -205,8 +205,8 @@ impl Build {
     /// When `Input::Time` is due next at the latest; none where only others can move it.
     pub fn deadline_ms(&self) -> Option<u64> {
         match &self.phase {
-            Phase::Active { job, .. } => job.deadline_ms(),
-            Phase::Adrift { look_ms } => *look_ms,
+            Phase::RunningTask { job, .. } => job.deadline_ms(),
+            Phase::Detached { look_ms } => *look_ms,
             _ => None,
         }
     }
@@ -224,21 +224,23 @@ impl Build {
     pub fn step(&mut self, input: Input, now_ms: u64) -> Option<Step> {
         match (&mut self.phase, input) {
             (Phase::Queued { .. }, Input::Start(kind)) => Some(self.run(kind, now_ms)),
-            (Phase::Adrift { look_ms: None }, Input::Back) => Some(self.run(Kind::Look, now_ms)),
-            (Phase::Adrift { look_ms: Some(at) }, Input::Time) if now_ms >= *at => {
-                Some(self.run(Kind::Look, now_ms))
+            (Phase::Detached { look_ms: None }, Input::Back) => {
+                Some(self.run(Kind::Inspect, now_ms))
             }
-            (Phase::Active { kind, job }, input) => {
+            (Phase::Detached { look_ms: Some(at) }, Input::Time) if now_ms >= *at => {
+                Some(self.run(Kind::Inspect, now_ms))
+            }
+            (Phase::RunningTask { kind, job }, input) => {
                 let kind = *kind;
-                let runs = matches!(kind, Kind::Build | Kind::Follow | Kind::Rest);
+                let runs = matches!(kind, Kind::Build | Kind::FollowLogs | Kind::ReadLogs);
                 self.testing |= runs && input == Input::Testing;
                 // A look alone may go well each time although what comes after it never does.
-                if kind == Kind::Follow && matches!(input, Input::Output(_)) {
+                if kind == Kind::FollowLogs && matches!(input, Input::Output(_)) {
                     self.looks = 0;
                 }
                 match advance(job, input, now_ms) {
-                    Some(Order::End) => Some(Step::End(kind)),
-                    Some(Order::Kill) => Some(Step::Kill(kind)),
+                    Some(JobAction::End) => Some(Step::End(kind)),
+                    Some(JobAction::Kill) => Some(Step::Kill(kind)),
                     None => self.settle(),
                 }
             }
@@ -252,26 +254,28 @@ impl Build {
 
     fn settled(&mut self, kind: Kind, settled: Settled, now_ms: u64) -> Option<Step> {
         Some(match (kind, settled) {
-            (Kind::Source | Kind::Remote, Settled::Fetched) => {
+            (Kind::Source | Kind::ResolveRemote, Settled::Fetched) => {
                 self.phase = Phase::Finished;
                 Step::Ready
             }
             (Kind::Fetch, Settled::Fetched) => self.run(Kind::Build, now_ms),
-            (Kind::Build | Kind::Follow, Settled::Then(Kind::Look)) => self.run(Kind::Look, now_ms),
-            (Kind::Look, Settled::Then(next @ (Kind::Follow | Kind::Rest))) => {
+            (Kind::Build | Kind::FollowLogs, Settled::Then(Kind::Inspect)) => {
+                self.run(Kind::Inspect, now_ms)
+            }
+            (Kind::Inspect, Settled::Then(next @ (Kind::FollowLogs | Kind::ReadLogs))) => {
                 self.run(next, now_ms)
             }
-            (Kind::Look | Kind::Follow | Kind::Rest, Settled::Adrift(error)) => {
+            (Kind::Inspect | Kind::FollowLogs | Kind::ReadLogs, Settled::Detached(error)) => {
                 self.looks += 1;
-                if self.looks >= LOOKS_LIMIT {
+                if self.looks >= INSPECTIONS_LIMIT {
                     return Some(self.conclude(error, now_ms, true));
                 }
-                self.phase = Phase::Adrift { look_ms: None };
+                self.phase = Phase::Detached { look_ms: None };
                 return None;
             }
-            (Kind::Look, Settled::Early) => {
-                let look_ms = Some(now_ms + EARLY_PAUSE_MS);
-                self.phase = Phase::Adrift { look_ms };
+            (Kind::Inspect, Settled::NotYetVisible) => {
+                let look_ms = Some(now_ms + NOT_YET_VISIBLE_PAUSE_MS);
+                self.phase = Phase::Detached { look_ms };
                 return None;
             }
             (_, Settled::Verdict(verdict)) => self.conclude(verdict, now_ms, true),
@@ -287,7 +291,7 @@ impl Build {
     /// Asks what the job at hand gave, if it has ended. `Step::Kill` ends a job too: call this
     /// after it.
     pub fn settle(&mut self) -> Option<Step> {
-        let Phase::Active { kind, job } = &self.phase else {
+        let Phase::RunningTask { kind, job } = &self.phase else {
             return None;
         };
         let (kind, end) = (*kind, job.ended()?.clone());
@@ -300,18 +304,18 @@ impl Build {
             self.until_ms = now_ms + self.limits.build.total_ms;
         }
         let limits = match kind {
-            Kind::Source | Kind::Fetch | Kind::Remote => self.limits.fetch,
+            Kind::Source | Kind::Fetch | Kind::ResolveRemote => self.limits.fetch,
             Kind::Build => self.limits.build,
             // The time of a container does not begin anew with who watches it.
-            Kind::Follow => Limits {
+            Kind::FollowLogs => Limits {
                 total_ms: self.until_ms.saturating_sub(now_ms),
                 ..self.limits.build
             },
-            Kind::Look => self.limits.look,
-            Kind::Rest => self.limits.rest,
+            Kind::Inspect => self.limits.look,
+            Kind::ReadLogs => self.limits.rest,
         };
         let job = Job::new(limits, now_ms);
-        self.phase = Phase::Active { kind, job };
+        self.phase = Phase::RunningTask { kind, job };
         Step::Run(kind)
     }
 
@@ -339,7 +343,7 @@ impl Build {
     }
 }
 
-fn advance(job: &mut Job, input: Input, now_ms: u64) -> Option<Order> {
+fn advance(job: &mut Job, input: Input, now_ms: u64) -> Option<JobAction> {
     match input {
         Input::Output(bytes) => return job.output(bytes, now_ms),
         Input::Time => return job.time(now_ms),

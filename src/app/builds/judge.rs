@@ -1,11 +1,11 @@
 //! The verdict: what the end of a build's container and its record amount to.
 
-use crate::app::builds::record::{Record, Records};
+use crate::app::builds::record::{Record, RecordReader};
 use crate::app::domain::verdict::{
-    Bounds, BuildStatus, Dependencies, Reason, TestStatus, Verdict, shorten,
+    BuildStatus, Dependencies, Reason, ResourceLimits, TestStatus, Verdict, shorten,
 };
-use crate::app::engine::docker::{Seal, exit};
-use crate::app::engine::job::{End, Why};
+use crate::app::engine::docker::{RecordId, exit};
+use crate::app::engine::job::{JobEnd, KillReason};
 use crate::config::{LINE_COST_BYTES, OUTPUT_LIMIT_BYTES};
 use crate::interface::event::Exit;
 
@@ -14,7 +14,7 @@ use crate::interface::event::Exit;
 pub enum Judgement {
     Verdict(Verdict),
     /// The client's exit is not the package's word: only the container can say.
-    Look,
+    PageOptions,
 }
 
 /// The verdict on a build whose `docker run` has ended.
@@ -29,20 +29,20 @@ pub enum Judgement {
 /// | 65 | - | error, lost: the source did not arrive whole |
 /// | other | - | look at the container |
 pub fn judge(
-    seal: &Seal,
-    end: &End,
-    records: &mut Records,
+    record_id: &RecordId,
+    end: &JobEnd,
+    records: &mut RecordReader,
     deps: Dependencies,
-    bounds: &Bounds,
+    bounds: &ResourceLimits,
 ) -> Judgement {
-    let record = records.record(seal);
+    let record = records.record(record_id);
     let engine_error =
         |sentence: &str| Judgement::Verdict(Verdict::error(Reason::EngineError, sentence));
     match (&end.exit, end.why, record) {
         (Some(Exit::Code(0)), _, Ok(record)) => {
             Judgement::Verdict(from_record(record, deps, bounds))
         }
-        (_, Some(_), _) => Judgement::Look,
+        (_, Some(_), _) => Judgement::PageOptions,
         (Some(Exit::Code(0)), None, Err(unusable)) => engine_error(&unusable.sentence()),
         (Some(Exit::NotStarted(words)), ..) => engine_error(words),
         (Some(Exit::Code(exit::TOO_LARGE)), ..) => {
@@ -52,30 +52,30 @@ pub fn judge(
         (Some(Exit::Code(exit::CUT_OFF)), ..) => {
             Judgement::Verdict(Verdict::error(Reason::Lost, CUT_OFF))
         }
-        _ => Judgement::Look,
+        _ => Judgement::PageOptions,
     }
 }
 
 /// The verdict on a build by its container, which has ended and whose output was read.
 pub fn judge_container(
-    seal: &Seal,
-    (code, starved): (i32, bool),
-    why: Option<Why>,
-    records: &mut Records,
+    record_id: &RecordId,
+    (code, oom_killed): (i32, bool),
+    why: Option<KillReason>,
+    records: &mut RecordReader,
     deps: Dependencies,
-    bounds: &Bounds,
+    bounds: &ResourceLimits,
 ) -> Verdict {
     // Another code than that of a kill is its own: it ended before we could end it.
     let why = why.filter(|_| code == exit::KILLED);
     let exit = Some(Exit::Code(code));
-    let judgement = judge(seal, &End { exit, why }, records, deps, bounds);
+    let judgement = judge(record_id, &JobEnd { exit, why }, records, deps, bounds);
     match (judgement, why) {
         (Judgement::Verdict(verdict), _) => verdict,
-        (Judgement::Look, Some(why)) => ended_by_us(why, records.testing(), bounds),
-        (Judgement::Look, None) if starved => {
+        (Judgement::PageOptions, Some(why)) => ended_by_us(why, records.testing(), bounds),
+        (Judgement::PageOptions, None) if oom_killed => {
             // Whoever is ended by the limit has reached it.
             let peak = bounds.peak_bytes.or(Some(bounds.memory_bytes));
-            let bounds = Bounds {
+            let bounds = ResourceLimits {
                 peak_bytes: peak,
                 ..*bounds
             };
@@ -89,7 +89,7 @@ pub fn judge_container(
             };
             in_stage(verdict, records.testing())
         }
-        (Judgement::Look, None) => {
+        (Judgement::PageOptions, None) => {
             let reason = match code {
                 exit::REFUSED..=127 => Reason::EngineError,
                 _ => Reason::Lost,
@@ -104,7 +104,7 @@ pub fn judge_container(
 
 const CUT_OFF: &str = "the source did not reach the container whole";
 
-fn from_record(record: Record, deps: Dependencies, bounds: &Bounds) -> Verdict {
+fn from_record(record: Record, deps: Dependencies, bounds: &ResourceLimits) -> Verdict {
     let mut build_status = record.build_status;
     let short = if record.oom_kills > 0 {
         Some(Reason::OutOfMemory)
@@ -136,7 +136,7 @@ fn from_record(record: Record, deps: Dependencies, bounds: &Bounds) -> Verdict {
     let mut error_log = record.error_log;
     if reason == Some(Reason::OutOfMemory) {
         let peak_bytes = record.peak_memory_bytes;
-        let memory = Bounds {
+        let memory = ResourceLimits {
             peak_bytes,
             ..*bounds
         }
@@ -158,24 +158,24 @@ fn from_record(record: Record, deps: Dependencies, bounds: &Bounds) -> Verdict {
 }
 
 /// The verdict on a build that we ended.
-pub fn ended_by_us(why: Why, testing: Option<u32>, bounds: &Bounds) -> Verdict {
+pub fn ended_by_us(why: KillReason, testing: Option<u32>, bounds: &ResourceLimits) -> Verdict {
     let seconds = |ms: u64| ms / 1_000;
     let (reason, sentence) = match why {
-        Why::Timeout => (
+        KillReason::Timeout => (
             Reason::Timeout,
             format!(
                 "it took longer than --build-timeout, {} s",
                 seconds(bounds.build_timeout_ms)
             ),
         ),
-        Why::Silent => (
+        KillReason::Silent => (
             Reason::Silent,
             format!(
                 "no output for --silence-timeout, {} s",
                 seconds(bounds.silence_timeout_ms)
             ),
         ),
-        Why::OutputLimit => (
+        KillReason::OutputLimit => (
             Reason::OutputLimit,
             format!(
                 "it wrote more than {} MiB, each line counted with {LINE_COST_BYTES} bytes more",
@@ -206,7 +206,7 @@ fn in_stage(verdict: Verdict, testing: Option<u32>) -> Verdict {
 
 /// The error of a build that has no container, by how `docker run` ended, where that was seen, and why
 /// we ended it, if we did.
-pub fn without_container(client: (Option<Exit>, Option<Why>), words: &str) -> Verdict {
+pub fn without_container(client: (Option<Exit>, Option<KillReason>), words: &str) -> Verdict {
     let how = match client {
         (Some(Exit::Code(code)), _) => format!("docker run exited with {code}"),
         (Some(Exit::Signal(signal)), _) => format!("docker run was ended by signal {signal}"),

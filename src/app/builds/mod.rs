@@ -3,6 +3,7 @@
 pub mod attempt;
 pub mod build;
 pub mod completion;
+pub mod context;
 pub mod job_events;
 pub mod judge;
 pub mod queue_view;

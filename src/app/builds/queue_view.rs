@@ -4,15 +4,15 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::app::builds::scheduler::Works;
-use crate::app::domain::task::{Class, Place, Work};
+use crate::app::builds::scheduler::Scheduler;
+use crate::app::domain::task::{Place, Priority, Task};
 use crate::app::store::{self, BuildRow, Store};
 use crate::config::{FORECAST_LIMIT, RANK_LIMIT};
 
 /// A piece of work that holds a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Running<'w> {
-    pub work: Work,
+    pub task: Task,
     /// The build it is; while a source is fetched, the first build of its check stands for it. A
     /// look at a remote has none.
     pub build: Option<i64>,
@@ -39,11 +39,11 @@ pub struct Waiting {
 
 /// The first of what waits, looked up once for as long as nothing changes.
 #[derive(Debug, Default)]
-pub struct View(RefCell<Option<Rc<Order>>>);
+pub struct View(RefCell<Option<Rc<QueueOrder>>>);
 
 /// What waits, in order, and the place of each build in it, from 1.
 #[derive(Debug)]
-pub struct Order {
+pub struct QueueOrder {
     pub waiting: Vec<Waiting>,
     places: HashMap<i64, usize>,
 }
@@ -54,26 +54,26 @@ impl View {
     }
 }
 
-impl Works {
+impl Scheduler {
     pub fn slots(&self) -> usize {
         self.queue.slots()
     }
 
     /// The first `FORECAST_LIMIT` pieces of work that wait, in order.
-    pub fn order(&self, store: &Store, unix_ms: i64) -> store::Result<Rc<Order>> {
+    pub fn order(&self, store: &Store, unix_ms: i64) -> store::Result<Rc<QueueOrder>> {
         if let Some(known) = &*self.view.0.borrow() {
             return Ok(known.clone());
         }
-        let mut order = Order {
+        let mut order = QueueOrder {
             waiting: Vec::new(),
             places: HashMap::new(),
         };
         for place in self.queue.order(store, FORECAST_LIMIT, unix_ms)? {
-            let waiting = self.stands(store, place)?;
+            let waiting = self.describe(store, place)?;
             let nth = order.waiting.len() + 1;
             let behind = waiting.behind.iter().map(|(build, _)| (*build, nth));
             order.places.extend(behind);
-            if let Work::Build(build) = waiting.place.entry.work {
+            if let Task::Build(build) = waiting.place.entry.task {
                 order.places.insert(build, nth);
             }
             order.waiting.push(waiting);
@@ -95,7 +95,7 @@ impl Works {
     ) -> store::Result<Option<usize>> {
         if row.state.is_final()
             || row.shares.is_some()
-            || self.active.contains_key(&Work::Build(row.id))
+            || self.running.contains_key(&Task::Build(row.id))
         {
             return Ok(None);
         }
@@ -103,14 +103,14 @@ impl Works {
         if let Some(place) = order.places.get(&row.id) {
             return Ok(Some(*place));
         }
-        let source = Work::Source(row.check);
-        if self.active.contains_key(&source) {
+        let source = Task::FetchSource(row.check);
+        if self.running.contains_key(&source) {
             let behind = self.builds_behind(row.check, store)?;
             let first = behind.first().map(|first| first.id);
             return Ok((first != Some(row.id)).then(|| self.queue.waiting() as usize + 1));
         }
-        let rank = |work| self.queue.rank(store, work, RANK_LIMIT);
-        let rank = match rank(Work::Build(row.id))? {
+        let rank = |task| self.queue.rank(store, task, RANK_LIMIT);
+        let rank = match rank(Task::Build(row.id))? {
             None => rank(source)?,
             rank => rank,
         };
@@ -118,56 +118,58 @@ impl Works {
     }
 
     /// The place that new work of that class has at most.
-    pub fn last_place(&self, class: Class) -> usize {
-        let classes = Class::ALL.iter().filter(|before| **before <= class);
-        classes.map(|c| self.queue.waiting_of(*c)).sum::<u64>() as usize
+    pub fn last_place(&self, priority: Priority) -> usize {
+        let priorities = Priority::ALL.iter().filter(|before| **before <= priority);
+        priorities.map(|c| self.queue.waiting_of(*c)).sum::<u64>() as usize
     }
 
     /// What holds a slot, longest first.
-    pub fn running_work(&self, store: &Store) -> store::Result<Vec<Running<'_>>> {
+    pub fn running_tasks(&self, store: &Store) -> store::Result<Vec<Running<'_>>> {
         let mut running = Vec::new();
-        for (work, active) in &self.active {
-            let behind = self.behind(store, *work)?;
+        for (task, running_task) in &self.running {
+            let behind = self.behind(store, *task)?;
             running.push(Running {
-                work: *work,
-                build: match work {
-                    Work::Build(build) => Some(*build),
-                    Work::Source(_) | Work::Remote(_) => behind.first().map(|(build, _)| *build),
+                task: *task,
+                build: match task {
+                    Task::Build(build) => Some(*build),
+                    Task::FetchSource(_) | Task::CheckRemote(_) => {
+                        behind.first().map(|(build, _)| *build)
+                    }
                 },
-                package: &active.check.package,
-                zig_version: match work {
-                    Work::Build(_) => &active.zig_version,
-                    Work::Source(_) | Work::Remote(_) => "",
+                package: &running_task.check.package,
+                zig_version: match task {
+                    Task::Build(_) => &running_task.zig_version,
+                    Task::FetchSource(_) | Task::CheckRemote(_) => "",
                 },
-                started_unix_ms: active.started_unix_ms,
+                started_unix_ms: running_task.started_unix_ms,
                 behind,
             });
         }
-        running.sort_unstable_by_key(|running| (running.started_unix_ms, running.work));
+        running.sort_unstable_by_key(|running| (running.started_unix_ms, running.task));
         Ok(running)
     }
 
     /// Builds that wait: for a slot, for their source, or for the verdict of another.
     pub fn waiting_builds(&self) -> u64 {
         let builds = self
-            .active
+            .running
             .keys()
-            .filter(|work| !matches!(work, Work::Remote(_)));
+            .filter(|task| !matches!(task, Task::CheckRemote(_)));
         self.open.saturating_sub(builds.count() as u64)
     }
 
-    fn stands(&self, store: &Store, place: Place) -> store::Result<Waiting> {
-        let work = place.entry.work;
-        let (package, zig_version, errors) = match work {
-            Work::Build(build) => {
+    fn describe(&self, store: &Store, place: Place) -> store::Result<Waiting> {
+        let task = place.entry.task;
+        let (package, zig_version, errors) = match task {
+            Task::Build(build) => {
                 let row = store.build(build)?;
                 row.map(|row| (row.package, row.zig_version, row.errors))
             }
-            Work::Source(check) => {
+            Task::FetchSource(check) => {
                 let row = store.check(check)?;
                 row.map(|row| (row.package, String::new(), row.errors))
             }
-            Work::Remote(package) => {
+            Task::CheckRemote(package) => {
                 let row = store.package_of_id(package)?;
                 row.map(|row| (row.name, String::new(), 0))
             }
@@ -178,13 +180,13 @@ impl Works {
             package,
             zig_version,
             errors,
-            behind: self.behind(store, work)?,
+            behind: self.behind(store, task)?,
         })
     }
 
     /// The builds of the check of a source, with their versions.
-    fn behind(&self, store: &Store, work: Work) -> store::Result<Vec<(i64, String)>> {
-        let Work::Source(check) = work else {
+    fn behind(&self, store: &Store, task: Task) -> store::Result<Vec<(i64, String)>> {
+        let Task::FetchSource(check) = task else {
             return Ok(Vec::new());
         };
         let open = self.builds_behind(check, store)?.into_iter();

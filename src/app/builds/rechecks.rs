@@ -2,14 +2,15 @@
 //! that are new.
 
 use crate::app::builds::build::{Build, Kind};
-use crate::app::builds::running::Active;
-use crate::app::builds::scheduler::{Context, Works};
+use crate::app::builds::context::Context;
+use crate::app::builds::running::RunningTask;
+use crate::app::builds::scheduler::Scheduler;
 use crate::app::domain::recheck::{self, Found};
-use crate::app::domain::task::{Class, Entry, Work};
-use crate::app::store::{self, CheckRow, Known, NewCheck};
-use crate::config::{DUE_CHECKS_LIMIT, LOOK_AGAIN_MS, SWEEP_LIMIT};
+use crate::app::domain::task::{Entry, Priority, Task};
+use crate::app::store::{self, CheckRow, NewCheck, RecheckRow};
+use crate::config::{DUE_CHECKS_LIMIT, REBUILD_LIMIT, RECHECK_RETRY_MS};
 
-impl Works {
+impl Scheduler {
     /// The toolchains that have an image, each with it.
     fn toolchains(&self, cx: &Context) -> Vec<(String, String)> {
         let versions = self.zig_versions.iter();
@@ -23,22 +24,22 @@ impl Works {
     // -- looks at remotes --
 
     /// Lets packages wait for their daily look that are due for it; a limited number at a time.
-    pub(crate) fn look_due(&mut self, cx: &mut Context) -> store::Result<()> {
-        for known in cx.store.packages_due(cx.now.unix_ms, DUE_CHECKS_LIMIT)? {
-            let work = Work::Remote(known.id);
-            if self.active.contains_key(&work) {
-                self.look_begins(known.id, cx)?;
+    pub(crate) fn start_due_rechecks(&mut self, cx: &mut Context) -> store::Result<()> {
+        for recheck_row in cx.store.packages_due(cx.now.unix_ms, DUE_CHECKS_LIMIT)? {
+            let task = Task::CheckRemote(recheck_row.id);
+            if self.running.contains_key(&task) {
+                self.recheck_begins(recheck_row.id, cx)?;
                 continue;
             }
-            self.looked(known.id, cx)?;
-            if self.queue.is_waiting(cx.store, work)? {
+            self.recheck_ended(recheck_row.id, cx)?;
+            if self.queue.is_waiting(cx.store, task)? {
                 continue;
             }
             let entry = Entry {
-                work,
-                class: Class::Recheck,
-                party: recheck::owner(&known.url),
-                popularity: known.popularity_score,
+                task,
+                priority: Priority::Recheck,
+                tenant: recheck::owner(&recheck_row.url),
+                popularity: recheck_row.popularity_score,
             };
             self.push(&entry, None, cx)?;
         }
@@ -52,57 +53,58 @@ impl Works {
         cx: &mut Context,
     ) -> store::Result<bool> {
         let newest = self.toolchains(cx).into_iter().next();
-        let (Some(known), Some((version, _))) = (cx.store.known(package)?, newest) else {
+        let (Some(recheck_row), Some((version, _))) = (cx.store.recheck_row(package)?, newest)
+        else {
             return Ok(false);
         };
-        self.look_begins(package, cx)?;
+        self.recheck_begins(package, cx)?;
         let check = CheckRow {
             id: 0,
             package_id: Some(package),
-            package: known.name,
-            url: Some(known.url),
-            reference: known.reference,
+            package: recheck_row.name,
+            url: Some(recheck_row.url),
+            reference: recheck_row.reference,
             source: None,
             commit: None,
             attempt: 1,
             errors: 0,
-            class: entry.class,
-            party: entry.party.clone(),
+            priority: entry.priority,
+            tenant: entry.tenant.clone(),
             created_at: cx.now.unix_ms,
         };
-        let active = Active::new(entry, check, version, Build::new(1, 0, self.limits));
-        self.start(active, Kind::Remote, cx)?;
+        let running_task = RunningTask::new(entry, check, version, Build::new(1, 0, self.limits));
+        self.start(running_task, Kind::ResolveRemote, cx)?;
         Ok(true)
     }
 
     /// A look that is under way waits nowhere: if the server ends now, the next one knows by this that
     /// it is owed.
-    fn look_begins(&mut self, package: i64, cx: &mut Context) -> store::Result<()> {
-        let again = cx.now.unix_ms + LOOK_AGAIN_MS;
+    fn recheck_begins(&mut self, package: i64, cx: &mut Context) -> store::Result<()> {
+        let again = cx.now.unix_ms + RECHECK_RETRY_MS;
         cx.store.set_next_check(package, again)
     }
 
     /// A look is over, whatever it came to, or has its place in the queue: the next one is tomorrow.
-    pub(crate) fn looked(&mut self, package: i64, cx: &mut Context) -> store::Result<()> {
+    pub(crate) fn recheck_ended(&mut self, package: i64, cx: &mut Context) -> store::Result<()> {
         let next = recheck::next_check(package, cx.now.unix_ms);
         cx.store.set_next_check(package, next)
     }
 
     /// The remote has said its commit.
-    pub(crate) fn remote_told(
+    pub(crate) fn on_remote_commit(
         &mut self,
         package: i64,
         commit: &str,
         cx: &mut Context,
     ) -> store::Result<()> {
-        let Some(known) = cx.store.known(package)? else {
+        let Some(recheck_row) = cx.store.recheck_row(package)? else {
             return Ok(());
         };
         let cells = cx.store.cells(package, &self.toolchains(cx))?;
-        match recheck::found(Some(commit), known.commit.as_deref(), &cells) {
+        match recheck::found(Some(commit), recheck_row.commit.as_deref(), &cells) {
             Found::Unreachable | Found::Unchanged => Ok(()),
             Found::Changed(versions) | Found::Owed(versions) => {
-                self.check_again(&known, &versions, Class::Recheck, cx)
+                self.check_again(&recheck_row, &versions, Priority::Recheck, cx)
             }
         }
     }
@@ -110,26 +112,26 @@ impl Works {
     // -- new toolchains --
 
     /// The engine has said which images it has: where one is new, all packages are looked through.
-    pub fn images_told(&mut self, cx: &mut Context) -> store::Result<()> {
+    pub fn on_images(&mut self, cx: &mut Context) -> store::Result<()> {
         for (version, image) in self.toolchains(cx) {
             if cx.store.see_toolchain(&version, &image, cx.now.unix_ms)? {
                 log::info!("zig {version} has a new image");
-                self.sweeping = true;
+                self.rebuilding = true;
             }
         }
         Ok(())
     }
 
     /// Looks through the next few packages for those that were not built under a toolchain there is.
-    pub(crate) fn sweep(&mut self, cx: &mut Context) -> store::Result<()> {
+    pub(crate) fn rebuild_for_toolchain(&mut self, cx: &mut Context) -> store::Result<()> {
         let toolchains = self.toolchains(cx);
-        if !self.sweeping || toolchains.is_empty() {
+        if !self.rebuilding || toolchains.is_empty() {
             return Ok(());
         }
-        let swept = cx.store.sweep_packages(SWEEP_LIMIT, &toolchains)?;
-        self.sweeping = !swept.done;
-        for (known, versions) in swept.packages {
-            self.check_again(&known, &versions, Class::Toolchain, cx)?;
+        let swept = cx.store.packages_to_rebuild(REBUILD_LIMIT, &toolchains)?;
+        self.rebuilding = !swept.done;
+        for (recheck_row, versions) in swept.packages {
+            self.check_again(&recheck_row, &versions, Priority::Toolchain, cx)?;
         }
         Ok(())
     }
@@ -137,18 +139,18 @@ impl Works {
     /// A check of a known package that nobody asked for.
     fn check_again(
         &mut self,
-        known: &Known,
+        recheck_row: &RecheckRow,
         versions: &[String],
-        class: Class,
+        priority: Priority,
         cx: &mut Context,
     ) -> store::Result<()> {
-        let party = recheck::owner(&known.url);
+        let tenant = recheck::owner(&recheck_row.url);
         let new = NewCheck {
-            package_id: Some(known.id),
-            package: &known.name,
-            git: Some((&known.url, known.reference.as_deref())),
-            class,
-            party: &party,
+            package_id: Some(recheck_row.id),
+            package: &recheck_row.name,
+            git: Some((&recheck_row.url, recheck_row.reference.as_deref())),
+            priority,
+            tenant: &tenant,
         };
         let check = cx.store.begin_check(&new, versions, cx.now.unix_ms)?;
         self.add(check, cx)?;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::app::domain::verdict::{BuildStatus, TestStatus, shorten};
-use crate::app::engine::docker::Seal;
+use crate::app::engine::docker::RecordId;
 use crate::config::RECORD_LIMIT_BYTES;
 
 /// The result record of a runner, checked.
@@ -25,7 +25,7 @@ pub(crate) struct Record {
 /// What a runner wrote on its standard output, line by line as it comes; keeps no more than
 /// `RECORD_LIMIT_BYTES`.
 #[derive(Debug, Default)]
-pub struct Records {
+pub struct RecordReader {
     line: Vec<u8>,
     /// The line at hand is over the limit: the rest of it is dropped.
     overflowing: bool,
@@ -42,7 +42,7 @@ pub enum Unusable {
     Oversized,
     Broken(String),
     Foreign,
-    Unsealed,
+    WrongNonce,
 }
 
 impl Unusable {
@@ -54,14 +54,14 @@ impl Unusable {
             }
             Unusable::Broken(why) => format!("the result record is broken: {why}"),
             Unusable::Foreign => "the result record is that of another build".to_string(),
-            Unusable::Unsealed => "the result record has not the nonce of this attempt: \
+            Unusable::WrongNonce => "the result record has not the nonce of this attempt: \
                 it is none of the runner's, or the image is older than the server (make docker-build)"
                 .to_string(),
         }
     }
 }
 
-impl Records {
+impl RecordReader {
     /// Takes the next bytes. True if they say that the tests have begun.
     pub fn take(&mut self, bytes: &[u8]) -> bool {
         let before = self.testing.is_some();
@@ -108,14 +108,14 @@ impl Records {
     }
 
     /// The last line as the record of that attempt. Ends an unfinished last line.
-    pub(crate) fn record(&mut self, seal: &Seal) -> Result<Record, Unusable> {
+    pub(crate) fn record(&mut self, record_id: &RecordId) -> Result<Record, Unusable> {
         if !self.line.is_empty() || self.overflowing {
             self.end_line();
         }
         match &self.last {
             None => Err(Unusable::Missing),
             Some(Err(why)) => Err(why.clone()),
-            Some(Ok(line)) => read_record(line, seal),
+            Some(Ok(line)) => read_record(line, record_id),
         }
     }
 }
@@ -143,18 +143,18 @@ const FIELDS: [&str; 19] = [
     "disk_full",
 ];
 
-fn read_record(line: &[u8], seal: &Seal) -> Result<Record, Unusable> {
+fn read_record(line: &[u8], record_id: &RecordId) -> Result<Record, Unusable> {
     let broken = |why: &str| Unusable::Broken(why.to_string());
     let value: Value = serde_json::from_slice(line).map_err(|e| broken(&e.to_string()))?;
     let fields = value.as_object().ok_or_else(|| broken("not an object"))?;
     if let Some(other) = fields.keys().find(|name| !FIELDS.contains(&&***name)) {
         return Err(broken(&format!("{other:?} is no field of it")));
     }
-    if value["build_id"] != seal.build {
+    if value["build_id"] != record_id.build {
         return Err(Unusable::Foreign);
     }
-    if value["nonce"] != *seal.nonce {
-        return Err(Unusable::Unsealed);
+    if value["nonce"] != *record_id.nonce {
+        return Err(Unusable::WrongNonce);
     }
     let build_status = match value["build_status"].as_str() {
         Some("success") => BuildStatus::Success,

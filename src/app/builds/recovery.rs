@@ -10,44 +10,45 @@
 //! All else waits in the queue, and is not touched.
 
 use crate::app::builds::build::Kind;
-use crate::app::builds::running::Active;
-use crate::app::builds::scheduler::{Context, Works, entry};
-use crate::app::domain::task::Work;
+use crate::app::builds::context::Context;
+use crate::app::builds::running::RunningTask;
+use crate::app::builds::scheduler::{Scheduler, entry};
+use crate::app::domain::task::Task;
 use crate::app::domain::verdict::State;
 use crate::app::queue::Queue;
 use crate::app::store::{self, BuildRow, CheckRow};
 use crate::config::Settings;
 
-impl Works {
+impl Scheduler {
     /// The work there is in a database.
-    pub fn open(settings: &Settings, cx: &mut Context) -> store::Result<Works> {
+    pub fn open(settings: &Settings, cx: &mut Context) -> store::Result<Scheduler> {
         let queue = Queue::open(settings.max_builds, cx.store, cx.now.unix_ms)?;
         let open = cx.store.count_open_builds()?;
-        let mut works = Works::new(settings, queue, open);
-        works.sweeping = cx.store.is_sweeping()?;
-        works.to_answer = cx.store.waited_for_in_vain()?.into();
+        let mut works = Scheduler::new(settings, queue, open);
+        works.rebuilding = cx.store.is_rebuilding()?;
+        works.finished_leaders = cx.store.finished_leaders()?.into();
         // The run before may have killed a client a moment before it ended: what that one asked for
         // may still come.
-        cx.engine.sweep_again(cx.now.mono_ms);
-        for row in cx.store.cut_off()? {
+        cx.engine.schedule_cleanup(cx.now.mono_ms);
+        for row in cx.store.interrupted_builds()? {
             works.find_again(row, cx)?;
         }
         if works.queue.waiting() == 0 && works.open > 0 {
-            works.line_up_all(cx)?;
+            works.enqueue_checks(cx)?;
         }
         Ok(works)
     }
 
     /// Earlier versions kept no queue in the database: whatever waits there gets its place.
-    fn line_up_all(&mut self, cx: &mut Context) -> store::Result<()> {
+    fn enqueue_checks(&mut self, cx: &mut Context) -> store::Result<()> {
         for row in cx.store.queued()? {
             let check = cx.store.check(row.check)?.expect("a build has its check");
-            let work = match check.source {
-                None => Work::Source(check.id),
-                Some(_) => Work::Build(row.id),
+            let task = match check.source {
+                None => Task::FetchSource(check.id),
+                Some(_) => Task::Build(row.id),
             };
-            if !self.queue.is_waiting(cx.store, work)? {
-                self.push(&entry(work, &check, cx.store)?, None, cx)?;
+            if !self.queue.is_waiting(cx.store, task)? {
+                self.push(&entry(task, &check, cx.store)?, None, cx)?;
             }
         }
         Ok(())
@@ -64,7 +65,7 @@ impl Works {
             let line = format!("the server was restarted; attempt {attempt} follows");
             cx.feed.logs.remark(row.id, attempt, &line, cx.out);
             cx.set_state(row.id, State::Queued, attempt)?;
-            let entry = entry(Work::Build(row.id), &check, cx.store)?;
+            let entry = entry(Task::Build(row.id), &check, cx.store)?;
             self.push(&entry, None, cx)
         }
     }
@@ -76,31 +77,31 @@ impl Works {
         cx: &mut Context,
     ) -> store::Result<()> {
         cx.set_state(row.id, State::Queued, row.attempt)?;
-        let work = Work::Source(check.id);
-        if self.queue.is_waiting(cx.store, work)? {
+        let task = Task::FetchSource(check.id);
+        if self.queue.is_waiting(cx.store, task)? {
             return Ok(());
         }
         cx.store
             .set_check_attempt(check.id, check.attempt + 1, check.errors)?;
-        self.push(&entry(work, check, cx.store)?, None, cx)
+        self.push(&entry(task, check, cx.store)?, None, cx)
     }
 
     /// Whatever became of its container: until that is known the build is where it was.
     fn adopt(&mut self, row: &BuildRow, check: CheckRow, cx: &mut Context) -> store::Result<()> {
-        let entry = entry(Work::Build(row.id), &check, cx.store)?;
-        self.queue.adopt(&entry.party);
+        let entry = entry(Task::Build(row.id), &check, cx.store)?;
+        self.queue.adopt(&entry.tenant);
         let run_at = row.run_at.unwrap_or(cx.now.unix_ms);
         let ran_ms = (cx.now.unix_ms - run_at).max(0) as u64;
         let left_ms = self.limits.build.total_ms.saturating_sub(ran_ms);
         let until_ms = cx.now.mono_ms + left_ms;
-        let mut active = Active::adopted(entry, check, row, until_ms, self.limits);
-        let name = active.container(Kind::Build, cx.docker);
-        active.containers.push(name);
-        cx.feed.logs.adopt(row.id, active.log_start);
-        if let Some(key) = &active.key {
+        let mut running_task = RunningTask::adopted(entry, check, row, until_ms, self.limits);
+        let name = running_task.container(Kind::Build, cx.docker);
+        running_task.containers.push(name);
+        cx.feed.logs.adopt(row.id, running_task.log_start);
+        if let Some(key) = &running_task.key {
             self.keys.insert(key.clone(), row.id);
         }
-        self.active.insert(Work::Build(row.id), active);
+        self.running.insert(Task::Build(row.id), running_task);
         Ok(())
     }
 }

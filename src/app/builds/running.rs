@@ -3,17 +3,17 @@
 
 use std::path::Path;
 
-use crate::app::builds::attempt::Gathered;
+use crate::app::builds::attempt::AttemptState;
 use crate::app::builds::build::{Build, JobLimits, Kind};
-use crate::app::domain::task::{Entry, Work};
+use crate::app::domain::task::{Entry, Task};
 use crate::app::domain::verdict::State;
-use crate::app::engine::docker::{self, Docker, SourceFile, Task};
+use crate::app::engine::docker::{self, ContainerInput, Docker, SourceFile};
 use crate::app::store::{BuildRow, CheckRow, SourceRow};
-use crate::config::EARLY_LIMIT_MS;
+use crate::config::NOT_YET_VISIBLE_LIMIT_MS;
 use crate::interface::event::{Command, JobId};
 
 #[derive(Debug)]
-pub struct Active {
+pub struct RunningTask {
     pub entry: Entry,
     /// The check it belongs to; a remote is looked at as if it were one that is not written down.
     pub check: CheckRow,
@@ -25,7 +25,7 @@ pub struct Active {
     /// Since when it has its slot.
     pub started_unix_ms: i64,
     /// What the jobs of this attempt have given so far.
-    pub gathered: Gathered,
+    pub attempt_state: AttemptState,
     /// Of this attempt; removed after it.
     pub containers: Vec<String>,
     /// The engine would not make a container of the usual name: another server may hold it.
@@ -34,14 +34,14 @@ pub struct Active {
     pub key: Option<String>,
     /// Until when, in unix milliseconds, a container that an earlier run of the server asked for
     /// may still come.
-    pub early_until_ms: i64,
+    pub not_yet_visible_until_ms: i64,
     /// The offset in its log at which its container began to write.
     pub log_start: u64,
 }
 
-impl Active {
-    pub fn new(entry: Entry, check: CheckRow, zig_version: String, machine: Build) -> Active {
-        Active {
+impl RunningTask {
+    pub fn new(entry: Entry, check: CheckRow, zig_version: String, machine: Build) -> RunningTask {
+        RunningTask {
             entry,
             check,
             zig_version,
@@ -49,11 +49,11 @@ impl Active {
             machine,
             job: None,
             started_unix_ms: 0,
-            gathered: Gathered::default(),
+            attempt_state: AttemptState::default(),
             containers: Vec::new(),
             own_name: false,
             key: None,
-            early_until_ms: 0,
+            not_yet_visible_until_ms: 0,
             log_start: 0,
         }
     }
@@ -65,27 +65,27 @@ impl Active {
         row: &BuildRow,
         until_ms: u64,
         limits: JobLimits,
-    ) -> Active {
+    ) -> RunningTask {
         let testing = row.state == State::Testing;
         let machine = Build::new(row.attempt, row.errors, limits).adopted(testing, until_ms);
-        let mut active = Active::new(entry, check, row.zig_version.clone(), machine);
-        active.started_unix_ms = row.started_at.unwrap_or(row.created_at);
-        active.early_until_ms = row.run_at.unwrap_or(0) + EARLY_LIMIT_MS;
-        active.key = row.cache_key.clone();
-        active.log_start = row.log_start.unwrap_or(0);
-        active.own_name = row.own_name;
-        active.gathered.recall(row.fetched);
-        active
+        let mut running_task = RunningTask::new(entry, check, row.zig_version.clone(), machine);
+        running_task.started_unix_ms = row.started_at.unwrap_or(row.created_at);
+        running_task.not_yet_visible_until_ms = row.run_at.unwrap_or(0) + NOT_YET_VISIBLE_LIMIT_MS;
+        running_task.key = row.cache_key.clone();
+        running_task.log_start = row.log_start.unwrap_or(0);
+        running_task.own_name = row.own_name;
+        running_task.attempt_state.recall(row.fetched);
+        running_task
     }
 
     /// The name of the container of that job; of a job without one, that of the build's container.
     pub fn container(&self, kind: Kind, docker: &Docker) -> String {
         let attempt = self.machine.attempt();
-        let name = match (self.entry.work, kind) {
-            (Work::Source(check), _) => docker::source_container(check, attempt),
-            (Work::Remote(package), _) => docker::remote_container(package, attempt),
-            (Work::Build(build), Kind::Fetch) => docker::fetch_container(build, attempt),
-            (Work::Build(build), _) => docker::build_container(build, attempt),
+        let name = match (self.entry.task, kind) {
+            (Task::FetchSource(check), _) => docker::source_container(check, attempt),
+            (Task::CheckRemote(package), _) => docker::remote_container(package, attempt),
+            (Task::Build(build), Kind::Fetch) => docker::fetch_container(build, attempt),
+            (Task::Build(build), _) => docker::build_container(build, attempt),
         };
         match self.own_name {
             true => docker.own_name(&name),
@@ -95,12 +95,12 @@ impl Active {
 
     /// A job begins: what it sends goes to a part file beside the sources.
     pub fn begin(&mut self, kind: Kind, sources: &Path) {
-        let part = match self.entry.work {
-            Work::Source(check) => format!("source-{check}.part"),
-            Work::Build(build) => format!("dependencies-{build}.part"),
-            Work::Remote(package) => format!("remote-{package}.part"),
+        let part = match self.entry.task {
+            Task::FetchSource(check) => format!("source-{check}.part"),
+            Task::Build(build) => format!("dependencies-{build}.part"),
+            Task::CheckRemote(package) => format!("remote-{package}.part"),
         };
-        self.gathered.begin(kind, sources, &part);
+        self.attempt_state.begin(kind, sources, &part);
     }
 
     pub fn source(&self) -> &SourceRow {
@@ -116,36 +116,36 @@ impl Active {
         sources: &Path,
     ) -> (Command, Option<String>) {
         let name = self.container(kind, docker);
-        let command = match (self.entry.work, kind) {
-            (_, Kind::Look) => return (docker.look(&name), None),
-            (_, Kind::Follow | Kind::Rest) => {
-                return (docker.logs(&name, kind == Kind::Follow), None);
+        let command = match (self.entry.task, kind) {
+            (_, Kind::Inspect) => return (docker.look(&name), None),
+            (_, Kind::FollowLogs | Kind::ReadLogs) => {
+                return (docker.logs(&name, kind == Kind::FollowLogs), None);
             }
-            (Work::Build(build), _) => {
+            (Task::Build(build), _) => {
                 let source = source_file(self.source(), sources);
-                let task = Task {
+                let task = ContainerInput {
                     build,
                     attempt: self.machine.attempt(),
                     package: &self.check.package,
                     zig_version: &self.zig_version,
                     image: &self.image,
                     source: &source,
-                    dependencies: self.gathered.dependencies_file(),
+                    dependencies: self.attempt_state.dependencies_file(),
                 };
                 match kind {
                     Kind::Fetch => docker.fetch_dependencies(&name, &task),
                     _ => docker.build(&name, &task),
                 }
             }
-            (work, _) => {
+            (task, _) => {
                 let url = self
                     .check
                     .url
                     .as_deref()
                     .expect("only git sources are fetched");
                 let (image, reference) = (&self.image, self.check.reference.as_deref());
-                match work {
-                    Work::Remote(package) => {
+                match task {
+                    Task::CheckRemote(package) => {
                         docker.remote_commit(&name, package, image, url, reference)
                     }
                     _ => docker.fetch_source(&name, self.check.id, image, url, reference),

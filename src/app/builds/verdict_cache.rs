@@ -5,16 +5,17 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::app::builds::build::Kind;
-use crate::app::builds::running::Active;
-use crate::app::builds::scheduler::{Context, Works};
-use crate::app::domain::task::Work;
+use crate::app::builds::context::Context;
+use crate::app::builds::running::RunningTask;
+use crate::app::builds::scheduler::Scheduler;
+use crate::app::domain::task::Task;
 use crate::app::engine::Engine;
 use crate::app::engine::docker::SourceFile;
 use crate::app::source::archive::Format;
 use crate::app::store::{self, CheckRow, KeptDependencies};
-use crate::config::{RUNNER_VERSION, SHARERS_LIMIT, WORK_TMPFS_BYTES};
+use crate::config::{RUNNER_VERSION, WAITERS_LIMIT, WORK_TMPFS_BYTES};
 
-impl Works {
+impl Scheduler {
     /// What the verdict of a build depends on, as one word; none while its toolchain is not known.
     pub(crate) fn key(
         &self,
@@ -58,26 +59,26 @@ impl Works {
         self.open = self.open.saturating_sub(1);
         self.view.forget();
         self.keys.retain(|_, runs| *runs != build);
-        if !cx.store.sharers(build, 1)?.is_empty() {
-            self.to_answer.push_back(build);
+        if !cx.store.waiters(build, 1)?.is_empty() {
+            self.finished_leaders.push_back(build);
         }
         Ok(())
     }
 
     /// Gives those who waited for a build its verdict, or, where it has none to give, their place
     /// in the queue; a limited number at a time.
-    pub(crate) fn answer_sharers(&mut self, cx: &mut Context) -> store::Result<()> {
-        let Some(&ended) = self.to_answer.front() else {
+    pub(crate) fn answer_waiters(&mut self, cx: &mut Context) -> store::Result<()> {
+        let Some(&ended) = self.finished_leaders.front() else {
             return Ok(());
         };
-        let sharers = cx.store.sharers(ended, SHARERS_LIMIT)?;
-        if sharers.len() < SHARERS_LIMIT {
-            self.to_answer.pop_front();
+        let waiters = cx.store.waiters(ended, WAITERS_LIMIT)?;
+        if waiters.len() < WAITERS_LIMIT {
+            self.finished_leaders.pop_front();
         }
-        for row in sharers {
-            cx.store.unshare(row.id)?;
+        for row in waiters {
+            cx.store.stop_waiting(row.id)?;
             let check = cx.store.check(row.check)?.expect("a build has its check");
-            self.line_up(&row, &check, cx)?;
+            self.enqueue_build(&row, &check, cx)?;
         }
         Ok(())
     }
@@ -85,11 +86,11 @@ impl Works {
     /// The first job of a build: where its dependencies are at hand nothing is fetched.
     pub(crate) fn first_job(
         &mut self,
-        active: &mut Active,
+        running_task: &mut RunningTask,
         image: &str,
         cx: &mut Context,
     ) -> store::Result<Kind> {
-        let source = active.source();
+        let source = running_task.source();
         if !source.dependencies {
             return Ok(Kind::Build);
         }
@@ -106,7 +107,7 @@ impl Works {
         }
         let at = cx.now.unix_ms;
         cx.store.note_dependencies_used((&manifest, image), at)?;
-        active.gathered.use_dependencies(SourceFile {
+        running_task.attempt_state.use_dependencies(SourceFile {
             path,
             format: Format::TarGz.as_str().to_string(),
             bytes: kept.bytes,
@@ -127,20 +128,20 @@ impl Works {
     }
 
     /// Dependencies that were all there are kept for the next build that asks for the same.
-    pub(crate) fn keep_dependencies(&mut self, work: Work, cx: &mut Context) -> store::Result<()> {
-        let active = self.active.get_mut(&work).expect("it made this step");
-        let manifest = active.source().manifest.clone();
-        let image = cx.engine.image(&active.zig_version);
+    pub(crate) fn keep_dependencies(&mut self, task: Task, cx: &mut Context) -> store::Result<()> {
+        let running_task = self.running.get_mut(&task).expect("it made this step");
+        let manifest = running_task.source().manifest.clone();
+        let image = cx.engine.image(&running_task.zig_version);
         let (Some(manifest), Some(image)) = (manifest, image) else {
             return Ok(());
         };
-        let Some(fetched) = active.gathered.take_fetched() else {
+        let Some(fetched) = running_task.attempt_state.take_fetched() else {
             return Ok(());
         };
         let (hash, bytes) = fetched.finish();
         match fetched.keep(&self.sources, Format::TarGz) {
             Ok(path) => {
-                active.gathered.moved(path);
+                running_task.attempt_state.moved(path);
                 let image = image.to_string();
                 self.forget_dependencies(&manifest, &image, cx)?;
                 let kept = KeptDependencies { hash, bytes };

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::app::dispatch::{App, Held};
 use crate::app::web::routes::{self, Call};
 use crate::app::web::{client_id, handlers};
-use crate::base::client_addr::Home;
+use crate::base::client_addr::ClientAddr;
 use crate::base::slab::Key;
 use crate::config::SOURCE_LIMIT_BYTES;
 use crate::interface::event::Now;
@@ -31,31 +31,40 @@ impl App {
         if matches!(admission, Admission::Refuse(_)) || !routes::submits(head) {
             return admission;
         }
-        let home = client_id::asker(from, head, &self.settings.trusted_proxies);
+        let client = client_id::identify(from, head, &self.settings.trusted_proxies);
         let spooled = matches!(admission, Admission::Spool { .. });
         let may = match spooled {
-            true => self.may_upload(home, head, now),
-            false => self.allowances.look(home, 0, now),
+            true => self.may_upload(client, head, now),
+            false => self.rate_limits.peek(client, 0, now),
         };
         // Whoever may ask hears whether there is room.
-        let full = || self.space.refusal().or_else(|| handlers::crowded(self, 1));
+        let full = || {
+            self.space
+                .refusal()
+                .or_else(|| handlers::queue_full(self, 1))
+        };
         match may.err().or_else(full) {
             Some(response) => Admission::Refuse(response),
             None => admission,
         }
     }
 
-    fn may_upload(&self, home: Option<Home>, head: &Head, now: Now) -> Result<(), Response> {
-        self.uploads.has_room(home)?;
-        self.allowances
-            .look(home, length(head).unwrap_or_default(), now)
+    fn may_upload(
+        &self,
+        client: Option<ClientAddr>,
+        head: &Head,
+        now: Now,
+    ) -> Result<(), Response> {
+        self.uploads.has_room(client)?;
+        self.rate_limits
+            .peek(client, length(head).unwrap_or_default(), now)
     }
 
     /// Begins to take an upload in; the answer where not.
     pub(crate) fn begin_upload(
         &mut self,
         conn: Key,
-        home: Option<Home>,
+        client: Option<ClientAddr>,
         head: &Head,
         call: Call,
         now: Now,
@@ -68,21 +77,21 @@ impl App {
         else {
             unreachable!("{call:?} brings no tree")
         };
-        self.uploads.has_room(home)?;
+        self.uploads.has_room(client)?;
         if let Some(response) = self.space.refusal() {
             return Err(response);
         }
         let length = length(head);
-        self.allowances
-            .submit(home, length.unwrap_or_default(), now)?;
-        let from = (home, length.is_some());
+        self.rate_limits
+            .submit(client, length.unwrap_or_default(), now)?;
+        let from = (client, length.is_some());
         self.uploads.begin(conn, from, name, zig_versions, follow)
     }
 
     /// A piece of an upload; the answer where it ends it.
     pub(crate) fn take_piece(&mut self, conn: Key, bytes: &[u8], now: Now) -> Result<(), Response> {
-        let home = self.uploads.unallowed(conn);
-        if let Err(response) = self.allowances.upload(home, bytes.len() as u64, now) {
+        let client = self.uploads.unallowed(conn);
+        if let Err(response) = self.rate_limits.upload(client, bytes.len() as u64, now) {
             self.uploads.gone(conn);
             return Err(response);
         }
@@ -91,21 +100,21 @@ impl App {
 
     /// Whose request that is. Where a proxy on this machine is not named, all of its clients are
     /// nobody, and have no limits: that is said once.
-    pub(crate) fn asker(&mut self, from: Option<IpAddr>, head: &Head) -> Option<Home> {
-        let home = client_id::asker(from, head, &self.settings.trusted_proxies);
-        let unnamed = home.is_none() && head.header("x-forwarded-for").is_some();
+    pub(crate) fn asker(&mut self, from: Option<IpAddr>, head: &Head) -> Option<ClientAddr> {
+        let client = client_id::identify(from, head, &self.settings.trusted_proxies);
+        let unnamed = client.is_none() && head.header("x-forwarded-for").is_some();
         if unnamed && !std::mem::replace(&mut self.warned, true) {
             log::warn!(
                 "a proxy says for whom it asks, and is not in --trusted-proxies: its clients have no limits"
             );
         }
-        home
+        client
     }
 
     /// A submission without a tree.
-    pub(crate) fn submit(&mut self, conn: Key, home: Option<Home>, call: Call, now: Now) {
-        match self.allowances.submit(home, 0, now) {
-            Ok(()) => self.when_known(conn, Held::Call(call, client_id::party(home)), now),
+    pub(crate) fn submit(&mut self, conn: Key, client: Option<ClientAddr>, call: Call, now: Now) {
+        match self.rate_limits.submit(client, 0, now) {
+            Ok(()) => self.when_known(conn, Held::Call(call, client_id::tenant(client)), now),
             Err(response) => self.out.respond(conn, response),
         }
     }

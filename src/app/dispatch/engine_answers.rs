@@ -8,8 +8,8 @@ use crate::app::store;
 use crate::interface::event::Now;
 
 impl App {
-    pub(crate) fn wake_engine(&mut self, now: Now) {
-        let ask = self.engine.wake();
+    pub(crate) fn refresh_engine(&mut self, now: Now) {
+        let ask = self.engine.refresh();
         self.ask_engine(ask, now);
     }
 
@@ -21,7 +21,7 @@ impl App {
             Ask::Containers => self.docker.list_containers(),
             Ask::Probe => self.docker.probe_network(self.engine.any_image()),
             Ask::Remove(mut names) => {
-                let known = self.works.containers();
+                let known = self.scheduler.containers();
                 names.retain(|name| !known.contains(name));
                 if names.is_empty() {
                     return self.engine_answered(Ok(String::new()), now);
@@ -29,14 +29,14 @@ impl App {
                 self.docker.remove(&names)
             }
         };
-        self.errands
+        self.commands
             .start(command, Purpose::Engine, &mut self.out, now.mono_ms);
     }
 
     pub(crate) fn engine_answered(&mut self, answer: Answer, now: Now) {
         let is_new = self.engine.is_checking();
         let ask = self.engine.answer(answer, now.mono_ms);
-        if let (true, wants @ [_, ..]) = (is_new, self.engine.wants()) {
+        if let (true, wants @ [_, ..]) = (is_new, self.engine.recommended()) {
             log::warn!("the engine has {}: see SECURITY.md", listed(wants));
         }
         self.ask_engine(ask, now);
@@ -54,28 +54,28 @@ impl App {
             self.answer_held(conn, held, now);
         }
         if self.engine.is_ready() && !self.stopping {
-            let (works, mut cx) = self.context(now);
-            let done = works.images_told(&mut cx);
-            let done = done.and_then(|()| works.engine_is_back(&mut cx));
+            let (scheduler, mut cx) = self.context(now);
+            let done = scheduler.on_images(&mut cx);
+            let done = done.and_then(|()| scheduler.engine_is_back(&mut cx));
             if let Err(error) = done {
                 self.break_down(&error);
             }
         }
     }
 
-    pub(crate) fn errand_answered(&mut self, purpose: Purpose, answer: Answer, now: Now) {
+    pub(crate) fn command_answered(&mut self, purpose: Purpose, answer: Answer, now: Now) {
         match purpose {
             Purpose::Engine => self.engine_answered(answer, now),
-            Purpose::Doomed { work, container } => {
-                let (works, mut cx) = self.context(now);
-                works.doomed_found(work, container, answer, &mut cx);
+            Purpose::VerifyThenKill { task, container } => {
+                let (scheduler, mut cx) = self.context(now);
+                scheduler.on_container_list(task, container, answer, &mut cx);
             }
-            Purpose::Peak { work, container } => {
-                let (works, mut cx) = self.context(now);
-                works.peak_told(work, &container, answer, &mut cx);
+            Purpose::ReadPeakMemory { task, container } => {
+                let (scheduler, mut cx) = self.context(now);
+                scheduler.on_peak_memory(task, &container, answer, &mut cx);
             }
             // Who is not removed now goes with the next sweep.
-            Purpose::Removal if answer.is_err() => self.engine.sweep_again(now.mono_ms),
+            Purpose::Removal if answer.is_err() => self.engine.schedule_cleanup(now.mono_ms),
             Purpose::Removal | Purpose::Nothing => {}
         }
     }
@@ -101,10 +101,10 @@ impl App {
 
     /// Something needs the engine, if it does not answer.
     pub(crate) fn wants_engine(&self, now: Now) -> bool {
-        self.works.wants_engine() || self.engine.owes_sweep() || self.is_look_due(now)
+        self.scheduler.wants_engine() || self.engine.cleanup_due() || self.is_recheck_due(now)
     }
 
-    fn is_look_due(&self, now: Now) -> bool {
+    fn is_recheck_due(&self, now: Now) -> bool {
         let is_due = |at| at <= now.unix_ms;
         let next = self.store.next_check_due();
         next.is_ok_and(|at| at.is_some_and(is_due))
@@ -112,12 +112,12 @@ impl App {
 
     /// A look at a remote finds out what is to be built under which images: of a server that nobody
     /// asked anything for a day, the engine's answer is as old.
-    pub(crate) fn freshen_for_looks(&mut self, now: Now) {
+    pub(crate) fn refresh_for_rechecks(&mut self, now: Now) {
         if self.engine.is_ready()
             && self.engine.known(now.mono_ms).is_none()
-            && self.is_look_due(now)
+            && self.is_recheck_due(now)
         {
-            self.wake_engine(now);
+            self.refresh_engine(now);
         }
     }
 
@@ -130,10 +130,10 @@ impl App {
             if self.draining || self.space.is_low() {
                 return Ok(());
             }
-            let (works, mut cx) = self.context(now);
-            works.start_ready(&mut cx)?;
+            let (scheduler, mut cx) = self.context(now);
+            scheduler.start_ready(&mut cx)?;
         } else if self.engine.retry_ms().is_some_and(|at| at <= now.mono_ms) {
-            self.wake_engine(now);
+            self.refresh_engine(now);
         }
         Ok(())
     }

@@ -8,25 +8,26 @@ mod engine_answers;
 
 use std::net::IpAddr;
 
-use crate::app::builds::scheduler::{Context, Works};
-use crate::app::domain::disk_space::Space;
+use crate::app::builds::context::Context;
+use crate::app::builds::scheduler::Scheduler;
+use crate::app::domain::disk_space::DiskSpace;
 use crate::app::domain::popularity::{self, Views};
 use crate::app::engine::Engine;
-use crate::app::engine::commands::Errands;
+use crate::app::engine::commands::EngineCommands;
 use crate::app::engine::docker::Docker;
 use crate::app::live::feed::Feed;
-use crate::app::retention::{History, Keep};
+use crate::app::retention::{Retention, RetentionLimits};
 use crate::app::source::incoming;
 use crate::app::store::{self, Store};
 use crate::app::web::conditional;
 use crate::app::web::handlers::{self, open_to_all, watch};
-use crate::app::web::rate_limits::Allowances;
+use crate::app::web::rate_limits::RateLimits;
 use crate::app::web::routes::{self, Call};
 use crate::app::web::upload::{Tree, Uploads};
-use crate::base::client_addr::Home;
+use crate::base::client_addr::ClientAddr;
 use crate::base::slab::Key;
 use crate::config::{ENGINE_FRESH_MS, HELD_LIMIT, STOP_LIMIT_MS, Settings, VIEWS_WRITTEN_LIMIT};
-use crate::interface::event::{Action, Core, Event, JobId, Now, Pull, Standing};
+use crate::interface::event::{Action, Core, Event, JobId, Load, Now, Pull};
 use crate::interface::message::{Admission, Head, Request, Response};
 use crate::interface::outbox::Outbox;
 
@@ -42,16 +43,16 @@ pub struct App {
     pub(crate) store: Store,
     docker: Docker,
     pub(crate) engine: Engine,
-    errands: Errands,
-    pub(crate) works: Works,
+    commands: EngineCommands,
+    pub(crate) scheduler: Scheduler,
     uploads: Uploads,
-    allowances: Allowances,
+    rate_limits: RateLimits,
     /// It was said that a proxy is not trusted.
     warned: bool,
-    pub(crate) space: Space,
+    pub(crate) space: DiskSpace,
     pub(crate) feed: Feed,
     pub(crate) views: Views,
-    history: History,
+    retention: Retention,
     held: Vec<(Key, Held)>,
     pub(crate) out: Outbox,
     pub(crate) started_unix_ms: i64,
@@ -76,39 +77,42 @@ impl App {
         let begun = store.begin_packages(now.unix_ms);
         begun.map_err(|e| e.to_string())?;
         let mut feed = Feed::new(&settings, &store).map_err(|e| e.to_string())?;
-        let (mut engine, mut errands) =
-            (Engine::new(settings.guards_fetches()), Errands::default());
+        let (mut engine, mut commands) = (
+            Engine::new(settings.guards_fetches()),
+            EngineCommands::default(),
+        );
         let mut out = Outbox::default();
         let mut cx = Context {
             store: &mut store,
             docker: &docker,
             engine: &mut engine,
-            errands: &mut errands,
+            commands: &mut commands,
             feed: &mut feed,
             out: &mut out,
             now,
         };
-        let works = Works::open(&settings, &mut cx).map_err(|e| e.to_string())?;
+        let scheduler = Scheduler::open(&settings, &mut cx).map_err(|e| e.to_string())?;
         store.commit().map_err(|e| e.to_string())?;
         let known = store.source_names().map_err(|e| e.to_string())?;
         let sources = settings.data.join("sources");
-        incoming::sweep(&sources, &known).map_err(|e| format!("{}: {e}", sources.display()))?;
-        let history = History::open(&settings, Keep::default());
-        let history = history.map_err(|e| format!("{}: {e}", settings.data.display()))?;
+        incoming::remove_strays(&sources, &known)
+            .map_err(|e| format!("{}: {e}", sources.display()))?;
+        let retention = Retention::open(&settings, RetentionLimits::default());
+        let retention = retention.map_err(|e| format!("{}: {e}", settings.data.display()))?;
         let mut app = App {
-            history,
+            retention,
             uploads: Uploads::new(&settings),
-            allowances: Allowances::new(&settings),
+            rate_limits: RateLimits::new(&settings),
             warned: false,
-            space: Space::new(settings.disk_floor_bytes),
+            space: DiskSpace::new(settings.disk_floor_bytes),
             feed,
             views: Views::default(),
             settings,
             store,
             docker,
             engine,
-            errands,
-            works,
+            commands,
+            scheduler,
             held: Vec::new(),
             out,
             started_unix_ms: now.unix_ms,
@@ -119,7 +123,7 @@ impl App {
             broken: None,
             is_refused: false,
         };
-        app.wake_engine(now);
+        app.refresh_engine(now);
         Ok(app)
     }
 
@@ -130,12 +134,12 @@ impl App {
 
     /// Slots in use.
     pub fn running(&self) -> usize {
-        self.works.running()
+        self.scheduler.running()
     }
 
     /// Work that waits for a slot.
     pub fn waiting(&self) -> u64 {
-        self.works.waiting()
+        self.scheduler.waiting()
     }
 
     /// The database failed in the middle: this turn must not be heard of, and is the last.
@@ -148,35 +152,37 @@ impl App {
         self.draining
     }
 
-    pub(crate) fn context(&mut self, now: Now) -> (&mut Works, Context<'_>) {
+    pub(crate) fn context(&mut self, now: Now) -> (&mut Scheduler, Context<'_>) {
         let context = Context {
             store: &mut self.store,
             docker: &self.docker,
             engine: &mut self.engine,
-            errands: &mut self.errands,
+            commands: &mut self.commands,
             feed: &mut self.feed,
             out: &mut self.out,
             now,
         };
-        (&mut self.works, context)
+        (&mut self.scheduler, context)
     }
 
     // -- requests --
 
     fn request(&mut self, conn: Key, from: Option<IpAddr>, request: Request, now: Now) {
-        let home = self.asker(from, &request.head);
+        let client = self.asker(from, &request.head);
         let call = match routes::read(&request, &self.settings) {
             Ok(call) => call,
             Err(response) => return self.out.respond(conn, response),
         };
         match call {
             Call::SubmitTree { .. } => {
-                let begun = self.begin_upload(conn, home, &request.head, call, now);
+                let begun = self.begin_upload(conn, client, &request.head, call, now);
                 if let Err(response) = begun {
                     self.refuse_upload(conn, response, now);
                 }
             }
-            Call::SubmitPackage { .. } | Call::Rebuild { .. } => self.submit(conn, home, call, now),
+            Call::SubmitPackage { .. } | Call::Rebuild { .. } => {
+                self.submit(conn, client, call, now)
+            }
             Call::Health | Call::TriggerBuild { .. } => {
                 self.when_known(conn, Held::Call(call, String::new()), now);
             }
@@ -195,7 +201,7 @@ impl App {
             call => {
                 let response = handlers::read(self, &call, now);
                 if response.status == 200 && popularity::is_view(&request.head) {
-                    handlers::seen(self, &call);
+                    handlers::count_view(self, &call);
                 }
                 let response = conditional::answer(&request.head, response);
                 self.out.respond(conn, response);
@@ -214,7 +220,7 @@ impl App {
             return self.out.respond(conn, later);
         }
         self.held.push((conn, held));
-        self.wake_engine(now);
+        self.refresh_engine(now);
     }
 
     fn answer_held(&mut self, conn: Key, held: Held, now: Now) {
@@ -224,10 +230,10 @@ impl App {
                     package,
                     zig_versions,
                 },
-                party,
-            ) => handlers::submit_package(self, package, zig_versions, &party, now),
-            Held::Call(Call::Rebuild { name }, party) => {
-                handlers::rebuild(self, &name, &party, now)
+                tenant,
+            ) => handlers::submit_package(self, package, zig_versions, &tenant, now),
+            Held::Call(Call::Rebuild { name }, tenant) => {
+                handlers::rebuild(self, &name, &tenant, now)
             }
             Held::Call(Call::TriggerBuild { package }, _) => {
                 handlers::admin::trigger(self, &package, now)
@@ -265,18 +271,18 @@ impl App {
     // -- jobs --
 
     fn job(&mut self, job: JobId, event: &Event, now: Now) -> store::Result<()> {
-        if self.errands.owns(job) {
+        if self.commands.owns(job) {
             let answer = match event {
                 Event::Output { pipe, bytes, .. } => {
-                    self.errands.output(job, *pipe, bytes, now.mono_ms);
+                    self.commands.output(job, *pipe, bytes, now.mono_ms);
                     None
                 }
-                Event::Eof { pipe, .. } => self.errands.eof(job, *pipe),
-                Event::Exited { exit, .. } => self.errands.exited(job, exit.clone(), now.mono_ms),
+                Event::Eof { pipe, .. } => self.commands.eof(job, *pipe),
+                Event::Exited { exit, .. } => self.commands.exited(job, exit.clone(), now.mono_ms),
                 _ => None,
             };
             if let Some((purpose, answer)) = answer {
-                self.errand_answered(purpose, answer, now);
+                self.command_answered(purpose, answer, now);
             }
             return Ok(());
         }
@@ -284,30 +290,30 @@ impl App {
             // The next run hears of it from the engine.
             return Ok(());
         }
-        let (works, mut cx) = self.context(now);
+        let (scheduler, mut cx) = self.context(now);
         match event {
-            Event::Output { pipe, bytes, .. } => works.output(job, *pipe, bytes, &mut cx),
-            Event::Eof { pipe, .. } => works.eof(job, *pipe, &mut cx),
-            Event::Exited { exit, .. } => works.exited(job, exit.clone(), &mut cx),
+            Event::Output { pipe, bytes, .. } => scheduler.output(job, *pipe, bytes, &mut cx),
+            Event::Eof { pipe, .. } => scheduler.eof(job, *pipe, &mut cx),
+            Event::Exited { exit, .. } => scheduler.exited(job, exit.clone(), &mut cx),
             _ => Ok(()),
         }
     }
 
     fn time(&mut self, now: Now) -> store::Result<()> {
-        for (purpose, answer) in self.errands.time(&mut self.out, now.mono_ms) {
-            self.errand_answered(purpose, answer, now);
+        for (purpose, answer) in self.commands.time(&mut self.out, now.mono_ms) {
+            self.command_answered(purpose, answer, now);
         }
-        if !self.stopping && self.engine.is_sweep_due(now.mono_ms) {
-            self.wake_engine(now);
+        if !self.stopping && self.engine.take_due_cleanup(now.mono_ms) {
+            self.refresh_engine(now);
         }
         if !self.stopping {
             self.space.time(now.mono_ms);
-            let roomy = !self.space.is_low();
-            if roomy {
-                self.freshen_for_looks(now);
+            let has_space = !self.space.is_low();
+            if has_space {
+                self.refresh_for_rechecks(now);
             }
-            let (works, mut cx) = self.context(now);
-            works.time(roomy, &mut cx)?;
+            let (scheduler, mut cx) = self.context(now);
+            scheduler.time(has_space, &mut cx)?;
         }
         match self.uploads.step() {
             None => {}
@@ -319,7 +325,7 @@ impl App {
 
     /// Lets go of what is past, a bounded piece of it.
     fn tidy_up(&mut self, now: Now) -> store::Result<()> {
-        self.history.sweep(&mut self.store, now)
+        self.retention.delete_expired(&mut self.store, now)
     }
 
     /// What was looked at goes to the disk with what goes there anyway.
@@ -346,10 +352,10 @@ fn cannot_write(error: &rusqlite::Error) -> String {
 
 impl Core for App {
     /// What comes through a proxy is nobody's alone.
-    fn counted(&self, from: Option<IpAddr>) -> Option<Home> {
+    fn counted(&self, from: Option<IpAddr>) -> Option<ClientAddr> {
         match self.settings.trusted_proxies.trust(from) {
             true => None,
-            false => from.and_then(Home::of),
+            false => from.and_then(ClientAddr::of),
         }
     }
 
@@ -385,7 +391,7 @@ impl Core for App {
                 }
                 Ok(())
             }
-            Event::Gone { conn } => {
+            Event::Aborted { conn } => {
                 self.uploads.gone(conn);
                 self.feed.gone(conn);
                 self.held.retain(|(held, _)| *held != conn);
@@ -394,10 +400,11 @@ impl Core for App {
             Event::Output { job, .. } | Event::Eof { job, .. } | Event::Exited { job, .. } => {
                 self.job(job, &event, now)
             }
-            Event::Room(room) => {
-                self.space.told(room, now.mono_ms);
+            Event::DiskUsage(room) => {
+                self.space.update(room, now.mono_ms);
                 let may_all = self.running() == 0;
-                self.history.want_room(self.space.shortage_bytes(), may_all);
+                self.retention
+                    .want_room(self.space.shortage_bytes(), may_all);
                 Ok(())
             }
             Event::Time => self.time(now).and_then(|()| self.tidy_up(now)),
@@ -413,7 +420,7 @@ impl Core for App {
         self.heed_disk(now);
         let done = done.and_then(|()| self.start_ready(now));
         if self.store.take_ended() {
-            self.history.wake();
+            self.retention.wake();
         }
         if let Err(error) = done {
             self.break_down(&error);
@@ -430,8 +437,8 @@ impl Core for App {
             None => {
                 let written = self.write_views().and_then(|()| self.store.commit());
                 written.map_err(|error| cannot_write(&error))?;
-                self.works.turn_ends();
-                self.history.committed(&self.store);
+                self.scheduler.turn_ends();
+                self.retention.committed(&self.store);
                 Ok(())
             }
         }
@@ -451,14 +458,14 @@ impl Core for App {
         };
         let may_start = self.engine.is_ready() && !self.draining && !self.space.is_low();
         let look = match self.wants_engine(self.now) {
-            true => self.space.look_ms(),
+            true => self.space.next_check_ms(),
             false => None,
         };
         [
-            self.works.deadline_ms(may_start, &self.store, self.now),
-            self.history.deadline_ms(),
-            self.errands.deadline_ms(),
-            self.engine.sweep_ms(),
+            self.scheduler.deadline_ms(may_start, &self.store, self.now),
+            self.retention.deadline_ms(),
+            self.commands.deadline_ms(),
+            self.engine.cleanup_ms(),
             retry,
             look,
         ]
@@ -471,7 +478,7 @@ impl Core for App {
         let position = |build: i64| {
             let row = self.store.build(build).ok().flatten()?;
             let unix_ms = self.now.unix_ms;
-            self.works.position(&self.store, &row, unix_ms).ok()?
+            self.scheduler.position(&self.store, &row, unix_ms).ok()?
         };
         self.feed.pull(conn, &self.store, &position, room, out)
     }
@@ -479,11 +486,11 @@ impl Core for App {
     fn stopped(&self) -> bool {
         let idle = self.draining && self.running() == 0;
         let over = self.now.mono_ms >= self.stop_by_ms;
-        over || ((self.stopping || idle) && self.errands.is_empty())
+        over || ((self.stopping || idle) && self.commands.is_empty())
     }
 
-    fn standing(&self) -> Standing {
-        Standing {
+    fn load(&self) -> Load {
+        Load {
             running: self.running(),
             waiting: self.waiting() as usize,
         }

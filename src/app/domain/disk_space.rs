@@ -15,18 +15,18 @@ use std::io::{Error, ErrorKind};
 use crate::config::{
     DISK_FLOOR_BYTES, DISK_FLOOR_PERCENT, DISK_MARGIN_PERCENT, DISK_PAUSE_MS, DISK_RETRY_AFTER_S,
 };
-use crate::interface::event::Room;
+use crate::interface::event::DiskUsage;
 use crate::interface::message::Response;
 
 #[derive(Debug)]
-pub struct Space {
+pub struct DiskSpace {
     /// As it was set; else it hangs on the size of the disk.
     set_floor_bytes: Option<u64>,
     /// None before the first look.
-    room: Option<Room>,
+    usage: Option<DiskUsage>,
     low: bool,
     /// The latest look, or the latest moment at which one was wanted.
-    looked_ms: u64,
+    checked_ms: u64,
 }
 
 /// True where a disk, or somebody's share of it, has no room left.
@@ -43,13 +43,13 @@ pub fn insufficient(sentence: &str) -> Response {
     response.with("Retry-After", DISK_RETRY_AFTER_S.to_string())
 }
 
-impl Space {
-    pub fn new(set_floor_bytes: Option<u64>) -> Space {
-        Space {
+impl DiskSpace {
+    pub fn new(set_floor_bytes: Option<u64>) -> DiskSpace {
+        DiskSpace {
             set_floor_bytes,
-            room: None,
+            usage: None,
             low: false,
-            looked_ms: 0,
+            checked_ms: 0,
         }
     }
 
@@ -59,27 +59,27 @@ impl Space {
     }
 
     /// As of the latest look.
-    pub fn room(&self) -> Option<Room> {
-        self.room
+    pub fn usage(&self) -> Option<DiskUsage> {
+        self.usage
     }
 
     /// Below so much it is low. Known once the disk was looked at.
     pub fn floor_bytes(&self) -> Option<u64> {
         let of_disk =
-            |room: Room| (room.total_bytes / 100 * DISK_FLOOR_PERCENT).min(DISK_FLOOR_BYTES);
-        self.set_floor_bytes.or_else(|| self.room.map(of_disk))
+            |usage: DiskUsage| (usage.total_bytes / 100 * DISK_FLOOR_PERCENT).min(DISK_FLOOR_BYTES);
+        self.set_floor_bytes.or_else(|| self.usage.map(of_disk))
     }
 
     /// The disk was looked at.
-    pub fn told(&mut self, room: Room, now_ms: u64) {
-        self.looked_ms = now_ms;
-        self.room = Some(room);
+    pub fn update(&mut self, usage: DiskUsage, now_ms: u64) {
+        self.checked_ms = now_ms;
+        self.usage = Some(usage);
         let enough = match self.low {
             true => self.enough_bytes(),
             false => self.floor_bytes().unwrap_or(0),
         };
-        let low = room.free_bytes < enough || (self.low && room.free_bytes == 0);
-        let free_mib = room.free_bytes >> 20;
+        let low = usage.free_bytes < enough || (self.low && usage.free_bytes == 0);
+        let free_mib = usage.free_bytes >> 20;
         match (std::mem::replace(&mut self.low, low), low) {
             (false, true) => log::error!("{free_mib} MiB of the disk are free: nothing new begins"),
             (true, false) => log::info!("{free_mib} MiB of the disk are free again"),
@@ -96,7 +96,7 @@ impl Space {
 
     /// While it is low: how much is missing, as of the latest look.
     pub fn shortage_bytes(&self) -> u64 {
-        let free = self.room.map_or(u64::MAX, |room| room.free_bytes);
+        let free = self.usage.map_or(u64::MAX, |usage| usage.free_bytes);
         let missing = self.enough_bytes().saturating_sub(free);
         if self.low { missing } else { 0 }
     }
@@ -104,18 +104,24 @@ impl Space {
     /// So much was written since the latest look: before the next one it counts.
     pub fn spend(&mut self, bytes: u64, now_ms: u64) {
         // It makes no room: what is low stays so.
-        let Some(room) = self.room.filter(|_| !self.low) else {
+        let Some(usage) = self.usage.filter(|_| !self.low) else {
             return;
         };
-        let free_bytes = room.free_bytes.saturating_sub(bytes);
-        let looked_ms = self.looked_ms;
-        self.told(Room { free_bytes, ..room }, now_ms);
-        self.looked_ms = looked_ms;
+        let free_bytes = usage.free_bytes.saturating_sub(bytes);
+        let checked_ms = self.checked_ms;
+        self.update(
+            DiskUsage {
+                free_bytes,
+                ..usage
+            },
+            now_ms,
+        );
+        self.checked_ms = checked_ms;
     }
 
     /// A write met the end of the disk: whatever the latest look said, there is no room.
     pub fn failed(&mut self, now_ms: u64) {
-        self.looked_ms = now_ms;
+        self.checked_ms = now_ms;
         if !std::mem::replace(&mut self.low, true) {
             log::error!("the disk is full: nothing new begins");
         }
@@ -123,14 +129,14 @@ impl Space {
 
     /// Time has passed: where a look was due and nobody could tell anything, it is due again later.
     pub fn time(&mut self, now_ms: u64) {
-        if self.look_ms().is_some_and(|at| at <= now_ms) {
-            self.looked_ms = now_ms;
+        if self.next_check_ms().is_some_and(|at| at <= now_ms) {
+            self.checked_ms = now_ms;
         }
     }
 
     /// While it is low: when who waits for room wants to hear of it.
-    pub fn look_ms(&self) -> Option<u64> {
-        self.low.then_some(self.looked_ms + DISK_PAUSE_MS)
+    pub fn next_check_ms(&self) -> Option<u64> {
+        self.low.then_some(self.checked_ms + DISK_PAUSE_MS)
     }
 
     /// Why nothing new can be taken in, if so.

@@ -2,57 +2,57 @@
 
 /// What takes a slot: fetching the source of a check, a build, a look at the remote of a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Work {
-    Source(i64),
+pub enum Task {
+    FetchSource(i64),
     Build(i64),
-    Remote(i64),
+    CheckRemote(i64),
 }
 
-impl Work {
-    pub fn of(kind: i64, id: i64) -> Option<Work> {
+impl Task {
+    pub fn of(kind: i64, id: i64) -> Option<Task> {
         match kind {
-            0 => Some(Work::Source(id)),
-            1 => Some(Work::Build(id)),
-            2 => Some(Work::Remote(id)),
+            0 => Some(Task::FetchSource(id)),
+            1 => Some(Task::Build(id)),
+            2 => Some(Task::CheckRemote(id)),
             _ => None,
         }
     }
 
     pub fn kind(self) -> i64 {
         match self {
-            Work::Source(_) => 0,
-            Work::Build(_) => 1,
-            Work::Remote(_) => 2,
+            Task::FetchSource(_) => 0,
+            Task::Build(_) => 1,
+            Task::CheckRemote(_) => 2,
         }
     }
 
     pub fn id(self) -> i64 {
         match self {
-            Work::Source(id) | Work::Build(id) | Work::Remote(id) => id,
+            Task::FetchSource(id) | Task::Build(id) | Task::CheckRemote(id) => id,
         }
     }
 }
 
 /// Why work is there; the first goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Class {
-    Person,
+pub enum Priority {
+    Interactive,
     Admin,
     Toolchain,
     Recheck,
 }
 
-impl Class {
-    pub const ALL: [Class; 4] = [
-        Class::Person,
-        Class::Admin,
-        Class::Toolchain,
-        Class::Recheck,
+impl Priority {
+    pub const ALL: [Priority; 4] = [
+        Priority::Interactive,
+        Priority::Admin,
+        Priority::Toolchain,
+        Priority::Recheck,
     ];
 
-    pub fn of(number: i64) -> Option<Class> {
+    pub fn of(number: i64) -> Option<Priority> {
         let number = usize::try_from(number).ok()?;
-        Class::ALL.get(number).copied()
+        Priority::ALL.get(number).copied()
     }
 
     pub fn number(self) -> i64 {
@@ -62,10 +62,10 @@ impl Class {
     /// For people.
     pub fn word(self) -> &'static str {
         match self {
-            Class::Person => "a person asked",
-            Class::Admin => "an admin asked",
-            Class::Toolchain => "the toolchain is new",
-            Class::Recheck => "the daily look",
+            Priority::Interactive => "a person asked",
+            Priority::Admin => "an admin asked",
+            Priority::Toolchain => "the toolchain is new",
+            Priority::Recheck => "the daily look",
         }
     }
 }
@@ -73,28 +73,28 @@ impl Class {
 /// What waits, and with what right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    pub work: Work,
-    pub class: Class,
+    pub task: Task,
+    pub priority: Priority,
     /// Who asked, or whose package it is.
-    pub party: String,
+    pub tenant: String,
     pub popularity: i64,
 }
 
 /// Why others start before what waits, other than that they come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HeldBack {
+pub enum WaitReason {
     /// Its time has not come.
-    Pause,
+    Backoff,
     /// Its party holds its share of the slots, and others wait.
-    Share,
+    FairShare,
 }
 
-impl HeldBack {
+impl WaitReason {
     /// For people.
     pub fn word(self) -> &'static str {
         match self {
-            HeldBack::Pause => "it is tried again after a pause",
-            HeldBack::Share => "who asked holds half of the slots, and others wait",
+            WaitReason::Backoff => "it is tried again after a pause",
+            WaitReason::FairShare => "who asked holds half of the slots, and others wait",
         }
     }
 }
@@ -105,5 +105,5 @@ pub struct Place {
     pub entry: Entry,
     /// Unix milliseconds; none where its time has come.
     pub not_before: Option<i64>,
-    pub held_back_by: Option<HeldBack>,
+    pub wait_reason: Option<WaitReason>,
 }

@@ -3,7 +3,7 @@
 use crate::config::ERROR_LOG_LIMIT_BYTES;
 
 /// An enum with one fixed word for each variant: the same in schema, JSON and pages.
-macro_rules! words {
+macro_rules! str_enum {
     ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,17 +23,17 @@ macro_rules! words {
     };
 }
 
-words! {
+str_enum! {
     /// What a build says of the package.
     BuildStatus { Pending = "pending", Success = "success", Failed = "failed", Error = "error" }
 }
 
-words! {
+str_enum! {
     /// What its tests say; none where no test was run.
     TestStatus { Success = "success", Failed = "failed", NoTests = "no_tests" }
 }
 
-words! {
+str_enum! {
     /// Why a verdict is not success.
     Reason {
         CompileError = "compile_error",
@@ -97,7 +97,7 @@ impl Verdict {
     }
 }
 
-words! {
+str_enum! {
     /// How fetching the dependencies of a package went: all were fetched; Zig does not take the
     /// manifest, and the build will say so itself; a host answered, but not with what the manifest
     /// promises; a host could not be reached.
@@ -111,7 +111,7 @@ words! {
 
 /// What a container may use, and what it did use, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Bounds {
+pub struct ResourceLimits {
     pub memory_bytes: u64,
     pub build_timeout_ms: u64,
     pub silence_timeout_ms: u64,
@@ -119,7 +119,7 @@ pub struct Bounds {
     pub peak_bytes: Option<u64>,
 }
 
-impl Bounds {
+impl ResourceLimits {
     pub fn memory(&self) -> String {
         let limit = self.memory_bytes >> 20;
         match self.peak_bytes {
@@ -135,7 +135,7 @@ pub fn shorten(text: &str) -> String {
     text[..end].to_string()
 }
 
-words! {
+str_enum! {
     /// Where a build is, as everybody sees it.
     State {
         Queued = "queued",

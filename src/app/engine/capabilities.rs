@@ -5,11 +5,11 @@ use serde_json::Value;
 
 /// What an engine has not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Fitness {
+pub struct Capabilities {
     /// Without these nothing is run.
-    pub lacks: Vec<&'static str>,
+    pub missing: Vec<&'static str>,
     /// With these it would be safer.
-    pub wants: Vec<&'static str>,
+    pub recommended: Vec<&'static str>,
 }
 
 /// `no this, no that`.
@@ -18,24 +18,24 @@ pub fn listed(missing: &[&str]) -> String {
 }
 
 /// Reads an engine's answer; an error says what is wrong with it.
-pub fn fitness(answer: &str) -> Result<Fitness, String> {
+pub fn read_capabilities(answer: &str) -> Result<Capabilities, String> {
     let info: Value = serde_json::from_str(answer)
         .map_err(|error| format!("what it says of itself cannot be read: {error}"))?;
     let has = match info.get("host") {
-        Some(host) => Has::of_podman(host),
-        None => Has::of_docker(&info),
+        Some(host) => Features::of_podman(host),
+        None => Features::of_docker(&info),
     };
     let missing = |list: &[(bool, &'static str)]| {
         let missing = list.iter().filter(|(there, _)| !there);
         missing.map(|(_, what)| *what).collect()
     };
-    Ok(Fitness {
-        lacks: missing(&[
+    Ok(Capabilities {
+        missing: missing(&[
             (has.seccomp, "seccomp"),
             (has.memory, "memory limit"),
             (has.pids, "process limit"),
         ]),
-        wants: missing(&[
+        recommended: missing(&[
             (has.user_namespaces, "user namespaces"),
             (has.swap, "swap limit"),
             (has.cpu, "processor limit"),
@@ -43,7 +43,7 @@ pub fn fitness(answer: &str) -> Result<Fitness, String> {
     })
 }
 
-struct Has {
+struct Features {
     seccomp: bool,
     user_namespaces: bool,
     memory: bool,
@@ -52,8 +52,8 @@ struct Has {
     cpu: bool,
 }
 
-impl Has {
-    fn of_docker(info: &Value) -> Has {
+impl Features {
+    fn of_docker(info: &Value) -> Features {
         let options = info["SecurityOptions"].as_array();
         let options = options.into_iter().flatten().filter_map(Value::as_str);
         // Each is `name=seccomp,profile=default`, or the name alone.
@@ -64,7 +64,7 @@ impl Has {
             found.find(|words| words[0] == named || words[0] == name)
         };
         let flag = |name: &str| info[name].as_bool() == Some(true);
-        Has {
+        Features {
             seccomp: find("seccomp").is_some_and(|words| !words.contains(&"profile=unconfined")),
             user_namespaces: find("userns").is_some() || find("rootless").is_some(),
             memory: flag("MemoryLimit"),
@@ -75,7 +75,7 @@ impl Has {
     }
 
     /// It does not tell of swap, and has the limits of the controllers that are given to it.
-    fn of_podman(host: &Value) -> Has {
+    fn of_podman(host: &Value) -> Features {
         let controllers = host["cgroupControllers"].as_array();
         let controllers: Vec<&str> = controllers
             .into_iter()
@@ -84,7 +84,7 @@ impl Has {
             .collect();
         let security = &host["security"];
         let flag = |name: &str| security[name].as_bool() == Some(true);
-        Has {
+        Features {
             seccomp: flag("seccompEnabled"),
             user_namespaces: flag("rootless"),
             memory: controllers.contains(&"memory"),

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::app::domain::task::Work;
+use crate::app::domain::task::Task;
 use crate::app::engine::Answer;
-use crate::app::engine::job::{End, Job, Limits};
+use crate::app::engine::job::{Job, JobEnd, Limits};
 use crate::config::{ENGINE_OUTPUT_LIMIT_BYTES, ENGINE_TIMEOUT_MS, PEAK_TIMEOUT_MS};
 use crate::interface::event::{Action, Command, Exit, JobId, Pipe};
 use crate::interface::outbox::Outbox;
@@ -16,12 +16,12 @@ pub enum Purpose {
     Engine,
     /// Whether a container that is to be ended is there, and ours: a name alone may be another's. It
     /// is ended for the time limits of that work, or because nobody wants it any more.
-    Doomed {
-        work: Option<Work>,
+    VerifyThenKill {
+        task: Option<Task>,
         container: String,
     },
     /// How much memory a container has used that is to be killed then.
-    Peak { work: Work, container: String },
+    ReadPeakMemory { task: Task, container: String },
     /// Containers whose work is done go.
     Removal,
     /// Nobody waits for it.
@@ -29,7 +29,7 @@ pub enum Purpose {
 }
 
 #[derive(Debug)]
-struct Errand {
+struct EngineCommand {
     job: Job,
     purpose: Purpose,
     stdout: Vec<u8>,
@@ -37,7 +37,7 @@ struct Errand {
 }
 
 #[derive(Debug, Default)]
-pub struct Errands(HashMap<JobId, Errand>);
+pub struct EngineCommands(HashMap<JobId, EngineCommand>);
 
 /// Of one short command.
 pub const ENGINE_LIMITS: Limits = Limits {
@@ -52,21 +52,21 @@ const PEAK_LIMITS: Limits = Limits {
     output_bytes: u64::MAX,
 };
 
-impl Errands {
+impl EngineCommands {
     /// Starts a command.
     pub fn start(&mut self, command: Command, purpose: Purpose, out: &mut Outbox, now_ms: u64) {
         let job = out.spawn(command);
         let limits = match purpose {
-            Purpose::Peak { .. } => PEAK_LIMITS,
+            Purpose::ReadPeakMemory { .. } => PEAK_LIMITS,
             _ => ENGINE_LIMITS,
         };
-        let errand = Errand {
+        let command = EngineCommand {
             job: Job::new(limits, now_ms),
             purpose,
             stdout: Vec::new(),
             stderr: Vec::new(),
         };
-        self.0.insert(job, errand);
+        self.0.insert(job, command);
     }
 
     pub fn owns(&self, job: JobId) -> bool {
@@ -82,11 +82,11 @@ impl Errands {
     }
 
     pub fn output(&mut self, job: JobId, pipe: Pipe, bytes: &[u8], now_ms: u64) {
-        if let Some(errand) = self.0.get_mut(&job) {
-            errand.job.output(bytes.len(), now_ms);
+        if let Some(command) = self.0.get_mut(&job) {
+            command.job.output(bytes.len(), now_ms);
             let kept = match pipe {
-                Pipe::Stdout => &mut errand.stdout,
-                Pipe::Stderr => &mut errand.stderr,
+                Pipe::Stdout => &mut command.stdout,
+                Pipe::Stderr => &mut command.stderr,
             };
             let room = ENGINE_OUTPUT_LIMIT_BYTES - kept.len();
             kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
@@ -105,7 +105,8 @@ impl Errands {
 
     /// Looks at the time: gives the answers that are now as good as they will get.
     pub fn time(&mut self, out: &mut Outbox, now_ms: u64) -> Vec<(Purpose, Answer)> {
-        let due = |errand: &Errand| errand.job.deadline_ms().is_some_and(|at| at <= now_ms);
+        let due =
+            |command: &EngineCommand| command.job.deadline_ms().is_some_and(|at| at <= now_ms);
         let due: Vec<JobId> = self
             .0
             .iter()
@@ -114,9 +115,9 @@ impl Errands {
             .collect();
         let mut answers = Vec::new();
         for job in due {
-            let errand = self.0.get_mut(&job).expect("it was just found");
+            let command = self.0.get_mut(&job).expect("it was just found");
             // There is no gentler way to end an errand than to kill it.
-            if errand.job.time(now_ms).is_some() {
+            if command.job.time(now_ms).is_some() {
                 out.push(Action::Kill { job });
             }
             answers.extend(self.ended(job));
@@ -126,28 +127,28 @@ impl Errands {
 
     fn ended(&mut self, job: JobId) -> Option<(Purpose, Answer)> {
         let end = self.0.get(&job)?.job.ended()?.clone();
-        let errand = self.0.remove(&job)?;
-        let answer = answer(&errand, end);
-        (errand.purpose != Purpose::Nothing).then_some((errand.purpose, answer))
+        let command = self.0.remove(&job)?;
+        let answer = answer(&command, end);
+        (command.purpose != Purpose::Nothing).then_some((command.purpose, answer))
     }
 }
 
 /// The standard output of a command that exited with 0, else its last words.
-fn answer(errand: &Errand, end: End) -> Answer {
+fn answer(command: &EngineCommand, end: JobEnd) -> Answer {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     match end {
-        End { why: Some(_), .. } | End { exit: None, .. } => Err(format!(
+        JobEnd { why: Some(_), .. } | JobEnd { exit: None, .. } => Err(format!(
             "the engine did not answer within {} s",
             ENGINE_TIMEOUT_MS / 1000
         )),
-        End {
+        JobEnd {
             exit: Some(Exit::Code(0)),
             ..
-        } => Ok(text(&errand.stdout)),
-        End {
+        } => Ok(text(&command.stdout)),
+        JobEnd {
             exit: Some(exit), ..
         } => {
-            let words = text(&errand.stderr);
+            let words = text(&command.stderr);
             // A client ends with where its help is to be found.
             let says = |line: &&str| {
                 let hint = ["Run 'docker", "See 'docker"];

@@ -67,7 +67,7 @@ pub struct SourceFile {
 
 /// What a container is told about its build.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Task<'a> {
+pub struct ContainerInput<'a> {
     pub build: i64,
     pub attempt: u32,
     pub package: &'a str,
@@ -113,10 +113,10 @@ impl Docker {
 
     /// What the record of that attempt must bear. It is made anew whenever it is asked for, so that
     /// a server that was restarted knows it as well; no other attempt can know it.
-    pub fn seal(&self, build: i64, attempt: u32) -> Seal {
+    pub fn record_id(&self, build: i64, attempt: u32) -> RecordId {
         let text = format!("{} {build} {attempt}", self.secret);
         let nonce = HEXLOWER.encode(&Sha256::digest(text));
-        Seal { build, nonce }
+        RecordId { build, nonce }
     }
 
     /// The name to use where another server on the same engine holds that one.
@@ -153,7 +153,7 @@ impl Docker {
     }
 
     /// Fetches what the source's manifest names; the framed result comes out on standard output.
-    pub fn fetch_dependencies(&self, name: &str, task: &Task) -> Command {
+    pub fn fetch_dependencies(&self, name: &str, task: &ContainerInput) -> Command {
         self.task(task, name, Some(&self.fetch_network), "fetch-deps")
     }
 
@@ -172,17 +172,23 @@ impl Docker {
     }
 
     /// Builds and tests, always without network.
-    pub fn build(&self, name: &str, task: &Task) -> Command {
+    pub fn build(&self, name: &str, task: &ContainerInput) -> Command {
         self.task(task, name, None, "build")
     }
 
-    fn task(&self, task: &Task, name: &str, network: Option<&str>, runner: &str) -> Command {
+    fn task(
+        &self,
+        task: &ContainerInput,
+        name: &str,
+        network: Option<&str>,
+        runner: &str,
+    ) -> Command {
         let label = format!("zigcheck.build={}", task.build);
         let mut argv = self.run(name, &label, network, task.image);
         argv.push(script(runner));
         let head = json!({
             "build_id": task.build,
-            "nonce": self.seal(task.build, task.attempt).nonce,
+            "nonce": self.record_id(task.build, task.attempt).nonce,
             "package_name": task.package,
             "zig_version": task.zig_version,
             "source": {
@@ -269,7 +275,7 @@ impl Docker {
             .collect()
     }
 
-    /// What the engine says of itself: answers of it go to `fitness`.
+    /// What the engine says of itself: answers of it go to `capabilities`.
     pub fn info(&self) -> Command {
         self.short(&["info", "--format={{json .}}"])
     }
@@ -327,9 +333,9 @@ impl Docker {
                 return Container::Silent("the engine says nothing of the container".to_string());
             }
         }
-        let (starved, state) = (parts.next() == Some("true"), parts.next().unwrap_or(""));
+        let (oom_killed, state) = (parts.next() == Some("true"), parts.next().unwrap_or(""));
         match (state, parts.next().and_then(|code| code.parse().ok())) {
-            ("exited" | "dead", Some(code)) => Container::Exited { code, starved },
+            ("exited" | "dead", Some(code)) => Container::Exited { code, oom_killed },
             ("running" | "paused" | "restarting", _) => Container::Running,
             ("created", _) => Container::Created,
             ("removing", _) => Container::Gone,
@@ -425,7 +431,7 @@ pub enum Container {
     /// With its exit code; starved where the memory limit ended a process in it.
     Exited {
         code: i32,
-        starved: bool,
+        oom_killed: bool,
     },
     /// Made, but never started.
     Created,
@@ -440,7 +446,7 @@ pub enum Container {
 /// What tells the record of one attempt from all others. The runner is told its nonce on standard
 /// input before anything of the package runs, and writes it nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seal {
+pub struct RecordId {
     pub build: i64,
     pub nonce: String,
 }

@@ -26,7 +26,7 @@ pub struct Limits {
 
 /// Why we ended a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Why {
+pub enum KillReason {
     Timeout,
     Silent,
     OutputLimit,
@@ -34,7 +34,7 @@ pub enum Why {
 
 /// What a step asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Order {
+pub enum JobAction {
     /// End what the child stands for (a container), and with it the child.
     End,
     /// SIGKILL to the child, or to nobody where it has exited; either way its pipes are let go
@@ -44,17 +44,17 @@ pub enum Order {
 
 /// How a job ended: the exit, if it was seen, and why we ended it, if we did.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct End {
+pub struct JobEnd {
     pub exit: Option<Exit>,
-    pub why: Option<Why>,
+    pub why: Option<KillReason>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Phase {
     Running,
-    Killing { why: Why, give_up_ms: u64 },
-    Draining { end: End, until_ms: u64 },
-    Ended(End),
+    Killing { why: KillReason, give_up_ms: u64 },
+    Draining { end: JobEnd, until_ms: u64 },
+    Ended(JobEnd),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -82,7 +82,7 @@ impl Job {
     }
 
     /// How it ended, once it has.
-    pub fn ended(&self) -> Option<&End> {
+    pub fn ended(&self) -> Option<&JobEnd> {
         match &self.phase {
             Phase::Ended(end) => Some(end),
             _ => None,
@@ -107,12 +107,12 @@ impl Job {
         self.heard_ms + self.limits.silence_ms
     }
 
-    pub fn output(&mut self, bytes: usize, now_ms: u64) -> Option<Order> {
+    pub fn output(&mut self, bytes: usize, now_ms: u64) -> Option<JobAction> {
         self.heard_ms = now_ms;
         self.output_bytes = self.output_bytes.saturating_add(bytes as u64);
         match self.phase {
             Phase::Running if self.output_bytes > self.limits.output_bytes => {
-                Some(self.end_it(Why::OutputLimit, now_ms))
+                Some(self.end_it(KillReason::OutputLimit, now_ms))
             }
             _ => None,
         }
@@ -137,7 +137,7 @@ impl Job {
             self.stderr_open = false;
         }
         self.phase = Phase::Draining {
-            end: End {
+            end: JobEnd {
                 exit: Some(exit),
                 why,
             },
@@ -147,31 +147,35 @@ impl Job {
     }
 
     /// Looks at the time.
-    pub fn time(&mut self, now_ms: u64) -> Option<Order> {
+    pub fn time(&mut self, now_ms: u64) -> Option<JobAction> {
         match &self.phase {
-            Phase::Running if now_ms >= self.total_at() => Some(self.end_it(Why::Timeout, now_ms)),
-            Phase::Running if now_ms >= self.silence_at() => Some(self.end_it(Why::Silent, now_ms)),
+            Phase::Running if now_ms >= self.total_at() => {
+                Some(self.end_it(KillReason::Timeout, now_ms))
+            }
+            Phase::Running if now_ms >= self.silence_at() => {
+                Some(self.end_it(KillReason::Silent, now_ms))
+            }
             Phase::Killing { why, give_up_ms } if now_ms >= *give_up_ms => {
-                self.phase = Phase::Ended(End {
+                self.phase = Phase::Ended(JobEnd {
                     exit: None,
                     why: Some(*why),
                 });
-                Some(Order::Kill)
+                Some(JobAction::Kill)
             }
             Phase::Draining { end, until_ms } if now_ms >= *until_ms => {
                 self.phase = Phase::Ended(end.clone());
-                Some(Order::Kill)
+                Some(JobAction::Kill)
             }
             _ => None,
         }
     }
 
-    fn end_it(&mut self, why: Why, now_ms: u64) -> Order {
+    fn end_it(&mut self, why: KillReason, now_ms: u64) -> JobAction {
         self.phase = Phase::Killing {
             why,
             give_up_ms: now_ms + KILL_GRACE_MS,
         };
-        Order::End
+        JobAction::End
     }
 
     fn settle(&mut self) {

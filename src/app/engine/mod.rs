@@ -29,8 +29,8 @@ pub mod job;
 
 use std::collections::HashMap;
 
-use crate::app::engine::capabilities::{Fitness, fitness, listed};
-use crate::config::{ENGINE_FRESH_MS, ENGINE_RETRY_MS, SWEEP_AGAIN_MS};
+use crate::app::engine::capabilities::{Capabilities, listed, read_capabilities};
+use crate::config::{CLEANUP_DELAY_MS, ENGINE_FRESH_MS, ENGINE_RETRY_MS};
 
 /// What is to be run for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,18 +69,18 @@ enum State {
 pub struct Engine {
     state: State,
     /// What the engine there is has not, as it said when it came.
-    fitness: Option<Fitness>,
+    capabilities: Option<Capabilities>,
     /// The last that said it may not run anything.
     is_unfit: bool,
     was_ready: bool,
-    swept: bool,
+    cleaned_up: bool,
     /// The network of fetches is what it should be, or nobody cares.
     probed: bool,
     probes: bool,
     /// When to sweep again.
-    sweep_ms: Option<u64>,
+    cleanup_ms: Option<u64>,
     /// When the last sweep is due that was asked for.
-    last_sweep_ms: u64,
+    last_cleanup_ms: u64,
     images: HashMap<String, String>,
     pause_ms: u64,
 }
@@ -90,14 +90,14 @@ impl Engine {
     pub fn new(probes: bool) -> Engine {
         Engine {
             state: State::Unknown,
-            fitness: None,
+            capabilities: None,
             is_unfit: false,
             was_ready: false,
-            swept: false,
+            cleaned_up: false,
             probed: !probes,
             probes,
-            sweep_ms: None,
-            last_sweep_ms: 0,
+            cleanup_ms: None,
+            last_cleanup_ms: 0,
             images: HashMap::new(),
             pause_ms: ENGINE_RETRY_MS.0,
         }
@@ -155,11 +155,11 @@ impl Engine {
     }
 
     /// Somebody needs to know: asks, unless that is under way.
-    pub fn wake(&mut self) -> Option<Ask> {
+    pub fn refresh(&mut self) -> Option<Ask> {
         if self.is_asking() {
             return None;
         }
-        if self.fitness.is_none() {
+        if self.capabilities.is_none() {
             self.state = State::Checking;
             return Some(Ask::Info);
         }
@@ -168,9 +168,9 @@ impl Engine {
     }
 
     /// What it would be better to have; none where it does not answer.
-    pub fn wants(&self) -> &[&'static str] {
-        let fitness = self.fitness.as_ref();
-        fitness.map_or(&[], |fitness| &fitness.wants)
+    pub fn recommended(&self) -> &[&'static str] {
+        let capabilities = self.capabilities.as_ref();
+        capabilities.map_or(&[], |capabilities| &capabilities.recommended)
     }
 
     /// It is being asked what it is.
@@ -197,37 +197,37 @@ impl Engine {
     }
 
     /// A client was killed that may have asked for a container: to be swept a little later.
-    pub fn sweep_again(&mut self, now_ms: u64) {
-        self.last_sweep_ms = now_ms + SWEEP_AGAIN_MS;
-        self.sweep_ms.get_or_insert(self.last_sweep_ms);
+    pub fn schedule_cleanup(&mut self, now_ms: u64) {
+        self.last_cleanup_ms = now_ms + CLEANUP_DELAY_MS;
+        self.cleanup_ms.get_or_insert(self.last_cleanup_ms);
     }
 
-    /// When `is_sweep_due` is to be asked; not while an answer is under way, which may be older.
-    pub fn sweep_ms(&self) -> Option<u64> {
-        self.sweep_ms.filter(|_| !self.is_asking())
+    /// When `take_due_cleanup` is to be asked; not while an answer is under way, which may be older.
+    pub fn cleanup_ms(&self) -> Option<u64> {
+        self.cleanup_ms.filter(|_| !self.is_asking())
     }
 
     /// There may be containers that nobody knows, and it has not answered since.
-    pub fn owes_sweep(&self) -> bool {
-        !self.swept
+    pub fn cleanup_due(&self) -> bool {
+        !self.cleaned_up
     }
 
     /// True if it is time to sweep again: wake it, then.
-    pub fn is_sweep_due(&mut self, now_ms: u64) -> bool {
+    pub fn take_due_cleanup(&mut self, now_ms: u64) -> bool {
         if self.is_asking() {
             return false;
         }
-        let due = self.sweep_ms.take_if(|at| *at <= now_ms).is_some();
+        let due = self.cleanup_ms.take_if(|at| *at <= now_ms).is_some();
         if due {
-            self.swept = false;
+            self.cleaned_up = false;
             // Another client was killed since the first: its container may come after this sweep.
-            self.sweep_ms = Some(self.last_sweep_ms).filter(|at| *at > now_ms);
+            self.cleanup_ms = Some(self.last_cleanup_ms).filter(|at| *at > now_ms);
         }
         due
     }
 
     /// A job met an error of the engine: what was known of it is worth nothing.
-    pub fn doubt(&mut self) {
+    pub fn invalidate(&mut self) {
         if self.is_ready() {
             self.state = State::Unknown;
         }
@@ -245,23 +245,23 @@ impl Engine {
         };
         match self.state {
             State::Checking => {
-                let fitness = match fitness(&text) {
-                    Ok(fitness) => fitness,
+                let capabilities = match read_capabilities(&text) {
+                    Ok(capabilities) => capabilities,
                     Err(why) => return self.absent(why, now_ms),
                 };
-                if !fitness.lacks.is_empty() {
-                    let why = format!("it has {}", listed(&fitness.lacks));
+                if !capabilities.missing.is_empty() {
+                    let why = format!("it has {}", listed(&capabilities.missing));
                     self.is_unfit = true;
                     return self.absent(why, now_ms);
                 }
                 self.is_unfit = false;
-                self.fitness = Some(fitness);
+                self.capabilities = Some(capabilities);
                 self.state = State::Asking;
                 Some(Ask::Images)
             }
             State::Asking => {
                 self.images = docker::images(&text);
-                if self.swept {
+                if self.cleaned_up {
                     return self.ready(now_ms);
                 }
                 self.state = State::Listing;
@@ -288,8 +288,8 @@ impl Engine {
     fn absent(&mut self, why: String, now_ms: u64) -> Option<Ask> {
         // Whatever it was running may have been cut loose: it is swept again. And another engine may
         // come back.
-        self.swept = false;
-        self.fitness = None;
+        self.cleaned_up = false;
+        self.capabilities = None;
         self.probed = !self.probes;
         let why = match self.state {
             State::Probing => format!("the network of fetches: {why}"),
@@ -304,7 +304,7 @@ impl Engine {
     }
 
     fn ready(&mut self, now_ms: u64) -> Option<Ask> {
-        self.swept = true;
+        self.cleaned_up = true;
         // Without an image there is nothing to look from, and nothing to fetch with.
         if !self.probed && !self.images.is_empty() {
             self.state = State::Probing;

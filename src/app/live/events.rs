@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use serde_json::json;
 
 use crate::app::domain::verdict::{Reason, TestStatus};
-use crate::app::live::subscription::Watched;
+use crate::app::live::subscription::EventFilter;
 use crate::app::render::json;
-use crate::app::store::rows::{BuildRow, Change};
+use crate::app::store::rows::{BuildEvent, BuildRow};
 use crate::app::store::{self, Store};
 use crate::base::control_chars::escaped;
 use crate::config::EVENTS_KEPT;
@@ -15,34 +15,39 @@ use crate::config::EVENTS_KEPT;
 /// An event, and the JSON that all its watchers get.
 #[derive(Debug)]
 pub struct Kept {
-    pub change: Change,
+    pub event: BuildEvent,
     pub json: String,
 }
 
 /// The newest events, no more than `EVENTS_KEPT` of them.
 #[derive(Debug)]
-pub struct Changes {
+pub struct EventLog {
     kept: VecDeque<Kept>,
     next: u64,
 }
 
-impl Changes {
+impl EventLog {
     /// Those that an earlier run left.
-    pub fn load(store: &Store) -> store::Result<Changes> {
+    pub fn load(store: &Store) -> store::Result<EventLog> {
         let (recent, next) = store.recent_events()?;
         let kept = recent.into_iter().map(keep).collect();
-        Ok(Changes { kept, next })
+        Ok(EventLog { kept, next })
     }
 
     /// Writes down where that build is now, as the newest event.
-    pub fn push(&mut self, store: &mut Store, row: &BuildRow, at: i64) -> store::Result<&Change> {
-        let change = store.insert_event(row, at)?;
-        self.next = change.seq + 1;
+    pub fn push(
+        &mut self,
+        store: &mut Store,
+        row: &BuildRow,
+        at: i64,
+    ) -> store::Result<&BuildEvent> {
+        let event = store.insert_event(row, at)?;
+        self.next = event.seq + 1;
         if self.kept.len() >= EVENTS_KEPT {
             self.kept.pop_front();
         }
-        self.kept.push_back(keep(change));
-        Ok(&self.kept.back().expect("it was just put there").change)
+        self.kept.push_back(keep(event));
+        Ok(&self.kept.back().expect("it was just put there").event)
     }
 
     /// The number of the event that comes next.
@@ -52,44 +57,44 @@ impl Changes {
 
     /// Whether every event from number `from` on is there still, or to come.
     pub fn holds(&self, from: u64) -> bool {
-        let oldest = self.kept.front().map_or(self.next, |kept| kept.change.seq);
+        let oldest = self.kept.front().map_or(self.next, |kept| kept.event.seq);
         (oldest..=self.next).contains(&from)
     }
 
     /// The events from number `from` on.
     pub fn since(&self, from: u64) -> impl Iterator<Item = &Kept> {
-        let start = self.kept.partition_point(|kept| kept.change.seq < from);
+        let start = self.kept.partition_point(|kept| kept.event.seq < from);
         self.kept.range(start..)
     }
 }
 
-impl Watched {
-    pub fn wants(&self, change: &Change) -> bool {
+impl EventFilter {
+    pub fn wants(&self, event: &BuildEvent) -> bool {
         let package = self.package.as_ref();
-        package.is_none_or(|package| *package == change.package)
-            && self.check.is_none_or(|check| check == change.check)
+        package.is_none_or(|package| *package == event.package)
+            && self.check.is_none_or(|check| check == event.check)
     }
 }
 
-fn keep(change: Change) -> Kept {
-    let json = json(&change);
-    Kept { change, json }
+fn keep(event: BuildEvent) -> Kept {
+    let json = json(&event);
+    Kept { event, json }
 }
 
 /// As the contract has it.
-pub fn json(change: &Change) -> String {
+pub fn json(event: &BuildEvent) -> String {
     let json = json!({
-        "seq": change.seq,
+        "seq": event.seq,
         "type": "build",
-        "id": change.build,
-        "package": change.package,
-        "check": change.check,
-        "zig_version": change.zig_version,
-        "state": change.state.as_str(),
-        "build_status": change.build_status.as_str(),
-        "test_status": change.test_status.map(TestStatus::as_str),
-        "reason": change.reason.map(Reason::as_str),
-        "at": json::time(change.at),
+        "id": event.build,
+        "package": event.package,
+        "check": event.check,
+        "zig_version": event.zig_version,
+        "state": event.state.as_str(),
+        "build_status": event.build_status.as_str(),
+        "test_status": event.test_status.map(TestStatus::as_str),
+        "reason": event.reason.map(Reason::as_str),
+        "at": json::time(event.at),
     });
     escaped(json.to_string())
 }

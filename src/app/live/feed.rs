@@ -6,11 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::app::live::events::{Changes, RESET};
-use crate::app::live::follow::{Follower, Sight};
+use crate::app::live::events::{EventLog, RESET};
+use crate::app::live::follow::{FollowContext, Follower};
 use crate::app::live::logs::{Logs, Reader};
-use crate::app::live::subscription::{Telling, Watched};
-use crate::app::store::rows::Change;
+use crate::app::live::subscription::{EventFilter, ProgressFormat};
+use crate::app::store::rows::BuildEvent;
 use crate::app::store::{self, BuildRow, CheckRow, Store};
 use crate::base::slab::Key;
 use crate::config::Settings;
@@ -21,7 +21,7 @@ use crate::interface::outbox::Outbox;
 enum Watcher {
     Log(Reader),
     Events {
-        watched: Watched,
+        filter: EventFilter,
         /// The number of the next event.
         next: u64,
         socket: bool,
@@ -32,44 +32,44 @@ enum Watcher {
 #[derive(Debug)]
 pub struct Feed {
     pub logs: Logs,
-    changes: Changes,
+    event_log: EventLog,
     watchers: BTreeMap<Key, Watcher>,
     /// Watchers of events who have seen all there is, by what is to wake them.
-    asleep: BTreeMap<Wakes, BTreeSet<Key>>,
+    parked: BTreeMap<Topic, BTreeSet<Key>>,
 }
 
 /// What a watcher of events sleeps for: a change is looked up, not shown to all who sleep.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Wakes {
-    AnyChange,
+enum Topic {
+    AnyBuild,
     Package(String),
     Check(i64),
 }
 
 impl Watcher {
-    fn wakes(&self) -> Option<Wakes> {
+    fn topic(&self) -> Option<Topic> {
         match self {
             Watcher::Log(_) => None,
-            Watcher::Check(follower) => Some(Wakes::Check(follower.check())),
-            Watcher::Events { watched, .. } => Some(match (watched.check, &watched.package) {
-                (Some(check), _) => Wakes::Check(check),
-                (None, Some(package)) => Wakes::Package(package.clone()),
-                (None, None) => Wakes::AnyChange,
+            Watcher::Check(follower) => Some(Topic::Check(follower.check())),
+            Watcher::Events { filter, .. } => Some(match (filter.check, &filter.package) {
+                (Some(check), _) => Topic::Check(check),
+                (None, Some(package)) => Topic::Package(package.clone()),
+                (None, None) => Topic::AnyBuild,
             }),
         }
     }
 
     /// Who sleeps has seen all that came before this. False where it is nothing to it.
-    fn note(&mut self, change: &Change) -> bool {
+    fn note(&mut self, event: &BuildEvent) -> bool {
         match self {
             Watcher::Log(_) => false,
             Watcher::Check(follower) => {
-                follower.skip_to(change.seq);
+                follower.skip_to(event.seq);
                 true
             }
-            Watcher::Events { watched, next, .. } => {
-                *next = change.seq;
-                watched.wants(change)
+            Watcher::Events { filter, next, .. } => {
+                *next = event.seq;
+                filter.wants(event)
             }
         }
     }
@@ -79,9 +79,9 @@ impl Feed {
     pub fn new(settings: &Settings, store: &Store) -> store::Result<Feed> {
         Ok(Feed {
             logs: Logs::new(settings.data.join("logs")),
-            changes: Changes::load(store)?,
+            event_log: EventLog::load(store)?,
             watchers: BTreeMap::new(),
-            asleep: BTreeMap::new(),
+            parked: BTreeMap::new(),
         })
     }
 
@@ -93,25 +93,25 @@ impl Feed {
         at: i64,
         out: &mut Outbox,
     ) -> store::Result<()> {
-        let change = self.changes.push(store, row, at)?;
-        for wakes in [
-            Wakes::AnyChange,
-            Wakes::Package(change.package.clone()),
-            Wakes::Check(change.check),
+        let event = self.event_log.push(store, row, at)?;
+        for topic in [
+            Topic::AnyBuild,
+            Topic::Package(event.package.clone()),
+            Topic::Check(event.check),
         ] {
-            let Some(sleepers) = self.asleep.get_mut(&wakes) else {
+            let Some(sleepers) = self.parked.get_mut(&topic) else {
                 continue;
             };
             sleepers.retain(|conn| {
                 let watcher = self.watchers.get_mut(conn).expect("it sleeps");
-                let woken = watcher.note(change);
+                let woken = watcher.note(event);
                 if woken {
                     out.push(Action::Wake { conn: *conn });
                 }
                 !woken
             });
             if sleepers.is_empty() {
-                self.asleep.remove(&wakes);
+                self.parked.remove(&topic);
             }
         }
         Ok(())
@@ -119,7 +119,7 @@ impl Feed {
 
     /// The number of the event that comes next.
     pub fn next_event(&self) -> u64 {
-        self.changes.next()
+        self.event_log.next()
     }
 
     // -- watchers come and go --
@@ -129,11 +129,17 @@ impl Feed {
     }
 
     /// Events behind number `since`, or those to come.
-    pub fn watch_events(&mut self, conn: Key, watched: Watched, since: Option<u64>, socket: bool) {
+    pub fn watch_events(
+        &mut self,
+        conn: Key,
+        filter: EventFilter,
+        since: Option<u64>,
+        socket: bool,
+    ) {
         let behind = |seq: u64| seq.saturating_add(1);
         let watcher = Watcher::Events {
-            watched,
-            next: since.map_or(self.changes.next(), behind),
+            filter,
+            next: since.map_or(self.event_log.next(), behind),
             socket,
         };
         self.watchers.insert(conn, watcher);
@@ -145,10 +151,10 @@ impl Feed {
         conn: Key,
         check: CheckRow,
         builds: &[BuildRow],
-        telling: Telling,
+        format: ProgressFormat,
         next: Option<u64>,
     ) {
-        let follower = Follower::new(check, builds, telling, next);
+        let follower = Follower::new(check, builds, format, next);
         let watcher = Watcher::Check(Box::new(follower));
         self.watchers.insert(conn, watcher);
     }
@@ -157,12 +163,12 @@ impl Feed {
         let Some(watcher) = self.watchers.remove(&conn) else {
             return;
         };
-        if let Some(wakes) = watcher.wakes()
-            && let Some(sleepers) = self.asleep.get_mut(&wakes)
+        if let Some(topic) = watcher.topic()
+            && let Some(sleepers) = self.parked.get_mut(&topic)
         {
             sleepers.remove(&conn);
             if sleepers.is_empty() {
-                self.asleep.remove(&wakes);
+                self.parked.remove(&topic);
             }
         }
         if let Watcher::Log(reader) = watcher {
@@ -185,26 +191,26 @@ impl Feed {
             None => return Pull::End,
             Some(Watcher::Log(reader)) => self.logs.pull(reader, conn, room, out),
             Some(Watcher::Events {
-                watched,
+                filter,
                 next,
                 socket,
-            }) => pull_events(&self.changes, watched, next, *socket, room, out),
+            }) => pull_events(&self.event_log, filter, next, *socket, room, out),
             Some(Watcher::Check(follower)) => {
-                let sight = Sight {
+                let cx = FollowContext {
                     store,
-                    changes: &self.changes,
+                    event_log: &self.event_log,
                     position,
                 };
-                follower.pull(&sight, room, out)
+                follower.pull(&cx, room, out)
             }
         };
         match gave {
             Pull::End => self.gone(conn),
             Pull::Idle => {
                 // A log knows its own sleepers.
-                let wakes = self.watchers.get(&conn).and_then(Watcher::wakes);
-                if let Some(wakes) = wakes {
-                    self.asleep.entry(wakes).or_default().insert(conn);
+                let topic = self.watchers.get(&conn).and_then(Watcher::topic);
+                if let Some(topic) = topic {
+                    self.parked.entry(topic).or_default().insert(conn);
                 }
             }
             Pull::More | Pull::Text => {}
@@ -215,22 +221,22 @@ impl Feed {
 
 /// One event for a socket, as many as there is room for otherwise.
 fn pull_events(
-    changes: &Changes,
-    watched: &Watched,
+    event_log: &EventLog,
+    filter: &EventFilter,
     next: &mut u64,
     socket: bool,
     room: usize,
     out: &mut Vec<u8>,
 ) -> Pull {
     let start = out.len();
-    if !changes.holds(*next) {
-        *next = changes.next();
+    if !event_log.holds(*next) {
+        *next = event_log.next();
         put_event(RESET, next.saturating_sub(1), socket, out);
         return if socket { Pull::Text } else { Pull::More };
     }
-    for kept in changes.since(*next) {
-        let seq = kept.change.seq;
-        if watched.wants(&kept.change) {
+    for kept in event_log.since(*next) {
+        let seq = kept.event.seq;
+        if filter.wants(&kept.event) {
             let bytes = kept.json.len() + FRAME_BYTES;
             if out.len() - start + bytes > room {
                 return Pull::More;

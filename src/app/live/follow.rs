@@ -3,17 +3,17 @@
 use serde_json::json;
 
 use crate::app::domain::verdict::{BuildStatus, State};
-use crate::app::live::events::{self, Changes};
-use crate::app::live::subscription::Telling;
+use crate::app::live::events::{self, EventLog};
+use crate::app::live::subscription::ProgressFormat;
 use crate::app::render::matrix;
-use crate::app::store::rows::Change;
+use crate::app::store::rows::BuildEvent;
 use crate::app::store::{self, BuildRow, CheckRow, Store};
 use crate::interface::event::Pull;
 
 /// What a follower's lines are made of.
-pub struct Sight<'a> {
+pub struct FollowContext<'a> {
     pub store: &'a Store,
-    pub changes: &'a Changes,
+    pub event_log: &'a EventLog,
     /// Where a build stands in the queue.
     pub position: &'a dyn Fn(i64) -> Option<usize>,
 }
@@ -21,7 +21,7 @@ pub struct Sight<'a> {
 #[derive(Debug)]
 pub struct Follower {
     check: CheckRow,
-    telling: Telling,
+    format: ProgressFormat,
     /// The number of the next event to look at.
     next: u64,
     /// Each build, and the state it was last told in; none before it was told of.
@@ -37,16 +37,16 @@ impl Follower {
     pub fn new(
         check: CheckRow,
         builds: &[BuildRow],
-        telling: Telling,
+        format: ProgressFormat,
         next: Option<u64>,
     ) -> Follower {
-        let pending = match telling {
-            Telling::Text => matrix::title(&check) + "\n\n",
-            Telling::Json => String::new(),
+        let pending = match format {
+            ProgressFormat::Text => matrix::title(&check) + "\n\n",
+            ProgressFormat::Json => String::new(),
         };
         Follower {
             check,
-            telling,
+            format,
             // No event has that number: it is as if all of them were missed.
             next: next.unwrap_or(0),
             shown: builds.iter().map(|build| (build.id, None)).collect(),
@@ -66,8 +66,8 @@ impl Follower {
     }
 
     /// At most `room` further bytes. A database that fails cuts the answer off.
-    pub fn pull(&mut self, sight: &Sight, room: usize, out: &mut Vec<u8>) -> Pull {
-        if self.pending.is_empty() && !self.over && self.look(sight).is_err() {
+    pub fn pull(&mut self, cx: &FollowContext, room: usize, out: &mut Vec<u8>) -> Pull {
+        if self.pending.is_empty() && !self.over && self.look(cx).is_err() {
             return Pull::End;
         }
         if self.pending.is_empty() {
@@ -82,29 +82,29 @@ impl Follower {
     }
 
     /// Tells of the next event, or of all that was missed.
-    fn look(&mut self, sight: &Sight) -> store::Result<()> {
-        if !sight.changes.holds(self.next) {
-            self.catch_up(sight)?;
+    fn look(&mut self, cx: &FollowContext) -> store::Result<()> {
+        if !cx.event_log.holds(self.next) {
+            self.catch_up(cx)?;
         }
         while self.pending.is_empty() {
-            let mut coming = sight.changes.since(self.next);
-            let Some(kept) = coming.find(|kept| kept.change.check == self.check.id) else {
-                self.next = sight.changes.next();
+            let mut coming = cx.event_log.since(self.next);
+            let Some(kept) = coming.find(|kept| kept.event.check == self.check.id) else {
+                self.next = cx.event_log.next();
                 break;
             };
-            self.next = kept.change.seq + 1;
-            self.tell(&kept.change, sight)?;
+            self.next = kept.event.seq + 1;
+            self.tell(&kept.event, cx)?;
         }
         if self.is_settled() {
-            self.end(sight)?;
+            self.end(cx)?;
         }
         Ok(())
     }
 
     /// How things are, for who missed how they came to be so.
-    fn catch_up(&mut self, sight: &Sight) -> store::Result<()> {
-        self.next = sight.changes.next();
-        for row in sight.store.builds_of(self.check.id)? {
+    fn catch_up(&mut self, cx: &FollowContext) -> store::Result<()> {
+        self.next = cx.event_log.next();
+        for row in cx.store.builds_of(self.check.id)? {
             let told = self.shown.iter().find(|(id, _)| *id == row.id);
             if told.is_some_and(|(_, state)| *state == Some(row.state)) {
                 continue;
@@ -113,29 +113,29 @@ impl Follower {
                 State::Queued => row.created_at,
                 _ => row.finished_at.or(row.started_at).unwrap_or(row.created_at),
             };
-            let change = Change::of(&row, self.next.saturating_sub(1), at);
-            self.tell(&change, sight)?;
+            let event = BuildEvent::of(&row, self.next.saturating_sub(1), at);
+            self.tell(&event, cx)?;
         }
         Ok(())
     }
 
-    fn tell(&mut self, change: &Change, sight: &Sight) -> store::Result<()> {
-        if let Some((_, state)) = self.shown.iter_mut().find(|(id, _)| *id == change.build) {
-            *state = Some(change.state);
+    fn tell(&mut self, event: &BuildEvent, cx: &FollowContext) -> store::Result<()> {
+        if let Some((_, state)) = self.shown.iter_mut().find(|(id, _)| *id == event.build) {
+            *state = Some(event.state);
         }
-        let text = match self.telling {
-            Telling::Json => events::json(change) + "\n",
-            Telling::Text => self.line(change, sight)?,
+        let text = match self.format {
+            ProgressFormat::Json => events::json(event) + "\n",
+            ProgressFormat::Text => self.line(event, cx)?,
         };
         self.pending.extend_from_slice(text.as_bytes());
         Ok(())
     }
 
     /// `0.17.1  building…  12.3 s`; under a build that did not go well, its first errors.
-    fn line(&self, change: &Change, sight: &Sight) -> store::Result<String> {
-        let seconds = (change.at - self.check.created_at).max(0) as f64 / 1000.0;
-        let row = sight.store.build(change.build)?;
-        let ended = row.as_ref().filter(|_| change.state.is_final());
+    fn line(&self, event: &BuildEvent, cx: &FollowContext) -> store::Result<String> {
+        let seconds = (event.at - self.check.created_at).max(0) as f64 / 1000.0;
+        let row = cx.store.build(event.build)?;
+        let ended = row.as_ref().filter(|_| event.state.is_final());
         let (word, behind) = match ended {
             Some(row) => {
                 let (verdict, behind) = matrix::words(row);
@@ -144,12 +144,12 @@ impl Follower {
             None => {
                 let attempt = row.as_ref().map_or(1, |row| row.attempt);
                 (
-                    format!("{}…", change.state.as_str()),
-                    waits(change, attempt, sight),
+                    format!("{}…", event.state.as_str()),
+                    waits(event, attempt, cx),
                 )
             }
         };
-        let columns = matrix::columns(&change.zig_version, &word, &behind);
+        let columns = matrix::columns(&event.zig_version, &word, &behind);
         let line = format!("{columns} {seconds:>8.1} s\n");
         Ok(line + &ended.map(matrix::errors).unwrap_or_default())
     }
@@ -161,18 +161,18 @@ impl Follower {
     }
 
     /// The last words.
-    fn end(&mut self, sight: &Sight) -> store::Result<()> {
+    fn end(&mut self, cx: &FollowContext) -> store::Result<()> {
         self.over = true;
-        let check = sight.store.check(self.check.id)?;
-        let builds = sight.store.builds_of(self.check.id)?;
+        let check = cx.store.check(self.check.id)?;
+        let builds = cx.store.builds_of(self.check.id)?;
         let good = |build: &&BuildRow| build.build_status == BuildStatus::Success;
         let (good, all) = (builds.iter().filter(good).count(), builds.len());
-        let text = match self.telling {
-            Telling::Text => {
+        let text = match self.format {
+            ProgressFormat::Text => {
                 let matrix = matrix::bare(check.as_ref().unwrap_or(&self.check), &builds);
                 format!("\n{matrix}\nresult: {good} of {all} build\n")
             }
-            Telling::Json => {
+            ProgressFormat::Json => {
                 let check = self.check.id;
                 json!({"type": "result", "check": check, "success": good, "builds": all})
                     .to_string()
@@ -185,9 +185,9 @@ impl Follower {
 }
 
 /// What there is to say of a build that has not ended.
-fn waits(change: &Change, attempt: u32, sight: &Sight) -> String {
-    let queued = change.state == State::Queued;
-    let place = queued.then(|| (sight.position)(change.build)).flatten();
+fn waits(event: &BuildEvent, attempt: u32, cx: &FollowContext) -> String {
+    let queued = event.state == State::Queued;
+    let place = queued.then(|| (cx.position)(event.build)).flatten();
     let place = place.map(|place| format!("place {place} in the queue"));
     let attempt = (attempt > 1).then(|| format!("attempt {attempt}"));
     let parts: Vec<String> = attempt.into_iter().chain(place).collect();

@@ -26,7 +26,7 @@ struct Live {
     origin: Option<(i64, u64)>,
     readers: usize,
     /// Those who have read everything and are to be woken.
-    asleep: BTreeSet<Key>,
+    parked: BTreeSet<Key>,
 }
 
 #[derive(Debug)]
@@ -42,9 +42,9 @@ pub struct Logs {
 pub struct Reader {
     place: Place,
     /// Cuts are told apart from what the build wrote.
-    apart: bool,
+    report_gaps: bool,
     /// Its client knows of bytes that are not there, and is to be told so.
-    astray: bool,
+    past_end: bool,
 }
 
 #[derive(Debug)]
@@ -182,7 +182,13 @@ impl Logs {
 
     /// A reader of the log of a build that is not finished: from that offset on, or from its
     /// last `tail` lines.
-    pub fn read_live(&mut self, build: i64, from: u64, tail: Option<u64>, apart: bool) -> Reader {
+    pub fn read_live(
+        &mut self,
+        build: i64,
+        from: u64,
+        tail: Option<u64>,
+        report_gaps: bool,
+    ) -> Reader {
         let live = self.live.entry(build).or_default();
         live.readers += 1;
         let tail = tail.zip(live.log.as_ref());
@@ -190,8 +196,8 @@ impl Logs {
         let offset = offset.unwrap_or(from);
         Reader {
             place: Place::Live { build, offset },
-            apart,
-            astray: false,
+            report_gaps,
+            past_end: false,
         }
     }
 
@@ -200,10 +206,10 @@ impl Logs {
         File::open(self.path(build))
     }
 
-    /// At most `room` further bytes; from a reader that is `apart`, also a text that says where it
+    /// At most `room` further bytes; from a reader that is `report_gaps`, also a text that says where it
     /// goes on behind a cut.
     pub fn pull(&mut self, reader: &mut Reader, conn: Key, room: usize, out: &mut Vec<u8>) -> Pull {
-        if std::mem::take(&mut reader.astray) {
+        if std::mem::take(&mut reader.past_end) {
             out.extend_from_slice(RESET.as_bytes());
             return Pull::Text;
         }
@@ -222,7 +228,7 @@ impl Logs {
                 let Some(live) = self.live.get_mut(build) else {
                     return Pull::End;
                 };
-                pull_live(live, offset, reader.apart, conn, room, out)
+                pull_live(live, offset, reader.report_gaps, conn, room, out)
             }
         }
     }
@@ -237,11 +243,11 @@ impl Logs {
         };
         let file = File::open(self.path(origin)).and_then(|file| file.metadata());
         let end = file.map_or(0, |file| file.len());
-        let next = match reader.apart {
+        let next = match reader.report_gaps {
             // What it has read is of an attempt that led to nothing.
             true => Reader {
-                astray: offset > 0,
-                ..Reader::stored_apart(origin, end, 0, total)
+                past_end: offset > 0,
+                ..Reader::report_gaps(origin, end, 0, total)
             },
             false => Reader::stored(origin, 0, end),
         };
@@ -254,7 +260,7 @@ impl Logs {
         if let Place::Live { build, .. } = reader.place {
             if let Some(live) = self.live.get_mut(&build) {
                 live.readers -= 1;
-                live.asleep.remove(&conn);
+                live.parked.remove(&conn);
             }
             self.drop_unread(build);
         }
@@ -271,16 +277,16 @@ impl Reader {
                 end,
                 cut: None,
             },
-            apart: false,
-            astray: false,
+            report_gaps: false,
+            past_end: false,
         }
     }
 
     /// Reads a finished log, a file of `end` bytes, by the offsets of the build's output, of which
     /// there were `total`.
-    pub fn stored_apart(build: i64, end: u64, from: u64, total: u64) -> Reader {
+    pub fn report_gaps(build: i64, end: u64, from: u64, total: u64) -> Reader {
         let cut = Cut::of(total, end);
-        let (astray, from) = (from > total, from.min(total));
+        let (past_end, from) = (from > total, from.min(total));
         let position = match cut {
             Some(cut) if from >= cut.resume => cut.position + cut.line_bytes + (from - cut.resume),
             Some(cut) => from.min(cut.position),
@@ -294,8 +300,8 @@ impl Reader {
         };
         Reader {
             place,
-            apart: true,
-            astray,
+            report_gaps: true,
+            past_end,
         }
     }
 }
@@ -306,7 +312,7 @@ fn complain(build: i64, error: &io::Error, full: &mut bool) {
 }
 
 fn wake(live: &mut Live, out: &mut Outbox) {
-    for conn in std::mem::take(&mut live.asleep) {
+    for conn in std::mem::take(&mut live.parked) {
         out.push(Action::Wake { conn });
     }
 }
@@ -314,7 +320,7 @@ fn wake(live: &mut Live, out: &mut Outbox) {
 fn pull_live(
     live: &mut Live,
     offset: &mut u64,
-    apart: bool,
+    report_gaps: bool,
     conn: Key,
     room: usize,
     out: &mut Vec<u8>,
@@ -323,23 +329,23 @@ fn pull_live(
     if let Some(log) = &live.log {
         // What a full disk did not take is told of at the end, not piece by piece.
         if *offset >= log.stored_bytes() && log.stored_bytes() < log.total_bytes() && !live.ended {
-            live.asleep.insert(conn);
+            live.parked.insert(conn);
             return Pull::Idle;
         }
         let resume = log.resume(*offset);
-        if apart && resume > *offset {
+        if report_gaps && resume > *offset {
             *offset = resume;
             out.extend_from_slice(cut_text(resume).as_bytes());
             return Pull::Text;
         }
-        let read = match apart {
+        let read = match report_gaps {
             true => log.read_kept(*offset, room, out),
             false => log.read_at(*offset, room, out),
         };
         // A log that cannot be read any further ends here: its head has long been sent.
         let Ok(next) = read else { return Pull::End };
         // A client may know of bytes that are not there: of a log that had to begin anew.
-        if apart && live.ended && *offset > log.total_bytes() {
+        if report_gaps && live.ended && *offset > log.total_bytes() {
             *offset = log.total_bytes();
             out.extend_from_slice(RESET.as_bytes());
             return Pull::Text;
@@ -352,7 +358,7 @@ fn pull_live(
     if live.ended {
         return Pull::End;
     }
-    live.asleep.insert(conn);
+    live.parked.insert(conn);
     Pull::Idle
 }
 

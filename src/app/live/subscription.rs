@@ -2,7 +2,7 @@
 
 /// How progress is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Telling {
+pub enum ProgressFormat {
     /// Lines for people, with the matrix and a result line at the end.
     Text,
     /// One event of JSON a line.
@@ -11,7 +11,7 @@ pub enum Telling {
 
 /// Which events a watcher wants: those of every build, or of a package or check alone.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Watched {
+pub struct EventFilter {
     pub package: Option<String>,
     pub check: Option<i64>,
 }

@@ -5,31 +5,31 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 
-use crate::app::domain::task::Work;
+use crate::app::domain::task::Task;
 
 /// A piece of work that runs or waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
-    pub work: Work,
+    pub task: Task,
     /// Not earlier; 0 for what runs.
     pub not_before_ms: u64,
     /// How long it will take from its start, or, of what runs, from now. Where nothing is known
     /// its slot is taken to be gone: no promise is built on it.
     pub takes_ms: Option<u64>,
     /// Builds that join the end of the queue when it is done, with what they will take.
-    pub then: Vec<(Work, Option<u64>)>,
+    pub then: Vec<(Task, Option<u64>)>,
 }
 
 /// The earliest start of everything that waits, in order, and what follows from it, on `slots`
 /// slots of which each of `running` holds one; what has no entry cannot be said.
-pub fn starts(slots: usize, running: Vec<Piece>, waiting: Vec<Piece>) -> HashMap<Work, u64> {
+pub fn starts(slots: usize, running: Vec<Piece>, waiting: Vec<Piece>) -> HashMap<Task, u64> {
     let mut play = Play {
         now_ms: 0,
         free: slots.saturating_sub(running.len()),
-        ends: BinaryHeap::new(),
+        finish: BinaryHeap::new(),
         behind: Vec::new(),
         waiting: waiting.into(),
-        starts: HashMap::new(),
+        start: HashMap::new(),
     };
     for piece in running {
         play.begin(piece);
@@ -38,27 +38,27 @@ pub fn starts(slots: usize, running: Vec<Piece>, waiting: Vec<Piece>) -> HashMap
         play.now_ms = now_ms;
         play.end_due();
         while let Some(piece) = play.take() {
-            play.starts.insert(piece.work, now_ms);
+            play.start.insert(piece.task, now_ms);
             play.begin(piece);
         }
     }
-    play.starts
+    play.start
 }
 
 struct Play {
     now_ms: u64,
     free: usize,
     /// When slots come free, and the place in `behind` of what then joins the queue.
-    ends: BinaryHeap<Reverse<(u64, usize)>>,
-    behind: Vec<Vec<(Work, Option<u64>)>>,
+    finish: BinaryHeap<Reverse<(u64, usize)>>,
+    behind: Vec<Vec<(Task, Option<u64>)>>,
     waiting: VecDeque<Piece>,
-    starts: HashMap<Work, u64>,
+    start: HashMap<Task, u64>,
 }
 
 impl Play {
     /// When something may happen next: a slot comes free, or there is one and work for it.
     fn next_ms(&self) -> Option<u64> {
-        let end = self.ends.peek().map(|Reverse((end, _))| *end);
+        let end = self.finish.peek().map(|Reverse((end, _))| *end);
         let ready = || self.waiting.iter().map(|piece| piece.not_before_ms).min();
         let ready = if self.free > 0 { ready() } else { None };
         let next = end.into_iter().chain(ready).min();
@@ -68,22 +68,22 @@ impl Play {
     fn begin(&mut self, piece: Piece) {
         if let Some(takes) = piece.takes_ms {
             let end = self.now_ms.saturating_add(takes);
-            self.ends.push(Reverse((end, self.behind.len())));
+            self.finish.push(Reverse((end, self.behind.len())));
             self.behind.push(piece.then);
         }
     }
 
     fn end_due(&mut self) {
-        while let Some(Reverse((end, at))) = self.ends.peek().copied() {
+        while let Some(Reverse((end, at))) = self.finish.peek().copied() {
             if end > self.now_ms {
                 break;
             }
-            self.ends.pop();
+            self.finish.pop();
             self.free += 1;
             let then = std::mem::take(&mut self.behind[at]);
             self.waiting
-                .extend(then.into_iter().map(|(work, takes_ms)| Piece {
-                    work,
+                .extend(then.into_iter().map(|(task, takes_ms)| Piece {
+                    task,
                     not_before_ms: self.now_ms,
                     takes_ms,
                     then: Vec::new(),

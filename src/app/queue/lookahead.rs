@@ -3,17 +3,17 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use crate::app::domain::task::{Class, Entry, HeldBack, Place, Work};
+use crate::app::domain::task::{Entry, Place, Priority, Task, WaitReason};
 use crate::app::queue::policy::Policy;
-use crate::app::store::{self, Store, Turn};
+use crate::app::store::{self, Lane, Store};
 
 /// The lines as they would be after some starts, read as far as they are needed.
 struct Lines<'a> {
     store: &'a Store,
     /// More are never served in these lines, or passed over.
     limit: usize,
-    lines: HashMap<Class, BTreeMap<Key, String>>,
-    works: HashMap<(Class, String), Works>,
+    lines: HashMap<Priority, BTreeMap<Key, String>>,
+    works: HashMap<(Priority, String), TaskIds>,
 }
 
 /// Turn, popularity, ticket: the order of a line.
@@ -21,7 +21,7 @@ type Key = (i64, Reverse<i64>, i64);
 
 /// What waits of a party in a class.
 #[derive(Default)]
-struct Works {
+struct TaskIds {
     /// Read and not started, in order.
     next: VecDeque<store::Waiting>,
     read: usize,
@@ -45,46 +45,50 @@ pub fn order(
     let mut others_wait = None;
     while places.len() < limit {
         later.ends_first();
-        let in_line = &mut |class, may: &dyn Fn(&str) -> bool| lines.first(class, may);
+        let in_line = &mut |priority, may: &dyn Fn(&str) -> bool| lines.first(priority, may);
         // Who is served if a slot comes free now, is one with a right to it, if there is any.
         if others_wait.is_none() {
             let next = policy.next(unix_ms, in_line)?;
-            others_wait = Some(next.is_some_and(|(_, turn)| !policy.has_its_share(&turn.party)));
+            others_wait = Some(next.is_some_and(|(_, turn)| !policy.has_its_share(&turn.tenant)));
         }
-        let Some((class, turn)) = later.next(unix_ms, in_line)? else {
+        let Some((priority, turn)) = later.next(unix_ms, in_line)? else {
             break;
         };
-        let next_turn = later.starts(class, &turn, unix_ms);
-        let work = lines.start(class, &turn, next_turn)?;
-        let is_passed_over = others_wait == Some(true) && policy.has_its_share(&turn.party);
+        let next_turn = later.start(priority, &turn, unix_ms);
+        let task = lines.start(priority, &turn, next_turn)?;
+        let is_passed_over = others_wait == Some(true) && policy.has_its_share(&turn.tenant);
         places.push(Place {
             entry: Entry {
-                work,
-                class,
-                party: turn.party,
+                task,
+                priority,
+                tenant: turn.tenant,
                 popularity: turn.popularity,
             },
             not_before: None,
-            held_back_by: is_passed_over.then_some(HeldBack::Share),
+            wait_reason: is_passed_over.then_some(WaitReason::FairShare),
         });
     }
     Ok(places)
 }
 
 impl Lines<'_> {
-    fn line(&mut self, class: Class) -> store::Result<&mut BTreeMap<Key, String>> {
-        if !self.lines.contains_key(&class) {
-            let turns = self.store.turns(class, self.limit)?;
-            let line = turns.into_iter().map(|turn| (key(&turn), turn.party));
-            self.lines.insert(class, line.collect());
+    fn line(&mut self, priority: Priority) -> store::Result<&mut BTreeMap<Key, String>> {
+        if !self.lines.contains_key(&priority) {
+            let turns = self.store.turns(priority, self.limit)?;
+            let line = turns.into_iter().map(|turn| (key(&turn), turn.tenant));
+            self.lines.insert(priority, line.collect());
         }
-        Ok(self.lines.entry(class).or_default())
+        Ok(self.lines.entry(priority).or_default())
     }
 
-    fn first(&mut self, class: Class, may: &dyn Fn(&str) -> bool) -> store::Result<Option<Turn>> {
-        let first = self.line(class)?.iter().find(|(_, party)| may(party));
-        Ok(first.map(|(key, party)| Turn {
-            party: party.clone(),
+    fn first(
+        &mut self,
+        priority: Priority,
+        may: &dyn Fn(&str) -> bool,
+    ) -> store::Result<Option<Lane>> {
+        let first = self.line(priority)?.iter().find(|(_, tenant)| may(tenant));
+        Ok(first.map(|(key, tenant)| Lane {
+            tenant: tenant.clone(),
             turn: key.0,
             popularity: key.1.0,
             ticket: key.2,
@@ -92,33 +96,33 @@ impl Lines<'_> {
     }
 
     /// Takes the first work of the party from its line, where its next one then stands.
-    fn start(&mut self, class: Class, turn: &Turn, next_turn: i64) -> store::Result<Work> {
-        let of = (class, turn.party.clone());
+    fn start(&mut self, priority: Priority, turn: &Lane, next_turn: i64) -> store::Result<Task> {
+        let of = (priority, turn.tenant.clone());
         let works = self.works.entry(of).or_default();
         if works.next.len() < 2 {
             // As much again as there was: a party with a million is not read whole, and one with
             // hundreds among the next is read in few steps.
             let (skip, more) = (works.read, works.read.max(2));
-            let read = self.store.waiting_of(class, &turn.party, skip, more)?;
+            let read = self.store.waiting_of(priority, &turn.tenant, skip, more)?;
             works.read += read.len();
             works.next.extend(read);
         }
         let first = works.next.pop_front();
         let first = first.expect("who stands in a line has work there");
         assert_eq!(first.ticket, turn.ticket, "the line shows the first work");
-        let next = works.next.front().map(|next| Turn {
-            party: turn.party.clone(),
+        let next = works.next.front().map(|next| Lane {
+            tenant: turn.tenant.clone(),
             turn: next_turn,
             popularity: next.entry.popularity,
             ticket: next.ticket,
         });
-        let line = self.line(class)?;
+        let line = self.line(priority)?;
         line.remove(&key(turn));
-        line.extend(next.map(|next| (key(&next), next.party)));
-        Ok(first.entry.work)
+        line.extend(next.map(|next| (key(&next), next.tenant)));
+        Ok(first.entry.task)
     }
 }
 
-fn key(turn: &Turn) -> Key {
+fn key(turn: &Lane) -> Key {
     (turn.turn, Reverse(turn.popularity), turn.ticket)
 }

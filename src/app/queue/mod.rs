@@ -5,8 +5,8 @@ pub mod forecast;
 mod lookahead;
 mod policy;
 
-use crate::app::domain::task::{Class, Entry, HeldBack, Place, Work};
-use crate::app::store::{self, Store, Turn};
+use crate::app::domain::task::{Entry, Place, Priority, Task, WaitReason};
+use crate::app::store::{self, Lane, Store};
 use crate::config::DUE_LIMIT;
 use policy::Policy;
 
@@ -26,7 +26,7 @@ impl Queue {
     /// in this round is forgotten, and nothing else. Counts what waits.
     pub fn open(slots: usize, store: &Store, unix_ms: i64) -> store::Result<Queue> {
         let counts = store.queue_counts()?;
-        let first_turn = store.first_turn(Class::Person, |_| true)?;
+        let first_turn = store.first_turn(Priority::Interactive, |_| true)?;
         // Behind those who wait stands nobody: whoever comes now, joins before the next round.
         let round = first_turn.map_or(0, |first| first.turn - 1);
         Ok(Queue {
@@ -47,11 +47,11 @@ impl Queue {
         let later = not_before.filter(|at| *at > unix_ms.max(0));
         let ticket = store.push_waiting(entry, later)?;
         let Some(ticket) = ticket else {
-            panic!("{:?} is waiting already", entry.work);
+            panic!("{:?} is waiting already", entry.task);
         };
         match later {
             Some(at) => {
-                self.held[entry.class as usize] += 1;
+                self.held[entry.priority as usize] += 1;
                 self.next_due = Some(self.next_due.map_or(at, |due| due.min(at)));
                 Ok(())
             }
@@ -67,14 +67,14 @@ impl Queue {
         ticket: i64,
         unix_ms: i64,
     ) -> store::Result<()> {
-        self.policy.joins(entry.class, unix_ms);
-        let turn = Turn {
-            party: entry.party.clone(),
-            turn: self.policy.turn_of_new(entry.class, &entry.party),
+        self.policy.enqueue(entry.priority, unix_ms);
+        let turn = Lane {
+            tenant: entry.tenant.clone(),
+            turn: self.policy.turn_of_new(entry.priority, &entry.tenant),
             popularity: entry.popularity,
             ticket,
         };
-        store.offer_turn(entry.class, &turn)
+        store.offer_turn(entry.priority, &turn)
     }
 
     /// Lets work join whose time has come; more than `DUE_LIMIT` of it joins at the next call.
@@ -84,7 +84,7 @@ impl Queue {
         }
         for due in store.held_back(unix_ms, DUE_LIMIT)? {
             store.set_due(due.ticket)?;
-            self.held[due.entry.class as usize] -= 1;
+            self.held[due.entry.priority as usize] -= 1;
             self.join(store, &due.entry, due.ticket, unix_ms)?;
         }
         self.next_due = store.next_due()?;
@@ -98,50 +98,52 @@ impl Queue {
         if !self.policy.has_free_slot() {
             return Ok(None);
         }
-        let in_line = &mut |class, may: &dyn Fn(&str) -> bool| store.first_turn(class, may);
-        let Some((class, turn)) = self.policy.next(unix_ms, in_line)? else {
+        let in_line = &mut |priority, may: &dyn Fn(&str) -> bool| store.first_turn(priority, may);
+        let Some((priority, turn)) = self.policy.next(unix_ms, in_line)? else {
             return Ok(None);
         };
-        let next_turn = self.policy.starts(class, &turn, unix_ms);
-        let work = store.take_waiting(turn.ticket)?;
-        store.renew_turn(class, &turn.party, Some(next_turn))?;
+        let next_turn = self.policy.start(priority, &turn, unix_ms);
+        let task = store.take_waiting(turn.ticket)?;
+        store.renew_turn(priority, &turn.tenant, Some(next_turn))?;
         Ok(Some(Entry {
-            work,
-            class,
-            party: turn.party,
+            task,
+            priority,
+            tenant: turn.tenant,
             popularity: turn.popularity,
         }))
     }
 
     /// Something runs already, and holds a slot of its party: even one that there is not.
-    pub fn adopt(&mut self, party: &str) {
-        self.policy.adopts(party);
+    pub fn adopt(&mut self, tenant: &str) {
+        self.policy.adopt(tenant);
     }
 
     /// Gives a slot back.
-    pub fn release(&mut self, party: &str) {
-        self.policy.ends(party);
+    pub fn release(&mut self, tenant: &str) {
+        self.policy.finish(tenant);
     }
 
     /// Ends a wait; false where there was none.
-    pub fn remove(&mut self, store: &mut Store, work: Work) -> store::Result<bool> {
-        let Some(waiting) = store.waiting(work)? else {
+    pub fn remove(&mut self, store: &mut Store, task: Task) -> store::Result<bool> {
+        let Some(waiting) = store.waiting(task)? else {
             return Ok(false);
         };
         store.take_waiting(waiting.ticket)?;
-        let Entry { class, party, .. } = waiting.entry;
+        let Entry {
+            priority, tenant, ..
+        } = waiting.entry;
         if waiting.not_before.is_some() {
-            self.held[class as usize] -= 1;
+            self.held[priority as usize] -= 1;
             self.next_due = store.next_due()?;
         } else {
-            self.policy.leaves(class);
-            store.renew_turn(class, &party, None)?;
+            self.policy.dequeue(priority);
+            store.renew_turn(priority, &tenant, None)?;
         }
         Ok(true)
     }
 
-    pub fn is_waiting(&self, store: &Store, work: Work) -> store::Result<bool> {
-        Ok(store.waiting(work)?.is_some())
+    pub fn is_waiting(&self, store: &Store, task: Task) -> store::Result<bool> {
+        Ok(store.waiting(task)?.is_some())
     }
 
     pub fn slots(&self) -> usize {
@@ -154,11 +156,14 @@ impl Queue {
 
     /// All that waits, what is held back included.
     pub fn waiting(&self) -> u64 {
-        Class::ALL.iter().map(|class| self.waiting_of(*class)).sum()
+        Priority::ALL
+            .iter()
+            .map(|priority| self.waiting_of(*priority))
+            .sum()
     }
 
-    pub fn waiting_of(&self, class: Class) -> u64 {
-        self.policy.ready(class) + self.held[class as usize]
+    pub fn waiting_of(&self, priority: Priority) -> u64 {
+        self.policy.ready(priority) + self.held[priority as usize]
     }
 
     /// When `take` may give something, in unix milliseconds; a past time means now.
@@ -166,7 +171,10 @@ impl Queue {
         if !self.policy.has_free_slot() {
             return None;
         }
-        match Class::ALL.iter().any(|class| self.policy.ready(*class) > 0) {
+        match Priority::ALL
+            .iter()
+            .any(|priority| self.policy.ready(*priority) > 0)
+        {
             true => Some(0),
             false => self.next_due,
         }
@@ -181,7 +189,7 @@ impl Queue {
             places.push(Place {
                 entry: held.entry,
                 not_before: held.not_before,
-                held_back_by: Some(HeldBack::Pause),
+                wait_reason: Some(WaitReason::Backoff),
             });
         }
         Ok(places)
@@ -189,14 +197,14 @@ impl Queue {
 
     /// How many stand before it by class, popularity and age alone, counted up to `cap`; none for
     /// what does not wait. Walks over as many.
-    pub fn rank(&self, store: &Store, work: Work, cap: u64) -> store::Result<Option<u64>> {
-        let Some(waiting) = store.waiting(work)? else {
+    pub fn rank(&self, store: &Store, task: Task, cap: u64) -> store::Result<Option<u64>> {
+        let Some(waiting) = store.waiting(task)? else {
             return Ok(None);
         };
-        let class = waiting.entry.class;
-        let classes = Class::ALL.iter().filter(|before| **before < class);
-        let before: u64 = classes.map(|before| self.waiting_of(*before)).sum();
-        let among = store.ahead_in_class(&waiting, cap.saturating_sub(before))?;
+        let priority = waiting.entry.priority;
+        let priorities = Priority::ALL.iter().filter(|before| **before < priority);
+        let before: u64 = priorities.map(|before| self.waiting_of(*before)).sum();
+        let among = store.ahead_in_priority(&waiting, cap.saturating_sub(before))?;
         Ok(Some((before + among).min(cap)))
     }
 }

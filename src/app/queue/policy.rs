@@ -2,9 +2,9 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use crate::app::domain::task::Class;
-use crate::app::store::{Result, Turn};
-use crate::config::{CLASS_WAIT_LIMIT_MS, ROUND_LIMIT_PARTIES};
+use crate::app::domain::task::Priority;
+use crate::app::store::{Lane, Result};
+use crate::config::{PRIORITY_WAIT_LIMIT_MS, ROUND_LIMIT_TENANTS};
 
 // A slot is free. Who gets it?
 //
@@ -25,19 +25,19 @@ use crate::config::{CLASS_WAIT_LIMIT_MS, ROUND_LIMIT_PARTIES};
 // So somebody's ten thousand builds are one party in each round: whoever comes with a single build
 // waits for the end of one running build, and not for the popular ones among ten thousand.
 //
-// A round takes in `ROUND_LIMIT_PARTIES` once it has begun, and then those who come join the next:
+// A round takes in `ROUND_LIMIT_TENANTS` once it has begun, and then those who come join the next:
 // an endless stream of new parties would hold up A forever. As many names are remembered of who was
 // served in it, lest A comes again as a new party each time its last build has started.
 
 /// The first party in the line of a class that may be served.
-pub type InLine<'a> = dyn FnMut(Class, &dyn Fn(&str) -> bool) -> Result<Option<Turn>> + 'a;
+pub type InLine<'a> = dyn FnMut(Priority, &dyn Fn(&str) -> bool) -> Result<Option<Lane>> + 'a;
 
 #[derive(Debug, Clone)]
 pub struct Policy {
     slots: usize,
     /// The party of each slot in use, in the order of their starts.
     running: VecDeque<String>,
-    classes: [Waits; 4],
+    priorities: [Waits; 4],
     /// The last start was of a class that had waited too long.
     was_overdue: bool,
     /// Of who was served last, where people asked.
@@ -59,7 +59,7 @@ impl Policy {
         Policy {
             slots,
             running: VecDeque::new(),
-            classes: ready.map(|ready| Waits { ready, since_ms }),
+            priorities: ready.map(|ready| Waits { ready, since_ms }),
             was_overdue: false,
             round,
             served: HashSet::new(),
@@ -79,49 +79,49 @@ impl Policy {
     }
 
     /// How much of a class may start.
-    pub fn ready(&self, class: Class) -> u64 {
-        self.classes[class as usize].ready
+    pub fn ready(&self, priority: Priority) -> u64 {
+        self.priorities[priority as usize].ready
     }
 
     /// Whether a party holds as many slots as it may while others wait.
-    pub fn has_its_share(&self, party: &str) -> bool {
-        let held = self.running.iter().filter(|of| *of == party).count();
+    pub fn has_its_share(&self, tenant: &str) -> bool {
+        let held = self.running.iter().filter(|of| *of == tenant).count();
         held >= (self.slots / 2).max(1)
     }
 
     // -- waiting --
 
     /// The turn of a party that nothing waits of.
-    pub fn turn_of_new(&self, class: Class, party: &str) -> i64 {
-        let is_closed = self.served.len() >= ROUND_LIMIT_PARTIES;
-        match class {
-            Class::Person if is_closed || self.served.contains(party) => self.round + 1,
-            Class::Person => self.round,
+    pub fn turn_of_new(&self, priority: Priority, tenant: &str) -> i64 {
+        let is_closed = self.served.len() >= ROUND_LIMIT_TENANTS;
+        match priority {
+            Priority::Interactive if is_closed || self.served.contains(tenant) => self.round + 1,
+            Priority::Interactive => self.round,
             _ => 0,
         }
     }
 
-    pub fn joins(&mut self, class: Class, unix_ms: i64) {
-        let waits = &mut self.classes[class as usize];
+    pub fn enqueue(&mut self, priority: Priority, unix_ms: i64) {
+        let waits = &mut self.priorities[priority as usize];
         if waits.ready == 0 {
             waits.since_ms = unix_ms;
         }
         waits.ready += 1;
     }
 
-    pub fn leaves(&mut self, class: Class) {
-        self.classes[class as usize].ready -= 1;
+    pub fn dequeue(&mut self, priority: Priority) {
+        self.priorities[priority as usize].ready -= 1;
     }
 
     // -- starting --
 
     /// Who is served next, whether a slot is free or not.
-    pub fn next(&self, unix_ms: i64, in_line: &mut InLine) -> Result<Option<(Class, Turn)>> {
+    pub fn next(&self, unix_ms: i64, in_line: &mut InLine) -> Result<Option<(Priority, Lane)>> {
         for others_wait in [true, false] {
-            for class in self.classes_in_order(unix_ms) {
-                let may = |party: &str| !others_wait || !self.has_its_share(party);
-                if let Some(turn) = in_line(class, &may)? {
-                    return Ok(Some((class, turn)));
+            for priority in self.priorities_in_order(unix_ms) {
+                let may = |tenant: &str| !others_wait || !self.has_its_share(tenant);
+                if let Some(turn) = in_line(priority, &may)? {
+                    return Ok(Some((priority, turn)));
                 }
             }
         }
@@ -129,50 +129,51 @@ impl Policy {
     }
 
     /// Those that waited too long, if it is their turn, the longest first; then all as they stand.
-    fn classes_in_order(&self, unix_ms: i64) -> impl Iterator<Item = Class> {
-        let is_overdue = |class: &Class| !self.was_overdue && self.is_overdue(*class, unix_ms);
-        let mut overdue: Vec<Class> = Class::ALL.into_iter().filter(is_overdue).collect();
-        overdue.sort_by_key(|class| self.classes[*class as usize].since_ms);
-        let all = Class::ALL.into_iter();
+    fn priorities_in_order(&self, unix_ms: i64) -> impl Iterator<Item = Priority> {
+        let is_overdue =
+            |priority: &Priority| !self.was_overdue && self.is_overdue(*priority, unix_ms);
+        let mut overdue: Vec<Priority> = Priority::ALL.into_iter().filter(is_overdue).collect();
+        overdue.sort_by_key(|priority| self.priorities[*priority as usize].since_ms);
+        let all = Priority::ALL.into_iter();
         let in_order = overdue.into_iter().chain(all);
-        in_order.filter(|class| self.ready(*class) > 0)
+        in_order.filter(|priority| self.ready(*priority) > 0)
     }
 
-    fn is_overdue(&self, class: Class, unix_ms: i64) -> bool {
-        let waited_ms = unix_ms - self.classes[class as usize].since_ms;
-        let limit_ms = CLASS_WAIT_LIMIT_MS[class as usize];
-        self.ready(class) > 0 && limit_ms.is_some_and(|limit_ms| waited_ms >= limit_ms)
+    fn is_overdue(&self, priority: Priority, unix_ms: i64) -> bool {
+        let waited_ms = unix_ms - self.priorities[priority as usize].since_ms;
+        let limit_ms = PRIORITY_WAIT_LIMIT_MS[priority as usize];
+        self.ready(priority) > 0 && limit_ms.is_some_and(|limit_ms| waited_ms >= limit_ms)
     }
 
     /// The party is served, and has a slot; gives its next turn.
-    pub fn starts(&mut self, class: Class, turn: &Turn, unix_ms: i64) -> i64 {
-        self.was_overdue = !self.was_overdue && self.is_overdue(class, unix_ms);
-        self.classes[class as usize].since_ms = unix_ms;
-        self.leaves(class);
-        self.running.push_back(turn.party.clone());
-        if class != Class::Person {
+    pub fn start(&mut self, priority: Priority, turn: &Lane, unix_ms: i64) -> i64 {
+        self.was_overdue = !self.was_overdue && self.is_overdue(priority, unix_ms);
+        self.priorities[priority as usize].since_ms = unix_ms;
+        self.dequeue(priority);
+        self.running.push_back(turn.tenant.clone());
+        if priority != Priority::Interactive {
             return 0;
         }
         if turn.turn > self.round {
             self.round = turn.turn;
             self.served.clear();
         }
-        if self.served.len() < ROUND_LIMIT_PARTIES {
-            self.served.insert(turn.party.clone());
+        if self.served.len() < ROUND_LIMIT_TENANTS {
+            self.served.insert(turn.tenant.clone());
         }
         // Who was passed over for its share of the slots, and so stands in an older round, has no
         // claim to all the rounds it missed.
         self.round + 1
     }
 
-    pub fn adopts(&mut self, party: &str) {
-        self.running.push_back(party.to_string());
+    pub fn adopt(&mut self, tenant: &str) {
+        self.running.push_back(tenant.to_string());
     }
 
-    pub fn ends(&mut self, party: &str) {
-        let slot = self.running.iter().position(|of| of == party);
-        let party = slot.and_then(|slot| self.running.remove(slot));
-        assert!(party.is_some(), "a slot given back twice");
+    pub fn finish(&mut self, tenant: &str) {
+        let slot = self.running.iter().position(|of| of == tenant);
+        let tenant = slot.and_then(|slot| self.running.remove(slot));
+        assert!(tenant.is_some(), "a slot given back twice");
     }
 
     /// What started first ends, until a slot is free.

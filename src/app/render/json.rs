@@ -35,7 +35,7 @@ pub fn build(row: &BuildRow, queue_position: Option<usize>) -> Value {
         "cached": row.cached_from.is_some(),
         "cached_from": row.cached_from,
         "attempt": row.attempt,
-        "priority": row.class.number(),
+        "priority": row.priority.number(),
         "queue_position": queue_position,
         "created_at": time(row.created_at),
         "started_at": row.started_at.map(time),

@@ -1,7 +1,7 @@
 //! The matrix of a check as plain text: one line for each toolchain, the first errors under it.
 
 use crate::app::domain::verdict::{BuildStatus, TestStatus};
-use crate::app::render::sanitize::{clip, printable};
+use crate::app::render::sanitize::{clip, sanitize};
 use crate::app::store::{BuildRow, CheckRow};
 use crate::config::{SHOWN_COMMIT_CHARS, SHOWN_ERROR_LIMIT_CHARS, SHOWN_ERRORS_LIMIT_LINES};
 
@@ -57,14 +57,14 @@ pub fn bare(check: &CheckRow, builds: &[BuildRow]) -> String {
 
 /// Which check it is.
 pub fn title(check: &CheckRow) -> String {
-    format!("{}  check {}", printable(&check.package), check.id)
+    format!("{}  check {}", sanitize(&check.package), check.id)
 }
 
 fn head(check: &CheckRow) -> String {
     let mut text = title(check);
     if let Some(commit) = &check.commit {
         let commit: String = commit.chars().take(SHOWN_COMMIT_CHARS).collect();
-        text += &format!("  commit {}", printable(&commit));
+        text += &format!("  commit {}", sanitize(&commit));
     }
     text + "\n\n"
 }
@@ -85,7 +85,7 @@ fn row(build: &BuildRow) -> String {
 
 /// What stands left of the time, in a matrix as in the lines that lead to it.
 pub fn columns(version: &str, word: &str, behind: &str) -> String {
-    format!("{:<10} {word:<14} {behind:<34}", printable(version))
+    format!("{:<10} {word:<14} {behind:<34}", sanitize(version))
 }
 
 /// The first errors of a build that did not go well, indented; nothing of one that did.
@@ -100,7 +100,7 @@ pub fn first_errors(build: &BuildRow) -> Vec<String> {
     if build.build_status == BuildStatus::Success && !tests_failed {
         return Vec::new();
     }
-    let lines = build.error_log.lines().map(printable);
+    let lines = build.error_log.lines().map(sanitize);
     let lines = lines.filter(|line| !line.trim().is_empty());
     let lines = lines.map(|line| clip(&line, SHOWN_ERROR_LIMIT_CHARS));
     lines.take(SHOWN_ERRORS_LIMIT_LINES).collect()

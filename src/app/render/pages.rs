@@ -2,16 +2,16 @@
 
 use crate::app::domain::popularity;
 use crate::app::render::matrix;
-use crate::app::render::sheet::{Block, Look, Sheet};
-use crate::app::render::table::{Align, Cell, Table, Tone};
-use crate::app::store::{BuildRow, CheckLine, NewestBuild, PackageRow, Page, ResultRow};
+use crate::app::render::sheet::{Block, Page, PageOptions};
+use crate::app::render::table::{Align, Cell, Style, Table};
+use crate::app::store::{BuildRow, CheckLine, NewestBuild, PackageRow, Paging, ResultRow};
 use crate::config::{
     SHOWN_COMMIT_CHARS, SHOWN_FACT_LIMIT_CHARS, SHOWN_PACKAGE_LIMIT_CHARS, SHOWN_URL_LIMIT_CHARS,
     SHOWN_WORDS_LIMIT_CHARS,
 };
 
 /// Everything that the first page shows.
-pub struct Front<'a> {
+pub struct FrontPage<'a> {
     /// Slots in use, builds that wait, slots there are.
     pub running: usize,
     pub waiting: usize,
@@ -22,26 +22,26 @@ pub struct Front<'a> {
     pub packages: Vec<(PackageRow, Vec<ResultRow>)>,
     /// Of packages, on all pages.
     pub total: u64,
-    pub page: Page,
+    pub page: Paging,
     pub search: Option<&'a str>,
     pub checks: Vec<CheckLine>,
-    pub look: &'a Look,
+    pub options: &'a PageOptions,
     pub now_unix_ms: i64,
 }
 
 /// Everything that the page of one package shows.
-pub struct OnePackage<'a> {
+pub struct PackagePage<'a> {
     pub row: PackageRow,
     /// Each verdict with the build it comes from.
     pub results: Vec<(ResultRow, Option<BuildRow>)>,
     pub newest: Vec<NewestBuild>,
     /// Newest first.
     pub toolchains: &'a [String],
-    pub look: &'a Look,
+    pub options: &'a PageOptions,
     pub now_unix_ms: i64,
 }
 
-pub fn front(front: &Front) -> Sheet {
+pub fn front(front: &FrontPage) -> Page {
     let (running, waiting, slots) = (front.running, front.waiting, front.slots);
     let version = env!("CARGO_PKG_VERSION");
     let mut lead = format!("zigcheck {version}: {running} of {slots} slots in use");
@@ -53,7 +53,7 @@ pub fn front(front: &Front) -> Sheet {
     if !front.checks.is_empty() {
         blocks.extend([Block::Gap, Block::Table(checks(front))]);
     }
-    let host = &front.look.host;
+    let host = &front.options.host;
     blocks.extend([
         Block::Gap,
         line(vec![Cell::new("Check the tree you are in:")]),
@@ -68,7 +68,7 @@ pub fn front(front: &Front) -> Sheet {
         ]),
     ]);
     blocks.extend(next_page(front));
-    Sheet {
+    Page {
         title: "zigcheck".to_string(),
         lead: Cell::new(&lead).linked("/"),
         blocks,
@@ -87,7 +87,7 @@ fn plural(count: usize, word: &str) -> String {
 }
 
 /// The packages of this page, or the line that says why there are none.
-fn packages(front: &Front) -> Block {
+fn packages(front: &FrontPage) -> Block {
     if front.packages.is_empty() {
         let why = match (front.search, front.total) {
             (Some(search), 0) => format!("No package matches {search}"),
@@ -100,7 +100,7 @@ fn packages(front: &Front) -> Block {
             ),
         };
         let why = Cell::new(&why).clipped(SHOWN_FACT_LIMIT_CHARS);
-        return line(vec![why.toned(Tone::Dim)]);
+        return line(vec![why.styled(Style::Dim)]);
     }
     let mut table = Table::new().column("PACKAGE", Align::Left, SHOWN_PACKAGE_LIMIT_CHARS);
     for version in front.toolchains {
@@ -129,25 +129,25 @@ fn verdict(result: &ResultRow) -> Cell {
         (word, false) => format!("{word}, {state}\u{2026}"),
         (word, true) => word.to_string(),
     };
-    Cell::new(&text).toned(tone(word))
+    Cell::new(&text).styled(style(word))
 }
 
-fn tone(verdict: &str) -> Tone {
+fn style(verdict: &str) -> Style {
     match verdict {
-        "success" => Tone::Good,
-        "not exercised" | "tests failed" => Tone::Doubtful,
+        "success" => Style::Good,
+        "not exercised" | "tests failed" => Style::Doubtful,
         // Ours to mend: no word against the package.
-        "error" => Tone::Doubtful,
-        "failed" => Tone::Bad,
-        _ => Tone::Dim,
+        "error" => Style::Doubtful,
+        "failed" => Style::Bad,
+        _ => Style::Dim,
     }
 }
 
 fn dim(text: &str) -> Cell {
-    Cell::new(text).toned(Tone::Dim)
+    Cell::new(text).styled(Style::Dim)
 }
 
-fn checks(front: &Front) -> Table {
+fn checks(front: &FrontPage) -> Table {
     let mut table = Table::new()
         .column("CHECK", Align::Right, SHOWN_WORDS_LIMIT_CHARS)
         .column("NAME", Align::Left, SHOWN_PACKAGE_LIMIT_CHARS)
@@ -158,16 +158,16 @@ fn checks(front: &Front) -> Table {
         if check.open > 0 {
             builds += &format!(", {} to come", check.open);
         }
-        let tone = match check {
-            CheckLine { open: 1.., .. } => Tone::Dim,
-            CheckLine { good: 0, .. } => Tone::Bad,
+        let style = match check {
+            CheckLine { open: 1.., .. } => Style::Dim,
+            CheckLine { good: 0, .. } => Style::Bad,
             // Nothing is green here: what builds may have failed its tests, or compiled nothing.
-            _ => Tone::Plain,
+            _ => Style::Plain,
         };
         let cells = vec![
             Cell::new(&check.id.to_string()).linked(format!("/api/checks/{}", check.id)),
             Cell::new(&check.package),
-            Cell::new(&builds).toned(tone),
+            Cell::new(&builds).styled(style),
             age(Some(check.created_at), front.now_unix_ms),
         ];
         table.push(cells, Vec::new());
@@ -175,12 +175,12 @@ fn checks(front: &Front) -> Table {
     table
 }
 
-fn pages(front: &Front) -> u64 {
+fn pages(front: &FrontPage) -> u64 {
     front.total.div_ceil(front.page.limit).max(1)
 }
 
 /// Where the next page is, if there is one.
-fn next_page(front: &Front) -> Option<Block> {
+fn next_page(front: &FrontPage) -> Option<Block> {
     let (next, last) = (front.page.page + 1, pages(front));
     if next > last {
         return None;
@@ -191,11 +191,11 @@ fn next_page(front: &Front) -> Option<Block> {
     }
     query.append_pair("limit", &front.page.limit.to_string());
     query.append_pair("page", &next.to_string());
-    if front.look.color {
+    if front.options.color {
         query.append_key_only("color");
     }
     let target = format!("/?{}", query.finish());
-    let command = format!("curl '{}{target}'", front.look.host);
+    let command = format!("curl '{}{target}'", front.options.host);
     Some(line(vec![
         Cell::new(&format!("Page {next} of {last}: ")),
         Cell::new(&command).linked(target),
@@ -220,18 +220,18 @@ fn age(at: Option<i64>, now_unix_ms: i64) -> Cell {
 // -- one package --
 
 /// The line for a package that is not there.
-pub fn missing(name: &str) -> Sheet {
-    Sheet {
+pub fn missing(name: &str) -> Page {
+    Page {
         title: "zigcheck".to_string(),
         lead: Cell::new(&format!("There is no package {name}.")).linked("/"),
         blocks: Vec::new(),
     }
 }
 
-pub fn package(one: &OnePackage) -> Sheet {
+pub fn package(one: &PackagePage) -> Page {
     let name = &one.row.name;
     let json = format!("/api/packages/{name}");
-    Sheet {
+    Page {
         title: format!("{name}: zigcheck"),
         lead: Cell::new(name),
         blocks: vec![
@@ -242,7 +242,7 @@ pub fn package(one: &OnePackage) -> Sheet {
             line(vec![Cell::new("Check it again:")]),
             Block::Command(format!(
                 "curl -X POST '{}/api/packages/{name}/builds'",
-                one.look.host
+                one.options.host
             )),
             line(vec![
                 Cell::new("More: "),
@@ -283,7 +283,7 @@ fn facts(row: &PackageRow) -> Table {
     table
 }
 
-fn verdicts(one: &OnePackage) -> Table {
+fn verdicts(one: &PackagePage) -> Table {
     let mut table = Table::new();
     for (title, align) in [
         ("ZIG", Align::Left),

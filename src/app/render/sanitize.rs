@@ -1,15 +1,15 @@
 //! Text from outside made fit for a terminal: nothing moves the cursor or turns the line around,
 //! and how wide it is can be said.
 
-use crate::base::control_chars::is_unseen;
+use crate::base::control_chars::is_control;
 use crate::config::MARKS_LIMIT_COUNT;
 
 /// The text without what is not to be seen: control characters (escapes with them), what changes
 /// the direction of writing, what has no width. Tabs and line ends become spaces.
-pub fn printable(text: &str) -> String {
+pub fn sanitize(text: &str) -> String {
     let mut marks = 0;
     let plain = |c: char| if matches!(c, '\t' | '\n') { ' ' } else { c };
-    let shown = text.chars().map(plain).filter(|c| !is_unseen(*c));
+    let shown = text.chars().map(plain).filter(|c| !is_control(*c));
     // Marks upon marks would fill the lines above and below.
     let shown = shown.filter(|c| {
         marks = if is_mark(*c) { marks + 1 } else { 0 };

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
 
-use crate::app::render::sanitize::printable;
-use crate::app::render::table::{Align, Cell, Table, Tone};
+use crate::app::render::sanitize::sanitize;
+use crate::app::render::table::{Align, Cell, Style, Table};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Block {
@@ -20,7 +20,7 @@ pub enum Block {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sheet {
+pub struct Page {
     pub title: String,
     /// The first line.
     pub lead: Cell,
@@ -49,7 +49,7 @@ pub fn policy() -> &'static str {
     &POLICY
 }
 
-impl Sheet {
+impl Page {
     /// For a terminal; with `color` in colours that, taken away, leave the same text.
     pub fn text(&self, color: bool) -> String {
         let mut text = format!("{}\n", self.lead.shown(color));
@@ -61,7 +61,7 @@ impl Sheet {
                     text.push('\n');
                 }
                 Block::Table(table) => text += &table.text(color),
-                Block::Command(command) => text += &format!("  {}\n", printable(command)),
+                Block::Command(command) => text += &format!("  {}\n", sanitize(command)),
                 Block::Gap => text.push('\n'),
             }
         }
@@ -74,20 +74,20 @@ impl Sheet {
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width\">\n\
              <title>{}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{}</h1>\n",
-            escape(&printable(&self.title)),
+            escape(&sanitize(&self.title)),
             cell_html(&self.lead)
         );
         let mut apart = false;
         for block in &self.blocks {
             match block {
                 Block::Line(cells) => {
-                    let class = if apart { " class=\"apart\"" } else { "" };
+                    let priority = if apart { " class=\"apart\"" } else { "" };
                     let cells: String = cells.iter().map(cell_html).collect();
-                    html += &format!("<p{class}>{cells}</p>\n");
+                    html += &format!("<p{priority}>{cells}</p>\n");
                 }
                 Block::Table(table) => html += &table_html(table),
                 Block::Command(command) => {
-                    html += &format!("<pre>{}</pre>\n", escape(&printable(command)));
+                    html += &format!("<pre>{}</pre>\n", escape(&sanitize(command)));
                 }
                 Block::Gap => {}
             }
@@ -117,20 +117,20 @@ fn cell_html(cell: &Cell) -> String {
     let text = escape(cell.text());
     let text = match &cell.link {
         None => text,
-        Some(link) => format!("<a href=\"{}\">{text}</a>", escape(&printable(link))),
+        Some(link) => format!("<a href=\"{}\">{text}</a>", escape(&sanitize(link))),
     };
-    let class = match cell.tone {
-        Tone::Plain => return text,
-        Tone::Good => "good",
-        Tone::Doubtful => "doubtful",
-        Tone::Bad => "bad",
-        Tone::Dim => "dim",
+    let priority = match cell.style {
+        Style::Plain => return text,
+        Style::Good => "good",
+        Style::Doubtful => "doubtful",
+        Style::Bad => "bad",
+        Style::Dim => "dim",
     };
-    format!("<span class=\"{class}\">{text}</span>")
+    format!("<span class=\"{priority}\">{text}</span>")
 }
 
 fn table_html(table: &Table) -> String {
-    let class = |align: Align| match align {
+    let priority = |align: Align| match align {
         Align::Left => "",
         Align::Right => " class=\"right\"",
     };
@@ -138,8 +138,8 @@ fn table_html(table: &Table) -> String {
     if table.has_titles() {
         html += "<thead><tr>";
         for column in table.columns() {
-            let (class, title) = (class(column.align), escape(&column.title));
-            html += &format!("<th{class}>{title}</th>");
+            let (priority, title) = (priority(column.align), escape(&column.title));
+            html += &format!("<th{priority}>{title}</th>");
         }
         html += "</tr></thead>\n";
     }
@@ -148,7 +148,7 @@ fn table_html(table: &Table) -> String {
     for row in table.rows() {
         html += "<tr>";
         for (cell, column) in row.cells.iter().zip(table.columns()) {
-            html += &format!("<td{}>{}</td>", class(column.align), cell_html(cell));
+            html += &format!("<td{}>{}</td>", priority(column.align), cell_html(cell));
         }
         html += "</tr>\n";
         if !row.notes.is_empty() {
@@ -162,7 +162,7 @@ fn table_html(table: &Table) -> String {
 
 /// How a page for people is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Look {
+pub struct PageOptions {
     pub html: bool,
     /// Verdicts in a terminal's colours.
     pub color: bool,

@@ -1,11 +1,11 @@
 //! Tables for people: cells with a tone, columns as wide as what is in them, notes under a row.
 
-use crate::app::render::sanitize::{clip, printable, width};
+use crate::app::render::sanitize::{clip, sanitize, width};
 use crate::config::{SHOWN_ERROR_LIMIT_CHARS, TABLE_GAP_CHARS};
 
 /// What a cell says at a glance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Tone {
+pub enum Style {
     #[default]
     Plain,
     Good,
@@ -18,7 +18,7 @@ pub enum Tone {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cell {
     text: String,
-    pub tone: Tone,
+    pub style: Style,
     /// Where it leads, on a page that has links.
     pub link: Option<String>,
 }
@@ -26,13 +26,13 @@ pub struct Cell {
 impl Cell {
     pub fn new(text: &str) -> Cell {
         Cell {
-            text: printable(text),
+            text: sanitize(text),
             ..Cell::default()
         }
     }
 
-    pub fn toned(mut self, tone: Tone) -> Cell {
-        self.tone = tone;
+    pub fn styled(mut self, style: Style) -> Cell {
+        self.style = style;
         self
     }
 
@@ -53,13 +53,13 @@ impl Cell {
 
     /// The text, in its colour where colours are wanted.
     pub fn shown(&self, color: bool) -> String {
-        let code = match self.tone {
+        let code = match self.style {
             _ if !color || self.text.is_empty() => return self.text.clone(),
-            Tone::Plain => return self.text.clone(),
-            Tone::Good => "32",
-            Tone::Doubtful => "33",
-            Tone::Bad => "31",
-            Tone::Dim => "2",
+            Style::Plain => return self.text.clone(),
+            Style::Good => "32",
+            Style::Doubtful => "33",
+            Style::Bad => "31",
+            Style::Dim => "2",
         };
         format!("\x1b[{code}m{}\x1b[0m", self.text)
     }
@@ -99,7 +99,7 @@ impl Table {
 
     /// A further column, no wider than `limit` characters.
     pub fn column(mut self, title: &str, align: Align, limit: usize) -> Table {
-        let title = clip(&printable(title), limit);
+        let title = clip(&sanitize(title), limit);
         self.columns.push(Column { title, align });
         self.limits.push(limit);
         self

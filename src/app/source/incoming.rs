@@ -99,7 +99,7 @@ impl Drop for Incoming {
 
 /// Removes what is not a known source: parts of an earlier run, and files whose row was never
 /// committed.
-pub fn sweep(sources: &Path, known: &[String]) -> io::Result<()> {
+pub fn remove_strays(sources: &Path, known: &[String]) -> io::Result<()> {
     let known: HashSet<&str> = known.iter().map(String::as_str).collect();
     for entry in fs::read_dir(sources)? {
         let entry = entry?;

@@ -1,6 +1,7 @@
 //! Archives and sources: received, inspected, unpacked, stored.
 
 pub mod archive;
+pub mod fetch_head;
 pub mod incoming;
 pub mod manifest;
 pub mod path_guard;

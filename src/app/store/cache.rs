@@ -37,11 +37,11 @@ impl Store {
             FROM (SELECT * FROM builds WHERE id = ?2) o WHERE builds.id = ?1";
         let db = self.write()?;
         db.prepare_cached(sql)?.execute(params![build, from, at])?;
-        self.land(build, at)
+        self.publish_verdict(build, at)
     }
 
     /// A build waits for the verdict of another, which runs.
-    pub fn share(&mut self, build: i64, runs: i64) -> Result<()> {
+    pub fn wait_for(&mut self, build: i64, runs: i64) -> Result<()> {
         let sql = "UPDATE builds SET shares = ?2 WHERE id = ?1";
         let db = self.write()?;
         db.prepare_cached(sql)?.execute([build, runs])?;
@@ -49,14 +49,14 @@ impl Store {
     }
 
     /// A build waits for no other any more.
-    pub fn unshare(&mut self, build: i64) -> Result<()> {
+    pub fn stop_waiting(&mut self, build: i64) -> Result<()> {
         let sql = "UPDATE builds SET shares = NULL WHERE id = ?1";
         self.write()?.prepare_cached(sql)?.execute([build])?;
         Ok(())
     }
 
     /// Builds that wait for the verdict of that one, oldest first.
-    pub fn sharers(&self, of: i64, limit: usize) -> Result<Vec<BuildRow>> {
+    pub fn waiters(&self, of: i64, limit: usize) -> Result<Vec<BuildRow>> {
         let sql = format!("{BUILD} WHERE b.shares = ?1 ORDER BY b.id LIMIT ?2");
         let mut statement = self.db.prepare_cached(&sql)?;
         let rows = statement.query_map([of, limit as i64], build_row)?;
@@ -64,7 +64,7 @@ impl Store {
     }
 
     /// Builds that others wait for although nothing is to be expected of them any more.
-    pub fn waited_for_in_vain(&self) -> Result<Vec<i64>> {
+    pub fn finished_leaders(&self) -> Result<Vec<i64>> {
         let sql = "SELECT DISTINCT s.shares FROM builds s JOIN builds b ON b.id = s.shares \
             WHERE s.shares NOT NULL AND b.state IN ('finished', 'cancelled')";
         let mut statement = self.db.prepare_cached(sql)?;

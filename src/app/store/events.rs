@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use crate::app::domain::verdict::{Reason, State, TestStatus};
-use crate::app::store::rows::{BuildRow, Change, change_row};
+use crate::app::store::rows::{BuildEvent, BuildRow, event_row};
 use crate::app::store::{Result, Store, Where};
 use crate::config::EVENTS_KEPT;
 
@@ -12,7 +12,7 @@ const SWEEP_EVENTS: u64 = 64;
 
 impl Store {
     /// Writes down where that build is now; gives the event with its number.
-    pub fn insert_event(&mut self, row: &BuildRow, at: i64) -> Result<Change> {
+    pub fn insert_event(&mut self, row: &BuildRow, at: i64) -> Result<BuildEvent> {
         let db = self.write()?;
         let sql = "INSERT INTO events (build_id, state, build_status, test_status, reason, at) \
             VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -30,11 +30,11 @@ impl Store {
                 .execute([oldest])?;
         }
         self.ended |= row.state.is_final();
-        Ok(Change::of(row, seq, at))
+        Ok(BuildEvent::of(row, seq, at))
     }
 
     /// The newest events, oldest first, and the number of the next.
-    pub fn recent_events(&self) -> Result<(Vec<Change>, u64)> {
+    pub fn recent_events(&self) -> Result<(Vec<BuildEvent>, u64)> {
         let sql = format!(
             "SELECT e.seq, e.build_id, b.check_id, c.package, b.zig_version, e.state, \
              e.build_status, e.test_status, e.reason, e.at FROM events e \
@@ -42,7 +42,7 @@ impl Store {
              WHERE e.seq > (SELECT coalesce(max(seq), 0) FROM events) - {EVENTS_KEPT} \
              ORDER BY e.seq"
         );
-        let recent = self.rows(&sql, &Where::default(), change_row)?;
+        let recent = self.rows(&sql, &Where::default(), event_row)?;
         // Also where all of them were removed, a number comes only once.
         let sql = "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'events'";
         let next: i64 = self.db.query_row(sql, [], |row| row.get(0))?;

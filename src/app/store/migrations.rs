@@ -60,7 +60,7 @@ const COUNTS: &str = "
 const LOGS: &str = "UPDATE tallies SET log_bytes = (SELECT coalesce(sum(min(log_bytes, 4194304)), 0) FROM builds \
     WHERE state IN ('finished', 'cancelled') AND cached_from IS NULL)";
 
-/// Fills the row of `tallies` where there is none, after the schema was made.
+/// Fills the row of `totals` where there is none, after the schema was made.
 pub fn count(db: &Connection) -> Result<()> {
     let sql = "SELECT EXISTS (SELECT 1 FROM tallies)";
     match db.query_row(sql, [], |row| row.get(0))? {

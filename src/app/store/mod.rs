@@ -27,8 +27,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use crate::app::domain::verdict::{BuildStatus, Reason, State, TestStatus};
 pub use crate::app::store::rows::{
-    BuildFilter, BuildRow, Change, CheckRow, Finished, NewCheck, NewPackage, PackageFilter,
-    PackageRow, Page, ResultRow, Sort, SourceRow,
+    BuildEvent, BuildFilter, BuildRow, CheckRow, Finished, NewCheck, NewPackage, PackageFilter,
+    PackageRow, Paging, ResultRow, Sort, SourceRow,
 };
 use crate::app::store::rows::{build_row, check_row, maybe_word, package_row, word};
 pub use cache::KeptDependencies;
@@ -36,9 +36,9 @@ use identity::Identity;
 pub use latest::{CheckLine, NewestBuild};
 pub use overview::Overview;
 pub use popularity::popularity_statements;
-pub use queue::{Turn, Waiting};
-pub use recheck::{Known, Swept, recheck_reads};
-pub use retention::{Past, Reach, Tallies};
+pub use queue::{Lane, Waiting};
+pub use recheck::{RebuildPage, RecheckRow, recheck_reads};
+pub use retention::{ScanLimits, ScanResult, Totals};
 pub use runs::Run;
 
 /// What went wrong with the database, in words.
@@ -212,7 +212,7 @@ impl Store {
         &self,
         filter: &PackageFilter,
         sort: Sort,
-        page: Page,
+        page: Paging,
     ) -> Result<(Vec<PackageRow>, u64)> {
         let mut terms = Where::default();
         let like = filter.search.as_deref().map(contains);
@@ -289,8 +289,8 @@ impl Store {
             new.package,
             url,
             reference,
-            new.class.number(),
-            new.party,
+            new.priority.number(),
+            new.tenant,
             at
         ])
     }
@@ -386,12 +386,12 @@ impl Store {
             end.log_truncated,
             at
         ])?;
-        self.land(end.build, at)?;
+        self.publish_verdict(end.build, at)?;
         self.note_duration(end.build)
     }
 
     /// The verdict of a build becomes the latest, unless it is overtaken.
-    fn land(&mut self, build: i64, at: i64) -> Result<()> {
+    fn publish_verdict(&mut self, build: i64, at: i64) -> Result<()> {
         let db = self.write()?;
         let sql = "UPDATE build_results SET build_status = b.build_status, \
             test_status = b.test_status, error_log = b.error_log, last_checked = ?2, build_id = ?1 \
@@ -425,7 +425,7 @@ impl Store {
         &self,
         filter: &BuildFilter,
         sort: Sort,
-        page: Page,
+        page: Paging,
     ) -> Result<(Vec<BuildRow>, u64)> {
         let mut terms = Where::default();
         terms.and("c.package = ?", filter.package.clone());
@@ -476,7 +476,7 @@ fn contains(part: &str) -> String {
 
 /// `row` is the column of the row number: it makes the order total, so that no page repeats or
 /// skips a row.
-fn ordered(sort: Sort, row: &str, page: Page) -> String {
+fn ordered(sort: Sort, row: &str, page: Paging) -> String {
     let down = if sort.down { "DESC" } else { "ASC" };
     let skip = (page.page - 1)
         .saturating_mul(page.limit)

@@ -4,13 +4,13 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use crate::app::domain::task::{Class, Entry, Work};
+use crate::app::domain::task::{Entry, Priority, Task};
 use crate::app::store::{Result, Store};
 
 /// The turn of a party in a class, and the best of its work there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Turn {
-    pub party: String,
+pub struct Lane {
+    pub tenant: String,
     pub turn: i64,
     pub popularity: i64,
     pub ticket: i64,
@@ -36,10 +36,10 @@ impl Store {
             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (kind, id) DO NOTHING";
         let db = self.write()?;
         let pushed = db.prepare_cached(sql)?.execute(params![
-            entry.work.kind(),
-            entry.work.id(),
-            entry.class.number(),
-            entry.party,
+            entry.task.kind(),
+            entry.task.id(),
+            entry.priority.number(),
+            entry.tenant,
             entry.popularity,
             not_before.unwrap_or(0)
         ])?;
@@ -47,7 +47,7 @@ impl Store {
     }
 
     /// Takes what has that ticket out of the queue.
-    pub fn take_waiting(&mut self, ticket: i64) -> Result<Work> {
+    pub fn take_waiting(&mut self, ticket: i64) -> Result<Task> {
         // Two statements are cheaper than one that deletes a row and gives it.
         let db = self.write()?;
         let sql = "SELECT kind, id FROM queue WHERE ticket = ?1";
@@ -59,18 +59,18 @@ impl Store {
         Ok(taken)
     }
 
-    pub fn waiting(&self, work: Work) -> Result<Option<Waiting>> {
+    pub fn waiting(&self, task: Task) -> Result<Option<Waiting>> {
         let sql = format!("{WAITING} WHERE kind = ?1 AND id = ?2");
         let mut statement = self.db.prepare_cached(&sql)?;
-        let row = statement.query_row([work.kind(), work.id()], waiting);
+        let row = statement.query_row([task.kind(), task.id()], waiting);
         row.optional()
     }
 
     /// What may start of a party in a class, the best first.
     pub fn waiting_of(
         &self,
-        class: Class,
-        party: &str,
+        priority: Priority,
+        tenant: &str,
         skip: usize,
         limit: usize,
     ) -> Result<Vec<Waiting>> {
@@ -79,7 +79,7 @@ impl Store {
              ORDER BY popularity DESC, ticket LIMIT -1 OFFSET ?3"
         );
         let mut statement = self.db.prepare_cached(&sql)?;
-        let given = params![class.number(), party, skip as i64];
+        let given = params![priority.number(), tenant, skip as i64];
         let rows = statement.query_map(given, waiting)?;
         rows.take(limit).collect()
     }
@@ -92,16 +92,16 @@ impl Store {
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let count: i64 = row.get(1)?;
-            counts[class(row, 0)? as usize].0 = count as u64;
+            counts[priority(row, 0)? as usize].0 = count as u64;
         }
         let of_classes: [_; 4] =
-            [0, 1, 2, 3].map(|class| format!("coalesce(sum(class = {class}), 0)"));
+            [0, 1, 2, 3].map(|priority| format!("coalesce(sum(class = {priority}), 0)"));
         let of_classes = of_classes.join(", ");
         let sql = format!("SELECT {of_classes} FROM queue WHERE not_before > 0");
         let mut statement = self.db.prepare_cached(&sql)?;
         statement.query_row([], |row| {
-            for (class, (ready, held)) in counts.iter_mut().enumerate() {
-                let count: i64 = row.get(class)?;
+            for (priority, (ready, held)) in counts.iter_mut().enumerate() {
+                let count: i64 = row.get(priority)?;
                 *ready -= count as u64;
                 *held = count as u64;
             }
@@ -111,18 +111,18 @@ impl Store {
 
     /// How much of the same class stands before it by popularity and age; reads no more than `cap`.
     /// Counting is SQLite's: the rows would cost more than a LIMIT.
-    pub fn ahead_in_class(&self, of: &Waiting, cap: u64) -> Result<u64> {
-        let class = of.entry.class.number();
+    pub fn ahead_in_priority(&self, of: &Waiting, cap: u64) -> Result<u64> {
+        let priority = of.entry.priority.number();
         let cap = i64::try_from(cap).unwrap_or(i64::MAX);
         let sql = "SELECT count(*) FROM \
             (SELECT 1 FROM queue WHERE class = ?1 AND popularity > ?2 LIMIT ?3)";
         let mut statement = self.db.prepare_cached(sql)?;
-        let given = params![class, of.entry.popularity, cap];
+        let given = params![priority, of.entry.popularity, cap];
         let above: i64 = statement.query_row(given, |row| row.get(0))?;
         let sql = "SELECT count(*) FROM \
             (SELECT 1 FROM queue WHERE class = ?1 AND popularity = ?2 AND ticket < ?3 LIMIT ?4)";
         let mut statement = self.db.prepare_cached(sql)?;
-        let given = params![class, of.entry.popularity, of.ticket, cap - above];
+        let given = params![priority, of.entry.popularity, of.ticket, cap - above];
         let older: i64 = statement.query_row(given, |row| row.get(0))?;
         Ok((above + older) as u64)
     }
@@ -156,9 +156,13 @@ impl Store {
     // -- whose turn it is --
 
     /// The first party in the line of a class that may be served; reads no further.
-    pub fn first_turn(&self, class: Class, may: impl Fn(&str) -> bool) -> Result<Option<Turn>> {
+    pub fn first_turn(
+        &self,
+        priority: Priority,
+        may: impl Fn(&str) -> bool,
+    ) -> Result<Option<Lane>> {
         let mut statement = self.db.prepare_cached(TURNS)?;
-        let mut rows = statement.query([class.number()])?;
+        let mut rows = statement.query([priority.number()])?;
         while let Some(row) = rows.next()? {
             if may(row.get_ref(0)?.as_str()?) {
                 return turn(row).map(Some);
@@ -168,22 +172,22 @@ impl Store {
     }
 
     /// The line of a class.
-    pub fn turns(&self, class: Class, limit: usize) -> Result<Vec<Turn>> {
+    pub fn turns(&self, priority: Priority, limit: usize) -> Result<Vec<Lane>> {
         let mut statement = self.db.prepare_cached(TURNS)?;
-        let rows = statement.query_map([class.number()], turn)?;
+        let rows = statement.query_map([priority.number()], turn)?;
         rows.take(limit).collect()
     }
 
     /// More work of a party: where some waits already its turn stays, and the better work shows.
-    pub fn offer_turn(&mut self, class: Class, new: &Turn) -> Result<()> {
+    pub fn offer_turn(&mut self, priority: Priority, new: &Lane) -> Result<()> {
         let sql = "INSERT INTO turns (class, party, turn, popularity, ticket) \
             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (class, party) DO UPDATE \
             SET popularity = excluded.popularity, ticket = excluded.ticket \
             WHERE excluded.popularity > popularity \
             OR (excluded.popularity = popularity AND excluded.ticket < ticket)";
         self.write()?.prepare_cached(sql)?.execute(params![
-            class.number(),
-            new.party,
+            priority.number(),
+            new.tenant,
             new.turn,
             new.popularity,
             new.ticket
@@ -193,10 +197,15 @@ impl Store {
 
     /// Some work of a party is gone: what is now the best of it shows, in the turn given, else in
     /// the one it had.
-    pub fn renew_turn(&mut self, class: Class, party: &str, next: Option<i64>) -> Result<()> {
-        let best = self.waiting_of(class, party, 0, 1)?;
+    pub fn renew_turn(
+        &mut self,
+        priority: Priority,
+        tenant: &str,
+        next: Option<i64>,
+    ) -> Result<()> {
+        let best = self.waiting_of(priority, tenant, 0, 1)?;
         let db = self.write()?;
-        let number = class.number();
+        let number = priority.number();
         match best.first() {
             Some(best) => {
                 let sql = "UPDATE turns SET turn = coalesce(?3, turn), popularity = ?4, \
@@ -204,7 +213,7 @@ impl Store {
                 let popularity = best.entry.popularity;
                 db.prepare_cached(sql)?.execute(params![
                     number,
-                    party,
+                    tenant,
                     next,
                     popularity,
                     best.ticket
@@ -212,7 +221,7 @@ impl Store {
             }
             None => {
                 let sql = "DELETE FROM turns WHERE class = ?1 AND party = ?2";
-                db.prepare_cached(sql)?.execute(params![number, party])?
+                db.prepare_cached(sql)?.execute(params![number, tenant])?
             }
         };
         Ok(())
@@ -222,9 +231,9 @@ impl Store {
 const TURNS: &str = "SELECT party, turn, popularity, ticket FROM turns WHERE class = ?1 \
     ORDER BY turn, popularity DESC, ticket";
 
-fn turn(row: &Row) -> Result<Turn> {
-    Ok(Turn {
-        party: row.get(0)?,
+fn turn(row: &Row) -> Result<Lane> {
+    Ok(Lane {
+        tenant: row.get(0)?,
         turn: row.get(1)?,
         popularity: row.get(2)?,
         ticket: row.get(3)?,
@@ -236,9 +245,9 @@ fn waiting(row: &Row) -> Result<Waiting> {
     Ok(Waiting {
         ticket: row.get(0)?,
         entry: Entry {
-            work: work(row, 1)?,
-            class: class(row, 3)?,
-            party: row.get(4)?,
+            task: work(row, 1)?,
+            priority: priority(row, 3)?,
+            tenant: row.get(4)?,
             popularity: row.get(5)?,
         },
         not_before: (not_before > 0).then_some(not_before),
@@ -246,12 +255,12 @@ fn waiting(row: &Row) -> Result<Waiting> {
 }
 
 /// Kind and id, from that column on.
-fn work(row: &Row, column: usize) -> Result<Work> {
-    let work = Work::of(row.get(column)?, row.get(column + 1)?);
+fn work(row: &Row, column: usize) -> Result<Task> {
+    let work = Task::of(row.get(column)?, row.get(column + 1)?);
     work.ok_or(rusqlite::Error::InvalidQuery)
 }
 
-fn class(row: &Row, column: usize) -> Result<Class> {
-    let class = Class::of(row.get(column)?);
-    class.ok_or(rusqlite::Error::InvalidQuery)
+fn priority(row: &Row, column: usize) -> Result<Priority> {
+    let priority = Priority::of(row.get(column)?);
+    priority.ok_or(rusqlite::Error::InvalidQuery)
 }

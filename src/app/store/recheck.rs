@@ -10,7 +10,7 @@ use crate::app::store::{Result, Store};
 
 /// What a check of a package is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub struct RecheckRow {
     pub id: i64,
     pub name: String,
     pub url: String,
@@ -22,9 +22,9 @@ pub struct Known {
 
 /// Some of the packages, on the way through all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Swept {
+pub struct RebuildPage {
     /// Those that lack a build, each with the versions under which.
-    pub packages: Vec<(Known, Vec<String>)>,
+    pub packages: Vec<(RecheckRow, Vec<String>)>,
     /// There are no more.
     pub done: bool,
 }
@@ -53,13 +53,13 @@ const BEHIND: &str = "WHERE p.id > ?1 AND p.source_type = 'git' ORDER BY p.id LI
 
 /// Every read of this room: none may take longer for there being more packages or builds.
 pub fn recheck_reads() -> Vec<String> {
-    let known = [ONE, DUE, BEHIND].map(|part| format!("{KNOWN} {part}"));
+    let recheck_row = [ONE, DUE, BEHIND].map(|part| format!("{KNOWN} {part}"));
     let others = [SHOWN, NEWEST, NEXT_DUE].map(str::to_string);
-    known.into_iter().chain(others).collect()
+    recheck_row.into_iter().chain(others).collect()
 }
 
-fn known(row: &Row) -> Result<Known> {
-    Ok(Known {
+fn recheck_row(row: &Row) -> Result<RecheckRow> {
+    Ok(RecheckRow {
         id: row.get(0)?,
         name: row.get(1)?,
         url: row.get(2)?,
@@ -71,24 +71,24 @@ fn known(row: &Row) -> Result<Known> {
 
 impl Store {
     /// What a look at the remote of that package needs to know of it.
-    pub fn known(&self, package: i64) -> Result<Option<Known>> {
+    pub fn recheck_row(&self, package: i64) -> Result<Option<RecheckRow>> {
         let mut statement = self.db.prepare_cached(&format!("{KNOWN} {ONE}"))?;
-        statement.query_row([package], known).optional()
+        statement.query_row([package], recheck_row).optional()
     }
 
     // -- looks at remotes --
 
     /// Packages whose remote is to be looked at, those due longest first.
-    pub fn packages_due(&self, now_unix_ms: i64, limit: usize) -> Result<Vec<Known>> {
+    pub fn packages_due(&self, now_unix_ms: i64, limit: usize) -> Result<Vec<RecheckRow>> {
         let mut statement = self.db.prepare_cached(&format!("{KNOWN} {DUE}"))?;
-        let rows = statement.query_map(params![now_unix_ms, limit as i64], known)?;
+        let rows = statement.query_map(params![now_unix_ms, limit as i64], recheck_row)?;
         rows.collect()
     }
 
     /// When the first of all is due, in unix milliseconds.
     pub fn next_check_due(&self) -> Result<Option<i64>> {
-        if let Some(known) = self.next_look.get() {
-            return Ok(known);
+        if let Some(recheck_row) = self.next_look.get() {
+            return Ok(recheck_row);
         }
         let mut statement = self.db.prepare_cached(NEXT_DUE)?;
         let next = statement.query_row([], |row| row.get(0))?;
@@ -162,11 +162,11 @@ impl Store {
     }
 
     /// Packages are still to be looked through.
-    pub fn is_sweeping(&self) -> Result<bool> {
-        Ok(self.sweep_after()?.is_some())
+    pub fn is_rebuilding(&self) -> Result<bool> {
+        Ok(self.rebuild_after()?.is_some())
     }
 
-    fn sweep_after(&self) -> Result<Option<i64>> {
+    fn rebuild_after(&self) -> Result<Option<i64>> {
         let sql = "SELECT sweep_after FROM server";
         self.db.prepare_cached(sql)?.query_row([], |row| row.get(0))
     }
@@ -174,24 +174,24 @@ impl Store {
     /// Looks through the next `limit` packages for those that have no build, finished or to come,
     /// under one of those images; `toolchains` are versions with their images. Without any it does
     /// not move.
-    pub fn sweep_packages(
+    pub fn packages_to_rebuild(
         &mut self,
         limit: usize,
         toolchains: &[(String, String)],
-    ) -> Result<Swept> {
-        let mut swept = Swept {
+    ) -> Result<RebuildPage> {
+        let mut swept = RebuildPage {
             packages: Vec::new(),
             done: true,
         };
-        let Some(after) = self.sweep_after()? else {
+        let Some(after) = self.rebuild_after()? else {
             return Ok(swept);
         };
         if toolchains.is_empty() {
             return Ok(swept);
         }
-        let next: Vec<Known> = {
+        let next: Vec<RecheckRow> = {
             let mut statement = self.db.prepare_cached(&format!("{KNOWN} {BEHIND}"))?;
-            let rows = statement.query_map([after, limit as i64], known)?;
+            let rows = statement.query_map([after, limit as i64], recheck_row)?;
             rows.collect::<Result<_>>()?
         };
         swept.done = next.len() < limit;

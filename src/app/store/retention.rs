@@ -8,7 +8,7 @@ use crate::app::store::{Result, Store, Where};
 
 /// How much there is of what is kept within limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tallies {
+pub struct Totals {
     /// Finished or cancelled.
     pub builds: u64,
     /// Of their logs.
@@ -20,7 +20,7 @@ pub struct Tallies {
 
 /// What was found that may go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Past<Id, Place> {
+pub struct ScanResult<Id, Place> {
     pub free: Vec<Id>,
     /// Something should go and is needed.
     pub blocked: bool,
@@ -30,23 +30,23 @@ pub struct Past<Id, Place> {
 
 /// How far one look goes.
 #[derive(Debug, Clone, Copy)]
-pub struct Reach {
+pub struct ScanLimits {
     /// So many are found at most.
     pub found: usize,
     /// So many are looked at.
     pub looks: usize,
 }
 
-impl Tallies {
+impl Totals {
     /// Of files that nobody would miss but those who wait for the same again.
     pub fn cached_bytes(&self) -> u64 {
         self.source_bytes + self.dependency_bytes
     }
 }
 
-impl<Id, Place> Past<Id, Place> {
-    fn new() -> Past<Id, Place> {
-        Past {
+impl<Id, Place> ScanResult<Id, Place> {
+    fn new() -> ScanResult<Id, Place> {
+        ScanResult {
             free: Vec::new(),
             blocked: false,
             after: None,
@@ -54,7 +54,7 @@ impl<Id, Place> Past<Id, Place> {
     }
 
     /// Takes what was looked at; true where that was all of this look.
-    fn take(&mut self, id: Id, place: Place, free: bool, looked: usize, reach: Reach) -> bool {
+    fn take(&mut self, id: Id, place: Place, free: bool, looked: usize, reach: ScanLimits) -> bool {
         match free {
             true => self.free.push(id),
             false => self.blocked = true,
@@ -66,13 +66,13 @@ impl<Id, Place> Past<Id, Place> {
 }
 
 impl Store {
-    pub fn tallies(&self) -> Result<Tallies> {
+    pub fn totals(&self) -> Result<Totals> {
         let sql =
             "SELECT builds, source_bytes, dependency_bytes, durations, log_bytes FROM tallies";
         let mut statement = self.db.prepare_cached(sql)?;
         statement.query_row([], |row| {
             let number = |column| row.get(column).map(|n: i64| n.max(0) as u64);
-            Ok(Tallies {
+            Ok(Totals {
                 builds: number(0)?,
                 source_bytes: number(1)?,
                 dependency_bytes: number(2)?,
@@ -98,8 +98,8 @@ impl Store {
         after: i64,
         over: u64,
         before: i64,
-        reach: Reach,
-    ) -> Result<Past<i64, i64>> {
+        reach: ScanLimits,
+    ) -> Result<ScanResult<i64, i64>> {
         let sql = "SELECT b.id, b.created_at, \
                 NOT EXISTS (SELECT 1 FROM build_results WHERE build_id = b.id) \
                 AND NOT EXISTS (SELECT 1 FROM builds WHERE cached_from = b.id) \
@@ -112,7 +112,7 @@ impl Store {
             WHERE b.needed = 0 AND b.state IN ('finished', 'cancelled') AND b.id > ?1 ORDER BY b.id";
         let mut statement = self.db.prepare_cached(sql)?;
         let mut rows = statement.query([after])?;
-        let mut past = Past::new();
+        let mut past = ScanResult::new();
         let mut looked = 0;
         // Of originals: how much that rests on them goes.
         let mut freed: HashMap<i64, i64> = HashMap::new();
@@ -206,8 +206,8 @@ impl Store {
         &self,
         after: &(i64, String),
         over: u64,
-        reach: Reach,
-    ) -> Result<Past<String, (i64, String)>> {
+        reach: ScanLimits,
+    ) -> Result<ScanResult<String, (i64, String)>> {
         let sql = "SELECT s.used_at, s.hash, s.bytes, NOT EXISTS ( \
                 SELECT 1 FROM checks c JOIN builds b ON b.check_id = c.id \
                 WHERE c.source = s.hash AND b.state NOT IN ('finished', 'cancelled')) \
@@ -215,7 +215,7 @@ impl Store {
             WHERE s.kept = 1 AND (s.used_at, s.hash) > (?1, ?2) ORDER BY s.used_at, s.hash";
         let mut statement = self.db.prepare_cached(sql)?;
         let mut rows = statement.query(params![after.0, after.1])?;
-        let mut past = Past::new();
+        let mut past = ScanResult::new();
         let (mut looked, mut bytes) = (0, 0);
         while bytes < over
             && let Some(row) = rows.next()?

@@ -2,7 +2,7 @@
 
 use rusqlite::Row;
 
-use crate::app::domain::task::Class;
+use crate::app::domain::task::Priority;
 use crate::app::domain::verdict::{BuildStatus, Dependencies, Reason, State, TestStatus, Verdict};
 use crate::app::store::Result;
 
@@ -57,8 +57,8 @@ pub struct CheckRow {
     pub attempt: u32,
     /// How many of them ended in an error.
     pub errors: u32,
-    pub class: Class,
-    pub party: String,
+    pub priority: Priority,
+    pub tenant: String,
     pub created_at: i64,
 }
 
@@ -69,8 +69,8 @@ pub struct NewCheck<'a> {
     pub package: &'a str,
     /// The repository and the reference in it; none of an uploaded tree.
     pub git: Option<(&'a str, Option<&'a str>)>,
-    pub class: Class,
-    pub party: &'a str,
+    pub priority: Priority,
+    pub tenant: &'a str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,7 +110,7 @@ pub struct BuildRow {
     pub peak_memory_bytes: Option<u64>,
     pub log_bytes: u64,
     pub log_truncated: bool,
-    pub class: Class,
+    pub priority: Priority,
     /// When the container of this attempt was asked for.
     pub run_at: Option<i64>,
     /// Where in the log it began to write.
@@ -134,7 +134,7 @@ impl BuildRow {
 
 /// One event: a build has come to where it is now.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Change {
+pub struct BuildEvent {
     /// Rises from one event to the next.
     pub seq: u64,
     pub build: i64,
@@ -148,10 +148,10 @@ pub struct Change {
     pub at: i64,
 }
 
-impl Change {
+impl BuildEvent {
     /// That row, as the event of that number.
-    pub fn of(row: &BuildRow, seq: u64, at: i64) -> Change {
-        Change {
+    pub fn of(row: &BuildRow, seq: u64, at: i64) -> BuildEvent {
+        BuildEvent {
             seq,
             build: row.id,
             check: row.check,
@@ -177,7 +177,7 @@ pub struct Finished<'a> {
 
 /// One page of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Page {
+pub struct Paging {
     /// From 1.
     pub page: u64,
     pub limit: u64,
@@ -228,8 +228,8 @@ pub(crate) fn maybe_word<T>(
     }
 }
 
-pub(crate) fn class(row: &Row, column: usize) -> Result<Class> {
-    Class::of(row.get(column)?).ok_or(rusqlite::Error::InvalidQuery)
+pub(crate) fn priority(row: &Row, column: usize) -> Result<Priority> {
+    Priority::of(row.get(column)?).ok_or(rusqlite::Error::InvalidQuery)
 }
 
 pub(crate) fn package_row(row: &Row) -> Result<PackageRow> {
@@ -267,8 +267,8 @@ pub(crate) fn check_row(row: &Row) -> Result<CheckRow> {
         commit: row.get(5)?,
         attempt: row.get(6)?,
         created_at: row.get(7)?,
-        class: class(row, 13)?,
-        party: row.get(14)?,
+        priority: priority(row, 13)?,
+        tenant: row.get(14)?,
         errors: row.get(15)?,
         source,
     })
@@ -298,7 +298,7 @@ pub(crate) fn build_row(row: &Row) -> Result<BuildRow> {
         peak_memory_bytes: row.get::<_, Option<i64>>(19)?.map(|n| n as u64),
         log_bytes: row.get::<_, i64>(20)? as u64,
         log_truncated: row.get(21)?,
-        class: class(row, 22)?,
+        priority: priority(row, 22)?,
         run_at: row.get(23)?,
         log_start: row.get::<_, Option<i64>>(24)?.map(|n| n as u64),
         own_name: row.get(25)?,
@@ -310,8 +310,8 @@ pub(crate) fn build_row(row: &Row) -> Result<BuildRow> {
     })
 }
 
-pub(crate) fn change_row(row: &Row) -> Result<Change> {
-    Ok(Change {
+pub(crate) fn event_row(row: &Row) -> Result<BuildEvent> {
+    Ok(BuildEvent {
         seq: row.get::<_, i64>(0)? as u64,
         build: row.get(1)?,
         check: row.get(2)?,

@@ -93,7 +93,7 @@ impl Store {
     }
 
     /// Builds that an earlier run of the server was working on, oldest first.
-    pub fn cut_off(&self) -> Result<Vec<BuildRow>> {
+    pub fn interrupted_builds(&self) -> Result<Vec<BuildRow>> {
         let sql =
             format!("{BUILD} WHERE b.state IN ('fetching', 'building', 'testing') ORDER BY b.id");
         self.rows(&sql, &Where::default(), build_row)

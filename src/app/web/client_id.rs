@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::base::client_addr::Home;
+use crate::base::client_addr::ClientAddr;
 use crate::config::Proxies;
 use crate::interface::message::{Head, values};
 
@@ -13,8 +13,8 @@ use crate::interface::message::{Head, values};
 /// address in it that is no proxy of ours is the last one that anybody knows of. What stands
 /// before that is the client's own word. A list that cannot be read says nothing: then it is the
 /// proxy that asks, and it is counted, wherever it is.
-pub fn asker(peer: Option<IpAddr>, head: &Head, proxies: &Proxies) -> Option<Home> {
-    let own = || peer.and_then(Home::of);
+pub fn identify(peer: Option<IpAddr>, head: &Head, proxies: &Proxies) -> Option<ClientAddr> {
+    let own = || peer.and_then(ClientAddr::of);
     if !proxies.trust(peer) {
         return own();
     }
@@ -28,7 +28,7 @@ pub fn asker(peer: Option<IpAddr>, head: &Head, proxies: &Proxies) -> Option<Hom
         said => Some(said),
     });
     let proxy = peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    Some(Home::said(said.flatten().unwrap_or(proxy)))
+    Some(ClientAddr::from_forwarded(said.flatten().unwrap_or(proxy)))
 }
 
 /// An address, as some proxies write it with a port.
@@ -42,6 +42,6 @@ fn address(word: &str) -> Option<IpAddr> {
 }
 
 /// As whom the queue knows who asks: all who come from this machine are one party.
-pub fn party(home: Option<Home>) -> String {
-    home.map(|home| home.to_string()).unwrap_or_default()
+pub fn tenant(client: Option<ClientAddr>) -> String {
+    client.map(|client| client.to_string()).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! The query of a request: names and values, and what is wrong with them in words.
 
-use crate::app::store::{Page, Sort};
+use crate::app::store::{Paging, Sort};
 use crate::interface::message::Response;
 
 /// 400, and which field is wrong and why.
@@ -59,8 +59,8 @@ impl Query {
         })
     }
 
-    pub fn page(&self) -> Result<Page, Response> {
-        Ok(Page {
+    pub fn page(&self) -> Result<Paging, Response> {
+        Ok(Paging {
             page: self.number("page", 1, 1 << 40)?.unwrap_or(1),
             limit: self.number("limit", 1, 100)?.unwrap_or(20),
         })

@@ -8,10 +8,10 @@ use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 
 use crate::app::domain::disk_space::{insufficient, is_full};
-use crate::app::live::subscription::Telling;
+use crate::app::live::subscription::ProgressFormat;
 use crate::app::source::archive::{Check, Format, Progress};
 use crate::app::source::incoming::{Incoming, Refused};
-use crate::base::client_addr::Home;
+use crate::base::client_addr::ClientAddr;
 use crate::base::slab::Key;
 use crate::config::{
     ADDRESS_UPLOADS_LIMIT, ADDRESS_UPLOADS_LIMIT_BYTES, CHECK_BUDGET_BYTES, SOURCE_LIMIT_BYTES,
@@ -23,10 +23,10 @@ use crate::interface::message::Response;
 #[derive(Debug)]
 pub struct Tree {
     /// Who sent it, where that is told apart.
-    pub home: Option<Home>,
+    pub client: Option<ClientAddr>,
     pub name: String,
     pub zig_versions: Vec<String>,
-    pub follow: Option<Telling>,
+    pub follow: Option<ProgressFormat>,
     pub incoming: Incoming,
     pub format: Format,
     /// Its manifest names URLs.
@@ -37,12 +37,12 @@ pub struct Tree {
 
 #[derive(Debug)]
 struct Upload {
-    home: Option<Home>,
+    client: Option<ClientAddr>,
     /// All of it was allowed before it came.
     allowed: bool,
     name: String,
     zig_versions: Vec<String>,
-    follow: Option<Telling>,
+    follow: Option<ProgressFormat>,
     incoming: Incoming,
 }
 
@@ -67,17 +67,17 @@ impl Uploads {
     pub fn begin(
         &mut self,
         conn: Key,
-        (home, allowed): (Option<Home>, bool),
+        (client, allowed): (Option<ClientAddr>, bool),
         name: String,
         zig_versions: Vec<String>,
-        follow: Option<Telling>,
+        follow: Option<ProgressFormat>,
     ) -> Result<(), Response> {
-        self.has_room(home)?;
+        self.has_room(client)?;
         self.begun += 1;
         let part = format!("upload-{}.part", self.begun);
         let incoming = Incoming::create(&self.sources, &part, SOURCE_LIMIT_BYTES);
         let upload = Upload {
-            home,
+            client,
             allowed,
             name,
             zig_versions,
@@ -90,14 +90,14 @@ impl Uploads {
 
     /// Whether there is room for a further upload of that address, by their number and by what they
     /// hold of the disk; or the answer that says not.
-    pub fn has_room(&self, home: Option<Home>) -> Result<(), Response> {
+    pub fn has_room(&self, client: Option<ClientAddr>) -> Result<(), Response> {
         let later =
             |status, sentence: &str| Err(Response::later(status, sentence, UPLOADS_PAUSE_MS));
         let (count, bytes) = self.held(|_| true);
         if count >= UPLOADS_LIMIT || bytes >= UPLOADS_LIMIT_BYTES {
             return later(503, "too many uploads at once: try again in a moment");
         }
-        let (count, bytes) = self.held(|upload| home.is_some() && upload.home == home);
+        let (count, bytes) = self.held(|upload| client.is_some() && upload.client == client);
         if count >= ADDRESS_UPLOADS_LIMIT || bytes >= ADDRESS_UPLOADS_LIMIT_BYTES {
             return later(429, "too many uploads at once from your address");
         }
@@ -115,9 +115,9 @@ impl Uploads {
     }
 
     /// Whose upload that is, where each piece of it has to be allowed.
-    pub fn unallowed(&self, conn: Key) -> Option<Home> {
+    pub fn unallowed(&self, conn: Key) -> Option<ClientAddr> {
         let upload = self.receiving.get(&conn)?;
-        upload.home.filter(|_| !upload.allowed)
+        upload.client.filter(|_| !upload.allowed)
     }
 
     /// Takes a piece. Pieces behind an answer that ended the upload are dropped.
@@ -158,7 +158,7 @@ impl Uploads {
         let done = match progress {
             Progress::Bad(why) => Err(Response::error(400, &why)),
             Progress::Good(summary) => Ok(Tree {
-                home: upload.home,
+                client: upload.client,
                 name: upload.name,
                 zig_versions: upload.zig_versions,
                 follow: upload.follow,

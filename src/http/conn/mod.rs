@@ -17,7 +17,7 @@
 //! and so do an answer before the end of a spooled body and what is no WebSocket's: what the
 //! client still sends is dropped. From Head, Collect, Spool and Socket the client's end leads to
 //! Done, and so does a stream that is shorter than was said. Where the app knows of the request
-//! and did not answer, or of the socket and did not end it, it hears `Gone`.
+//! and did not answer, or of the socket and did not end it, it hears `Aborted`.
 //!
 //! The caller's part: after `receive`, `half_closed`, `sent`, and every answer, call `next`
 //! until it gives nothing; send `output`; close when `is_done`.
@@ -29,9 +29,9 @@ use std::mem;
 use crate::config::{PIECE_LIMIT_BYTES, SOCKET_INPUT_BYTES, UNSENT_LIMIT_BYTES};
 use crate::http::body::Body;
 use crate::http::head::Fault;
-use crate::http::input::Intake;
-use crate::http::output::Answers;
-use crate::http::ws::{self, Handshake, Heard, Socket};
+use crate::http::input::InputBuffer;
+use crate::http::output::Output;
+use crate::http::ws::{self, Handshake, Received, Socket};
 use crate::interface::message::{Admission, Head, Request, Response};
 
 /// What came from the client, for the app.
@@ -44,7 +44,7 @@ pub enum Incoming {
     BodyEnd,
     /// The request at hand ends without the app's answer, its stream or socket before the app
     /// ended it, or it has no use for a stream. Nothing more is told of it.
-    Gone,
+    Aborted,
 }
 
 /// What the connection waits for; the caller sets a time limit for each.
@@ -58,7 +58,7 @@ pub enum Waiting {
     Body,
     /// The app: its answer, or more of its stream.
     App,
-    /// The app, for more of a stream or socket that is to be kept alive: call `beat`.
+    /// The app, for more of a stream or socket that is to be kept alive: call `keepalive`.
     Beat,
     /// The client, to take what there is to send.
     Send,
@@ -83,7 +83,7 @@ enum State {
     Stream {
         /// Bytes the stream has still to give, where that is known.
         left: Option<u64>,
-        beat: &'static str,
+        keepalive: &'static str,
     },
     /// Apart, so that thousands of connections that are none stay small.
     Socket(Box<Socket>),
@@ -105,14 +105,14 @@ enum Step {
 #[derive(Debug)]
 pub struct Conn {
     state: State,
-    intake: Intake,
-    answers: Answers,
+    input: InputBuffer,
+    output: Output,
     /// The connection closes after the request at hand.
     last: bool,
     /// What the request at hand says about becoming a WebSocket.
     handshake: Handshake,
     /// The app holds a request that was cut off, and does not know it yet.
-    tell_gone: bool,
+    abort_pending: bool,
     answered: u64,
 }
 
@@ -120,11 +120,11 @@ impl Default for Conn {
     fn default() -> Conn {
         Conn {
             state: State::default(),
-            intake: Intake::default(),
-            answers: Answers::default(),
+            input: InputBuffer::default(),
+            output: Output::default(),
             last: false,
             handshake: Err(ws::NOT_ASKED),
-            tell_gone: false,
+            abort_pending: false,
             answered: 0,
         }
     }
@@ -143,21 +143,21 @@ impl Conn {
             State::Done => 0,
             // It would be answered: who does not read is not read.
             State::Socket(_) if self.output().len() > UNSENT_LIMIT_BYTES => 0,
-            _ => self.intake.room(),
+            _ => self.input.room(),
         }
     }
 
     /// Bytes from the socket, at most `room()` of them.
     pub fn receive(&mut self, bytes: &[u8]) {
-        self.intake.receive(bytes);
+        self.input.receive(bytes);
         if let State::Socket(socket) = &mut self.state {
-            socket.note_life();
+            socket.note_received();
         }
     }
 
     /// The client sends no more. What it asked for is still answered; what it began to ask is not.
     pub fn half_closed(&mut self) {
-        self.intake.end();
+        self.input.end();
         if matches!(self.state, State::Linger) {
             self.state = State::Done;
         }
@@ -171,8 +171,8 @@ impl Conn {
         admit: &mut dyn FnMut(&Head) -> Admission,
     ) -> Option<Incoming> {
         loop {
-            if mem::take(&mut self.tell_gone) {
-                return Some(Incoming::Gone);
+            if mem::take(&mut self.abort_pending) {
+                return Some(Incoming::Aborted);
             }
             let step = match self.state {
                 State::Head => self.step_head(date, admit),
@@ -184,7 +184,7 @@ impl Conn {
             match step {
                 Ok(Step::Give(incoming)) => return Some(incoming),
                 Ok(Step::Again) => {}
-                Ok(Step::Starved) if self.intake.has_ended() => self.give_up(),
+                Ok(Step::Starved) if self.input.has_ended() => self.give_up(),
                 Ok(Step::Starved | Step::Wait) => return None,
                 Err(Fault { status, sentence }) => {
                     self.abort(Response::error(status, sentence), date);
@@ -201,12 +201,13 @@ impl Conn {
         if self.output().len() > UNSENT_LIMIT_BYTES {
             return Ok(Step::Wait);
         }
-        let Some(read) = self.intake.read_head()? else {
+        let Some(read) = self.input.read_head()? else {
             return Ok(Step::Starved);
         };
         self.last |= !read.keep_alive;
-        self.answers.heed(read.old, read.head.method == "HEAD");
-        self.handshake = ws::read_handshake(&read.head, read.old, read.framing);
+        self.output
+            .set_request(read.http10, read.head.method == "HEAD");
+        self.handshake = ws::read_handshake(&read.head, read.http10, read.framing);
         let (limit_bytes, spooled) = match admit(&read.head) {
             Admission::Collect { limit_bytes } => (limit_bytes, false),
             Admission::Spool { limit_bytes } => (limit_bytes, true),
@@ -217,7 +218,7 @@ impl Conn {
         };
         let body = Body::new(read.framing, limit_bytes)?;
         if read.expects_continue && !body.is_complete() {
-            self.answers.welcome_body();
+            self.output.send_continue();
         }
         let request = Request {
             head: read.head,
@@ -237,7 +238,7 @@ impl Conn {
         let State::Collect { request, body } = &mut self.state else {
             return Ok(Step::Wait);
         };
-        self.intake.read_body(body, &mut request.body, usize::MAX)?;
+        self.input.read_body(body, &mut request.body, usize::MAX)?;
         if !body.is_complete() {
             return Ok(Step::Starved);
         }
@@ -251,7 +252,7 @@ impl Conn {
             return Ok(Step::Wait);
         };
         let mut bytes = Vec::new();
-        let read = self.intake.read_body(body, &mut bytes, PIECE_LIMIT_BYTES);
+        let read = self.input.read_body(body, &mut bytes, PIECE_LIMIT_BYTES);
         if !bytes.is_empty() {
             // A fault behind these bytes is found again at the next step.
             return Ok(Step::Give(Incoming::Body(bytes)));
@@ -269,33 +270,33 @@ impl Conn {
             return Step::Wait;
         };
         let mine = !socket.is_closing();
-        let heard = socket.hear(self.intake.bytes(), self.answers.queue());
+        let heard = socket.handle_input(self.input.bytes(), self.output.queue());
         match heard {
-            Heard::All => return Step::Starved,
-            Heard::Held => return Step::Wait,
-            Heard::Closed => self.close(!self.intake.is_empty()),
-            Heard::Broken => self.close(true),
+            Received::All => return Step::Starved,
+            Received::Held => return Step::Wait,
+            Received::Closed => self.close(!self.input.is_empty()),
+            Received::Broken => self.close(true),
         }
-        self.tell_gone |= mine;
+        self.abort_pending |= mine;
         Step::Again
     }
 
     /// The client has left in the middle of a request, or has no other.
     fn give_up(&mut self) {
-        self.tell_gone |= self.is_held();
-        self.intake.drop_rest();
+        self.abort_pending |= self.is_held();
+        self.input.drop_rest();
         self.state = State::Done;
     }
 
     // ---- bytes out ----
 
     pub fn output(&self) -> &[u8] {
-        self.answers.unsent()
+        self.output.unsent()
     }
 
     /// So many bytes of the output have left.
     pub fn sent(&mut self, count: usize) {
-        self.answers.sent(count);
+        self.output.sent(count);
     }
 
     // ---- questions ----
@@ -308,7 +309,7 @@ impl Conn {
     /// Whether the app knows of a request and has not answered it to the end, or was not told
     /// yet that it is of no use. If the connection breaks now, the app has to be told.
     pub fn is_with_app(&self) -> bool {
-        self.tell_gone || self.is_held()
+        self.abort_pending || self.is_held()
     }
 
     /// The app knows of a request or socket and has not ended it.
@@ -344,9 +345,9 @@ impl Conn {
         match &self.state {
             State::Collect { .. } | State::Spool { .. } => Waiting::Body,
             _ if !self.output().is_empty() => Waiting::Send,
-            State::Head if self.intake.is_empty() => Waiting::Idle,
+            State::Head if self.input.is_empty() => Waiting::Idle,
             State::Head => Waiting::Head,
-            State::Stream { beat, .. } if !beat.is_empty() => Waiting::Beat,
+            State::Stream { keepalive, .. } if !keepalive.is_empty() => Waiting::Beat,
             State::App | State::Stream { .. } => Waiting::App,
             State::Socket(socket) if socket.is_closing() => Waiting::Close,
             State::Socket(_) => Waiting::Beat,
@@ -368,6 +369,6 @@ impl Conn {
             State::Collect { request, .. } => request.body.capacity(),
             _ => 0,
         };
-        size_of::<Conn>() + self.intake.memory() + self.answers.memory() + apart
+        size_of::<Conn>() + self.input.memory() + self.output.memory() + apart
     }
 }

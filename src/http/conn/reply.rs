@@ -17,52 +17,53 @@ impl Conn {
         if !self.body_is_read() {
             self.drop_input();
         }
-        self.answers.whole(&answer, self.last, date);
+        self.output.send_response(&answer, self.last, date);
         self.finish_answer();
     }
 
     /// Queues the head of an answer whose body is pushed piece by piece: of a known length,
     /// chunked, or for HTTP/1.0 until the connection closes. False where no body is wanted (HEAD,
-    /// 204, 304: then this was the whole answer; or the request was cut off); the app hears `Gone`.
+    /// 204, 304: then this was the whole answer; or the request was cut off); the app hears `Aborted`.
     #[must_use]
     pub fn start_stream(&mut self, head: Response, body: Streamed, date: &str) -> bool {
         if !self.is_unanswered() {
-            self.tell_gone |= !self.is_held();
+            self.abort_pending |= !self.is_held();
             return false;
         }
         if !self.body_is_read() {
             self.drop_input();
         }
-        debug_assert!(body.length.is_none() || body.beat.is_empty());
-        self.last |= self.answers.stream_is_last(body.length);
+        debug_assert!(body.length.is_none() || body.keepalive.is_empty());
+        self.last |= self.output.stream_is_last(body.length);
         self.state = State::Stream {
             left: body.length,
-            beat: body.beat,
+            keepalive: body.keepalive,
         };
-        let wanted = self.answers.stream(&head, body.length, self.last, date);
+        let wanted = self.output.stream(&head, body.length, self.last, date);
         if !wanted {
-            self.tell_gone = true;
+            self.abort_pending = true;
             self.finish_answer();
         }
         wanted
     }
 
     /// Becomes a WebSocket. False where the request at hand asks for none, or not rightly: then
-    /// it is answered why; or where it was cut off. The app hears `Gone`.
+    /// it is answered why; or where it was cut off. The app hears `Aborted`.
     #[must_use]
     pub fn upgrade(&mut self, date: &str) -> bool {
         if !self.is_unanswered() {
-            self.tell_gone |= !self.is_held();
+            self.abort_pending |= !self.is_held();
             return false;
         }
         match self.handshake {
             Ok(accept) => {
-                self.answers.whole(&ws::accepted(&accept), false, date);
+                self.output
+                    .send_response(&ws::accepted(&accept), false, date);
                 self.state = State::Socket(Box::default());
                 true
             }
             Err(fault) => {
-                self.tell_gone = true;
+                self.abort_pending = true;
                 self.respond(ws::refused(fault), date);
                 false
             }
@@ -73,8 +74,8 @@ impl Conn {
     /// running.
     pub fn stream_room(&self) -> usize {
         match &self.state {
-            State::Stream { .. } => self.answers.stream_room(),
-            State::Socket(socket) if !socket.is_closing() => self.answers.stream_room(),
+            State::Stream { .. } => self.output.stream_room(),
+            State::Socket(socket) if !socket.is_closing() => self.output.stream_room(),
             _ => 0,
         }
     }
@@ -83,7 +84,7 @@ impl Conn {
     /// one binary message. Without a stream nothing happens.
     pub fn push_stream(&mut self, bytes: &[u8]) {
         match &mut self.state {
-            State::Stream { left: None, .. } => self.answers.push(bytes),
+            State::Stream { left: None, .. } => self.output.push(bytes),
             State::Stream {
                 left: Some(left), ..
             } => {
@@ -92,7 +93,7 @@ impl Conn {
                 // A byte more would be read as the next answer.
                 let bytes = &bytes[..bytes.len().min(most)];
                 *left -= bytes.len() as u64;
-                self.answers.push(bytes);
+                self.output.push(bytes);
             }
             _ if bytes.is_empty() => {}
             _ => self.push_message(Kind::Binary, bytes),
@@ -112,8 +113,8 @@ impl Conn {
         if let State::Socket(socket) = &mut self.state
             && !socket.is_closing()
         {
-            debug_assert!(bytes.len() <= self.answers.stream_room());
-            socket.say(kind, bytes, self.answers.queue());
+            debug_assert!(bytes.len() <= self.output.stream_room());
+            socket.say(kind, bytes, self.output.queue());
         }
     }
 
@@ -127,24 +128,24 @@ impl Conn {
                 self.state = State::Done;
             }
             State::Stream { .. } => {
-                self.answers.end_stream();
+                self.output.end_stream();
                 self.finish_answer();
             }
-            State::Socket(socket) => socket.close(self.answers.queue()),
+            State::Socket(socket) => socket.close(self.output.queue()),
             _ => {}
         }
     }
 
     /// Keeps a stream or socket alive that had nothing to say for a while. A client that gives no
     /// sign of life in turn is gone.
-    pub fn beat(&mut self) {
+    pub fn keepalive(&mut self) {
         if self.waiting_for() != Waiting::Beat {
             return;
         }
         match &mut self.state {
-            State::Stream { beat, .. } => self.answers.push(beat.as_bytes()),
+            State::Stream { keepalive, .. } => self.output.push(keepalive.as_bytes()),
             State::Socket(socket) => {
-                let is_there = socket.ping(self.answers.queue());
+                let is_there = socket.ping(self.output.queue());
                 if !is_there {
                     self.give_up();
                 }
@@ -155,11 +156,11 @@ impl Conn {
 
     /// The server ends. A socket is closed with that reason, who waits for an answer gets one;
     /// a stream goes on as far as there is time.
-    pub fn go_away(&mut self, date: &str) {
+    pub fn drain_and_close(&mut self, date: &str) {
         match &mut self.state {
             State::Socket(socket) => {
-                self.tell_gone |= !socket.is_closing();
-                socket.go_away(self.answers.queue());
+                self.abort_pending |= !socket.is_closing();
+                socket.drain_and_close(self.output.queue());
             }
             State::Collect { .. } | State::Spool { .. } | State::App => {
                 self.abort(Response::error(503, "the server ends"), date);
@@ -170,20 +171,20 @@ impl Conn {
 
     /// Ends the connection with this answer in the app's place: a time limit has passed, a
     /// request cannot be read. Where an answer has begun already, its missing end is all that
-    /// the client can be told. The app learns of it by `Gone`, if it knew of the request.
+    /// the client can be told. The app learns of it by `Aborted`, if it knew of the request.
     pub fn abort(&mut self, answer: Response, date: &str) {
-        self.tell_gone |= self.is_held();
+        self.abort_pending |= self.is_held();
         match &mut self.state {
             State::Head | State::Collect { .. } | State::Spool { .. } | State::App => {
                 self.drop_input();
-                self.answers.whole(&answer, self.last, date);
+                self.output.send_response(&answer, self.last, date);
                 self.finish_answer();
             }
             State::Stream { .. } => {
                 self.drop_input();
                 self.state = State::Done;
             }
-            State::Socket(socket) => socket.go_away(self.answers.queue()),
+            State::Socket(socket) => socket.drain_and_close(self.output.queue()),
             State::Linger | State::Done => {}
         }
     }
@@ -194,21 +195,21 @@ impl Conn {
         if framing != Framing::Length(0) {
             self.drop_input();
         }
-        self.answers.whole(&answer, self.last, date);
+        self.output.send_response(&answer, self.last, date);
         self.finish_answer();
     }
 
     /// The rest of what the client sends is not wanted, so no later request can be found in it.
     fn drop_input(&mut self) {
-        self.intake.drop_rest();
+        self.input.drop_rest();
         self.last = true;
     }
 
     fn finish_answer(&mut self) {
         self.answered += 1;
-        self.answers.heed(false, false);
+        self.output.set_request(false, false);
         if self.last {
-            self.close(self.intake.is_dropping() || !self.intake.is_empty());
+            self.close(self.input.is_dropping() || !self.input.is_empty());
         } else {
             self.state = State::Head;
         }
@@ -217,7 +218,7 @@ impl Conn {
     /// All is said. Closing with bytes unread resets the connection, and the answer may be lost.
     pub(super) fn close(&mut self, more_comes: bool) {
         self.drop_input();
-        self.state = if more_comes && !self.intake.has_ended() {
+        self.state = if more_comes && !self.input.has_ended() {
             State::Linger
         } else {
             State::Done

@@ -2,16 +2,16 @@
 
 use std::net::IpAddr;
 
-use crate::base::client_addr::Home;
+use crate::base::client_addr::ClientAddr;
 use crate::base::slab::Key;
 use crate::config::{
-    BEAT_MS, BODY_RATE_LIMIT_BYTES_PER_S, BODY_STALL_LIMIT_MS, HEAD_LIMIT_MS, IDLE_LIMIT_MS,
+    BODY_RATE_LIMIT_BYTES_PER_S, BODY_STALL_LIMIT_MS, HEAD_LIMIT_MS, IDLE_LIMIT_MS, KEEPALIVE_MS,
     LINGER_LIMIT_MS, SEND_STALL_LIMIT_MS, TURN_LIMIT_BYTES,
 };
 use crate::http::conn::{Conn, Incoming, Waiting};
-use crate::interface::event::{Core, Event, Pull, Streamed, Teller};
+use crate::interface::event::{Core, Dispatcher, Event, Pull, Streamed};
 use crate::interface::message::{Head, Response};
-use crate::shell::pollable::{Moved, Source, spend};
+use crate::shell::pollable::{IoResult, Pollable, spend};
 
 fn limit_ms(waiting: Waiting) -> Option<u64> {
     match waiting {
@@ -19,7 +19,7 @@ fn limit_ms(waiting: Waiting) -> Option<u64> {
         Waiting::Head => Some(HEAD_LIMIT_MS),
         Waiting::Body => Some(BODY_STALL_LIMIT_MS),
         Waiting::App => None,
-        Waiting::Beat => Some(BEAT_MS),
+        Waiting::Beat => Some(KEEPALIVE_MS),
         Waiting::Send => Some(SEND_STALL_LIMIT_MS),
         Waiting::Close | Waiting::Linger => Some(LINGER_LIMIT_MS),
     }
@@ -45,7 +45,7 @@ enum Stream {
 }
 
 pub struct Client {
-    source: Source,
+    source: Pollable,
     conn: Conn,
     stream: Stream,
     /// The client sends no more.
@@ -68,9 +68,9 @@ pub struct Client {
     /// Where it comes from, unless through a unix socket.
     from: Option<IpAddr>,
     /// Whose connection it is, where those are counted.
-    pub home: Option<Home>,
+    pub addr: Option<ClientAddr>,
     /// The time of its entry among the reactor's limits.
-    pub limit_entry: Option<u64>,
+    pub timeout_entry: Option<u64>,
     /// It is on the reactor's list of streams that were woken.
     pub woken: bool,
     /// It is on the reactor's list of what is ready.
@@ -81,9 +81,9 @@ pub struct Client {
 
 impl Client {
     pub fn new(
-        mut source: Source,
+        mut source: Pollable,
         from: Option<IpAddr>,
-        home: Option<Home>,
+        addr: Option<ClientAddr>,
         now_ms: u64,
     ) -> Client {
         source.assume_writable();
@@ -103,8 +103,8 @@ impl Client {
             came: 0,
             deadline_ms: limit_ms(waiting).map(|limit| now_ms + limit),
             from,
-            home,
-            limit_entry: None,
+            addr,
+            timeout_entry: None,
             woken: false,
             queued: false,
             touched: false,
@@ -112,7 +112,7 @@ impl Client {
         }
     }
 
-    pub fn source(&self) -> &Source {
+    pub fn source(&self) -> &Pollable {
         &self.source
     }
 
@@ -123,7 +123,7 @@ impl Client {
     }
 
     /// Too many come from its address: it is told so, and nothing it asks is heard.
-    pub fn turn_away(&mut self, retry_ms: u64, date: &str) {
+    pub fn reject(&mut self, retry_ms: u64, date: &str) {
         let sentence = "too many connections from your address";
         self.conn
             .abort(Response::later(429, sentence, retry_ms), date);
@@ -135,20 +135,20 @@ impl Client {
         while self.may_read() && budget > 0 {
             let limit = self.conn.room().min(budget).min(buffer.len());
             match self.source.read(&mut buffer[..limit]) {
-                Moved::Bytes(count) => {
+                IoResult::Bytes(count) => {
                     budget = spend(budget, count);
                     self.conn.receive(&buffer[..count]);
                     self.unparsed = true;
                     self.came += count as u64;
                     self.moved |= self.waiting == Waiting::Body;
                 }
-                Moved::Blocked => {}
-                Moved::Ended => {
+                IoResult::Blocked => {}
+                IoResult::Ended => {
                     self.ended = true;
                     self.conn.half_closed();
                     self.unparsed = true;
                 }
-                Moved::Broken => self.broken = true,
+                IoResult::Broken => self.broken = true,
             }
         }
     }
@@ -158,18 +158,23 @@ impl Client {
     }
 
     /// Tells the app what the connection has for it, within the turn's budget.
-    pub fn hear<C: Core>(&mut self, conn: Key, date: &str, teller: &mut Teller<'_, C>) {
+    pub fn handle_input<C: Core>(
+        &mut self,
+        conn: Key,
+        date: &str,
+        dispatcher: &mut Dispatcher<'_, C>,
+    ) {
         let mut budget = TURN_LIMIT_BYTES;
         while self.unparsed && budget > 0 {
-            let (core, from, now) = (&teller.core, self.from, teller.now);
+            let (core, from, now) = (&dispatcher.core, self.from, dispatcher.now);
             let admit = &mut |head: &Head| core.admit(from, head, now);
             let incoming = self.conn.next(date, admit);
             match incoming {
                 None => self.unparsed = false,
                 // Answered in this very turn: the connection does not know it yet.
-                Some(incoming) if is_rest(&incoming) && teller.has_answered(conn) => {}
+                Some(incoming) if is_rest(&incoming) && dispatcher.has_answered(conn) => {}
                 Some(Incoming::Request(request)) => {
-                    teller.tell(Event::Request {
+                    dispatcher.dispatch(Event::Request {
                         conn,
                         from,
                         request,
@@ -177,13 +182,13 @@ impl Client {
                 }
                 Some(Incoming::Body(bytes)) => {
                     budget = spend(budget, bytes.len());
-                    teller.tell(Event::Body {
+                    dispatcher.dispatch(Event::Body {
                         conn,
                         bytes: &bytes,
                     });
                 }
-                Some(Incoming::BodyEnd) => teller.tell(Event::BodyEnd { conn }),
-                Some(Incoming::Gone) => teller.tell(Event::Gone { conn }),
+                Some(Incoming::BodyEnd) => dispatcher.dispatch(Event::BodyEnd { conn }),
+                Some(Incoming::Aborted) => dispatcher.dispatch(Event::Aborted { conn }),
             }
         }
     }
@@ -210,8 +215,8 @@ impl Client {
     }
 
     /// The server ends.
-    pub fn go_away(&mut self, date: &str) {
-        self.conn.go_away(date);
+    pub fn drain_and_close(&mut self, date: &str) {
+        self.conn.drain_and_close(date);
     }
 
     /// True where a stream was asleep.
@@ -240,13 +245,13 @@ impl Client {
             }
             let limit = output.len().min(budget);
             match self.source.write(&output[..limit]) {
-                Moved::Bytes(count) => {
+                IoResult::Bytes(count) => {
                     budget = spend(budget, count);
                     self.conn.sent(count);
                     self.moved |= matches!(self.waiting, Waiting::Send | Waiting::Beat);
                 }
-                Moved::Blocked => {}
-                Moved::Ended | Moved::Broken => self.broken = true,
+                IoResult::Blocked => {}
+                IoResult::Ended | IoResult::Broken => self.broken = true,
             }
         }
     }
@@ -318,7 +323,7 @@ impl Client {
                 self.unparsed = true;
             }
             Waiting::Beat => {
-                self.conn.beat();
+                self.conn.keepalive();
                 self.moved = true;
                 // Who gave no sign of life is gone, and the app has to hear it.
                 self.unparsed = true;
@@ -328,14 +333,14 @@ impl Client {
     }
 
     /// It may have something to say without waiting for another event.
-    pub fn may_be_heard(&self) -> bool {
+    pub fn may_be_read(&self) -> bool {
         self.unparsed || self.may_read()
     }
 
     /// It was let in to ask something, and has not asked it, or not all of it.
     pub fn is_asking(&self) -> bool {
         match self.waiting {
-            Waiting::Idle => self.answered == 0 || self.may_be_heard(),
+            Waiting::Idle => self.answered == 0 || self.may_be_read(),
             Waiting::Head | Waiting::Body => true,
             _ => false,
         }
@@ -360,7 +365,7 @@ impl Client {
         self.conn.is_with_app()
     }
 
-    pub fn into_source(self) -> Source {
+    pub fn into_source(self) -> Pollable {
         self.source
     }
 }

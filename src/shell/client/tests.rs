@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
 use super::*;
-use crate::config::BEATS_LIMIT;
-use crate::interface::event::{Action, Now, Standing};
+use crate::config::KEEPALIVES_LIMIT;
+use crate::interface::event::{Action, Load, Now};
 use crate::interface::message::{Admission, Head};
 
 const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -34,7 +34,7 @@ impl Core for Mute {
         self.told.push(match event {
             Event::Request { .. } => "request",
             Event::Body { .. } => "body",
-            Event::Gone { .. } => "gone",
+            Event::Aborted { .. } => "gone",
             _ => "other",
         });
     }
@@ -55,8 +55,8 @@ impl Core for Mute {
         Pull::More
     }
 
-    fn standing(&self) -> Standing {
-        Standing::default()
+    fn load(&self) -> Load {
+        Load::default()
     }
 
     fn stopped(&self) -> bool {
@@ -75,7 +75,7 @@ impl Pair {
     fn new() -> Pair {
         let (ours, peer) = UnixStream::pair().unwrap();
         peer.set_nonblocking(true).unwrap();
-        let source = Source::new(ours.into()).unwrap();
+        let source = Pollable::new(ours.into()).unwrap();
         Pair {
             client: Client::new(source, None, None, 0),
             peer,
@@ -88,20 +88,20 @@ impl Pair {
         self.peer.write_all(bytes.as_bytes()).unwrap();
         self.client.source.assume_readable();
         self.client.read(&mut [0; 1000]);
-        self.hear();
+        self.handle_input();
         self.client.write(KEY, &mut self.core, &mut Vec::new());
         self.client.settle(now_ms)
     }
 
-    fn hear(&mut self) {
+    fn handle_input(&mut self) {
         let now = Now {
             mono_ms: 0,
             unix_ms: 0,
         };
         let core = &mut self.core;
-        let asked = Vec::new();
-        let mut teller = Teller { core, now, asked };
-        self.client.hear(KEY, DATE, &mut teller);
+        let pending = Vec::new();
+        let mut dispatcher = Dispatcher { core, now, pending };
+        self.client.handle_input(KEY, DATE, &mut dispatcher);
     }
 
     fn answer(&mut self, bytes: usize, now_ms: u64) -> Option<u64> {
@@ -165,7 +165,7 @@ fn a_body_that_trickles_runs_out_of_time() {
         assert!(rate_ms < stall_ms);
     }
     pair.client.expire(DATE);
-    pair.hear();
+    pair.handle_input();
     pair.client.write(KEY, &mut pair.core, &mut Vec::new());
     let mut answer = [0; 12];
     pair.peer.read_exact(&mut answer).unwrap();
@@ -213,7 +213,7 @@ fn who_is_too_slow_is_told_and_so_is_the_app() {
     let head = "POST /spool HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n1";
     pair.turn(head, 0);
     pair.client.expire(DATE);
-    pair.hear();
+    pair.handle_input();
     assert_eq!(pair.core.told, ["request", "body", "gone"]);
     pair.client.write(KEY, &mut pair.core, &mut Vec::new());
     assert_eq!(pair.client.settle(30_000), Some(30_000 + LINGER_LIMIT_MS));
@@ -232,11 +232,11 @@ const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\n\
 impl Pair {
     /// The reactor would come back to it without another event.
     fn has_work(&self) -> bool {
-        self.client.may_be_heard() || self.client.can_send()
+        self.client.may_be_read() || self.client.can_send()
     }
 
     fn settle(&mut self, now_ms: u64) -> Option<u64> {
-        self.hear();
+        self.handle_input();
         self.client.write(KEY, &mut self.core, &mut Vec::new());
         self.client.settle(now_ms)
     }
@@ -247,21 +247,21 @@ fn a_socket_has_its_beats_and_ends_without_a_sign_of_life() {
     let mut pair = Pair::new();
     pair.turn(UPGRADE, 0);
     pair.client.upgrade(DATE);
-    assert_eq!(pair.settle(0), Some(BEAT_MS));
+    assert_eq!(pair.settle(0), Some(KEEPALIVE_MS));
     // What is sent puts the beat off.
     pair.client.wake();
     pair.core.gives = vec![b"one".to_vec()];
-    assert_eq!(pair.settle(5_000), Some(5_000 + BEAT_MS));
+    assert_eq!(pair.settle(5_000), Some(5_000 + KEEPALIVE_MS));
     let mut now_ms = 5_000;
-    for _ in 0..BEATS_LIMIT {
-        now_ms += BEAT_MS;
+    for _ in 0..KEEPALIVES_LIMIT {
+        now_ms += KEEPALIVE_MS;
         pair.client.expire(DATE);
-        assert_eq!(pair.settle(now_ms), Some(now_ms + BEAT_MS));
+        assert_eq!(pair.settle(now_ms), Some(now_ms + KEEPALIVE_MS));
     }
     // A pong.
     pair.peer.write_all(b"\x8a\x80abcd").unwrap();
     pair.turn("", now_ms);
-    for _ in 0..BEATS_LIMIT {
+    for _ in 0..KEEPALIVES_LIMIT {
         pair.client.expire(DATE);
         pair.settle(now_ms);
         assert!(!pair.client.is_over());
@@ -272,7 +272,7 @@ fn a_socket_has_its_beats_and_ends_without_a_sign_of_life() {
     assert_eq!(pair.core.told, ["request", "gone"]);
     let mut sent = Vec::new();
     let _ = pair.peer.read_to_end(&mut sent);
-    let beats = [0x89, 0].repeat(2 * BEATS_LIMIT as usize);
+    let beats = [0x89, 0].repeat(2 * KEEPALIVES_LIMIT as usize);
     assert!(sent.ends_with(&[&b"\x82\x03one"[..], &beats].concat()));
 }
 
@@ -280,9 +280,9 @@ fn a_socket_has_its_beats_and_ends_without_a_sign_of_life() {
 fn a_stream_with_a_beat_is_kept_alive() {
     let beating = Streamed {
         length: None,
-        beat: ":\n\n",
+        keepalive: ":\n\n",
     };
-    for (body, limit_ms) in [(beating, Some(BEAT_MS)), (Streamed::default(), None)] {
+    for (body, limit_ms) in [(beating, Some(KEEPALIVE_MS)), (Streamed::default(), None)] {
         let mut pair = Pair::new();
         pair.turn("GET / HTTP/1.1\r\nHost: h\r\n\r\n", 0);
         pair.client.start_stream(Response::default(), body, DATE);
@@ -290,7 +290,7 @@ fn a_stream_with_a_beat_is_kept_alive() {
         for now_ms in [15_000, 30_000, 45_000] {
             if limit_ms.is_some() {
                 pair.client.expire(DATE);
-                assert_eq!(pair.settle(now_ms), Some(now_ms + BEAT_MS));
+                assert_eq!(pair.settle(now_ms), Some(now_ms + KEEPALIVE_MS));
             }
         }
         let mut sent = [0; 1_000];
@@ -310,7 +310,7 @@ fn who_asked_with_head_is_told_of_as_gone() {
     pair.client.write(KEY, &mut pair.core, &mut Vec::new());
     pair.client.settle(0);
     assert!(pair.has_work(), "nobody would ask it again");
-    pair.hear();
+    pair.handle_input();
     assert_eq!(pair.core.told, ["request", "gone"]);
 }
 
@@ -368,15 +368,15 @@ fn an_end_that_met_the_beginning_of_a_stream_is_told() {
         head: Response::default(),
         body: Streamed::default(),
     };
-    let mut teller = Teller {
+    let mut dispatcher = Dispatcher {
         core: &mut pair.core,
         now: Now {
             mono_ms: 0,
             unix_ms: 0,
         },
-        asked: vec![stream],
+        pending: vec![stream],
     };
-    pair.client.hear(KEY, DATE, &mut teller);
+    pair.client.handle_input(KEY, DATE, &mut dispatcher);
     assert_eq!(pair.core.told, ["request"]);
     pair.client
         .start_stream(Response::default(), Streamed::default(), DATE);

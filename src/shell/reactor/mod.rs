@@ -4,9 +4,9 @@ mod settle;
 mod timeouts;
 
 use crate::config::{
-    ACCEPTS_LIMIT, ADDRESS_CONNECTIONS_LIMIT, ADDRESS_PAUSE_MS, ADDRESSES_LIMIT, ARRIVALS,
-    EVENTS_LIMIT, HEARD_LIMIT, HEARING_LIMIT_MS, LAST_REQUESTS_LIMIT_MS, PROCESSES_LIMIT,
-    TURN_LIMIT_BYTES, WAKES_LIMIT,
+    ACCEPTS_LIMIT, ADDRESS_CONNECTIONS_LIMIT, ADDRESS_RETRY_MS, ADDRESSES_LIMIT, ARRIVALS,
+    CLIENTS_READ_LIMIT, CLIENTS_READ_LIMIT_MS, EVENTS_LIMIT, LAST_REQUESTS_LIMIT_MS,
+    PROCESSES_LIMIT, TURN_LIMIT_BYTES, WAKES_LIMIT,
 };
 use std::io::ErrorKind;
 use std::mem;
@@ -14,43 +14,45 @@ use std::time::Duration;
 
 use mio::{Events, Interest, Poll};
 
-use crate::base::client_addr::Home;
+use crate::base::client_addr::ClientAddr;
 use crate::base::slab::{Key, Slab};
-use crate::interface::event::{Core, Event, Exit, JobId, Teller};
+use crate::interface::event::{Core, Dispatcher, Event, Exit, JobId};
 use crate::shell::child::Process;
 use crate::shell::client::Client;
 use crate::shell::clock::{Clock, http_date};
-use crate::shell::connection_limiter::{Crowd, Entry};
+use crate::shell::connection_limiter::{Admittance, ConnectionLimiter};
 use crate::shell::disk::Disk;
-use crate::shell::listen::{Door, Listener, connections_limit};
-use crate::shell::pollable::{Accepted, Kind, Moved, Source, named_by, token, token_of_one};
-use crate::shell::signal::Wishes;
+use crate::shell::listen::{Acceptor, Listener, connections_limit};
+use crate::shell::pollable::{
+    Accepted, IoResult, Kind, Pollable, decode_token, token, token_of_one,
+};
+use crate::shell::signal::SignalPipes;
 use crate::shell::systemd::Service;
-use timeouts::Limits;
+use timeouts::Timeouts;
 
 /// Runs the core until it says that it has stopped. An error ends everything: one line.
 pub fn run<C: Core>(
     core: &mut C,
     listener: Listener,
-    wishes: Wishes,
+    signals: SignalPipes,
     clock: Clock,
     disk: Disk,
 ) -> Result<(), String> {
-    let reactor = Reactor::new(core, listener, wishes, clock, disk);
+    let reactor = Reactor::new(core, listener, signals, clock, disk);
     let mut reactor = reactor.map_err(|error| format!("cannot poll: {error}"))?;
-    let standing = reactor.teller.core.standing();
-    reactor.service.ready(standing, reactor.teller.now.mono_ms);
+    let load = reactor.dispatcher.core.load();
+    reactor.service.ready(load, reactor.dispatcher.now.mono_ms);
     let result = reactor.turns();
     reactor.service.stopping();
-    reactor.farewell();
+    reactor.drain_and_close();
     reactor.end_children();
     result
 }
 
 /// What a `settle` made happen: told in the next turn, which comes at once.
-enum News {
+enum DeferredEvent {
     NotStarted(JobId, String),
-    Gone(Key),
+    Aborted(Key),
 }
 
 struct Reactor<'a, C: Core> {
@@ -60,11 +62,11 @@ struct Reactor<'a, C: Core> {
     disk: Disk,
     /// Of this turn, as HTTP writes it.
     date: String,
-    teller: Teller<'a, C>,
+    dispatcher: Dispatcher<'a, C>,
     /// Gone once we were asked to stop.
-    door: Option<Door>,
-    stops: Source,
-    drains: Source,
+    acceptor: Option<Acceptor>,
+    stops: Pollable,
+    drains: Pollable,
     /// Once the core has stopped: when nothing is heard any more.
     last_ms: Option<u64>,
     clients: Slab<Client>,
@@ -72,15 +74,15 @@ struct Reactor<'a, C: Core> {
     /// Who can go on without another event. While one of these is not empty nobody sleeps.
     ready_clients: Vec<Key>,
     ready_processes: Vec<Key>,
-    news: Vec<News>,
+    deferred: Vec<DeferredEvent>,
     /// Clients something happened to in this turn.
     touched: Vec<Key>,
     /// Who has something to be sent and was not heard: streams that were woken, and who has not
     /// taken all of it in an earlier turn.
     woken: Vec<Key>,
     service: Service,
-    limits: Limits,
-    crowd: Crowd,
+    timeouts: Timeouts,
+    limiter: ConnectionLimiter,
     /// What is read, on its way to where it belongs.
     buffer: Vec<u8>,
     /// What a stream gives, on its way to its connection.
@@ -91,16 +93,16 @@ impl<'a, C: Core> Reactor<'a, C> {
     fn new(
         core: &'a mut C,
         listener: Listener,
-        wishes: Wishes,
+        signals: SignalPipes,
         clock: Clock,
         disk: Disk,
     ) -> std::io::Result<Reactor<'a, C>> {
         let poll = Poll::new()?;
-        let door = Door::new(listener)?;
-        let stops = Source::new(wishes.stops)?;
-        let drains = Source::new(wishes.drains)?;
+        let acceptor = Acceptor::new(listener)?;
+        let stops = Pollable::new(signals.stop)?;
+        let drains = Pollable::new(signals.drain)?;
         let registry = poll.registry();
-        door.register(registry, token_of_one(Kind::Listener))?;
+        acceptor.register(registry, token_of_one(Kind::Listener))?;
         stops.register(registry, token_of_one(Kind::Stops), Interest::READABLE)?;
         drains.register(registry, token_of_one(Kind::Drains), Interest::READABLE)?;
         let now = clock.now();
@@ -110,12 +112,12 @@ impl<'a, C: Core> Reactor<'a, C> {
             clock,
             disk,
             date: http_date(now),
-            teller: Teller {
+            dispatcher: Dispatcher {
                 core,
                 now,
-                asked: Vec::new(),
+                pending: Vec::new(),
             },
-            door: Some(door),
+            acceptor: Some(acceptor),
             stops,
             drains,
             last_ms: None,
@@ -123,14 +125,14 @@ impl<'a, C: Core> Reactor<'a, C> {
             processes: Slab::new(PROCESSES_LIMIT),
             ready_clients: Vec::new(),
             ready_processes: Vec::new(),
-            news: Vec::new(),
+            deferred: Vec::new(),
             touched: Vec::new(),
             woken: Vec::new(),
             service: Service::find(),
-            limits: Limits::default(),
-            crowd: Crowd::new(
+            timeouts: Timeouts::default(),
+            limiter: ConnectionLimiter::new(
                 ADDRESS_CONNECTIONS_LIMIT,
-                ADDRESS_PAUSE_MS,
+                ADDRESS_RETRY_MS,
                 ARRIVALS,
                 ADDRESSES_LIMIT,
             ),
@@ -141,75 +143,75 @@ impl<'a, C: Core> Reactor<'a, C> {
 
     fn turns(&mut self) -> Result<(), String> {
         while !self.is_over() {
-            let patience = self.patience();
-            self.wait(patience)?;
+            let timeout = self.timeout();
+            self.wait(timeout)?;
             self.turn()?;
-            let core = &*self.teller.core;
-            let now_ms = self.teller.now.mono_ms;
-            self.service.turned(|| core.standing(), now_ms);
+            let core = &*self.dispatcher.core;
+            let now_ms = self.dispatcher.now.mono_ms;
+            self.service.turned(|| core.load(), now_ms);
         }
         Ok(())
     }
 
     /// The core has stopped, and nobody who was let in is in the middle of asking.
     fn is_over(&mut self) -> bool {
-        if !self.teller.core.stopped() {
+        if !self.dispatcher.core.stopped() {
             return false;
         }
-        self.close_door();
-        let now_ms = self.teller.now.mono_ms;
+        self.close_acceptor();
+        let now_ms = self.dispatcher.now.mono_ms;
         let last_ms = self.last_ms.get_or_insert(now_ms + LAST_REQUESTS_LIMIT_MS);
         now_ms >= *last_ms || !self.clients.iter().any(|(_, client)| client.is_asking())
     }
 
-    fn close_door(&mut self) {
-        if let Some(door) = self.door.take() {
+    fn close_acceptor(&mut self) {
+        if let Some(acceptor) = self.acceptor.take() {
             self.service.stopping();
-            door.close(self.poll.registry());
+            acceptor.close(self.poll.registry());
         }
     }
 
     // ---- readiness ----
 
     /// How long nothing needs to happen unless the kernel says so.
-    fn patience(&self) -> Option<Duration> {
+    fn timeout(&self) -> Option<Duration> {
         let ready = !self.ready_clients.is_empty() || !self.ready_processes.is_empty();
-        if ready || !self.news.is_empty() || !self.woken.is_empty() {
+        if ready || !self.deferred.is_empty() || !self.woken.is_empty() {
             return Some(Duration::ZERO);
         }
-        let mut until_ms = self.limits.first_ms().unwrap_or(u64::MAX);
+        let mut until_ms = self.timeouts.first_ms().unwrap_or(u64::MAX);
         // A core that has stopped has nothing to wait for.
-        if let Some(deadline_ms) = self.last_ms.or_else(|| self.teller.core.deadline()) {
+        if let Some(deadline_ms) = self.last_ms.or_else(|| self.dispatcher.core.deadline()) {
             until_ms = until_ms.min(deadline_ms);
         }
-        if let Some(beats_by_ms) = self.service.beats_by_ms() {
-            until_ms = until_ms.min(beats_by_ms);
+        if let Some(keepalive_by_ms) = self.service.keepalive_by_ms() {
+            until_ms = until_ms.min(keepalive_by_ms);
         }
-        let opens_ms = self.door.as_ref().and_then(Door::opens_ms);
-        if let Some(opens_ms) = opens_ms.filter(|_| !self.clients.is_full()) {
-            until_ms = until_ms.min(opens_ms);
+        let retry_at_ms = self.acceptor.as_ref().and_then(Acceptor::retry_at_ms);
+        if let Some(retry_at_ms) = retry_at_ms.filter(|_| !self.clients.is_full()) {
+            until_ms = until_ms.min(retry_at_ms);
         }
-        let sleep_ms = until_ms.saturating_sub(self.teller.now.mono_ms);
+        let sleep_ms = until_ms.saturating_sub(self.dispatcher.now.mono_ms);
         (until_ms < u64::MAX).then(|| Duration::from_millis(sleep_ms))
     }
 
     /// Sleeps, reads the clocks, and notes who is ready.
-    fn wait(&mut self, patience: Option<Duration>) -> Result<(), String> {
-        match self.poll.poll(&mut self.events, patience) {
+    fn wait(&mut self, timeout: Option<Duration>) -> Result<(), String> {
+        match self.poll.poll(&mut self.events, timeout) {
             Ok(()) => {}
             // A handler ran. There are no events; the next turn has them.
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(format!("cannot poll: {error}")),
         }
-        let before = mem::replace(&mut self.teller.now, self.clock.now());
-        if before.unix_ms / 1_000 != self.teller.now.unix_ms / 1_000 {
-            self.date = http_date(self.teller.now);
+        let before = mem::replace(&mut self.dispatcher.now, self.clock.now());
+        if before.unix_ms / 1_000 != self.dispatcher.now.unix_ms / 1_000 {
+            self.date = http_date(self.dispatcher.now);
         }
         for event in &self.events {
-            match named_by(event.token()) {
+            match decode_token(event.token()) {
                 (Kind::Listener, _) => {
-                    if let Some(door) = &mut self.door {
-                        door.note(event);
+                    if let Some(acceptor) = &mut self.acceptor {
+                        acceptor.note(event);
                     }
                 }
                 (Kind::Stops, _) => self.stops.note(event),
@@ -238,31 +240,31 @@ impl<'a, C: Core> Reactor<'a, C> {
 
     fn turn(&mut self) -> Result<(), String> {
         // First: whether anything may begin hangs on it.
-        if let Some(room) = self.disk.look(self.teller.now.mono_ms) {
-            self.teller.tell(Event::Room(room));
+        if let Some(room) = self.disk.look(self.dispatcher.now.mono_ms) {
+            self.dispatcher.dispatch(Event::DiskUsage(room));
         }
-        self.tell_news();
+        self.dispatch_deferred();
         self.expire();
         self.accept();
         self.take_woken();
-        self.hear_clients();
+        self.read_clients();
         self.step_processes();
-        self.hear_wishes();
+        self.handle_signals();
         // Last, so that an end seen in this turn comes before the time limit it beat.
-        let deadline_ms = self.teller.core.deadline();
-        if deadline_ms.is_some_and(|at| at <= self.teller.now.mono_ms) {
-            self.teller.tell(Event::Time);
+        let deadline_ms = self.dispatcher.core.deadline();
+        if deadline_ms.is_some_and(|at| at <= self.dispatcher.now.mono_ms) {
+            self.dispatcher.dispatch(Event::Time);
         }
         self.settle()
     }
 
-    fn tell_news(&mut self) {
-        for news in mem::take(&mut self.news) {
-            match news {
-                News::Gone(conn) => self.teller.tell(Event::Gone { conn }),
-                News::NotStarted(job, why) => {
+    fn dispatch_deferred(&mut self) {
+        for deferred in mem::take(&mut self.deferred) {
+            match deferred {
+                DeferredEvent::Aborted(conn) => self.dispatcher.dispatch(Event::Aborted { conn }),
+                DeferredEvent::NotStarted(job, why) => {
                     let exit = Exit::NotStarted(why);
-                    self.teller.tell(Event::Exited { job, exit });
+                    self.dispatcher.dispatch(Event::Exited { job, exit });
                 }
             }
         }
@@ -270,57 +272,62 @@ impl<'a, C: Core> Reactor<'a, C> {
 
     /// Ends the patience with clients whose time is up.
     fn expire(&mut self) {
-        let now_ms = self.teller.now.mono_ms;
+        let now_ms = self.dispatcher.now.mono_ms;
         for _ in 0..WAKES_LIMIT {
-            let Some(key) = self.limits.take(now_ms) else {
+            let Some(key) = self.timeouts.take(now_ms) else {
                 return;
             };
             let Some(client) = self.clients.get_mut(key) else {
                 continue;
             };
-            client.limit_entry = None;
+            client.timeout_entry = None;
             match client.deadline_ms() {
                 Some(at) if at <= now_ms => {
                     client.expire(&self.date);
                     queue(&mut self.ready_clients, key, &mut client.queued);
                 }
-                later => self.limits.note(key, &mut client.limit_entry, later),
+                later => self.timeouts.note(key, &mut client.timeout_entry, later),
             }
         }
     }
 
     fn accept(&mut self) {
         for _ in 0..ACCEPTS_LIMIT {
-            let Some(door) = self.door.as_mut().filter(|_| !self.clients.is_full()) else {
+            let Some(acceptor) = self.acceptor.as_mut().filter(|_| !self.clients.is_full()) else {
                 return;
             };
-            let Some(accepted) = door.accept(self.teller.now.mono_ms) else {
+            let Some(accepted) = acceptor.accept(self.dispatcher.now.mono_ms) else {
                 return;
             };
-            self.welcome(accepted);
+            self.admit(accepted);
         }
     }
 
-    fn welcome(&mut self, accepted: Accepted) {
-        let home = self.teller.core.counted(accepted.from);
-        let entry = self.crowd.enter(home, self.teller.now.mono_ms);
-        if entry == Entry::Dropped {
+    fn admit(&mut self, accepted: Accepted) {
+        let addr = self.dispatcher.core.counted(accepted.from);
+        let entry = self.limiter.enter(addr, self.dispatcher.now.mono_ms);
+        if entry == Admittance::Dropped {
             return;
         }
-        if self.let_in(accepted, home, entry).is_none() {
-            self.crowd.leave(home);
+        if self.register(accepted, addr, entry).is_none() {
+            self.limiter.leave(addr);
         }
     }
 
-    fn let_in(&mut self, accepted: Accepted, home: Option<Home>, entry: Entry) -> Option<()> {
+    fn register(
+        &mut self,
+        accepted: Accepted,
+        addr: Option<ClientAddr>,
+        entry: Admittance,
+    ) -> Option<()> {
         let Accepted { fd, from } = accepted;
         // An answer is written whole: waiting for more of it would only delay it. No such thing
         // on a unix socket.
         let _ = rustix::net::sockopt::set_tcp_nodelay(&fd, true);
-        let source = Source::new(fd).ok()?;
-        let mut client = Client::new(source, from, home, self.teller.now.mono_ms);
-        if let Entry::Refused { retry_ms } = entry {
-            client.turn_away(retry_ms, &self.date);
+        let source = Pollable::new(fd).ok()?;
+        let mut client = Client::new(source, from, addr, self.dispatcher.now.mono_ms);
+        if let Admittance::Refused { retry_ms } = entry {
+            client.reject(retry_ms, &self.date);
         }
         let key = self.clients.insert(client)?;
         self.touch(key);
@@ -342,8 +349,8 @@ impl<'a, C: Core> Reactor<'a, C> {
 
     /// So many of them as a turn has time for; the others wait, and the poll does not.
     fn take_woken(&mut self) {
-        let count = self.woken.len().min(WAKES_LIMIT);
-        for key in self.woken.drain(..count) {
+        let drain_bytes = self.woken.len().min(WAKES_LIMIT);
+        for key in self.woken.drain(..drain_bytes) {
             if let Some(client) = self.clients.get_mut(key) {
                 client.woken = false;
                 queue(&mut self.touched, key, &mut client.touched);
@@ -351,18 +358,18 @@ impl<'a, C: Core> Reactor<'a, C> {
         }
     }
 
-    fn hear_clients(&mut self) {
-        let count = self.ready_clients.len().min(HEARD_LIMIT);
-        let until_ms = self.clock.now().mono_ms + HEARING_LIMIT_MS;
+    fn read_clients(&mut self) {
+        let drain_bytes = self.ready_clients.len().min(CLIENTS_READ_LIMIT);
+        let until_ms = self.clock.now().mono_ms + CLIENTS_READ_LIMIT_MS;
         let mut heard = 0;
         // What is asked may cost a while: it is the time that counts, too.
-        while heard < count && (heard == 0 || self.clock.now().mono_ms < until_ms) {
+        while heard < drain_bytes && (heard == 0 || self.clock.now().mono_ms < until_ms) {
             let key = self.ready_clients[heard];
             heard += 1;
             if let Some(client) = self.clients.get_mut(key) {
                 client.queued = false;
                 client.read(&mut self.buffer);
-                client.hear(key, &self.date, &mut self.teller);
+                client.handle_input(key, &self.date, &mut self.dispatcher);
                 queue(&mut self.touched, key, &mut client.touched);
             }
         }
@@ -373,7 +380,7 @@ impl<'a, C: Core> Reactor<'a, C> {
         for key in mem::take(&mut self.ready_processes) {
             if let Some(process) = self.processes.get_mut(key) {
                 process.queued = false;
-                process.step(self.poll.registry(), &mut self.buffer, &mut self.teller);
+                process.step(self.poll.registry(), &mut self.buffer, &mut self.dispatcher);
                 // Those that are over are queued too: `free` finds them there.
                 if process.has_work() || process.is_over() {
                     queue(&mut self.ready_processes, key, &mut process.queued);
@@ -382,26 +389,26 @@ impl<'a, C: Core> Reactor<'a, C> {
         }
     }
 
-    fn hear_wishes(&mut self) {
-        for _ in 0..count(&mut self.drains) {
-            self.teller.tell(Event::Drain);
+    fn handle_signals(&mut self) {
+        for _ in 0..drain_bytes(&mut self.drains) {
+            self.dispatcher.dispatch(Event::Drain);
         }
-        for _ in 0..count(&mut self.stops) {
-            self.close_door();
-            self.teller.tell(Event::Stop);
+        for _ in 0..drain_bytes(&mut self.stops) {
+            self.close_acceptor();
+            self.dispatcher.dispatch(Event::Stop);
         }
     }
 }
 
 /// How many bytes are there, read away.
-fn count(wishes: &mut Source) -> usize {
-    let (mut count, mut bytes) = (0, [0; 16]);
-    while wishes.readable()
-        && let Moved::Bytes(more) = wishes.read(&mut bytes)
+fn drain_bytes(signals: &mut Pollable) -> usize {
+    let (mut drain_bytes, mut bytes) = (0, [0; 16]);
+    while signals.readable()
+        && let IoResult::Bytes(more) = signals.read(&mut bytes)
     {
-        count += more;
+        drain_bytes += more;
     }
-    count
+    drain_bytes
 }
 
 /// Puts `key` on a list it is not on yet.

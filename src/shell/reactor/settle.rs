@@ -4,21 +4,21 @@ use std::mem;
 use std::time::Duration;
 
 use crate::base::slab::Key;
-use crate::config::FAREWELL_LIMIT_MS;
+use crate::config::DRAIN_LIMIT_MS;
 use crate::interface::event::{Action, Command, Core, JobId};
 use crate::interface::message::Response;
 use crate::shell::child::Process;
 use crate::shell::client::Client;
-use crate::shell::reactor::{News, PROCESSES_LIMIT, Reactor, queue};
+use crate::shell::reactor::{DeferredEvent, PROCESSES_LIMIT, Reactor, queue};
 
 impl<C: Core> Reactor<'_, C> {
     /// An error says that nothing of this turn was saved; it was answered so, and is the end.
     pub(super) fn settle(&mut self) -> Result<(), String> {
-        if let Err(error) = self.teller.core.commit(self.teller.now) {
+        if let Err(error) = self.dispatcher.core.commit(self.dispatcher.now) {
             self.refuse();
             return Err(error);
         }
-        for action in mem::take(&mut self.teller.asked) {
+        for action in mem::take(&mut self.dispatcher.pending) {
             self.carry_out(action);
         }
         self.write();
@@ -29,7 +29,7 @@ impl<C: Core> Reactor<'_, C> {
     /// Nothing unsaved may be heard: whatever this turn was to answer is that it failed. No
     /// stream is pulled any further, as it might show what was not saved.
     fn refuse(&mut self) {
-        for action in mem::take(&mut self.teller.asked) {
+        for action in mem::take(&mut self.dispatcher.pending) {
             if let Action::Respond { conn, .. }
             | Action::Stream { conn, .. }
             | Action::Upgrade { conn } = action
@@ -82,7 +82,7 @@ impl<C: Core> Reactor<'_, C> {
 
     fn start(&mut self, job: JobId, command: Command) {
         if let Err(why) = self.try_start(job, command) {
-            self.news.push(News::NotStarted(job, why));
+            self.deferred.push(DeferredEvent::NotStarted(job, why));
         }
     }
 
@@ -120,14 +120,14 @@ impl<C: Core> Reactor<'_, C> {
     fn write(&mut self) {
         for &key in &self.touched {
             if let Some(client) = self.clients.get_mut(key) {
-                client.write(key, self.teller.core, &mut self.pulled);
+                client.write(key, self.dispatcher.core, &mut self.pulled);
             }
         }
     }
 
     /// Looks at everything that was touched: it is over, has more to do, or waits until a time.
     fn free(&mut self) {
-        let now_ms = self.teller.now.mono_ms;
+        let now_ms = self.dispatcher.now.mono_ms;
         for key in mem::take(&mut self.touched) {
             let Some(client) = self.clients.get_mut(key) else {
                 continue;
@@ -138,8 +138,8 @@ impl<C: Core> Reactor<'_, C> {
                 self.free_client(key);
                 continue;
             }
-            self.limits.note(key, &mut client.limit_entry, limit_ms);
-            if client.may_be_heard() {
+            self.timeouts.note(key, &mut client.timeout_entry, limit_ms);
+            if client.may_be_read() {
                 queue(&mut self.ready_clients, key, &mut client.queued);
             } else if client.can_send() {
                 queue(&mut self.woken, key, &mut client.woken);
@@ -155,26 +155,26 @@ impl<C: Core> Reactor<'_, C> {
             !over
         });
         if self.processes.len() < before {
-            self.reopen();
+            self.resume();
         }
     }
 
     fn free_client(&mut self, key: Key) {
         if let Some(mut client) = self.clients.remove(key) {
-            self.limits.forget(key, &mut client.limit_entry);
-            self.crowd.leave(client.home);
+            self.timeouts.forget(key, &mut client.timeout_entry);
+            self.limiter.leave(client.addr);
             if client.is_with_app() {
-                self.news.push(News::Gone(key));
+                self.deferred.push(DeferredEvent::Aborted(key));
             }
             client.into_source().close(self.poll.registry());
-            self.reopen();
+            self.resume();
         }
     }
 
     /// Descriptors were freed: there may be one for who waits at the door.
-    fn reopen(&mut self) {
-        if let Some(door) = &mut self.door {
-            door.reopen();
+    fn resume(&mut self) {
+        if let Some(acceptor) = &mut self.acceptor {
+            acceptor.resume();
         }
     }
 
@@ -189,10 +189,10 @@ impl<C: Core> Reactor<'_, C> {
     }
 
     /// Sends what is left, as far as clients take it in time. Nothing is read or told any more.
-    pub(super) fn farewell(&mut self) {
-        let until_ms = self.clock.now().mono_ms + FAREWELL_LIMIT_MS;
+    pub(super) fn drain_and_close(&mut self) {
+        let until_ms = self.clock.now().mono_ms + DRAIN_LIMIT_MS;
         for (_, client) in self.clients.iter_mut() {
-            client.go_away(&self.date);
+            client.drain_and_close(&self.date);
         }
         loop {
             self.touched = self.clients.keys().collect();
@@ -206,8 +206,8 @@ impl<C: Core> Reactor<'_, C> {
             if !left || sleep_ms == 0 {
                 return;
             }
-            let patience = Duration::from_millis(if busy { 0 } else { sleep_ms });
-            if self.wait(Some(patience)).is_err() {
+            let timeout = Duration::from_millis(if busy { 0 } else { sleep_ms });
+            if self.wait(Some(timeout)).is_err() {
                 return;
             }
         }

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use crate::base::slab::Key;
-use crate::config::LIMIT_STEP_MS;
+use crate::config::TIMEOUT_STEP_MS;
 
 /// One entry for each client that has a limit, never behind the limit by more than a step. A
 /// limit that moves on leaves its entry where it is: it is looked at when its time has come.
 #[derive(Debug, Default)]
-pub struct Limits {
+pub struct Timeouts {
     entries: BTreeSet<(u64, Key)>,
 }
 
-impl Limits {
+impl Timeouts {
     /// The first entry's time.
     pub fn first_ms(&self) -> Option<u64> {
         self.entries.first().map(|(at, _)| *at)
@@ -22,7 +22,7 @@ impl Limits {
     /// client.
     pub fn note(&mut self, key: Key, entry: &mut Option<u64>, limit_ms: Option<u64>) {
         // Whole steps: what is due about the same time is done in one turn.
-        let limit_ms = limit_ms.map(|at| at.next_multiple_of(LIMIT_STEP_MS));
+        let limit_ms = limit_ms.map(|at| at.next_multiple_of(TIMEOUT_STEP_MS));
         let Some(at) = limit_ms else { return };
         if entry.is_none_or(|known| at < known) {
             self.forget(key, entry);

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::app::dispatch::App;
-use crate::app::domain::task::Class;
+use crate::app::domain::task::Priority;
 use crate::app::store;
 use crate::app::web::handlers::{build, check_again, database};
-use crate::app::web::routes::{Call, Known};
+use crate::app::web::routes::{Call, PackageRef};
 use crate::interface::event::Now;
 use crate::interface::message::Response;
 
@@ -25,12 +25,12 @@ pub fn answer(app: &mut App, call: &Call, now: Now) -> Response {
 }
 
 /// Adds a check of a known package, before those that the server makes itself.
-pub fn trigger(app: &mut App, package: &Known, now: Now) -> Response {
+pub fn trigger(app: &mut App, package: &PackageRef, now: Now) -> Response {
     let package = match package {
-        Known::Id(id) => app.store.package_of_id(*id),
-        Known::Name(name) => app.store.package(name),
+        PackageRef::Id(id) => app.store.package_of_id(*id),
+        PackageRef::Name(name) => app.store.package(name),
     };
-    match check_again(app, package, (Class::Admin, None), now) {
+    match check_again(app, package, (Priority::Admin, None), now) {
         Err(response) => response,
         Ok((check, builds)) => Response::json(
             202,
@@ -77,16 +77,16 @@ fn cancel(app: &mut App, id: i64, now: Now) -> Response {
 /// answer back.
 fn status(app: &App, now: Now) -> store::Result<Value> {
     let overview = app.store.overview()?;
-    let tallies = app.store.tallies()?;
+    let tallies = app.store.totals()?;
     let engine = app.engine.latest();
     let missing: Vec<&String> = app.engine.missing(&app.settings.zig_versions).collect();
     let mut value = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": (now.unix_ms - app.started_unix_ms).max(0) / 1000,
         "draining": app.is_draining(),
-        "slots": app.works.slots(),
+        "slots": app.scheduler.slots(),
         "running": app.running(),
-        "waiting": app.works.waiting_builds(),
+        "waiting": app.scheduler.waiting_builds(),
         "engine": match (engine, app.engine.is_asking()) {
             (Ok(()), _) => "ok",
             (Err(_), true) => "asked",
@@ -102,7 +102,7 @@ fn status(app: &App, now: Now) -> store::Result<Value> {
         "sources_bytes": tallies.source_bytes,
         "dependencies_bytes": tallies.dependency_bytes,
         "disk": if app.space.is_low() { "low" } else { "ok" },
-        "disk_free_bytes": app.space.room().map(|room| room.free_bytes),
+        "disk_free_bytes": app.space.usage().map(|room| room.free_bytes),
         "disk_floor_bytes": app.space.floor_bytes(),
     });
     match engine {

@@ -9,7 +9,7 @@ mod queue;
 use serde_json::{Value, json};
 
 use crate::app::dispatch::App;
-use crate::app::domain::task::Class;
+use crate::app::domain::task::Priority;
 use crate::app::domain::{disk_space, recheck};
 use crate::app::render::{json, matrix};
 use crate::app::store::{self, BuildRow, NewCheck, NewPackage, SourceRow, Store};
@@ -46,10 +46,14 @@ pub fn read(app: &App, call: &Call, now: Now) -> Response {
             .and_then(|row| row.map(|row| package(app, &row)).transpose()),
         Call::ShowCheck { id, plain } => return show_check(app, *id, *plain),
         Call::ShowQueue { page } => queue::show(app, *page, now).map(Some),
-        Call::ShowFront { search, page, look } => {
-            return pages::front(app, search.as_deref(), *page, look, now);
+        Call::ShowFront {
+            search,
+            page,
+            options,
+        } => {
+            return pages::front(app, search.as_deref(), *page, options, now);
         }
-        Call::ShowPackagePage { name, look } => return pages::package(app, name, look, now),
+        Call::ShowPackagePage { name, options } => return pages::package(app, name, options, now),
         Call::ListBuilds { filter, sort, page } => {
             app.store.builds(filter, *sort, *page).map(|(rows, total)| {
                 let rows = rows.iter().map(|row| build(app, row)).collect();
@@ -81,7 +85,7 @@ pub fn read(app: &App, call: &Call, now: Now) -> Response {
 }
 
 /// Somebody has seen what that call shows: a look at a package counts for it.
-pub fn seen(app: &mut App, call: &Call) {
+pub fn count_view(app: &mut App, call: &Call) {
     let (Call::ShowPackage { name } | Call::ShowPackagePage { name, .. }) = call else {
         return;
     };
@@ -104,12 +108,12 @@ fn package(app: &App, row: &store::PackageRow) -> store::Result<Value> {
 }
 
 fn build(app: &App, row: &BuildRow) -> Value {
-    let position = app.works.position(&app.store, row, app.now.unix_ms);
-    shown(app, row, position.unwrap_or_default())
+    let position = app.scheduler.position(&app.store, row, app.now.unix_ms);
+    build_json(app, row, position.unwrap_or_default())
 }
 
 /// As its row says, but for the log of a build that still writes it.
-fn shown(app: &App, row: &BuildRow, position: Option<usize>) -> Value {
+fn build_json(app: &App, row: &BuildRow, position: Option<usize>) -> Value {
     let mut value = json::build(row, position);
     if let Some(written) = app
         .feed
@@ -171,7 +175,7 @@ pub fn health(app: &App, now: Now) -> Response {
 }
 
 /// Why nothing can be taken in right now, if so.
-fn refusal(app: &App, zig_versions: &[String]) -> Option<Response> {
+fn check_accepting(app: &App, zig_versions: &[String]) -> Option<Response> {
     if let Some(response) = app.space.refusal() {
         return Some(response);
     }
@@ -195,12 +199,12 @@ fn refusal(app: &App, zig_versions: &[String]) -> Option<Response> {
             "image zigcheck:{version} is missing: make docker-build makes it"
         ));
     }
-    crowded(app, zig_versions.len())
+    queue_full(app, zig_versions.len())
 }
 
 /// The answer to who asks for so many builds, where there is no room for them.
-pub fn crowded(app: &App, builds: usize) -> Option<Response> {
-    let full = app.works.waiting() + builds as u64 > QUEUE_LIMIT;
+pub fn queue_full(app: &App, builds: usize) -> Option<Response> {
+    let full = app.scheduler.waiting() + builds as u64 > QUEUE_LIMIT;
     full.then(|| Response::later(503, "the queue is full: try again later", QUEUE_PAUSE_MS))
 }
 
@@ -209,10 +213,10 @@ pub fn submit_package(
     app: &mut App,
     package: NewPackage,
     zig_versions: Vec<String>,
-    party: &str,
+    tenant: &str,
     now: Now,
 ) -> Response {
-    if let Some(response) = refusal(app, &zig_versions) {
+    if let Some(response) = check_accepting(app, &zig_versions) {
         return response;
     }
     match app.store.known_package(&package.name, &package.url) {
@@ -230,12 +234,12 @@ pub fn submit_package(
             package_id: Some(id),
             package: &package.name,
             git: Some((&package.url, package.reference.as_deref())),
-            class: Class::Person,
-            party,
+            priority: Priority::Interactive,
+            tenant,
         };
         Ok((id, store.begin_check(&new, &zig_versions, at)?))
     });
-    match written.and_then(|(id, check)| Ok((id, check, take_in(app, check, now)?))) {
+    match written.and_then(|(id, check)| Ok((id, check, enqueue_check(app, check, now)?))) {
         Err(error) => database(error),
         Ok((id, check, builds)) => Response::json(
             201,
@@ -253,9 +257,9 @@ pub fn submit_package(
 }
 
 /// Adds a check of a package that is known, under all toolchains, of its source as it is now.
-pub fn rebuild(app: &mut App, name: &str, party: &str, now: Now) -> Response {
+pub fn rebuild(app: &mut App, name: &str, tenant: &str, now: Now) -> Response {
     let package = app.store.package(name);
-    match check_again(app, package, (Class::Person, Some(party)), now) {
+    match check_again(app, package, (Priority::Interactive, Some(tenant)), now) {
         Ok((check, builds)) => accepted(check, builds),
         Err(response) => response,
     }
@@ -266,13 +270,13 @@ pub fn rebuild(app: &mut App, name: &str, party: &str, now: Now) -> Response {
 fn check_again(
     app: &mut App,
     package: store::Result<Option<store::PackageRow>>,
-    (class, party): (Class, Option<&str>),
+    (priority, tenant): (Priority, Option<&str>),
     now: Now,
 ) -> Result<(i64, Vec<Value>), Response> {
     let package = package.map_err(database)?;
     let package = package.ok_or_else(|| Response::error(404, "there is no such package"))?;
     let zig_versions = app.settings.zig_versions.clone();
-    if let Some(response) = refusal(app, &zig_versions) {
+    if let Some(response) = check_accepting(app, &zig_versions) {
         return Err(response);
     }
     let at = now.unix_ms;
@@ -281,12 +285,12 @@ fn check_again(
         package_id: Some(package.id),
         package: &package.name,
         git: Some((&package.url, package.reference.as_deref())),
-        class,
-        party: party.unwrap_or(&owner),
+        priority,
+        tenant: tenant.unwrap_or(&owner),
     };
     let written = write(app, |store| store.begin_check(&new, &zig_versions, at));
     let check = written.map_err(database)?;
-    let builds = take_in(app, check, now).map_err(database)?;
+    let builds = enqueue_check(app, check, now).map_err(database)?;
     Ok((check, builds))
 }
 
@@ -297,11 +301,11 @@ fn accepted(check: i64, builds: Vec<Value>) -> Response {
 /// Adds a check of an uploaded tree, which stands under its hash among the sources from here on.
 /// The answer, unless the check is followed: then it is on its way.
 pub fn submit_tree(app: &mut App, conn: Key, tree: Tree, now: Now) -> Option<Response> {
-    if let Some(response) = refusal(app, &tree.zig_versions) {
+    if let Some(response) = check_accepting(app, &tree.zig_versions) {
         return Some(response);
     }
     let at = now.unix_ms;
-    let party = client_id::party(tree.home);
+    let tenant = client_id::tenant(tree.client);
     let format = tree.format;
     let (hash, bytes) = tree.incoming.finish();
     let sources = app.settings.data.join("sources");
@@ -323,8 +327,8 @@ pub fn submit_tree(app: &mut App, conn: Key, tree: Tree, now: Now) -> Option<Res
         package_id: None,
         package: &tree.name,
         git: None,
-        class: Class::Person,
-        party: &party,
+        priority: Priority::Interactive,
+        tenant: &tenant,
     };
     let written = write(app, |store| {
         let check = store.begin_check(&new, &tree.zig_versions, at)?;
@@ -332,11 +336,11 @@ pub fn submit_tree(app: &mut App, conn: Key, tree: Tree, now: Now) -> Option<Res
         Ok(check)
     });
     let next = app.feed.next_event();
-    let taken = written.and_then(|check| Ok((check, take_in(app, check, now)?)));
+    let taken = written.and_then(|check| Ok((check, enqueue_check(app, check, now)?)));
     match (taken, tree.follow) {
         (Err(error), _) => Some(database(error)),
         (Ok((check, builds)), None) => Some(accepted(check, builds)),
-        (Ok((check, _)), Some(telling)) => watch::follow_new(app, conn, check, telling, next).err(),
+        (Ok((check, _)), Some(format)) => watch::follow_new(app, conn, check, format, next).err(),
     }
 }
 
@@ -355,7 +359,7 @@ fn write<T>(
 
 /// Queues the builds of a check that was written; gives them as they are shown. Where that fails
 /// the check is half there: nothing of this turn may be kept.
-fn take_in(app: &mut App, check: i64, now: Now) -> store::Result<Vec<Value>> {
+fn enqueue_check(app: &mut App, check: i64, now: Now) -> store::Result<Vec<Value>> {
     let taken = queue_up(app, check, now);
     if let Err(error) = &taken {
         app.break_down(error);
@@ -370,17 +374,17 @@ fn queue_up(app: &mut App, check: i64, now: Now) -> store::Result<Vec<Value>> {
         "check {check} of {:?}, of {} builds, for {:?}",
         row.package,
         rows.len(),
-        row.party
+        row.tenant
     );
     // Where they stand in a long queue takes a while to tell: at its end, if not before.
-    let last = app.works.last_place(row.class);
+    let last = app.scheduler.last_place(row.priority);
     if row.source.is_some() {
         // Verdicts that were known are there at once.
         rows = app.store.builds_of(check)?;
     }
-    let shown = |row: &BuildRow| {
+    let build_json = |row: &BuildRow| {
         let place = (!row.state.is_final()).then_some(last);
-        shown(app, row, place)
+        build_json(app, row, place)
     };
-    Ok(rows.iter().map(shown).collect())
+    Ok(rows.iter().map(build_json).collect())
 }

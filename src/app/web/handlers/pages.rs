@@ -1,17 +1,23 @@
 //! Pages for people as answers: what they show is read here, how it looks is told elsewhere.
 
 use crate::app::dispatch::App;
-use crate::app::render::pages::{self, Front, OnePackage};
-use crate::app::render::sheet::{self, Look, Sheet};
-use crate::app::store::{self, PackageFilter, Page, Sort};
+use crate::app::render::pages::{self, FrontPage, PackagePage};
+use crate::app::render::sheet::{self, Page, PageOptions};
+use crate::app::store::{self, PackageFilter, Paging, Sort};
 use crate::app::web::handlers::{database, queue};
 use crate::config::SHOWN_CHECKS_LIMIT;
 use crate::interface::event::Now;
 use crate::interface::message::Response;
 
 /// `GET /`.
-pub fn front(app: &App, search: Option<&str>, page: Page, look: &Look, now: Now) -> Response {
-    let read = || -> store::Result<Sheet> {
+pub fn front(
+    app: &App,
+    search: Option<&str>,
+    page: Paging,
+    options: &PageOptions,
+    now: Now,
+) -> Response {
+    let read = || -> store::Result<Page> {
         let filter = PackageFilter {
             search: search.map(str::to_string),
             ..PackageFilter::default()
@@ -26,10 +32,10 @@ pub fn front(app: &App, search: Option<&str>, page: Page, look: &Look, now: Now)
             let results = app.store.results(row.id)?;
             packages.push((row, results));
         }
-        Ok(pages::front(&Front {
-            running: app.works.running(),
-            waiting: app.works.waiting_builds() as usize,
-            slots: app.works.slots(),
+        Ok(pages::front(&FrontPage {
+            running: app.scheduler.running(),
+            waiting: app.scheduler.waiting_builds() as usize,
+            slots: app.scheduler.slots(),
             engine_is_up: queue::is_up(app),
             toolchains: &app.settings.zig_versions,
             packages,
@@ -37,19 +43,19 @@ pub fn front(app: &App, search: Option<&str>, page: Page, look: &Look, now: Now)
             page,
             search,
             checks: app.store.latest_checks(SHOWN_CHECKS_LIMIT)?,
-            look,
+            options,
             now_unix_ms: now.unix_ms,
         }))
     };
     match read() {
-        Ok(sheet) => shown(200, &sheet, look),
+        Ok(sheet) => build_json(200, &sheet, options),
         Err(error) => database(error),
     }
 }
 
 /// `GET /packages/NAME`.
-pub fn package(app: &App, name: &str, look: &Look, now: Now) -> Response {
-    let read = || -> store::Result<Option<Sheet>> {
+pub fn package(app: &App, name: &str, options: &PageOptions, now: Now) -> Response {
+    let read = || -> store::Result<Option<Page>> {
         let Some(row) = app.store.package(name)? else {
             return Ok(None);
         };
@@ -61,18 +67,18 @@ pub fn package(app: &App, name: &str, look: &Look, now: Now) -> Response {
             };
             results.push((result, build));
         }
-        Ok(Some(pages::package(&OnePackage {
+        Ok(Some(pages::package(&PackagePage {
             newest: app.store.newest_builds(row.id)?,
             row,
             results,
             toolchains: &app.settings.zig_versions,
-            look,
+            options,
             now_unix_ms: now.unix_ms,
         })))
     };
     match read() {
-        Ok(Some(sheet)) => shown(200, &sheet, look),
-        Ok(None) => shown(404, &pages::missing(name), look),
+        Ok(Some(sheet)) => build_json(200, &sheet, options),
+        Ok(None) => build_json(404, &pages::missing(name), options),
         Err(error) => database(error),
     }
 }
@@ -80,13 +86,17 @@ pub fn package(app: &App, name: &str, look: &Look, now: Now) -> Response {
 /// The page as the client takes it. What packages say of themselves is in it: a browser is to
 /// make nothing of it but what is meant, to show it nowhere else, and to tell nobody where a link
 /// was found.
-fn shown(status: u16, sheet: &Sheet, look: &Look) -> Response {
-    let response = match look.html {
+fn build_json(status: u16, sheet: &Page, options: &PageOptions) -> Response {
+    let response = match options.html {
         true => Response::new(status, "text/html; charset=utf-8", sheet.html())
             .with("Content-Security-Policy", sheet::policy())
             .with("X-Frame-Options", "DENY")
             .with("Referrer-Policy", "no-referrer"),
-        false => Response::new(status, "text/plain; charset=utf-8", sheet.text(look.color)),
+        false => Response::new(
+            status,
+            "text/plain; charset=utf-8",
+            sheet.text(options.color),
+        ),
     };
     response.with("Vary", "Accept")
 }

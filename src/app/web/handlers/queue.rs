@@ -5,13 +5,13 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 
-use crate::app::builds::queue_view::{Order, Running, Waiting};
+use crate::app::builds::queue_view::{QueueOrder, Running, Waiting};
 use crate::app::dispatch::App;
-use crate::app::domain::task::{HeldBack, Work};
+use crate::app::domain::task::{Task, WaitReason};
 use crate::app::queue::forecast::{self, Piece};
 use crate::app::render::json;
-use crate::app::store::{self, Page};
-use crate::config::{FORECAST_LIMIT, RETRY_PAUSE_MS, SHARERS_LIMIT};
+use crate::app::store::{self, Paging};
+use crate::config::{FORECAST_LIMIT, RETRY_PAUSE_MS, WAITERS_LIMIT};
 use crate::interface::event::Now;
 
 /// Why a build waits.
@@ -36,20 +36,20 @@ struct Waiter<'w> {
 ///
 /// While a source is fetched, the first build of its check stands for it among those that run;
 /// the others wait, and will join the end of the queue.
-pub fn show(app: &App, page: Page, now: Now) -> store::Result<Value> {
+pub fn show(app: &App, page: Paging, now: Now) -> store::Result<Value> {
     let mut expected = Expected::new(app)?;
-    let running = app.works.running_work(&app.store)?;
-    let order = app.works.order(&app.store, now.unix_ms)?;
-    let mut shown = Vec::new();
+    let running = app.scheduler.running_tasks(&app.store)?;
+    let order = app.scheduler.order(&app.store, now.unix_ms)?;
+    let mut build_json = Vec::new();
     for running in &running {
         let row = running.build.map(|build| app.store.build(build));
         let Some(row) = row.transpose()?.flatten() else {
             continue;
         };
-        let mut value = crate::app::web::handlers::shown(app, &row, None);
+        let mut value = crate::app::web::handlers::build_json(app, &row, None);
         value["elapsed_ms"] = json!(elapsed_ms(running, now));
         value["expected_ms"] = json!(expected.of(running.package, running.zig_version)?);
-        shown.push(value);
+        build_json.push(value);
     }
     let starts = match is_up(app) && !app.space.is_low() {
         true => starts(app, &mut expected, &running, &order, now)?,
@@ -63,19 +63,19 @@ pub fn show(app: &App, page: Page, now: Now) -> store::Result<Value> {
         let Some(row) = app.store.build(waiter.build)? else {
             continue;
         };
-        let start = starts.get(&Work::Build(waiter.build));
+        let start = starts.get(&Task::Build(waiter.build));
         let start = start.map(|ms| json::time(now.unix_ms.saturating_add_unsigned(*ms)));
-        let mut value = crate::app::web::handlers::shown(app, &row, waiter.position);
+        let mut value = crate::app::web::handlers::build_json(app, &row, waiter.position);
         value["position"] = json!(waiter.position);
         value["reason"] = json!(reason(app, waiter, now));
         value["estimated_start"] = json!(start);
         waiting.push(value);
     }
     Ok(json!({
-        "slots": app.works.slots(),
-        "running": shown,
+        "slots": app.scheduler.slots(),
+        "running": build_json,
         "waiting": waiting,
-        "total": app.works.waiting_builds(),
+        "total": app.scheduler.waiting_builds(),
         "page": page.page,
         "limit": page.limit,
     }))
@@ -95,12 +95,12 @@ fn elapsed_ms(running: &Running, now: Now) -> u64 {
 fn waiters<'w>(
     app: &App,
     running: &[Running],
-    order: &'w Rc<Order>,
+    order: &'w Rc<QueueOrder>,
 ) -> store::Result<Vec<Waiter<'w>>> {
     let mut waiters = Vec::new();
     for (nth, waiting) in order.waiting.iter().enumerate() {
-        let builds: Vec<i64> = match waiting.place.entry.work {
-            Work::Build(build) => vec![build],
+        let builds: Vec<i64> = match waiting.place.entry.task {
+            Task::Build(build) => vec![build],
             _ => waiting.behind.iter().map(|(build, _)| *build).collect(),
         };
         waiters.extend(builds.into_iter().map(|build| Waiter {
@@ -109,7 +109,7 @@ fn waiters<'w>(
             wait: Wait::Turn(waiting),
         }));
     }
-    let end = app.works.waiting() as usize + 1;
+    let end = app.scheduler.waiting() as usize + 1;
     for running in running {
         let behind = running.behind.iter().map(|(build, _)| *build);
         let others = behind.filter(|build| running.build != Some(*build));
@@ -118,8 +118,8 @@ fn waiters<'w>(
             position: Some(end),
             wait: Wait::Source,
         }));
-        if let Work::Build(build) = running.work {
-            let sharers = app.store.sharers(build, SHARERS_LIMIT)?;
+        if let Task::Build(build) = running.task {
+            let sharers = app.store.waiters(build, WAITERS_LIMIT)?;
             waiters.extend(sharers.into_iter().map(|row| Waiter {
                 build: row.id,
                 position: None,
@@ -147,7 +147,7 @@ fn reason(app: &App, waiter: &Waiter, now: Now) -> String {
     if app.space.is_low() {
         return "the disk is nearly full: nothing begins before there is room".to_string();
     }
-    let source = matches!(waiting.place.entry.work, Work::Source(_));
+    let source = matches!(waiting.place.entry.task, Task::FetchSource(_));
     let what = if source { "its source is " } else { "" };
     if let Some(at) = waiting.place.not_before.filter(|at| *at > now.unix_ms) {
         let (until, nth, all) = (json::time(at), waiting.errors, RETRY_PAUSE_MS.len());
@@ -157,9 +157,9 @@ fn reason(app: &App, waiter: &Waiter, now: Now) -> String {
         None | Some(1) => "it is next".to_string(),
         Some(position) => format!("{} before it", position - 1),
     };
-    let class = waiting.place.entry.class.word();
-    let share = match waiting.place.held_back_by {
-        Some(held @ HeldBack::Share) => format!("; {}", held.word()),
+    let priority = waiting.place.entry.priority.word();
+    let share = match waiting.place.wait_reason {
+        Some(held @ WaitReason::FairShare) => format!("; {}", held.word()),
         _ => String::new(),
     };
     let first = if source {
@@ -167,7 +167,7 @@ fn reason(app: &App, waiter: &Waiter, now: Now) -> String {
     } else {
         ""
     };
-    format!("{class}: {before}{first}{share}")
+    format!("{priority}: {before}{first}{share}")
 }
 
 /// When what waits will start, in milliseconds from now.
@@ -175,19 +175,19 @@ fn starts(
     app: &App,
     expected: &mut Expected,
     running: &[Running],
-    order: &Order,
+    order: &QueueOrder,
     now: Now,
-) -> store::Result<HashMap<Work, u64>> {
+) -> store::Result<HashMap<Task, u64>> {
     // Builds join the end of the queue when their source is there. Where that end is out of
     // sight, nobody can say when they will start.
-    let whole = app.works.waiting() <= FORECAST_LIMIT as u64;
+    let whole = app.scheduler.waiting() <= FORECAST_LIMIT as u64;
     let mut busy = Vec::new();
     for running in running {
         let expected_ms = expected.of(running.package, running.zig_version)?;
         // What is overdue may end at any moment.
         let left = expected_ms.map(|ms| ms.saturating_sub(elapsed_ms(running, now)));
         busy.push(Piece {
-            work: running.work,
+            task: running.task,
             not_before_ms: 0,
             takes_ms: left,
             then: expected.of_all(running.package, &running.behind, whole)?,
@@ -197,13 +197,13 @@ fn starts(
     for work in &order.waiting {
         let held_ms = work.place.not_before.map_or(0, |at| at - now.unix_ms);
         waiting.push(Piece {
-            work: work.place.entry.work,
+            task: work.place.entry.task,
             not_before_ms: held_ms.max(0) as u64,
             takes_ms: expected.of(&work.package, &work.zig_version)?,
             then: expected.of_all(&work.package, &work.behind, whole)?,
         });
     }
-    Ok(forecast::starts(app.works.slots(), busy, waiting))
+    Ok(forecast::starts(app.scheduler.slots(), busy, waiting))
 }
 
 /// What the past says of durations, each package looked up once.
@@ -239,11 +239,11 @@ impl<'a> Expected<'a> {
         package: &str,
         builds: &[(i64, String)],
         wanted: bool,
-    ) -> store::Result<Vec<(Work, Option<u64>)>> {
+    ) -> store::Result<Vec<(Task, Option<u64>)>> {
         let builds = builds.iter().filter(|_| wanted);
         let each = builds.map(|(build, zig_version)| {
             let expected = self.of(package, zig_version)?;
-            Ok((Work::Build(*build), expected))
+            Ok((Task::Build(*build), expected))
         });
         each.collect()
     }

@@ -5,7 +5,7 @@ use std::io;
 use crate::app::dispatch::App;
 use crate::app::live::log;
 use crate::app::live::logs::Reader;
-use crate::app::live::subscription::Telling;
+use crate::app::live::subscription::ProgressFormat;
 use crate::app::store::BuildRow;
 use crate::app::web::conditional::{self, Part};
 use crate::app::web::handlers::{database, open_to_all};
@@ -23,13 +23,13 @@ const BEAT: &str = ":\n\n";
 pub fn watch(app: &mut App, conn: Key, asked: &Head, call: Call) -> Result<(), Response> {
     let (head, body) = match call {
         Call::ShowLog { id, tail } => show_log(app, conn, asked, id, tail)?,
-        Call::FollowCheck { id, telling } => follow(app, conn, id, telling, None)?,
+        Call::FollowCheck { id, format } => follow(app, conn, id, format, None)?,
         Call::WatchEvents {
-            watched,
+            filter,
             since,
             socket,
         } => {
-            app.feed.watch_events(conn, watched, since, socket);
+            app.feed.watch_events(conn, filter, since, socket);
             if socket {
                 app.out.push(Action::Upgrade { conn });
                 return Ok(());
@@ -53,10 +53,10 @@ pub fn follow_new(
     app: &mut App,
     conn: Key,
     check: i64,
-    telling: Telling,
+    format: ProgressFormat,
     next: u64,
 ) -> Result<(), Response> {
-    let (head, body) = follow(app, conn, check, telling, Some(next))?;
+    let (head, body) = follow(app, conn, check, format, Some(next))?;
     stream(app, conn, head, body);
     Ok(())
 }
@@ -71,7 +71,7 @@ fn events_head() -> (Response, Streamed) {
         Response::new(200, "text/event-stream", Vec::new()).with("Cache-Control", "no-store");
     let body = Streamed {
         length: None,
-        beat: BEAT,
+        keepalive: BEAT,
     };
     (head, body)
 }
@@ -81,16 +81,16 @@ fn follow(
     app: &mut App,
     conn: Key,
     id: i64,
-    telling: Telling,
+    format: ProgressFormat,
     next: Option<u64>,
 ) -> Result<(Response, Streamed), Response> {
     let check = app.store.check(id).map_err(database)?;
     let check = check.ok_or_else(|| Response::error(404, "there is no such check"))?;
     let builds = app.store.builds_of(id).map_err(database)?;
-    app.feed.follow(conn, check, &builds, telling, next);
-    let kind = match telling {
-        Telling::Text => TEXT,
-        Telling::Json => "application/x-ndjson",
+    app.feed.follow(conn, check, &builds, format, next);
+    let kind = match format {
+        ProgressFormat::Text => TEXT,
+        ProgressFormat::Json => "application/x-ndjson",
     };
     let head = Response::new(200, kind, Vec::new()).with("Cache-Control", "no-store");
     Ok((head, Streamed::default()))
@@ -131,7 +131,7 @@ fn show_log(
     app.feed.watch_log(conn, reader);
     let body = Streamed {
         length: Some(length),
-        beat: "",
+        keepalive: "",
     };
     Ok((head, body))
 }
@@ -174,7 +174,7 @@ fn log_socket(app: &mut App, id: i64, from: u64) -> Result<Reader, Response> {
     let id = row.log_of();
     let file = app.feed.logs.open(id).map_err(unreadable)?;
     let end = file.metadata().map_err(unreadable)?.len();
-    Ok(Reader::stored_apart(id, end, from, row.log_bytes))
+    Ok(Reader::report_gaps(id, end, from, row.log_bytes))
 }
 
 fn unreadable(error: io::Error) -> Response {

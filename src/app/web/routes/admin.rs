@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::app::web::query::bad;
 use crate::app::web::routes::submit::{fields, text};
-use crate::app::web::routes::{Asked, Call, Known, NAME, is_name};
+use crate::app::web::routes::{Call, NAME, PackageRef, Request_, is_name};
 use crate::config::Settings;
 use crate::interface::message::{Head, Response, values};
 
@@ -35,7 +35,7 @@ fn bearer(head: &Head) -> Option<&str> {
 }
 
 /// A new check of a known package.
-pub fn trigger_build(asked: &Asked) -> Result<Call, Response> {
+pub fn trigger_build(asked: &Request_) -> Result<Call, Response> {
     let fields = fields(asked)?;
     let id = match fields.get("package_id") {
         None | Some(Value::Null) => None,
@@ -46,8 +46,8 @@ pub fn trigger_build(asked: &Asked) -> Result<Call, Response> {
     };
     let name = text(&fields, "package_name", 1_000)?;
     let package = match (id, name) {
-        (Some(id), None) => Known::Id(id),
-        (None, Some(name)) if is_name(&name) => Known::Name(name),
+        (Some(id), None) => PackageRef::Id(id),
+        (None, Some(name)) if is_name(&name) => PackageRef::Name(name),
         (None, Some(_)) => return Err(bad(&format!("package_name: {NAME}"))),
         (None, None) => return Err(bad("package_id or package_name: one of them is needed")),
         (Some(_), Some(_)) => {

@@ -6,9 +6,9 @@ mod submit;
 mod watch;
 
 use crate::app::domain::verdict::{BuildStatus, State};
-use crate::app::live::subscription::{Telling, Watched};
-use crate::app::render::sheet::Look;
-use crate::app::store::{BuildFilter, NewPackage, PackageFilter, Page, Sort};
+use crate::app::live::subscription::{EventFilter, ProgressFormat};
+use crate::app::render::sheet::PageOptions;
+use crate::app::store::{BuildFilter, NewPackage, PackageFilter, Paging, Sort};
 use crate::app::web::query::{Query, bad};
 use crate::app::web::request;
 use crate::config::{JSON_LIMIT_BYTES, SOURCE_LIMIT_BYTES, Settings};
@@ -25,7 +25,7 @@ pub enum Call {
     ListPackages {
         filter: PackageFilter,
         sort: Sort,
-        page: Page,
+        page: Paging,
     },
     ShowPackage {
         name: String,
@@ -34,7 +34,7 @@ pub enum Call {
         name: String,
         zig_versions: Vec<String>,
         /// The answer is the check's progress, to its end.
-        follow: Option<Telling>,
+        follow: Option<ProgressFormat>,
     },
     /// A new check of a known package.
     Rebuild {
@@ -48,12 +48,12 @@ pub enum Call {
     /// The check's progress from here to its end.
     FollowCheck {
         id: i64,
-        telling: Telling,
+        format: ProgressFormat,
     },
     ListBuilds {
         filter: BuildFilter,
         sort: Sort,
-        page: Page,
+        page: Paging,
     },
     ShowBuild {
         id: i64,
@@ -64,22 +64,22 @@ pub enum Call {
     },
     /// What runs, what waits, and when that will start.
     ShowQueue {
-        page: Page,
+        page: Paging,
     },
     /// The packages and the latest checks, for people.
     ShowFront {
         search: Option<String>,
-        page: Page,
-        look: Look,
+        page: Paging,
+        options: PageOptions,
     },
     /// One package, for people.
     ShowPackagePage {
         name: String,
-        look: Look,
+        options: PageOptions,
     },
     /// Events as they come, over SSE or a WebSocket.
     WatchEvents {
-        watched: Watched,
+        filter: EventFilter,
         /// The last one seen: what came since is replayed. Without: only what comes.
         since: Option<u64>,
         socket: bool,
@@ -95,7 +95,7 @@ pub enum Call {
     },
     /// An admin: a new check of a known package, before those of the server itself.
     TriggerBuild {
-        package: Known,
+        package: PackageRef,
     },
     /// An admin: looks at the remotes of all packages now, not at their time of day.
     CheckBuilds,
@@ -105,13 +105,13 @@ pub enum Call {
 
 /// Which package an admin means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Known {
+pub enum PackageRef {
     Id(i64),
     Name(String),
 }
 
 /// A request on its way to a call: the part of the path that varies, the query, the body.
-struct Asked<'a> {
+struct Request_<'a> {
     part: &'a str,
     query: Query,
     head: &'a Head,
@@ -120,7 +120,7 @@ struct Asked<'a> {
     settings: &'a Settings,
 }
 
-type Read = fn(&Asked) -> Result<Call, Response>;
+type Read = fn(&Request_) -> Result<Call, Response>;
 
 struct Route {
     method: &'static str,
@@ -350,7 +350,7 @@ fn ask(
     body: &[u8],
     settings: &Settings,
 ) -> Result<Call, Response> {
-    (route.read)(&Asked {
+    (route.read)(&Request_ {
         part,
         query: Query::read(&head.query),
         head,
@@ -377,12 +377,12 @@ fn name_checked(name: String) -> Result<String, Response> {
     }
 }
 
-fn id(asked: &Asked) -> Result<i64, Response> {
+fn id(asked: &Request_) -> Result<i64, Response> {
     let id = asked.part.parse().ok().filter(|id| *id > 0);
     id.ok_or_else(|| bad("id: must be a whole number from 1"))
 }
 
-fn list_packages(asked: &Asked) -> Result<Call, Response> {
+fn list_packages(asked: &Request_) -> Result<Call, Response> {
     let query = &asked.query;
     let columns = [
         ("name", "name"),
@@ -403,7 +403,7 @@ fn list_packages(asked: &Asked) -> Result<Call, Response> {
     })
 }
 
-fn list_builds(asked: &Asked) -> Result<Call, Response> {
+fn list_builds(asked: &Request_) -> Result<Call, Response> {
     let query = &asked.query;
     let columns = [
         ("id", "b.id"),
@@ -427,40 +427,40 @@ fn list_builds(asked: &Asked) -> Result<Call, Response> {
     })
 }
 
-fn show_package(asked: &Asked) -> Result<Call, Response> {
+fn show_package(asked: &Request_) -> Result<Call, Response> {
     let name = name_checked(asked.part.to_string())?;
     Ok(Call::ShowPackage { name })
 }
 
-fn rebuild(asked: &Asked) -> Result<Call, Response> {
+fn rebuild(asked: &Request_) -> Result<Call, Response> {
     let name = name_checked(asked.part.to_string())?;
     Ok(Call::Rebuild { name })
 }
 
-fn show_check(asked: &Asked) -> Result<Call, Response> {
+fn show_check(asked: &Request_) -> Result<Call, Response> {
     let id = id(asked)?;
-    let telling = watch::telling(asked);
-    let follow = asked.query.flag("follow") || telling == Some(Telling::Json);
-    Ok(match (follow, telling) {
-        (true, telling) => Call::FollowCheck {
+    let format = watch::format(asked);
+    let follow = asked.query.flag("follow") || format == Some(ProgressFormat::Json);
+    Ok(match (follow, format) {
+        (true, format) => Call::FollowCheck {
             id,
-            telling: telling.unwrap_or(Telling::Text),
+            format: format.unwrap_or(ProgressFormat::Text),
         },
-        (false, telling) => Call::ShowCheck {
+        (false, format) => Call::ShowCheck {
             id,
-            plain: telling == Some(Telling::Text),
+            plain: format == Some(ProgressFormat::Text),
         },
     })
 }
 
-fn show_log(asked: &Asked) -> Result<Call, Response> {
+fn show_log(asked: &Request_) -> Result<Call, Response> {
     Ok(Call::ShowLog {
         id: id(asked)?,
         tail: asked.query.number("tail", 1, 1_000_000)?,
     })
 }
 
-fn show_queue(asked: &Asked) -> Result<Call, Response> {
+fn show_queue(asked: &Request_) -> Result<Call, Response> {
     let page = asked.query.page()?;
     Ok(Call::ShowQueue { page })
 }

@@ -3,23 +3,23 @@
 use serde_json::{Map, Value};
 
 use crate::app::domain::git_url;
-use crate::app::live::subscription::Telling;
+use crate::app::live::subscription::ProgressFormat;
 use crate::app::store::NewPackage;
 use crate::app::web::query::bad;
-use crate::app::web::routes::watch::telling;
-use crate::app::web::routes::{Asked, Call, name_checked};
+use crate::app::web::routes::watch::format;
+use crate::app::web::routes::{Call, Request_, name_checked};
 use crate::config::{Settings, is_version};
 use crate::interface::message::{Head, Response};
 
 /// A check of an uploaded tree.
-pub fn submit_tree(asked: &Asked) -> Result<Call, Response> {
+pub fn submit_tree(asked: &Request_) -> Result<Call, Response> {
     let name = asked.query.owned("name");
     let versions = asked.query.get("zig_versions");
     let versions = versions.map(|words| words.split(',').map(str::to_string).collect());
     Ok(Call::SubmitTree {
         name: name_checked(name.unwrap_or_else(|| "upload".to_string()))?,
         zig_versions: zig_versions(versions, asked.settings)?,
-        follow: telling(asked).or(asked.query.flag("follow").then_some(Telling::Text)),
+        follow: format(asked).or(asked.query.flag("follow").then_some(ProgressFormat::Text)),
     })
 }
 
@@ -36,7 +36,7 @@ pub fn check_kind(head: &Head) -> Result<(), Response> {
 }
 
 /// The body as fields.
-pub fn fields(asked: &Asked) -> Result<Map<String, Value>, Response> {
+pub fn fields(asked: &Request_) -> Result<Map<String, Value>, Response> {
     check_kind(asked.head)?;
     match serde_json::from_slice(asked.body) {
         Ok(Value::Object(fields)) => Ok(fields),
@@ -46,7 +46,7 @@ pub fn fields(asked: &Asked) -> Result<Map<String, Value>, Response> {
 }
 
 /// A package that is to be known from now on.
-pub fn submit_package(asked: &Asked) -> Result<Call, Response> {
+pub fn submit_package(asked: &Request_) -> Result<Call, Response> {
     let fields = fields(asked)?;
     let url = text(&fields, "url", 2_000)?.ok_or_else(|| bad("url: is missing"))?;
     let repository = git_url::check(&url, &asked.settings.allow_hosts)

@@ -1,0 +1,36 @@
+//! What a fetch says of the source that it sends: the fields of the line of JSON before the bytes.
+
+use serde_json::Value;
+
+use crate::app::source::unpack::Format;
+use crate::config::{DEPENDENCY_URL_LIMIT_BYTES, FRAME_USES_LIMIT};
+
+/// What git calls a commit: 40 hex digits, or 64.
+pub fn is_commit(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+pub fn format_of(head: &Value) -> Result<Format, String> {
+    let known = [Format::Tar, Format::TarGz, Format::TarZst];
+    let found = known
+        .into_iter()
+        .find(|known| head["format"] == known.as_str());
+    found.ok_or_else(|| "it does not say its format".to_string())
+}
+
+/// The hash of what the manifests ask for, empty where that is nothing.
+pub fn manifest_of(head: &Value) -> Option<String> {
+    let is_hash = |text: &str| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let manifest = head["manifest"].as_str();
+    let manifest = manifest.filter(|text| text.is_empty() || is_hash(text));
+    manifest.map(str::to_string)
+}
+
+pub fn uses_of(head: &Value) -> Vec<String> {
+    let uses = head["uses"].as_array().into_iter().flatten();
+    let urls = uses.filter_map(Value::as_str);
+    urls.filter(|url| url.len() <= DEPENDENCY_URL_LIMIT_BYTES)
+        .take(FRAME_USES_LIMIT)
+        .map(str::to_string)
+        .collect()
+}
