@@ -16,7 +16,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use server::{Server, scratch};
 use zig::{packed, zig_init};
 use zigcheck::app::engine::docker::{ContainerInput, Docker, SourceFile};
-use zigcheck::config::{self, Asked, Machine, Settings};
+use zigcheck::config::flags;
+use zigcheck::config::flags::Asked;
+use zigcheck::config::settings::{Machine, Settings};
 use zigcheck::interface::event;
 
 /// Pairs of runs: ours, then by hand, in turn, since the machine's speed drifts.
@@ -159,7 +161,7 @@ fn settings() -> Settings {
         cpus,
         memory_bytes: u64::MAX,
     };
-    match config::parse([], &|_| None, machine) {
+    match flags::parse([], &|_| None, machine) {
         Ok(Asked::Serve(settings)) => *settings,
         other => panic!("{other:?}"),
     }

@@ -8,7 +8,10 @@ use std::process::ExitCode;
 
 use zigcheck::app::dispatch::App;
 use zigcheck::app::store::Store;
-use zigcheck::config::{self, Asked, Machine, Settings, TOKEN_LIMIT_BYTES, Token};
+use zigcheck::config::flags;
+use zigcheck::config::flags::Asked;
+use zigcheck::config::settings::{Machine, Settings};
+use zigcheck::config::token::{TOKEN_LIMIT_BYTES, Token};
 use zigcheck::shell::clock::Clock;
 use zigcheck::shell::disk::{self, Disk};
 use zigcheck::shell::listen::{Listener, raise_open_files};
@@ -19,10 +22,10 @@ fn main() -> ExitCode {
     // First of all: a signal that comes early is a wish, too, and not the end.
     let signals = SignalPipes::listen();
     let env = |name: &str| std::env::var(name).ok();
-    let asked = config::parse(std::env::args_os().skip(1), &env, machine());
+    let asked = flags::parse(std::env::args_os().skip(1), &env, machine());
     let settings = match asked.and_then(with_token) {
         Ok(Asked::Help) => {
-            print!("{}", config::help());
+            print!("{}", flags::help());
             return ExitCode::SUCCESS;
         }
         Ok(Asked::Version) => {

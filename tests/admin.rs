@@ -9,7 +9,8 @@ use crate::core::{Inside, START, TOKEN};
 use serde_json::{Value, json};
 use zigcheck::app::domain::verdict::{Reason, Verdict};
 use zigcheck::app::web::routes::{Call, PackageRef, admit, read};
-use zigcheck::config::{Settings, Token};
+use zigcheck::config::settings::Settings;
+use zigcheck::config::token::Token;
 use zigcheck::interface::message::{Admission, Head, Request, Response};
 
 /// Every admin call, with a body where it needs one.

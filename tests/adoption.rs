@@ -9,10 +9,12 @@ mod pack;
 use crate::core::engine::How;
 use crate::core::{Inside, Killed, Memory, framed, good};
 use serde_json::{Value, json};
-use zigcheck::config::{
-    CLEANUP_DELAY_MS, ERRORS_LIMIT, INSPECTIONS_LIMIT, LOG_HEAD_BYTES, LOG_TAIL_BYTES,
-    NOT_YET_VISIBLE_LIMIT_MS, NOT_YET_VISIBLE_PAUSE_MS, RETRY_PAUSE_MS,
+use zigcheck::app::builds::limits::{
+    ERRORS_LIMIT, INSPECTIONS_LIMIT, NOT_YET_VISIBLE_LIMIT_MS, NOT_YET_VISIBLE_PAUSE_MS,
 };
+use zigcheck::app::engine::limits::CLEANUP_DELAY_MS;
+use zigcheck::app::live::limits::{LOG_HEAD_BYTES, LOG_TAIL_BYTES};
+use zigcheck::config::limits::RETRY_PAUSE_MS;
 use zigcheck::interface::event::{Event, Pipe};
 
 const ONE: &str = "zigcheck-1-1";

@@ -8,10 +8,10 @@ use std::net::IpAddr;
 use crate::core::rows::in_memory;
 use crate::core::{Asked, Inside, Memory, TOKEN};
 use serde_json::{Value, json};
-use zigcheck::config::{
-    ADDRESS_UPLOADS_LIMIT, ADDRESS_UPLOADS_LIMIT_BYTES, Proxies, QUEUE_LIMIT, SOURCE_LIMIT_BYTES,
-    Settings,
-};
+use zigcheck::app::web::limits::{ADDRESS_UPLOADS_LIMIT, ADDRESS_UPLOADS_LIMIT_BYTES, QUEUE_LIMIT};
+use zigcheck::config::limits::SOURCE_LIMIT_BYTES;
+use zigcheck::config::proxies::Proxies;
+use zigcheck::config::settings::Settings;
 use zigcheck::interface::message::Response;
 
 /// Fit for an upload, though no archive: it is looked through, and answered 400.

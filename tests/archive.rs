@@ -14,7 +14,7 @@ use pack::{
 use seed::Seed;
 use std::fs;
 use zigcheck::app::source::archive::{Format, Progress, names_a_url};
-use zigcheck::config::{ENTRIES_LIMIT, UNPACKED_LIMIT_BYTES};
+use zigcheck::app::source::limits::{ENTRIES_LIMIT, UNPACKED_LIMIT_BYTES};
 
 fn refused(entries: &[Vec<u8>], expected: &str) {
     let reason = bad("refused", &tar(entries));

@@ -11,9 +11,10 @@ use std::fs;
 use crate::core::rows::{self, waits};
 use crate::core::{Inside, Memory, framed, sha256};
 use serde_json::{Value, json};
+use zigcheck::app::builds::limits::{NOT_YET_VISIBLE_LIMIT_MS, NOT_YET_VISIBLE_PAUSE_MS};
 use zigcheck::app::domain::task::Task;
 use zigcheck::app::store::{SourceRow, Store};
-use zigcheck::config::{NOT_YET_VISIBLE_LIMIT_MS, NOT_YET_VISIBLE_PAUSE_MS, WAITERS_LIMIT};
+use zigcheck::config::limits::WAITERS_LIMIT;
 use zigcheck::interface::event::Input;
 
 /// A tree that says so in a file.

@@ -10,7 +10,8 @@ use crate::core::engine::How;
 use crate::core::rows::in_memory;
 use crate::core::{Inside, Memory, framed};
 use serde_json::{Value, json};
-use zigcheck::config::{CLEANUP_DELAY_MS, NOT_YET_VISIBLE_LIMIT_MS};
+use zigcheck::app::builds::limits::NOT_YET_VISIBLE_LIMIT_MS;
+use zigcheck::app::engine::limits::CLEANUP_DELAY_MS;
 
 const ONE: &str = "zigcheck-1-1";
 const TWO: &str = "zigcheck-2-1";

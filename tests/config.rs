@@ -5,9 +5,10 @@ mod settings;
 
 use settings::{MACHINE, settings, settings_on};
 use std::path::PathBuf;
-use zigcheck::config::{
-    Asked, Hosts, Listen, Machine, Proxies, Settings, Token, help, is_version, parse,
-};
+use zigcheck::config::flags::{Asked, help, is_version, parse};
+use zigcheck::config::proxies::Proxies;
+use zigcheck::config::settings::{Hosts, Listen, Machine, Settings};
+use zigcheck::config::token::Token;
 
 const FLAGS: [&str; 17] = [
     "listen",

@@ -11,7 +11,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use toy::*;
-use zigcheck::config::{ADDRESS_CONNECTIONS_LIMIT, ARRIVALS, WAKES_LIMIT};
+use zigcheck::shell::limits::{ADDRESS_CONNECTIONS_LIMIT, ARRIVALS, WAKES_LIMIT};
 use zigcheck::shell::listen::raise_open_files;
 
 /// A connection that comes from that address of the loopback network.

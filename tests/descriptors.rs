@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use toy::*;
-use zigcheck::config::RESERVED_FILES;
 use zigcheck::shell::clock::Clock;
 use zigcheck::shell::disk::Disk;
+use zigcheck::shell::limits::RESERVED_FILES;
 use zigcheck::shell::listen::Listener;
 use zigcheck::shell::reactor;
 use zigcheck::shell::signal::SignalPipes;

@@ -419,10 +419,11 @@ fn a_name_that_another_server_holds_has_one_of_our_own_beside_it() {
 
 #[test]
 fn the_scripts_have_the_limits_of_the_settings() {
-    use zigcheck::config::{
-        DEPENDENCIES_LIMIT_BYTES, ENTRIES_LIMIT, SOURCE_LIMIT_BYTES, SUBMODULES_DEPTH_LIMIT,
-        SUBMODULES_LIMIT, UNPACKED_LIMIT_BYTES,
+    use zigcheck::app::builds::limits::DEPENDENCIES_LIMIT_BYTES;
+    use zigcheck::app::source::limits::{
+        ENTRIES_LIMIT, SUBMODULES_DEPTH_LIMIT, SUBMODULES_LIMIT, UNPACKED_LIMIT_BYTES,
     };
+    use zigcheck::config::limits::SOURCE_LIMIT_BYTES;
     let source = include_str!("../images/fetch-source");
     let dependencies = include_str!("../images/fetch-deps");
     let files = format!("most_files={ENTRIES_LIMIT} ");

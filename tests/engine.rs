@@ -1,11 +1,11 @@
 //! What is known of the engine, and the short commands that find it out.
 
 use zigcheck::app::engine::commands::{EngineCommands, Purpose};
-use zigcheck::app::engine::{Answer, Ask, Engine};
-use zigcheck::config::{
-    DRAIN_GRACE_MS, ENGINE_FRESH_MS, ENGINE_OUTPUT_LIMIT_BYTES, ENGINE_RETRY_MS, ENGINE_TIMEOUT_MS,
-    KILL_GRACE_MS,
+use zigcheck::app::engine::limits::{
+    DRAIN_GRACE_MS, ENGINE_RETRY_MS, ENGINE_TIMEOUT_MS, KILL_GRACE_MS,
 };
+use zigcheck::app::engine::{Answer, Ask, Engine};
+use zigcheck::config::limits::{ENGINE_FRESH_MS, ENGINE_OUTPUT_LIMIT_BYTES};
 use zigcheck::interface::event::{Action, Command, Exit, JobId, Pipe};
 use zigcheck::interface::outbox::Outbox;
 

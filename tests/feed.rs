@@ -12,7 +12,7 @@ use zigcheck::app::live::feed::Feed;
 use zigcheck::app::live::subscription::{EventFilter, ProgressFormat};
 use zigcheck::app::store::Store;
 use zigcheck::base::slab::Key;
-use zigcheck::config::EVENTS_KEPT;
+use zigcheck::config::limits::EVENTS_KEPT;
 use zigcheck::interface::event::{Action, Pull};
 use zigcheck::interface::outbox::Outbox;
 

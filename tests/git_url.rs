@@ -1,7 +1,7 @@
 //! Which URLs and refs may reach a `git` command line.
 
 use zigcheck::app::domain::git_url::{check, check_ref};
-use zigcheck::config::Hosts;
+use zigcheck::config::settings::Hosts;
 
 fn hosts() -> Hosts {
     Hosts::These(vec!["github.com".to_string(), "git.sr.ht".to_string()])

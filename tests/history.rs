@@ -16,9 +16,10 @@ use crate::core::{Inside, START};
 use rusqlite::{Connection, params};
 use seed::Seed;
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
+use zigcheck::app::live::limits::LOG_LIMIT_BYTES;
+use zigcheck::app::retention::{DELETE_LIMIT_COUNT, SCAN_PAUSE_MS};
 use zigcheck::app::retention::{Retention, RetentionLimits};
 use zigcheck::app::store::{Finished, SourceRow, Store};
-use zigcheck::config::{DELETE_LIMIT_COUNT, LOG_LIMIT_BYTES, SCAN_PAUSE_MS};
 use zigcheck::interface::event::Now;
 
 /// Nothing goes by these.

@@ -7,7 +7,8 @@ mod pack;
 
 use crate::core::engine::Container;
 use crate::core::{Inside, Memory};
-use zigcheck::config::{CLEANUP_DELAY_MS, ENGINE_RETRY_MS, RECHECK_EVERY_MS, RECHECK_PAUSE_MS};
+use zigcheck::app::domain::limits::{RECHECK_EVERY_MS, RECHECK_PAUSE_MS};
+use zigcheck::app::engine::limits::{CLEANUP_DELAY_MS, ENGINE_RETRY_MS};
 
 const ONE: &str = "zigcheck-1-1";
 

@@ -6,8 +6,8 @@ mod seed;
 use seed::Seed;
 use std::fs::{self, File};
 use std::path::PathBuf;
+use zigcheck::app::live::limits::{CUT_LINE_LIMIT_BYTES, LOG_LIMIT_BYTES, LOG_STEP_BYTES};
 use zigcheck::app::live::log::{self, Layout, Log};
-use zigcheck::config::{CUT_LINE_LIMIT_BYTES, LOG_LIMIT_BYTES, LOG_STEP_BYTES};
 
 const CUT: &[u8] = b"\n[zigcheck: ";
 

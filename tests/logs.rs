@@ -6,9 +6,9 @@ mod seed;
 use std::path::{Path, PathBuf};
 
 use seed::Seed;
+use zigcheck::app::live::limits::{LOG_HEAD_BYTES, LOG_TAIL_BYTES};
 use zigcheck::app::live::logs::{Logs, Reader};
 use zigcheck::base::slab::Key;
-use zigcheck::config::{LOG_HEAD_BYTES, LOG_TAIL_BYTES};
 use zigcheck::interface::event::{Action, Pull};
 use zigcheck::interface::outbox::Outbox;
 

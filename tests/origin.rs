@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use zigcheck::app::web::client_id::{identify, tenant};
-use zigcheck::config::Proxies;
+use zigcheck::config::proxies::Proxies;
 use zigcheck::interface::message::Head;
 
 fn ip(text: &str) -> IpAddr {

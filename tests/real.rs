@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use server::{Server, archive, scratch};
 use web::{file_server, git_server, repository};
 use zig::{build_zig, containers_of, packed, zig_init};
-use zigcheck::config::ERRORS_LIMIT;
+use zigcheck::app::builds::limits::ERRORS_LIMIT;
 
 /// One server for all tests that need no flags of their own: the machine has few processors.
 fn server() -> &'static Server {

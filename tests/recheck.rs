@@ -9,12 +9,12 @@ use crate::core::rows::{Place, finish, in_memory, new};
 use crate::core::{Inside, START};
 use seed::Seed;
 use std::collections::{BTreeMap, BTreeSet};
+use zigcheck::app::domain::limits::VIEWS_LIMIT;
 use zigcheck::app::domain::popularity::{USE_SCORE, Views, is_view};
 use zigcheck::app::domain::recheck::{Cell, Found, Newest, found, next_check, owner};
 use zigcheck::app::domain::repository::repository;
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
 use zigcheck::app::store::{NewPackage, SourceRow, Store, popularity_statements, recheck_reads};
-use zigcheck::config::VIEWS_LIMIT;
 use zigcheck::interface::message::Head;
 
 const HOUR: i64 = 3_600_000;

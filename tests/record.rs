@@ -9,11 +9,12 @@ use record::{BOUNDS, BUILD, end, failed_with, good, line, of, record_id, verdict
 use seed::Seed;
 use serde_json::json;
 use zigcheck::app::builds::judge::{Judgement, judge};
+use zigcheck::app::builds::limits::RECORD_LIMIT_BYTES;
 use zigcheck::app::builds::record::RecordReader;
+use zigcheck::app::domain::limits::ERROR_LOG_LIMIT_BYTES;
 use zigcheck::app::domain::verdict::{
     BuildStatus, Dependencies, Reason, TestStatus, Verdict, shorten,
 };
-use zigcheck::config::{ERROR_LOG_LIMIT_BYTES, RECORD_LIMIT_BYTES};
 use zigcheck::interface::event::Exit;
 
 #[track_caller]

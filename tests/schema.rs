@@ -6,8 +6,8 @@ mod rows;
 use rows::{Place, finish, in_memory};
 use std::collections::BTreeSet;
 use zigcheck::app::domain::verdict::{Reason, State, Verdict};
+use zigcheck::app::live::limits::LOG_LIMIT_BYTES;
 use zigcheck::app::store::{Store, Totals};
-use zigcheck::config::LOG_LIMIT_BYTES;
 
 #[test]
 fn the_tables_keep_the_columns_that_others_rely_on() {

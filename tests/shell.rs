@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use toy::*;
-use zigcheck::config::Listen;
+use zigcheck::config::settings::Listen;
 use zigcheck::interface::event::{Command, Exit, Input, Pipe};
 use zigcheck::shell::listen::Listener;
 

@@ -12,7 +12,7 @@ use std::io::Read;
 use std::path::PathBuf;
 use zigcheck::app::source::archive::Format;
 use zigcheck::app::source::incoming::{Framed, Incoming, Refused};
-use zigcheck::config::FRAME_HEAD_LIMIT_BYTES;
+use zigcheck::app::source::limits::FRAME_HEAD_LIMIT_BYTES;
 
 fn directory(name: &str) -> PathBuf {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))

@@ -10,14 +10,14 @@ use crate::core::rows::in_memory;
 use crate::core::{Inside, Memory, TOKEN};
 use serde_json::{Value, json};
 use zigcheck::app::domain::disk_space::DiskSpace;
+use zigcheck::app::domain::limits::{DISK_FLOOR_BYTES, DISK_PAUSE_MS};
 use zigcheck::app::store::Store;
-use zigcheck::config::{
-    DISK_CHECK_MS, DISK_FLOOR_BYTES, DISK_PAUSE_MS, DISK_RESERVE_BYTES, SOURCE_LIMIT_BYTES,
-    UPLOADS_LIMIT_BYTES,
-};
+use zigcheck::app::web::limits::UPLOADS_LIMIT_BYTES;
+use zigcheck::config::limits::SOURCE_LIMIT_BYTES;
 use zigcheck::interface::event::{DiskUsage, Event};
 use zigcheck::interface::message::{Admission, Response};
 use zigcheck::shell::disk::{self, Disk};
+use zigcheck::shell::limits::{DISK_CHECK_MS, DISK_RESERVE_BYTES};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;

@@ -5,8 +5,9 @@ mod ask;
 
 use ask::{admitted, answer, refused, request, with};
 use zigcheck::app::live::subscription::ProgressFormat;
+use zigcheck::app::web::limits::JSON_LIMIT_BYTES;
 use zigcheck::app::web::routes::Call;
-use zigcheck::config::{JSON_LIMIT_BYTES, SOURCE_LIMIT_BYTES};
+use zigcheck::config::limits::SOURCE_LIMIT_BYTES;
 use zigcheck::interface::message::{Admission, Response};
 
 fn header<'r>(response: &'r Response, name: &str) -> Option<&'r str> {

@@ -9,8 +9,8 @@ use rows::in_memory;
 use seed::Seed;
 use zigcheck::app::domain::task::{Entry, Priority, Task, WaitReason};
 use zigcheck::app::queue::Queue;
+use zigcheck::app::queue::limits::{DUE_LIMIT, ROUND_LIMIT_TENANTS};
 use zigcheck::app::store::Store;
-use zigcheck::config::{DUE_LIMIT, ROUND_LIMIT_TENANTS};
 
 /// A queue with its database, and the time.
 struct Line {

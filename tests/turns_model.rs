@@ -12,8 +12,8 @@ use rows::{Place as Where, in_memory};
 use seed::Seed;
 use zigcheck::app::domain::task::{Entry, Place, Priority, Task, WaitReason};
 use zigcheck::app::queue::Queue;
+use zigcheck::app::queue::limits::{PRIORITY_WAIT_LIMIT_MS, ROUND_LIMIT_TENANTS};
 use zigcheck::app::store::Store;
-use zigcheck::config::{PRIORITY_WAIT_LIMIT_MS, ROUND_LIMIT_TENANTS};
 
 /// What the queue promises, said without any cleverness.
 #[derive(Clone, Default)]

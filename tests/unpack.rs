@@ -9,8 +9,8 @@ use pack::{file, good, gzip, path, run, tar, zstd};
 use seed::Seed;
 use std::fs;
 use zigcheck::app::source::archive::Progress;
+use zigcheck::app::source::limits::ZSTD_WINDOW_LIMIT_LOG2;
 use zigcheck::app::source::unpack::Unpack;
-use zigcheck::config::ZSTD_WINDOW_LIMIT_LOG2;
 
 /// All that comes out, and the most work of one pull.
 fn unpack(bytes: &[u8], most: usize) -> Result<(Vec<u8>, usize), String> {

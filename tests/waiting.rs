@@ -8,7 +8,7 @@ use crate::core::{Inside, START};
 use serde_json::{Value, json};
 use zigcheck::app::domain::verdict::{Reason, Verdict};
 use zigcheck::app::store::{SourceRow, Store};
-use zigcheck::config::FORECAST_LIMIT;
+use zigcheck::config::limits::FORECAST_LIMIT;
 
 /// Of each build in that list: its id and these fields.
 fn told(queue: &Value, list: &str, fields: &[&str]) -> Vec<Value> {

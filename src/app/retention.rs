@@ -9,12 +9,29 @@ use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 use crate::app::store::{self, ScanLimits, ScanResult, Store, Totals};
-use crate::config::{
-    DELETE_LIMIT_COUNT, DEPENDENCIES_KEPT_BYTES, DURATIONS_KEPT, HISTORY_AGE_MS,
-    HISTORY_LIMIT_BUILDS, LOGS_KEPT_BYTES, SCAN_LIMIT_COUNT, SCAN_PAUSE_MS, SOURCES_KEPT_BYTES,
-    Settings,
-};
+use crate::config::settings::Settings;
 use crate::interface::event::Now;
+
+/// Builds that have ended and are kept, with their logs: a year of 270 a day. With logs of usual size
+/// some gigabytes.
+pub const HISTORY_LIMIT_BUILDS: u64 = 100_000;
+/// What their logs may take in all: those of usual size have 50 KiB, and 2,048 of the largest fill it.
+pub const LOGS_KEPT_BYTES: u64 = 8 << 30;
+/// How long they are kept at most; the latest verdicts stay.
+pub const HISTORY_AGE_MS: i64 = 365 * 86_400_000;
+/// Files of sources that no build needs any more: the next check of the same finds them there. A
+/// usual source has 100 KiB.
+pub const SOURCES_KEPT_BYTES: u64 = 2 << 30;
+/// The same of fetched dependencies.
+pub const DEPENDENCIES_KEPT_BYTES: u64 = 2 << 30;
+/// Past durations kept: of 20,000 packages under four toolchains, and of their fetches.
+pub const DURATIONS_KEPT: u64 = 100_000;
+/// Of each of these so many go in one turn: a millisecond of deletes, and as many files.
+pub const DELETE_LIMIT_COUNT: usize = 16;
+/// Rows, or names of files, looked at for that in one turn.
+pub const SCAN_LIMIT_COUNT: usize = 256;
+/// Pause after all were looked at and none could go, although some should.
+pub const SCAN_PAUSE_MS: u64 = 60_000;
 
 /// How much of the past is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

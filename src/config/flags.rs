@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::config::{DATABASE_LIMIT_BYTES, Hosts, Listen, Machine, Proxies, Settings};
+use crate::config::limits::DATABASE_LIMIT_BYTES;
+use crate::config::proxies::Proxies;
+use crate::config::settings::{Hosts, Listen, Machine, Settings};
 
 /// What the command line asked for.
 #[derive(Debug, PartialEq)]

@@ -1,7 +1,7 @@
 //! The body of one request: where it ends, by length or by chunks, and whether it is too large.
 
-use crate::config::{CHUNK_LINE_LIMIT_BYTES, TRAILERS_LIMIT_BYTES};
 use crate::http::head::{Fault, Framing, fault};
+use crate::http::limits::{CHUNK_LINE_LIMIT_BYTES, TRAILERS_LIMIT_BYTES};
 
 /// One body on its way: knows where it is in its framing and how much more is allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The head of one HTTP/1 request, out of bytes: what is asked, and where the body ends.
 
-use crate::config::{HEAD_LIMIT_BYTES, HEADERS_LIMIT_COUNT, TARGET_LIMIT_BYTES};
+use crate::http::limits::{HEAD_LIMIT_BYTES, HEADERS_LIMIT_COUNT, TARGET_LIMIT_BYTES};
 use crate::interface::message::{Head, values};
 
 /// Why a request cannot be served: the status and the one sentence of the answer.

@@ -1,12 +1,12 @@
 //! What one connection has received and not yet understood: heads and bodies are read out of it.
 
 use crate::base::buffer::Buffer;
-use crate::config::{
+use crate::http::body::Body;
+use crate::http::head::{self, Fault, ReadHead, fault};
+use crate::http::limits::{
     EMPTY_LINES_LIMIT_COUNT, HEAD_LIMIT_BYTES, INPUT_LIMIT_BYTES, LINGER_LIMIT_BYTES,
     PIECE_LIMIT_BYTES,
 };
-use crate::http::body::Body;
-use crate::http::head::{self, Fault, ReadHead, fault};
 
 // ---- limits ----
 

@@ -4,5 +4,6 @@ pub mod body;
 pub mod conn;
 pub mod head;
 pub mod input;
+pub mod limits;
 pub mod output;
 pub mod ws;

@@ -1,7 +1,7 @@
 //! What one connection has to send: answers, whole or as a stream, in bytes.
 
 use crate::base::buffer::Buffer;
-use crate::config::{PULL_LEAST_BYTES, STREAM_LIMIT_BYTES};
+use crate::http::limits::{PULL_LEAST_BYTES, STREAM_LIMIT_BYTES};
 use crate::interface::message::Response;
 
 // ---- limits ----

@@ -14,8 +14,8 @@ use rustix::fs::OFlags;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::base::slab::Key;
-use crate::config::{FILE_PIECE_BYTES, TURN_LIMIT_BYTES};
 use crate::interface::event::{Command, Core, Dispatcher, Event, Exit, Input, JobId, Pipe};
+use crate::shell::limits::{FILE_PIECE_BYTES, TURN_LIMIT_BYTES};
 use crate::shell::pollable::{IoResult, Kind, Pollable, spend, token};
 
 /// A socket that was handed to us, and what the service manager wants to hear from us, is no

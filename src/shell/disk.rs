@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FallocateFlags;
 
-use crate::config::{DISK_CHECK_MS, DISK_RESERVE_BYTES};
 use crate::interface::event::DiskUsage;
+use crate::shell::limits::{DISK_CHECK_MS, DISK_RESERVE_BYTES};
 
 /// Looked at in turns that come anyway, and not in each: whoever is idle looks at nothing.
 #[derive(Debug)]

@@ -13,7 +13,9 @@ use mio::event::Event;
 use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
 
-use crate::config::{ACCEPT_PAUSE_MS, BACKLOG, CONNECTIONS_LIMIT, Listen, RESERVED_FILES};
+use crate::config::limits::CONNECTIONS_LIMIT;
+use crate::config::settings::Listen;
+use crate::shell::limits::{ACCEPT_PAUSE_MS, BACKLOG, RESERVED_FILES};
 use crate::shell::pollable::{Accepted, Pollable};
 
 /// Where systemd puts the first socket it hands over: sd_listen_fds(3).

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod connection_limiter;
 pub mod disk;
 pub mod journal;
+pub mod limits;
 pub mod listen;
 pub mod pollable;
 pub mod reactor;

@@ -13,7 +13,7 @@ use mio::{Interest, Registry, Token};
 use rustix::io::{Errno, retry_on_intr};
 
 use crate::base::slab::Key;
-use crate::config::CALL_COST_BYTES;
+use crate::shell::limits::CALL_COST_BYTES;
 
 /// What is left of `budget` after one call that moved `count` bytes.
 pub fn spend(budget: usize, count: usize) -> usize {

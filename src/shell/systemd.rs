@@ -2,8 +2,8 @@
 
 use sd_notify::NotifyState;
 
-use crate::config::STATUS_STEP_MS;
 use crate::interface::event::Load;
+use crate::shell::limits::STATUS_STEP_MS;
 
 /// Nothing is told, and nobody is kept awake, where nobody listens.
 pub struct Service {

@@ -7,7 +7,7 @@ mod settings;
 use serde_json::Value;
 use settings::settings;
 use zigcheck::app::web::routes::{Call, admit, read};
-use zigcheck::config::Settings;
+use zigcheck::config::settings::Settings;
 use zigcheck::interface::message::{Admission, Head, Request, Response};
 
 /// The versions of the server that is asked.

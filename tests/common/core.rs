@@ -20,7 +20,8 @@ use sha2::{Digest, Sha256};
 use zigcheck::app::dispatch::App;
 use zigcheck::app::store::Store;
 use zigcheck::base::slab::Key;
-use zigcheck::config::{Settings, Token};
+use zigcheck::config::settings::Settings;
+use zigcheck::config::token::Token;
 use zigcheck::interface::event::{Action, Core, DiskUsage, Event, Now, Pipe, Pull};
 use zigcheck::interface::message::{Admission, Head, Request, Response};
 

@@ -2,12 +2,11 @@
 //! of the machine is checked on the way.
 
 use zigcheck::app::builds::build::{Build, Input, JobLimits, Kind, Settled, Step};
+use zigcheck::app::builds::limits::{ERRORS_LIMIT, INSPECTIONS_LIMIT, NOT_YET_VISIBLE_PAUSE_MS};
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
 use zigcheck::app::engine::job::{JobEnd, KillReason, Limits};
-use zigcheck::config::{
-    DRAIN_GRACE_MS, ERRORS_LIMIT, INSPECTIONS_LIMIT, KILL_GRACE_MS, NOT_YET_VISIBLE_PAUSE_MS,
-    RETRY_PAUSE_MS,
-};
+use zigcheck::app::engine::limits::{DRAIN_GRACE_MS, KILL_GRACE_MS};
+use zigcheck::config::limits::RETRY_PAUSE_MS;
 use zigcheck::interface::event::{Exit, Pipe};
 
 /// All different, so that no limit can stand in for another.

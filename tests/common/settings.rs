@@ -1,6 +1,7 @@
 //! Settings as the command line gives them.
 
-use zigcheck::config::{Asked, Machine, Settings, parse};
+use zigcheck::config::flags::{Asked, parse};
+use zigcheck::config::settings::{Machine, Settings};
 
 #[allow(dead_code)]
 pub const MACHINE: Machine = Machine {

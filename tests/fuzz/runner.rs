@@ -4,9 +4,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use zigcheck::app::builds::judge::{Judgement, judge};
 use zigcheck::app::builds::record::RecordReader;
+use zigcheck::app::domain::limits::ERROR_LOG_LIMIT_BYTES;
 use zigcheck::app::domain::verdict::{BuildStatus, Dependencies, Verdict};
 use zigcheck::app::source::incoming::Framed;
-use zigcheck::config::{ERROR_LOG_LIMIT_BYTES, FRAME_HEAD_LIMIT_BYTES};
+use zigcheck::app::source::limits::FRAME_HEAD_LIMIT_BYTES;
 use zigcheck::interface::event::Exit;
 
 use crate::mutate::{input, piece};

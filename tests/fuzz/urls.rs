@@ -8,7 +8,7 @@ use zigcheck::app::domain::repository::{owner, repository as repository_of};
 use zigcheck::app::web::query::Query;
 use zigcheck::app::web::request::parts;
 use zigcheck::app::web::routes;
-use zigcheck::config::{Hosts, Settings};
+use zigcheck::config::settings::{Hosts, Settings};
 use zigcheck::interface::message::{Admission, Head, Request};
 
 use crate::mutate::text;

@@ -1,8 +1,8 @@
 //! What goes out over one connection: whole answers, streams, and how it closes.
 
 use crate::play::{ANOTHER, DATE, Play, Said, any_way, only, played, request, whole};
-use zigcheck::config::{STREAM_LIMIT_BYTES, UNSENT_LIMIT_BYTES};
 use zigcheck::http::conn::{Conn, Incoming, Waiting};
+use zigcheck::http::limits::{STREAM_LIMIT_BYTES, UNSENT_LIMIT_BYTES};
 use zigcheck::interface::event::Streamed;
 use zigcheck::interface::message::{Admission, Head, Response};
 

@@ -1,9 +1,9 @@
 //! Body framing: every case whole, byte by byte, and with bytes behind it.
 
 use crate::seed::Seed;
-use zigcheck::config::TRAILERS_LIMIT_BYTES;
 use zigcheck::http::body::Body;
 use zigcheck::http::head::Framing;
+use zigcheck::http::limits::TRAILERS_LIMIT_BYTES;
 
 /// How reading a body came out.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,8 +2,8 @@
 //! behind it.
 
 use crate::play::{ANOTHER, Play, Said, any_way, only, played, request, whole};
-use zigcheck::config::{INPUT_LIMIT_BYTES, LINGER_LIMIT_BYTES, TARGET_LIMIT_BYTES};
 use zigcheck::http::conn::{Conn, Waiting};
+use zigcheck::http::limits::{INPUT_LIMIT_BYTES, LINGER_LIMIT_BYTES, TARGET_LIMIT_BYTES};
 
 #[test]
 fn bodies_come_whole() {

@@ -4,8 +4,8 @@
 use crate::play::DATE;
 use crate::seed::Seed;
 use crate::talk::{CLOSE, Talk, close, frame, talked};
-use zigcheck::config::MESSAGE_LIMIT_BYTES;
 use zigcheck::http::conn::Waiting;
+use zigcheck::http::limits::MESSAGE_LIMIT_BYTES;
 
 /// A frame that a client might send, not always rightly.
 fn any_frame(random: &mut Seed) -> Vec<u8> {

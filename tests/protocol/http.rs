@@ -1,8 +1,8 @@
 //! Request heads: what is taken, what is refused and how, and that it does not matter in how
 //! many pieces they come.
 
-use zigcheck::config::{HEAD_LIMIT_BYTES, TARGET_LIMIT_BYTES};
 use zigcheck::http::head::{Fault, Framing, ReadHead, read_head};
+use zigcheck::http::limits::{HEAD_LIMIT_BYTES, TARGET_LIMIT_BYTES};
 
 /// What every prefix gives is "more", until the whole gives this.
 fn read(text: &[u8]) -> Result<ReadHead, Fault> {

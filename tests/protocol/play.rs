@@ -1,10 +1,10 @@
 //! A connection played by hand: bytes in some pieces go in, a small app answers, and what was
 //! said and sent is written down. What must hold at all times is asserted at every step.
 
-use zigcheck::config::{
+use zigcheck::http::conn::{Conn, Incoming, Waiting};
+use zigcheck::http::limits::{
     INPUT_LIMIT_BYTES, PIECE_LIMIT_BYTES, STREAM_LIMIT_BYTES, UNSENT_LIMIT_BYTES,
 };
-use zigcheck::http::conn::{Conn, Incoming, Waiting};
 use zigcheck::interface::event::Streamed;
 use zigcheck::interface::message::{Admission, Head, Response};
 

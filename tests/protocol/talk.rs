@@ -1,8 +1,8 @@
 //! A WebSocket played by hand: its client's frames are made here and the server's are read here,
 //! byte by byte as RFC 6455 draws them, so that the code under test is not asked about itself.
 
-use zigcheck::config::{INPUT_LIMIT_BYTES, STREAM_LIMIT_BYTES, UNSENT_LIMIT_BYTES};
 use zigcheck::http::conn::{Conn, Incoming, Waiting};
+use zigcheck::http::limits::{INPUT_LIMIT_BYTES, STREAM_LIMIT_BYTES, UNSENT_LIMIT_BYTES};
 use zigcheck::interface::message::{Admission, Head};
 
 use crate::play::DATE;

@@ -1,9 +1,9 @@
 //! WebSockets: what a client may say and what it may not, what it is told, and how they end.
 
-use zigcheck::config::{
+use zigcheck::http::conn::Waiting;
+use zigcheck::http::limits::{
     KEEPALIVES_LIMIT, MESSAGE_LIMIT_BYTES, STREAM_LIMIT_BYTES, UNSENT_LIMIT_BYTES,
 };
-use zigcheck::http::conn::Waiting;
 use zigcheck::interface::message::Response;
 
 use crate::play::DATE;

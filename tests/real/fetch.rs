@@ -83,7 +83,7 @@ fn fetched(url: &str) -> (Value, Vec<u8>) {
     assert!(output.status.success(), "{}", words(&output));
     let end = output.stdout.iter().position(|byte| *byte == b'\n');
     let (head, archive) = output.stdout.split_at(end.expect("a line") + 1);
-    assert!(head.len() <= zigcheck::config::FRAME_HEAD_LIMIT_BYTES);
+    assert!(head.len() <= zigcheck::app::source::limits::FRAME_HEAD_LIMIT_BYTES);
     let head: Value = serde_json::from_slice(head).expect("JSON");
     assert_eq!(head["bytes"], archive.len());
     (head, archive.to_vec())

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use zigcheck::config::CLEANUP_DELAY_MS;
+use zigcheck::app::engine::limits::CLEANUP_DELAY_MS;
 use zigcheck::interface::event::{Command, Exit, Input, Pipe};
 
 use crate::engine::{Container, Engine, State, no_engine};

@@ -1,6 +1,7 @@
 //! What must hold of the containers that the server has made, ended and removed.
 
-use zigcheck::config::{FETCH_TIMEOUT_MS, KILL_GRACE_MS};
+use zigcheck::app::builds::limits::FETCH_TIMEOUT_MS;
+use zigcheck::app::engine::limits::KILL_GRACE_MS;
 
 use crate::client::Client;
 use crate::engine::{Container, Script};

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension};
+use zigcheck::app::builds::limits::{FETCH_TIMEOUT_MS, RECHECK_RETRY_MS};
+use zigcheck::app::domain::limits::{RECHECK_EVERY_MS, RECHECK_PAUSE_MS};
 use zigcheck::app::domain::task::Priority;
-use zigcheck::config::{
-    ENGINE_FRESH_MS, FETCH_TIMEOUT_MS, KILL_GRACE_MS, RECHECK_EVERY_MS, RECHECK_PAUSE_MS,
-    RECHECK_RETRY_MS,
-};
+use zigcheck::app::engine::limits::KILL_GRACE_MS;
+use zigcheck::config::limits::ENGINE_FRESH_MS;
 
 use crate::engine::{Container, Script, VERSIONS};
 use crate::people::url;

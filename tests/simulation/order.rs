@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use zigcheck::app::domain::task::{Priority, Task};
-use zigcheck::config::PRIORITY_WAIT_LIMIT_MS;
+use zigcheck::app::queue::limits::PRIORITY_WAIT_LIMIT_MS;
 use zigcheck::interface::event::Action;
 
 use crate::engine::Script;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use rusqlite::Connection;
 use rusqlite::types::FromSql;
-use zigcheck::config::ERRORS_LIMIT;
+use zigcheck::app::builds::limits::ERRORS_LIMIT;
 use zigcheck::interface::event::JobId;
 
 use crate::client::CUT_OFF;

@@ -7,7 +7,9 @@ use rusqlite::{Connection, OpenFlags};
 use zigcheck::app::dispatch::App;
 use zigcheck::app::store::Store;
 use zigcheck::base::slab::Key;
-use zigcheck::config::{self, Machine, Settings, Token};
+use zigcheck::config::flags;
+use zigcheck::config::settings::{Machine, Settings};
+use zigcheck::config::token::Token;
 use zigcheck::interface::event::{Action, Core, DiskUsage, Event, JobId, Now};
 
 use crate::admin::TOKEN;
@@ -319,8 +321,8 @@ fn settings(data: PathBuf) -> Settings {
     let versions = format!("--zig-versions={}", VERSIONS.join(","));
     let flags = flags.iter().map(|flag| flag.to_string());
     let flags = flags.chain([versions]).map(|flag| flag.into());
-    match config::parse(flags, &|_| None, machine) {
-        Ok(config::Asked::Serve(settings)) => Settings {
+    match flags::parse(flags, &|_| None, machine) {
+        Ok(flags::Asked::Serve(settings)) => Settings {
             data,
             admin_token: Token::read(TOKEN).ok(),
             ..*settings

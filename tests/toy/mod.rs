@@ -11,7 +11,7 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use zigcheck::base::slab::Key;
-use zigcheck::config::Listen;
+use zigcheck::config::settings::Listen;
 use zigcheck::interface::event::*;
 use zigcheck::interface::message::*;
 use zigcheck::shell::clock::Clock;

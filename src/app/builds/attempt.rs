@@ -8,6 +8,9 @@ use crate::app::builds::build::{Kind, Settled};
 use crate::app::builds::judge::{
     Judgement, ended_by_us, judge, judge_container, without_container,
 };
+use crate::app::builds::limits::{
+    DEPENDENCIES_LIMIT_BYTES, LAST_WORDS_LIMIT_BYTES, LINE_COST_BYTES,
+};
 use crate::app::builds::record::RecordReader;
 use crate::app::domain::verdict::{Dependencies, Reason, ResourceLimits, Verdict, shorten};
 use crate::app::engine::docker::{Container, Docker, RecordId, SourceFile, exit};
@@ -16,10 +19,7 @@ use crate::app::source::archive::Format;
 use crate::app::source::fetch_head::{format_of, is_commit, manifest_of, uses_of};
 use crate::app::source::incoming::{Framed, Incoming};
 use crate::app::store::SourceRow;
-use crate::config::{
-    DEPENDENCIES_LIMIT_BYTES, ENGINE_OUTPUT_LIMIT_BYTES, LAST_WORDS_LIMIT_BYTES, LINE_COST_BYTES,
-    SOURCE_LIMIT_BYTES,
-};
+use crate::config::limits::{ENGINE_OUTPUT_LIMIT_BYTES, SOURCE_LIMIT_BYTES};
 use crate::interface::event::Exit;
 
 #[derive(Debug, Default)]

@@ -24,9 +24,10 @@
 //! The machine holds the order of things and the time limits. What a job's output means is
 //! settled outside: the machine asks (`Step::Settle`) and is told (`Input::Settled`).
 
+use crate::app::builds::limits::{ERRORS_LIMIT, INSPECTIONS_LIMIT, NOT_YET_VISIBLE_PAUSE_MS};
 use crate::app::domain::verdict::{BuildStatus, State, Verdict};
 use crate::app::engine::job::{Job, JobAction, JobEnd, Limits};
-use crate::config::{ERRORS_LIMIT, INSPECTIONS_LIMIT, NOT_YET_VISIBLE_PAUSE_MS, RETRY_PAUSE_MS};
+use crate::config::limits::RETRY_PAUSE_MS;
 use crate::interface::event::{Exit, Pipe};
 
 /// The jobs there are.

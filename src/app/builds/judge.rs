@@ -1,12 +1,12 @@
 //! The verdict: what the end of a build's container and its record amount to.
 
+use crate::app::builds::limits::{LINE_COST_BYTES, OUTPUT_LIMIT_BYTES};
 use crate::app::builds::record::{Record, RecordReader};
 use crate::app::domain::verdict::{
     BuildStatus, Dependencies, Reason, ResourceLimits, TestStatus, Verdict, shorten,
 };
 use crate::app::engine::docker::{RecordId, exit};
 use crate::app::engine::job::{JobEnd, KillReason};
-use crate::config::{LINE_COST_BYTES, OUTPUT_LIMIT_BYTES};
 use crate::interface::event::Exit;
 
 /// What the end of a build's container amounts to.

@@ -6,6 +6,7 @@ pub mod completion;
 pub mod context;
 pub mod job_events;
 pub mod judge;
+pub mod limits;
 pub mod queue_view;
 pub mod rechecks;
 pub mod record;

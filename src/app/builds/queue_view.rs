@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use crate::app::builds::limits::RANK_LIMIT;
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::domain::task::{Place, Priority, Task};
 use crate::app::store::{self, BuildRow, Store};
-use crate::config::{FORECAST_LIMIT, RANK_LIMIT};
+use crate::config::limits::FORECAST_LIMIT;
 
 /// A piece of work that holds a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,12 +3,12 @@
 
 use crate::app::builds::build::{Build, Kind};
 use crate::app::builds::context::Context;
+use crate::app::builds::limits::{DUE_CHECKS_LIMIT, REBUILD_LIMIT, RECHECK_RETRY_MS};
 use crate::app::builds::running::RunningTask;
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::domain::recheck::{self, Found};
 use crate::app::domain::task::{Entry, Priority, Task};
 use crate::app::store::{self, CheckRow, NewCheck, RecheckRow};
-use crate::config::{DUE_CHECKS_LIMIT, REBUILD_LIMIT, RECHECK_RETRY_MS};
 
 impl Scheduler {
     /// The toolchains that have an image, each with it.

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use crate::app::builds::limits::RECORD_LIMIT_BYTES;
 use crate::app::domain::verdict::{BuildStatus, TestStatus, shorten};
 use crate::app::engine::docker::RecordId;
-use crate::config::RECORD_LIMIT_BYTES;
 
 /// The result record of a runner, checked.
 #[derive(Debug, Clone, PartialEq)]

@@ -17,7 +17,7 @@ use crate::app::domain::task::Task;
 use crate::app::domain::verdict::State;
 use crate::app::queue::Queue;
 use crate::app::store::{self, BuildRow, CheckRow};
-use crate::config::Settings;
+use crate::config::settings::Settings;
 
 impl Scheduler {
     /// The work there is in a database.

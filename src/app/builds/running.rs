@@ -5,11 +5,11 @@ use std::path::Path;
 
 use crate::app::builds::attempt::AttemptState;
 use crate::app::builds::build::{Build, JobLimits, Kind};
+use crate::app::builds::limits::NOT_YET_VISIBLE_LIMIT_MS;
 use crate::app::domain::task::{Entry, Task};
 use crate::app::domain::verdict::State;
 use crate::app::engine::docker::{self, ContainerInput, Docker, SourceFile};
 use crate::app::store::{BuildRow, CheckRow, SourceRow};
-use crate::config::NOT_YET_VISIBLE_LIMIT_MS;
 use crate::interface::event::{Command, JobId};
 
 #[derive(Debug)]

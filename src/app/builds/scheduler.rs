@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use crate::app::builds::attempt::AttemptContext;
 use crate::app::builds::build::{Build, Input, JobLimits, Kind, Settled, Step};
 use crate::app::builds::context::Context;
+use crate::app::builds::limits::{
+    FETCH_TIMEOUT_MS, OUTPUT_LIMIT_BYTES, READ_LOGS_TIMEOUT_MS, STARTS_LIMIT,
+};
 use crate::app::builds::running::RunningTask;
 use crate::app::domain::task::{Entry, Task};
 use crate::app::domain::verdict::ResourceLimits;
@@ -14,9 +17,7 @@ use crate::app::engine::commands::{ENGINE_LIMITS, Purpose};
 use crate::app::engine::job::{JobEnd, Limits};
 use crate::app::queue::Queue;
 use crate::app::store::{self, BuildRow, CheckRow, Run, Store};
-use crate::config::{
-    FETCH_TIMEOUT_MS, OUTPUT_LIMIT_BYTES, READ_LOGS_TIMEOUT_MS, STARTS_LIMIT, Settings,
-};
+use crate::config::settings::Settings;
 use crate::interface::event::{Action, JobId, Now};
 
 /// All unfinished work. Errors are those of the database.

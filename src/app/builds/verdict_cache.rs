@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::app::builds::build::Kind;
 use crate::app::builds::context::Context;
+use crate::app::builds::limits::RUNNER_VERSION;
 use crate::app::builds::running::RunningTask;
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::domain::task::Task;
@@ -13,7 +14,7 @@ use crate::app::engine::Engine;
 use crate::app::engine::docker::SourceFile;
 use crate::app::source::archive::Format;
 use crate::app::store::{self, CheckRow, KeptDependencies};
-use crate::config::{RUNNER_VERSION, WAITERS_LIMIT, WORK_TMPFS_BYTES};
+use crate::config::limits::{WAITERS_LIMIT, WORK_TMPFS_BYTES};
 
 impl Scheduler {
     /// What the verdict of a build depends on, as one word; none while its toolchain is not known.

@@ -7,7 +7,7 @@ use crate::app::web::routes::{self, Call};
 use crate::app::web::{client_id, handlers};
 use crate::base::client_addr::ClientAddr;
 use crate::base::slab::Key;
-use crate::config::SOURCE_LIMIT_BYTES;
+use crate::config::limits::SOURCE_LIMIT_BYTES;
 use crate::interface::event::Now;
 use crate::interface::message::{Admission, Head, Response};
 

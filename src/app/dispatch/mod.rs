@@ -1,15 +1,16 @@
 //! The server's state: events go in, actions come out.
 //!
-//! Nothing here touches a socket, a clock or a process. What a turn changes is in the database's
-//! open transaction until `commit`, and the shell performs no action before that.
+//! No socket, no clock, no process. The shell performs no action of a turn before its commit.
 
 mod admission;
 mod engine_answers;
+pub mod limits;
 
 use std::net::IpAddr;
 
 use crate::app::builds::context::Context;
 use crate::app::builds::scheduler::Scheduler;
+use crate::app::dispatch::limits::{HELD_LIMIT, STOP_LIMIT_MS, VIEWS_WRITTEN_LIMIT};
 use crate::app::domain::disk_space::DiskSpace;
 use crate::app::domain::popularity::{self, Views};
 use crate::app::engine::Engine;
@@ -26,7 +27,8 @@ use crate::app::web::routes::{self, Call};
 use crate::app::web::upload::{Tree, Uploads};
 use crate::base::client_addr::ClientAddr;
 use crate::base::slab::Key;
-use crate::config::{ENGINE_FRESH_MS, HELD_LIMIT, STOP_LIMIT_MS, Settings, VIEWS_WRITTEN_LIMIT};
+use crate::config::limits::ENGINE_FRESH_MS;
+use crate::config::settings::Settings;
 use crate::interface::event::{Action, Core, Event, JobId, Load, Now, Pull};
 use crate::interface::message::{Admission, Head, Request, Response};
 use crate::interface::outbox::Outbox;

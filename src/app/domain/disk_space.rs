@@ -12,7 +12,7 @@
 
 use std::io::{Error, ErrorKind};
 
-use crate::config::{
+use crate::app::domain::limits::{
     DISK_FLOOR_BYTES, DISK_FLOOR_PERCENT, DISK_MARGIN_PERCENT, DISK_PAUSE_MS, DISK_RETRY_AFTER_S,
 };
 use crate::interface::event::DiskUsage;

@@ -1,6 +1,6 @@
 //! Which git URLs and refs may reach a `git` command line.
 
-use crate::config::Hosts;
+use crate::config::settings::Hosts;
 
 /// The name of the repository a URL names, or why the URL is refused.
 ///

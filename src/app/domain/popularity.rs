@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::VIEWS_LIMIT;
+use crate::app::domain::limits::VIEWS_LIMIT;
 use crate::interface::message::Head;
 
 /// What each known package that uses it adds to the score of a package; what is below is how often

@@ -9,8 +9,8 @@
 //!     no build under that image -----------------> a check under those toolchains
 //! ```
 
+use crate::app::domain::limits::{RECHECK_EVERY_MS, RECHECK_PAUSE_MS};
 use crate::app::domain::verdict::{BuildStatus, State};
-use crate::config::{RECHECK_EVERY_MS, RECHECK_PAUSE_MS};
 
 pub use crate::app::domain::repository::owner;
 

@@ -1,6 +1,7 @@
 //! Which repository a URL means, and whose it is: many URLs lead to one.
 
-use crate::config::{DEPENDENCY_URL_LIMIT_BYTES, USES_LIMIT};
+use crate::app::domain::limits::USES_LIMIT;
+use crate::config::limits::DEPENDENCY_URL_LIMIT_BYTES;
 
 /// Hosts that know a repository by the first two parts of a path, whatever follows.
 const OWNER_AND_NAME: [&str; 4] = ["github.com", "codeberg.org", "git.sr.ht", "bitbucket.org"];

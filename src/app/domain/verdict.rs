@@ -1,6 +1,6 @@
 //! Exit codes and the result record become build_status, test_status and reason.
 
-use crate::config::ERROR_LOG_LIMIT_BYTES;
+use crate::app::domain::limits::ERROR_LOG_LIMIT_BYTES;
 
 /// An enum with one fixed word for each variant: the same in schema, JSON and pages.
 macro_rules! str_enum {

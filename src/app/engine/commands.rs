@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use crate::app::domain::task::Task;
 use crate::app::engine::Answer;
 use crate::app::engine::job::{Job, JobEnd, Limits};
-use crate::config::{ENGINE_OUTPUT_LIMIT_BYTES, ENGINE_TIMEOUT_MS, PEAK_TIMEOUT_MS};
+use crate::app::engine::limits::{ENGINE_TIMEOUT_MS, PEAK_TIMEOUT_MS};
+use crate::config::limits::ENGINE_OUTPUT_LIMIT_BYTES;
 use crate::interface::event::{Action, Command, Exit, JobId, Pipe};
 use crate::interface::outbox::Outbox;
 

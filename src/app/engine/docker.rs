@@ -7,7 +7,9 @@ use data_encoding::HEXLOWER;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::config::{OPEN_FILES_LIMIT, PIDS_LIMIT, Settings, WORK_TMPFS_BYTES, WORK_TMPFS_INODES};
+use crate::app::engine::limits::{OPEN_FILES_LIMIT, PIDS_LIMIT, WORK_TMPFS_INODES};
+use crate::config::limits::WORK_TMPFS_BYTES;
+use crate::config::settings::Settings;
 use crate::interface::event::{Command, Exit, Input};
 
 /// The label that tells which data directory a container belongs to.

@@ -13,7 +13,7 @@
 //! after the exit, and a child can close its pipes and run on. A job has ended when both were
 //! seen or its time is up.
 
-use crate::config::{DRAIN_GRACE_MS, KILL_GRACE_MS};
+use crate::app::engine::limits::{DRAIN_GRACE_MS, KILL_GRACE_MS};
 use crate::interface::event::{Exit, Pipe};
 
 /// What a job may use. Times in milliseconds, zero is no time at all.

@@ -26,11 +26,13 @@ pub mod capabilities;
 pub mod commands;
 pub mod docker;
 pub mod job;
+pub mod limits;
 
 use std::collections::HashMap;
 
 use crate::app::engine::capabilities::{Capabilities, listed, read_capabilities};
-use crate::config::{CLEANUP_DELAY_MS, ENGINE_FRESH_MS, ENGINE_RETRY_MS};
+use crate::app::engine::limits::{CLEANUP_DELAY_MS, ENGINE_RETRY_MS};
+use crate::config::limits::ENGINE_FRESH_MS;
 
 /// What is to be run for it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use crate::app::render::json;
 use crate::app::store::rows::{BuildEvent, BuildRow};
 use crate::app::store::{self, Store};
 use crate::base::control_chars::escaped;
-use crate::config::EVENTS_KEPT;
+use crate::config::limits::EVENTS_KEPT;
 
 /// An event, and the JSON that all its watchers get.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use crate::app::live::subscription::{EventFilter, ProgressFormat};
 use crate::app::store::rows::BuildEvent;
 use crate::app::store::{self, BuildRow, CheckRow, Store};
 use crate::base::slab::Key;
-use crate::config::Settings;
+use crate::config::settings::Settings;
 use crate::interface::event::{Action, Pull};
 use crate::interface::outbox::Outbox;
 

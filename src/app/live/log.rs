@@ -14,7 +14,9 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::config::{CUT_LINE_LIMIT_BYTES, LOG_HEAD_BYTES, LOG_STEP_BYTES, LOG_TAIL_BYTES};
+use crate::app::live::limits::{
+    CUT_LINE_LIMIT_BYTES, LOG_HEAD_BYTES, LOG_STEP_BYTES, LOG_TAIL_BYTES,
+};
 
 /// Where the bytes stand in the file of a running build. Arithmetic only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 pub mod events;
 pub mod feed;
 pub mod follow;
+pub mod limits;
 pub mod log;
 pub mod logs;
 pub mod subscription;

@@ -1,13 +1,14 @@
 //! Which work may start next: it waits in the database, in the order of a policy.
 
 pub mod forecast;
+pub mod limits;
 
 mod lookahead;
 mod policy;
 
 use crate::app::domain::task::{Entry, Place, Priority, Task, WaitReason};
+use crate::app::queue::limits::DUE_LIMIT;
 use crate::app::store::{self, Lane, Store};
-use crate::config::DUE_LIMIT;
 use policy::Policy;
 
 /// Of what waits it keeps numbers alone, and of what runs the parties. They go with the

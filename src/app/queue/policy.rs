@@ -3,8 +3,8 @@
 use std::collections::{HashSet, VecDeque};
 
 use crate::app::domain::task::Priority;
+use crate::app::queue::limits::{PRIORITY_WAIT_LIMIT_MS, ROUND_LIMIT_TENANTS};
 use crate::app::store::{Lane, Result};
-use crate::config::{PRIORITY_WAIT_LIMIT_MS, ROUND_LIMIT_TENANTS};
 
 // A slot is free. Who gets it?
 //

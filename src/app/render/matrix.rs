@@ -1,9 +1,11 @@
 //! The matrix of a check as plain text: one line for each toolchain, the first errors under it.
 
 use crate::app::domain::verdict::{BuildStatus, TestStatus};
+use crate::app::render::limits::{
+    SHOWN_COMMIT_CHARS, SHOWN_ERROR_LIMIT_CHARS, SHOWN_ERRORS_LIMIT_LINES,
+};
 use crate::app::render::sanitize::{clip, sanitize};
 use crate::app::store::{BuildRow, CheckRow};
-use crate::config::{SHOWN_COMMIT_CHARS, SHOWN_ERROR_LIMIT_CHARS, SHOWN_ERRORS_LIMIT_LINES};
 
 /// A verdict in the words that people see; the state stands beside it.
 pub fn verdict(

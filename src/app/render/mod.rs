@@ -1,6 +1,7 @@
 //! Rows become JSON, text and HTML.
 
 pub mod json;
+pub mod limits;
 pub mod matrix;
 pub mod pages;
 pub mod sanitize;

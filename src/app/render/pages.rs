@@ -1,14 +1,14 @@
 //! What people see at `/` and at `/packages/NAME`: rows become sheets.
 
 use crate::app::domain::popularity;
+use crate::app::render::limits::{
+    SHOWN_COMMIT_CHARS, SHOWN_FACT_LIMIT_CHARS, SHOWN_PACKAGE_LIMIT_CHARS, SHOWN_URL_LIMIT_CHARS,
+    SHOWN_WORDS_LIMIT_CHARS,
+};
 use crate::app::render::matrix;
 use crate::app::render::sheet::{Block, Page, PageOptions};
 use crate::app::render::table::{Align, Cell, Style, Table};
 use crate::app::store::{BuildRow, CheckLine, NewestBuild, PackageRow, Paging, ResultRow};
-use crate::config::{
-    SHOWN_COMMIT_CHARS, SHOWN_FACT_LIMIT_CHARS, SHOWN_PACKAGE_LIMIT_CHARS, SHOWN_URL_LIMIT_CHARS,
-    SHOWN_WORDS_LIMIT_CHARS,
-};
 
 /// Everything that the first page shows.
 pub struct FrontPage<'a> {

@@ -1,8 +1,8 @@
 //! Text from outside made fit for a terminal: nothing moves the cursor or turns the line around,
 //! and how wide it is can be said.
 
+use crate::app::render::limits::MARKS_LIMIT_COUNT;
 use crate::base::control_chars::is_control;
-use crate::config::MARKS_LIMIT_COUNT;
 
 /// The text without what is not to be seen: control characters (escapes with them), what changes
 /// the direction of writing, what has no width. Tabs and line ends become spaces.

@@ -1,7 +1,7 @@
 //! Tables for people: cells with a tone, columns as wide as what is in them, notes under a row.
 
+use crate::app::render::limits::{SHOWN_ERROR_LIMIT_CHARS, TABLE_GAP_CHARS};
 use crate::app::render::sanitize::{clip, sanitize, width};
-use crate::config::{SHOWN_ERROR_LIMIT_CHARS, TABLE_GAP_CHARS};
 
 /// What a cell says at a glance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

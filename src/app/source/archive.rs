@@ -3,13 +3,13 @@
 use std::io;
 use std::path::Path;
 
-use crate::app::source::path_guard::{Tree, shown};
-use crate::app::source::tar_header::{Head, Kind, Overrides, TAR_BLOCK_BYTES, until_nul};
-use crate::app::source::unpack::Unpack;
-use crate::config::{
+use crate::app::source::limits::{
     ENTRIES_LIMIT, MANIFEST_LIMIT_BYTES, PATH_LIMIT_BYTES, RECORDS_LIMIT_BYTES, UNPACK_LIMIT_BYTES,
     UNPACKED_LIMIT_BYTES,
 };
+use crate::app::source::path_guard::{Tree, shown};
+use crate::app::source::tar_header::{Head, Kind, Overrides, TAR_BLOCK_BYTES, until_nul};
+use crate::app::source::unpack::Unpack;
 
 pub use super::manifest::{Asked, names_a_url};
 pub use crate::app::source::unpack::Format;

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
+use crate::app::source::limits::FRAME_USES_LIMIT;
 use crate::app::source::unpack::Format;
-use crate::config::{DEPENDENCY_URL_LIMIT_BYTES, FRAME_USES_LIMIT};
+use crate::config::limits::DEPENDENCY_URL_LIMIT_BYTES;
 
 /// What git calls a commit: 40 hex digits, or 64.
 pub fn is_commit(text: &str) -> bool {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::app::source::archive::Format;
-use crate::config::FRAME_HEAD_LIMIT_BYTES;
+use crate::app::source::limits::FRAME_HEAD_LIMIT_BYTES;
 
 /// A file that is being received. Dropped before it was kept, it leaves nothing behind.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-use crate::config::{ASKED_LIMIT, ASKED_LIMIT_BYTES};
+use crate::app::source::limits::{ASKED_LIMIT, ASKED_LIMIT_BYTES};
 
 /// What the manifests read so far ask for.
 #[derive(Debug, Default)]

@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod fetch_head;
 pub mod incoming;
+pub mod limits;
 pub mod manifest;
 pub mod path_guard;
 pub mod tar_header;

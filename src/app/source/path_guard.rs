@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
-use crate::config::{LINK_COST_BYTES, LINKS_LIMIT_BYTES, PATH_LIMIT_BYTES, SHOWN_NAME_LIMIT_CHARS};
+use crate::app::source::limits::{
+    LINK_COST_BYTES, LINKS_LIMIT_BYTES, PATH_LIMIT_BYTES, SHOWN_NAME_LIMIT_CHARS,
+};
 
 /// The symbolic links seen so far. No one is below another, so that the nearest before a path decides.
 #[derive(Debug, Default)]

@@ -6,8 +6,10 @@ use std::path::Path;
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
+use crate::app::source::limits::{
+    GZIP_HEAD_LIMIT_BYTES, GZIP_MEMBER_COST_BYTES, UNPACK_LIMIT_BYTES,
+};
 use crate::app::source::zstd::Unzstd;
-use crate::config::{GZIP_HEAD_LIMIT_BYTES, GZIP_MEMBER_COST_BYTES, UNPACK_LIMIT_BYTES};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
-use crate::config::{ZSTD_FRAME_COST_BYTES, ZSTD_WINDOW_LIMIT_LOG2};
+use crate::app::source::limits::{ZSTD_FRAME_COST_BYTES, ZSTD_WINDOW_LIMIT_LOG2};
 
 pub struct Unzstd {
     decoder: Decoder<'static>,

@@ -2,8 +2,8 @@
 
 use rusqlite::params;
 
+use crate::app::store::limits::DURATIONS_AVERAGED;
 use crate::app::store::{Result, Store};
-use crate::config::DURATIONS_AVERAGED;
 
 /// The number of the next note.
 const NEXT: &str = "(SELECT coalesce(max(noted), 0) + 1 FROM durations)";

@@ -5,7 +5,7 @@ use rusqlite::params;
 use crate::app::domain::verdict::{Reason, State, TestStatus};
 use crate::app::store::rows::{BuildEvent, BuildRow, event_row};
 use crate::app::store::{Result, Store, Where};
-use crate::config::EVENTS_KEPT;
+use crate::config::limits::EVENTS_KEPT;
 
 /// Old events are removed whenever so many new ones are there.
 const SWEEP_EVENTS: u64 = 64;

@@ -3,6 +3,7 @@
 //! Writes of a turn gather in one transaction, opened by the first of them; `commit` ends it.
 //! Reads see what the turn has written.
 
+pub mod limits;
 pub mod rows;
 
 mod cache;

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::base::client_addr::ClientAddr;
-use crate::config::Proxies;
+use crate::config::proxies::Proxies;
 use crate::interface::message::{Head, values};
 
 /// Whose request that is; none where nothing is counted: it comes from this machine, and no

@@ -3,6 +3,7 @@
 pub mod client_id;
 pub mod conditional;
 pub mod handlers;
+pub mod limits;
 pub mod query;
 pub mod rate_limits;
 pub mod request;

@@ -1,8 +1,10 @@
 //! What each client may ask for in an hour: submissions, and bytes of uploads.
 
+use crate::app::web::limits::BURSTS_PER_HOUR;
 use crate::base::client_addr::ClientAddr;
 use crate::base::token_bucket::{Buckets, Rate};
-use crate::config::{ADDRESSES_LIMIT, BURSTS_PER_HOUR, SOURCE_LIMIT_BYTES, Settings};
+use crate::config::limits::{ADDRESSES_LIMIT, SOURCE_LIMIT_BYTES};
+use crate::config::settings::Settings;
 use crate::interface::event::Now;
 use crate::interface::message::Response;
 

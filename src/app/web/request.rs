@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-use crate::config::PREFLIGHT_AGE_S;
+use crate::app::web::limits::PREFLIGHT_AGE_S;
 use crate::interface::message::{Head, Response, values};
 
 /// Methods this server has heard of; another is 501, not 405.

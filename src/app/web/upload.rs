@@ -11,12 +11,14 @@ use crate::app::domain::disk_space::{insufficient, is_full};
 use crate::app::live::subscription::ProgressFormat;
 use crate::app::source::archive::{Check, Format, Progress};
 use crate::app::source::incoming::{Incoming, Refused};
+use crate::app::web::limits::{
+    ADDRESS_UPLOADS_LIMIT, ADDRESS_UPLOADS_LIMIT_BYTES, CHECK_BUDGET_BYTES, UPLOADS_LIMIT,
+    UPLOADS_LIMIT_BYTES, UPLOADS_PAUSE_MS,
+};
 use crate::base::client_addr::ClientAddr;
 use crate::base::slab::Key;
-use crate::config::{
-    ADDRESS_UPLOADS_LIMIT, ADDRESS_UPLOADS_LIMIT_BYTES, CHECK_BUDGET_BYTES, SOURCE_LIMIT_BYTES,
-    Settings, UPLOADS_LIMIT, UPLOADS_LIMIT_BYTES, UPLOADS_PAUSE_MS,
-};
+use crate::config::limits::SOURCE_LIMIT_BYTES;
+use crate::config::settings::Settings;
 use crate::interface::message::Response;
 
 /// A tree that may become a check.

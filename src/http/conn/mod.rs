@@ -26,10 +26,10 @@ mod reply;
 
 use std::mem;
 
-use crate::config::{PIECE_LIMIT_BYTES, SOCKET_INPUT_BYTES, UNSENT_LIMIT_BYTES};
 use crate::http::body::Body;
 use crate::http::head::Fault;
 use crate::http::input::InputBuffer;
+use crate::http::limits::{PIECE_LIMIT_BYTES, SOCKET_INPUT_BYTES, UNSENT_LIMIT_BYTES};
 use crate::http::output::Output;
 use crate::http::ws::{self, Handshake, Received, Socket};
 use crate::interface::message::{Admission, Head, Request, Response};

@@ -4,13 +4,13 @@ use std::net::IpAddr;
 
 use crate::base::client_addr::ClientAddr;
 use crate::base::slab::Key;
-use crate::config::{
-    BODY_RATE_LIMIT_BYTES_PER_S, BODY_STALL_LIMIT_MS, HEAD_LIMIT_MS, IDLE_LIMIT_MS, KEEPALIVE_MS,
-    LINGER_LIMIT_MS, SEND_STALL_LIMIT_MS, TURN_LIMIT_BYTES,
-};
 use crate::http::conn::{Conn, Incoming, Waiting};
 use crate::interface::event::{Core, Dispatcher, Event, Pull, Streamed};
 use crate::interface::message::{Head, Response};
+use crate::shell::limits::{
+    BODY_RATE_LIMIT_BYTES_PER_S, BODY_STALL_LIMIT_MS, HEAD_LIMIT_MS, IDLE_LIMIT_MS, KEEPALIVE_MS,
+    LINGER_LIMIT_MS, SEND_STALL_LIMIT_MS, TURN_LIMIT_BYTES,
+};
 use crate::shell::pollable::{IoResult, Pollable, spend};
 
 fn limit_ms(waiting: Waiting) -> Option<u64> {

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
 use super::*;
-use crate::config::KEEPALIVES_LIMIT;
+use crate::http::limits::KEEPALIVES_LIMIT;
 use crate::interface::event::{Action, Load, Now};
 use crate::interface::message::{Admission, Head};
 

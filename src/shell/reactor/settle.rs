@@ -4,11 +4,11 @@ use std::mem;
 use std::time::Duration;
 
 use crate::base::slab::Key;
-use crate::config::DRAIN_LIMIT_MS;
 use crate::interface::event::{Action, Command, Core, JobId};
 use crate::interface::message::Response;
 use crate::shell::child::Process;
 use crate::shell::client::Client;
+use crate::shell::limits::DRAIN_LIMIT_MS;
 use crate::shell::reactor::{DeferredEvent, PROCESSES_LIMIT, Reactor, queue};
 
 impl<C: Core> Reactor<'_, C> {

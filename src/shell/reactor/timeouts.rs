@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::base::slab::Key;
-use crate::config::TIMEOUT_STEP_MS;
+use crate::shell::limits::TIMEOUT_STEP_MS;
 
 /// One entry for each client that has a limit, never behind the limit by more than a step. A
 /// limit that moves on leaves its entry where it is: it is looked at when its time has come.

@@ -14,11 +14,11 @@ use crate::app::domain::{disk_space, recheck};
 use crate::app::render::{json, matrix};
 use crate::app::store::{self, BuildRow, NewCheck, NewPackage, SourceRow, Store};
 use crate::app::web::client_id;
+use crate::app::web::limits::{QUEUE_LIMIT, QUEUE_PAUSE_MS};
 pub use crate::app::web::request::open_to_all;
 use crate::app::web::routes::Call;
 use crate::app::web::upload::Tree;
 use crate::base::slab::Key;
-use crate::config::{QUEUE_LIMIT, QUEUE_PAUSE_MS};
 use crate::interface::event::Now;
 use crate::interface::message::Response;
 

@@ -5,7 +5,7 @@ use crate::app::render::pages::{self, FrontPage, PackagePage};
 use crate::app::render::sheet::{self, Page, PageOptions};
 use crate::app::store::{self, PackageFilter, Paging, Sort};
 use crate::app::web::handlers::{database, queue};
-use crate::config::SHOWN_CHECKS_LIMIT;
+use crate::app::web::limits::SHOWN_CHECKS_LIMIT;
 use crate::interface::event::Now;
 use crate::interface::message::Response;
 

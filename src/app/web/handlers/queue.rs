@@ -11,7 +11,7 @@ use crate::app::domain::task::{Task, WaitReason};
 use crate::app::queue::forecast::{self, Piece};
 use crate::app::render::json;
 use crate::app::store::{self, Paging};
-use crate::config::{FORECAST_LIMIT, RETRY_PAUSE_MS, WAITERS_LIMIT};
+use crate::config::limits::{FORECAST_LIMIT, RETRY_PAUSE_MS, WAITERS_LIMIT};
 use crate::interface::event::Now;
 
 /// Why a build waits.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::app::web::query::bad;
 use crate::app::web::routes::submit::{fields, text};
 use crate::app::web::routes::{Call, NAME, PackageRef, Request_, is_name};
-use crate::config::Settings;
+use crate::config::settings::Settings;
 use crate::interface::message::{Head, Response, values};
 
 /// Lets pass who knows the token.

@@ -9,9 +9,11 @@ use crate::app::domain::verdict::{BuildStatus, State};
 use crate::app::live::subscription::{EventFilter, ProgressFormat};
 use crate::app::render::sheet::PageOptions;
 use crate::app::store::{BuildFilter, NewPackage, PackageFilter, Paging, Sort};
+use crate::app::web::limits::JSON_LIMIT_BYTES;
 use crate::app::web::query::{Query, bad};
 use crate::app::web::request;
-use crate::config::{JSON_LIMIT_BYTES, SOURCE_LIMIT_BYTES, Settings};
+use crate::config::limits::SOURCE_LIMIT_BYTES;
+use crate::config::settings::Settings;
 use crate::interface::message::{Admission, Head, Request, Response};
 
 /// What a client asks for, checked.
