@@ -4,24 +4,20 @@
 //! Prints numbers and ratios; asserts nothing about them. The one slot is taken by a build that never
 //! ends, so that nothing is measured but the taking.
 
-#[path = "../tests/common/server.rs"]
-mod server;
-#[path = "../tests/common/standin.rs"]
-mod standin;
-#[path = "../tests/common/wire.rs"]
-mod wire;
+#[path = "../tests/common/mod.rs"]
+mod common;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
+use common::server::{Server, scratch};
+use common::standin::{self, check, start};
+use common::wire::address;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use rusqlite::Connection;
-use server::{Server, scratch};
-use standin::{check, start};
-use wire::address;
 
 const CONNECTIONS: usize = 64;
 const TIME: Duration = Duration::from_secs(5);

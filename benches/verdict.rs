@@ -2,10 +2,8 @@
 //!
 //! Prints ratios and milliseconds; asserts nothing about time.
 
-#[path = "../tests/common/server.rs"]
-mod server;
-#[path = "../tests/common/zig.rs"]
-mod zig;
+#[path = "../tests/common/mod.rs"]
+mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -13,8 +11,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use server::{Server, scratch};
-use zig::{packed, zig_init};
+use common::server::{self, Server, scratch};
+use common::zig::{packed, zig_init};
 use zigcheck::app::engine::docker::{ContainerInput, Docker, SourceFile};
 use zigcheck::config::flags;
 use zigcheck::config::flags::Asked;

@@ -3,12 +3,8 @@
 //!
 //! Prints memory, times and ratios; asserts nothing about them. The stand-in for docker runs the builds.
 
-#[path = "../tests/common/server.rs"]
-mod server;
-#[path = "../tests/common/standin.rs"]
-mod standin;
-#[path = "../tests/common/wire.rs"]
-mod wire;
+#[path = "../tests/common/mod.rs"]
+mod common;
 
 #[path = "watchers/crowd.rs"]
 mod crowd;
@@ -23,9 +19,9 @@ use mio::{Events, Interest, Poll, Token};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
-use server::Server;
-use standin::{check, start};
-use wire::{Wire, address, connect};
+use common::server::Server;
+use common::standin::{check, start};
+use common::wire::{self, Wire, address, connect};
 
 const READERS: usize = 1_000;
 const SLOW: usize = 500;

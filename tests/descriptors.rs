@@ -1,7 +1,8 @@
 //! The shell at the limits of its process: descriptors, signals, what it inherits. One test at
 //! a time, as these are counted for the whole process.
 
-mod toy;
+#[path = "common/mod.rs"]
+mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -10,8 +11,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use crate::common::toy::*;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
-use toy::*;
+
 use zigcheck::shell::clock::Clock;
 use zigcheck::shell::disk::Disk;
 use zigcheck::shell::limits::RESERVED_FILES;

@@ -9,9 +9,9 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use rustix::process::{Resource, getrlimit};
 
-use crate::server::Server;
-use crate::standin::{start, tree};
-use crate::wire::{PING, TEXT, Wire, address, connect, frame, pong};
+use crate::common::server::Server;
+use crate::common::standin::{start, tree};
+use crate::common::wire::{PING, TEXT, Wire, address, connect, frame, pong};
 use crate::{at, loopback, resident_kib};
 
 const WATCHERS: usize = 10_000;

@@ -1,19 +1,12 @@
 //! The core without its shell: requests go in, answers come out, and containers do what a test
 //! tells them to. It can be killed at any moment, and started again on what it left.
-#![allow(dead_code)]
 
-#[path = "engine.rs"]
-pub mod engine;
-#[path = "rows.rs"]
-pub mod rows;
-#[path = "settings.rs"]
-pub mod settings;
-
+use crate::common::settings;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use crate::common::engine::{Engine, NONCE, Told};
 use data_encoding::HEXLOWER;
-use engine::{Engine, NONCE, Told};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

@@ -1,6 +1,5 @@
 //! An engine and its containers, which do what a test tells them to; and all of it outlives the
 //! server.
-#![allow(dead_code)]
 
 use std::collections::VecDeque;
 

@@ -1,7 +1,5 @@
 //! Archives made by hand for tests, hostile ones too, in all formats.
 
-#![allow(dead_code)]
-
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use zigcheck::app::source::archive::{Check, Progress, Summary};

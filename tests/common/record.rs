@@ -1,5 +1,4 @@
 //! Result records as runners write them, and what is made of them.
-#![allow(dead_code)]
 
 use serde_json::{Value, json};
 use zigcheck::app::builds::judge::{Judgement, judge, judge_container};

@@ -1,5 +1,4 @@
 //! Databases to try things on.
-#![allow(dead_code)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

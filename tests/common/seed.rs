@@ -2,7 +2,6 @@
 
 pub struct Seed(pub u64);
 
-#[allow(dead_code)]
 impl Seed {
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

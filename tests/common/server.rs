@@ -1,5 +1,4 @@
 //! The real binary on a port of its own, spoken to with the real curl.
-#![allow(dead_code)]
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;

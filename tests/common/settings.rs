@@ -3,7 +3,6 @@
 use zigcheck::config::flags::{Asked, parse};
 use zigcheck::config::settings::{Machine, Settings};
 
-#[allow(dead_code)]
 pub const MACHINE: Machine = Machine {
     cpus: 8,
     memory_bytes: 64 << 30,
@@ -18,7 +17,6 @@ pub fn settings_on(machine: Machine, flags: &[&str]) -> Result<Settings, String>
     }
 }
 
-#[allow(dead_code)]
 pub fn settings(flags: &[&str]) -> Settings {
     settings_on(MACHINE, flags).unwrap()
 }

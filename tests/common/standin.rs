@@ -1,5 +1,4 @@
 //! A stand-in for the docker command, of its own for each test, and a server that uses it.
-#![allow(dead_code)]
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -7,7 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::server::{Server, archive, scratch};
+use crate::common::server::{Server, archive, scratch};
 
 /// The stand-in's directory and its command: what it remembers is its own.
 pub fn standin(name: &str) -> (PathBuf, String) {

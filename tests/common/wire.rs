@@ -1,13 +1,12 @@
 //! A client on a plain socket: answers, chunks and WebSocket frames are taken apart by hand, so that
 //! it can stop reading, read slowly, and see what a proper client hides.
-#![allow(dead_code)]
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
 use rustix::net::{AddressFamily, SocketType, sockopt};
 
-use crate::server::{PATIENCE, Server};
+use crate::common::server::{PATIENCE, Server};
 
 /// What a WebSocket frame is.
 pub const TEXT: u8 = 1;

@@ -1,11 +1,10 @@
 //! Packages for real Zig, and what a real engine has of a server.
-#![allow(dead_code)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::server::scratch;
+use crate::common::server::scratch;
 
 /// A `build.zig` that all four versions take: `test` runs this command of the shell.
 pub fn build_zig(command: &str) -> String {

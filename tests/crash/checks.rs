@@ -7,10 +7,10 @@ use rusqlite::Connection;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::http::ask;
+use crate::common::http::ask;
+use crate::common::noise::{Ending, Noise};
+use crate::common::server::PATIENCE;
 use crate::life::Life;
-use crate::noise::{Ending, Noise};
-use crate::server::PATIENCE;
 
 /// How much there was to go wrong.
 #[derive(Debug, Default, Clone, Copy)]

@@ -14,10 +14,10 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::checks::{self, Seen};
-use crate::load::Load;
-use crate::seed::Seed;
-use crate::server::{PATIENCE, scratch};
-use crate::standin::standin;
+use crate::common::load::Load;
+use crate::common::seed::Seed;
+use crate::common::server::{PATIENCE, scratch};
+use crate::common::standin::standin;
 
 /// Between making a container and starting it: a moment to be killed in, as with a real engine.
 const START_MS: &str = "6";

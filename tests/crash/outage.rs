@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::server::{PATIENCE, Server, scratch};
-use crate::standin::{check, let_go, start};
+use crate::common::server::{PATIENCE, Server, scratch};
+use crate::common::standin::{check, let_go, start};
 
 /// A server whose engine is that of another.
 fn flags(dir: &Path) -> Vec<String> {

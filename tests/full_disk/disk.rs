@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::server::scratch;
+use crate::common::server::scratch;
 
 pub struct Disk {
     image: PathBuf,

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::http::ask;
-use crate::load::{Load, Promise};
-use crate::noise::{Ending, Noise};
-use crate::seed::Seed;
+use crate::common::http::ask;
+use crate::common::load::{Load, Promise};
+use crate::common::noise::{Ending, Noise};
+use crate::common::seed::Seed;
 use crate::service::Service;
 
 /// Some of these fill such a disk.

@@ -13,9 +13,9 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::http::ask;
-use crate::server::scratch;
-use crate::standin::standin;
+use crate::common::http::ask;
+use crate::common::server::scratch;
+use crate::common::standin::standin;
 
 /// Shorter than that of the real unit, so that there are more starts on a full disk.
 const RESTART_MS: u64 = 100;

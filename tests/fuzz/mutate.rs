@@ -1,6 +1,6 @@
 //! Good inputs, changed: bits, bytes, pieces of others, cuts, repeats, numbers at their limits.
 
-use crate::seed::Seed;
+use crate::common::seed::Seed;
 
 /// Numbers that are one too many somewhere.
 const NUMBERS: [&str; 18] = [

@@ -10,9 +10,9 @@ use zigcheck::app::source::incoming::Framed;
 use zigcheck::app::source::limits::FRAME_HEAD_LIMIT_BYTES;
 use zigcheck::interface::event::Exit;
 
+use crate::common::record::{BOUNDS, BUILD, NONCE, end, failed_with, good, line, record_id, with};
+use crate::common::seed::Seed;
 use crate::mutate::{input, piece};
-use crate::record::{BOUNDS, BUILD, NONCE, end, failed_with, good, line, record_id, with};
-use crate::seed::Seed;
 
 fn judged(bytes: &[u8], mut size: impl FnMut() -> usize) -> (Verdict, Option<u32>, usize) {
     let mut records = RecordReader::default();

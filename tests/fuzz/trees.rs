@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use zigcheck::app::source::archive::{Asked, Check, Format, Progress, Summary, names_a_url};
 use zigcheck::app::source::tar_header::{Head, Overrides};
 
+use crate::common::pack;
+use crate::common::seed::Seed;
 use crate::mutate::{change, input};
-use crate::pack;
-use crate::seed::Seed;
 
 /// A head with a right checksum, whatever else is in it, says what the reference says; records
 /// print back to themselves.

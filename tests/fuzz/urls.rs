@@ -11,9 +11,9 @@ use zigcheck::app::web::routes;
 use zigcheck::config::settings::{Hosts, Settings};
 use zigcheck::interface::message::{Admission, Head, Request};
 
+use crate::common::seed::Seed;
+use crate::common::settings::settings;
 use crate::mutate::text;
-use crate::seed::Seed;
-use crate::settings::settings;
 
 const QUERIES: [&str; 6] = [
     "page=2&limit=100&sort=-name",

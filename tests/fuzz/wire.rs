@@ -4,10 +4,10 @@ use zigcheck::http::body::Body;
 use zigcheck::http::conn::Waiting;
 use zigcheck::http::head::{Fault, Framing, ReadHead, read_head};
 
+use crate::common::play::Play;
+use crate::common::seed::Seed;
+use crate::common::talk::{CLOSE, frame, talked};
 use crate::mutate::{input, piece};
-use crate::play::Play;
-use crate::seed::Seed;
-use crate::talk::{CLOSE, frame, talked};
 
 const TOKENS: [&str; 26] = [
     "GET ",

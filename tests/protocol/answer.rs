@@ -1,6 +1,6 @@
 //! What goes out over one connection: whole answers, streams, and how it closes.
 
-use crate::play::{ANOTHER, DATE, Play, Said, any_way, only, played, request, whole};
+use crate::common::play::{ANOTHER, DATE, Play, Said, any_way, only, played, request, whole};
 use zigcheck::http::conn::{Conn, Incoming, Waiting};
 use zigcheck::http::limits::{STREAM_LIMIT_BYTES, UNSENT_LIMIT_BYTES};
 use zigcheck::interface::event::Streamed;

@@ -1,6 +1,6 @@
 //! Body framing: every case whole, byte by byte, and with bytes behind it.
 
-use crate::seed::Seed;
+use crate::common::seed::Seed;
 use zigcheck::http::body::Body;
 use zigcheck::http::head::Framing;
 use zigcheck::http::limits::TRAILERS_LIMIT_BYTES;

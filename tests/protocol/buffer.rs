@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::seed::Seed;
+use crate::common::seed::Seed;
 use zigcheck::base::buffer::Buffer;
 
 #[test]

@@ -1,7 +1,7 @@
 //! What comes in over one connection: every case whole, byte by byte, and with another request
 //! behind it.
 
-use crate::play::{ANOTHER, Play, Said, any_way, only, played, request, whole};
+use crate::common::play::{ANOTHER, Play, Said, any_way, only, played, request, whole};
 use zigcheck::http::conn::{Conn, Waiting};
 use zigcheck::http::limits::{INPUT_LIMIT_BYTES, LINGER_LIMIT_BYTES, TARGET_LIMIT_BYTES};
 

@@ -1,8 +1,8 @@
 //! Connections fed with random bytes and with requests changed at random: nothing panics, no cap
 //! is passed, and it does not matter in how many pieces the bytes come. The seed replays a run.
 
-use crate::play::{Play, Said};
-use crate::seed::Seed;
+use crate::common::play::{Play, Said};
+use crate::common::seed::Seed;
 
 const PARTS: &[&str] = &[
     "GET ",
@@ -223,7 +223,7 @@ fn nothing_breaks_in_any_order() {
                 _ if random.once_in(8) => play.conn.half_closed(),
                 _ if random.once_in(20) => {
                     let answer = zigcheck::interface::message::Response::error(503, "Enough.");
-                    play.conn.abort(answer, crate::play::DATE);
+                    play.conn.abort(answer, crate::common::play::DATE);
                     play.listen();
                 }
                 _ => {}

@@ -1,9 +1,9 @@
 //! WebSockets fed with random frames, changed at random, and with random bytes: nothing panics,
 //! no cap is passed, and it does not matter in how many pieces they come.
 
-use crate::play::DATE;
-use crate::seed::Seed;
-use crate::talk::{CLOSE, Talk, close, frame, talked};
+use crate::common::play::DATE;
+use crate::common::seed::Seed;
+use crate::common::talk::{CLOSE, Talk, close, frame, talked};
 use zigcheck::http::conn::Waiting;
 use zigcheck::http::limits::MESSAGE_LIMIT_BYTES;
 

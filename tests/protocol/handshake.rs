@@ -3,8 +3,8 @@
 use zigcheck::http::conn::{Conn, Incoming, Waiting};
 use zigcheck::interface::message::{Admission, Head, Response};
 
-use crate::play::{ANOTHER, DATE};
-use crate::talk::HANDSHAKE;
+use crate::common::play::{ANOTHER, DATE};
+use crate::common::talk::HANDSHAKE;
 
 /// What the app gets and the client is answered where the app wants an upgrade of this request.
 fn asked(text: &str) -> (bool, String, Conn) {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::seed::Seed;
+use crate::common::seed::Seed;
 use zigcheck::base::slab::{Key, Slab};
 
 #[test]

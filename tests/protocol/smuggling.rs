@@ -1,7 +1,7 @@
 //! Requests that hide another one from a server that reads them otherwise: each is answered with
 //! a fault, the connection is over, and the hidden one is never told to the app.
 
-use crate::play::any_way;
+use crate::common::play::any_way;
 use zigcheck::http::conn::Waiting;
 
 /// What every row hides.

@@ -6,8 +6,8 @@ use zigcheck::http::limits::{
 };
 use zigcheck::interface::message::Response;
 
-use crate::play::DATE;
-use crate::talk::{
+use crate::common::play::DATE;
+use crate::common::talk::{
     BINARY, BINARY_BEGINS, CLOSE, GOES_ON, GOES_ON_LAST, PING, PONG, TEXT, TEXT_BEGINS, Talk,
     any_way, close, frame, head,
 };
@@ -60,7 +60,7 @@ fn pings_are_answered_and_the_rest_is_dropped() {
         let half = !input.is_empty() && input.len() == 7;
         let frames = if half {
             // What would be fed behind it belongs to it.
-            let talk = crate::talk::talked(input, || 1);
+            let talk = crate::common::talk::talked(input, || 1);
             assert_eq!(talk.conn.waiting_for(), Waiting::Beat);
             talk.frames()
         } else {

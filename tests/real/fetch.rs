@@ -7,9 +7,10 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use zigcheck::app::source::archive::{Check, Progress};
 
+use crate::common::manifests;
+use crate::common::server::scratch;
 use crate::exchange::fed;
-use crate::manifests;
-use crate::server::scratch;
+use crate::exclusive::shared;
 use crate::web::{git_server, repository};
 
 /// That command in a container as fetches have it, with that input.
@@ -31,6 +32,7 @@ fn words(output: &Output) -> String {
 
 #[test]
 fn the_script_reads_manifests_as_the_server_does() {
+    let _machine = shared();
     let cases = manifests::cases();
     let mut tar = tar::Builder::new(Vec::new());
     for (nth, case) in cases.iter().enumerate() {
@@ -91,6 +93,7 @@ fn fetched(url: &str) -> (Value, Vec<u8>) {
 
 #[test]
 fn a_source_says_what_it_asks_for() {
+    let _machine = shared();
     let root = scratch("git-asks");
     let _ = fs::remove_dir_all(&root);
     let git = git_server(&root);
@@ -144,6 +147,7 @@ fn remote(url: &str, reference: Option<&str>) -> (Option<i32>, String) {
 
 #[test]
 fn a_remote_says_the_commit_that_would_be_fetched() {
+    let _machine = shared();
     let root = scratch("git-remote");
     let _ = fs::remove_dir_all(&root);
     let git = git_server(&root);

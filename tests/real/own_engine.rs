@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::server::{PATIENCE, scratch};
+use crate::common::server::{PATIENCE, scratch};
 
 pub struct OwnEngine {
     /// Images and containers.

@@ -9,11 +9,14 @@ use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::server::{PATIENCE, scratch};
-use crate::{VERSIONS, packed, server, zig_init};
+use crate::common::server::{PATIENCE, scratch};
+use crate::common::zig::{packed, zig_init};
+use crate::exclusive::shared;
+use crate::packages::{VERSIONS, server};
 
 #[test]
 fn one_curl_takes_a_repository_to_its_matrix() {
+    let _machine = shared();
     let dir = zig_init("0.16.0");
     let script = format!(
         "git init -q && git add . && git -c user.name=A -c user.email=a@example.org commit -qm first && \
@@ -54,6 +57,7 @@ fn one_curl_takes_a_repository_to_its_matrix() {
 
 #[test]
 fn a_browser_watches_a_build_to_its_end() {
+    let _machine = shared();
     let server = server();
     let tree = packed(&zig_init("0.15.2"));
     let check = server.upload(&tree, "name=browsed&zig_versions=0.15.2");

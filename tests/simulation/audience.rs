@@ -9,7 +9,7 @@ use zigcheck::app::dispatch::App;
 use zigcheck::base::slab::Key;
 use zigcheck::interface::event::{Core, Pull};
 
-use crate::seed::Seed;
+use crate::common::seed::Seed;
 
 /// What a connection asked to watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use zigcheck::app::engine::limits::CLEANUP_DELAY_MS;
 use zigcheck::interface::event::{Command, Exit, Input, Pipe};
 
+use crate::common::seed::Seed;
 use crate::engine::{Container, Engine, State, no_engine};
 use crate::scripts;
-use crate::seed::Seed;
 
 /// What a client does to the server, in this order.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use zigcheck::interface::event::Pipe;
 
-use crate::seed::Seed;
+use crate::common::seed::Seed;
 
 /// What a whole engine says of itself.
 const INFO: &str = r#"{"MemoryLimit": true, "SwapLimit": true, "CpuCfsQuota": true, "PidsLimit": true,

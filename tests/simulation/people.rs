@@ -10,10 +10,10 @@ use zigcheck::interface::event::{Core, Event};
 use zigcheck::interface::message::{Admission, Head, Request};
 
 use crate::audience::Wish;
+use crate::common::pack;
+use crate::common::seed::Seed;
 use crate::engine::VERSIONS;
-use crate::pack;
 use crate::rules::Row;
-use crate::seed::Seed;
 use crate::world::World;
 
 /// Trees that are uploaded, again and again the same: what matters is inside, not how it is packed.

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use zigcheck::interface::event::{Command, Input, Pipe};
 
+use crate::common::seed::Seed;
 use crate::engine::{Act, Container, Engine, Key, Purpose, Script};
-use crate::seed::Seed;
 
 /// What the containers find outside, and what they have told of it.
 #[derive(Debug, Default)]

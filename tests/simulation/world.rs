@@ -15,13 +15,13 @@ use zigcheck::interface::event::{Action, Core, DiskUsage, Event, JobId, Now};
 use crate::admin::TOKEN;
 use crate::audience::{Audience, Wish};
 use crate::client::Client;
+use crate::common::seed::Seed;
 use crate::days::Days;
 use crate::engine::{Engine, VERSIONS};
 use crate::order::Starts;
 use crate::people::Asked;
 use crate::rules::{Books, number};
 use crate::scripts::Outside;
-use crate::seed::Seed;
 use crate::tally::Tally;
 
 pub struct World {

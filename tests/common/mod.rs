@@ -1,0 +1,22 @@
+//! What the tests share. Each test binary and each bench includes it, and none uses all of it.
+#![allow(dead_code)]
+
+pub mod core;
+pub mod engine;
+pub mod http;
+pub mod load;
+pub mod manifests;
+#[path = "../standin/noise.rs"]
+pub mod noise;
+pub mod pack;
+pub mod play;
+pub mod record;
+pub mod rows;
+pub mod seed;
+pub mod server;
+pub mod settings;
+pub mod standin;
+pub mod talk;
+pub mod toy;
+pub mod wire;
+pub mod zig;

@@ -1,0 +1,17 @@
+//! The protocol rooms and their leaves: every case whole, byte by byte, and with bytes behind it;
+//! then random bytes and random changes of good ones.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod answer;
+mod body;
+mod buffer;
+mod conn;
+mod fuzz;
+mod fuzz_ws;
+mod handshake;
+mod http;
+mod slab;
+mod smuggling;
+mod ws;

@@ -1,0 +1,8 @@
+//! Packages and sources that mean harm.
+
+mod builds;
+mod fetches;
+mod host;
+mod packages;
+mod repositories;
+mod world;

@@ -1,0 +1,18 @@
+//! The real server under the real engine, with real Zig, and under a real systemd.
+//!
+//! These tests need docker and the toolchain images, and fail without: `make test` makes both.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod crash;
+mod engine_death;
+mod exchange;
+mod exclusive;
+mod fetch;
+mod hostile;
+mod own_engine;
+mod packages;
+mod service;
+mod watch;
+mod web;

@@ -1,0 +1,4 @@
+//! The service under a real systemd, which is the first process of a container.
+
+mod machine;
+mod unit;

@@ -1,0 +1,183 @@
+//! The service under a real systemd, which is the first process of a container: see `tests/real/service/`.
+
+use std::path::Path;
+
+use super::machine::Machine;
+use crate::exclusive::shared;
+
+const UNITS: &str = "/etc/systemd/system/zigcheck.service /etc/systemd/system/zigcheck.socket \
+    /etc/systemd/system/zigcheck-network.service";
+const ONE: &str = "ZIGCHECK_ZIG_VERSIONS=0.16.0";
+
+fn exists(machine: &Machine, path: &str) -> bool {
+    machine.sh(&format!("test -e {path} && echo yes || echo no")) == "yes"
+}
+
+#[test]
+fn it_is_installed_starts_says_how_it_stands_and_is_removed() {
+    let _machine = shared();
+    let machine = Machine::serving(ONE);
+    let verify = format!("systemd-analyze verify {UNITS} 2>&1");
+    assert_eq!(machine.sh(&verify), "");
+
+    assert_eq!(machine.show("ActiveState"), "active");
+    assert_eq!(machine.show("StatusText"), "0 builds run, 0 wait");
+    assert_eq!(machine.get("/api/health")["status"], "healthy");
+    let pid = machine.show("MainPID");
+    let owner = machine.sh(&format!("stat -c %U /proc/{pid} /var/lib/zigcheck"));
+    assert_eq!(owner, "zigcheck\nzigcheck");
+
+    let tables = "nft list tables";
+    assert_eq!(machine.sh(tables), "table inet zigcheck");
+    let unit = "systemctl is-active zigcheck-network.service";
+    assert_eq!(machine.sh(unit), "active");
+    // Lost with all rules of the machine, and made again as the README says.
+    machine.sh("nft flush ruleset && systemctl restart zigcheck-network.service");
+    assert!(machine.sh("nft list ruleset").contains("169.254.0.0/16"));
+
+    // Again, and again: settings that were edited stay.
+    let settings = "cat /etc/zigcheck/zigcheck.env";
+    let before = machine.sh(settings);
+    assert!(machine.install().contains("systemctl restart zigcheck"));
+    assert_eq!(machine.sh(settings), before);
+
+    let lines = machine.sh("journalctl -u zigcheck -o cat _SYSTEMD_UNIT=zigcheck.service");
+    assert!(
+        lines.contains(" listens on the socket handed over;"),
+        "{lines}"
+    );
+    let year = machine.sh("date +%Y");
+    let plain = |line: &str| !line.starts_with(&year) && !line.starts_with('<');
+    assert!(lines.lines().all(plain), "{lines}");
+    let priority = "journalctl -o cat -p 6..6 _SYSTEMD_UNIT=zigcheck.service";
+    assert!(machine.sh(priority).contains(" listens on "));
+
+    machine.sh("/opt/zigcheck/systemd/uninstall 2>&1");
+    for gone in ["/usr/local/bin/zigcheck", "/usr/local/lib/zigcheck", UNITS] {
+        assert!(
+            gone.split(' ').all(|path| !exists(&machine, path)),
+            "{gone}"
+        );
+    }
+    assert_eq!(machine.sh(tables), "");
+    for kept in [
+        "/var/lib/zigcheck/zigcheck.db",
+        "/etc/zigcheck/zigcheck.env",
+    ] {
+        assert!(exists(&machine, kept), "{kept}");
+    }
+    let answers = "curl -s 127.0.0.1:3000/api/health && echo yes || echo no";
+    assert_eq!(machine.sh(answers), "no");
+    machine.sh("/opt/zigcheck/systemd/uninstall 2>&1");
+}
+
+#[test]
+fn the_unit_says_its_own_score() {
+    let _machine = shared();
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/zigcheck.service");
+    let text = std::fs::read_to_string(unit).expect("the unit");
+    let said = text.split("gives this unit ").nth(1).expect("a score");
+    let said = said.split(' ').next().expect("a number");
+    let machine = Machine::boot();
+    let security =
+        "systemd-analyze security --no-pager --offline=true /opt/zigcheck/systemd/zigcheck.service";
+    let lines = machine.sh(security);
+    let is = format!("Overall exposure level for zigcheck.service: {said} ");
+    assert!(lines.contains(&is), "{is}: {lines}");
+}
+
+#[test]
+fn nobody_is_refused_while_it_restarts() {
+    let _machine = shared();
+    let machine = Machine::serving(ONE);
+    let load = "for i in 1 2 3 4; do
+            while [ ! -e /tmp/over ]; do
+                curl -s -o /dev/null --max-time 20 -w '%{http_code}\\n' 127.0.0.1:3000/api/builds
+            done >/tmp/codes.$i &
+        done
+        for i in 1 2 3 4 5; do sleep 0.4; systemctl restart zigcheck || exit 1; done
+        sleep 0.4; touch /tmp/over; wait; sort /tmp/codes.* | uniq -c";
+    let counts = machine.sh(load);
+    println!("answers during five restarts: {}", counts.trim());
+    let words: Vec<&str> = counts.split_whitespace().collect();
+    assert_eq!(words[1..], ["200"], "{counts}");
+    assert!(words[0].parse::<u32>().expect("a number") > 100, "{counts}");
+    let ends = machine.sh("journalctl -o cat -p warning _COMM=zigcheck");
+    assert_eq!(ends, "");
+}
+
+#[test]
+fn a_loop_that_hangs_is_ended_and_started_again() {
+    let _machine = shared();
+    let machine = Machine::serving(ONE);
+    let drop_in = "mkdir /run/systemd/system/zigcheck.service.d
+        printf '[Service]\\nWatchdogSec=1\\n' >/run/systemd/system/zigcheck.service.d/short.conf
+        systemctl daemon-reload; systemctl restart zigcheck";
+    machine.sh(drop_in);
+    // Fed all the while.
+    machine.sh("sleep 3");
+    assert_eq!(machine.show("NRestarts"), "0");
+    machine.sh("systemctl kill --signal=USR2 --kill-who=main zigcheck");
+    machine.wait("systemctl show --value -p NRestarts zigcheck", "1");
+    assert_eq!(machine.get("/api/health")["status"], "healthy");
+    let log = machine.sh("journalctl -o cat -u zigcheck");
+    assert!(log.contains("Watchdog timeout"), "{log}");
+    assert_eq!(machine.show("ActiveState"), "active");
+}
+
+/// Uploads a package whose build goes on until `let_go`, and waits until it runs.
+fn runs_slowly(machine: &Machine) {
+    machine.sh(
+        "curl -sS --fail --data-binary @/opt/tree.tar.gz '127.0.0.1:3000/api/check?name=slowly'",
+    );
+    let state = "curl -s 127.0.0.1:3000/api/builds/1 | grep -o '\"state\":\"[a-z]*\"'";
+    machine.wait(state, "\"state\":\"building\"");
+    machine.wait(
+        "test -e /var/lib/engine/state/zigcheck-1-1/pid && echo yes",
+        "yes",
+    );
+}
+
+fn let_go(machine: &Machine) {
+    machine.sh("touch /var/lib/engine/state.go");
+}
+
+#[test]
+fn an_upgrade_while_a_build_runs_loses_nothing() {
+    let _machine = shared();
+    let machine = Machine::serving(ONE);
+    runs_slowly(&machine);
+    let status = "curl -s 127.0.0.1:3000/api/health >/dev/null; systemctl show --value -p StatusText zigcheck";
+    machine.wait(status, "1 build runs, 0 wait");
+    let container = machine.sh("cat /var/lib/engine/state/zigcheck-1-1/pid");
+    let before = machine.show("MainPID");
+    machine.install();
+    machine.sh("systemctl restart zigcheck");
+    assert_ne!(machine.show("MainPID"), before);
+    machine.sh(&format!("kill -0 {container}"));
+    assert_eq!(machine.get("/api/builds/1")["state"], "building");
+    let_go(&machine);
+    let state = "curl -s 127.0.0.1:3000/api/builds/1 | grep -o '\"state\":\"[a-z]*\"'";
+    machine.wait(state, "\"state\":\"finished\"");
+    let build = machine.get("/api/builds/1");
+    assert_eq!(build["build_status"], "success", "{build}");
+    assert_eq!(build["attempt"], 1, "{build}");
+    assert_eq!(machine.get("/api/builds")["total"], 1);
+    let runs = machine.sh("grep -c '^run zigcheck-' /var/lib/engine/state.calls");
+    assert_eq!(runs, "1");
+    machine.wait("ls /var/lib/engine/state | wc -l", "0");
+}
+
+#[test]
+fn a_drain_waits_for_what_runs_and_the_next_client_starts_it_again() {
+    let _machine = shared();
+    let machine = Machine::serving(ONE);
+    runs_slowly(&machine);
+    machine.sh("systemctl kill --signal=USR1 --kill-who=main zigcheck; sleep 0.5");
+    assert_eq!(machine.get("/api/builds/1")["state"], "building");
+    let_go(&machine);
+    let state = "systemctl show --value -p ActiveState -p Result zigcheck | xargs";
+    machine.wait(state, "success inactive");
+    assert_eq!(machine.get("/api/builds/1")["build_status"], "success");
+    assert_eq!(machine.show("ActiveState"), "active");
+}

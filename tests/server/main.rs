@@ -1,0 +1,13 @@
+//! The real server with a stand-in for the docker command.
+//!
+//! The clients need what `tests/setup` installs, and fail without: `make test` sees to it.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod builds;
+mod clients;
+mod limits;
+mod notify;
+mod secrets;
+mod standin_engine;

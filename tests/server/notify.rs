@@ -1,0 +1,175 @@
+//! What the real binary tells a service manager, and how its log lines look to the journal.
+
+use crate::common::standin;
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::common::server::{curl, scratch};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A server that believes a service manager to be there, which is this test.
+struct Service {
+    child: Child,
+    heard: UnixDatagram,
+    log: PathBuf,
+    docker: PathBuf,
+    url: String,
+}
+
+impl Service {
+    fn start(name: &str, env: &[(&str, &str)]) -> Service {
+        let (docker, command) = standin::standin(name);
+        let data = scratch(name);
+        let _ = std::fs::remove_dir_all(&data);
+        std::fs::create_dir_all(&data).expect("a directory");
+        let socket = data.join("notify");
+        let heard = UnixDatagram::bind(&socket).expect("a socket");
+        let patience = Some(Duration::from_secs(20));
+        heard.set_read_timeout(patience).expect("a limit");
+        let log = data.join("log");
+        let file = File::create(&log).expect("a file");
+        let stat = file.metadata().expect("it is there");
+        let child = Command::new(env!("CARGO_BIN_EXE_zigcheck"))
+            .args(["--listen", "127.0.0.1:0", "--docker", &command, "--data"])
+            .arg(&data)
+            .env("NOTIFY_SOCKET", &socket)
+            .env("JOURNAL_STREAM", format!("{}:{}", stat.dev(), stat.ino()))
+            .envs(env.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(file)
+            .spawn()
+            .expect("the binary is built");
+        let mut service = Service {
+            child,
+            heard,
+            log,
+            docker,
+            url: String::new(),
+        };
+        assert_eq!(service.hears(), "READY=1\nSTATUS=0 builds run, 0 wait\n");
+        let log = service.log();
+        let address = log.split("listens on ").nth(1).expect("where it listens");
+        let address = address.split(';').next().expect("an address");
+        service.url = format!("http://{address}");
+        service
+    }
+
+    /// The next message.
+    fn hears(&self) -> String {
+        let mut bytes = [0; 1024];
+        let count = self.heard.recv(&mut bytes).expect("a message");
+        String::from_utf8_lossy(&bytes[..count]).into_owned()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+    }
+
+    fn ends(&mut self) {
+        let status = self.child.wait().expect("it is ours");
+        assert!(status.success(), "{status}");
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).expect("a log")
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn how_it_stands_is_told_and_a_stop_once() {
+    let mut service = Service::start("notify", &[]);
+    let data = format!("@{}", standin::tree().display());
+    let url = format!("{}/api/check?name=slowly&zig_versions=0.16.0", service.url);
+    // The first second after READY is quiet.
+    std::thread::sleep(Duration::from_millis(1_100));
+    assert_eq!(curl(&["--data-binary", &data], &url).status, 202);
+    let mut told = service.hears();
+    while told != "STATUS=1 build runs, 0 wait\n" {
+        assert!(told.starts_with("STATUS="), "{told}");
+        // A turn that happens anyway.
+        std::thread::sleep(Duration::from_millis(1_100));
+        curl(&[], &format!("{}/api/health", service.url));
+        told = service.hears();
+    }
+    service.signal(Signal::TERM);
+    assert_eq!(service.hears(), "STOPPING=1\n");
+    service.ends();
+    let wait = Some(Duration::from_millis(100));
+    service.heard.set_read_timeout(wait).expect("a limit");
+    assert!(service.heard.recv(&mut [0; 99]).is_err());
+    standin::let_go(&service.docker);
+}
+
+#[test]
+fn a_watchdog_is_fed_while_turns_are_completed_and_not_beyond() {
+    let service = Service::start("watchdog", &[("WATCHDOG_USEC", "400000")]);
+    let began = Instant::now();
+    for _ in 0..10 {
+        assert_eq!(service.hears(), "WATCHDOG=1\n");
+    }
+    let took = began.elapsed();
+    assert!(took > Duration::from_millis(1_900), "{took:?}");
+    assert!(took < Duration::from_millis(4_000), "{took:?}");
+    // Within a turn, for ever.
+    service.signal(Signal::USR2);
+    let wait = Some(Duration::from_millis(1_000));
+    service.heard.set_read_timeout(wait).expect("a limit");
+    let mut late = 0;
+    while service.heard.recv(&mut [0; 99]).is_ok() {
+        late += 1;
+    }
+    assert!(late <= 1, "{late} signs of life from a loop that hangs");
+}
+
+#[test]
+fn another_watchdog_is_none_of_ours() {
+    let env = [("WATCHDOG_USEC", "100000"), ("WATCHDOG_PID", "1")];
+    let service = Service::start("watchdog-of-another", &env);
+    let wait = Some(Duration::from_millis(500));
+    service.heard.set_read_timeout(wait).expect("a limit");
+    assert!(service.heard.recv(&mut [0; 99]).is_err());
+}
+
+#[test]
+fn a_drain_ends_a_server_that_has_nothing_to_do() {
+    let mut service = Service::start("drain", &[]);
+    service.signal(Signal::USR1);
+    service.ends();
+    assert_eq!(service.hears(), "STOPPING=1\n");
+}
+
+#[test]
+fn the_journal_gets_priorities_and_no_times() {
+    let service = Service::start("journal", &[]);
+    let log = service.log();
+    let first = log.lines().next().expect("a line");
+    assert!(first.starts_with("<6>zigcheck "), "{log}");
+    let known = |line: &str| line.starts_with('<') && line[2..].starts_with('>');
+    assert!(log.lines().all(known), "{log}");
+}
+
+#[test]
+fn what_ends_it_at_once_is_an_error_in_the_journal() {
+    let log = scratch("journal-fatal");
+    let file = File::create(&log).expect("a file");
+    let stat = file.metadata().expect("it is there");
+    let status = Command::new(env!("CARGO_BIN_EXE_zigcheck"))
+        .args(["--max-builds", "none"])
+        .env("JOURNAL_STREAM", format!("{}:{}", stat.dev(), stat.ino()))
+        .stderr(file)
+        .status();
+    assert_eq!(status.expect("the binary is built").code(), Some(2));
+    let text = std::fs::read_to_string(&log).expect("a log");
+    assert!(text.starts_with("<3>--max-builds none: must be "), "{text}");
+}

@@ -1,0 +1,328 @@
+//! Every route, and every way a path or a query can be wrong.
+
+use crate::ask::{VERSIONS, answer, refused, request};
+use zigcheck::app::domain::verdict::{BuildStatus, State};
+use zigcheck::app::render::sheet::PageOptions;
+use zigcheck::app::store::{BuildFilter, PackageFilter, Paging, Sort};
+use zigcheck::app::web::routes::Call;
+
+#[track_caller]
+fn get(target: &str) -> Call {
+    answer(&request("GET", target, b"")).unwrap()
+}
+
+#[track_caller]
+fn get_is_refused(target: &str, words: &str) {
+    let sentence = refused(400, &request("GET", target, b""));
+    assert!(sentence.contains(words), "{target}: {sentence}");
+}
+
+#[test]
+fn every_route_reads_its_call() {
+    let (page, limit) = (1, 20);
+    let page = Paging { page, limit };
+    let sort = |column, down| Sort { column, down };
+    let packages = Call::ListPackages {
+        filter: PackageFilter::default(),
+        sort: sort("last_updated", true),
+        page,
+    };
+    let builds = Call::ListBuilds {
+        filter: BuildFilter::default(),
+        sort: sort("b.id", true),
+        page,
+    };
+    let name = "a.b_c-9".to_string();
+    for (target, call) in [
+        ("/api/health", Call::Health),
+        ("/api/packages", packages),
+        ("/api/packages/a.b_c-9", Call::ShowPackage { name }),
+        (
+            "/api/checks/5",
+            Call::ShowCheck {
+                id: 5,
+                plain: false,
+            },
+        ),
+        ("/api/builds", builds),
+        ("/api/builds/6", Call::ShowBuild { id: 6 }),
+        ("/api/builds/7/log", Call::ShowLog { id: 7, tail: None }),
+        (
+            "/api/builds/7/log?tail=9",
+            Call::ShowLog {
+                id: 7,
+                tail: Some(9),
+            },
+        ),
+        ("/api/queue", Call::ShowQueue { page }),
+        (
+            "/api/queue?page=2&limit=7",
+            Call::ShowQueue {
+                page: Paging { page: 2, limit: 7 },
+            },
+        ),
+        (
+            "/?search=a+b",
+            Call::ShowFront {
+                search: Some("a b".to_string()),
+                page,
+                options: plain_look(),
+            },
+        ),
+        (
+            "/packages/x?color",
+            Call::ShowPackagePage {
+                name: "x".to_string(),
+                options: PageOptions {
+                    color: true,
+                    ..plain_look()
+                },
+            },
+        ),
+    ] {
+        assert_eq!(get(target), call, "{target}");
+        assert_eq!(
+            answer(&request("HEAD", target, b"")),
+            Ok(call),
+            "HEAD {target}"
+        );
+    }
+    let mut plain = request("GET", "/api/checks/5", b"");
+    plain.head.headers = vec![("accept".to_string(), "text/plain, */*".to_string())];
+    assert_eq!(answer(&plain), Ok(Call::ShowCheck { id: 5, plain: true }));
+    let again = answer(&request("POST", "/api/packages/x/builds", b""));
+    let name = "x".to_string();
+    assert_eq!(again, Ok(Call::Rebuild { name }));
+    let tree = answer(&request(
+        "POST",
+        "/api/check?name=x&zig_versions=0.15.2",
+        b"",
+    ));
+    let zig_versions = vec!["0.15.2".to_string()];
+    assert_eq!(
+        tree,
+        Ok(Call::SubmitTree {
+            name: "x".to_string(),
+            zig_versions,
+            follow: None,
+        })
+    );
+    let tree = answer(&request("POST", "/api/check", b""));
+    let zig_versions = VERSIONS.map(str::to_string).to_vec();
+    assert_eq!(
+        tree,
+        Ok(Call::SubmitTree {
+            name: "upload".to_string(),
+            zig_versions,
+            follow: None,
+        })
+    );
+}
+
+fn plain_look() -> PageOptions {
+    PageOptions {
+        html: false,
+        color: false,
+        host: "HOST".to_string(),
+    }
+}
+
+#[test]
+fn what_is_no_route_is_nothing() {
+    for path in [
+        "",
+        "/api",
+        "/api/",
+        "/api/nothing",
+        "//",
+        "x/api/queue",
+        "/packages",
+        "/packages/",
+        "/packages/x/",
+        "/index.html",
+        "/api/packages/",
+        "/api/packages/a/b",
+        "/API/health",
+        "/api/health/",
+        "//api/health",
+        "/api/builds//log",
+        "/api/builds/1/log/",
+        "/api/check/1",
+        "/admin",
+        "/admin/",
+        "/admin/builds",
+        "/admin/status/",
+        "/api/admin/status",
+    ] {
+        refused(404, &request("GET", path, b""));
+    }
+}
+
+#[test]
+fn every_part_of_a_path_is_decoded_and_a_hidden_slash_separates_nothing() {
+    let page = Paging { page: 1, limit: 20 };
+    assert_eq!(get("/api/%71%75eue"), Call::ShowQueue { page });
+    assert_eq!(get("/%61pi/queue"), Call::ShowQueue { page });
+    assert!(matches!(get("/api/p%61ckages"), Call::ListPackages { .. }));
+    let id = 7;
+    assert_eq!(
+        get("/api/builds/%37/%6cog"),
+        Call::ShowLog { id, tail: None }
+    );
+    for path in [
+        "/api%2Fqueue",
+        "/api%2fqueue",
+        "%2Fapi/queue",
+        "/api/builds%2F1/log",
+    ] {
+        refused(404, &request("GET", path, b""));
+    }
+    for path in [
+        "/api/%", "/api/%7", "/api/%7x", "/api/%x7", "/api/%+7", "/api/%ff", "/%C3/x",
+    ] {
+        get_is_refused(path, "UTF-8 in whole escapes");
+    }
+}
+
+#[test]
+fn a_part_of_the_path_is_decoded_and_then_checked() {
+    let name = "a.b-c".to_string();
+    assert_eq!(get("/api/packages/a%2Eb%2dc"), Call::ShowPackage { name });
+    assert_eq!(get("/api/builds/%31"), Call::ShowBuild { id: 1 });
+    let long = "x".repeat(101);
+    for part in [
+        "a%2Fb", "a+b", "a%20b", "a%00", "%2e%2E", ".", "a&b", "%C3%A9", "a%25", &long,
+    ] {
+        get_is_refused(&format!("/api/packages/{part}"), "name: must be 1 to 100");
+    }
+    get_is_refused("/api/packages/%ff", "UTF-8");
+    for part in [
+        "0",
+        "-1",
+        "x",
+        "1.0",
+        "1&x=2",
+        "1%00",
+        "9223372036854775808",
+        "1%20",
+    ] {
+        get_is_refused(
+            &format!("/api/builds/{part}"),
+            "id: must be a whole number from 1",
+        );
+        get_is_refused(
+            &format!("/api/checks/{part}"),
+            "id: must be a whole number from 1",
+        );
+        get_is_refused(
+            &format!("/api/builds/{part}/log"),
+            "id: must be a whole number from 1",
+        );
+    }
+}
+
+#[test]
+fn pages_and_limits_have_bounds() {
+    let of = |query: &str| match get(&format!("/api/packages?{query}")) {
+        Call::ListPackages { page, .. } => (page.page, page.limit),
+        call => panic!("{call:?}"),
+    };
+    assert_eq!(of("page=1&limit=1"), (1, 1));
+    assert_eq!(of("page=3&limit=100"), (3, 100));
+    assert_eq!(of("page=&limit="), (1, 20));
+    for list in ["packages", "builds", "queue"] {
+        for value in ["0", "-1", "101", "x", "1.5", "99999999999999999999999"] {
+            let target = format!("/api/{list}?limit={value}");
+            get_is_refused(&target, "limit: must be a whole number from 1 to 100");
+        }
+        for value in ["0", "-1", "x", "99999999999999999999999"] {
+            get_is_refused(
+                &format!("/api/{list}?page={value}"),
+                "page: must be a whole number",
+            );
+        }
+    }
+    for value in ["0", "x", "-5"] {
+        get_is_refused(
+            &format!("/api/builds/1/log?tail={value}"),
+            "tail: must be a whole number",
+        );
+    }
+}
+
+#[test]
+fn sorts_come_from_a_closed_list() {
+    for (word, column) in [
+        ("name", "name"),
+        ("created_at", "created_at"),
+        ("last_updated", "last_updated"),
+        ("popularity_score", "popularity_score"),
+    ] {
+        for (minus, wanted) in [("", false), ("-", true)] {
+            let call = get(&format!("/api/packages?sort={minus}{word}"));
+            let Call::ListPackages { sort, .. } = call else {
+                panic!("{call:?}")
+            };
+            assert_eq!((sort.column, sort.down), (column, wanted), "{minus}{word}");
+        }
+    }
+    for (word, column) in [
+        ("id", "b.id"),
+        ("created_at", "b.id"),
+        ("finished_at", "b.finished_at"),
+        ("package", "c.package"),
+        ("zig_version", "b.zig_version"),
+    ] {
+        let call = get(&format!("/api/builds?sort=-{word}"));
+        let Call::ListBuilds { sort, .. } = call else {
+            panic!("{call:?}")
+        };
+        assert_eq!((sort.column, sort.down), (column, true), "{word}");
+    }
+    for word in ["-", "--name", "url", "NAME", "name;", "b.id", "name%20desc"] {
+        get_is_refused(
+            &format!("/api/packages?sort={word}"),
+            "sort: must be one of name,",
+        );
+    }
+    get_is_refused("/api/builds?sort=name", "sort: must be one of id,");
+}
+
+#[test]
+fn filters_are_read_and_their_words_checked() {
+    let text = |text: &str| Some(text.to_string());
+    let call =
+        get("/api/packages?search=a%25+b&zig_version=0.16.0&status=failed&license=MIT&author=");
+    let Call::ListPackages { filter, .. } = call else {
+        panic!("{call:?}")
+    };
+    let wanted = PackageFilter {
+        search: text("a% b"),
+        zig_version: text("0.16.0"),
+        status: Some(BuildStatus::Failed),
+        license: text("MIT"),
+        author: None,
+    };
+    assert_eq!(filter, wanted);
+    let call = get("/api/builds?package=p&check=4&zig_version=1&status=error&state=testing");
+    let Call::ListBuilds { filter, .. } = call else {
+        panic!("{call:?}")
+    };
+    let wanted = BuildFilter {
+        package: text("p"),
+        check: Some(4),
+        zig_version: text("1"),
+        status: Some(BuildStatus::Error),
+        state: Some(State::Testing),
+    };
+    assert_eq!(filter, wanted);
+    get_is_refused(
+        "/api/packages?status=good",
+        "status: must be one of pending, success",
+    );
+    get_is_refused(
+        "/api/builds?state=running",
+        "state: must be one of queued, fetching",
+    );
+    get_is_refused("/api/builds?check=0", "check: must be a whole number");
+}

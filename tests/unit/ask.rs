@@ -1,0 +1,54 @@
+//! Requests, and what is read from them.
+
+use crate::common::settings::settings;
+use serde_json::Value;
+use zigcheck::app::web::routes::{Call, admit, read};
+use zigcheck::config::settings::Settings;
+use zigcheck::interface::message::{Admission, Head, Request, Response};
+
+/// The versions of the server that is asked.
+pub const VERSIONS: [&str; 2] = ["0.16.0", "0.15.2"];
+
+pub fn request(method: &str, target: &str, body: &[u8]) -> Request {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let head = Head {
+        method: method.to_string(),
+        path: path.to_string(),
+        query: query.to_string(),
+        headers: Vec::new(),
+    };
+    Request {
+        head,
+        body: body.to_vec(),
+        spooled: false,
+    }
+}
+
+fn asked() -> Settings {
+    settings(&["--zig-versions=0.16.0,0.15.2"])
+}
+
+pub fn answer(request: &Request) -> Result<Call, Response> {
+    read(request, &asked())
+}
+
+pub fn admitted(head: &Head) -> Admission {
+    admit(head, &asked())
+}
+
+/// The sentence of an answer with that status.
+#[track_caller]
+pub fn refused(status: u16, request: &Request) -> String {
+    let response = answer(request).unwrap_err();
+    let value: Value = serde_json::from_slice(&response.body).unwrap();
+    assert_eq!(response.status, status, "{value}");
+    value["error"].as_str().unwrap().to_string()
+}
+
+/// A head with these headers.
+pub fn with(method: &str, target: &str, headers: &[(&str, &str)]) -> Head {
+    let mut head = request(method, target, b"").head;
+    let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+    head.headers = headers.iter().map(owned).collect();
+    head
+}

@@ -1,0 +1,447 @@
+//! The argument lists of containers, and what an engine's answers mean.
+
+use crate::common::settings::settings;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use zigcheck::app::engine::docker::{self, Container, ContainerInput, Docker, SourceFile};
+use zigcheck::interface::event::{Command, Exit, Input};
+
+const IMAGE: &str = "sha256:aa";
+const URL: &str = "https://github.com/a/b";
+
+fn file(name: &str) -> SourceFile {
+    SourceFile {
+        path: PathBuf::from(name),
+        format: "tar.zst".to_string(),
+        bytes: 12,
+        sha256: "ab".repeat(32),
+    }
+}
+
+/// The three commands that make a container: fetch the source, the dependencies, build.
+fn containers(flags: &[&str]) -> [Command; 3] {
+    let docker = Docker::new(&settings(flags), "d1", "secret");
+    let source = file("/s/source");
+    let dependencies = file("/s/dependencies");
+    let mut task = ContainerInput {
+        build: 7,
+        attempt: 2,
+        package: "p",
+        zig_version: "0.16.0",
+        image: IMAGE,
+        source: &source,
+        dependencies: None,
+    };
+    let fetch = docker.fetch_dependencies(&docker::fetch_container(7, 2), &task);
+    task.dependencies = Some(&dependencies);
+    [
+        docker.fetch_source(&docker::source_container(3, 1), 3, IMAGE, URL, Some("v1")),
+        fetch,
+        docker.build(&docker::build_container(7, 2), &task),
+    ]
+}
+
+/// The one word that begins so, without its beginning.
+#[track_caller]
+fn value<'c>(command: &'c Command, flag: &str) -> &'c str {
+    let mut found = command
+        .argv
+        .iter()
+        .filter_map(|word| word.strip_prefix(flag));
+    let value = found
+        .next()
+        .unwrap_or_else(|| panic!("no {flag} in {:?}", command.argv));
+    assert_eq!(found.next(), None, "{flag} twice");
+    value
+}
+
+#[test]
+fn a_build_has_no_network_whatever_the_settings() {
+    for network in ["bridge", "host", "none", "mine"] {
+        let flag = format!("--fetch-network={network}");
+        let [source, fetch, build] = containers(&[&flag]);
+        assert_eq!(value(&build, "--network="), "none");
+        assert_eq!(value(&source, "--network="), network);
+        assert_eq!(value(&fetch, "--network="), network);
+        assert!(
+            !build
+                .argv
+                .iter()
+                .any(|word| word == "--net" || word.starts_with("--net="))
+        );
+    }
+}
+
+#[test]
+fn what_fetches_is_told_what_it_may_reach() {
+    for (network, guarded) in [("bridge", "no"), ("host", "no"), ("zigcheck-fetch", "yes")] {
+        for (hosts, told) in [("*", "*"), ("a.example, [::1]", "a.example,[::1]")] {
+            let flags = [
+                &*format!("--fetch-network={network}"),
+                &format!("--allow-hosts={hosts}"),
+            ];
+            let [source, fetch, build] = containers(&flags);
+            let docker = Docker::new(&settings(&flags), "d1", "secret");
+            let probe = docker.probe_network("sha256:aa");
+            for command in [&source, &fetch, &probe] {
+                assert_eq!(value(command, "--env=ZIGCHECK_GUARDED="), guarded);
+                assert_eq!(value(command, "--env=ZIGCHECK_HOSTS="), told);
+            }
+            assert!(!build.argv.iter().any(|word| word.starts_with("--env")));
+        }
+    }
+}
+
+#[test]
+fn the_probe_of_a_network_is_in_it_and_leaves_nothing() {
+    let docker = Docker::new(&settings(&["--fetch-network=mine"]), "d1", "secret");
+    let probe = docker.probe_network("sha256:aa");
+    assert_eq!(probe.argv[..3], ["docker", "run", "--rm"]);
+    assert_eq!(value(&probe, "--network="), "mine");
+    assert_eq!(value(&probe, "--name="), "zigcheck-probe-d1");
+    assert!(probe.argv.contains(&"--label=zigcheck.data=d1".to_string()));
+    assert_eq!(value(&probe, "--cap-drop="), "ALL");
+    let end = ["sha256:aa", "/usr/lib/zigcheck/probe-network"];
+    assert!(probe.argv.ends_with(&end.map(str::to_string)));
+}
+
+#[test]
+fn every_container_is_held_in_the_same_bounds() {
+    let flags = ["--memory=512m", "--cpus=1.5", "--docker=podman"];
+    for command in containers(&flags) {
+        assert_eq!(command.argv[..2], ["podman", "run"]);
+        let memory = (512u64 << 20).to_string();
+        assert_eq!(value(&command, "--memory="), memory);
+        assert_eq!(
+            value(&command, "--memory-swap="),
+            memory,
+            "no swap beside it"
+        );
+        assert_eq!(value(&command, "--cpus="), "1.5");
+        assert_eq!(value(&command, "--pids-limit="), "512");
+        assert_eq!(value(&command, "--pull="), "never");
+        assert_eq!(value(&command, "--user="), "1000:1000");
+        assert_eq!(value(&command, "--cap-drop="), "ALL");
+        assert_eq!(value(&command, "--security-opt="), "no-new-privileges");
+        assert_eq!(value(&command, "--ipc="), "none");
+        let mut limits: Vec<&str> = command
+            .argv
+            .iter()
+            .filter_map(|word| word.strip_prefix("--ulimit="))
+            .collect();
+        limits.sort_unstable();
+        let disk = 256 << 20;
+        let fsize = format!("fsize={disk}:{disk}");
+        assert_eq!(limits, ["core=0:0", &fsize, "nofile=4096:4096"]);
+        for word in [
+            "--read-only",
+            "--interactive",
+            "--init",
+            "--sig-proxy=false",
+        ] {
+            assert_eq!(value(&command, word), "");
+        }
+        // The disk is a part of the memory, and leaves some of it.
+        let tmpfs = value(&command, "--tmpfs=/work:");
+        assert!(tmpfs.contains(&format!("size={},", 256 << 20)), "{tmpfs}");
+        assert!(
+            tmpfs.contains("nosuid") && tmpfs.contains("nodev"),
+            "{tmpfs}"
+        );
+    }
+}
+
+#[test]
+fn nothing_of_the_host_is_given_to_a_container() {
+    let given = [
+        "-v",
+        "--volume",
+        "--mount",
+        "--privileged",
+        "--device",
+        "--cap-add",
+        "--pid",
+        "--uts",
+        "--userns",
+        "--env",
+        "-e",
+        "--env-file",
+        "--publish",
+        "-p",
+        "--volumes-from",
+        "--rm",
+        "--tty",
+        "-t",
+        "--add-host",
+        "--group-add",
+        "--restart",
+    ];
+    for command in containers(&[]) {
+        for word in &command.argv {
+            // What a fetch may reach; with its value, or it would be the host's.
+            if word.starts_with("--env=ZIGCHECK_HOSTS=")
+                || word.starts_with("--env=ZIGCHECK_GUARDED=")
+            {
+                continue;
+            }
+            let name = word.split('=').next().unwrap_or("");
+            assert!(name != "--ipc" || word == "--ipc=none", "{word}");
+            assert!(!given.contains(&name), "{word}");
+        }
+    }
+}
+
+#[test]
+fn names_and_labels_tell_whose_a_container_is() {
+    let [source, fetch, build] = containers(&[]);
+    assert_eq!(value(&build, "--name="), "zigcheck-7-2");
+    assert_eq!(value(&build, "--name="), docker::build_container(7, 2));
+    assert_eq!(value(&fetch, "--name="), docker::fetch_container(7, 2));
+    assert_eq!(value(&source, "--name="), docker::source_container(3, 1));
+    for command in [&fetch, &build] {
+        assert_eq!(value(command, "--label=zigcheck.build="), "7");
+    }
+    assert_eq!(value(&source, "--label=zigcheck.check="), "3");
+    for command in [&source, &fetch, &build] {
+        assert_eq!(value(command, "--label=zigcheck.data="), "d1");
+    }
+    let mut names: Vec<String> = [(1, 11), (11, 1), (1, 1)]
+        .into_iter()
+        .flat_map(|(id, attempt)| {
+            [
+                docker::build_container(id, attempt),
+                docker::fetch_container(id, attempt),
+                docker::source_container(id, attempt),
+            ]
+        })
+        .collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), 9, "two containers of one name: {names:?}");
+}
+
+#[test]
+fn what_runs_in_a_container_comes_behind_the_image() {
+    let behind = |command: &Command, image: &str| {
+        let at = command.argv.iter().position(|word| word == image).unwrap();
+        command.argv[at + 1..].to_vec()
+    };
+    let [source, fetch, build] = containers(&[]);
+    assert_eq!(behind(&build, IMAGE), ["/usr/lib/zigcheck/build"]);
+    assert_eq!(behind(&fetch, IMAGE), ["/usr/lib/zigcheck/fetch-deps"]);
+    let script = "/usr/lib/zigcheck/fetch-source";
+    assert_eq!(behind(&source, IMAGE), [script, URL, "v1"]);
+    let docker = Docker::new(&settings(&[]), "d1", "secret");
+    let bare = docker.fetch_source(&docker::source_container(3, 1), 3, IMAGE, URL, None);
+    assert_eq!(behind(&bare, IMAGE), [script, URL]);
+}
+
+/// A server that was restarted knows what it told a container; a package learns nothing from what
+/// another was told.
+#[test]
+fn each_attempt_has_a_nonce_of_its_own() {
+    let docker = |secret: &str| Docker::new(&settings(&[]), "d1", secret);
+    let record_id = |secret: &str, build, attempt| docker(secret).record_id(build, attempt);
+    assert_eq!(record_id("secret", 7, 1), record_id("secret", 7, 1));
+    let mut nonces: Vec<String> = [
+        ("secret", 7, 1),
+        ("secret", 7, 2),
+        ("secret", 71, 1),
+        ("secret", 7, 11),
+        ("another", 7, 1),
+    ]
+    .map(|(secret, build, attempt)| record_id(secret, build, attempt).nonce)
+    .to_vec();
+    assert!(nonces.iter().all(|nonce| nonce.len() == 64));
+    nonces.sort_unstable();
+    nonces.dedup();
+    assert_eq!(nonces.len(), 5);
+}
+
+#[test]
+fn a_container_reads_its_task_and_then_its_files() {
+    let [source, fetch, build] = containers(&[]);
+    assert_eq!(source.stdin, []);
+    let part = json!({"bytes": 12, "sha256": "ab".repeat(32), "format": "tar.zst"});
+    let head = |deps: Value| {
+        json!({
+            "build_id": 7, "nonce": Docker::new(&settings(&[]), "d1", "secret").record_id(7, 2).nonce, "package_name": "p", "zig_version": "0.16.0",
+            "source": part, "deps": deps
+        })
+    };
+    let deps = json!({"bytes": 12, "sha256": "ab".repeat(32)});
+    let input = |name: &str| Input::File(PathBuf::from(name));
+    for (command, head, files) in [
+        (fetch, head(Value::Null), vec![input("/s/source")]),
+        (
+            build,
+            head(deps),
+            vec![input("/s/source"), input("/s/dependencies")],
+        ),
+    ] {
+        let Input::Bytes(line) = &command.stdin[0] else {
+            panic!("{:?}", command.stdin)
+        };
+        let (end, line) = line.split_last().unwrap();
+        assert_eq!(
+            (*end, line.contains(&b'\n')),
+            (b'\n', false),
+            "the head is one line"
+        );
+        assert_eq!(serde_json::from_slice::<Value>(line).unwrap(), head);
+        assert_eq!(command.stdin[1..], files);
+    }
+}
+
+#[test]
+fn short_commands_touch_only_what_is_ours() {
+    let docker = Docker::new(&settings(&[]), "d1", "secret");
+    let names = ["zigcheck-1-1".to_string(), "zigcheck-2-1".to_string()];
+    for (command, words) in [
+        (
+            docker.list_images(),
+            "images --no-trunc --format={{.Repository}}:{{.Tag}} {{.ID}} zigcheck",
+        ),
+        (
+            docker.list_containers(),
+            "ps --all --filter=label=zigcheck.data=d1 --format={{.Names}}",
+        ),
+        (
+            docker.remove(&names),
+            "rm --force --volumes zigcheck-1-1 zigcheck-2-1",
+        ),
+        (docker.kill(&names[0]), "kill zigcheck-1-1"),
+        (
+            docker.look(&names[0]),
+            "inspect --type=container --format={{index .Config.Labels \"zigcheck.data\"}} \
+             {{.State.OOMKilled}} {{.State.Status}} \
+             {{.State.ExitCode}} zigcheck-1-1",
+        ),
+    ] {
+        assert_eq!(command.argv.join(" "), format!("docker {words}"));
+        assert_eq!(command.stdin, []);
+    }
+}
+
+#[test]
+fn images_are_known_by_version_and_id() {
+    let answer = "zigcheck:0.16.0 sha256:aa\nlocalhost/zigcheck:0.15.2 sha256:bb\r\n\n\
+        localhost:5000/x/zigcheck:0.14.1 sha256:cc\nnot-zigcheck:0.1.0 sha256:dd\n\
+        zigcheck/other:0.2.0 sha256:ee\nnonsense\nzigcheck sha256:ff\n";
+    let images = docker::images(answer);
+    let mut known: Vec<(&str, &str)> = images
+        .iter()
+        .map(|(v, id)| (v.as_str(), id.as_str()))
+        .collect();
+    known.sort();
+    let wanted = [
+        ("0.14.1", "sha256:cc"),
+        ("0.15.2", "sha256:bb"),
+        ("0.16.0", "sha256:aa"),
+    ];
+    assert_eq!(known, wanted);
+    assert!(docker::images("").is_empty());
+}
+
+#[test]
+fn containers_are_listed_one_a_line() {
+    assert_eq!(
+        docker::containers("zigcheck-1-1\n\n zigcheck-2-1 \r\n"),
+        ["zigcheck-1-1", "zigcheck-2-1"]
+    );
+    assert!(docker::containers("\n \n").is_empty());
+}
+
+#[test]
+fn a_look_says_how_a_container_of_ours_is() {
+    let docker = Docker::new(&settings(&[]), "0123abcd", "secret");
+    let look = |answer: &str| docker.container(Some(&Exit::Code(0)), answer, "");
+    let exited = |code, oom_killed| Container::Exited { code, oom_killed };
+    for (answer, container) in [
+        ("0123abcd true exited 137\n", exited(137, true)),
+        ("0123abcd false exited 0\n", exited(0, false)),
+        ("0123abcd false dead 255", exited(255, false)),
+        ("0123abcd false running 0\n", Container::Running),
+        ("0123abcd false paused 0", Container::Running),
+        ("0123abcd false restarting 0", Container::Running),
+        ("0123abcd false created 0\n", Container::Created),
+        ("0123abcd false removing 0", Container::Gone),
+        ("fedcba98 true exited 137", Container::Foreign),
+        (" false exited 1", Container::Foreign),
+    ] {
+        assert_eq!(look(answer), container, "{answer}");
+    }
+    for odd in [
+        "",
+        "\n",
+        "0123abcd",
+        "0123abcd false",
+        "0123abcd false exited",
+        "0123abcd x y z",
+    ] {
+        assert!(matches!(look(odd), Container::Silent(_)), "{odd}");
+    }
+}
+
+#[test]
+fn a_container_that_is_not_there_is_told_from_an_engine_that_is_not() {
+    let docker = Docker::new(&settings(&[]), "0123abcd", "secret");
+    let look = |exit, words| docker.container(Some(&exit), "", words);
+    for gone in [
+        "Error response from daemon: No such container: zigcheck-1-1\n",
+        "Error: No such object: zigcheck-1-1",
+        "Error: no such container \"zigcheck-1-1\"",
+    ] {
+        assert_eq!(look(Exit::Code(1), gone), Container::Gone, "{gone}");
+    }
+    for silent in [
+        "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.",
+        "dial unix /run/docker.sock: connect: no such file or directory",
+        "",
+    ] {
+        let container = look(Exit::Code(1), silent);
+        assert_eq!(container, Container::Silent(silent.to_string()));
+        let killed = look(Exit::Signal(9), silent);
+        assert_eq!(killed, Container::Silent(silent.to_string()));
+    }
+    let unseen = docker.container(None, "0123abcd false running 0", "");
+    assert_eq!(unseen, Container::Silent(String::new()));
+}
+
+#[test]
+fn a_name_that_another_server_holds_has_one_of_our_own_beside_it() {
+    let docker = Docker::new(&settings(&[]), "0123abcd", "secret");
+    assert_eq!(docker.own_name("zigcheck-7-2"), "zigcheck-7-2-0123abcd");
+}
+
+#[test]
+fn the_scripts_have_the_limits_of_the_settings() {
+    use zigcheck::app::builds::limits::DEPENDENCIES_LIMIT_BYTES;
+    use zigcheck::app::source::limits::{
+        ENTRIES_LIMIT, SUBMODULES_DEPTH_LIMIT, SUBMODULES_LIMIT, UNPACKED_LIMIT_BYTES,
+    };
+    use zigcheck::config::limits::SOURCE_LIMIT_BYTES;
+    let source = include_str!("../../images/fetch-source");
+    let dependencies = include_str!("../../images/fetch-deps");
+    let files = format!("most_files={ENTRIES_LIMIT} ");
+    for (script, line) in [
+        (
+            source,
+            format!("limit=$(({} << 20)) ", SOURCE_LIMIT_BYTES >> 20),
+        ),
+        (source, files.clone()),
+        (
+            source,
+            format!("most_bytes=$(({} << 20)) ", UNPACKED_LIMIT_BYTES >> 20),
+        ),
+        (source, format!("most_modules={SUBMODULES_LIMIT} ")),
+        (source, format!("most_depth={SUBMODULES_DEPTH_LIMIT}\n")),
+        (
+            dependencies,
+            format!("limit=$(({} << 20)) ", DEPENDENCIES_LIMIT_BYTES >> 20),
+        ),
+        (dependencies, files),
+    ] {
+        assert!(script.contains(&line), "{line}");
+    }
+}

@@ -1,0 +1,165 @@
+//! What the database knows of durations, and of what is new.
+
+use crate::common::rows;
+use crate::common::rows::{everywhere, finish, in_memory, new};
+use zigcheck::app::domain::verdict::{Reason, State, Verdict};
+use zigcheck::app::store::Store;
+
+/// A build of that package that took so long to come to that verdict.
+fn took(store: &mut Store, package: &str, version: &str, ms: i64, verdict: &Verdict) {
+    let check = store
+        .insert_check(&rows::check((None, package), None), 0)
+        .unwrap();
+    let build = store.insert_build(check, version, 0).unwrap();
+    store.set_started(build, "sha256:a", None, 1_000).unwrap();
+    finish(store, build, verdict, 1_000 + ms);
+}
+
+/// What is known of that package under that version.
+fn known(store: &Store, package: &str, version: &str) -> Option<u64> {
+    let all = store.durations(package).unwrap();
+    let mut found = all.iter().filter(|(known, _)| known == version);
+    let ms = found.next().map(|(_, ms)| *ms);
+    assert_eq!(found.next(), None, "twice");
+    ms
+}
+
+fn failed() -> Verdict {
+    Verdict::failed(Reason::CompileError, "")
+}
+
+#[test]
+fn durations_are_kept_of_each_package_and_of_all() {
+    everywhere("durations", |place| {
+        let mut store = place.open();
+        assert_eq!(known(&store, "p", "1"), None);
+        took(&mut store, "p", "1", 100, &failed());
+        took(&mut store, "p", "2", 900, &failed());
+        took(&mut store, "q", "1", 300, &failed());
+        let store = place.again(store);
+        let of = |package: &str, version: &str| known(&store, package, version);
+        assert_eq!((of("p", "1"), of("q", "1")), (Some(100), Some(300)));
+        assert_eq!((of("", "1"), of("", "2")), (Some(200), Some(900)), "of all");
+        assert_eq!((of("nobody", "1"), of("q", "2")), (None, None));
+        assert_eq!(of("p", "3"), None);
+        assert_eq!(of("p", ""), None, "no source was ever fetched");
+    });
+}
+
+#[test]
+fn the_average_moves_with_about_the_last_five() {
+    let mut store = in_memory();
+    let mut naive = 0;
+    for (count, ms) in [1_000, 3_000, 2_000, 6_000, 500, 500, 500, 90_000]
+        .into_iter()
+        .enumerate()
+    {
+        took(&mut store, "p", "1", ms, &failed());
+        naive += (ms - naive) / (count as i64 + 1).min(5);
+        assert_eq!(known(&store, "p", "1"), Some(naive as u64));
+    }
+    for _ in 0..30 {
+        took(&mut store, "p", "1", 700, &failed());
+    }
+    let settled = known(&store, "p", "1").unwrap();
+    assert!((700..730).contains(&settled), "{settled}");
+}
+
+#[test]
+fn only_builds_that_ran_and_came_to_a_verdict_count() {
+    let mut store = in_memory();
+    took(&mut store, "p", "1", 100, &Verdict::error(Reason::Lost, ""));
+    assert_eq!(known(&store, "p", "1"), None, "an error of ours");
+    let check = store
+        .insert_check(&rows::check((None, "p"), None), 0)
+        .unwrap();
+    let build = store.insert_build(check, "1", 0).unwrap();
+    let unavailable = Verdict::failed(Reason::SourceUnavailable, "");
+    finish(&mut store, build, &unavailable, 9_000);
+    assert_eq!(known(&store, "p", "1"), None, "it never ran");
+    // A clock that went back.
+    took(&mut store, "p", "1", -5_000, &failed());
+    assert_eq!(known(&store, "p", "1"), Some(0));
+}
+
+#[test]
+fn fetching_a_source_is_timed_beside_the_builds() {
+    let mut store = in_memory();
+    let check = store
+        .insert_check(&rows::check((None, "p"), None), 0)
+        .unwrap();
+    store.note_fetch(check, 4_000).unwrap();
+    let other = store
+        .insert_check(&rows::check((None, "q"), None), 0)
+        .unwrap();
+    store.note_fetch(other, 2_000).unwrap();
+    assert_eq!(known(&store, "p", ""), Some(4_000));
+    assert_eq!(known(&store, "", ""), Some(3_000));
+    assert_eq!(known(&store, "p", "1"), None);
+}
+
+#[test]
+fn the_latest_checks_are_counted_build_by_build() {
+    let mut store = in_memory();
+    assert_eq!(store.latest_checks(5).unwrap(), []);
+    for (name, verdicts) in [
+        ("a", &[Some(failed())][..]),
+        ("b", &[Some(failed()), None, None]),
+        ("c", &[None]),
+    ] {
+        let check = store
+            .insert_check(&rows::check((None, name), None), 7)
+            .unwrap();
+        for verdict in verdicts {
+            let build = store.insert_build(check, "1", 0).unwrap();
+            if let Some(verdict) = verdict {
+                finish(&mut store, build, verdict, 9);
+            }
+        }
+    }
+    let success = Verdict {
+        build_status: zigcheck::app::domain::verdict::BuildStatus::Success,
+        ..failed()
+    };
+    finish(&mut store, 3, &success, 9);
+    let lines = store.latest_checks(2).unwrap();
+    let said = lines
+        .iter()
+        .map(|c| (c.id, c.package.as_str(), c.builds, c.good, c.open));
+    assert_eq!(
+        said.collect::<Vec<_>>(),
+        [(3, "c", 1, 0, 1), (2, "b", 3, 1, 1)]
+    );
+    assert_eq!(lines[0].created_at, 7);
+    assert_eq!(store.latest_checks(9).unwrap().len(), 3);
+}
+
+#[test]
+fn the_newest_build_of_each_toolchain_has_its_own_state() {
+    let mut store = in_memory();
+    let package = store.insert_package(&new("p"), 0).unwrap();
+    for round in 0..2 {
+        let check = store
+            .insert_check(&rows::check((Some(package), "p"), None), 0)
+            .unwrap();
+        for version in ["2", "1"] {
+            let build = store.insert_build(check, version, 0).unwrap();
+            match round {
+                0 => finish(&mut store, build, &failed(), 9),
+                _ => assert!(store.set_state(build, State::Testing, 1).unwrap()),
+            }
+        }
+    }
+    let alone = store
+        .insert_check(&rows::check((Some(package), "p"), None), 0)
+        .unwrap();
+    let build = store.insert_build(alone, "1", 0).unwrap();
+    finish(&mut store, build, &failed(), 9);
+    let newest = store.newest_builds(package).unwrap();
+    let said = newest
+        .iter()
+        .map(|n| (n.zig_version.as_str(), n.id, n.state));
+    let wanted = [("1", 5, State::Finished), ("2", 3, State::Testing)];
+    assert_eq!(said.collect::<Vec<_>>(), wanted);
+    assert_eq!(store.newest_builds(package + 1).unwrap(), []);
+}

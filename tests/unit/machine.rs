@@ -1,0 +1,122 @@
+//! The machine of a build, told every order of inputs.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::life::{At, Life, noises};
+use zigcheck::app::builds::build::{Input, Kind};
+use zigcheck::interface::event::Exit;
+
+/// Inputs in one order.
+const DEPTH: usize = 7;
+
+/// Tells every order of inputs up to that depth; gives how many orders there were and how many of
+/// them are whole lives. Lives that have become equal go on as one, counted as often.
+fn explore(name: &str, first: Life, depth: usize, of_job: &[(u64, Input)]) -> (u64, u64) {
+    let mut lives = vec![first];
+    let mut known: HashMap<Life, usize> = HashMap::from([(lives[0].clone(), 0)]);
+    let mut followers: Vec<Vec<usize>> = Vec::new();
+    let mut layer: BTreeMap<usize, u64> = BTreeMap::from([(0, 1)]);
+    let (mut orders, mut over) = (0, 0);
+    for _ in 0..depth {
+        let mut next: BTreeMap<usize, u64> = BTreeMap::new();
+        for (&at, &ways) in &layer {
+            // Keys rise with the time of their finding, so that this is either known or next.
+            if at == followers.len() {
+                let life = lives[at].clone();
+                life.is_deaf_to_strays();
+                life.ends_by_time_alone();
+                let letters = life.letters(of_job).into_iter();
+                let told = letters.map(|(after_ms, input)| {
+                    let told = life.told(after_ms, &input);
+                    *known.entry(told).or_insert_with_key(|new| {
+                        lives.push(new.clone());
+                        lives.len() - 1
+                    })
+                });
+                followers.push(told.collect());
+            }
+            for &follower in &followers[at] {
+                *next.entry(follower).or_default() += ways;
+                orders += ways;
+            }
+        }
+        let ended = next.iter().filter(|(at, _)| lives[**at].at == At::Over);
+        over += ended.map(|(_, ways)| ways).sum::<u64>();
+        layer = next;
+    }
+    let states = lives.len();
+    println!("{name}: {orders} orders of inputs over {states} states; {over} whole lives");
+    (orders, over)
+}
+
+/// Explores, and does not let the exploration shrink unseen.
+fn explore_all(name: &str, first: Life) {
+    let (orders, _) = explore(name, first, DEPTH, &noises());
+    assert!(orders >= 5_300_000, "only {orders} orders");
+}
+
+#[test]
+fn a_source_keeps_every_rule_in_every_order() {
+    explore_all("a source", Life::new(Kind::Source));
+}
+
+#[test]
+fn a_look_at_a_remote_keeps_every_rule_in_every_order() {
+    explore_all("a remote", Life::new(Kind::ResolveRemote));
+}
+
+#[test]
+fn a_build_with_dependencies_keeps_every_rule_in_every_order() {
+    explore_all("a fetch", Life::new(Kind::Fetch));
+}
+
+#[test]
+fn a_build_keeps_every_rule_in_every_order() {
+    explore_all("a build", Life::new(Kind::Build));
+}
+
+#[test]
+fn an_adopted_build_keeps_every_rule_in_every_order() {
+    let last = (4, 3);
+    // Restarts have cost it attempts, and none of them counts as an error.
+    let restarted = (7, 1);
+    for (row, testing, until) in [
+        ((1, 0), false, 5_000),
+        (last, true, 5_000),
+        (restarted, true, 0),
+    ] {
+        explore_all(
+            &format!("adopted {row:?}"),
+            Life::adopted(row, testing, until),
+        );
+    }
+}
+
+/// Jobs that end in one input, so that looks follow each other as often as they may.
+#[test]
+fn looks_go_round_and_are_given_up_at_last() {
+    let short = [(1, Input::Exited(Exit::NotStarted("no".to_string())))];
+    let (orders, over) = explore("looks", Life::adopted((1, 0), false, 9_000), 24, &short);
+    assert!(over > 30_000, "{orders} orders, {over} whole lives");
+}
+
+/// Jobs that end in one or two inputs, so that all attempts with all their jobs are in reach. The
+/// counts were worked out by hand: each job ends in 3 ways; of what it may give E answers end the
+/// life and R lead to another attempt, those of the jobs behind it included. Of 4 attempts the last
+/// ends the life in any case: E + R (E + R (E + R (E + R))).
+#[test]
+fn every_life_ends_exactly_once() {
+    let not_started = Input::Exited(Exit::NotStarted("no".to_string()));
+    let short = [(1, not_started), (20_000, Input::Time)];
+    let lives = |e: u64, r: u64| e + r * (e + r * (e + r * (e + r)));
+    // The rest of the output: E 6, R 6. A look: E 6 + 3 * 6, R 6 + 3 * 6.
+    for (first, e, r) in [
+        (Kind::Source, 9, 3),
+        (Kind::Build, 9 + 3 * 24, 3 + 3 * 24),
+        (Kind::Fetch, 6 + 3 * 81, 3 + 3 * 75),
+    ] {
+        let name = format!("{first:?}, calm");
+        let (_, over) = explore(&name, Life::calm(first), 120, &short);
+        assert_eq!(over, lives(e, r), "{first:?}");
+    }
+}

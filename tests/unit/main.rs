@@ -1,0 +1,49 @@
+//! Everything that runs inside the test process, and quickly.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod admin;
+mod adoption;
+mod allowance;
+mod api;
+mod archive;
+mod archive_damage;
+mod ask;
+mod bucket;
+mod cache;
+mod cancel;
+mod conditional;
+mod config;
+mod docker;
+mod durations;
+mod engine;
+mod feed;
+mod fitness;
+mod forecast;
+mod git_url;
+mod history;
+mod hostile;
+mod leftovers;
+mod life;
+mod log;
+mod logs;
+mod machine;
+mod origin;
+mod pages;
+mod recheck;
+mod record;
+mod schema;
+mod source;
+mod space;
+mod store;
+mod store_lists;
+mod submission;
+mod table;
+mod target;
+mod turns;
+mod turns_model;
+mod unpack;
+mod verdict;
+mod waiting;
+mod web;

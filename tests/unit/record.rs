@@ -1,0 +1,255 @@
+//! What a runner may write, and that only a whole and true record becomes a verdict.
+
+use crate::common::record::{
+    BOUNDS, BUILD, end, failed_with, good, line, of, record_id, verdict, with,
+};
+use crate::common::seed::Seed;
+use serde_json::json;
+use zigcheck::app::builds::judge::{Judgement, judge};
+use zigcheck::app::builds::limits::RECORD_LIMIT_BYTES;
+use zigcheck::app::builds::record::RecordReader;
+use zigcheck::app::domain::limits::ERROR_LOG_LIMIT_BYTES;
+use zigcheck::app::domain::verdict::{
+    BuildStatus, Dependencies, Reason, TestStatus, Verdict, shorten,
+};
+use zigcheck::interface::event::Exit;
+
+#[track_caller]
+fn is_refused(bytes: &[u8], word: &str) {
+    let verdict = verdict(bytes);
+    let got = (verdict.build_status, verdict.test_status, verdict.reason);
+    let error = (BuildStatus::Error, None, Some(Reason::EngineError));
+    assert_eq!(got, error, "{}", String::from_utf8_lossy(bytes));
+    assert!(verdict.error_log.contains(word), "{}", verdict.error_log);
+}
+
+#[test]
+fn a_good_record_is_taken_at_its_word() {
+    let verdict = verdict(&line(&good()));
+    let wanted = Verdict {
+        build_status: BuildStatus::Success,
+        test_status: Some(TestStatus::Success),
+        reason: None,
+        compiled: Some(3),
+        tests_passed: Some(5),
+        tests_total: Some(6),
+        error_log: String::new(),
+        peak_memory_bytes: Some(9_000_000),
+    };
+    assert_eq!(verdict, wanted);
+}
+
+#[test]
+fn a_record_that_is_missing_oversized_foreign_or_broken_is_our_error() {
+    is_refused(b"", "no result record");
+    is_refused(b"\n\n", "no result record");
+    is_refused(
+        b"{\"state\":\"testing\",\"compiled\":2}\n",
+        "no result record",
+    );
+    is_refused(
+        &line(&with(json!({"build_id": BUILD + 1}))),
+        "another build",
+    );
+    is_refused(
+        &line(&with(json!({"build_id": BUILD.to_string()}))),
+        "another build",
+    );
+    is_refused(&line(&with(json!({"build_id": null}))), "another build");
+    for other in [json!(null), json!("0123456789abcdeF"), json!(""), json!(7)] {
+        is_refused(&line(&with(json!({ "nonce": other }))), "nonce");
+    }
+    is_refused(&line(&with(json!({"builds": 1}))), "\"builds\" is no field");
+    is_refused(
+        &line(&with(json!({"error_log": "x".repeat(RECORD_LIMIT_BYTES)}))),
+        "longer than",
+    );
+    for broken in ["nonsense\n", "[7]\n", "7\n", "\"success\"\n", "null\n"] {
+        is_refused(broken.as_bytes(), "broken");
+    }
+    // Its own words for all that it would take to be good, but not in one line.
+    is_refused(
+        good().to_string().replace(",\"", "\n,\"").as_bytes(),
+        "broken",
+    );
+    is_refused(
+        &[line(&good()), b"and then some\n".to_vec()].concat(),
+        "broken",
+    );
+}
+
+#[test]
+fn a_record_of_the_greatest_length_is_still_one() {
+    let bare = with(json!({"error_log": ""})).to_string().len();
+    let fill =
+        |more: usize| with(json!({"error_log": "x".repeat(RECORD_LIMIT_BYTES - bare + more)}));
+    assert_eq!(of(&fill(0)).0, BuildStatus::Success);
+    is_refused(&line(&fill(1)), "longer than");
+}
+
+#[test]
+fn no_field_of_a_wrong_type_passes_for_success() {
+    let wrong = [
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(1.5),
+        json!("x"),
+        json!([0]),
+        json!({}),
+    ];
+    let needed = [
+        "build_id",
+        "nonce",
+        "build_status",
+        "test_status",
+        "build_exit",
+        "test_exit",
+    ];
+    for name in needed {
+        let mut record = good();
+        record.as_object_mut().unwrap().remove(name);
+        is_refused(&line(&record), "");
+        for value in &wrong {
+            record[name] = value.clone();
+            is_refused(&line(&record), "");
+        }
+    }
+    for name in [
+        "compiled",
+        "tests_passed",
+        "tests_total",
+        "compile_failures",
+        "oom_kills",
+    ] {
+        let too_large = json!(1u64 << 32);
+        for value in wrong
+            .iter()
+            .chain([&too_large])
+            .filter(|value| !value.is_null())
+        {
+            is_refused(&line(&with(json!({ name: value }))), name);
+        }
+        assert_eq!(
+            of(&with(json!({ name: null }))).0,
+            BuildStatus::Success,
+            "{name}"
+        );
+    }
+    for status in ["pending", "error", "Success", ""] {
+        is_refused(
+            &line(&with(json!({ "build_status": status }))),
+            "build_status",
+        );
+    }
+}
+
+#[test]
+fn a_status_that_its_exit_code_contradicts_is_not_believed() {
+    for (fields, word) in [
+        (json!({"build_exit": 1}), "build_exit"),
+        (json!({"test_exit": 1}), "test_exit"),
+        (json!({"test_status": "failed"}), "test_exit"),
+        (
+            json!({"test_status": null, "test_exit": null}),
+            "test_status",
+        ),
+        (json!({"build_status": "failed"}), "build_exit"),
+        (
+            json!({"build_status": "failed", "build_exit": 1}),
+            "test_status",
+        ),
+    ] {
+        is_refused(&line(&with(fields)), word);
+    }
+    for code in [json!(0), json!("1"), json!(true)] {
+        is_refused(
+            &line(&failed_with(json!({ "build_exit": code }))),
+            "build_exit",
+        );
+    }
+}
+
+#[test]
+fn what_is_taken_does_not_depend_on_how_it_comes() {
+    let testing = b"{\"state\":\"testing\",\"compiled\":2}\n".to_vec();
+    let whole = [testing, b"\n".to_vec(), line(&good())].concat();
+    let wanted = verdict(&whole);
+    let mut chance = Seed(5);
+    let cut: Vec<Vec<&[u8]>> = (0..50).map(|n| chance.pieces(&whole, 1 + 9 * n)).collect();
+    let bytewise: Vec<&[u8]> = whole.chunks(1).collect();
+    for pieces in cut.iter().chain([&bytewise]) {
+        let mut records = RecordReader::default();
+        let began = pieces.iter().filter(|piece| records.take(piece)).count();
+        assert_eq!((began, records.testing()), (1, Some(2)));
+        let exit = end(Exit::Code(0), None);
+        let judgement = judge(
+            &record_id(),
+            &exit,
+            &mut records,
+            Dependencies::Ready,
+            &BOUNDS,
+        );
+        assert_eq!(judgement, Judgement::Verdict(wanted.clone()));
+    }
+}
+
+#[test]
+fn a_last_line_needs_no_end() {
+    assert_eq!(
+        verdict(good().to_string().as_bytes()).build_status,
+        BuildStatus::Success
+    );
+    let cut = good().to_string();
+    is_refused(&cut.as_bytes()[..cut.len() - 1], "broken");
+    is_refused(&vec![b'x'; RECORD_LIMIT_BYTES + 1], "longer than");
+}
+
+#[test]
+fn a_testing_line_after_the_record_changes_no_verdict() {
+    let forged = b"{\"state\":\"testing\",\"compiled\":9}\n".to_vec();
+    let record = failed_with(json!({}));
+    let behind = [line(&record), forged].concat();
+    assert_eq!(verdict(&behind), verdict(&line(&record)));
+}
+
+#[test]
+fn a_long_error_log_is_cut_at_the_end_of_a_character() {
+    for lead in 0..4 {
+        let text = "x".repeat(lead) + &"\u{1f980}".repeat(ERROR_LOG_LIMIT_BYTES / 4);
+        let kept = verdict(&line(&failed_with(json!({ "error_log": text })))).error_log;
+        assert!(text.starts_with(&kept) && kept == shorten(&text));
+        let least = ERROR_LOG_LIMIT_BYTES - 3;
+        assert!(
+            (least..=ERROR_LOG_LIMIT_BYTES).contains(&kept.len()),
+            "{}",
+            kept.len()
+        );
+    }
+    assert_eq!(shorten("whole"), "whole");
+}
+
+#[test]
+fn chance_never_makes_a_success() {
+    let mut chance = Seed(11);
+    let record = line(&failed_with(json!({"error_log": "success success"})));
+    for round in 0..4_000 {
+        let bytes = match round % 2 {
+            0 => {
+                let count = chance.below(200);
+                chance.bytes(count)
+            }
+            // A real record, damaged in a few places.
+            _ => {
+                let mut bytes = record.clone();
+                for _ in 0..chance.between(1, 4) {
+                    let at = chance.below(bytes.len());
+                    bytes[at] = chance.next() as u8;
+                }
+                bytes
+            }
+        };
+        let verdict = verdict(&bytes);
+        assert_ne!(verdict.build_status, BuildStatus::Success, "{bytes:?}");
+    }
+}

@@ -1,0 +1,179 @@
+//! The columns of the database that others rely on, and the words they hold.
+
+use crate::common::rows;
+use crate::common::rows::{Place, finish, in_memory};
+use std::collections::BTreeSet;
+use zigcheck::app::domain::verdict::{Reason, State, Verdict};
+use zigcheck::app::live::limits::LOG_LIMIT_BYTES;
+use zigcheck::app::store::{Store, Totals};
+
+#[test]
+fn the_tables_keep_the_columns_that_others_rely_on() {
+    let place = Place::on_disk("columns");
+    drop((place.open(), place.open()));
+    let db = rusqlite::Connection::open(place.path()).unwrap();
+    let columns = |table: &str| -> BTreeSet<String> {
+        let mut statement = db.prepare(&format!("PRAGMA table_info({table})")).unwrap();
+        let names = statement.query_map([], |row| row.get(1)).unwrap();
+        names.map(Result::unwrap).collect()
+    };
+    for (table, wanted) in [
+        (
+            "packages",
+            "id name url description author license source_type created_at last_updated \
+             popularity_score",
+        ),
+        (
+            "build_results",
+            "id package_id zig_version build_status test_status error_log last_checked",
+        ),
+        (
+            "issues",
+            "id package_id zig_version issue_url issue_status auto_created resolved_at created_at",
+        ),
+        ("durations", "package zig_version duration_ms builds"),
+    ] {
+        let columns = columns(table);
+        for name in wanted.split_whitespace() {
+            assert!(columns.contains(name), "{table}.{name} is missing");
+        }
+    }
+    let unique = |insert: &str| {
+        db.execute(insert, []).unwrap();
+        assert!(db.execute(insert, []).is_err(), "twice: {insert}");
+    };
+    unique("INSERT INTO packages (name, url, created_at, last_updated) VALUES ('n', 'u', 0, 0)");
+    unique(
+        "INSERT INTO build_results (package_id, zig_version, build_status) VALUES (1, '1', 'x')",
+    );
+    unique(
+        "INSERT INTO durations (package, zig_version, duration_ms, builds) VALUES ('p', '1', 0, 1)",
+    );
+    let servers: i64 = db
+        .query_row("SELECT count(*) FROM server", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(servers, 1, "it was opened twice");
+    let journal: String = db
+        .query_row("PRAGMA journal_mode", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(journal, "wal");
+}
+
+#[test]
+fn every_word_of_the_closed_lists_can_be_kept() {
+    let mut store = in_memory();
+    let check = store
+        .insert_check(&rows::check((None, "p"), None), 0)
+        .unwrap();
+    let build = store.insert_build(check, "1", 0).unwrap();
+    for state in State::ALL {
+        store.set_state(build, *state, 1).unwrap();
+        assert_eq!(store.build(build).unwrap().unwrap().state, *state);
+    }
+    for reason in Reason::ALL {
+        let verdict = &Verdict::failed(*reason, "");
+        finish(&mut store, build, verdict, 0);
+        assert_eq!(store.build(build).unwrap().unwrap().reason, Some(*reason));
+    }
+}
+
+/// What version 0.1.0 kept, as far as it lacks columns today.
+const EARLIER: &str = "
+    CREATE TABLE server (id TEXT NOT NULL) STRICT;
+    INSERT INTO server VALUES ('0123456789abcdef');
+    CREATE TABLE builds (id INTEGER PRIMARY KEY AUTOINCREMENT, check_id INTEGER NOT NULL,
+        zig_version TEXT NOT NULL, toolchain TEXT, state TEXT NOT NULL DEFAULT 'queued',
+        build_status TEXT NOT NULL DEFAULT 'pending', finished_at INTEGER,
+        log_bytes INTEGER NOT NULL DEFAULT 0) STRICT;
+    INSERT INTO builds (check_id, zig_version) VALUES (1, '0.16.0');";
+
+#[test]
+fn a_database_of_an_earlier_version_goes_on() {
+    let place = Place::on_disk("earlier");
+    let db = rusqlite::Connection::open(place.path()).unwrap();
+    db.execute_batch(EARLIER).unwrap();
+    for _ in 0..2 {
+        assert_eq!(place.open().data_id(), "0123456789abcdef");
+    }
+    let sql = "SELECT zig_version FROM builds WHERE shares IS NULL AND cache_key IS NULL";
+    let version: String = db.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(version, "0.16.0");
+}
+
+#[test]
+fn what_an_earlier_version_left_is_counted_once() {
+    let place = Place::on_disk("counted");
+    let mut store = place.open();
+    let package = store.insert_package(&rows::new("p"), 0).unwrap();
+    let check = store
+        .insert_check(&rows::check((Some(package), "p"), None), 0)
+        .unwrap();
+    for version in ["1", "2", "3"] {
+        store.insert_build(check, version, 0).unwrap();
+    }
+    let verdict = Verdict::failed(Reason::CompileError, "");
+    finish(&mut store, 1, &verdict, 0);
+    finish(&mut store, 2, &verdict, 0);
+    store.commit().unwrap();
+    let totals = store.totals().unwrap();
+    drop(store);
+    let db = rusqlite::Connection::open(place.path()).unwrap();
+    db.execute_batch(
+        "UPDATE builds SET log_bytes = 5000000;
+         UPDATE builds SET cached_from = 1 WHERE id = 2;
+         INSERT INTO sources (hash, format, bytes, dependencies, created_at) VALUES
+            ('a', 'tar.gz', 5, 0, 7), ('b', 'tar.gz', 6, 0, 8);
+         UPDATE sources SET kept = 0 WHERE hash = 'b';
+         INSERT INTO dependencies VALUES ('m', 't', 'h', 9, 0);",
+    )
+    .unwrap();
+    let wanted = Totals {
+        builds: 2,
+        source_bytes: 5,
+        dependency_bytes: 9,
+        // Of the first alone: the second has its log, and the third has not ended.
+        log_bytes: LOG_LIMIT_BYTES,
+        ..totals
+    };
+    assert!(wanted.durations == 0 && totals.builds == 2, "{totals:?}");
+    let look = || {
+        let mut statement = db.prepare("SELECT needed FROM builds ORDER BY id").unwrap();
+        let needed = statement.query_map([], |row| row.get(0)).unwrap();
+        let needed: Vec<i64> = needed.map(Result::unwrap).collect();
+        let sql = "SELECT min(used_at) FROM sources";
+        let used: Option<i64> = db.query_row(sql, [], |row| row.get(0)).unwrap();
+        (place.open().totals().unwrap(), needed, used)
+    };
+    assert_eq!(look(), (wanted, vec![2, 1, 0], Some(7)), "by the triggers");
+    db.execute_batch(
+        "DELETE FROM tallies; UPDATE builds SET needed = 0; UPDATE sources SET used_at = NULL;",
+    )
+    .unwrap();
+    drop(place.open());
+    assert_eq!(look(), (wanted, vec![2, 1, 0], Some(7)), "from scratch");
+    db.execute_batch(
+        "DROP TRIGGER log_comes; DROP TRIGGER log_changes; DROP TRIGGER log_goes;
+         ALTER TABLE tallies DROP COLUMN log_bytes;",
+    )
+    .unwrap();
+    drop(place.open());
+    assert_eq!(look(), (wanted, vec![2, 1, 0], Some(7)), "the logs alone");
+}
+
+#[test]
+fn a_data_directory_keeps_its_name_and_its_secret() {
+    let place = Place::on_disk("identity");
+    let of = |store: &Store| (store.data_id().to_string(), store.secret().to_string());
+    let (name, secret) = of(&place.open());
+    assert_eq!((name.len(), secret.len()), (16, 64));
+    assert_eq!(of(&place.open()), (name.clone(), secret.clone()));
+    let other = of(&in_memory());
+    assert!(other.0 != name && other.1 != secret);
+    // One from before there were secrets gets one, and stays who it is.
+    let db = rusqlite::Connection::open(place.path()).unwrap();
+    db.execute("ALTER TABLE server DROP COLUMN secret", [])
+        .unwrap();
+    let upgraded = of(&place.open());
+    assert_eq!((upgraded.0, upgraded.1.len()), (name, 64));
+    assert_ne!(upgraded.1, secret);
+}

@@ -1,0 +1,381 @@
+//! Lists out of the database: filters, search, order and pages.
+
+use crate::common::rows;
+use std::collections::BTreeSet;
+
+use crate::common::rows::{finish, in_memory, new, page, up};
+use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
+use zigcheck::app::store::{BuildFilter, PackageFilter, Sort, Store};
+
+/// Every column a list can be sorted by, as the routes name them.
+const OF_PACKAGES: [&str; 4] = ["name", "created_at", "last_updated", "popularity_score"];
+const OF_BUILDS: [&str; 5] = [
+    "b.id",
+    "b.created_at",
+    "b.finished_at",
+    "c.package",
+    "b.zig_version",
+];
+
+fn text(text: &str) -> Option<String> {
+    Some(text.to_string())
+}
+
+/// Three packages under two versions: `a` failed and succeeded, `b` is in error, `c` waits.
+fn some() -> Store {
+    let mut store = in_memory();
+    let verdicts = [
+        ("a", "1", Some(Verdict::failed(Reason::CompileError, ""))),
+        ("a", "2", Some(success())),
+        ("b", "1", Some(Verdict::error(Reason::Lost, ""))),
+        ("c", "2", None),
+    ];
+    let mut at = 0;
+    for (name, license, author) in [("a", "MIT", "x"), ("b", "MIT", "y"), ("c", "BSD", "x")] {
+        let mut package = new(name);
+        package.license = text(license);
+        package.author = text(author);
+        let id = store.insert_package(&package, at).unwrap();
+        let check = store
+            .insert_check(&rows::check((Some(id), name), None), at)
+            .unwrap();
+        for (_, version, verdict) in verdicts.iter().filter(|row| row.0 == name) {
+            at += 1;
+            let build = store.insert_build(check, version, at).unwrap();
+            if let Some(verdict) = verdict {
+                finish(&mut store, build, verdict, at);
+            }
+        }
+    }
+    store
+}
+
+fn success() -> Verdict {
+    let (build_status, reason) = (BuildStatus::Success, None);
+    Verdict {
+        build_status,
+        reason,
+        ..Verdict::failed(Reason::Lost, "")
+    }
+}
+
+fn names(store: &Store, filter: &PackageFilter) -> String {
+    let (rows, total) = store.packages(filter, up("name"), page(1, 100)).unwrap();
+    assert_eq!(rows.len() as u64, total, "{filter:?}");
+    rows.into_iter().map(|row| row.name).collect()
+}
+
+#[test]
+fn packages_are_found_by_each_filter_and_by_all_together() {
+    let store = some();
+    let all = PackageFilter::default;
+    let status = |status| PackageFilter {
+        status: Some(status),
+        ..all()
+    };
+    let version = |version: &str| PackageFilter {
+        zig_version: text(version),
+        ..all()
+    };
+    assert_eq!(names(&store, &all()), "abc");
+    assert_eq!(
+        names(
+            &store,
+            &PackageFilter {
+                license: text("MIT"),
+                ..all()
+            }
+        ),
+        "ab"
+    );
+    assert_eq!(
+        names(
+            &store,
+            &PackageFilter {
+                license: text("mit"),
+                ..all()
+            }
+        ),
+        ""
+    );
+    assert_eq!(
+        names(
+            &store,
+            &PackageFilter {
+                author: text("x"),
+                ..all()
+            }
+        ),
+        "ac"
+    );
+    assert_eq!(names(&store, &status(BuildStatus::Success)), "a");
+    assert_eq!(names(&store, &status(BuildStatus::Failed)), "a");
+    assert_eq!(names(&store, &status(BuildStatus::Error)), "b");
+    assert_eq!(names(&store, &status(BuildStatus::Pending)), "c");
+    assert_eq!(names(&store, &version("1")), "ab");
+    assert_eq!(names(&store, &version("2")), "ac");
+    assert_eq!(names(&store, &version("3")), "");
+    // The status is that under this very version.
+    let failed = PackageFilter {
+        status: Some(BuildStatus::Failed),
+        ..version("2")
+    };
+    assert_eq!(names(&store, &failed), "");
+    let whole = PackageFilter {
+        search: text("github.com/x/a"),
+        zig_version: text("1"),
+        status: Some(BuildStatus::Failed),
+        license: text("MIT"),
+        author: text("x"),
+    };
+    assert_eq!(names(&store, &whole), "a");
+    assert_eq!(
+        names(
+            &store,
+            &PackageFilter {
+                author: text("y"),
+                ..whole
+            }
+        ),
+        ""
+    );
+}
+
+#[test]
+fn builds_are_found_by_each_filter_and_by_all_together() {
+    let store = some();
+    let all = BuildFilter::default;
+    let ids = |filter: BuildFilter| {
+        let (rows, total) = store.builds(&filter, up("b.id"), page(1, 100)).unwrap();
+        assert_eq!(rows.len() as u64, total, "{filter:?}");
+        rows.into_iter().map(|row| row.id).collect::<Vec<i64>>()
+    };
+    let none: [i64; 0] = [];
+    assert_eq!(ids(all()), [1, 2, 3, 4]);
+    assert_eq!(
+        ids(BuildFilter {
+            package: text("a"),
+            ..all()
+        }),
+        [1, 2]
+    );
+    assert_eq!(
+        ids(BuildFilter {
+            check: Some(2),
+            ..all()
+        }),
+        [3]
+    );
+    assert_eq!(
+        ids(BuildFilter {
+            zig_version: text("2"),
+            ..all()
+        }),
+        [2, 4]
+    );
+    assert_eq!(
+        ids(BuildFilter {
+            status: Some(BuildStatus::Error),
+            ..all()
+        }),
+        [3]
+    );
+    assert_eq!(
+        ids(BuildFilter {
+            status: Some(BuildStatus::Pending),
+            ..all()
+        }),
+        [4]
+    );
+    assert_eq!(
+        ids(BuildFilter {
+            state: Some(State::Finished),
+            ..all()
+        }),
+        [1, 2, 3]
+    );
+    assert_eq!(
+        ids(BuildFilter {
+            state: Some(State::Testing),
+            ..all()
+        }),
+        none
+    );
+    let whole = BuildFilter {
+        package: text("a"),
+        check: Some(1),
+        zig_version: text("2"),
+        status: Some(BuildStatus::Success),
+        state: Some(State::Finished),
+    };
+    assert_eq!(ids(whole.clone()), [2]);
+    assert_eq!(
+        ids(BuildFilter {
+            check: Some(2),
+            ..whole
+        }),
+        none
+    );
+}
+
+#[test]
+fn a_search_takes_every_character_for_itself() {
+    let mut store = in_memory();
+    for (name, description) in [
+        ("a", "100% zig"),
+        ("b", "1000 zigs"),
+        ("c", "snake_case"),
+        ("d", "snakescase"),
+        ("e", "back\\slash"),
+        ("f", "it's \"quoted\""),
+        ("g", "\u{e9}t\u{e9}"),
+    ] {
+        let mut package = new(name);
+        package.description = text(description);
+        store.insert_package(&package, 0).unwrap();
+    }
+    store.insert_package(&new("Needle"), 0).unwrap();
+    let found = |part: &str| {
+        let search = text(part);
+        names(
+            &store,
+            &PackageFilter {
+                search,
+                ..PackageFilter::default()
+            },
+        )
+    };
+    assert_eq!(found("100%"), "a");
+    assert_eq!(found("%"), "a");
+    assert_eq!(found("e_c"), "c");
+    assert_eq!(found("_"), "c");
+    assert_eq!(found("\\"), "e");
+    assert_eq!(found("\\s"), "e");
+    assert_eq!(found("it's \"q"), "f");
+    assert_eq!(found("\u{e9}t"), "g");
+    // Names and URLs are searched too, whatever the case, also where there is no description.
+    assert_eq!(found("nEEdle"), "Needle");
+    assert_eq!(found("x/needle"), "Needle");
+    assert_eq!(found("ZIG"), "ab");
+    assert_eq!(found("' OR 1=1 --"), "");
+}
+
+#[test]
+fn no_package_is_on_two_pages_or_on_none() {
+    let mut store = in_memory();
+    for n in 0..23 {
+        // Few times, so that most rows are equal in what they are sorted by.
+        store
+            .insert_package(&new(&format!("p{n:02}")), n % 3)
+            .unwrap();
+    }
+    let filter = PackageFilter::default();
+    for column in OF_PACKAGES {
+        for down in [false, true] {
+            for limit in [1, 5, 23, 100] {
+                let mut seen = Vec::new();
+                for at in 1..=24 {
+                    let sort = Sort { column, down };
+                    let (rows, total) = store.packages(&filter, sort, page(at, limit)).unwrap();
+                    assert_eq!(total, 23);
+                    assert!(rows.len() as u64 <= limit);
+                    seen.extend(rows.into_iter().map(|row| (row.created_at, row.name)));
+                }
+                let all: BTreeSet<_> = seen.iter().cloned().collect();
+                assert_eq!((seen.len(), all.len()), (23, 23), "{column} {down} {limit}");
+                let (mut times, mut words): (Vec<i64>, Vec<String>) = seen.into_iter().unzip();
+                if down {
+                    times.reverse();
+                    words.reverse();
+                }
+                match column {
+                    "name" => assert!(words.is_sorted(), "{words:?}"),
+                    "popularity_score" => {}
+                    _ => assert!(times.is_sorted(), "{times:?}"),
+                }
+            }
+        }
+    }
+    let far = store
+        .packages(&filter, up("name"), page(u64::MAX, 100))
+        .unwrap();
+    assert_eq!(far, (vec![], 23));
+}
+
+#[test]
+fn no_build_is_on_two_pages_or_on_none() {
+    let mut store = in_memory();
+    let verdict = success();
+    for n in 0..9 {
+        let package = ["p", "q", "r"][n % 3];
+        let check = store
+            .insert_check(&rows::check((None, package), None), 0)
+            .unwrap();
+        for version in ["1", "2"] {
+            let build = store.insert_build(check, version, n as i64 % 2).unwrap();
+            if n % 4 != 0 {
+                finish(&mut store, build, &verdict, n as i64 % 3);
+            }
+        }
+    }
+    let filter = BuildFilter::default();
+    for column in OF_BUILDS {
+        for down in [false, true] {
+            for limit in [1, 4, 18] {
+                let mut seen = Vec::new();
+                for at in 1..=19 {
+                    let sort = Sort { column, down };
+                    let (rows, total) = store.builds(&filter, sort, page(at, limit)).unwrap();
+                    assert_eq!(total, 18);
+                    seen.extend(rows);
+                }
+                let ids: BTreeSet<i64> = seen.iter().map(|row| row.id).collect();
+                assert_eq!((seen.len(), ids.len()), (18, 18), "{column} {down} {limit}");
+                if down {
+                    seen.reverse();
+                }
+                assert!(
+                    seen.is_sorted_by_key(|row| {
+                        let of_time = |time: Option<i64>| (time, String::new());
+                        let of_word = |word: &String| (None, word.clone());
+                        let key = match column {
+                            "b.id" => of_time(None),
+                            "b.created_at" => of_time(Some(row.created_at)),
+                            "b.finished_at" => of_time(row.finished_at),
+                            "c.package" => of_word(&row.package),
+                            _ => of_word(&row.zig_version),
+                        };
+                        // What is equal goes by its number.
+                        (key, row.id)
+                    }),
+                    "{column} {down}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn lists_are_empty_at_first() {
+    let store = in_memory();
+    let (filter, of_builds) = (PackageFilter::default(), BuildFilter::default());
+    assert_eq!(
+        store.packages(&filter, up("name"), page(1, 20)).unwrap(),
+        (vec![], 0)
+    );
+    let sort = Sort {
+        column: "b.id",
+        down: true,
+    };
+    assert_eq!(
+        store.builds(&of_builds, sort, page(1, 20)).unwrap(),
+        (vec![], 0)
+    );
+    assert_eq!(
+        (
+            store.interrupted_builds().unwrap(),
+            store.source_names().unwrap()
+        ),
+        (vec![], vec![])
+    );
+}

@@ -1,0 +1,178 @@
+//! What may be submitted, and what the answer to anything else names.
+
+use crate::ask::{VERSIONS, answer, refused, request};
+use serde_json::{Value, json};
+use zigcheck::app::store::NewPackage;
+use zigcheck::app::web::routes::Call;
+use zigcheck::interface::message::Request;
+
+fn submission(body: &Value) -> Request {
+    request("POST", "/api/packages", body.to_string().as_bytes())
+}
+
+fn submitted(body: Value) -> (NewPackage, Vec<String>) {
+    match answer(&submission(&body)) {
+        Ok(Call::SubmitPackage {
+            package,
+            zig_versions,
+        }) => (package, zig_versions),
+        other => panic!("{body}: {other:?}"),
+    }
+}
+
+/// A submission that is good but for these fields.
+#[track_caller]
+fn is_refused(fields: Value, words: &str) {
+    let mut body = json!({"url": "https://github.com/a/b"});
+    for (name, value) in fields.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    let sentence = refused(400, &submission(&body));
+    assert!(sentence.starts_with(words), "{body}: {sentence}");
+}
+
+#[test]
+fn a_submission_is_read_whole() {
+    let (package, versions) = submitted(json!({
+        "url": "https://codeberg.org:443/a/b.git/", "ref": "release/1.x", "name": "n",
+        "description": "d\n\u{e9}", "author": "", "license": null,
+        "zig_versions": ["0.15.2", "0.16.0", "0.15.2"], "unknown": {}
+    }));
+    let wanted = NewPackage {
+        name: "n".to_string(),
+        url: "https://codeberg.org:443/a/b.git/".to_string(),
+        reference: Some("release/1.x".to_string()),
+        description: Some("d\n\u{e9}".to_string()),
+        author: None,
+        license: None,
+    };
+    // Each version once, in the server's order.
+    assert_eq!(
+        (package, versions),
+        (wanted, VERSIONS.map(str::to_string).to_vec())
+    );
+    for (url, name) in [
+        ("https://github.com/a/zig-b", "zig-b"),
+        ("http://GitHub.com/a/b.git", "b"),
+        ("git://git.sr.ht/~a/b/", "b"),
+    ] {
+        for fields in [
+            json!({"url": url}),
+            json!({"url": url, "name": "", "ref": "", "zig_versions": null}),
+        ] {
+            let (package, versions) = submitted(fields);
+            assert_eq!((package.name.as_str(), package.reference), (name, None));
+            assert_eq!(versions, VERSIONS);
+        }
+    }
+    let (package, _) = submitted(json!({"url": "https://github.com/a/b", "name": "x".repeat(100)}));
+    assert_eq!(package.name.len(), 100);
+}
+
+#[test]
+fn a_body_that_is_no_object_is_refused() {
+    let post = |body: &[u8]| refused(400, &request("POST", "/api/packages", body));
+    for body in [
+        &b""[..],
+        b"{",
+        b"{'url': 1}",
+        b"{} {}",
+        b"\xff\xfe",
+        b"url=https://github.com/a/b",
+    ] {
+        assert!(post(body).starts_with("the body is not JSON: "), "{body:?}");
+    }
+    for body in ["[]", "7", "null", "\"https://github.com/a/b\""] {
+        assert_eq!(post(body.as_bytes()), "the body must be a JSON object");
+    }
+    assert_eq!(post(b"{}"), "url: is missing");
+    let mut typed = submission(&json!({"url": "https://github.com/a/b"}));
+    for (kind, taken) in [
+        ("application/json", true),
+        ("Application/JSON; charset=utf-8", true),
+        ("application/x-www-form-urlencoded", true),
+        ("application/vnd.api+json", true),
+        ("text/plain", false),
+        ("multipart/form-data; boundary=x", false),
+    ] {
+        typed.head.headers = vec![("content-type".to_string(), kind.to_string())];
+        match taken {
+            true => assert!(answer(&typed).is_ok(), "{kind}"),
+            false => assert_eq!(refused(415, &typed), "the body must be application/json"),
+        }
+    }
+}
+
+#[test]
+fn a_field_of_a_wrong_kind_is_named() {
+    for name in ["url", "ref", "name", "description", "author", "license"] {
+        for value in [json!(7), json!(true), json!(["x"]), json!({})] {
+            is_refused(json!({ name: value }), &format!("{name}: must be a text"));
+        }
+        is_refused(
+            json!({ name: "x\u{0}" }),
+            &format!("{name}: must not hold a zero"),
+        );
+        is_refused(
+            json!({ name: "x".repeat(2_001) }),
+            &format!("{name}: must be"),
+        );
+    }
+    is_refused(json!({"url": ""}), "url: is missing");
+    is_refused(json!({"url": null}), "url: is missing");
+    for value in [
+        json!("0.16.0"),
+        json!(7),
+        json!({}),
+        json!([7]),
+        json!([null]),
+    ] {
+        is_refused(
+            json!({ "zig_versions": value }),
+            "zig_versions: must be a list of texts",
+        );
+    }
+    is_refused(
+        json!({"zig_versions": []}),
+        "zig_versions: must name at least one",
+    );
+    is_refused(
+        json!({"zig_versions": ["0.16.0", "0.1.0"]}),
+        "zig_versions: 0.1.0 is not",
+    );
+    is_refused(
+        json!({"zig_versions": ["<b>"]}),
+        "zig_versions: one is not a version there is",
+    );
+    for query in [
+        "zig_versions=0.1.0",
+        "zig_versions=,",
+        "zig_versions=0.16.0,",
+        "name=a/b",
+    ] {
+        refused(400, &request("POST", &format!("/api/check?{query}"), b""));
+    }
+}
+
+#[test]
+fn a_name_is_of_plain_characters() {
+    let long = "x".repeat(101);
+    for name in [
+        &long,
+        "a b",
+        "a/b",
+        "\u{e9}",
+        "a\n",
+        "<b>",
+        "..",
+        ".",
+        "a%20",
+        "a\u{202e}b",
+    ] {
+        is_refused(json!({ "name": name }), "name: must be 1 to 100 of");
+    }
+    is_refused(
+        json!({"url": "https://github.com/a/~b"}),
+        "name: must be 1 to 100 of",
+    );
+}
