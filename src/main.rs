@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitCode;
 
-use zigcheck::app::dispatch::App;
+use zigcheck::app::dispatch::dispatch::App;
 use zigcheck::app::store::Store;
 use zigcheck::config::flags;
 use zigcheck::config::flags::Asked;
@@ -124,7 +124,7 @@ fn serve_from(settings: &Settings, signals: SignalPipes) -> Result<Option<String
     }
     let disk = Disk::of(&settings.data);
     match reactor::run(&mut app, listener, signals, clock, disk) {
-        Err(sentence) if app.is_refused() => Ok(Some(sentence)),
+        Err(sentence) if app.is_unfit() => Ok(Some(sentence)),
         result => result.map(|()| None),
     }
 }

@@ -19,8 +19,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("app/live", &["app/render"]),
     ("app/builds", &["app/live"]),
     ("app/retention", &["app/store"]),
-    // Until the handlers have a state of their own, they name the dispatcher.
-    ("app/web", &["app/builds", "app/dispatch"]),
+    ("app/state", &["app/builds"]),
+    ("app/web", &["app/state"]),
     ("app/dispatch", &["app/web", "app/retention"]),
     ("main", &["shell", "app/dispatch"]),
 ];

@@ -9,5 +9,6 @@ pub mod queue;
 pub mod render;
 pub mod retention;
 pub mod source;
+pub mod state;
 pub mod store;
 pub mod web;

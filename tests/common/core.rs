@@ -10,7 +10,7 @@ use data_encoding::HEXLOWER;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use zigcheck::app::dispatch::App;
+use zigcheck::app::dispatch::dispatch::App;
 use zigcheck::app::store::Store;
 use zigcheck::base::slab::Key;
 use zigcheck::config::settings::Settings;

@@ -1,6 +1,6 @@
 //! What people, time and fate do to the server and to its engine.
 
-use zigcheck::app::dispatch::App;
+use zigcheck::app::dispatch::dispatch::App;
 use zigcheck::interface::event::{Core, Event, JobId};
 
 use crate::days::HOUR_MS;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use serde_json::Value;
-use zigcheck::app::dispatch::App;
+use zigcheck::app::dispatch::dispatch::App;
 use zigcheck::base::slab::Key;
 use zigcheck::interface::event::{Core, Pull};
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
 use rusqlite::{Connection, OpenFlags};
-use zigcheck::app::dispatch::App;
+use zigcheck::app::dispatch::dispatch::App;
 use zigcheck::app::store::Store;
 use zigcheck::base::slab::Key;
 use zigcheck::config::flags;

@@ -45,8 +45,8 @@ fn ready(now: u64) -> Engine {
 fn nothing_starts_before_what_was_left_over_is_removed() {
     let mut engine = Engine::new(false);
     assert_eq!(
-        (engine.is_ready(), engine.known(0), engine.retry_ms()),
-        (false, None, Some(0))
+        (engine.is_ready(), engine.is_fresh(0), engine.retry_ms()),
+        (false, false, Some(0))
     );
     check(&mut engine);
     assert_eq!(
@@ -58,7 +58,7 @@ fn nothing_starts_before_what_was_left_over_is_removed() {
         engine.answer(ok("zigcheck-1-1\nzigcheck-2-1\n"), 20),
         Some(left)
     );
-    assert!(engine.is_asking() && !engine.is_ready() && engine.known(20).is_none());
+    assert!(engine.is_asking() && !engine.is_ready() && !engine.is_fresh(20));
     assert_eq!(engine.answer(ok("zigcheck-1-1\nzigcheck-2-1\n"), 30), None);
     assert!(engine.is_ready() && !engine.is_asking());
     assert_eq!((engine.latest(), engine.retry_ms()), (Ok(()), None));
@@ -179,9 +179,9 @@ fn an_absent_engine_is_asked_after_growing_pauses() {
 #[test]
 fn an_answer_is_good_for_a_while_only() {
     let engine = ready(100);
-    assert_eq!(engine.known(100), Some(Ok(())));
-    assert_eq!(engine.known(100 + ENGINE_FRESH_MS - 1), Some(Ok(())));
-    assert_eq!(engine.known(100 + ENGINE_FRESH_MS), None);
+    assert!(engine.is_fresh(100));
+    assert!(engine.is_fresh(100 + ENGINE_FRESH_MS - 1));
+    assert!(!engine.is_fresh(100 + ENGINE_FRESH_MS));
     // Old is not absent: what waits may start.
     assert!(engine.is_ready());
 }
@@ -191,8 +191,8 @@ fn doubt_ends_what_was_known_but_not_what_is_being_asked() {
     let mut engine = ready(0);
     engine.invalidate();
     assert_eq!(
-        (engine.is_ready(), engine.known(0), engine.retry_ms()),
-        (false, None, Some(0))
+        (engine.is_ready(), engine.is_fresh(0), engine.retry_ms()),
+        (false, false, Some(0))
     );
     assert!(engine.latest().is_err());
     assert_eq!(engine.refresh(), Some(Ask::Images));

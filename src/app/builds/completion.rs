@@ -1,16 +1,16 @@
 //! How work ends: with what was wanted, with a verdict, with another attempt to come, or because
 //! somebody does not want it any more.
 
-use crate::app::builds::context::Context;
 use crate::app::builds::running::RunningTask;
 use crate::app::builds::scheduler::{Scheduler, end_by_name};
+use crate::app::builds::services::Services;
 use crate::app::domain::task::{Entry, Task};
 use crate::app::domain::verdict::{Reason, State, Verdict};
 use crate::app::engine::commands::Purpose;
 use crate::app::store::{self, BuildRow, CheckRow, Finished, Store};
 
 impl Scheduler {
-    pub(crate) fn ready(&mut self, task: Task, cx: &mut Context) -> store::Result<()> {
+    pub(crate) fn ready(&mut self, task: Task, cx: &mut Services) -> store::Result<()> {
         let running_task = self.leave(task, cx);
         match task {
             Task::CheckRemote(package) => {
@@ -23,7 +23,7 @@ impl Scheduler {
         }
     }
 
-    fn source_ready(&mut self, running_task: RunningTask, cx: &mut Context) -> store::Result<()> {
+    fn source_ready(&mut self, running_task: RunningTask, cx: &mut Services) -> store::Result<()> {
         let at = cx.now.unix_ms;
         let check = running_task.check.id;
         cx.store
@@ -36,7 +36,7 @@ impl Scheduler {
         if let Some(package) = row.package_id {
             cx.store.set_uses(package, &fetched.uses)?;
         }
-        for build in self.builds_behind(check, cx.store)? {
+        for build in self.builds_behind(check, &cx.store)? {
             cx.set_state(build.id, State::Queued, build.attempt)?;
             if build.shares.is_none() {
                 self.enqueue_build(&build, &row, cx)?;
@@ -49,7 +49,7 @@ impl Scheduler {
         &mut self,
         task: Task,
         verdict: &Verdict,
-        cx: &mut Context,
+        cx: &mut Services,
     ) -> store::Result<()> {
         self.doubt(verdict, cx);
         let running_task = self.leave(task, cx);
@@ -57,11 +57,11 @@ impl Scheduler {
             Task::Build(build) => self.finish_build(build, verdict, cx),
             Task::FetchSource(check) => {
                 // No build without its source: all of them end as the fetch did.
-                for row in self.builds_behind(check, cx.store)? {
+                for row in self.builds_behind(check, &cx.store)? {
                     cx.feed.logs.begin(row.id, row.attempt);
                     cx.feed
                         .logs
-                        .append(row.id, running_task.attempt_state.words(), cx.out);
+                        .append(row.id, running_task.attempt_state.words(), &mut cx.out);
                     cx.store.forget_toolchain(row.id)?;
                     self.finish_build(row.id, verdict, cx)?;
                 }
@@ -79,9 +79,9 @@ impl Scheduler {
         &mut self,
         build: i64,
         verdict: &Verdict,
-        cx: &mut Context,
+        cx: &mut Services,
     ) -> store::Result<()> {
-        let (log_bytes, log_truncated) = cx.feed.logs.finish(build, cx.out);
+        let (log_bytes, log_truncated) = cx.feed.logs.finish(build, &mut cx.out);
         let end = Finished {
             build,
             verdict,
@@ -90,19 +90,18 @@ impl Scheduler {
         };
         cx.store.finish_build(&end, cx.now.unix_ms)?;
         self.ended(build, cx)?;
-        cx.tell(build)
+        cx.publish(build)
     }
 
     /// Takes the slot and the containers from work that needs them no more.
-    fn leave(&mut self, task: Task, cx: &mut Context) -> RunningTask {
+    fn leave(&mut self, task: Task, cx: &mut Services) -> RunningTask {
         let mut running_task = self.running.remove(&task).expect("it made this step");
         self.queue.release(&running_task.entry.tenant);
         self.view.forget();
         let containers = std::mem::take(&mut running_task.containers);
         if !containers.is_empty() {
             let remove = cx.docker.remove(&containers);
-            cx.commands
-                .start(remove, Purpose::Removal, cx.out, cx.now.mono_ms);
+            cx.start(remove, Purpose::Removal);
         }
         running_task
     }
@@ -112,7 +111,7 @@ impl Scheduler {
         task: Task,
         error: &Verdict,
         at_ms: u64,
-        cx: &mut Context,
+        cx: &mut Services,
     ) -> store::Result<()> {
         if let Task::CheckRemote(_) = task {
             // There is another look tomorrow.
@@ -131,7 +130,7 @@ impl Scheduler {
         match task {
             Task::FetchSource(check) => {
                 cx.store.set_check_attempt(check, attempt, errors)?;
-                for row in self.builds_behind(check, cx.store)? {
+                for row in self.builds_behind(check, &cx.store)? {
                     cx.set_state(row.id, State::Queued, row.attempt)?;
                 }
             }
@@ -140,7 +139,7 @@ impl Scheduler {
                 // All attempts stand in one log: who reads it sees why there is another.
                 let reason = error.reason.map_or("error", Reason::as_str);
                 let line = format!("{reason}; attempt {attempt} follows");
-                cx.feed.logs.remark(build, attempt, &line, cx.out);
+                cx.feed.logs.remark(build, attempt, &line, &mut cx.out);
                 cx.set_state(build, State::Queued, attempt)?;
                 cx.store.count_error(build, errors, running_task.own_name)?;
                 let check = cx
@@ -175,10 +174,10 @@ impl Scheduler {
         &mut self,
         running_task: &RunningTask,
         check: &CheckRow,
-        cx: &mut Context,
+        cx: &mut Services,
     ) -> store::Result<()> {
         let task = Task::FetchSource(check.id);
-        if self.running.contains_key(&task) || self.queue.is_waiting(cx.store, task)? {
+        if self.running.contains_key(&task) || self.queue.is_waiting(&cx.store, task)? {
             return Ok(());
         }
         let source = running_task.source();
@@ -191,7 +190,7 @@ impl Scheduler {
         cx.store
             .set_check_attempt(check.id, check.attempt + 1, check.errors)?;
         for row in cx.store.open_builds(check.id)? {
-            self.queue.remove(cx.store, Task::Build(row.id))?;
+            self.queue.remove(&mut cx.store, Task::Build(row.id))?;
         }
         let entry = Entry {
             task,
@@ -200,7 +199,7 @@ impl Scheduler {
         self.push(&entry, None, cx)
     }
 
-    fn doubt(&self, verdict: &Verdict, cx: &mut Context) {
+    fn doubt(&self, verdict: &Verdict, cx: &mut Services) {
         if verdict.reason == Some(Reason::EngineError) {
             cx.engine.invalidate();
         }
@@ -209,7 +208,7 @@ impl Scheduler {
     // -- cancelling --
 
     /// Ends a build that has not ended, in whatever state it is.
-    pub fn cancel(&mut self, row: &BuildRow, cx: &mut Context) -> store::Result<()> {
+    pub fn cancel(&mut self, row: &BuildRow, cx: &mut Services) -> store::Result<()> {
         assert!(!row.state.is_final(), "build {} has ended", row.id);
         let (build, check) = (row.id, row.check);
         self.drop_task(Task::Build(build), cx)?;
@@ -217,18 +216,18 @@ impl Scheduler {
             // What earlier attempts wrote is there, though nobody may have it open.
             cx.feed.logs.begin(build, row.attempt);
         }
-        let log = cx.feed.logs.finish(build, cx.out);
+        let log = cx.feed.logs.finish(build, &mut cx.out);
         cx.store.cancel_build(build, log, cx.now.unix_ms)?;
         self.ended(build, cx)?;
-        if self.builds_behind(check, cx.store)?.is_empty() {
+        if self.builds_behind(check, &cx.store)?.is_empty() {
             // Nobody is left who would need its source; one that runs asks for it anew if it does.
             self.drop_task(Task::FetchSource(check), cx)?;
         }
-        cx.tell(build)
+        cx.publish(build)
     }
 
     /// Work that waits or runs does neither any more.
-    fn drop_task(&mut self, task: Task, cx: &mut Context) -> store::Result<()> {
+    fn drop_task(&mut self, task: Task, cx: &mut Services) -> store::Result<()> {
         self.view.forget();
         if let Some(running_task) = self.running.get_mut(&task) {
             let containers = std::mem::take(&mut running_task.containers);
@@ -242,7 +241,7 @@ impl Scheduler {
             cx.engine.schedule_cleanup(cx.now.mono_ms);
             return Ok(());
         }
-        self.queue.remove(cx.store, task)?;
+        self.queue.remove(&mut cx.store, task)?;
         Ok(())
     }
 }

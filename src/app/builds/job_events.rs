@@ -1,9 +1,9 @@
 //! What jobs do, and what the clock and the engine say meanwhile.
 
 use crate::app::builds::build::Input;
-use crate::app::builds::context::Context;
 use crate::app::builds::running::RunningTask;
 use crate::app::builds::scheduler::Scheduler;
+use crate::app::builds::services::Services;
 use crate::app::domain::task::Task;
 use crate::app::domain::verdict::State;
 use crate::app::engine::commands::Purpose;
@@ -17,7 +17,7 @@ impl Scheduler {
         job: JobId,
         pipe: Pipe,
         bytes: &[u8],
-        cx: &mut Context,
+        cx: &mut Services,
     ) -> store::Result<()> {
         let Some(task) = self.jobs.get(&job).copied() else {
             return Ok(());
@@ -32,7 +32,7 @@ impl Scheduler {
                 if let (Task::Build(build), true) =
                     (task, running_task.attempt_state.is_of_container())
                 {
-                    cx.feed.logs.append(build, bytes, cx.out);
+                    cx.feed.logs.append(build, bytes, &mut cx.out);
                 }
             }
         }
@@ -43,14 +43,14 @@ impl Scheduler {
         self.step(task, Input::Output(counted), cx)
     }
 
-    pub fn eof(&mut self, job: JobId, pipe: Pipe, cx: &mut Context) -> store::Result<()> {
+    pub fn eof(&mut self, job: JobId, pipe: Pipe, cx: &mut Services) -> store::Result<()> {
         match self.jobs.get(&job).copied() {
             Some(task) => self.step(task, Input::Eof(pipe), cx),
             None => Ok(()),
         }
     }
 
-    pub fn exited(&mut self, job: JobId, exit: Exit, cx: &mut Context) -> store::Result<()> {
+    pub fn exited(&mut self, job: JobId, exit: Exit, cx: &mut Services) -> store::Result<()> {
         match self.jobs.get(&job).copied() {
             Some(task) => self.step(task, Input::Exited(exit), cx),
             None => Ok(()),
@@ -64,7 +64,7 @@ impl Scheduler {
         task: Option<Task>,
         container: String,
         answer: Answer,
-        cx: &mut Context,
+        cx: &mut Services,
     ) {
         let ours = docker::containers(&answer.unwrap_or_default());
         let running_task = task.and_then(|task| Some((task, self.running.get(&task)?)));
@@ -85,7 +85,7 @@ impl Scheduler {
             }
             _ => (cx.docker.kill(&container), Purpose::Nothing),
         };
-        cx.commands.start(command, purpose, cx.out, cx.now.mono_ms);
+        cx.start(command, purpose);
     }
 
     /// A container that is to be killed has said how much memory it used, or has not.
@@ -94,7 +94,7 @@ impl Scheduler {
         task: Task,
         container: &str,
         answer: Answer,
-        cx: &mut Context,
+        cx: &mut Services,
     ) {
         let words = answer.unwrap_or_default();
         let peak = words.split_whitespace().find_map(|word| word.parse().ok());
@@ -102,12 +102,11 @@ impl Scheduler {
             running_task.attempt_state.note_peak(peak);
         }
         let kill = cx.docker.kill(container);
-        cx.commands
-            .start(kill, Purpose::Nothing, cx.out, cx.now.mono_ms);
+        cx.start(kill, Purpose::Nothing);
     }
 
     /// The engine answers: what lost its container from sight looks for it.
-    pub fn engine_is_back(&mut self, cx: &mut Context) -> store::Result<()> {
+    pub fn engine_is_back(&mut self, cx: &mut Services) -> store::Result<()> {
         let detached = self.running.iter().filter(|(_, a)| a.machine.is_detached());
         let mut detached: Vec<Task> = detached.map(|(task, _)| *task).collect();
         detached.sort_unstable();
@@ -118,7 +117,7 @@ impl Scheduler {
     }
 
     /// `has_space`: what nobody asked for may begin.
-    pub fn time(&mut self, has_space: bool, cx: &mut Context) -> store::Result<()> {
+    pub fn time(&mut self, has_space: bool, cx: &mut Services) -> store::Result<()> {
         let due = |(task, running_task): (&Task, &RunningTask)| {
             let deadline = running_task.machine.deadline_ms()?;
             (deadline <= cx.now.mono_ms).then_some(*task)
@@ -132,7 +131,7 @@ impl Scheduler {
         if !has_space {
             return Ok(());
         }
-        if cx.engine.known(cx.now.mono_ms).is_some() {
+        if cx.engine.is_fresh(cx.now.mono_ms) {
             self.start_due_rechecks(cx)?;
         }
         if cx.engine.is_ready() {

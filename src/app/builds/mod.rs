@@ -3,7 +3,6 @@
 pub mod attempt;
 pub mod build;
 pub mod completion;
-pub mod context;
 pub mod job_events;
 pub mod judge;
 pub mod limits;
@@ -13,4 +12,5 @@ pub mod record;
 pub mod recovery;
 pub mod running;
 pub mod scheduler;
+pub mod services;
 pub mod verdict_cache;

@@ -2,17 +2,17 @@
 //! that are new.
 
 use crate::app::builds::build::{Build, Kind};
-use crate::app::builds::context::Context;
 use crate::app::builds::limits::{DUE_CHECKS_LIMIT, REBUILD_LIMIT, RECHECK_RETRY_MS};
 use crate::app::builds::running::RunningTask;
 use crate::app::builds::scheduler::Scheduler;
+use crate::app::builds::services::Services;
 use crate::app::domain::recheck::{self, Found};
 use crate::app::domain::task::{Entry, Priority, Task};
 use crate::app::store::{self, CheckRow, NewCheck, RecheckRow};
 
 impl Scheduler {
     /// The toolchains that have an image, each with it.
-    fn toolchains(&self, cx: &Context) -> Vec<(String, String)> {
+    fn toolchains(&self, cx: &Services) -> Vec<(String, String)> {
         let versions = self.zig_versions.iter();
         let with_image = versions.filter_map(|version| {
             let image = cx.engine.image(version)?;
@@ -24,7 +24,7 @@ impl Scheduler {
     // -- looks at remotes --
 
     /// Lets packages wait for their daily look that are due for it; a limited number at a time.
-    pub(crate) fn start_due_rechecks(&mut self, cx: &mut Context) -> store::Result<()> {
+    pub(crate) fn start_due_rechecks(&mut self, cx: &mut Services) -> store::Result<()> {
         for recheck_row in cx.store.packages_due(cx.now.unix_ms, DUE_CHECKS_LIMIT)? {
             let task = Task::CheckRemote(recheck_row.id);
             if self.running.contains_key(&task) {
@@ -32,7 +32,7 @@ impl Scheduler {
                 continue;
             }
             self.recheck_ended(recheck_row.id, cx)?;
-            if self.queue.is_waiting(cx.store, task)? {
+            if self.queue.is_waiting(&cx.store, task)? {
                 continue;
             }
             let entry = Entry {
@@ -50,7 +50,7 @@ impl Scheduler {
         &mut self,
         entry: Entry,
         package: i64,
-        cx: &mut Context,
+        cx: &mut Services,
     ) -> store::Result<bool> {
         let newest = self.toolchains(cx).into_iter().next();
         let (Some(recheck_row), Some((version, _))) = (cx.store.recheck_row(package)?, newest)
@@ -79,13 +79,13 @@ impl Scheduler {
 
     /// A look that is under way waits nowhere: if the server ends now, the next one knows by this that
     /// it is owed.
-    fn recheck_begins(&mut self, package: i64, cx: &mut Context) -> store::Result<()> {
+    fn recheck_begins(&mut self, package: i64, cx: &mut Services) -> store::Result<()> {
         let again = cx.now.unix_ms + RECHECK_RETRY_MS;
         cx.store.set_next_check(package, again)
     }
 
     /// A look is over, whatever it came to, or has its place in the queue: the next one is tomorrow.
-    pub(crate) fn recheck_ended(&mut self, package: i64, cx: &mut Context) -> store::Result<()> {
+    pub(crate) fn recheck_ended(&mut self, package: i64, cx: &mut Services) -> store::Result<()> {
         let next = recheck::next_check(package, cx.now.unix_ms);
         cx.store.set_next_check(package, next)
     }
@@ -95,7 +95,7 @@ impl Scheduler {
         &mut self,
         package: i64,
         commit: &str,
-        cx: &mut Context,
+        cx: &mut Services,
     ) -> store::Result<()> {
         let Some(recheck_row) = cx.store.recheck_row(package)? else {
             return Ok(());
@@ -112,7 +112,7 @@ impl Scheduler {
     // -- new toolchains --
 
     /// The engine has said which images it has: where one is new, all packages are looked through.
-    pub fn on_images(&mut self, cx: &mut Context) -> store::Result<()> {
+    pub fn on_images(&mut self, cx: &mut Services) -> store::Result<()> {
         for (version, image) in self.toolchains(cx) {
             if cx.store.see_toolchain(&version, &image, cx.now.unix_ms)? {
                 log::info!("zig {version} has a new image");
@@ -123,7 +123,7 @@ impl Scheduler {
     }
 
     /// Looks through the next few packages for those that were not built under a toolchain there is.
-    pub(crate) fn rebuild_for_toolchain(&mut self, cx: &mut Context) -> store::Result<()> {
+    pub(crate) fn rebuild_for_toolchain(&mut self, cx: &mut Services) -> store::Result<()> {
         let toolchains = self.toolchains(cx);
         if !self.rebuilding || toolchains.is_empty() {
             return Ok(());
@@ -142,7 +142,7 @@ impl Scheduler {
         recheck_row: &RecheckRow,
         versions: &[String],
         priority: Priority,
-        cx: &mut Context,
+        cx: &mut Services,
     ) -> store::Result<()> {
         let tenant = recheck::owner(&recheck_row.url);
         let new = NewCheck {

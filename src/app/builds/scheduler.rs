@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use crate::app::builds::attempt::AttemptContext;
 use crate::app::builds::build::{Build, Input, JobLimits, Kind, Settled, Step};
-use crate::app::builds::context::Context;
 use crate::app::builds::limits::{
     FETCH_TIMEOUT_MS, OUTPUT_LIMIT_BYTES, READ_LOGS_TIMEOUT_MS, STARTS_LIMIT,
 };
 use crate::app::builds::running::RunningTask;
+use crate::app::builds::services::Services;
 use crate::app::domain::task::{Entry, Task};
 use crate::app::domain::verdict::ResourceLimits;
 use crate::app::engine::commands::{ENGINE_LIMITS, Purpose};
@@ -157,17 +157,18 @@ impl Scheduler {
     pub fn add(
         &mut self,
         check: i64,
-        cx: &mut Context,
+        cx: &mut Services,
     ) -> store::Result<(CheckRow, Vec<BuildRow>)> {
         let check = cx.store.check(check)?.expect("it was just written");
         let rows = cx.store.builds_of(check.id)?;
         self.open += rows.len() as u64;
         if check.source.is_none() {
-            let entry = entry(Task::FetchSource(check.id), &check, cx.store)?;
+            let entry = entry(Task::FetchSource(check.id), &check, &cx.store)?;
             self.push(&entry, None, cx)?;
         }
         for row in &rows {
-            cx.feed.changed(cx.store, row, cx.now.unix_ms, cx.out)?;
+            cx.feed
+                .changed(&mut cx.store, row, cx.now.unix_ms, &mut cx.out)?;
             if check.source.is_some() {
                 self.enqueue_build(row, &check, cx)?;
             }
@@ -179,10 +180,11 @@ impl Scheduler {
         &mut self,
         entry: &Entry,
         not_before: Option<i64>,
-        cx: &mut Context,
+        cx: &mut Services,
     ) -> store::Result<()> {
         self.view.forget();
-        self.queue.push(cx.store, entry, not_before, cx.now.unix_ms)
+        self.queue
+            .push(&mut cx.store, entry, not_before, cx.now.unix_ms)
     }
 
     /// A build that has its source waits for a slot, unless its verdict is known.
@@ -190,22 +192,22 @@ impl Scheduler {
         &mut self,
         row: &BuildRow,
         check: &CheckRow,
-        cx: &mut Context,
+        cx: &mut Services,
     ) -> store::Result<()> {
-        let key = self.key(check, &row.zig_version, cx.engine);
+        let key = self.key(check, &row.zig_version, &cx.engine);
         if self.answer_known(row.id, key.as_deref(), cx)? {
             return Ok(());
         }
-        let entry = entry(Task::Build(row.id), check, cx.store)?;
+        let entry = entry(Task::Build(row.id), check, &cx.store)?;
         self.push(&entry, None, cx)
     }
 
     // -- starting --
 
     /// Starts what has a slot and whose time has come; a limited number at a time.
-    pub fn start_ready(&mut self, cx: &mut Context) -> store::Result<()> {
+    pub fn start_ready(&mut self, cx: &mut Services) -> store::Result<()> {
         while self.starts_left > 0 {
-            let Some(entry) = self.queue.take(cx.store, cx.now.unix_ms)? else {
+            let Some(entry) = self.queue.take(&mut cx.store, cx.now.unix_ms)? else {
                 return Ok(());
             };
             self.starts_left -= 1;
@@ -227,7 +229,7 @@ impl Scheduler {
         &mut self,
         entry: Entry,
         check: i64,
-        cx: &mut Context,
+        cx: &mut Services,
     ) -> store::Result<bool> {
         let row = cx.store.check(check)?.expect("it waited");
         let builds = cx.store.open_builds(check)?;
@@ -245,14 +247,14 @@ impl Scheduler {
         &mut self,
         entry: Entry,
         build: i64,
-        cx: &mut Context,
+        cx: &mut Services,
     ) -> store::Result<bool> {
         let row = cx.store.build(build)?.expect("it waited");
         let check = cx.store.check(row.check)?.expect("a build has its check");
         if row.state.is_final() || check.source.is_none() {
             return Ok(false);
         }
-        let key = self.key(&check, &row.zig_version, cx.engine);
+        let key = self.key(&check, &row.zig_version, &cx.engine);
         if self.answer_known(build, key.as_deref(), cx)? {
             return Ok(false);
         }
@@ -281,7 +283,7 @@ impl Scheduler {
         &mut self,
         mut running_task: RunningTask,
         first: Kind,
-        cx: &mut Context,
+        cx: &mut Services,
     ) -> store::Result<()> {
         running_task.started_unix_ms = cx.now.unix_ms;
         // By its id: what is run is what it is booked under. An engine that has none is told the name,
@@ -299,7 +301,12 @@ impl Scheduler {
 
     // -- what machines ask for --
 
-    pub(super) fn step(&mut self, task: Task, input: Input, cx: &mut Context) -> store::Result<()> {
+    pub(super) fn step(
+        &mut self,
+        task: Task,
+        input: Input,
+        cx: &mut Services,
+    ) -> store::Result<()> {
         let mut input = Some(input);
         while let Some(running_task) = self.running.get_mut(&task) {
             let step = match input.take() {
@@ -324,7 +331,7 @@ impl Scheduler {
         &mut self,
         task: Task,
         step: Step,
-        cx: &mut Context,
+        cx: &mut Services,
     ) -> store::Result<Option<Input>> {
         match step {
             Step::Run(kind) => self.run(task, kind, cx)?,
@@ -341,12 +348,12 @@ impl Scheduler {
         Ok(None)
     }
 
-    pub(super) fn run(&mut self, task: Task, kind: Kind, cx: &mut Context) -> store::Result<()> {
+    pub(super) fn run(&mut self, task: Task, kind: Kind, cx: &mut Services) -> store::Result<()> {
         if kind == Kind::Build {
             self.keep_dependencies(task, cx)?;
         }
         let running_task = self.running.get_mut(&task).expect("it made this step");
-        let (command, container) = running_task.command(kind, cx.docker, &self.sources);
+        let (command, container) = running_task.command(kind, &cx.docker, &self.sources);
         running_task.containers.extend(container);
         running_task.begin(kind, &self.sources);
         if let Task::Build(build) = task {
@@ -358,9 +365,9 @@ impl Scheduler {
         self.publish_state(task, cx)
     }
 
-    pub(super) fn end_container(&mut self, task: Task, kind: Kind, cx: &mut Context) {
+    pub(super) fn end_container(&mut self, task: Task, kind: Kind, cx: &mut Services) {
         let running_task = &self.running[&task];
-        let name = running_task.container(kind, cx.docker);
+        let name = running_task.container(kind, &cx.docker);
         match (kind, running_task.job) {
             (Kind::Inspect | Kind::ReadLogs, Some(job)) => cx.out.push(Action::Kill { job }),
             _ => end_by_name(Some(task), name, cx),
@@ -368,7 +375,7 @@ impl Scheduler {
     }
 
     /// Nothing more is to be heard of the job at hand.
-    pub(super) fn detach_job(&mut self, task: Task, cx: &mut Context) {
+    pub(super) fn detach_job(&mut self, task: Task, cx: &mut Services) {
         let running_task = self.running.get_mut(&task);
         if let Some(job) = running_task.and_then(|running_task| running_task.job.take()) {
             self.jobs.remove(&job);
@@ -377,7 +384,7 @@ impl Scheduler {
     }
 
     /// What a job that ended gave.
-    pub(super) fn settle(&mut self, task: Task, end: JobEnd, cx: &mut Context) -> Settled {
+    pub(super) fn settle(&mut self, task: Task, end: JobEnd, cx: &mut Services) -> Settled {
         let running_task = self.running.get_mut(&task).expect("it made this step");
         if let Some(job) = running_task.job.take() {
             self.jobs.remove(&job);
@@ -388,7 +395,7 @@ impl Scheduler {
         };
         let judge = AttemptContext {
             record_id: cx.docker.record_id(build, running_task.machine.attempt()),
-            docker: cx.docker,
+            docker: &cx.docker,
             sources: &self.sources,
             bounds: self.bounds,
             not_yet_visible: cx.now.unix_ms < running_task.not_yet_visible_until_ms,
@@ -404,13 +411,13 @@ impl Scheduler {
     }
 
     /// Writes where a build is; while a source is fetched, that is where its builds are.
-    pub(super) fn publish_state(&self, task: Task, cx: &mut Context) -> store::Result<()> {
+    pub(super) fn publish_state(&self, task: Task, cx: &mut Services) -> store::Result<()> {
         let running_task = &self.running[&task];
         let state = running_task.machine.state();
         match task {
             Task::Build(build) => cx.set_state(build, state, running_task.machine.attempt()),
             Task::FetchSource(check) => {
-                for row in self.builds_behind(check, cx.store)? {
+                for row in self.builds_behind(check, &cx.store)? {
                     cx.set_state(row.id, state, row.attempt)?;
                 }
                 Ok(())
@@ -421,10 +428,10 @@ impl Scheduler {
 }
 
 /// Ends a container of that name, if it is ours.
-pub(super) fn end_by_name(task: Option<Task>, container: String, cx: &mut Context) {
+pub(super) fn end_by_name(task: Option<Task>, container: String, cx: &mut Services) {
     let list = cx.docker.list_containers();
     let purpose = Purpose::VerifyThenKill { task, container };
-    cx.commands.start(list, purpose, cx.out, cx.now.mono_ms);
+    cx.start(list, purpose);
 }
 
 /// What waits for a check or for one of its builds.
@@ -442,7 +449,7 @@ fn prepare_log(
     running_task: &mut RunningTask,
     build: i64,
     kind: Kind,
-    cx: &mut Context,
+    cx: &mut Services,
 ) -> store::Result<()> {
     let logs = &mut cx.feed.logs;
     logs.begin(build, running_task.machine.attempt());

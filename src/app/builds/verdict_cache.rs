@@ -5,10 +5,10 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::app::builds::build::Kind;
-use crate::app::builds::context::Context;
 use crate::app::builds::limits::RUNNER_VERSION;
 use crate::app::builds::running::RunningTask;
 use crate::app::builds::scheduler::Scheduler;
+use crate::app::builds::services::Services;
 use crate::app::domain::task::Task;
 use crate::app::engine::Engine;
 use crate::app::engine::docker::SourceFile;
@@ -41,7 +41,7 @@ impl Scheduler {
         &mut self,
         build: i64,
         key: Option<&str>,
-        cx: &mut Context,
+        cx: &mut Services,
     ) -> store::Result<bool> {
         let known = key.map(|key| cx.store.cached(key)).transpose()?.flatten();
         let Some(from) = known else {
@@ -49,14 +49,14 @@ impl Scheduler {
         };
         cx.store.finish_cached(build, from, cx.now.unix_ms)?;
         let written = cx.store.build(from)?.map_or(0, |origin| origin.log_bytes);
-        cx.feed.logs.finish_as(build, (from, written), cx.out);
+        cx.feed.logs.finish_as(build, (from, written), &mut cx.out);
         self.ended(build, cx)?;
-        cx.tell(build)?;
+        cx.publish(build)?;
         Ok(true)
     }
 
     /// A build is over, however: those who waited for its verdict are to be answered.
-    pub(crate) fn ended(&mut self, build: i64, cx: &mut Context) -> store::Result<()> {
+    pub(crate) fn ended(&mut self, build: i64, cx: &mut Services) -> store::Result<()> {
         self.open = self.open.saturating_sub(1);
         self.view.forget();
         self.keys.retain(|_, runs| *runs != build);
@@ -68,7 +68,7 @@ impl Scheduler {
 
     /// Gives those who waited for a build its verdict, or, where it has none to give, their place
     /// in the queue; a limited number at a time.
-    pub(crate) fn answer_waiters(&mut self, cx: &mut Context) -> store::Result<()> {
+    pub(crate) fn answer_waiters(&mut self, cx: &mut Services) -> store::Result<()> {
         let Some(&ended) = self.finished_leaders.front() else {
             return Ok(());
         };
@@ -89,7 +89,7 @@ impl Scheduler {
         &mut self,
         running_task: &mut RunningTask,
         image: &str,
-        cx: &mut Context,
+        cx: &mut Services,
     ) -> store::Result<Kind> {
         let source = running_task.source();
         if !source.dependencies {
@@ -121,7 +121,7 @@ impl Scheduler {
         &mut self,
         manifest: &str,
         image: &str,
-        cx: &mut Context,
+        cx: &mut Services,
     ) -> store::Result<()> {
         let orphan = cx.store.forget_dependencies(manifest, image)?;
         self.orphans.extend(orphan.map(|hash| file_of(&hash)));
@@ -129,7 +129,7 @@ impl Scheduler {
     }
 
     /// Dependencies that were all there are kept for the next build that asks for the same.
-    pub(crate) fn keep_dependencies(&mut self, task: Task, cx: &mut Context) -> store::Result<()> {
+    pub(crate) fn keep_dependencies(&mut self, task: Task, cx: &mut Services) -> store::Result<()> {
         let running_task = self.running.get_mut(&task).expect("it made this step");
         let manifest = running_task.source().manifest.clone();
         let image = cx.engine.image(&running_task.zig_version);

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::app::dispatch::{App, Held};
+use crate::app::dispatch::dispatch::{App, Held};
 use crate::app::web::routes::{self, Call};
 use crate::app::web::{client_id, handlers};
 use crate::base::client_addr::ClientAddr;
@@ -31,7 +31,7 @@ impl App {
         if matches!(admission, Admission::Refuse(_)) || !routes::submits(head) {
             return admission;
         }
-        let client = client_id::identify(from, head, &self.settings.trusted_proxies);
+        let client = client_id::identify(from, head, &self.state.settings.trusted_proxies);
         let spooled = matches!(admission, Admission::Spool { .. });
         let may = match spooled {
             true => self.may_upload(client, head, now),
@@ -39,9 +39,10 @@ impl App {
         };
         // Whoever may ask hears whether there is room.
         let full = || {
-            self.space
+            self.state
+                .disk
                 .refusal()
-                .or_else(|| handlers::queue_full(self, 1))
+                .or_else(|| handlers::queue_full(&self.state, 1))
         };
         match may.err().or_else(full) {
             Some(response) => Admission::Refuse(response),
@@ -67,7 +68,6 @@ impl App {
         client: Option<ClientAddr>,
         head: &Head,
         call: Call,
-        now: Now,
     ) -> Result<(), Response> {
         let Call::SubmitTree {
             name,
@@ -78,20 +78,23 @@ impl App {
             unreachable!("{call:?} brings no tree")
         };
         self.uploads.has_room(client)?;
-        if let Some(response) = self.space.refusal() {
+        if let Some(response) = self.state.disk.refusal() {
             return Err(response);
         }
         let length = length(head);
         self.rate_limits
-            .submit(client, length.unwrap_or_default(), now)?;
+            .submit(client, length.unwrap_or_default(), self.state.now())?;
         let from = (client, length.is_some());
         self.uploads.begin(conn, from, name, zig_versions, follow)
     }
 
     /// A piece of an upload; the answer where it ends it.
-    pub(crate) fn take_piece(&mut self, conn: Key, bytes: &[u8], now: Now) -> Result<(), Response> {
+    pub(crate) fn take_piece(&mut self, conn: Key, bytes: &[u8]) -> Result<(), Response> {
         let client = self.uploads.unallowed(conn);
-        if let Err(response) = self.rate_limits.upload(client, bytes.len() as u64, now) {
+        if let Err(response) = self
+            .rate_limits
+            .upload(client, bytes.len() as u64, self.state.now())
+        {
             self.uploads.gone(conn);
             return Err(response);
         }
@@ -101,7 +104,7 @@ impl App {
     /// Whose request that is. Where a proxy on this machine is not named, all of its clients are
     /// nobody, and have no limits: that is said once.
     pub(crate) fn asker(&mut self, from: Option<IpAddr>, head: &Head) -> Option<ClientAddr> {
-        let client = client_id::identify(from, head, &self.settings.trusted_proxies);
+        let client = client_id::identify(from, head, &self.state.settings.trusted_proxies);
         let unnamed = client.is_none() && head.header("x-forwarded-for").is_some();
         if unnamed && !std::mem::replace(&mut self.warned, true) {
             log::warn!(
@@ -112,10 +115,10 @@ impl App {
     }
 
     /// A submission without a tree.
-    pub(crate) fn submit(&mut self, conn: Key, client: Option<ClientAddr>, call: Call, now: Now) {
-        match self.rate_limits.submit(client, 0, now) {
-            Ok(()) => self.when_known(conn, Held::Call(call, client_id::tenant(client)), now),
-            Err(response) => self.out.respond(conn, response),
+    pub(crate) fn submit(&mut self, conn: Key, client: Option<ClientAddr>, call: Call) {
+        match self.rate_limits.submit(client, 0, self.state.now()) {
+            Ok(()) => self.when_known(conn, Held::Call(call, client_id::tenant(client))),
+            Err(response) => self.state.services.out.respond(conn, response),
         }
     }
 }

@@ -110,12 +110,9 @@ impl Engine {
         matches!(self.state, State::Ready { .. })
     }
 
-    /// What is known without asking: None means that `wake` must be called and waited for.
-    pub fn known(&self, now_ms: u64) -> Option<Result<(), &str>> {
-        match &self.state {
-            State::Ready { since_ms } if now_ms < since_ms + ENGINE_FRESH_MS => Some(Ok(())),
-            _ => None,
-        }
+    /// True while the last answer is young enough to be used as it is; else call `refresh` and wait.
+    pub fn is_fresh(&self, now_ms: u64) -> bool {
+        matches!(self.state, State::Ready { since_ms } if now_ms < since_ms + ENGINE_FRESH_MS)
     }
 
     /// What the last answer was, however old.

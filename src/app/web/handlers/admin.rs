@@ -2,20 +2,19 @@
 
 use serde_json::{Value, json};
 
-use crate::app::dispatch::App;
 use crate::app::domain::task::Priority;
+use crate::app::state::State;
 use crate::app::store;
 use crate::app::web::handlers::{build, check_again, database};
 use crate::app::web::routes::{Call, PackageRef};
-use crate::interface::event::Now;
 use crate::interface::message::Response;
 
 /// Answers a call of an admin that needs nothing of the engine.
-pub fn answer(app: &mut App, call: &Call, now: Now) -> Response {
+pub fn answer(state: &mut State, call: &Call) -> Response {
     let response = match call {
-        Call::CancelBuild { id } => cancel(app, *id, now),
-        Call::CheckBuilds => check_builds(app, now),
-        Call::AdminStatus => match status(app, now) {
+        Call::CancelBuild { id } => cancel(state, *id),
+        Call::CheckBuilds => check_builds(state),
+        Call::AdminStatus => match status(state) {
             Ok(value) => Response::json(200, &value),
             Err(error) => database(error),
         },
@@ -25,12 +24,12 @@ pub fn answer(app: &mut App, call: &Call, now: Now) -> Response {
 }
 
 /// Adds a check of a known package, before those that the server makes itself.
-pub fn trigger(app: &mut App, package: &PackageRef, now: Now) -> Response {
+pub fn trigger(state: &mut State, package: &PackageRef) -> Response {
     let package = match package {
-        PackageRef::Id(id) => app.store.package_of_id(*id),
-        PackageRef::Name(name) => app.store.package(name),
+        PackageRef::Id(id) => state.services.store.package_of_id(*id),
+        PackageRef::Name(name) => state.services.store.package(name),
     };
-    match check_again(app, package, (Priority::Admin, None), now) {
+    match check_again(state, package, (Priority::Admin, None)) {
         Err(response) => response,
         Ok((check, builds)) => Response::json(
             202,
@@ -40,8 +39,8 @@ pub fn trigger(app: &mut App, package: &PackageRef, now: Now) -> Response {
 }
 
 /// Has the remotes of all packages looked at now.
-fn check_builds(app: &mut App, now: Now) -> Response {
-    match app.store.check_all_now(now.unix_ms) {
+fn check_builds(state: &mut State) -> Response {
+    match state.services.store.check_all_now(state.now().unix_ms) {
         Err(error) => database(error),
         Ok(packages) => Response::json(
             202,
@@ -51,8 +50,8 @@ fn check_builds(app: &mut App, now: Now) -> Response {
 }
 
 /// Ends a build, and shows it as it is then.
-fn cancel(app: &mut App, id: i64, now: Now) -> Response {
-    let row = match app.store.build(id) {
+fn cancel(state: &mut State, id: i64) -> Response {
+    let row = match state.services.store.build(id) {
         Err(error) => return database(error),
         Ok(None) => return Response::error(404, "there is no such build"),
         Ok(Some(row)) => row,
@@ -61,39 +60,42 @@ fn cancel(app: &mut App, id: i64, now: Now) -> Response {
         let words = format!("the build is {} already", row.state.as_str());
         return Response::error(409, &words);
     }
-    let (works, mut cx) = app.context(now);
-    if let Err(error) = works.cancel(&row, &mut cx) {
+    if let Err(error) = state.scheduler.cancel(&row, &mut state.services) {
         // Half of it may be written: nothing of this turn may be kept.
-        app.break_down(&error);
+        state.break_down(&error);
         return database(error);
     }
-    match app.store.build(id) {
+    match state.services.store.build(id) {
         Err(error) => database(error),
-        Ok(row) => Response::json(200, &build(app, &row.expect("it was just cancelled"))),
+        Ok(row) => Response::json(200, &build(state, &row.expect("it was just cancelled"))),
     }
 }
 
 /// How the server is, as it knows without asking anybody: an engine that hangs must not keep this
 /// answer back.
-fn status(app: &App, now: Now) -> store::Result<Value> {
-    let overview = app.store.overview()?;
-    let tallies = app.store.totals()?;
-    let engine = app.engine.latest();
-    let missing: Vec<&String> = app.engine.missing(&app.settings.zig_versions).collect();
+fn status(state: &State) -> store::Result<Value> {
+    let overview = state.services.store.overview()?;
+    let tallies = state.services.store.totals()?;
+    let engine = state.services.engine.latest();
+    let missing: Vec<&String> = state
+        .services
+        .engine
+        .missing(&state.settings.zig_versions)
+        .collect();
     let mut value = json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "uptime_seconds": (now.unix_ms - app.started_unix_ms).max(0) / 1000,
-        "draining": app.is_draining(),
-        "slots": app.scheduler.slots(),
-        "running": app.running(),
-        "waiting": app.scheduler.waiting_builds(),
-        "engine": match (engine, app.engine.is_asking()) {
+        "uptime_seconds": (state.now().unix_ms - state.started_unix_ms).max(0) / 1000,
+        "draining": state.is_draining(),
+        "slots": state.scheduler.slots(),
+        "running": state.scheduler.running(),
+        "waiting": state.scheduler.waiting_builds(),
+        "engine": match (engine, state.services.engine.is_asking()) {
             (Ok(()), _) => "ok",
             (Err(_), true) => "asked",
             (Err(_), false) => "unavailable",
         },
-        "fetch_network": app.fetch_network(),
-        "toolchains": app.settings.zig_versions,
+        "fetch_network": state.fetch_network(),
+        "toolchains": state.settings.zig_versions,
         "packages": overview.last_package,
         "builds": overview.last_build,
         "builds_kept": tallies.builds,
@@ -101,9 +103,9 @@ fn status(app: &App, now: Now) -> store::Result<Value> {
         "logs_bytes": tallies.log_bytes,
         "sources_bytes": tallies.source_bytes,
         "dependencies_bytes": tallies.dependency_bytes,
-        "disk": if app.space.is_low() { "low" } else { "ok" },
-        "disk_free_bytes": app.space.usage().map(|room| room.free_bytes),
-        "disk_floor_bytes": app.space.floor_bytes(),
+        "disk": if state.disk.is_low() { "low" } else { "ok" },
+        "disk_free_bytes": state.disk.usage().map(|room| room.free_bytes),
+        "disk_floor_bytes": state.disk.floor_bytes(),
     });
     match engine {
         Err(why) => value["error"] = json!(why),

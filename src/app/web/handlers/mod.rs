@@ -8,10 +8,10 @@ mod queue;
 
 use serde_json::{Value, json};
 
-use crate::app::dispatch::App;
 use crate::app::domain::task::Priority;
 use crate::app::domain::{disk_space, recheck};
 use crate::app::render::{json, matrix};
+use crate::app::state::State;
 use crate::app::store::{self, BuildRow, NewCheck, NewPackage, SourceRow, Store};
 use crate::app::web::client_id;
 use crate::app::web::limits::{QUEUE_LIMIT, QUEUE_PAUSE_MS};
@@ -19,7 +19,6 @@ pub use crate::app::web::request::open_to_all;
 use crate::app::web::routes::Call;
 use crate::app::web::upload::Tree;
 use crate::base::slab::Key;
-use crate::interface::event::Now;
 use crate::interface::message::Response;
 
 /// The database did not do what it was asked: the client may try again, nothing was kept.
@@ -29,40 +28,44 @@ pub fn database(error: rusqlite::Error) -> Response {
 }
 
 /// Answers a call that only reads.
-pub fn read(app: &App, call: &Call, now: Now) -> Response {
+pub fn read(state: &State, call: &Call) -> Response {
     let found = match call {
-        Call::ListPackages { filter, sort, page } => app
+        Call::ListPackages { filter, sort, page } => state
+            .services
             .store
             .packages(filter, *sort, *page)
             .and_then(|(rows, total)| {
                 let rows: store::Result<Vec<Value>> =
-                    rows.iter().map(|row| package(app, row)).collect();
+                    rows.iter().map(|row| package(state, row)).collect();
                 let (at, limit) = (page.page, page.limit);
                 Ok(Some(json::list("packages", rows?, total, at, limit)))
             }),
-        Call::ShowPackage { name } => app
+        Call::ShowPackage { name } => state
+            .services
             .store
             .package(name)
-            .and_then(|row| row.map(|row| package(app, &row)).transpose()),
-        Call::ShowCheck { id, plain } => return show_check(app, *id, *plain),
-        Call::ShowQueue { page } => queue::show(app, *page, now).map(Some),
+            .and_then(|row| row.map(|row| package(state, &row)).transpose()),
+        Call::ShowCheck { id, plain } => return show_check(state, *id, *plain),
+        Call::ShowQueue { page } => queue::show(state, *page).map(Some),
         Call::ShowFront {
             search,
             page,
             options,
         } => {
-            return pages::front(app, search.as_deref(), *page, options, now);
+            return pages::front(state, search.as_deref(), *page, options);
         }
-        Call::ShowPackagePage { name, options } => return pages::package(app, name, options, now),
-        Call::ListBuilds { filter, sort, page } => {
-            app.store.builds(filter, *sort, *page).map(|(rows, total)| {
-                let rows = rows.iter().map(|row| build(app, row)).collect();
+        Call::ShowPackagePage { name, options } => return pages::package(state, name, options),
+        Call::ListBuilds { filter, sort, page } => state
+            .services
+            .store
+            .builds(filter, *sort, *page)
+            .map(|(rows, total)| {
+                let rows = rows.iter().map(|row| build(state, row)).collect();
                 Some(json::list("builds", rows, total, page.page, page.limit))
-            })
-        }
+            }),
         Call::ShowBuild { id } => {
-            let row = app.store.build(*id);
-            row.map(|row| row.map(|row| build(app, &row)))
+            let row = state.services.store.build(*id);
+            row.map(|row| row.map(|row| build(state, &row)))
         }
         Call::Health
         | Call::SubmitPackage { .. }
@@ -85,13 +88,13 @@ pub fn read(app: &App, call: &Call, now: Now) -> Response {
 }
 
 /// Somebody has seen what that call shows: a look at a package counts for it.
-pub fn count_view(app: &mut App, call: &Call) {
+pub fn count_view(state: &mut State, call: &Call) {
     let (Call::ShowPackage { name } | Call::ShowPackagePage { name, .. }) = call else {
         return;
     };
     // The page was read a moment ago; a count is not worth an answer.
-    if let Ok(Some(package)) = app.store.package_id(name) {
-        app.views.seen(package);
+    if let Ok(Some(package)) = state.services.store.package_id(name) {
+        state.views.seen(package);
     }
 }
 
@@ -102,20 +105,23 @@ fn noun(call: &Call) -> &'static str {
     }
 }
 
-fn package(app: &App, row: &store::PackageRow) -> store::Result<Value> {
-    let results = app.store.results(row.id)?;
-    Ok(json::package(row, &results, &app.settings.zig_versions))
+fn package(state: &State, row: &store::PackageRow) -> store::Result<Value> {
+    let results = state.services.store.results(row.id)?;
+    Ok(json::package(row, &results, &state.settings.zig_versions))
 }
 
-fn build(app: &App, row: &BuildRow) -> Value {
-    let position = app.scheduler.position(&app.store, row, app.now.unix_ms);
-    build_json(app, row, position.unwrap_or_default())
+fn build(state: &State, row: &BuildRow) -> Value {
+    let position = state
+        .scheduler
+        .position(&state.services.store, row, state.now().unix_ms);
+    build_json(state, row, position.unwrap_or_default())
 }
 
 /// As its row says, but for the log of a build that still writes it.
-fn build_json(app: &App, row: &BuildRow, position: Option<usize>) -> Value {
+fn build_json(state: &State, row: &BuildRow, position: Option<usize>) -> Value {
     let mut value = json::build(row, position);
-    if let Some(written) = app
+    if let Some(written) = state
+        .services
         .feed
         .logs
         .written(row.id)
@@ -126,10 +132,10 @@ fn build_json(app: &App, row: &BuildRow, position: Option<usize>) -> Value {
     value
 }
 
-fn show_check(app: &App, id: i64, plain: bool) -> Response {
-    let found = app.store.check(id).and_then(|row| match row {
+fn show_check(state: &State, id: i64, plain: bool) -> Response {
+    let found = state.services.store.check(id).and_then(|row| match row {
         None => Ok(None),
-        Some(row) => Ok(Some((row, app.store.builds_of(id)?))),
+        Some(row) => Ok(Some((row, state.services.store.builds_of(id)?))),
     });
     let response = match found {
         Ok(Some((check, builds))) if plain => {
@@ -137,7 +143,7 @@ fn show_check(app: &App, id: i64, plain: bool) -> Response {
             Response::new(200, "text/plain; charset=utf-8", text)
         }
         Ok(Some((check, builds))) => {
-            let builds = builds.iter().map(|row| build(app, row)).collect();
+            let builds = builds.iter().map(|row| build(state, row)).collect();
             Response::json(200, &json::check(&check, builds))
         }
         Ok(None) => Response::error(404, "there is no such check"),
@@ -147,24 +153,25 @@ fn show_check(app: &App, id: i64, plain: bool) -> Response {
 }
 
 /// Whether the server can do its work, and why not.
-pub fn health(app: &App, now: Now) -> Response {
-    let database = app.store.is_connected();
-    let engine = app.engine.latest();
+pub fn health(state: &State) -> Response {
+    let database = state.services.store.is_connected();
+    let engine = state.services.engine.latest();
     let healthy = database && engine.is_ok();
-    let missing: Vec<String> = app
+    let missing: Vec<String> = state
+        .services
         .engine
-        .missing(&app.settings.zig_versions)
+        .missing(&state.settings.zig_versions)
         .map(|version| format!("zigcheck:{version}"))
         .collect();
     let mut value = json!({
         "status": if healthy { "healthy" } else { "unhealthy" },
-        "timestamp": json::time(now.unix_ms),
+        "timestamp": json::time(state.now().unix_ms),
         "database": if database { "connected" } else { "unavailable" },
         "docker": if engine.is_ok() { "ok" } else { "unavailable" },
-        "disk": if app.space.is_low() { "low" } else { "ok" },
-        "fetch_network": app.fetch_network(),
+        "disk": if state.disk.is_low() { "low" } else { "ok" },
+        "fetch_network": state.fetch_network(),
         "version": env!("CARGO_PKG_VERSION"),
-        "uptime_seconds": (now.unix_ms - app.started_unix_ms).max(0) / 1000,
+        "uptime_seconds": (state.now().unix_ms - state.started_unix_ms).max(0) / 1000,
     });
     if let Err(why) = engine {
         value["error"] = json!(why);
@@ -175,51 +182,54 @@ pub fn health(app: &App, now: Now) -> Response {
 }
 
 /// Why nothing can be taken in right now, if so.
-fn check_accepting(app: &App, zig_versions: &[String]) -> Option<Response> {
-    if let Some(response) = app.space.refusal() {
+fn check_accepting(state: &State, zig_versions: &[String]) -> Option<Response> {
+    if let Some(response) = state.disk.refusal() {
         return Some(response);
     }
     let unavailable = |sentence: &str| Some(Response::later(503, sentence, QUEUE_PAUSE_MS));
-    if !app.store.is_connected() {
+    if !state.services.store.is_connected() {
         return unavailable("the database is unavailable: nothing was kept, try again later");
     }
-    match app.store.used_bytes() {
+    match state.services.store.used_bytes() {
         Err(error) => return Some(database(error)),
-        Ok(used) if used >= app.settings.database_limit_bytes => {
+        Ok(used) if used >= state.settings.database_limit_bytes => {
             let sentence = "the database has grown to its limit: nothing was kept";
             return Some(disk_space::insufficient(sentence));
         }
         Ok(_) => {}
     }
-    if let Err(why) = app.engine.latest() {
+    if let Err(why) = state.services.engine.latest() {
         return unavailable(&format!("the container engine is unavailable: {why}"));
     }
-    if let Some(version) = app.engine.missing(zig_versions).next() {
+    if let Some(version) = state.services.engine.missing(zig_versions).next() {
         return unavailable(&format!(
             "image zigcheck:{version} is missing: make docker-build makes it"
         ));
     }
-    queue_full(app, zig_versions.len())
+    queue_full(state, zig_versions.len())
 }
 
 /// The answer to who asks for so many builds, where there is no room for them.
-pub fn queue_full(app: &App, builds: usize) -> Option<Response> {
-    let full = app.scheduler.waiting() + builds as u64 > QUEUE_LIMIT;
+pub fn queue_full(state: &State, builds: usize) -> Option<Response> {
+    let full = state.scheduler.waiting() + builds as u64 > QUEUE_LIMIT;
     full.then(|| Response::later(503, "the queue is full: try again later", QUEUE_PAUSE_MS))
 }
 
 /// Adds a package and its first check.
 pub fn submit_package(
-    app: &mut App,
+    state: &mut State,
     package: NewPackage,
     zig_versions: Vec<String>,
     tenant: &str,
-    now: Now,
 ) -> Response {
-    if let Some(response) = check_accepting(app, &zig_versions) {
+    if let Some(response) = check_accepting(state, &zig_versions) {
         return response;
     }
-    match app.store.known_package(&package.name, &package.url) {
+    match state
+        .services
+        .store
+        .known_package(&package.name, &package.url)
+    {
         Err(error) => return database(error),
         Ok(Some((id, field))) => {
             let sentence = format!("{field}: this package is known already");
@@ -227,8 +237,8 @@ pub fn submit_package(
         }
         Ok(None) => {}
     }
-    let at = now.unix_ms;
-    let written = write(app, |store| {
+    let at = state.now().unix_ms;
+    let written = write(state, |store| {
         let id = store.insert_package(&package, at)?;
         let new = NewCheck {
             package_id: Some(id),
@@ -239,7 +249,7 @@ pub fn submit_package(
         };
         Ok((id, store.begin_check(&new, &zig_versions, at)?))
     });
-    match written.and_then(|(id, check)| Ok((id, check, enqueue_check(app, check, now)?))) {
+    match written.and_then(|(id, check)| Ok((id, check, enqueue_check(state, check)?))) {
         Err(error) => database(error),
         Ok((id, check, builds)) => Response::json(
             201,
@@ -257,9 +267,9 @@ pub fn submit_package(
 }
 
 /// Adds a check of a package that is known, under all toolchains, of its source as it is now.
-pub fn rebuild(app: &mut App, name: &str, tenant: &str, now: Now) -> Response {
-    let package = app.store.package(name);
-    match check_again(app, package, (Priority::Interactive, Some(tenant)), now) {
+pub fn rebuild(state: &mut State, name: &str, tenant: &str) -> Response {
+    let package = state.services.store.package(name);
+    match check_again(state, package, (Priority::Interactive, Some(tenant))) {
         Ok((check, builds)) => accepted(check, builds),
         Err(response) => response,
     }
@@ -268,18 +278,17 @@ pub fn rebuild(app: &mut App, name: &str, tenant: &str, now: Now) -> Response {
 /// Adds a check of that package, if there is one, for whom it is asked, or else for its owner; gives
 /// its builds as they are shown.
 fn check_again(
-    app: &mut App,
+    state: &mut State,
     package: store::Result<Option<store::PackageRow>>,
     (priority, tenant): (Priority, Option<&str>),
-    now: Now,
 ) -> Result<(i64, Vec<Value>), Response> {
     let package = package.map_err(database)?;
     let package = package.ok_or_else(|| Response::error(404, "there is no such package"))?;
-    let zig_versions = app.settings.zig_versions.clone();
-    if let Some(response) = check_accepting(app, &zig_versions) {
+    let zig_versions = state.settings.zig_versions.clone();
+    if let Some(response) = check_accepting(state, &zig_versions) {
         return Err(response);
     }
-    let at = now.unix_ms;
+    let at = state.now().unix_ms;
     let owner = recheck::owner(&package.url);
     let new = NewCheck {
         package_id: Some(package.id),
@@ -288,9 +297,9 @@ fn check_again(
         priority,
         tenant: tenant.unwrap_or(&owner),
     };
-    let written = write(app, |store| store.begin_check(&new, &zig_versions, at));
+    let written = write(state, |store| store.begin_check(&new, &zig_versions, at));
     let check = written.map_err(database)?;
-    let builds = enqueue_check(app, check, now).map_err(database)?;
+    let builds = enqueue_check(state, check).map_err(database)?;
     Ok((check, builds))
 }
 
@@ -300,15 +309,15 @@ fn accepted(check: i64, builds: Vec<Value>) -> Response {
 
 /// Adds a check of an uploaded tree, which stands under its hash among the sources from here on.
 /// The answer, unless the check is followed: then it is on its way.
-pub fn submit_tree(app: &mut App, conn: Key, tree: Tree, now: Now) -> Option<Response> {
-    if let Some(response) = check_accepting(app, &tree.zig_versions) {
+pub fn submit_tree(state: &mut State, conn: Key, tree: Tree) -> Option<Response> {
+    if let Some(response) = check_accepting(state, &tree.zig_versions) {
         return Some(response);
     }
-    let at = now.unix_ms;
+    let at = state.now().unix_ms;
     let tenant = client_id::tenant(tree.client);
     let format = tree.format;
     let (hash, bytes) = tree.incoming.finish();
-    let sources = app.settings.data.join("sources");
+    let sources = state.settings.data.join("sources");
     if let Err(error) = tree.incoming.keep(&sources, format) {
         let sentence = format!("the tree cannot be kept: {error}");
         return Some(match disk_space::is_full(&error) {
@@ -330,46 +339,45 @@ pub fn submit_tree(app: &mut App, conn: Key, tree: Tree, now: Now) -> Option<Res
         priority: Priority::Interactive,
         tenant: &tenant,
     };
-    let written = write(app, |store| {
+    let written = write(state, |store| {
         let check = store.begin_check(&new, &tree.zig_versions, at)?;
         store.set_source(check, &source, None, at)?;
         Ok(check)
     });
-    let next = app.feed.next_event();
-    let taken = written.and_then(|check| Ok((check, enqueue_check(app, check, now)?)));
+    let next = state.services.feed.next_event();
+    let taken = written.and_then(|check| Ok((check, enqueue_check(state, check)?)));
     match (taken, tree.follow) {
         (Err(error), _) => Some(database(error)),
         (Ok((check, builds)), None) => Some(accepted(check, builds)),
-        (Ok((check, _)), Some(format)) => watch::follow_new(app, conn, check, format, next).err(),
+        (Ok((check, _)), Some(format)) => watch::follow_new(state, conn, check, format, next).err(),
     }
 }
 
 /// Writes what belongs together. Where that fails half of it may be there: nothing of this turn may
 /// be kept.
 fn write<T>(
-    app: &mut App,
+    state: &mut State,
     writes: impl FnOnce(&mut Store) -> store::Result<T>,
 ) -> store::Result<T> {
-    let done = writes(&mut app.store);
+    let done = writes(&mut state.services.store);
     if let Err(error) = &done {
-        app.break_down(error);
+        state.break_down(error);
     }
     done
 }
 
 /// Queues the builds of a check that was written; gives them as they are shown. Where that fails
 /// the check is half there: nothing of this turn may be kept.
-fn enqueue_check(app: &mut App, check: i64, now: Now) -> store::Result<Vec<Value>> {
-    let taken = queue_up(app, check, now);
+fn enqueue_check(state: &mut State, check: i64) -> store::Result<Vec<Value>> {
+    let taken = queue_up(state, check);
     if let Err(error) = &taken {
-        app.break_down(error);
+        state.break_down(error);
     }
     taken
 }
 
-fn queue_up(app: &mut App, check: i64, now: Now) -> store::Result<Vec<Value>> {
-    let (works, mut cx) = app.context(now);
-    let (row, mut rows) = works.add(check, &mut cx)?;
+fn queue_up(state: &mut State, check: i64) -> store::Result<Vec<Value>> {
+    let (row, mut rows) = state.scheduler.add(check, &mut state.services)?;
     log::info!(
         "check {check} of {:?}, of {} builds, for {:?}",
         row.package,
@@ -377,14 +385,14 @@ fn queue_up(app: &mut App, check: i64, now: Now) -> store::Result<Vec<Value>> {
         row.tenant
     );
     // Where they stand in a long queue takes a while to tell: at its end, if not before.
-    let last = app.scheduler.last_place(row.priority);
+    let last = state.scheduler.last_place(row.priority);
     if row.source.is_some() {
         // Verdicts that were known are there at once.
-        rows = app.store.builds_of(check)?;
+        rows = state.services.store.builds_of(check)?;
     }
     let build_json = |row: &BuildRow| {
         let place = (!row.state.is_final()).then_some(last);
-        build_json(app, row, place)
+        build_json(state, row, place)
     };
     Ok(rows.iter().map(build_json).collect())
 }

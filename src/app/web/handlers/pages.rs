@@ -1,22 +1,15 @@
 //! Pages for people as answers: what they show is read here, how it looks is told elsewhere.
 
-use crate::app::dispatch::App;
 use crate::app::render::pages::{self, FrontPage, PackagePage};
 use crate::app::render::sheet::{self, Page, PageOptions};
+use crate::app::state::State;
 use crate::app::store::{self, PackageFilter, Paging, Sort};
 use crate::app::web::handlers::{database, queue};
 use crate::app::web::limits::SHOWN_CHECKS_LIMIT;
-use crate::interface::event::Now;
 use crate::interface::message::Response;
 
 /// `GET /`.
-pub fn front(
-    app: &App,
-    search: Option<&str>,
-    page: Paging,
-    options: &PageOptions,
-    now: Now,
-) -> Response {
+pub fn front(state: &State, search: Option<&str>, page: Paging, options: &PageOptions) -> Response {
     let read = || -> store::Result<Page> {
         let filter = PackageFilter {
             search: search.map(str::to_string),
@@ -26,25 +19,25 @@ pub fn front(
             column: "last_updated",
             down: true,
         };
-        let (rows, total) = app.store.packages(&filter, sort, page)?;
+        let (rows, total) = state.services.store.packages(&filter, sort, page)?;
         let mut packages = Vec::new();
         for row in rows {
-            let results = app.store.results(row.id)?;
+            let results = state.services.store.results(row.id)?;
             packages.push((row, results));
         }
         Ok(pages::front(&FrontPage {
-            running: app.scheduler.running(),
-            waiting: app.scheduler.waiting_builds() as usize,
-            slots: app.scheduler.slots(),
-            engine_is_up: queue::is_up(app),
-            toolchains: &app.settings.zig_versions,
+            running: state.scheduler.running(),
+            waiting: state.scheduler.waiting_builds() as usize,
+            slots: state.scheduler.slots(),
+            engine_is_up: queue::is_up(state),
+            toolchains: &state.settings.zig_versions,
             packages,
             total,
             page,
             search,
-            checks: app.store.latest_checks(SHOWN_CHECKS_LIMIT)?,
+            checks: state.services.store.latest_checks(SHOWN_CHECKS_LIMIT)?,
             options,
-            now_unix_ms: now.unix_ms,
+            now_unix_ms: state.now().unix_ms,
         }))
     };
     match read() {
@@ -54,26 +47,26 @@ pub fn front(
 }
 
 /// `GET /packages/NAME`.
-pub fn package(app: &App, name: &str, options: &PageOptions, now: Now) -> Response {
+pub fn package(state: &State, name: &str, options: &PageOptions) -> Response {
     let read = || -> store::Result<Option<Page>> {
-        let Some(row) = app.store.package(name)? else {
+        let Some(row) = state.services.store.package(name)? else {
             return Ok(None);
         };
         let mut results = Vec::new();
-        for result in app.store.results(row.id)? {
+        for result in state.services.store.results(row.id)? {
             let build = match result.build_id {
-                Some(id) => app.store.build(id)?,
+                Some(id) => state.services.store.build(id)?,
                 None => None,
             };
             results.push((result, build));
         }
         Ok(Some(pages::package(&PackagePage {
-            newest: app.store.newest_builds(row.id)?,
+            newest: state.services.store.newest_builds(row.id)?,
             row,
             results,
-            toolchains: &app.settings.zig_versions,
+            toolchains: &state.settings.zig_versions,
             options,
-            now_unix_ms: now.unix_ms,
+            now_unix_ms: state.now().unix_ms,
         })))
     };
     match read() {

@@ -6,10 +6,10 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use crate::app::builds::queue_view::{QueueOrder, Running, Waiting};
-use crate::app::dispatch::App;
 use crate::app::domain::task::{Task, WaitReason};
 use crate::app::queue::forecast::{self, Piece};
 use crate::app::render::json;
+use crate::app::state::State;
 use crate::app::store::{self, Paging};
 use crate::config::limits::{FORECAST_LIMIT, RETRY_PAUSE_MS, WAITERS_LIMIT};
 use crate::interface::event::Now;
@@ -36,54 +36,56 @@ struct Waiter<'w> {
 ///
 /// While a source is fetched, the first build of its check stands for it among those that run;
 /// the others wait, and will join the end of the queue.
-pub fn show(app: &App, page: Paging, now: Now) -> store::Result<Value> {
-    let mut expected = Expected::new(app)?;
-    let running = app.scheduler.running_tasks(&app.store)?;
-    let order = app.scheduler.order(&app.store, now.unix_ms)?;
+pub fn show(state: &State, page: Paging) -> store::Result<Value> {
+    let mut expected = Expected::new(state)?;
+    let running = state.scheduler.running_tasks(&state.services.store)?;
+    let order = state
+        .scheduler
+        .order(&state.services.store, state.now().unix_ms)?;
     let mut build_json = Vec::new();
     for running in &running {
-        let row = running.build.map(|build| app.store.build(build));
+        let row = running.build.map(|build| state.services.store.build(build));
         let Some(row) = row.transpose()?.flatten() else {
             continue;
         };
-        let mut value = crate::app::web::handlers::build_json(app, &row, None);
-        value["elapsed_ms"] = json!(elapsed_ms(running, now));
+        let mut value = crate::app::web::handlers::build_json(state, &row, None);
+        value["elapsed_ms"] = json!(elapsed_ms(running, state.now()));
         value["expected_ms"] = json!(expected.of(running.package, running.zig_version)?);
         build_json.push(value);
     }
-    let starts = match is_up(app) && !app.space.is_low() {
-        true => starts(app, &mut expected, &running, &order, now)?,
+    let starts = match is_up(state) && !state.disk.is_low() {
+        true => starts(state, &mut expected, &running, &order)?,
         false => HashMap::new(),
     };
-    let waiters = waiters(app, &running, &order)?;
+    let waiters = waiters(state, &running, &order)?;
     let skipped = (page.page - 1).saturating_mul(page.limit);
     let of_page = waiters.iter().skip(skipped as usize);
     let mut waiting = Vec::new();
     for waiter in of_page.take(page.limit as usize) {
-        let Some(row) = app.store.build(waiter.build)? else {
+        let Some(row) = state.services.store.build(waiter.build)? else {
             continue;
         };
         let start = starts.get(&Task::Build(waiter.build));
-        let start = start.map(|ms| json::time(now.unix_ms.saturating_add_unsigned(*ms)));
-        let mut value = crate::app::web::handlers::build_json(app, &row, waiter.position);
+        let start = start.map(|ms| json::time(state.now().unix_ms.saturating_add_unsigned(*ms)));
+        let mut value = crate::app::web::handlers::build_json(state, &row, waiter.position);
         value["position"] = json!(waiter.position);
-        value["reason"] = json!(reason(app, waiter, now));
+        value["reason"] = json!(reason(state, waiter));
         value["estimated_start"] = json!(start);
         waiting.push(value);
     }
     Ok(json!({
-        "slots": app.scheduler.slots(),
+        "slots": state.scheduler.slots(),
         "running": build_json,
         "waiting": waiting,
-        "total": app.scheduler.waiting_builds(),
+        "total": state.scheduler.waiting_builds(),
         "page": page.page,
         "limit": page.limit,
     }))
 }
 
 /// Nothing speaks against the engine; while it is asked how it is, it counts as it was.
-pub fn is_up(app: &App) -> bool {
-    app.engine.latest().is_ok() || app.engine.is_asking()
+pub fn is_up(state: &State) -> bool {
+    state.services.engine.latest().is_ok() || state.services.engine.is_asking()
 }
 
 fn elapsed_ms(running: &Running, now: Now) -> u64 {
@@ -93,7 +95,7 @@ fn elapsed_ms(running: &Running, now: Now) -> u64 {
 /// What waits, in order, and last the builds whose source is being fetched, and those that wait
 /// for the verdict of one that runs.
 fn waiters<'w>(
-    app: &App,
+    state: &State,
     running: &[Running],
     order: &'w Rc<QueueOrder>,
 ) -> store::Result<Vec<Waiter<'w>>> {
@@ -109,7 +111,7 @@ fn waiters<'w>(
             wait: Wait::Turn(waiting),
         }));
     }
-    let end = app.scheduler.waiting() as usize + 1;
+    let end = state.scheduler.waiting() as usize + 1;
     for running in running {
         let behind = running.behind.iter().map(|(build, _)| *build);
         let others = behind.filter(|build| running.build != Some(*build));
@@ -119,7 +121,7 @@ fn waiters<'w>(
             wait: Wait::Source,
         }));
         if let Task::Build(build) = running.task {
-            let sharers = app.store.waiters(build, WAITERS_LIMIT)?;
+            let sharers = state.services.store.waiters(build, WAITERS_LIMIT)?;
             waiters.extend(sharers.into_iter().map(|row| Waiter {
                 build: row.id,
                 position: None,
@@ -131,7 +133,7 @@ fn waiters<'w>(
 }
 
 /// Why it does not run yet, in words.
-fn reason(app: &App, waiter: &Waiter, now: Now) -> String {
+fn reason(state: &State, waiter: &Waiter) -> String {
     let waiting = match &waiter.wait {
         Wait::Source => return "its source is being fetched".to_string(),
         Wait::Shared(build) => {
@@ -141,15 +143,19 @@ fn reason(app: &App, waiter: &Waiter, now: Now) -> String {
         }
         Wait::Turn(waiting) => waiting,
     };
-    if !is_up(app) {
+    if !is_up(state) {
         return "the engine is unavailable".to_string();
     }
-    if app.space.is_low() {
+    if state.disk.is_low() {
         return "the disk is nearly full: nothing begins before there is room".to_string();
     }
     let source = matches!(waiting.place.entry.task, Task::FetchSource(_));
     let what = if source { "its source is " } else { "" };
-    if let Some(at) = waiting.place.not_before.filter(|at| *at > now.unix_ms) {
+    if let Some(at) = waiting
+        .place
+        .not_before
+        .filter(|at| *at > state.now().unix_ms)
+    {
         let (until, nth, all) = (json::time(at), waiting.errors, RETRY_PAUSE_MS.len());
         return format!("{what}held back until {until} after an error: repetition {nth} of {all}");
     }
@@ -172,20 +178,19 @@ fn reason(app: &App, waiter: &Waiter, now: Now) -> String {
 
 /// When what waits will start, in milliseconds from now.
 fn starts(
-    app: &App,
+    state: &State,
     expected: &mut Expected,
     running: &[Running],
     order: &QueueOrder,
-    now: Now,
 ) -> store::Result<HashMap<Task, u64>> {
     // Builds join the end of the queue when their source is there. Where that end is out of
     // sight, nobody can say when they will start.
-    let whole = app.scheduler.waiting() <= FORECAST_LIMIT as u64;
+    let whole = state.scheduler.waiting() <= FORECAST_LIMIT as u64;
     let mut busy = Vec::new();
     for running in running {
         let expected_ms = expected.of(running.package, running.zig_version)?;
         // What is overdue may end at any moment.
-        let left = expected_ms.map(|ms| ms.saturating_sub(elapsed_ms(running, now)));
+        let left = expected_ms.map(|ms| ms.saturating_sub(elapsed_ms(running, state.now())));
         busy.push(Piece {
             task: running.task,
             not_before_ms: 0,
@@ -195,7 +200,10 @@ fn starts(
     }
     let mut waiting = Vec::new();
     for work in &order.waiting {
-        let held_ms = work.place.not_before.map_or(0, |at| at - now.unix_ms);
+        let held_ms = work
+            .place
+            .not_before
+            .map_or(0, |at| at - state.now().unix_ms);
         waiting.push(Piece {
             task: work.place.entry.task,
             not_before_ms: held_ms.max(0) as u64,
@@ -203,21 +211,21 @@ fn starts(
             then: expected.of_all(&work.package, &work.behind, whole)?,
         });
     }
-    Ok(forecast::starts(app.scheduler.slots(), busy, waiting))
+    Ok(forecast::starts(state.scheduler.slots(), busy, waiting))
 }
 
 /// What the past says of durations, each package looked up once.
 struct Expected<'a> {
-    app: &'a App,
+    state: &'a State,
     of_any: Vec<(String, u64)>,
     known: HashMap<String, Vec<(String, u64)>>,
 }
 
 impl<'a> Expected<'a> {
-    fn new(app: &'a App) -> store::Result<Expected<'a>> {
+    fn new(state: &'a State) -> store::Result<Expected<'a>> {
         Ok(Expected {
-            app,
-            of_any: app.store.durations("")?,
+            state,
+            of_any: state.services.store.durations("")?,
             known: HashMap::new(),
         })
     }
@@ -225,7 +233,7 @@ impl<'a> Expected<'a> {
     /// As the package took before under that toolchain, or as any does, if there ever was one.
     fn of(&mut self, package: &str, zig_version: &str) -> store::Result<Option<u64>> {
         if !self.known.contains_key(package) {
-            let own = self.app.store.durations(package)?;
+            let own = self.state.services.store.durations(package)?;
             self.known.insert(package.to_string(), own);
         }
         let mut all = self.known[package].iter().chain(&self.of_any);

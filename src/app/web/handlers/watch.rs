@@ -2,10 +2,10 @@
 
 use std::io;
 
-use crate::app::dispatch::App;
 use crate::app::live::log;
 use crate::app::live::logs::Reader;
 use crate::app::live::subscription::ProgressFormat;
+use crate::app::state::State;
 use crate::app::store::BuildRow;
 use crate::app::web::conditional::{self, Part};
 use crate::app::web::handlers::{database, open_to_all};
@@ -20,50 +20,53 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const BEAT: &str = ":\n\n";
 
 /// Begins to answer a call that watches something; the answer itself where it cannot be watched.
-pub fn watch(app: &mut App, conn: Key, asked: &Head, call: Call) -> Result<(), Response> {
+pub fn watch(state: &mut State, conn: Key, asked: &Head, call: Call) -> Result<(), Response> {
     let (head, body) = match call {
-        Call::ShowLog { id, tail } => show_log(app, conn, asked, id, tail)?,
-        Call::FollowCheck { id, format } => follow(app, conn, id, format, None)?,
+        Call::ShowLog { id, tail } => show_log(state, conn, asked, id, tail)?,
+        Call::FollowCheck { id, format } => follow(state, conn, id, format, None)?,
         Call::WatchEvents {
             filter,
             since,
             socket,
         } => {
-            app.feed.watch_events(conn, filter, since, socket);
+            state
+                .services
+                .feed
+                .watch_events(conn, filter, since, socket);
             if socket {
-                app.out.push(Action::Upgrade { conn });
+                state.services.out.push(Action::Upgrade { conn });
                 return Ok(());
             }
             events_head()
         }
         Call::WatchLog { id, from } => {
-            let reader = log_socket(app, id, from)?;
-            app.feed.watch_log(conn, reader);
-            app.out.push(Action::Upgrade { conn });
+            let reader = log_socket(state, id, from)?;
+            state.services.feed.watch_log(conn, reader);
+            state.services.out.push(Action::Upgrade { conn });
             return Ok(());
         }
         call => unreachable!("{call:?} watches nothing"),
     };
-    stream(app, conn, head, body);
+    stream(state, conn, head, body);
     Ok(())
 }
 
 /// Follows a check that was just taken in, from the event of its coming on.
 pub fn follow_new(
-    app: &mut App,
+    state: &mut State,
     conn: Key,
     check: i64,
     format: ProgressFormat,
     next: u64,
 ) -> Result<(), Response> {
-    let (head, body) = follow(app, conn, check, format, Some(next))?;
-    stream(app, conn, head, body);
+    let (head, body) = follow(state, conn, check, format, Some(next))?;
+    stream(state, conn, head, body);
     Ok(())
 }
 
-fn stream(app: &mut App, conn: Key, head: Response, body: Streamed) {
+fn stream(state: &mut State, conn: Key, head: Response, body: Streamed) {
     let head = open_to_all(head);
-    app.out.push(Action::Stream { conn, head, body });
+    state.services.out.push(Action::Stream { conn, head, body });
 }
 
 fn events_head() -> (Response, Streamed) {
@@ -78,16 +81,19 @@ fn events_head() -> (Response, Streamed) {
 
 /// Follows a check: from event `next` on, or as it is and from now on.
 fn follow(
-    app: &mut App,
+    state: &mut State,
     conn: Key,
     id: i64,
     format: ProgressFormat,
     next: Option<u64>,
 ) -> Result<(Response, Streamed), Response> {
-    let check = app.store.check(id).map_err(database)?;
+    let check = state.services.store.check(id).map_err(database)?;
     let check = check.ok_or_else(|| Response::error(404, "there is no such check"))?;
-    let builds = app.store.builds_of(id).map_err(database)?;
-    app.feed.follow(conn, check, &builds, format, next);
+    let builds = state.services.store.builds_of(id).map_err(database)?;
+    state
+        .services
+        .feed
+        .follow(conn, check, &builds, format, next);
     let kind = match format {
         ProgressFormat::Text => TEXT,
         ProgressFormat::Json => "application/x-ndjson",
@@ -96,27 +102,27 @@ fn follow(
     Ok((head, Streamed::default()))
 }
 
-fn build(app: &App, id: i64) -> Result<BuildRow, Response> {
-    let row = app.store.build(id).map_err(database)?;
+fn build(state: &State, id: i64) -> Result<BuildRow, Response> {
+    let row = state.services.store.build(id).map_err(database)?;
     row.ok_or_else(|| Response::error(404, "there is no such build"))
 }
 
 fn show_log(
-    app: &mut App,
+    state: &mut State,
     conn: Key,
     asked: &Head,
     id: i64,
     tail: Option<u64>,
 ) -> Result<(Response, Streamed), Response> {
-    let row = build(app, id)?;
+    let row = build(state, id)?;
     let head = Response::new(200, TEXT, Vec::new());
     if !row.state.is_final() {
-        let reader = app.feed.logs.read_live(id, 0, tail, false);
-        app.feed.watch_log(conn, reader);
+        let reader = state.services.feed.logs.read_live(id, 0, tail, false);
+        state.services.feed.watch_log(conn, reader);
         return Ok((head.with("Cache-Control", "no-store"), Streamed::default()));
     }
     let id = row.log_of();
-    let file = app.feed.logs.open(id).map_err(unreadable)?;
+    let file = state.services.feed.logs.open(id).map_err(unreadable)?;
     let bytes = file.metadata().map_err(unreadable)?.len();
     let start = match tail {
         None => 0,
@@ -128,7 +134,7 @@ fn show_log(
     let (head, from, length) = part_of_log(asked, head, &etag, bytes - start)?;
     let from = start + from;
     let reader = Reader::stored(id, from, from + length);
-    app.feed.watch_log(conn, reader);
+    state.services.feed.watch_log(conn, reader);
     let body = Streamed {
         length: Some(length),
         keepalive: "",
@@ -166,13 +172,13 @@ fn part_of_log(
 }
 
 /// The log of a build for a WebSocket, from that offset of its output on.
-fn log_socket(app: &mut App, id: i64, from: u64) -> Result<Reader, Response> {
-    let row = build(app, id)?;
+fn log_socket(state: &mut State, id: i64, from: u64) -> Result<Reader, Response> {
+    let row = build(state, id)?;
     if !row.state.is_final() {
-        return Ok(app.feed.logs.read_live(id, from, None, true));
+        return Ok(state.services.feed.logs.read_live(id, from, None, true));
     }
     let id = row.log_of();
-    let file = app.feed.logs.open(id).map_err(unreadable)?;
+    let file = state.services.feed.logs.open(id).map_err(unreadable)?;
     let end = file.metadata().map_err(unreadable)?.len();
     Ok(Reader::report_gaps(id, end, from, row.log_bytes))
 }

@@ -1,0 +1,57 @@
+//! What builds need of the rest of the server: the store, the engine, the watchers, and the actions of this turn.
+
+use crate::app::domain::verdict::State;
+use crate::app::engine::Engine;
+use crate::app::engine::commands::{EngineCommands, Purpose};
+use crate::app::engine::docker::Docker;
+use crate::app::live::feed::Feed;
+use crate::app::store::{self, Store};
+use crate::config::settings::Settings;
+use crate::interface::event::{Command, Now};
+use crate::interface::outbox::Outbox;
+
+pub struct Services {
+    pub store: Store,
+    pub docker: Docker,
+    pub engine: Engine,
+    pub commands: EngineCommands,
+    pub feed: Feed,
+    pub out: Outbox,
+    /// The clocks as of the event at hand; set once for each event.
+    pub now: Now,
+}
+
+impl Services {
+    pub fn open(settings: &Settings, store: Store, now: Now) -> store::Result<Services> {
+        Ok(Services {
+            docker: Docker::new(settings, store.data_id(), store.secret()),
+            engine: Engine::new(settings.guards_fetches()),
+            commands: EngineCommands::default(),
+            feed: Feed::new(settings, &store)?,
+            out: Outbox::default(),
+            store,
+            now,
+        })
+    }
+
+    /// Starts a short engine command, whose answer comes with its purpose.
+    pub fn start(&mut self, command: Command, purpose: Purpose) {
+        let now_ms = self.now.mono_ms;
+        self.commands.start(command, purpose, &mut self.out, now_ms);
+    }
+
+    /// Stores the state of a build and publishes an event if that changed it.
+    pub fn set_state(&mut self, build: i64, state: State, attempt: u32) -> store::Result<()> {
+        match self.store.set_state(build, state, attempt)? {
+            true => self.publish(build),
+            false => Ok(()),
+        }
+    }
+
+    /// Publishes the row of a build as an event.
+    pub fn publish(&mut self, build: i64) -> store::Result<()> {
+        let row = self.store.build(build)?.expect("it was just written");
+        let at = self.now.unix_ms;
+        self.feed.changed(&mut self.store, &row, at, &mut self.out)
+    }
+}

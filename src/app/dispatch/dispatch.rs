@@ -1,0 +1,434 @@
+//! Events go in, actions come out.
+//!
+//! No socket, no clock, no process. The shell performs no action of a turn before its commit.
+
+use std::net::IpAddr;
+
+use crate::app::dispatch::limits::{HELD_LIMIT, STOP_LIMIT_MS, VIEWS_WRITTEN_LIMIT};
+use crate::app::domain::popularity;
+use crate::app::retention::{Retention, RetentionLimits};
+use crate::app::source::incoming;
+use crate::app::state::{Fatal, Lifecycle, State, cannot_write};
+use crate::app::store::{self, Store};
+use crate::app::web::conditional;
+use crate::app::web::handlers::{self, open_to_all, watch};
+use crate::app::web::rate_limits::RateLimits;
+use crate::app::web::routes::{self, Call};
+use crate::app::web::upload::{Tree, Uploads};
+use crate::base::client_addr::ClientAddr;
+use crate::base::slab::Key;
+use crate::config::limits::ENGINE_FRESH_MS;
+use crate::config::settings::Settings;
+use crate::interface::event::{Action, Core, Event, JobId, Load, Now, Pull};
+use crate::interface::message::{Admission, Head, Request, Response};
+
+/// A request that waits for the engine's answer; a call with who asks.
+#[derive(Debug)]
+pub(crate) enum Held {
+    Call(Call, String),
+    Tree(Tree),
+}
+
+pub struct App {
+    pub(crate) state: State,
+    pub(crate) uploads: Uploads,
+    pub(crate) rate_limits: RateLimits,
+    /// The log has said that a proxy is not trusted.
+    pub(crate) warned: bool,
+    retention: Retention,
+    pub(crate) held: Vec<(Key, Held)>,
+}
+
+impl App {
+    /// A server on that database, which goes on with what an earlier run has left. The data
+    /// directory and its `logs` and `sources` must exist.
+    pub fn open(settings: Settings, store: Store, now: Now) -> Result<App, String> {
+        let state = State::open(settings, store, now)?;
+        let settings = &state.settings;
+        let known = state.services.store.source_names();
+        let known = known.map_err(|e| e.to_string())?;
+        let sources = settings.data.join("sources");
+        incoming::remove_strays(&sources, &known)
+            .map_err(|e| format!("{}: {e}", sources.display()))?;
+        let retention = Retention::open(settings, RetentionLimits::default());
+        let retention = retention.map_err(|e| format!("{}: {e}", settings.data.display()))?;
+        let mut app = App {
+            retention,
+            uploads: Uploads::new(settings),
+            rate_limits: RateLimits::new(settings),
+            warned: false,
+            held: Vec::new(),
+            state,
+        };
+        app.refresh_engine();
+        Ok(app)
+    }
+
+    /// True where the server ended because the engine may not run anything: to start it again does not help.
+    pub fn is_unfit(&self) -> bool {
+        matches!(
+            self.state.lifecycle,
+            Lifecycle::Broken(Fatal::UnfitEngine(_))
+        )
+    }
+
+    /// Slots in use.
+    pub fn running(&self) -> usize {
+        self.state.scheduler.running()
+    }
+
+    /// Tasks that wait for a slot.
+    pub fn waiting(&self) -> u64 {
+        self.state.scheduler.waiting()
+    }
+
+    // -- requests --
+
+    fn request(&mut self, conn: Key, from: Option<IpAddr>, request: Request) {
+        let client = self.asker(from, &request.head);
+        let call = match routes::read(&request, &self.state.settings) {
+            Ok(call) => call,
+            Err(response) => return self.state.services.out.respond(conn, response),
+        };
+        match call {
+            Call::SubmitTree { .. } => {
+                let begun = self.begin_upload(conn, client, &request.head, call);
+                if let Err(response) = begun {
+                    self.refuse_upload(conn, response);
+                }
+            }
+            Call::SubmitPackage { .. } | Call::Rebuild { .. } => self.submit(conn, client, call),
+            Call::Health | Call::TriggerBuild { .. } => {
+                self.when_known(conn, Held::Call(call, String::new()));
+            }
+            Call::CancelBuild { .. } | Call::CheckBuilds | Call::AdminStatus => {
+                let response = handlers::admin::answer(&mut self.state, &call);
+                self.state.services.out.respond(conn, response);
+            }
+            call @ (Call::ShowLog { .. }
+            | Call::FollowCheck { .. }
+            | Call::WatchEvents { .. }
+            | Call::WatchLog { .. }) => {
+                if let Err(response) = watch::watch(&mut self.state, conn, &request.head, call) {
+                    self.state.services.out.respond(conn, open_to_all(response));
+                }
+            }
+            call => {
+                let response = handlers::read(&self.state, &call);
+                if response.status == 200 && popularity::is_view(&request.head) {
+                    handlers::count_view(&mut self.state, &call);
+                }
+                let response = conditional::answer(&request.head, response);
+                self.state.services.out.respond(conn, response);
+            }
+        }
+    }
+
+    /// Answers now where the engine's state is known well enough, else once it is.
+    pub(crate) fn when_known(&mut self, conn: Key, held: Held) {
+        if self
+            .state
+            .services
+            .engine
+            .is_fresh(self.state.now().mono_ms)
+        {
+            return self.answer_held(conn, held);
+        }
+        if self.held.len() >= HELD_LIMIT {
+            let sentence = "too many requests wait for the engine to answer";
+            let later = Response::later(503, sentence, ENGINE_FRESH_MS);
+            return self.state.services.out.respond(conn, later);
+        }
+        self.held.push((conn, held));
+        self.refresh_engine();
+    }
+
+    pub(crate) fn answer_held(&mut self, conn: Key, held: Held) {
+        let response = match held {
+            Held::Call(
+                Call::SubmitPackage {
+                    package,
+                    zig_versions,
+                },
+                tenant,
+            ) => handlers::submit_package(&mut self.state, package, zig_versions, &tenant),
+            Held::Call(Call::Rebuild { name }, tenant) => {
+                handlers::rebuild(&mut self.state, &name, &tenant)
+            }
+            Held::Call(Call::TriggerBuild { package }, _) => {
+                handlers::admin::trigger(&mut self.state, &package)
+            }
+            Held::Call(..) => handlers::health(&self.state),
+            Held::Tree(tree) => match handlers::submit_tree(&mut self.state, conn, tree) {
+                Some(response) => response,
+                None => return,
+            },
+        };
+        self.state.services.out.respond(conn, response);
+    }
+
+    // -- the disk --
+
+    fn refuse_upload(&mut self, conn: Key, response: Response) {
+        if response.status == 507 {
+            self.state.disk.failed(self.state.now().mono_ms);
+        }
+        self.state.services.out.respond(conn, response);
+    }
+
+    /// Where there is no room, uploads under way give back what they hold: none of them could be kept.
+    fn heed_disk(&mut self) {
+        if self.state.services.feed.logs.take_full() {
+            self.state.disk.failed(self.state.now().mono_ms);
+        }
+        if let Some(response) = self.state.disk.refusal() {
+            for conn in self.uploads.give_up() {
+                self.state.services.out.respond(conn, response.clone());
+            }
+        }
+    }
+
+    // -- jobs --
+
+    fn job(&mut self, job: JobId, event: &Event) -> store::Result<()> {
+        if self.state.services.commands.owns(job) {
+            let answer = match event {
+                Event::Output { pipe, bytes, .. } => {
+                    self.state.services.commands.output(
+                        job,
+                        *pipe,
+                        bytes,
+                        self.state.now().mono_ms,
+                    );
+                    None
+                }
+                Event::Eof { pipe, .. } => self.state.services.commands.eof(job, *pipe),
+                Event::Exited { exit, .. } => {
+                    self.state
+                        .services
+                        .commands
+                        .exited(job, exit.clone(), self.state.now().mono_ms)
+                }
+                _ => None,
+            };
+            if let Some((purpose, answer)) = answer {
+                self.command_answered(purpose, answer);
+            }
+            return Ok(());
+        }
+        if self.state.is_stopping() {
+            // The next run hears of it from the engine.
+            return Ok(());
+        }
+        let (scheduler, services) = (&mut self.state.scheduler, &mut self.state.services);
+        match event {
+            Event::Output { pipe, bytes, .. } => scheduler.output(job, *pipe, bytes, services),
+            Event::Eof { pipe, .. } => scheduler.eof(job, *pipe, services),
+            Event::Exited { exit, .. } => scheduler.exited(job, exit.clone(), services),
+            _ => Ok(()),
+        }
+    }
+
+    fn time(&mut self) -> store::Result<()> {
+        let services = &mut self.state.services;
+        let now_ms = services.now.mono_ms;
+        for (purpose, answer) in services.commands.time(&mut services.out, now_ms) {
+            self.command_answered(purpose, answer);
+        }
+        if !self.state.is_stopping() {
+            if self.state.services.engine.take_due_cleanup(now_ms) {
+                self.refresh_engine();
+            }
+            self.state.disk.time(now_ms);
+            let has_space = !self.state.disk.is_low();
+            if has_space {
+                self.refresh_for_rechecks();
+            }
+            let (scheduler, services) = (&mut self.state.scheduler, &mut self.state.services);
+            scheduler.time(has_space, services)?;
+        }
+        match self.uploads.step() {
+            None => {}
+            Some((conn, Ok(tree))) => self.when_known(conn, Held::Tree(tree)),
+            Some((conn, Err(response))) => self.state.services.out.respond(conn, response),
+        }
+        Ok(())
+    }
+
+    /// Lets go of what is past, a bounded piece of it.
+    fn tidy_up(&mut self) -> store::Result<()> {
+        let services = &mut self.state.services;
+        self.retention
+            .delete_expired(&mut services.store, services.now)
+    }
+
+    /// What was looked at goes to the disk with what goes there anyway.
+    fn write_views(&mut self) -> store::Result<()> {
+        if !self.state.services.store.is_writing() {
+            return Ok(());
+        }
+        let views = self.state.views.take(VIEWS_WRITTEN_LIMIT);
+        self.state.services.store.add_views(&views)
+    }
+}
+
+impl Core for App {
+    /// What comes through a proxy is nobody's alone.
+    fn counted(&self, from: Option<IpAddr>) -> Option<ClientAddr> {
+        match self.state.settings.trusted_proxies.trust(from) {
+            true => None,
+            false => from.and_then(ClientAddr::of),
+        }
+    }
+
+    fn admit(&self, from: Option<IpAddr>, head: &Head, now: Now) -> Admission {
+        let admission = routes::admit(head, &self.state.settings);
+        self.at_the_door(from, head, admission, now)
+    }
+
+    fn handle(&mut self, event: Event<'_>, now: Now) {
+        if matches!(self.state.lifecycle, Lifecycle::Broken(_)) {
+            return;
+        }
+        self.state.services.now = now;
+        let done = match event {
+            Event::Request {
+                conn,
+                from,
+                request,
+            } => {
+                self.request(conn, from, request);
+                Ok(())
+            }
+            Event::Body { conn, bytes } => {
+                if let Err(response) = self.take_piece(conn, bytes) {
+                    self.refuse_upload(conn, response);
+                }
+                self.state
+                    .disk
+                    .spend(bytes.len() as u64, self.state.now().mono_ms);
+                Ok(())
+            }
+            Event::BodyEnd { conn } => {
+                if let Err(response) = self.uploads.end(conn) {
+                    self.refuse_upload(conn, response);
+                }
+                Ok(())
+            }
+            Event::Aborted { conn } => {
+                self.uploads.gone(conn);
+                self.state.services.feed.gone(conn);
+                self.held.retain(|(held, _)| *held != conn);
+                Ok(())
+            }
+            Event::Output { job, .. } | Event::Eof { job, .. } | Event::Exited { job, .. } => {
+                self.job(job, &event)
+            }
+            Event::DiskUsage(room) => {
+                self.state.disk.update(room, self.state.now().mono_ms);
+                let may_all = self.running() == 0;
+                self.retention
+                    .want_room(self.state.disk.shortage_bytes(), may_all);
+                Ok(())
+            }
+            Event::Time => self.time().and_then(|()| self.tidy_up()),
+            Event::Stop => {
+                self.state.stop(STOP_LIMIT_MS);
+                Ok(())
+            }
+            Event::Drain => {
+                self.state.drain();
+                Ok(())
+            }
+        };
+        self.heed_disk();
+        let done = done.and_then(|()| self.start_ready());
+        if self.state.services.store.take_ended() {
+            self.retention.wake();
+        }
+        if let Err(error) = done {
+            self.state.break_down(&error);
+        }
+    }
+
+    fn next_action(&mut self) -> Option<Action> {
+        self.state.services.out.take()
+    }
+
+    fn commit(&mut self, _now: Now) -> Result<(), String> {
+        match &self.state.lifecycle {
+            Lifecycle::Broken(fatal) => Err(fatal.sentence().to_string()),
+            _ => {
+                let written = self
+                    .write_views()
+                    .and_then(|()| self.state.services.store.commit());
+                written.map_err(|error| cannot_write(&error))?;
+                self.state.scheduler.turn_ends();
+                self.retention.committed(&self.state.services.store);
+                Ok(())
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<u64> {
+        // At once: uploads to look through, and what was asked for before the first event.
+        if self.uploads.has_work() || !self.state.services.out.is_empty() {
+            return Some(0);
+        }
+        if let Lifecycle::Stopping { until_ms } = self.state.lifecycle {
+            return Some(until_ms);
+        }
+        let retry = match self.wants_engine() {
+            true => self.state.services.engine.retry_ms(),
+            false => None,
+        };
+        let may_start = self.state.services.engine.is_ready()
+            && !self.state.is_draining()
+            && !self.state.disk.is_low();
+        let look = match self.wants_engine() {
+            true => self.state.disk.next_check_ms(),
+            false => None,
+        };
+        [
+            self.state.scheduler.deadline_ms(
+                may_start,
+                &self.state.services.store,
+                self.state.now(),
+            ),
+            self.retention.deadline_ms(),
+            self.state.services.commands.deadline_ms(),
+            self.state.services.engine.cleanup_ms(),
+            retry,
+            look,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn pull(&mut self, conn: Key, room: usize, out: &mut Vec<u8>) -> Pull {
+        let (scheduler, services) = (&self.state.scheduler, &mut self.state.services);
+        let (store, unix_ms) = (&services.store, services.now.unix_ms);
+        let position = |build: i64| {
+            let row = store.build(build).ok().flatten()?;
+            scheduler.position(store, &row, unix_ms).ok()?
+        };
+        services.feed.pull(conn, store, &position, room, out)
+    }
+
+    fn stopped(&self) -> bool {
+        let is_quiet = self.state.services.commands.is_empty();
+        match self.state.lifecycle {
+            Lifecycle::Draining => is_quiet && self.running() == 0,
+            Lifecycle::Stopping { until_ms } => is_quiet || self.state.now().mono_ms >= until_ms,
+            Lifecycle::Running | Lifecycle::Broken(_) => false,
+        }
+    }
+
+    fn load(&self) -> Load {
+        Load {
+            running: self.running(),
+            waiting: self.waiting() as usize,
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The state that requests read and change: the handlers of `web` take it, the dispatcher above them owns it.
+
+use crate::app::builds::scheduler::Scheduler;
+use crate::app::builds::services::Services;
+use crate::app::domain::disk_space::DiskSpace;
+use crate::app::domain::popularity::Views;
+use crate::app::store::Store;
+use crate::config::settings::Settings;
+use crate::interface::event::Now;
+
+pub struct State {
+    pub settings: Settings,
+    pub scheduler: Scheduler,
+    pub services: Services,
+    pub disk: DiskSpace,
+    pub views: Views,
+    pub lifecycle: Lifecycle,
+    pub started_unix_ms: i64,
+}
+
+/// How far the server is from its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lifecycle {
+    Running,
+    /// Nothing new is started; the server ends once nothing runs.
+    Draining,
+    /// The server ends once its engine commands have ended, at the latest then. Containers go on, and the next run
+    /// of the server adopts them.
+    Stopping {
+        until_ms: u64,
+    },
+    /// The turn at hand cannot be committed, and is the last.
+    Broken(Fatal),
+}
+
+/// Why the server ends at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fatal {
+    /// The database failed, perhaps between two writes that belong together.
+    Database(String),
+    /// The engine may not run anything. A restart does not help.
+    UnfitEngine(String),
+}
+
+impl Fatal {
+    pub fn sentence(&self) -> &str {
+        match self {
+            Fatal::Database(sentence) | Fatal::UnfitEngine(sentence) => sentence,
+        }
+    }
+}
+
+impl State {
+    /// The state of a server on that database, with what an earlier run has left there.
+    pub fn open(settings: Settings, mut store: Store, now: Now) -> Result<State, String> {
+        let in_words = |error: rusqlite::Error| error.to_string();
+        store.begin_packages(now.unix_ms).map_err(in_words)?;
+        let mut services = Services::open(&settings, store, now).map_err(in_words)?;
+        let scheduler = Scheduler::open(&settings, &mut services).map_err(in_words)?;
+        services.store.commit().map_err(in_words)?;
+        Ok(State {
+            disk: DiskSpace::new(settings.disk_floor_bytes),
+            settings,
+            scheduler,
+            services,
+            views: Views::default(),
+            lifecycle: Lifecycle::Running,
+            started_unix_ms: now.unix_ms,
+        })
+    }
+
+    /// The clocks as of the event at hand.
+    pub fn now(&self) -> Now {
+        self.services.now
+    }
+
+    /// Ends the server: nothing of this turn is committed or sent.
+    pub fn break_down(&mut self, error: &rusqlite::Error) {
+        self.lifecycle = Lifecycle::Broken(Fatal::Database(cannot_write(error)));
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.lifecycle == Lifecycle::Draining
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        matches!(self.lifecycle, Lifecycle::Stopping { .. })
+    }
+
+    /// Stops: engine commands get `grace_ms` to end.
+    pub fn stop(&mut self, grace_ms: u64) {
+        if matches!(self.lifecycle, Lifecycle::Running | Lifecycle::Draining) {
+            let until_ms = self.services.now.mono_ms + grace_ms;
+            self.lifecycle = Lifecycle::Stopping { until_ms };
+        }
+    }
+
+    pub fn drain(&mut self) {
+        if self.lifecycle == Lifecycle::Running {
+            self.lifecycle = Lifecycle::Draining;
+        }
+    }
+
+    /// What fetches can reach: "closed" where a probe has found that they reach public addresses alone.
+    pub fn fetch_network(&self) -> &'static str {
+        let is_guarded = self.services.engine.is_guarded();
+        match (self.settings.guards_fetches(), is_guarded) {
+            (false, _) => "open",
+            (true, true) => "closed",
+            (true, false) => "unknown",
+        }
+    }
+}
+
+pub fn cannot_write(error: &rusqlite::Error) -> String {
+    format!("the database cannot be written: {error}")
+}
