@@ -1,5 +1,5 @@
-# What the scripts in the container share: the environment, reading input, framed files, unpacking, reachability.
-# The root is read-only and the user has no home: the tmpfs /work is the only place to write.
+# Shared by the scripts in containers: environment, input, framed files, unpacking, reachability, git, manifests.
+# The root file system is read-only and the user has no home: the tmpfs /work is the only writable place.
 set -u
 umask 022
 export HOME=/work TMPDIR=/work/tmp LC_ALL=C.UTF-8 TZ=UTC
@@ -8,25 +8,25 @@ mkdir -p /work/tmp
 
 say() { echo "zigcheck: $*" >&2; }
 
-# Says why and ends the script with exit code $1.
+# Prints the reason $2... and ends the script with exit code $1.
 end() { say "${*:2}"; exit "$1"; }
 
 # Sets sum to the sha256 of the file $1.
 sha256() { sum=$(sha256sum <"$1"); sum=${sum%% *}; }
 
-# Starts copying the image's warm global cache; `wait "$warming"` before zig is first run.
+# Starts to copy the image's warm global cache; `wait "$warming"` before the first run of zig.
 warm_cache() { cp -r /opt/zigcheck/cache /work/cache & warming=$!; }
 
-# Reads the head line from standard input into head, and its parts into source_* and deps_*.
+# Reads the head line from standard input into head, and its fields into source_* and deps_*.
 read_head() {
     IFS= read -r -n 4097 head && [ "${#head}" -le 4096 ] || end 65 "no head line on standard input"
     read -r source_bytes source_sha256 source_format deps_bytes deps_sha256 < <(jq -r \
         '[.source.bytes, .source.sha256, .source.format, .deps.bytes // 0, .deps.sha256 // "-"] | @tsv' <<<"$head")
-    [ -n "${deps_sha256:-}" ] || end 65 "the head line is not what it should be"
+    [ -n "${deps_sha256:-}" ] || end 65 "the head line is malformed"
 }
 
-# Stores the next $2 bytes of standard input as file $1; ends with 65 unless all came and their sha256 is $3.
-# (head -c reads no byte more than asked for, so the next part begins where it should.)
+# Stores the next $2 bytes of standard input as file $1; ends with 65 unless their sha256 is $3.
+# head -c reads no byte more than it is told to, so the next part starts at the right byte.
 read_part() {
     head -c "$2" >"$1"
     sha256 "$1"
@@ -41,27 +41,27 @@ unpack() {
     rm "$2"
 }
 
-# Unpacks the source into /work/src, enters the package's root, and fails if that cannot be done.
+# Unpacks the source into /work/src and enters the package's root; fails if either is impossible.
 unpack_source() {
     unpack /work/src /work/tmp/source "$source_format" || return 1
-    # Archives can hold directories that not even their owner may enter.
+    # An archive can hold directories that their own owner may not enter.
     chmod -R u+rwX /work/src && cd /work/src || return 1
     local entries
     shopt -s dotglob nullglob
     entries=(*)
     shopt -u dotglob nullglob
-    # Archives made from a release or with `tar -c DIR` hold one directory, and the package is in there.
+    # Release archives and `tar -c DIR` hold a single directory with the package in it.
     if [ "${#entries[@]}" = 1 ] && [ -d "${entries[0]}" ] && [ ! -L "${entries[0]}" ]; then cd "./${entries[0]}"; fi
 }
 
-# True when /work has less than 1 MiB or no inode left.
+# True if /work has less than 1 MiB or no inode left.
 disk_full() {
     local blocks size inodes
     read -r blocks size inodes < <(stat -f -c '%a %S %d' /work)
     [ $((blocks * size)) -lt 1048576 ] || [ "$inodes" = 0 ]
 }
 
-# True when a TCP connection to the host and port of the URL $1 can be opened within 5 s.
+# True if a TCP connection to the host and port of the URL $1 opens within 5 s.
 reachable() {
     [[ $1 =~ ^(git\+)?([a-z]+)://([^/@]*@)?(\[[^]/]*\]|[^:/?#]*)(:([0-9]+))?([/?#]|$) ]] || return 1
     local host=${BASH_REMATCH[4]} port=${BASH_REMATCH[6]}
@@ -70,20 +70,20 @@ reachable() {
     timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$host" "$port" 2>/dev/null
 }
 
-# Prints what a connection to port $2 of the address $1 comes to within 3 s: nothing, or why there is none.
-knock() { timeout 3 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$2" 2>&1 || [ $? != 124 ] || echo "no answer"; }
+# Prints why a connection to port $2 of the address $1 fails within 3 s; nothing if it opens.
+connect_error() { timeout 3 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$2" 2>&1 || [ $? != 124 ] || echo "no answer"; }
 
-# True where the rules of systemd/fetch-network are in place: they refuse what leads to an address of this reserved block at
-# once, while nobody can be there who does.
-guarded() { [[ $(knock 240.0.0.1 9) == *"Connection refused"* ]]; }
+# True if the firewall rules of systemd/fetch-network are in place. They reject this reserved address at once; without them no
+# host exists there that could.
+is_guarded() { [[ $(connect_error 240.0.0.1 9) == *"Connection refused"* ]]; }
 
-# Ends the script where the rules are promised and not there.
-stay_guarded() {
-    [ "${ZIGCHECK_GUARDED:-}" != yes ] || guarded || end 10 "the rules of the network of fetches are gone: make fetch-network"
+# Ends the script if the server promises the firewall rules (ZIGCHECK_GUARDED) and they are missing.
+require_guard() {
+    [ "${ZIGCHECK_GUARDED:-}" != yes ] || is_guarded || end 10 "the firewall rules of the fetch network are missing: run make fetch-network"
 }
 
-# True when --allow-hosts (ZIGCHECK_HOSTS) allows the host of the URL $1, which has one of the schemes $2... A host is what
-# stands before the first `/`, `?` or `#`; what could be read in two ways (`@`, `\`, `%`, blanks) names none.
+# True if the URL $1 has one of the schemes $2... and --allow-hosts (ZIGCHECK_HOSTS) allows its host. The host ends at the first
+# `/`, `?` or `#`. A URL that two readers could split differently (`@`, `\`, `%`, blanks) is not allowed.
 allowed() {
     local url=$1 host known scheme=${1%%://*}
     shift
@@ -95,8 +95,8 @@ allowed() {
     return 1
 }
 
-# No prompts, no other way than these protocols, no other server than the one asked, no hooks, nothing that a repository says
-# git should run or read; and a server that stops sending is given up.
+# Restricts git: no prompts, only these protocols, only the server that was named, no hooks, and nothing that a repository tells
+# git to run or read. A server that stops sending is given up.
 restrict_git() {
     export GIT_TERMINAL_PROMPT=0 GIT_ASKPASS=/bin/false GIT_ALLOW_PROTOCOL=https:http:git GIT_TEMPLATE_DIR= GIT_CONFIG_NOSYSTEM=1
     export GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYSTEM=1 GIT_OPTIONAL_LOCKS=0 GIT_NO_LAZY_FETCH=1
@@ -106,24 +106,24 @@ restrict_git() {
     git_config core.attributesFile /dev/null
     git_config core.protectNTFS true
     git_config core.protectHFS true
-    # What a server says instead of sending: another address, for all (a redirect) or for some of it (alternates, bundles).
+    # A server may name other servers: for everything (a redirect) or for parts (alternates, bundles). Follow none of them.
     git_config http.followRedirects false
     git_config transfer.bundleURI false
     git_config fetch.uriProtocols ""
     git_config submodule.recurse false
-    # Objects as they should be, `.gitmodules` with them; but not for what old programs wrote and nothing is harmed by.
+    # Check all objects, including `.gitmodules`; tolerate harmless faults that old programs wrote.
     git_config transfer.fsckObjects true
     for id in zeroPaddedFilemode badFilemode missingSpaceBeforeDate badTimezone missingSpaceBeforeEmail badEmail missingEmail \
         zeroPaddedDate badDate badDateOverflow missingNameBeforeEmail badName nullSha1; do
         git_config "fetch.fsck.$id" ignore
     done
-    # A pack stays one file.
+    # Keep a pack as one file instead of unpacking it into many.
     git_config transfer.unpackLimit 1
     git_config http.lowSpeedLimit 1000
     git_config http.lowSpeedTime 60
     git_config init.defaultBranch main
     git_config advice.detachedHead false
-    # Submodules are often named by an address that needs a key, where the public one serves as well.
+    # Submodules often have an SSH address, which needs a key. The public HTTPS address serves as well.
     for host in github.com gitlab.com codeberg.org; do
         git_config "url.https://$host/.insteadOf" "git@$host:"
         git_config "url.https://$host/.insteadOf" "ssh://git@$host/"
@@ -132,16 +132,16 @@ restrict_git() {
 
 git_config() { export "GIT_CONFIG_KEY_$n=$1" "GIT_CONFIG_VALUE_$n=$2" GIT_CONFIG_COUNT=$((++n)); }
 
-# Runs git, for $git_seconds at most where that is set, and keeps what it says in log (not in a file: the disk may be what is
-# full). More than 1 MiB ends it.
-git_says() { log=$(timeout "${git_seconds:-0}" git "$@" </dev/null 2>&1 | head -c 1048576; exit "${PIPESTATUS[0]}"); }
+# Runs git, for at most $git_seconds if that is set, and keeps its output in log: a variable, since the disk may be full. More than
+# 1 MiB of output ends git.
+run_git() { log=$(timeout "${git_seconds:-0}" git "$@" </dev/null 2>&1 | head -c 1048576; exit "${PIPESTATUS[0]}"); }
 
-# Follows the redirect that the server of $url answered git with, to another address of a host that is allowed: a repository
-# that was renamed. Sets url; fails where there is none.
+# Follows the redirect with which the server of $url answered git (a renamed repository), if its host is allowed. Sets url; fails
+# if there was no redirect.
 follow_redirect() {
     local line location=
     case $log in *"returned error: 30"[12378]*) ;; *) return 1 ;; esac
-    # It does not say where to; its trace does.
+    # git's error message does not name the target, but its trace does.
     while IFS= read -r line; do
         if [[ ${line,,} =~ "<= recv header: location: "([!-~]+) ]]; then location=${line:$((${#line} - ${#BASH_REMATCH[1]}))}; fi
     done < <(GIT_TRACE_CURL=1 GIT_TRACE_CURL_NO_DATA=1 timeout 60 git ls-remote -- "$url" HEAD </dev/null 2>&1 | tr -d '\r' | head -c 1048576)
@@ -150,22 +150,23 @@ follow_redirect() {
         *) return 1 ;;
     esac
     [[ $location != /* ]] || location=$(grep -oE '^[a-z]+://[^/]+' <<<"$url")$location
-    allowed "$location" https http || end 11 "$url leads to $location, whose host is not allowed"
-    # Never from what is protected on its way to what is not.
-    [[ $url != https:* || $location == https:* ]] || end 11 "$url leads to $location, which is not protected"
-    say "$url leads to $location"
+    allowed "$location" https http || end 11 "$url redirects to $location, whose host is not allowed"
+    # Never from an encrypted connection to an unencrypted one.
+    [[ $url != https:* || $location == https:* ]] || end 11 "$url redirects to $location, which is not encrypted"
+    say "$url redirects to $location"
     url=$location
 }
 
-# Ends the script unless $1 can be a branch, a tag, a commit or HEAD.
+# Ends the script unless $1 can be the name of a branch, a tag, a commit or HEAD.
 check_ref() {
     [ "$1" = HEAD ] || git check-ref-format --allow-onelevel "$1" 2>/dev/null ||
         end 11 "$1 is not the name of a branch, a tag or a commit"
 }
 
-# Prints "URL HASH", as it is written there, for each dependency that is named in those build.zig.zon files which find finds
-# with these arguments; "-" where it has no hash. Fails where something is not plain, so that one may have been missed.
-# One token a line: comments, strings of both kinds, names, and the rest byte by byte. src/archive/manifest.rs does the same.
+# Prints "URL HASH", as written, for each dependency in the build.zig.zon files that find finds with these arguments; "-" for no
+# hash. Fails if a file has text that this reader cannot parse reliably, since a dependency may be missing then. The input of awk
+# has one token a line: comments, strings of both kinds, names, and everything else byte by byte. src/app/source/manifest.rs reads
+# manifests in the same way.
 named_dependencies() {
     find "$@" -name build.zig.zon -type f -exec sed -s '$a}' {} + | tr '\000' '\001' |
         LC_ALL=C grep -oaE $'//.*|\\\\\\\\.*|@?"([^"\\\\]|\\\\.)*"|[A-Za-z_][A-Za-z_0-9]*|[^ \t\r]' |
@@ -189,15 +190,15 @@ named_dependencies() {
             END { end_of_one(); exit unclear }'
 }
 
-# What the tree in the directory $1 asks for: the lines of its dependencies, sorted, each once, go to /work/tmp/asked; manifest
-# becomes their sha256 as a JSON text, empty where nothing is asked for, or null where not all that is asked for is known.
+# Writes the dependencies that the tree in directory $1 names to /work/tmp/asked, sorted and without duplicates. Sets manifest to
+# their sha256 as a JSON string (empty if there are none), or to null if some of them may be unknown.
 read_manifests() {
     local status lines bytes
     manifest=null
     named_dependencies "$1" | LC_ALL=C sort -u >/work/tmp/asked
     status=("${PIPESTATUS[@]}")
     read -r lines bytes < <(wc -lc </work/tmp/asked)
-    # The limits are those of src/config.rs. A link may lead to a manifest of another name.
+    # The limits are those of src/app/source/limits.rs. A link may lead to a manifest with another name.
     [ "${status[*]}" = "0 0" ] && [ "$lines" -le 1024 ] && [ "$bytes" -le 262144 ] || return
     [ -z "$(find "$1" -name build.zig.zon \( -type l -o -type f -size +262144c \) -print -quit)" ] || return
     sha256 /work/tmp/asked
@@ -205,15 +206,15 @@ read_manifests() {
     manifest="\"$sum\""
 }
 
-# Packs what the tar arguments $3... name into the file $1, the same bytes for the same content; ends with 12 if that
-# has more than $2 bytes. Sets bytes and sum.
+# Packs what the tar arguments $3... name into the file $1, reproducibly; ends with 12 if it has more than $2 bytes. Sets bytes
+# and sum.
 pack() {
     local file=$1 limit=$2 status
     shift 2
     tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -c "$@" | gzip -1n | head -c $((limit + 1)) >"$file"
     status=("${PIPESTATUS[@]}")
     bytes=$(stat -c %s "$file")
-    [ "$bytes" -le "$limit" ] || end 12 "more than $((limit >> 20)) MiB when packed"
+    [ "$bytes" -le "$limit" ] || end 12 "packed it has more than $((limit >> 20)) MiB"
     [[ ${status[*]} = "0 0 0" ]] || end 12 "no room left in /work to pack it"
     sha256 "$file"
 }

@@ -241,30 +241,30 @@ impl Trial {
         };
         let below = manifest("asks", &[]).replace("= .{ }", "= .{ .a = .{ .path = \"below\" } }");
         let refused = [
-            (manifest("asks", &[&plain]), "names no host that is allowed"),
+            (manifest("asks", &[&plain]), "does not name an allowed host"),
             (
                 manifest("asks", &["http://other.example/a.tar.gz"]),
-                "names no host",
+                "does not name an allowed host",
             ),
-            (manifest("asks", &["file:///etc/passwd"]), "names no host"),
-            (manifest("asks", &["../../etc/passwd"]), "names no host"),
+            (manifest("asks", &["file:///etc/passwd"]), "does not name an allowed host"),
+            (manifest("asks", &["../../etc/passwd"]), "does not name an allowed host"),
             (
                 manifest("asks", &["git+ssh://good.example/a#1"]),
-                "names no host",
+                "does not name an allowed host",
             ),
             (
                 manifest("asks", &[&format!("http://{GOOD}@{OTHER}/a")]),
-                "names no host",
+                "does not name an allowed host",
             ),
             (
                 manifest("asks", &[&format!("http://{OTHER}\\\\@{GOOD}/a")]),
-                "names no host",
+                "does not name an allowed host",
             ),
             (
                 manifest("asks", &[&plain]).replace(".url", ".@\"\\x75rl\""),
-                "not plain to read",
+                "cannot be parsed reliably",
             ),
-            (below, "names no host"),
+            (below, "does not name an allowed host"),
         ];
         let other = manifest("below", &[&plain]);
         for (zon, words) in &refused {
@@ -283,9 +283,9 @@ impl Trial {
         repositories::leads(&self.world.www, "moved", &format!("http://{GOOD}/hello"));
         repositories::leads(&self.world.www, "gone", &format!("http://{OTHER}/hello"));
         for (path, code, words) in [
-            ("sub", 11, "not a host that is allowed"),
+            ("sub", 11, "whose host is not allowed"),
             ("near", 0, "fetched"),
-            ("moved", 0, "leads to"),
+            ("moved", 0, "redirects to"),
             ("gone", 11, "whose host is not allowed"),
         ] {
             let fetched = self.fetch(path, GOOD);
