@@ -246,8 +246,14 @@ impl Trial {
                 manifest("asks", &["http://other.example/a.tar.gz"]),
                 "does not name an allowed host",
             ),
-            (manifest("asks", &["file:///etc/passwd"]), "does not name an allowed host"),
-            (manifest("asks", &["../../etc/passwd"]), "does not name an allowed host"),
+            (
+                manifest("asks", &["file:///etc/passwd"]),
+                "does not name an allowed host",
+            ),
+            (
+                manifest("asks", &["../../etc/passwd"]),
+                "does not name an allowed host",
+            ),
             (
                 manifest("asks", &["git+ssh://good.example/a#1"]),
                 "does not name an allowed host",
