@@ -9,7 +9,7 @@ use crate::app::source::limits::{
 };
 use crate::app::source::path_guard::{Tree, shown};
 use crate::app::source::tar_header::{Head, Kind, Overrides, TAR_BLOCK_BYTES, until_nul};
-use crate::app::source::unpack::Unpack;
+use crate::app::source::unpack::Unpacker;
 
 pub use super::manifest::{Asked, names_a_url};
 pub use crate::app::source::unpack::Format;
@@ -39,7 +39,7 @@ pub struct Summary {
 
 /// One archive being checked.
 pub struct Check {
-    unpack: Unpack,
+    unpack: Unpacker,
     walk: Walk,
     /// What the last pull gave.
     piece: Vec<u8>,
@@ -49,7 +49,7 @@ pub struct Check {
 impl Check {
     pub fn open(path: &Path) -> io::Result<Check> {
         Ok(Check {
-            unpack: Unpack::open(path)?,
+            unpack: Unpacker::open(path)?,
             walk: Walk::default(),
             piece: Vec::new(),
             verdict: None,

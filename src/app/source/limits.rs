@@ -36,8 +36,9 @@ pub const UNPACK_LIMIT_BYTES: usize = 64 * 1024;
 pub const GZIP_HEAD_LIMIT_BYTES: usize = 64 * 1024;
 /// What a gzip member costs at least, in bytes of work: a file may hold millions of empty ones.
 pub const GZIP_MEMBER_COST_BYTES: usize = 4 * 1024;
-/// How far back a frame may reach, and so the memory it takes, as a power of two: 8 MiB, what zstd
-/// uses up to its level 19.
-pub const ZSTD_WINDOW_LIMIT_LOG2: u32 = 23;
-/// What a frame costs at least, in bytes of work: a file may hold millions of empty ones.
+/// Largest window of a frame, and so the memory that its decoder takes: what zstd uses up to its level 19.
+pub const ZSTD_WINDOW_LIMIT_BYTES: u64 = 8 << 20;
+/// Work of starting a frame, in bytes: a file may hold millions of empty ones.
 pub const ZSTD_FRAME_COST_BYTES: usize = 4 * 1024;
+/// Least work of one block, in bytes. A block of a few bytes may decode to 128 KiB.
+pub const ZSTD_BLOCK_COST_BYTES: usize = 64 * 1024;

@@ -2,7 +2,9 @@
 
 pub mod archive;
 pub mod fetch_head;
+pub mod gzip;
 pub mod incoming;
+pub mod input;
 pub mod limits;
 pub mod manifest;
 pub mod path_guard;

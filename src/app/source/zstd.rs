@@ -1,57 +1,184 @@
-//! A zstd stream, unpacked in bounded pulls.
+//! A zstd stream, decompressed in bounded pulls.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 
-use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
+use ruzstd::decoding::errors::FrameDecoderError;
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use crate::app::source::limits::{ZSTD_FRAME_COST_BYTES, ZSTD_WINDOW_LIMIT_LOG2};
+use crate::app::source::input::{damaged, ends_early, take, unreadable};
+use crate::app::source::limits::{
+    ZSTD_BLOCK_COST_BYTES, ZSTD_FRAME_COST_BYTES, ZSTD_WINDOW_LIMIT_BYTES,
+};
 
-pub struct Unzstd {
-    decoder: Decoder<'static>,
-    in_frame: bool,
+/// What a frame begins with; the low four bits of a skippable frame's number are free.
+const FRAME_MAGIC: u32 = 0xfd2f_b528;
+const SKIPPABLE_MAGIC: std::ops::RangeInclusive<u32> = 0x184d_2a50..=0x184d_2a5f;
+
+/// A bit of the byte behind that number which no frame may set. The decoder ignores it.
+const RESERVED_FLAG: u8 = 1 << 3;
+
+/// The decoder of a whole file: frames one after another, until the file ends.
+pub struct ZstdDecoder {
+    frame: FrameDecoder,
+    position: Position,
 }
 
-impl Unzstd {
-    pub fn new() -> std::io::Result<Unzstd> {
-        let mut decoder = Decoder::new()?;
-        decoder.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LIMIT_LOG2))?;
-        Ok(Unzstd {
-            decoder,
-            in_frame: false,
-        })
-    }
+enum Position {
+    /// Before a frame, or at the end.
+    Start,
+    /// In a skippable frame, with so many bytes of it left.
+    Skip { left: u32 },
+    /// In a frame that has given so many bytes.
+    Frame { produced: u64 },
+}
 
-    /// Appends at most `most` bytes to `out` and returns the work this was; `None` at the end.
+impl Default for ZstdDecoder {
+    fn default() -> ZstdDecoder {
+        let mut frame = FrameDecoder::new();
+        frame.set_max_window_size(ZSTD_WINDOW_LIMIT_BYTES);
+        ZstdDecoder {
+            frame,
+            position: Position::Start,
+        }
+    }
+}
+
+impl ZstdDecoder {
+    /// Appends at most `limit` bytes to `out` and returns the work this was, in bytes; `None` at the end.
+    /// Each call does one thing: it reads a header, decodes one block or hands out decoded bytes.
     pub fn pull(
         &mut self,
         source: &mut BufReader<File>,
-        most: usize,
+        limit: usize,
         out: &mut Vec<u8>,
     ) -> Result<Option<usize>, String> {
-        let bytes = source.fill_buf();
-        let bytes = bytes.map_err(|e| format!("The archive cannot be read: {e}."))?;
-        let at_end = bytes.is_empty();
-        if at_end && !self.in_frame {
-            return Ok(None);
+        match &mut self.position {
+            Position::Start if source.fill_buf().map_err(unreadable)?.is_empty() => Ok(None),
+            Position::Start => {
+                self.position = start_frame(&mut self.frame, source)?;
+                Ok(Some(ZSTD_FRAME_COST_BYTES))
+            }
+            Position::Skip { left: 0 } => {
+                self.position = Position::Start;
+                Ok(Some(0))
+            }
+            Position::Skip { left } => {
+                let ready = source.fill_buf().map_err(unreadable)?.len();
+                if ready == 0 {
+                    return Err(ends_early("zstd"));
+                }
+                let skipped = ready.min(*left as usize);
+                source.consume(skipped);
+                *left -= skipped as u32;
+                Ok(Some(skipped))
+            }
+            Position::Frame { produced } => match self.frame.can_collect() {
+                0 if self.frame.is_finished() => {
+                    check_sums(&self.frame, *produced)?;
+                    self.position = Position::Start;
+                    Ok(Some(0))
+                }
+                0 => {
+                    let mut input = Input::new(source);
+                    let one = BlockDecodingStrategy::UptoBlocks(1);
+                    let decoded = self.frame.decode_blocks(&mut input, one);
+                    decoded.map_err(|error| input.explain(&error))?;
+                    Ok(Some(input.consumed.max(ZSTD_BLOCK_COST_BYTES)))
+                }
+                ready => {
+                    let start = out.len();
+                    out.resize(start + ready.min(limit), 0);
+                    let read = self.frame.read(&mut out[start..]).map_err(unreadable)?;
+                    out.truncate(start + read);
+                    *produced += read as u64;
+                    Ok(Some(read))
+                }
+            },
         }
-        let start = out.len();
-        out.resize(start + most, 0);
-        let mut input = InBuffer::around(bytes);
-        let mut output = OutBuffer::around(&mut out[start..]);
-        let left = self.decoder.run(&mut input, &mut output);
-        let (consumed, produced) = (input.pos(), output.pos());
-        out.truncate(start + produced);
-        source.consume(consumed);
-        let left = left.map_err(|e| format!("The zstd data is damaged: {e}."))?;
-        self.in_frame = left != 0;
-        if at_end && produced == 0 && most > 0 && self.in_frame {
-            return Err("The zstd data ends too early.".to_string());
+    }
+}
+
+/// Reads the header of the next frame.
+fn start_frame(
+    frame: &mut FrameDecoder,
+    source: &mut BufReader<File>,
+) -> Result<Position, String> {
+    let magic = take("zstd", source)?;
+    match u32::from_le_bytes(magic) {
+        FRAME_MAGIC => {}
+        number if SKIPPABLE_MAGIC.contains(&number) => {
+            let left = u32::from_le_bytes(take("zstd", source)?);
+            return Ok(Position::Skip { left });
         }
-        let work = consumed + produced;
-        Ok(Some(match self.in_frame {
-            true => work,
-            false => work.max(ZSTD_FRAME_COST_BYTES),
-        }))
+        _ => return Err(damaged("zstd", "no frame begins where one should")),
+    }
+    let [flags] = take("zstd", source)?;
+    if flags & RESERVED_FLAG != 0 {
+        return Err(damaged("zstd", "a reserved bit is set"));
+    }
+    // The decoder wants the whole header.
+    let [a, b, c, d] = magic;
+    let mut input = Input::new(source);
+    let started = frame.reset((&[a, b, c, d, flags][..]).chain(&mut input));
+    started.map_err(|error| input.explain(&error))?;
+    Ok(Position::Frame { produced: 0 })
+}
+
+/// Compares what a whole frame gave with the size and the checksum that it names, if it does.
+fn check_sums(frame: &FrameDecoder, produced: u64) -> Result<(), String> {
+    let size = frame.content_size();
+    if size != 0 && size != produced {
+        return Err(damaged("zstd", "its size does not fit"));
+    }
+    let sum = frame.get_checksum_from_data();
+    if sum.is_some() && sum != frame.get_calculated_checksum() {
+        return Err(damaged("zstd", "its checksum does not fit"));
+    }
+    Ok(())
+}
+
+/// The compressed bytes as the decoder reads them: counted, and with the reason why there were no more, of
+/// which the decoder's own error keeps only the text.
+struct Input<'a> {
+    source: &'a mut BufReader<File>,
+    consumed: usize,
+    ended: bool,
+    error: Option<io::Error>,
+}
+
+impl Input<'_> {
+    fn new(source: &mut BufReader<File>) -> Input<'_> {
+        Input {
+            source,
+            consumed: 0,
+            ended: false,
+            error: None,
+        }
+    }
+
+    /// The sentence for an error of the decoder.
+    fn explain(&mut self, error: &FrameDecoderError) -> String {
+        match (self.error.take(), error) {
+            (Some(error), _) => unreadable(error),
+            (None, FrameDecoderError::WindowSizeTooBig { .. }) => {
+                let limit = ZSTD_WINDOW_LIMIT_BYTES >> 20;
+                format!("The zstd data needs more memory than the {limit} MiB that are allowed.")
+            }
+            (None, _) if self.ended => ends_early("zstd"),
+            (None, error) => damaged("zstd", error),
+        }
+    }
+}
+
+impl Read for Input<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read(buffer);
+        match &read {
+            Ok(0) => self.ended |= !buffer.is_empty(),
+            Ok(count) => self.consumed += count,
+            Err(error) => self.error = Some(error.kind().into()),
+        }
+        read
     }
 }
