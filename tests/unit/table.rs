@@ -71,7 +71,12 @@ fn what_cannot_be_seen_is_left_out() {
         ("a\u{e0041}b\u{fff9}c", "abc"),
         (
             "e\u{301}\u{302}\u{303}\u{304}x\u{301}",
-            "e\u{301}\u{302}x\u{301}",
+            "e\u{301}\u{302}\u{303}x\u{301}",
+        ),
+        // A syllable of Tibetan: one letter with two more and a vowel under it.
+        (
+            "\u{f66}\u{f92}\u{fb2}\u{f74}",
+            "\u{f66}\u{f92}\u{fb2}\u{f74}",
         ),
         ("\u{e9}\u{4e2d}\u{1f980}", "\u{e9}\u{4e2d}\u{1f980}"),
     ] {
@@ -89,6 +94,8 @@ fn widths_are_those_of_a_terminal() {
         ("\u{4e2d}\u{6587}", 4),
         ("\u{ac00}\u{ff21}", 4),
         ("\u{1f980}", 2),
+        ("\u{2615}", 2),
+        ("\u{e01}\u{e31}", 1),
         ("…", 1),
     ] {
         assert_eq!(width(text), wanted, "{text:?}");

@@ -4,8 +4,8 @@
 pub const SHOWN_ERRORS_LIMIT_LINES: usize = 6;
 /// Longest of them, in characters: what fits a terminal.
 pub const SHOWN_ERROR_LIMIT_CHARS: usize = 160;
-/// Marks upon one character: some languages write two.
-pub const MARKS_LIMIT_COUNT: usize = 2;
+/// Combining marks on one character. Tibetan stacks three, other scripts at most two.
+pub const MARKS_LIMIT_COUNT: usize = 3;
 /// Between two columns of a table.
 pub const TABLE_GAP_CHARS: usize = 2;
 /// A package's name in a table: longer ones are rare, and would push the verdicts out of sight.

@@ -100,10 +100,7 @@ impl ZstdDecoder {
 }
 
 /// Reads the header of the next frame.
-fn start_frame(
-    frame: &mut FrameDecoder,
-    source: &mut BufReader<File>,
-) -> Result<Position, String> {
+fn start_frame(frame: &mut FrameDecoder, source: &mut BufReader<File>) -> Result<Position, String> {
     let magic = take("zstd", source)?;
     match u32::from_le_bytes(magic) {
         FRAME_MAGIC => {}
