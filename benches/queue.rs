@@ -13,7 +13,7 @@ use zigcheck::app::domain::task::Entry;
 use zigcheck::app::domain::task::Priority;
 use zigcheck::app::domain::task::Task;
 use zigcheck::app::queue::Queue;
-use zigcheck::app::store::Store;
+use zigcheck::app::store::store::Store;
 
 const FEW: i64 = 100;
 const MANY: i64 = 1_000_000;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use zigcheck::app::dispatch::dispatch::App;
-use zigcheck::app::store::Store;
+use zigcheck::app::store::store::Store;
 use zigcheck::config::flags;
 use zigcheck::config::flags::Asked;
 use zigcheck::config::settings::{Machine, Settings};

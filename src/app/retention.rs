@@ -8,7 +8,9 @@ use std::fs::{self, ReadDir};
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
-use crate::app::store::{self, ScanLimits, ScanResult, Store, Totals};
+use crate::app::store::scan::{ScanLimits, ScanResult};
+use crate::app::store::store::{self, Store};
+use crate::app::store::totals::Totals;
 use crate::config::settings::Settings;
 use crate::interface::event::Now;
 
@@ -100,7 +102,7 @@ struct Scan<Place> {
 
 const SCAN_LIMITS: ScanLimits = ScanLimits {
     found: DELETE_LIMIT_COUNT,
-    looks: SCAN_LIMIT_COUNT,
+    examined: SCAN_LIMIT_COUNT,
 };
 
 impl<Place: Default> Scan<Place> {

@@ -4,7 +4,7 @@ use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::domain::disk_space::DiskSpace;
 use crate::app::domain::popularity::Views;
-use crate::app::store::Store;
+use crate::app::store::store::Store;
 use crate::config::settings::Settings;
 use crate::interface::event::Now;
 
@@ -52,9 +52,8 @@ impl Fatal {
 
 impl State {
     /// The state of a server on that database, with what an earlier run has left there.
-    pub fn open(settings: Settings, mut store: Store, now: Now) -> Result<State, String> {
+    pub fn open(settings: Settings, store: Store, now: Now) -> Result<State, String> {
         let in_words = |error: rusqlite::Error| error.to_string();
-        store.begin_packages(now.unix_ms).map_err(in_words)?;
         let mut services = Services::open(&settings, store, now).map_err(in_words)?;
         let scheduler = Scheduler::open(&settings, &mut services).map_err(in_words)?;
         services.store.commit().map_err(in_words)?;

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use zigcheck::app::dispatch::dispatch::App;
-use zigcheck::app::store::Store;
+use zigcheck::app::store::store::Store;
 use zigcheck::base::slab::Key;
 use zigcheck::config::settings::Settings;
 use zigcheck::config::token::Token;
@@ -83,7 +83,7 @@ impl Memory {
     }
 
     pub fn open(&self) -> Store {
-        Store::on(Connection::open(&self.uri).unwrap()).unwrap()
+        Store::from_connection(Connection::open(&self.uri).unwrap()).unwrap()
     }
 
     /// The states that were told of a build, in order.

@@ -7,11 +7,15 @@ use rusqlite::Connection;
 use zigcheck::app::domain::task::{Entry, Priority, Task};
 use zigcheck::app::domain::verdict::Verdict;
 use zigcheck::app::queue::Queue;
-use zigcheck::app::store::{Finished, NewCheck, NewPackage, Paging, Sort, Store};
+use zigcheck::app::store::builds::Finished;
+use zigcheck::app::store::checks::NewCheck;
+use zigcheck::app::store::list::{Paging, Sort};
+use zigcheck::app::store::packages::NewPackage;
+use zigcheck::app::store::store::Store;
 
 /// A database that lives as long as the value.
 pub fn in_memory() -> Store {
-    Store::on(Connection::open_in_memory().unwrap()).unwrap()
+    Store::from_connection(Connection::open_in_memory().unwrap()).unwrap()
 }
 
 /// Where a database lives: in memory, or in a file that is made anew.

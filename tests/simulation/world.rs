@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use rusqlite::{Connection, OpenFlags};
 use zigcheck::app::dispatch::dispatch::App;
-use zigcheck::app::store::Store;
+use zigcheck::app::store::store::Store;
 use zigcheck::base::slab::Key;
 use zigcheck::config::flags;
 use zigcheck::config::settings::{Machine, Settings};
@@ -148,7 +148,7 @@ impl World {
 
     pub fn open(&mut self) {
         self.say(format_args!("open"));
-        let store = Store::on(connect(&self.uri)).expect("the schema");
+        let store = Store::from_connection(connect(&self.uri)).expect("the schema");
         self.engine.data_id = store.data_id().to_string();
         self.mono_from = self.seed.below(1_000_000) as u64;
         // It may come back with other limits.

@@ -9,7 +9,8 @@ use crate::common::rows::{self, waits};
 use serde_json::{Value, json};
 use zigcheck::app::builds::limits::{NOT_YET_VISIBLE_LIMIT_MS, NOT_YET_VISIBLE_PAUSE_MS};
 use zigcheck::app::domain::task::Task;
-use zigcheck::app::store::{SourceRow, Store};
+use zigcheck::app::store::sources::SourceRow;
+use zigcheck::app::store::store::Store;
 use zigcheck::config::limits::WAITERS_LIMIT;
 use zigcheck::interface::event::Input;
 

@@ -3,7 +3,7 @@
 use crate::common::rows;
 use crate::common::rows::{everywhere, finish, in_memory, new};
 use zigcheck::app::domain::verdict::{Reason, State, Verdict};
-use zigcheck::app::store::Store;
+use zigcheck::app::store::store::Store;
 
 /// A build of that package that took so long to come to that verdict.
 fn took(store: &mut Store, package: &str, version: &str, ms: i64, verdict: &Verdict) {

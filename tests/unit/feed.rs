@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use zigcheck::app::domain::verdict::State;
 use zigcheck::app::live::feed::Feed;
 use zigcheck::app::live::subscription::{EventFilter, ProgressFormat};
-use zigcheck::app::store::Store;
+use zigcheck::app::store::store::Store;
 use zigcheck::base::slab::Key;
 use zigcheck::config::limits::EVENTS_KEPT;
 use zigcheck::interface::event::{Action, Pull};
@@ -21,7 +21,7 @@ struct DiskUsage {
 
 impl DiskUsage {
     fn new() -> DiskUsage {
-        let store = Store::on(Connection::open_in_memory().unwrap()).unwrap();
+        let store = Store::from_connection(Connection::open_in_memory().unwrap()).unwrap();
         let feed = Feed::new(&settings(&["--data=nowhere"]), &store).unwrap();
         let out = Outbox::default();
         DiskUsage { store, feed, out }
@@ -127,7 +127,7 @@ fn who_sleeps_for_something_else_has_missed_nothing() {
 fn a_check_whose_events_cannot_be_written_is_not_taken_in_by_half() {
     let uri = "file:half?mode=memory&cache=shared";
     let db = Connection::open(uri).unwrap();
-    let store = Store::on(Connection::open(uri).unwrap()).unwrap();
+    let store = Store::from_connection(Connection::open(uri).unwrap()).unwrap();
     db.execute_batch(
         "CREATE TRIGGER no_second BEFORE INSERT ON events \
          WHEN (SELECT count(*) FROM events) = 1 BEGIN SELECT RAISE(ABORT, 'no room'); END",

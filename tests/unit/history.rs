@@ -14,7 +14,9 @@ use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
 use zigcheck::app::live::limits::LOG_LIMIT_BYTES;
 use zigcheck::app::retention::{DELETE_LIMIT_COUNT, SCAN_PAUSE_MS};
 use zigcheck::app::retention::{Retention, RetentionLimits};
-use zigcheck::app::store::{Finished, SourceRow, Store};
+use zigcheck::app::store::builds::Finished;
+use zigcheck::app::store::sources::SourceRow;
+use zigcheck::app::store::store::Store;
 use zigcheck::interface::event::Now;
 
 /// Nothing goes by these.
@@ -49,7 +51,7 @@ impl Place {
         let connect = || Connection::open(&uri).unwrap();
         Place {
             history: history(&data, keep),
-            store: Store::on(connect()).unwrap(),
+            store: Store::from_connection(connect()).unwrap(),
             db: connect(),
             data,
             now: Now {

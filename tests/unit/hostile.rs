@@ -6,7 +6,9 @@ use crate::common::rows::{self, finish, in_memory};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use zigcheck::app::domain::verdict::{Reason, Verdict};
-use zigcheck::app::store::{NewPackage, SourceRow, Store};
+use zigcheck::app::store::packages::NewPackage;
+use zigcheck::app::store::sources::SourceRow;
+use zigcheck::app::store::store::Store;
 use zigcheck::base::control_chars::{escaped, is_control};
 use zigcheck::interface::message::Response;
 

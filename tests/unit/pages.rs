@@ -3,7 +3,9 @@
 use crate::common::core::{Inside, START};
 use crate::common::rows::{self, finish, in_memory};
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, TestStatus, Verdict};
-use zigcheck::app::store::{NewPackage, SourceRow, Store};
+use zigcheck::app::store::packages::NewPackage;
+use zigcheck::app::store::sources::SourceRow;
+use zigcheck::app::store::store::Store;
 use zigcheck::app::web::conditional::etag;
 use zigcheck::interface::message::Response;
 

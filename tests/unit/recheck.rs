@@ -9,7 +9,11 @@ use zigcheck::app::domain::popularity::{USE_SCORE, Views, is_view};
 use zigcheck::app::domain::recheck::{Cell, Found, Newest, found, next_check, owner};
 use zigcheck::app::domain::repository::repository;
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
-use zigcheck::app::store::{NewPackage, SourceRow, Store, popularity_statements, recheck_reads};
+use zigcheck::app::store::packages::{NewPackage, recheck_statements};
+use zigcheck::app::store::results::CELL_STATEMENTS;
+use zigcheck::app::store::sources::SourceRow;
+use zigcheck::app::store::store::Store;
+use zigcheck::app::store::uses::{COUNT_USERS, USES};
 use zigcheck::interface::message::Head;
 
 const HOUR: i64 = 3_600_000;
@@ -815,37 +819,13 @@ fn looks_at_packages_are_written_with_what_is_written_anyway() {
 // -- the database ----------------------------------------------------------------------------------
 
 #[test]
-fn packages_of_an_earlier_version_are_looked_at_from_now_on() {
-    let place = Place::on_disk("earlier packages");
-    let mut store = place.open();
-    let a = store.insert_package(&new("a"), 0).unwrap();
-    let b = store.insert_package(&new("B"), 0).unwrap();
-    store.set_uses(a, &[new("b").url]).unwrap();
-    drop(place.again(store));
-    let db = rusqlite::Connection::open(place.path()).unwrap();
-    let sql = "UPDATE packages SET repository = NULL, next_check = NULL, popularity_score = 0";
-    db.execute(sql, []).unwrap();
-    let mut store = place.open();
-    assert_eq!(store.next_check_due().unwrap(), None);
-    store.begin_packages(START).unwrap();
-    assert_eq!(
-        store.recheck_row(b).unwrap().unwrap().popularity_score,
-        USE_SCORE
-    );
-    let due = store.packages_due(next_check(a, START), 9).unwrap();
-    assert!(due.iter().any(|package| package.id == a));
-    store.commit().unwrap();
-    store.begin_packages(START).unwrap();
-    assert!(!store.is_writing(), "once is enough");
-}
-
-#[test]
 fn no_statement_of_these_goes_through_whole_tables() {
     let place = Place::on_disk("plans");
     drop(place.open());
     let db = rusqlite::Connection::open(place.path()).unwrap();
-    let mut statements = recheck_reads();
-    statements.extend(popularity_statements().map(str::to_string));
+    let mut statements = recheck_statements();
+    statements.extend(CELL_STATEMENTS.map(str::to_string));
+    statements.extend([COUNT_USERS, USES].map(str::to_string));
     for sql in statements {
         let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let steps = plan.raw_query().mapped(|row| row.get::<_, String>(3));

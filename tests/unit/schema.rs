@@ -5,7 +5,8 @@ use crate::common::rows::{Place, finish, in_memory};
 use std::collections::BTreeSet;
 use zigcheck::app::domain::verdict::{Reason, State, Verdict};
 use zigcheck::app::live::limits::LOG_LIMIT_BYTES;
-use zigcheck::app::store::{Store, Totals};
+use zigcheck::app::store::store::Store;
+use zigcheck::app::store::totals::Totals;
 
 #[test]
 fn the_tables_keep_the_columns_that_others_rely_on() {

@@ -8,7 +8,7 @@ use crate::common::rows::in_memory;
 use serde_json::{Value, json};
 use zigcheck::app::domain::disk_space::DiskSpace;
 use zigcheck::app::domain::limits::{DISK_FLOOR_BYTES, DISK_PAUSE_MS};
-use zigcheck::app::store::Store;
+use zigcheck::app::store::store::Store;
 use zigcheck::app::web::limits::UPLOADS_LIMIT_BYTES;
 use zigcheck::config::limits::SOURCE_LIMIT_BYTES;
 use zigcheck::interface::event::{DiskUsage, Event};

@@ -3,7 +3,9 @@
 use crate::common::rows;
 use crate::common::rows::{Place, everywhere, in_memory, new};
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, TestStatus, Verdict};
-use zigcheck::app::store::{Finished, SourceRow, Store};
+use zigcheck::app::store::builds::Finished;
+use zigcheck::app::store::sources::SourceRow;
+use zigcheck::app::store::store::Store;
 
 fn success() -> Verdict {
     Verdict {

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 
 use crate::common::rows::{finish, in_memory, new, page, up};
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
-use zigcheck::app::store::{BuildFilter, PackageFilter, Sort, Store};
+use zigcheck::app::store::builds::BuildFilter;
+use zigcheck::app::store::list::Sort;
+use zigcheck::app::store::packages::PackageFilter;
+use zigcheck::app::store::store::Store;
 
 /// Every column a list can be sorted by, as the routes name them.
 const OF_PACKAGES: [&str; 4] = ["name", "created_at", "last_updated", "popularity_score"];

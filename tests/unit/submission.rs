@@ -2,7 +2,7 @@
 
 use crate::ask::{VERSIONS, answer, refused, request};
 use serde_json::{Value, json};
-use zigcheck::app::store::NewPackage;
+use zigcheck::app::store::packages::NewPackage;
 use zigcheck::app::web::routes::Call;
 use zigcheck::interface::message::Request;
 

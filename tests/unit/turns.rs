@@ -5,7 +5,7 @@ use crate::common::seed::Seed;
 use zigcheck::app::domain::task::{Entry, Priority, Task, WaitReason};
 use zigcheck::app::queue::Queue;
 use zigcheck::app::queue::limits::{DUE_LIMIT, ROUND_LIMIT_TENANTS};
-use zigcheck::app::store::Store;
+use zigcheck::app::store::store::Store;
 
 /// A queue with its database, and the time.
 struct Line {

@@ -8,7 +8,7 @@ use crate::common::seed::Seed;
 use zigcheck::app::domain::task::{Entry, Place, Priority, Task, WaitReason};
 use zigcheck::app::queue::Queue;
 use zigcheck::app::queue::limits::{PRIORITY_WAIT_LIMIT_MS, ROUND_LIMIT_TENANTS};
-use zigcheck::app::store::Store;
+use zigcheck::app::store::store::Store;
 
 /// What the queue promises, said without any cleverness.
 #[derive(Clone, Default)]

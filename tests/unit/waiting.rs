@@ -4,7 +4,8 @@ use crate::common::core::{Inside, START};
 use crate::common::rows::{finish, in_memory};
 use serde_json::{Value, json};
 use zigcheck::app::domain::verdict::{Reason, Verdict};
-use zigcheck::app::store::{SourceRow, Store};
+use zigcheck::app::store::sources::SourceRow;
+use zigcheck::app::store::store::Store;
 use zigcheck::config::limits::FORECAST_LIMIT;
 
 /// Of each build in that list: its id and these fields.

@@ -18,7 +18,7 @@ use crate::app::engine::job::{JobEnd, KillReason};
 use crate::app::source::archive::Format;
 use crate::app::source::fetch_head::{format_of, is_commit, manifest_of, uses_of};
 use crate::app::source::incoming::{Framed, Incoming};
-use crate::app::store::SourceRow;
+use crate::app::store::sources::SourceRow;
 use crate::config::limits::{ENGINE_OUTPUT_LIMIT_BYTES, SOURCE_LIMIT_BYTES};
 use crate::interface::event::Exit;
 

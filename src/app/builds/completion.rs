@@ -7,7 +7,9 @@ use crate::app::builds::services::Services;
 use crate::app::domain::task::{Entry, Task};
 use crate::app::domain::verdict::{Reason, State, Verdict};
 use crate::app::engine::commands::Purpose;
-use crate::app::store::{self, BuildRow, CheckRow, Finished, Store};
+use crate::app::store::builds::{BuildRow, Finished};
+use crate::app::store::checks::CheckRow;
+use crate::app::store::store::{self, Store};
 
 impl Scheduler {
     pub(crate) fn ready(&mut self, task: Task, cx: &mut Services) -> store::Result<()> {

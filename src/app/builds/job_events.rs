@@ -8,7 +8,7 @@ use crate::app::domain::task::Task;
 use crate::app::domain::verdict::State;
 use crate::app::engine::commands::Purpose;
 use crate::app::engine::{Answer, docker};
-use crate::app::store;
+use crate::app::store::store;
 use crate::interface::event::{Exit, JobId, Pipe};
 
 impl Scheduler {

@@ -7,7 +7,8 @@ use std::rc::Rc;
 use crate::app::builds::limits::RANK_LIMIT;
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::domain::task::{Place, Priority, Task};
-use crate::app::store::{self, BuildRow, Store};
+use crate::app::store::builds::BuildRow;
+use crate::app::store::store::{self, Store};
 use crate::config::limits::FORECAST_LIMIT;
 
 /// A piece of work that holds a slot.

@@ -8,7 +8,9 @@ use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::domain::recheck::{self, Found};
 use crate::app::domain::task::{Entry, Priority, Task};
-use crate::app::store::{self, CheckRow, NewCheck, RecheckRow};
+use crate::app::store::checks::{CheckRow, NewCheck};
+use crate::app::store::packages::RecheckRow;
+use crate::app::store::store;
 
 impl Scheduler {
     /// The toolchains that have an image, each with it.

@@ -16,7 +16,9 @@ use crate::app::builds::services::Services;
 use crate::app::domain::task::Task;
 use crate::app::domain::verdict::State;
 use crate::app::queue::Queue;
-use crate::app::store::{self, BuildRow, CheckRow};
+use crate::app::store::builds::BuildRow;
+use crate::app::store::checks::CheckRow;
+use crate::app::store::store;
 use crate::config::settings::Settings;
 
 impl Scheduler {

@@ -9,7 +9,9 @@ use crate::app::builds::limits::NOT_YET_VISIBLE_LIMIT_MS;
 use crate::app::domain::task::{Entry, Task};
 use crate::app::domain::verdict::State;
 use crate::app::engine::docker::{self, ContainerInput, Docker, SourceFile};
-use crate::app::store::{BuildRow, CheckRow, SourceRow};
+use crate::app::store::builds::BuildRow;
+use crate::app::store::checks::CheckRow;
+use crate::app::store::sources::SourceRow;
 use crate::interface::event::{Command, JobId};
 
 #[derive(Debug)]

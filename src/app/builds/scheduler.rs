@@ -16,7 +16,9 @@ use crate::app::domain::verdict::ResourceLimits;
 use crate::app::engine::commands::{ENGINE_LIMITS, Purpose};
 use crate::app::engine::job::{JobEnd, Limits};
 use crate::app::queue::Queue;
-use crate::app::store::{self, BuildRow, CheckRow, Run, Store};
+use crate::app::store::builds::{BuildRow, Run};
+use crate::app::store::checks::CheckRow;
+use crate::app::store::store::{self, Store};
 use crate::config::settings::Settings;
 use crate::interface::event::{Action, JobId, Now};
 

@@ -5,7 +5,7 @@ use crate::app::engine::Engine;
 use crate::app::engine::commands::{EngineCommands, Purpose};
 use crate::app::engine::docker::Docker;
 use crate::app::live::feed::Feed;
-use crate::app::store::{self, Store};
+use crate::app::store::store::{self, Store};
 use crate::config::settings::Settings;
 use crate::interface::event::{Command, Now};
 use crate::interface::outbox::Outbox;

@@ -13,7 +13,9 @@ use crate::app::domain::task::Task;
 use crate::app::engine::Engine;
 use crate::app::engine::docker::SourceFile;
 use crate::app::source::archive::Format;
-use crate::app::store::{self, CheckRow, KeptDependencies};
+use crate::app::store::checks::CheckRow;
+use crate::app::store::dependencies::KeptDependencies;
+use crate::app::store::store;
 use crate::config::limits::{WAITERS_LIMIT, WORK_TMPFS_BYTES};
 
 impl Scheduler {
@@ -107,7 +109,7 @@ impl Scheduler {
             return Ok(Kind::Fetch);
         }
         let at = cx.now.unix_ms;
-        cx.store.note_dependencies_used((&manifest, image), at)?;
+        cx.store.note_dependencies_used(&manifest, image, at)?;
         running_task.attempt_state.use_dependencies(SourceFile {
             path,
             format: Format::TarGz.as_str().to_string(),
@@ -148,7 +150,7 @@ impl Scheduler {
                 let kept = KeptDependencies { hash, bytes };
                 let at = cx.now.unix_ms;
                 self.orphans.retain(|name| *name != file_of(&kept.hash));
-                cx.store.keep_dependencies((&manifest, &image), &kept, at)
+                cx.store.keep_dependencies(&manifest, &image, &kept, at)
             }
             Err(error) => {
                 // The part file is gone with it: the container will say that its input is not whole.

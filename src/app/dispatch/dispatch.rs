@@ -9,7 +9,7 @@ use crate::app::domain::popularity;
 use crate::app::retention::{Retention, RetentionLimits};
 use crate::app::source::incoming;
 use crate::app::state::{Fatal, Lifecycle, State, cannot_write};
-use crate::app::store::{self, Store};
+use crate::app::store::store::{self, Store};
 use crate::app::web::conditional;
 use crate::app::web::handlers::{self, open_to_all, watch};
 use crate::app::web::rate_limits::RateLimits;
@@ -343,7 +343,7 @@ impl Core for App {
         };
         self.heed_disk();
         let done = done.and_then(|()| self.start_ready());
-        if self.state.services.store.take_ended() {
+        if self.state.services.store.take_finished() {
             self.retention.wake();
         }
         if let Err(error) = done {

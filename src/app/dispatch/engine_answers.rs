@@ -5,7 +5,7 @@ use crate::app::engine::capabilities::listed;
 use crate::app::engine::commands::Purpose;
 use crate::app::engine::{Answer, Ask};
 use crate::app::state::{Fatal, Lifecycle};
-use crate::app::store;
+use crate::app::store::store;
 
 impl App {
     pub(crate) fn refresh_engine(&mut self) {

@@ -7,8 +7,9 @@ use serde_json::json;
 use crate::app::domain::verdict::{Reason, TestStatus};
 use crate::app::live::subscription::EventFilter;
 use crate::app::render::json;
-use crate::app::store::rows::{BuildEvent, BuildRow};
-use crate::app::store::{self, Store};
+use crate::app::store::builds::BuildRow;
+use crate::app::store::events::BuildEvent;
+use crate::app::store::store::{self, Store};
 use crate::base::control_chars::escaped;
 use crate::config::limits::EVENTS_KEPT;
 

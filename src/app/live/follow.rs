@@ -6,8 +6,10 @@ use crate::app::domain::verdict::{BuildStatus, State};
 use crate::app::live::events::{self, EventLog};
 use crate::app::live::subscription::ProgressFormat;
 use crate::app::render::matrix;
-use crate::app::store::rows::BuildEvent;
-use crate::app::store::{self, BuildRow, CheckRow, Store};
+use crate::app::store::builds::BuildRow;
+use crate::app::store::checks::CheckRow;
+use crate::app::store::events::BuildEvent;
+use crate::app::store::store::{self, Store};
 use crate::interface::event::Pull;
 
 /// What a follower's lines are made of.

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::app::domain::task::{Entry, Place, Priority, Task, WaitReason};
 use crate::app::queue::policy::Policy;
-use crate::app::store::{self, Lane, Store};
+use crate::app::store::lanes::Lane;
+use crate::app::store::queue::Waiting;
+use crate::app::store::store::{self, Store};
 
 /// The lines as they would be after some starts, read as far as they are needed.
 struct Lines<'a> {
@@ -23,7 +25,7 @@ type Key = (i64, Reverse<i64>, i64);
 #[derive(Default)]
 struct TaskIds {
     /// Read and not started, in order.
-    next: VecDeque<store::Waiting>,
+    next: VecDeque<Waiting>,
     read: usize,
 }
 
@@ -74,7 +76,7 @@ pub fn order(
 impl Lines<'_> {
     fn line(&mut self, priority: Priority) -> store::Result<&mut BTreeMap<Key, String>> {
         if !self.lines.contains_key(&priority) {
-            let turns = self.store.turns(priority, self.limit)?;
+            let turns = self.store.lanes(priority, self.limit)?;
             let line = turns.into_iter().map(|turn| (key(&turn), turn.tenant));
             self.lines.insert(priority, line.collect());
         }

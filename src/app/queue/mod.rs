@@ -8,7 +8,8 @@ mod policy;
 
 use crate::app::domain::task::{Entry, Place, Priority, Task, WaitReason};
 use crate::app::queue::limits::DUE_LIMIT;
-use crate::app::store::{self, Lane, Store};
+use crate::app::store::lanes::Lane;
+use crate::app::store::store::{self, Store};
 use policy::Policy;
 
 /// Of what waits it keeps numbers alone, and of what runs the parties. They go with the
@@ -27,7 +28,7 @@ impl Queue {
     /// in this round is forgotten, and nothing else. Counts what waits.
     pub fn open(slots: usize, store: &Store, unix_ms: i64) -> store::Result<Queue> {
         let counts = store.queue_counts()?;
-        let first_turn = store.first_turn(Priority::Interactive, |_| true)?;
+        let first_turn = store.first_lane(Priority::Interactive, |_| true)?;
         // Behind those who wait stands nobody: whoever comes now, joins before the next round.
         let round = first_turn.map_or(0, |first| first.turn - 1);
         Ok(Queue {
@@ -75,7 +76,7 @@ impl Queue {
             popularity: entry.popularity,
             ticket,
         };
-        store.offer_turn(entry.priority, &turn)
+        store.join_lane(entry.priority, &turn)
     }
 
     /// Lets work join whose time has come; more than `DUE_LIMIT` of it joins at the next call.
@@ -99,13 +100,13 @@ impl Queue {
         if !self.policy.has_free_slot() {
             return Ok(None);
         }
-        let in_line = &mut |priority, may: &dyn Fn(&str) -> bool| store.first_turn(priority, may);
+        let in_line = &mut |priority, may: &dyn Fn(&str) -> bool| store.first_lane(priority, may);
         let Some((priority, turn)) = self.policy.next(unix_ms, in_line)? else {
             return Ok(None);
         };
         let next_turn = self.policy.start(priority, &turn, unix_ms);
         let task = store.take_waiting(turn.ticket)?;
-        store.renew_turn(priority, &turn.tenant, Some(next_turn))?;
+        store.refresh_lane(priority, &turn.tenant, Some(next_turn))?;
         Ok(Some(Entry {
             task,
             priority,
@@ -138,7 +139,7 @@ impl Queue {
             self.next_due = store.next_due()?;
         } else {
             self.policy.dequeue(priority);
-            store.renew_turn(priority, &tenant, None)?;
+            store.refresh_lane(priority, &tenant, None)?;
         }
         Ok(true)
     }

@@ -4,7 +4,8 @@ use std::collections::{HashSet, VecDeque};
 
 use crate::app::domain::task::Priority;
 use crate::app::queue::limits::{PRIORITY_WAIT_LIMIT_MS, ROUND_LIMIT_TENANTS};
-use crate::app::store::{Lane, Result};
+use crate::app::store::lanes::Lane;
+use crate::app::store::store::Result;
 
 // A slot is free. Who gets it?
 //

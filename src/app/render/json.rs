@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::app::domain::verdict::{BuildStatus, Reason, State, TestStatus};
-use crate::app::store::{BuildRow, CheckRow, PackageRow, ResultRow};
+use crate::app::store::builds::BuildRow;
+use crate::app::store::checks::CheckRow;
+use crate::app::store::packages::PackageRow;
+use crate::app::store::results::ResultRow;
 
 /// RFC 3339, UTC, with milliseconds.
 pub fn time(unix_ms: i64) -> String {

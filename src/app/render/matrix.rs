@@ -5,7 +5,8 @@ use crate::app::render::limits::{
     SHOWN_COMMIT_CHARS, SHOWN_ERROR_LIMIT_CHARS, SHOWN_ERRORS_LIMIT_LINES,
 };
 use crate::app::render::sanitize::{clip, sanitize};
-use crate::app::store::{BuildRow, CheckRow};
+use crate::app::store::builds::BuildRow;
+use crate::app::store::checks::CheckRow;
 
 /// A verdict in the words that people see; the state stands beside it.
 pub fn verdict(

@@ -8,7 +8,11 @@ use crate::app::render::limits::{
 use crate::app::render::matrix;
 use crate::app::render::sheet::{Block, Page, PageOptions};
 use crate::app::render::table::{Align, Cell, Style, Table};
-use crate::app::store::{BuildRow, CheckLine, NewestBuild, PackageRow, Paging, ResultRow};
+use crate::app::store::builds::{BuildRow, NewestBuild};
+use crate::app::store::checks::CheckLine;
+use crate::app::store::list::Paging;
+use crate::app::store::packages::PackageRow;
+use crate::app::store::results::ResultRow;
 
 /// Everything that the first page shows.
 pub struct FrontPage<'a> {

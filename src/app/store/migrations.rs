@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use crate::app::store::Result;
+use crate::app::store::store::Result;
 
 /// Columns that came later, with their definitions as in `schema.sql`.
 const COLUMNS: [(&str, &str, &str); 21] = [

@@ -1,72 +1,83 @@
-//! What waits for a slot, and whose turn it is. Each statement finds its rows by an index, in their
-//! order, so that who reads stops where there is enough: a statement with a bound LIMIT is compiled
-//! anew each time it is bound.
+//! The table `queue`: tasks that wait for a slot.
+//!
+//! Each statement finds its rows by an index, in order, so that a caller stops reading when it has enough. A LIMIT is
+//! not bound: SQLite compiles a statement again each time its LIMIT is bound.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Row, params};
 
 use crate::app::domain::task::{Entry, Priority, Task};
-use crate::app::store::{Result, Store};
+use crate::app::store::columns::Columns;
+use crate::app::store::store::{Result, Store};
 
-/// The turn of a party in a class, and the best of its work there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lane {
-    pub tenant: String,
-    pub turn: i64,
-    pub popularity: i64,
-    pub ticket: i64,
-}
-
-/// A row of what waits.
+/// A task that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
+    /// Its row id, which orders tasks by age.
     pub ticket: i64,
     pub entry: Entry,
+    /// When it may start, in unix milliseconds; none if it may start now.
     pub not_before: Option<i64>,
 }
 
-/// What a `Waiting` is read from.
-const WAITING: &str = "SELECT ticket, kind, id, class, party, popularity, not_before FROM queue";
+const WAITING: &str = "SELECT ticket, kind, id, class AS priority, party AS tenant, popularity, \
+    not_before FROM queue";
+
+fn waiting(row: &Row) -> Result<Waiting> {
+    let columns = Columns::of(row);
+    let ticket = columns.get("ticket")?;
+    let entry = Entry {
+        task: columns.task()?,
+        priority: columns.get("priority")?,
+        tenant: columns.get("tenant")?,
+        popularity: columns.get("popularity")?,
+    };
+    let not_before: i64 = columns.get("not_before")?;
+    Ok(Waiting {
+        ticket,
+        entry,
+        not_before: (not_before > 0).then_some(not_before),
+    })
+}
 
 impl Store {
-    // -- what waits --
-
-    /// The ticket; none where that work is waiting already.
+    /// Adds a task; gives its ticket, or none if the task is waiting already.
     pub fn push_waiting(&mut self, entry: &Entry, not_before: Option<i64>) -> Result<Option<i64>> {
         let sql = "INSERT INTO queue (kind, id, class, party, popularity, not_before) \
             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (kind, id) DO NOTHING";
-        let db = self.write()?;
-        let pushed = db.prepare_cached(sql)?.execute(params![
-            entry.task.kind(),
-            entry.task.id(),
-            entry.priority.number(),
-            entry.tenant,
-            entry.popularity,
-            not_before.unwrap_or(0)
-        ])?;
-        Ok((pushed == 1).then(|| db.last_insert_rowid()))
+        let Entry {
+            task,
+            priority,
+            tenant,
+            popularity,
+        } = entry;
+        let not_before = not_before.unwrap_or(0);
+        let values = params![
+            task.kind(),
+            task.id(),
+            priority,
+            tenant,
+            popularity,
+            not_before
+        ];
+        let pushed = self.execute(sql, values)?;
+        Ok((pushed == 1).then(|| self.db.last_insert_rowid()))
     }
 
-    /// Takes what has that ticket out of the queue.
+    /// Removes the task with that ticket from the queue.
     pub fn take_waiting(&mut self, ticket: i64) -> Result<Task> {
-        // Two statements are cheaper than one that deletes a row and gives it.
-        let db = self.write()?;
+        // Two statements cost less than one DELETE with RETURNING.
         let sql = "SELECT kind, id FROM queue WHERE ticket = ?1";
-        let taken = db
-            .prepare_cached(sql)?
-            .query_row([ticket], |row| work(row, 0))?;
-        let sql = "DELETE FROM queue WHERE ticket = ?1";
-        db.prepare_cached(sql)?.execute([ticket])?;
-        Ok(taken)
+        let task = self.row(sql, [ticket], |row| Columns::of(row).task())?;
+        self.execute("DELETE FROM queue WHERE ticket = ?1", [ticket])?;
+        Ok(task)
     }
 
     pub fn waiting(&self, task: Task) -> Result<Option<Waiting>> {
         let sql = format!("{WAITING} WHERE kind = ?1 AND id = ?2");
-        let mut statement = self.db.prepare_cached(&sql)?;
-        let row = statement.query_row([task.kind(), task.id()], waiting);
-        row.optional()
+        self.optional_row(&sql, [task.kind(), task.id()], waiting)
     }
 
-    /// What may start of a party in a class, the best first.
+    /// The tasks of a tenant that may start at a priority, the best first.
     pub fn waiting_of(
         &self,
         priority: Priority,
@@ -79,64 +90,64 @@ impl Store {
              ORDER BY popularity DESC, ticket LIMIT -1 OFFSET ?3"
         );
         let mut statement = self.db.prepare_cached(&sql)?;
-        let given = params![priority.number(), tenant, skip as i64];
-        let rows = statement.query_map(given, waiting)?;
+        let rows = statement.query_map(params![priority, tenant, skip as i64], waiting)?;
         rows.take(limit).collect()
     }
 
-    /// How much waits of each class: what may start, what is held back. Reads all of an index.
+    /// How many tasks of each priority may start and how many must wait for a time. Reads all of an index.
     pub fn queue_counts(&self) -> Result<[(u64, u64); 4]> {
         let mut counts = [(0, 0); 4];
-        let sql = "SELECT class, count(*) FROM queue GROUP BY class";
-        let mut statement = self.db.prepare_cached(sql)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let count: i64 = row.get(1)?;
-            counts[priority(row, 0)? as usize].0 = count as u64;
+        let sql = "SELECT class AS priority, count(*) AS tasks FROM queue GROUP BY class";
+        let tasks = self.rows(sql, [], |row| Ok((row.get("priority")?, row.get("tasks")?)))?;
+        for (priority, tasks) in tasks {
+            let (priority, tasks): (Priority, i64) = (priority, tasks);
+            counts[priority as usize].0 = tasks as u64;
         }
-        let of_classes: [_; 4] =
-            [0, 1, 2, 3].map(|priority| format!("coalesce(sum(class = {priority}), 0)"));
-        let of_classes = of_classes.join(", ");
-        let sql = format!("SELECT {of_classes} FROM queue WHERE not_before > 0");
-        let mut statement = self.db.prepare_cached(&sql)?;
-        statement.query_row([], |row| {
-            for (priority, (ready, held)) in counts.iter_mut().enumerate() {
-                let count: i64 = row.get(priority)?;
+        // One pass over the index of those that wait, which does not group them.
+        let sums = Priority::ALL
+            .map(|of| of.number())
+            .map(|n| format!("coalesce(sum(class = {n}), 0) AS priority{n}"))
+            .join(", ");
+        let sql = format!("SELECT {sums} FROM queue WHERE not_before > 0");
+        self.row(&sql, [], |row| {
+            for (priority, (ready, held_back)) in counts.iter_mut().enumerate() {
+                let count: i64 = row.get(format!("priority{priority}").as_str())?;
                 *ready -= count as u64;
-                *held = count as u64;
+                *held_back = count as u64;
             }
-            Ok(counts)
-        })
+            Ok(())
+        })?;
+        Ok(counts)
     }
 
-    /// How much of the same class stands before it by popularity and age; reads no more than `cap`.
-    /// Counting is SQLite's: the rows would cost more than a LIMIT.
+    /// How many tasks of the same priority are before it by popularity and age; reads at most `cap` of them. SQLite
+    /// counts: reading the rows would cost more than compiling the LIMIT.
     pub fn ahead_in_priority(&self, of: &Waiting, cap: u64) -> Result<u64> {
-        let priority = of.entry.priority.number();
+        let Entry {
+            priority,
+            popularity,
+            ..
+        } = of.entry;
         let cap = i64::try_from(cap).unwrap_or(i64::MAX);
         let sql = "SELECT count(*) FROM \
             (SELECT 1 FROM queue WHERE class = ?1 AND popularity > ?2 LIMIT ?3)";
-        let mut statement = self.db.prepare_cached(sql)?;
-        let given = params![priority, of.entry.popularity, cap];
-        let above: i64 = statement.query_row(given, |row| row.get(0))?;
+        let above: i64 = self.value(sql, params![priority, popularity, cap])?;
         let sql = "SELECT count(*) FROM \
             (SELECT 1 FROM queue WHERE class = ?1 AND popularity = ?2 AND ticket < ?3 LIMIT ?4)";
-        let mut statement = self.db.prepare_cached(sql)?;
-        let given = params![priority, of.entry.popularity, of.ticket, cap - above];
-        let older: i64 = statement.query_row(given, |row| row.get(0))?;
+        let values = params![priority, popularity, of.ticket, cap - above];
+        let older: i64 = self.value(sql, values)?;
         Ok((above + older) as u64)
     }
 
-    // -- what is held back --
+    // -- tasks that wait for a time --
 
-    /// When the first of what is held back may start.
+    /// When the first of them may start.
     pub fn next_due(&self) -> Result<Option<i64>> {
         let sql = "SELECT min(not_before) FROM queue WHERE not_before > 0";
-        let mut statement = self.db.prepare_cached(sql)?;
-        statement.query_row([], |row| row.get(0))
+        self.value(sql, [])
     }
 
-    /// What is held back and may start at that time at the latest, the first first.
+    /// Those that may start at that time or earlier, in this order.
     pub fn held_back(&self, until: i64, limit: usize) -> Result<Vec<Waiting>> {
         let sql = format!(
             "{WAITING} WHERE not_before > 0 AND not_before <= ?1 ORDER BY not_before, ticket"
@@ -146,121 +157,10 @@ impl Store {
         rows.take(limit).collect()
     }
 
-    /// It is held back no longer.
+    /// Notes that the time of a task has come.
     pub fn set_due(&mut self, ticket: i64) -> Result<()> {
         let sql = "UPDATE queue SET not_before = 0 WHERE ticket = ?1";
-        self.write()?.prepare_cached(sql)?.execute([ticket])?;
+        self.execute(sql, [ticket])?;
         Ok(())
     }
-
-    // -- whose turn it is --
-
-    /// The first party in the line of a class that may be served; reads no further.
-    pub fn first_turn(
-        &self,
-        priority: Priority,
-        may: impl Fn(&str) -> bool,
-    ) -> Result<Option<Lane>> {
-        let mut statement = self.db.prepare_cached(TURNS)?;
-        let mut rows = statement.query([priority.number()])?;
-        while let Some(row) = rows.next()? {
-            if may(row.get_ref(0)?.as_str()?) {
-                return turn(row).map(Some);
-            }
-        }
-        Ok(None)
-    }
-
-    /// The line of a class.
-    pub fn turns(&self, priority: Priority, limit: usize) -> Result<Vec<Lane>> {
-        let mut statement = self.db.prepare_cached(TURNS)?;
-        let rows = statement.query_map([priority.number()], turn)?;
-        rows.take(limit).collect()
-    }
-
-    /// More work of a party: where some waits already its turn stays, and the better work shows.
-    pub fn offer_turn(&mut self, priority: Priority, new: &Lane) -> Result<()> {
-        let sql = "INSERT INTO turns (class, party, turn, popularity, ticket) \
-            VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (class, party) DO UPDATE \
-            SET popularity = excluded.popularity, ticket = excluded.ticket \
-            WHERE excluded.popularity > popularity \
-            OR (excluded.popularity = popularity AND excluded.ticket < ticket)";
-        self.write()?.prepare_cached(sql)?.execute(params![
-            priority.number(),
-            new.tenant,
-            new.turn,
-            new.popularity,
-            new.ticket
-        ])?;
-        Ok(())
-    }
-
-    /// Some work of a party is gone: what is now the best of it shows, in the turn given, else in
-    /// the one it had.
-    pub fn renew_turn(
-        &mut self,
-        priority: Priority,
-        tenant: &str,
-        next: Option<i64>,
-    ) -> Result<()> {
-        let best = self.waiting_of(priority, tenant, 0, 1)?;
-        let db = self.write()?;
-        let number = priority.number();
-        match best.first() {
-            Some(best) => {
-                let sql = "UPDATE turns SET turn = coalesce(?3, turn), popularity = ?4, \
-                    ticket = ?5 WHERE class = ?1 AND party = ?2";
-                let popularity = best.entry.popularity;
-                db.prepare_cached(sql)?.execute(params![
-                    number,
-                    tenant,
-                    next,
-                    popularity,
-                    best.ticket
-                ])?
-            }
-            None => {
-                let sql = "DELETE FROM turns WHERE class = ?1 AND party = ?2";
-                db.prepare_cached(sql)?.execute(params![number, tenant])?
-            }
-        };
-        Ok(())
-    }
-}
-
-const TURNS: &str = "SELECT party, turn, popularity, ticket FROM turns WHERE class = ?1 \
-    ORDER BY turn, popularity DESC, ticket";
-
-fn turn(row: &Row) -> Result<Lane> {
-    Ok(Lane {
-        tenant: row.get(0)?,
-        turn: row.get(1)?,
-        popularity: row.get(2)?,
-        ticket: row.get(3)?,
-    })
-}
-
-fn waiting(row: &Row) -> Result<Waiting> {
-    let not_before: i64 = row.get(6)?;
-    Ok(Waiting {
-        ticket: row.get(0)?,
-        entry: Entry {
-            task: work(row, 1)?,
-            priority: priority(row, 3)?,
-            tenant: row.get(4)?,
-            popularity: row.get(5)?,
-        },
-        not_before: (not_before > 0).then_some(not_before),
-    })
-}
-
-/// Kind and id, from that column on.
-fn work(row: &Row, column: usize) -> Result<Task> {
-    let work = Task::of(row.get(column)?, row.get(column + 1)?);
-    work.ok_or(rusqlite::Error::InvalidQuery)
-}
-
-fn priority(row: &Row, column: usize) -> Result<Priority> {
-    let priority = Priority::of(row.get(column)?);
-    priority.ok_or(rusqlite::Error::InvalidQuery)
 }

@@ -1,6 +1,6 @@
 //! The query of a request: names and values, and what is wrong with them in words.
 
-use crate::app::store::{Paging, Sort};
+use crate::app::store::list::{Paging, Sort};
 use crate::interface::message::Response;
 
 /// 400, and which field is wrong and why.

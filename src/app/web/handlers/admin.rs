@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::app::domain::task::Priority;
 use crate::app::state::State;
-use crate::app::store;
+use crate::app::store::store;
 use crate::app::web::handlers::{build, check_again, database};
 use crate::app::web::routes::{Call, PackageRef};
 use crate::interface::message::Response;
@@ -74,8 +74,8 @@ fn cancel(state: &mut State, id: i64) -> Response {
 /// How the server is, as it knows without asking anybody: an engine that hangs must not keep this
 /// answer back.
 fn status(state: &State) -> store::Result<Value> {
-    let overview = state.services.store.overview()?;
-    let tallies = state.services.store.totals()?;
+    let store = &state.services.store;
+    let totals = store.totals()?;
     let engine = state.services.engine.latest();
     let missing: Vec<&String> = state
         .services
@@ -96,13 +96,13 @@ fn status(state: &State) -> store::Result<Value> {
         },
         "fetch_network": state.fetch_network(),
         "toolchains": state.settings.zig_versions,
-        "packages": overview.last_package,
-        "builds": overview.last_build,
-        "builds_kept": tallies.builds,
-        "database_bytes": overview.database_bytes,
-        "logs_bytes": tallies.log_bytes,
-        "sources_bytes": tallies.source_bytes,
-        "dependencies_bytes": tallies.dependency_bytes,
+        "packages": store.last_package()?,
+        "builds": store.last_build()?,
+        "builds_kept": totals.builds,
+        "database_bytes": store.file_bytes()?,
+        "logs_bytes": totals.log_bytes,
+        "sources_bytes": totals.source_bytes,
+        "dependencies_bytes": totals.dependency_bytes,
         "disk": if state.disk.is_low() { "low" } else { "ok" },
         "disk_free_bytes": state.disk.usage().map(|room| room.free_bytes),
         "disk_floor_bytes": state.disk.floor_bytes(),

@@ -12,7 +12,12 @@ use crate::app::domain::task::Priority;
 use crate::app::domain::{disk_space, recheck};
 use crate::app::render::{json, matrix};
 use crate::app::state::State;
-use crate::app::store::{self, BuildRow, NewCheck, NewPackage, SourceRow, Store};
+use crate::app::store::builds::BuildRow;
+use crate::app::store::checks::NewCheck;
+use crate::app::store::packages::NewPackage;
+use crate::app::store::packages::PackageRow;
+use crate::app::store::sources::SourceRow;
+use crate::app::store::store::{self, Store};
 use crate::app::web::client_id;
 use crate::app::web::limits::{QUEUE_LIMIT, QUEUE_PAUSE_MS};
 pub use crate::app::web::request::open_to_all;
@@ -105,7 +110,7 @@ fn noun(call: &Call) -> &'static str {
     }
 }
 
-fn package(state: &State, row: &store::PackageRow) -> store::Result<Value> {
+fn package(state: &State, row: &PackageRow) -> store::Result<Value> {
     let results = state.services.store.results(row.id)?;
     Ok(json::package(row, &results, &state.settings.zig_versions))
 }
@@ -279,7 +284,7 @@ pub fn rebuild(state: &mut State, name: &str, tenant: &str) -> Response {
 /// its builds as they are shown.
 fn check_again(
     state: &mut State,
-    package: store::Result<Option<store::PackageRow>>,
+    package: store::Result<Option<PackageRow>>,
     (priority, tenant): (Priority, Option<&str>),
 ) -> Result<(i64, Vec<Value>), Response> {
     let package = package.map_err(database)?;

@@ -3,7 +3,9 @@
 use crate::app::render::pages::{self, FrontPage, PackagePage};
 use crate::app::render::sheet::{self, Page, PageOptions};
 use crate::app::state::State;
-use crate::app::store::{self, PackageFilter, Paging, Sort};
+use crate::app::store::list::{Paging, Sort};
+use crate::app::store::packages::PackageFilter;
+use crate::app::store::store;
 use crate::app::web::handlers::{database, queue};
 use crate::app::web::limits::SHOWN_CHECKS_LIMIT;
 use crate::interface::message::Response;

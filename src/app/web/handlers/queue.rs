@@ -10,7 +10,8 @@ use crate::app::domain::task::{Task, WaitReason};
 use crate::app::queue::forecast::{self, Piece};
 use crate::app::render::json;
 use crate::app::state::State;
-use crate::app::store::{self, Paging};
+use crate::app::store::list::Paging;
+use crate::app::store::store;
 use crate::config::limits::{FORECAST_LIMIT, RETRY_PAUSE_MS, WAITERS_LIMIT};
 use crate::interface::event::Now;
 

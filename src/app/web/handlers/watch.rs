@@ -6,7 +6,7 @@ use crate::app::live::log;
 use crate::app::live::logs::Reader;
 use crate::app::live::subscription::ProgressFormat;
 use crate::app::state::State;
-use crate::app::store::BuildRow;
+use crate::app::store::builds::BuildRow;
 use crate::app::web::conditional::{self, Part};
 use crate::app::web::handlers::{database, open_to_all};
 use crate::app::web::routes::Call;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::app::domain::git_url;
 use crate::app::live::subscription::ProgressFormat;
-use crate::app::store::NewPackage;
+use crate::app::store::packages::NewPackage;
 use crate::app::web::query::bad;
 use crate::app::web::routes::watch::format;
 use crate::app::web::routes::{Call, Request_, name_checked};

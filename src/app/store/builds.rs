@@ -1,0 +1,463 @@
+//! The table `builds`: one source under one toolchain.
+
+use std::collections::HashMap;
+
+use rusqlite::{Row, params};
+
+use crate::app::domain::task::Priority;
+use crate::app::domain::verdict::{BuildStatus, Dependencies, Reason, State, TestStatus, Verdict};
+use crate::app::store::checks::NewCheck;
+use crate::app::store::columns::Columns;
+use crate::app::store::list::{Condition, Paging, Sort};
+use crate::app::store::scan::{ScanLimits, ScanResult};
+use crate::app::store::store::{Result, Store};
+
+/// A build with what its check says of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BuildRow {
+    pub id: i64,
+    pub check: i64,
+    pub package: String,
+    pub zig_version: String,
+    pub commit: Option<String>,
+    pub source: Option<String>,
+    pub toolchain: Option<String>,
+    pub state: State,
+    pub build_status: BuildStatus,
+    pub test_status: Option<TestStatus>,
+    pub reason: Option<Reason>,
+    pub compiled: Option<u32>,
+    pub tests_passed: Option<u32>,
+    pub tests_total: Option<u32>,
+    pub error_log: String,
+    /// From 1.
+    pub attempt: u32,
+    /// How many attempts ended in an error; those that a restart of the server interrupted do not count.
+    pub errors: u32,
+    pub created_at: i64,
+    pub started_at: Option<i64>,
+    pub finished_at: Option<i64>,
+    pub peak_memory_bytes: Option<u64>,
+    pub log_bytes: u64,
+    pub log_truncated: bool,
+    pub priority: Priority,
+    /// When the container of this attempt was started.
+    pub run_at: Option<i64>,
+    /// The offset in the log of the container's first byte.
+    pub log_start: Option<u64>,
+    /// Its container has a name that no other server would give.
+    pub own_name: bool,
+    pub fetched: Option<Dependencies>,
+    pub cache_key: Option<String>,
+    /// The build whose verdict this is.
+    pub cached_from: Option<i64>,
+    /// The running build whose verdict this will be.
+    pub shares: Option<i64>,
+}
+
+impl BuildRow {
+    /// The build whose log this one shows.
+    pub fn log_of(&self) -> i64 {
+        self.cached_from.unwrap_or(self.id)
+    }
+}
+
+const BUILD: &str = "SELECT b.id, b.check_id, c.package, b.zig_version, c.\"commit\", c.source, \
+    b.toolchain, b.state, b.build_status, b.test_status, b.reason, b.compiled, b.tests_passed, \
+    b.tests_total, b.error_log, b.attempt, b.errors, b.created_at, b.started_at, b.finished_at, \
+    b.peak_memory_bytes, b.log_bytes, b.log_truncated, c.class AS priority, b.run_at, b.log_start, \
+    b.own_name, b.fetched, b.cache_key, b.cached_from, b.shares \
+    FROM builds b JOIN checks c ON c.id = b.check_id";
+
+fn build_row(row: &Row) -> Result<BuildRow> {
+    let columns = Columns::of(row);
+    Ok(BuildRow {
+        id: columns.get("id")?,
+        check: columns.get("check_id")?,
+        package: columns.get("package")?,
+        zig_version: columns.get("zig_version")?,
+        commit: columns.get("commit")?,
+        source: columns.get("source")?,
+        toolchain: columns.get("toolchain")?,
+        state: columns.get("state")?,
+        build_status: columns.get("build_status")?,
+        test_status: columns.get("test_status")?,
+        reason: columns.get("reason")?,
+        compiled: columns.get("compiled")?,
+        tests_passed: columns.get("tests_passed")?,
+        tests_total: columns.get("tests_total")?,
+        error_log: columns.get("error_log")?,
+        attempt: columns.get("attempt")?,
+        errors: columns.get("errors")?,
+        created_at: columns.get("created_at")?,
+        started_at: columns.get("started_at")?,
+        finished_at: columns.get("finished_at")?,
+        peak_memory_bytes: columns.optional_unsigned("peak_memory_bytes")?,
+        log_bytes: columns.unsigned("log_bytes")?,
+        log_truncated: columns.get("log_truncated")?,
+        priority: columns.get("priority")?,
+        run_at: columns.get("run_at")?,
+        log_start: columns.optional_unsigned("log_start")?,
+        own_name: columns.get("own_name")?,
+        fetched: columns.get("fetched")?,
+        cache_key: columns.get("cache_key")?,
+        cached_from: columns.get("cached_from")?,
+        shares: columns.get("shares")?,
+    })
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct BuildFilter {
+    pub package: Option<String>,
+    pub check: Option<i64>,
+    pub zig_version: Option<String>,
+    pub status: Option<BuildStatus>,
+    pub state: Option<State>,
+}
+
+/// The newest build of a package under a toolchain, finished or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewestBuild {
+    pub zig_version: String,
+    pub id: i64,
+    pub state: State,
+}
+
+fn newest_build(row: &Row) -> Result<NewestBuild> {
+    Ok(NewestBuild {
+        zig_version: row.get("zig_version")?,
+        id: row.get("id")?,
+        state: row.get("state")?,
+    })
+}
+
+/// What is known of the container of a build when it is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// The offset in the log of its first byte.
+    pub log_start: u64,
+    pub own_name: bool,
+    pub fetched: Option<Dependencies>,
+}
+
+/// The end of a build with a verdict.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished<'a> {
+    pub build: i64,
+    pub verdict: &'a Verdict,
+    pub log_bytes: u64,
+    pub log_truncated: bool,
+}
+
+/// Reads.
+impl Store {
+    pub fn build(&self, id: i64) -> Result<Option<BuildRow>> {
+        self.optional_row(&format!("{BUILD} WHERE b.id = ?1"), [id], build_row)
+    }
+
+    pub fn is_build(&self, id: i64) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM builds WHERE id = ?1)";
+        self.value(sql, [id])
+    }
+
+    /// The number given last; 0 if there is none.
+    pub fn last_build(&self) -> Result<i64> {
+        self.value("SELECT coalesce(max(id), 0) FROM builds", [])
+    }
+
+    /// The builds of a check, oldest first.
+    pub fn builds_of(&self, check: i64) -> Result<Vec<BuildRow>> {
+        let sql = format!("{BUILD} WHERE b.check_id = ?1 ORDER BY b.id");
+        self.rows(&sql, [check], build_row)
+    }
+
+    /// The unfinished builds of a check, oldest first.
+    pub fn open_builds(&self, check: i64) -> Result<Vec<BuildRow>> {
+        let sql = format!(
+            "{BUILD} WHERE b.check_id = ?1 AND b.state NOT IN ('finished', 'cancelled') \
+             ORDER BY b.id"
+        );
+        self.rows(&sql, [check], build_row)
+    }
+
+    /// One page of the builds that match, and how many match.
+    pub fn builds(
+        &self,
+        filter: &BuildFilter,
+        sort: Sort,
+        page: Paging,
+    ) -> Result<(Vec<BuildRow>, u64)> {
+        let mut condition = Condition::default();
+        condition.and("c.package = ?", filter.package.clone());
+        condition.and("b.check_id = ?", filter.check);
+        condition.and("b.zig_version = ?", filter.zig_version.clone());
+        let status = filter.status.map(|status| status.as_str().to_string());
+        condition.and("b.build_status = ?", status);
+        let state = filter.state.map(|state| state.as_str().to_string());
+        condition.and("b.state = ?", state);
+        // Only the package is a column of checks: without it the count needs no join.
+        let count = match filter.package {
+            Some(_) => "SELECT count(*) FROM builds b JOIN checks c ON c.id = b.check_id",
+            None => "SELECT count(*) FROM builds b",
+        };
+        let total = self.count(count, &condition)?;
+        let rows = self.page((BUILD, "b.id"), &condition, sort, page, build_row)?;
+        Ok((rows, total))
+    }
+
+    /// The newest build of a package under each toolchain.
+    pub fn newest_builds(&self, package: i64) -> Result<Vec<NewestBuild>> {
+        // SQLite takes the columns beside max() from the row that has the maximum.
+        let sql = "SELECT b.zig_version, max(b.id) AS id, b.state \
+            FROM checks c JOIN builds b ON b.check_id = c.id WHERE c.package_id = ?1 \
+            GROUP BY b.zig_version ORDER BY b.zig_version";
+        self.rows(sql, [package], newest_build)
+    }
+
+    /// The builds that an earlier run of the server was working on, oldest first.
+    pub fn interrupted_builds(&self) -> Result<Vec<BuildRow>> {
+        let sql =
+            format!("{BUILD} WHERE b.state IN ('fetching', 'building', 'testing') ORDER BY b.id");
+        self.rows(&sql, [], build_row)
+    }
+
+    /// The builds that wait for a slot or for their source, oldest first.
+    pub fn queued(&self) -> Result<Vec<BuildRow>> {
+        let sql = format!("{BUILD} WHERE b.state = 'queued' AND b.shares IS NULL ORDER BY b.id");
+        self.rows(&sql, [], build_row)
+    }
+
+    /// The number of unfinished builds. Counts them one by one.
+    pub fn count_open_builds(&self) -> Result<u64> {
+        let sql = "SELECT count(*) FROM builds \
+            WHERE state IN ('queued', 'fetching', 'building', 'testing')";
+        self.count(sql, &Condition::default())
+    }
+}
+
+/// A build on its way.
+impl Store {
+    /// Adds a check with a build under each of these versions; gives the id of the check.
+    pub fn begin_check(&mut self, new: &NewCheck, zig_versions: &[String], at: i64) -> Result<i64> {
+        let check = self.insert_check(new, at)?;
+        for version in zig_versions {
+            self.insert_build(check, version, at)?;
+        }
+        Ok(check)
+    }
+
+    pub fn insert_build(&mut self, check: i64, zig_version: &str, at: i64) -> Result<i64> {
+        let sql = "INSERT INTO builds (check_id, zig_version, created_at) VALUES (?1, ?2, ?3)";
+        let id = self.insert(sql, params![check, zig_version, at])?;
+        self.insert_result(check, zig_version)?;
+        Ok(id)
+    }
+
+    /// Sets state and attempt; false if they were set already.
+    pub fn set_state(&mut self, build: i64, state: State, attempt: u32) -> Result<bool> {
+        let sql = "UPDATE builds SET state = ?2, attempt = ?3 \
+            WHERE id = ?1 AND (state <> ?2 OR attempt <> ?3)";
+        Ok(self.execute(sql, params![build, state, attempt])? > 0)
+    }
+
+    /// Notes that a build has its slot: its image, its cache key, and since when.
+    pub fn set_started(
+        &mut self,
+        build: i64,
+        toolchain: &str,
+        key: Option<&str>,
+        at: i64,
+    ) -> Result<()> {
+        let sql = "UPDATE builds SET toolchain = ?2, cache_key = ?3, started_at = ?4, shares = NULL, \
+            run_at = NULL WHERE id = ?1";
+        self.execute(sql, params![build, toolchain, key, at])?;
+        Ok(())
+    }
+
+    /// Notes that the container of a build is started.
+    pub fn set_run(&mut self, build: i64, run: &Run, at: i64) -> Result<()> {
+        let sql = "UPDATE builds SET run_at = ?2, log_start = ?3, own_name = ?4, fetched = ?5 \
+            WHERE id = ?1";
+        let log_start = run.log_start as i64;
+        self.execute(
+            sql,
+            params![build, at, log_start, run.own_name, run.fetched],
+        )?;
+        Ok(())
+    }
+
+    /// Notes how many attempts ended in an error, and whether the container of the next one has a name that no other
+    /// server would give.
+    pub fn count_error(&mut self, build: i64, errors: u32, own_name: bool) -> Result<()> {
+        let sql = "UPDATE builds SET errors = ?2, own_name = ?3 WHERE id = ?1";
+        self.execute(sql, params![build, errors, own_name])?;
+        Ok(())
+    }
+
+    /// Notes that the output of a build is written again, from that offset of its log.
+    pub fn set_log_start(&mut self, build: i64, log_start: u64) -> Result<()> {
+        let sql = "UPDATE builds SET log_start = ?2 WHERE id = ?1";
+        self.execute(sql, params![build, log_start as i64])?;
+        Ok(())
+    }
+
+    /// Takes image and cache key of an earlier attempt from a build that ends without its source.
+    pub fn forget_toolchain(&mut self, build: i64) -> Result<()> {
+        let sql = "UPDATE builds SET toolchain = NULL, cache_key = NULL WHERE id = ?1";
+        self.execute(sql, [build])?;
+        Ok(())
+    }
+
+    /// Ends a build with its verdict, which is published as the latest.
+    pub fn finish_build(&mut self, end: &Finished, at: i64) -> Result<()> {
+        let verdict = end.verdict;
+        let sql = "UPDATE builds SET state = 'finished', build_status = ?2, test_status = ?3, \
+            reason = ?4, compiled = ?5, tests_passed = ?6, tests_total = ?7, error_log = ?8, \
+            peak_memory_bytes = ?9, log_bytes = ?10, log_truncated = ?11, finished_at = ?12 \
+            WHERE id = ?1";
+        let values = params![
+            end.build,
+            verdict.build_status,
+            verdict.test_status,
+            verdict.reason,
+            verdict.compiled,
+            verdict.tests_passed,
+            verdict.tests_total,
+            verdict.error_log,
+            verdict.peak_memory_bytes.map(|n| n as i64),
+            end.log_bytes as i64,
+            end.log_truncated,
+            at
+        ];
+        self.execute(sql, values)?;
+        self.publish_verdict(end.build, at)?;
+        self.note_duration(end.build)
+    }
+
+    /// Ends a build without a verdict; `log` is the size of its log and whether that was truncated.
+    pub fn cancel_build(&mut self, build: i64, log: (u64, bool), at: i64) -> Result<()> {
+        let sql = "UPDATE builds SET state = 'cancelled', reason = 'cancelled', finished_at = ?2, \
+            log_bytes = ?3, log_truncated = ?4, shares = NULL WHERE id = ?1";
+        self.execute(sql, params![build, at, log.0 as i64, log.1])?;
+        Ok(())
+    }
+}
+
+/// Cached verdicts, and builds that wait for the verdict of a running one.
+impl Store {
+    /// The latest build of that key with a verdict on the package that is still valid: a failure to fetch may not
+    /// happen again.
+    pub fn cached(&self, key: &str) -> Result<Option<i64>> {
+        let sql = "SELECT id FROM builds WHERE cache_key = ?1 AND cached_from IS NULL \
+            AND build_status IN ('success', 'failed') \
+            AND reason IS NOT 'dependency_unavailable' \
+            AND (build_status = 'success' AND test_status IS NOT 'failed' \
+                OR fetched IS NULL OR fetched IN ('fetched', 'manifest')) ORDER BY id DESC LIMIT 1";
+        self.optional_row(sql, [key], |row| row.get("id"))
+    }
+
+    /// Ends a build with the verdict of another one of the same key.
+    pub fn finish_cached(&mut self, build: i64, from: i64, at: i64) -> Result<()> {
+        let sql = "UPDATE builds SET state = 'finished', shares = NULL, cached_from = o.id, \
+            finished_at = ?3, toolchain = o.toolchain, cache_key = o.cache_key, \
+            build_status = o.build_status, test_status = o.test_status, reason = o.reason, \
+            compiled = o.compiled, tests_passed = o.tests_passed, tests_total = o.tests_total, \
+            error_log = o.error_log, peak_memory_bytes = o.peak_memory_bytes, \
+            log_bytes = o.log_bytes, log_truncated = o.log_truncated \
+            FROM (SELECT * FROM builds WHERE id = ?2) o WHERE builds.id = ?1";
+        self.execute(sql, [build, from, at])?;
+        self.publish_verdict(build, at)
+    }
+
+    /// Lets a build wait for the verdict of a running one, its leader.
+    pub fn wait_for(&mut self, build: i64, leader: i64) -> Result<()> {
+        let sql = "UPDATE builds SET shares = ?2 WHERE id = ?1";
+        self.execute(sql, [build, leader])?;
+        Ok(())
+    }
+
+    pub fn stop_waiting(&mut self, build: i64) -> Result<()> {
+        let sql = "UPDATE builds SET shares = NULL WHERE id = ?1";
+        self.execute(sql, [build])?;
+        Ok(())
+    }
+
+    /// The builds that wait for the verdict of that one, oldest first.
+    pub fn waiters(&self, leader: i64, limit: usize) -> Result<Vec<BuildRow>> {
+        let sql = format!("{BUILD} WHERE b.shares = ?1 ORDER BY b.id LIMIT ?2");
+        self.rows(&sql, [leader, limit as i64], build_row)
+    }
+
+    /// Finished builds that others still wait for.
+    pub fn finished_leaders(&self) -> Result<Vec<i64>> {
+        let sql = "SELECT DISTINCT s.shares FROM builds s JOIN builds b ON b.id = s.shares \
+            WHERE s.shares NOT NULL AND b.state IN ('finished', 'cancelled')";
+        self.values(sql, [])
+    }
+}
+
+/// Retention.
+impl Store {
+    /// The oldest builds after id `after` that should be deleted: `over` of them, and all that were made before
+    /// `before`. Blocked is a build that is the latest verdict of a package or the original of a cached one, that
+    /// another one waits for, that an event names, or whose check is unfinished.
+    pub fn past_builds(
+        &self,
+        after: i64,
+        over: u64,
+        before: i64,
+        limits: ScanLimits,
+    ) -> Result<ScanResult<i64, i64>> {
+        let sql = "SELECT b.id, b.created_at, \
+                NOT EXISTS (SELECT 1 FROM build_results WHERE build_id = b.id) \
+                AND NOT EXISTS (SELECT 1 FROM builds WHERE cached_from = b.id) \
+                AND NOT EXISTS (SELECT 1 FROM builds WHERE shares = b.id) \
+                AND NOT EXISTS (SELECT 1 FROM events WHERE build_id = b.id) \
+                AND NOT EXISTS (SELECT 1 FROM builds WHERE check_id = b.check_id \
+                    AND state NOT IN ('finished', 'cancelled')) AS is_free, \
+                o.id AS original, o.needed AS ref_count \
+            FROM builds b INDEXED BY builds_unneeded LEFT JOIN builds o ON o.id = b.cached_from \
+            WHERE b.needed = 0 AND b.state IN ('finished', 'cancelled') AND b.id > ?1 ORDER BY b.id";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let mut rows = statement.query([after])?;
+        let mut found = ScanResult::new();
+        let mut examined = 0;
+        // For each original: how many of the references to it go.
+        let mut released: HashMap<i64, i64> = HashMap::new();
+        while let Some(row) = rows.next()? {
+            let columns = Columns::of(row);
+            let id = columns.get("id")?;
+            let created_at: i64 = columns.get("created_at")?;
+            if found.free.len() as u64 >= over && created_at >= before {
+                break;
+            }
+            examined += 1;
+            let is_free = columns.get("is_free")?;
+            let is_done = found.add(id, id, is_free, examined, limits);
+            let original: Option<i64> = columns.get("original")?;
+            if let (true, Some(original)) = (is_free, original) {
+                let count = released.entry(original).or_default();
+                *count += 1;
+                // Nothing refers to the original any more. It is older, so the next scan begins with it.
+                if *count >= columns.get("ref_count")? {
+                    found.after = Some(original - 1);
+                    break;
+                }
+            }
+            if is_done {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Removes a build, with its check if that has no other one.
+    pub fn forget_build(&mut self, build: i64) -> Result<()> {
+        let sql = "SELECT check_id FROM builds WHERE id = ?1";
+        let Some(check) = self.optional_row(sql, [build], |row| row.get("check_id"))? else {
+            return Ok(());
+        };
+        self.execute("DELETE FROM builds WHERE id = ?1", [build])?;
+        self.delete_empty_check(check)
+    }
+}

@@ -1,0 +1,170 @@
+//! The table `checks`: requests to try one source.
+
+use rusqlite::{Row, params};
+
+use crate::app::domain::task::Priority;
+use crate::app::store::columns::Columns;
+use crate::app::store::sources::SourceRow;
+use crate::app::store::store::{Result, Store};
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckRow {
+    pub id: i64,
+    pub package_id: Option<i64>,
+    pub package: String,
+    pub url: Option<String>,
+    pub reference: Option<String>,
+    pub source: Option<SourceRow>,
+    pub commit: Option<String>,
+    /// The attempt to fetch its source, from 1.
+    pub attempt: u32,
+    /// How many attempts ended in an error.
+    pub errors: u32,
+    pub priority: Priority,
+    pub tenant: String,
+    pub created_at: i64,
+}
+
+const CHECK: &str = "SELECT c.id, c.package_id, c.package, c.url, c.ref, c.\"commit\", c.attempt, \
+    c.errors, c.class AS priority, c.party AS tenant, c.created_at, \
+    s.hash, s.format, s.bytes, s.dependencies, s.manifest \
+    FROM checks c LEFT JOIN sources s ON s.hash = c.source";
+
+fn check_row(row: &Row) -> Result<CheckRow> {
+    let columns = Columns::of(row);
+    Ok(CheckRow {
+        id: columns.get("id")?,
+        package_id: columns.get("package_id")?,
+        package: columns.get("package")?,
+        url: columns.get("url")?,
+        reference: columns.get("ref")?,
+        commit: columns.get("commit")?,
+        attempt: columns.get("attempt")?,
+        errors: columns.get("errors")?,
+        priority: columns.get("priority")?,
+        tenant: columns.get("tenant")?,
+        created_at: columns.get("created_at")?,
+        source: source(&columns)?,
+    })
+}
+
+fn source(columns: &Columns) -> Result<Option<SourceRow>> {
+    let Some(hash) = columns.get("hash")? else {
+        return Ok(None);
+    };
+    Ok(Some(SourceRow {
+        hash,
+        format: columns.get("format")?,
+        bytes: columns.unsigned("bytes")?,
+        dependencies: columns.get("dependencies")?,
+        manifest: columns.get("manifest")?,
+    }))
+}
+
+/// A check as it was asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewCheck<'a> {
+    pub package_id: Option<i64>,
+    pub package: &'a str,
+    /// The repository and the reference in it; none for an upload.
+    pub git: Option<(&'a str, Option<&'a str>)>,
+    pub priority: Priority,
+    pub tenant: &'a str,
+}
+
+/// A check in one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckLine {
+    pub id: i64,
+    pub package: String,
+    pub created_at: i64,
+    /// The number of its builds, of those that succeeded, and of those that are unfinished.
+    pub builds: u32,
+    pub good: u32,
+    pub open: u32,
+}
+
+fn check_line(row: &Row) -> Result<CheckLine> {
+    let columns = Columns::of(row);
+    Ok(CheckLine {
+        id: columns.get("id")?,
+        package: columns.get("package")?,
+        created_at: columns.get("created_at")?,
+        builds: columns.get("builds")?,
+        good: columns.get("good")?,
+        open: columns.get("open")?,
+    })
+}
+
+impl Store {
+    /// Adds a check; gives its id.
+    pub fn insert_check(&mut self, new: &NewCheck, at: i64) -> Result<i64> {
+        let sql = "INSERT INTO checks (package_id, package, url, ref, class, party, created_at) \
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let NewCheck {
+            package_id,
+            package,
+            git,
+            priority,
+            tenant,
+        } = new;
+        let (url, reference) = (git.map(|git| git.0), git.and_then(|git| git.1));
+        let values = params![package_id, package, url, reference, priority, tenant, at];
+        self.insert(sql, values)
+    }
+
+    pub fn check(&self, id: i64) -> Result<Option<CheckRow>> {
+        self.optional_row(&format!("{CHECK} WHERE c.id = ?1"), [id], check_row)
+    }
+
+    /// The latest checks, the newest first.
+    pub fn latest_checks(&self, limit: u64) -> Result<Vec<CheckLine>> {
+        let sql = "SELECT c.id, c.package, c.created_at, count(*) AS builds, \
+                sum(b.build_status = 'success') AS good, \
+                sum(b.state NOT IN ('finished', 'cancelled')) AS open \
+            FROM (SELECT id, package, created_at FROM checks ORDER BY id DESC LIMIT ?1) c \
+            JOIN builds b ON b.check_id = c.id GROUP BY c.id ORDER BY c.id DESC";
+        self.rows(sql, [limit as i64], check_line)
+    }
+
+    /// Gives a check its source.
+    pub fn set_source(
+        &mut self,
+        check: i64,
+        source: &SourceRow,
+        commit: Option<&str>,
+        at: i64,
+    ) -> Result<()> {
+        self.keep_source(source, at)?;
+        let sql = "UPDATE checks SET source = ?2, \"commit\" = ?3 WHERE id = ?1";
+        self.execute(sql, params![check, source.hash, commit])?;
+        Ok(())
+    }
+
+    /// Takes the source from a check: it cannot be used and will be fetched again.
+    pub fn forget_source(&mut self, check: i64) -> Result<()> {
+        let sql = "UPDATE checks SET source = NULL WHERE id = ?1";
+        self.execute(sql, [check])?;
+        Ok(())
+    }
+
+    /// Notes the attempt to fetch the source, and how many attempts ended in an error.
+    pub fn set_check_attempt(&mut self, check: i64, attempt: u32, errors: u32) -> Result<()> {
+        let sql = "UPDATE checks SET attempt = ?2, errors = ?3 WHERE id = ?1";
+        self.execute(sql, params![check, attempt, errors])?;
+        Ok(())
+    }
+
+    /// Removes a check without builds, with what is left of its source if no other check names it.
+    pub(super) fn delete_empty_check(&mut self, check: i64) -> Result<()> {
+        let sql = "SELECT source FROM checks WHERE id = ?1";
+        let source: Option<String> = self.value(sql, [check])?;
+        let sql = "DELETE FROM checks WHERE id = ?1 \
+            AND NOT EXISTS (SELECT 1 FROM builds WHERE check_id = ?1)";
+        self.execute(sql, [check])?;
+        match source {
+            Some(hash) => self.delete_unnamed_source(&hash),
+            None => Ok(()),
+        }
+    }
+}

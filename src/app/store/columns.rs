@@ -1,0 +1,94 @@
+//! How rows are read, column by column, and how the words of the domain are stored.
+
+use std::cell::Cell;
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Row, Statement};
+
+use crate::app::domain::task::{Priority, Task};
+use crate::app::domain::verdict::{BuildStatus, Dependencies, Reason, State, TestStatus};
+use crate::app::store::store::Result;
+
+/// Reads the columns of a row by name.
+pub struct Columns<'r, 's> {
+    row: &'r Row<'s>,
+    /// Where the search for the next name begins. A name costs one comparison if the columns are read in the order
+    /// in which the statement lists them.
+    next: Cell<usize>,
+}
+
+impl<'r, 's> Columns<'r, 's> {
+    pub fn of(row: &'r Row<'s>) -> Columns<'r, 's> {
+        Columns {
+            row,
+            next: Cell::new(0),
+        }
+    }
+
+    pub fn get<T: FromSql>(&self, name: &str) -> Result<T> {
+        self.row.get(self.index(name)?)
+    }
+
+    /// A count or a size, which SQLite keeps as a signed number.
+    pub fn unsigned(&self, name: &str) -> Result<u64> {
+        self.get::<i64>(name).map(|n| n as u64)
+    }
+
+    pub fn optional_unsigned(&self, name: &str) -> Result<Option<u64>> {
+        Ok(self.get::<Option<i64>>(name)?.map(|n| n as u64))
+    }
+
+    /// The task that the columns `kind` and `id` name.
+    pub fn task(&self) -> Result<Task> {
+        let task = Task::of(self.get("kind")?, self.get("id")?);
+        task.ok_or(rusqlite::Error::InvalidQuery)
+    }
+
+    fn index(&self, name: &str) -> Result<usize> {
+        let statement: &Statement = self.row.as_ref();
+        let next = self.next.get();
+        let index = match statement.column_name(next) {
+            Ok(found) if found == name => next,
+            _ => statement.column_index(name)?,
+        };
+        self.next.set(index + 1);
+        Ok(index)
+    }
+}
+
+/// Stores the enums of `str_enum!` as their words.
+macro_rules! stored_as_words {
+    ($($name:ident),+) => { $(
+        impl ToSql for $name {
+            fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+                Ok(self.as_str().into())
+            }
+        }
+
+        impl FromSql for $name {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<$name> {
+                let word = value.as_str()?;
+                $name::parse(word).ok_or_else(|| FromSqlError::Other(unknown_word(word)))
+            }
+        }
+    )+ };
+}
+
+stored_as_words!(BuildStatus, Dependencies, Reason, State, TestStatus);
+
+fn unknown_word(word: &str) -> Box<dyn std::error::Error + Send + Sync> {
+    format!("unknown word in the database: {word}").into()
+}
+
+impl ToSql for Priority {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+        Ok(self.number().into())
+    }
+}
+
+impl FromSql for Priority {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Priority> {
+        let number = value.as_i64()?;
+        Priority::of(number).ok_or(FromSqlError::OutOfRange(number))
+    }
+}

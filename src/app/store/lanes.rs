@@ -1,0 +1,93 @@
+//! The table `lanes`: one lane for each priority and tenant with tasks that may start, in the order of service.
+
+use rusqlite::{Row, params};
+
+use crate::app::domain::task::Priority;
+use crate::app::store::store::{Result, Store};
+
+/// The lane of a tenant at a priority, with the best of its tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lane {
+    pub tenant: String,
+    /// The round in which it is served next.
+    pub turn: i64,
+    pub popularity: i64,
+    pub ticket: i64,
+}
+
+const LANES: &str = "SELECT party AS tenant, turn, popularity, ticket FROM turns WHERE class = ?1 \
+    ORDER BY turn, popularity DESC, ticket";
+
+fn lane(row: &Row) -> Result<Lane> {
+    Ok(Lane {
+        tenant: row.get("tenant")?,
+        turn: row.get("turn")?,
+        popularity: row.get("popularity")?,
+        ticket: row.get("ticket")?,
+    })
+}
+
+impl Store {
+    /// The first lane of a priority whose tenant may be served; reads no further.
+    pub fn first_lane(
+        &self,
+        priority: Priority,
+        may_serve: impl Fn(&str) -> bool,
+    ) -> Result<Option<Lane>> {
+        let mut statement = self.db.prepare_cached(LANES)?;
+        let mut rows = statement.query([priority])?;
+        while let Some(row) = rows.next()? {
+            if may_serve(row.get_ref("tenant")?.as_str()?) {
+                return lane(row).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The lanes of a priority in order.
+    pub fn lanes(&self, priority: Priority, limit: usize) -> Result<Vec<Lane>> {
+        let mut statement = self.db.prepare_cached(LANES)?;
+        let rows = statement.query_map([priority], lane)?;
+        rows.take(limit).collect()
+    }
+
+    /// Adds a task to the lane of its tenant. A lane that is there keeps its round and shows the better task.
+    pub fn join_lane(&mut self, priority: Priority, new: &Lane) -> Result<()> {
+        let sql = "INSERT INTO turns (class, party, turn, popularity, ticket) \
+            VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (class, party) DO UPDATE \
+            SET popularity = excluded.popularity, ticket = excluded.ticket \
+            WHERE excluded.popularity > popularity \
+            OR (excluded.popularity = popularity AND excluded.ticket < ticket)";
+        let Lane {
+            tenant,
+            turn,
+            popularity,
+            ticket,
+        } = new;
+        self.execute(sql, params![priority, tenant, turn, popularity, ticket])?;
+        Ok(())
+    }
+
+    /// Shows the best task of a lane after one was taken from it, in round `next` if given. An empty lane is removed.
+    pub fn refresh_lane(
+        &mut self,
+        priority: Priority,
+        tenant: &str,
+        next: Option<i64>,
+    ) -> Result<()> {
+        let best = self.waiting_of(priority, tenant, 0, 1)?;
+        let Some(best) = best.first() else {
+            let sql = "DELETE FROM turns WHERE class = ?1 AND party = ?2";
+            self.execute(sql, params![priority, tenant])?;
+            return Ok(());
+        };
+        let sql = "UPDATE turns SET turn = coalesce(?3, turn), popularity = ?4, \
+            ticket = ?5 WHERE class = ?1 AND party = ?2";
+        let popularity = best.entry.popularity;
+        self.execute(
+            sql,
+            params![priority, tenant, next, popularity, best.ticket],
+        )?;
+        Ok(())
+    }
+}

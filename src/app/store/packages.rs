@@ -1,0 +1,248 @@
+//! The table `packages`.
+
+use rusqlite::{Row, params};
+
+use crate::app::domain::popularity::USE_SCORE;
+use crate::app::domain::recheck::next_check;
+use crate::app::domain::repository::repository;
+use crate::app::domain::verdict::BuildStatus;
+use crate::app::store::columns::Columns;
+use crate::app::store::list::{Condition, Paging, Sort, contains};
+use crate::app::store::store::{Result, Store};
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct PackageRow {
+    pub id: i64,
+    pub name: String,
+    pub url: String,
+    pub reference: Option<String>,
+    pub description: Option<String>,
+    pub author: Option<String>,
+    pub license: Option<String>,
+    pub created_at: i64,
+    pub last_updated: i64,
+    pub popularity_score: i64,
+}
+
+const PACKAGE: &str = "SELECT id, name, url, ref, description, author, license, created_at, \
+    last_updated, popularity_score FROM packages";
+
+fn package_row(row: &Row) -> Result<PackageRow> {
+    let columns = Columns::of(row);
+    Ok(PackageRow {
+        id: columns.get("id")?,
+        name: columns.get("name")?,
+        url: columns.get("url")?,
+        reference: columns.get("ref")?,
+        description: columns.get("description")?,
+        author: columns.get("author")?,
+        license: columns.get("license")?,
+        created_at: columns.get("created_at")?,
+        last_updated: columns.get("last_updated")?,
+        popularity_score: columns.get("popularity_score")?,
+    })
+}
+
+/// A package as it was submitted.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct NewPackage {
+    pub name: String,
+    pub url: String,
+    pub reference: Option<String>,
+    pub description: Option<String>,
+    pub author: Option<String>,
+    pub license: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PackageFilter {
+    /// A part of name, description or URL.
+    pub search: Option<String>,
+    pub zig_version: Option<String>,
+    pub status: Option<BuildStatus>,
+    pub license: Option<String>,
+    pub author: Option<String>,
+}
+
+/// What a recheck needs to know of a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecheckRow {
+    pub id: i64,
+    pub name: String,
+    pub url: String,
+    pub reference: Option<String>,
+    pub popularity_score: i64,
+    /// The commit of its newest check that has one.
+    pub commit: Option<String>,
+}
+
+/// The search for the commit begins at the newest check, which has one in most cases.
+const RECHECK: &str = "SELECT p.id, p.name, p.url, p.ref, p.popularity_score, \
+    (SELECT c.\"commit\" FROM checks c WHERE c.package_id = p.id AND c.\"commit\" NOT NULL \
+     ORDER BY c.id DESC LIMIT 1) AS \"commit\" FROM packages p";
+
+fn recheck_row(row: &Row) -> Result<RecheckRow> {
+    let columns = Columns::of(row);
+    Ok(RecheckRow {
+        id: columns.get("id")?,
+        name: columns.get("name")?,
+        url: columns.get("url")?,
+        reference: columns.get("ref")?,
+        popularity_score: columns.get("popularity_score")?,
+        commit: columns.get("commit")?,
+    })
+}
+
+/// The conditions of `RECHECK`: one package, those that are due, those after an id.
+const ONE: &str = "WHERE p.id = ?1";
+const DUE: &str = "WHERE p.next_check <= ?1 ORDER BY p.next_check, p.id LIMIT ?2";
+const AFTER: &str = "WHERE p.id > ?1 AND p.source_type = 'git' ORDER BY p.id LIMIT ?2";
+
+const NEXT_DUE: &str = "SELECT min(next_check) FROM packages WHERE next_check NOT NULL";
+
+const ADD_VIEWS: &str = "UPDATE packages SET popularity_score = popularity_score \
+    - popularity_score % ?3 + min(popularity_score % ?3 + ?2, ?3 - 1) WHERE id = ?1";
+
+/// The statements that run without a request: none may cost more with the number of packages.
+pub fn recheck_statements() -> Vec<String> {
+    let reads = [ONE, DUE, AFTER].map(|condition| format!("{RECHECK} {condition}"));
+    let others = [NEXT_DUE, ADD_VIEWS].map(str::to_string);
+    reads.into_iter().chain(others).collect()
+}
+
+impl Store {
+    /// The id of the package that has this name or else this URL, and which of the two it has.
+    pub fn known_package(&self, name: &str, url: &str) -> Result<Option<(i64, &'static str)>> {
+        let sql = "SELECT id, name = ?1 AS has_name FROM packages WHERE name = ?1 OR url = ?2 \
+            ORDER BY name = ?1 DESC";
+        self.optional_row(sql, [name, url], |row| {
+            let has_name: bool = row.get("has_name")?;
+            Ok((row.get("id")?, if has_name { "name" } else { "url" }))
+        })
+    }
+
+    /// Adds a package; gives its id. Its first recheck is scheduled, and its users are counted.
+    pub fn insert_package(&mut self, new: &NewPackage, at: i64) -> Result<i64> {
+        let sql = "INSERT INTO packages (name, url, ref, description, author, license, \
+            created_at, last_updated) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)";
+        let NewPackage {
+            name,
+            url,
+            reference,
+            description,
+            author,
+            license,
+        } = new;
+        let values = params![name, url, reference, description, author, license, at];
+        let id = self.insert(sql, values)?;
+        let repository = repository(url).unwrap_or_else(|| url.to_string());
+        let sql = "UPDATE packages SET repository = ?2, next_check = ?3 WHERE id = ?1";
+        self.next_check_due.set(None);
+        self.execute(sql, params![id, repository, next_check(id, at)])?;
+        self.count_users(&repository)?;
+        Ok(id)
+    }
+
+    pub fn package(&self, name: &str) -> Result<Option<PackageRow>> {
+        let sql = format!("{PACKAGE} WHERE name = ?1");
+        self.optional_row(&sql, [name], package_row)
+    }
+
+    pub fn package_of_id(&self, id: i64) -> Result<Option<PackageRow>> {
+        let sql = format!("{PACKAGE} WHERE id = ?1");
+        self.optional_row(&sql, [id], package_row)
+    }
+
+    pub fn package_id(&self, name: &str) -> Result<Option<i64>> {
+        let sql = "SELECT id FROM packages WHERE name = ?1";
+        self.optional_row(sql, [name], |row| row.get("id"))
+    }
+
+    /// The number given last; 0 if there is none.
+    pub fn last_package(&self) -> Result<i64> {
+        self.value("SELECT coalesce(max(id), 0) FROM packages", [])
+    }
+
+    /// One page of the packages that match, and how many match.
+    pub fn packages(
+        &self,
+        filter: &PackageFilter,
+        sort: Sort,
+        page: Paging,
+    ) -> Result<(Vec<PackageRow>, u64)> {
+        let mut condition = Condition::default();
+        let text =
+            "name || char(10) || coalesce(description, '') || char(10) || url LIKE ? ESCAPE '\\'";
+        condition.and(text, filter.search.as_deref().map(contains));
+        condition.and("license = ?", filter.license.clone());
+        condition.and("author = ?", filter.author.clone());
+        let mut result = Condition::default();
+        result.and("zig_version = ?", filter.zig_version.clone());
+        let status = filter.status.map(|status| status.as_str().to_string());
+        result.and("build_status = ?", status);
+        condition.and_in("id", "SELECT package_id FROM build_results", result);
+        let total = self.count("SELECT count(*) FROM packages", &condition)?;
+        let rows = self.page((PACKAGE, "id"), &condition, sort, page, package_row)?;
+        Ok((rows, total))
+    }
+
+    // -- popularity --
+
+    /// The score of a package; 0 for an upload.
+    pub fn popularity(&self, package: Option<i64>) -> Result<i64> {
+        let sql = "SELECT coalesce(sum(popularity_score), 0) FROM packages WHERE id = ?1";
+        package.map_or(Ok(0), |package| self.value(sql, [package]))
+    }
+
+    /// Adds to the scores of packages how often each was viewed.
+    pub fn add_views(&mut self, views: &[(i64, i64)]) -> Result<()> {
+        for (package, count) in views {
+            self.execute(ADD_VIEWS, [*package, *count, USE_SCORE])?;
+        }
+        Ok(())
+    }
+
+    // -- rechecks --
+
+    pub fn recheck_row(&self, package: i64) -> Result<Option<RecheckRow>> {
+        self.optional_row(&format!("{RECHECK} {ONE}"), [package], recheck_row)
+    }
+
+    /// The packages whose recheck is due, the longest due first.
+    pub fn packages_due(&self, now_unix_ms: i64, limit: usize) -> Result<Vec<RecheckRow>> {
+        let sql = format!("{RECHECK} {DUE}");
+        self.rows(&sql, [now_unix_ms, limit as i64], recheck_row)
+    }
+
+    /// The next packages with a remote after that id, in the order of their ids.
+    pub(super) fn packages_after(&self, id: i64, limit: usize) -> Result<Vec<RecheckRow>> {
+        self.rows(
+            &format!("{RECHECK} {AFTER}"),
+            [id, limit as i64],
+            recheck_row,
+        )
+    }
+
+    /// When the first recheck of all is due, in unix milliseconds.
+    pub fn next_check_due(&self) -> Result<Option<i64>> {
+        if let Some(known) = self.next_check_due.get() {
+            return Ok(known);
+        }
+        let next = self.value(NEXT_DUE, [])?;
+        self.next_check_due.set(Some(next));
+        Ok(next)
+    }
+
+    pub fn set_next_check(&mut self, package: i64, at: i64) -> Result<()> {
+        let sql = "UPDATE packages SET next_check = ?2 WHERE id = ?1";
+        self.next_check_due.set(None);
+        self.execute(sql, [package, at])?;
+        Ok(())
+    }
+
+    /// Makes the rechecks of all packages due; gives how many packages there are.
+    pub fn check_all_now(&mut self, at: i64) -> Result<u64> {
+        self.next_check_due.set(None);
+        Ok(self.execute("UPDATE packages SET next_check = ?1", [at])? as u64)
+    }
+}

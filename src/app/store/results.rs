@@ -1,0 +1,120 @@
+//! The table `build_results`: the latest verdict of a package under each toolchain.
+
+use rusqlite::{Row, params};
+
+use crate::app::domain::recheck::{Cell, Newest};
+use crate::app::domain::verdict::{BuildStatus, State, TestStatus};
+use crate::app::store::columns::Columns;
+use crate::app::store::store::{Result, Store};
+
+/// The latest verdict under one toolchain, and the state of the newest build there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResultRow {
+    pub zig_version: String,
+    pub build_status: BuildStatus,
+    pub test_status: Option<TestStatus>,
+    pub compiled: Option<u32>,
+    pub last_checked: Option<i64>,
+    pub commit: Option<String>,
+    pub build_id: Option<i64>,
+    pub state: State,
+}
+
+const RESULT: &str = "SELECT r.zig_version, r.build_status, r.test_status, v.compiled, \
+    r.last_checked, c.\"commit\", r.build_id, coalesce( \
+        (SELECT b.state FROM builds b JOIN checks bc ON bc.id = b.check_id \
+         WHERE bc.package_id = r.package_id AND b.zig_version = r.zig_version \
+         ORDER BY b.id DESC LIMIT 1), 'finished') AS state \
+    FROM build_results r LEFT JOIN builds v ON v.id = r.build_id \
+    LEFT JOIN checks c ON c.id = v.check_id";
+
+fn result_row(row: &Row) -> Result<ResultRow> {
+    let columns = Columns::of(row);
+    Ok(ResultRow {
+        zig_version: columns.get("zig_version")?,
+        build_status: columns.get("build_status")?,
+        test_status: columns.get("test_status")?,
+        compiled: columns.get("compiled")?,
+        last_checked: columns.get("last_checked")?,
+        commit: columns.get("commit")?,
+        build_id: columns.get("build_id")?,
+        state: columns.get("state")?,
+    })
+}
+
+/// The image under which the shown verdict was found. There is a row as soon as there is a build.
+const SHOWN: &str = "SELECT v.toolchain FROM build_results r \
+    LEFT JOIN builds v ON v.id = r.build_id WHERE r.package_id = ?1 AND r.zig_version = ?2";
+
+/// Builds are made with their checks, so the newest build is in the newest check that has one. The cross join makes
+/// SQLite look there first.
+const NEWEST: &str = "SELECT b.state, b.build_status, b.toolchain, c.source NOT NULL AS is_fetched \
+    FROM checks c CROSS JOIN builds b ON b.check_id = c.id \
+    WHERE c.package_id = ?1 AND b.zig_version = ?2 ORDER BY c.id DESC, b.id DESC LIMIT 1";
+
+/// The reads of `cells`: none may cost more with the number of packages or builds.
+pub const CELL_STATEMENTS: [&str; 2] = [SHOWN, NEWEST];
+
+fn newest_row(row: &Row) -> Result<Newest> {
+    let columns = Columns::of(row);
+    Ok(Newest {
+        state: columns.get("state")?,
+        build_status: columns.get("build_status")?,
+        toolchain: columns.get("toolchain")?,
+        is_fetched: columns.get("is_fetched")?,
+    })
+}
+
+impl Store {
+    /// One row for each toolchain the package was ever built under.
+    pub fn results(&self, package: i64) -> Result<Vec<ResultRow>> {
+        let sql = format!("{RESULT} WHERE r.package_id = ?1");
+        self.rows(&sql, [package], result_row)
+    }
+
+    /// Shows the first build of a package under a toolchain as pending until there is a verdict.
+    pub(super) fn insert_result(&mut self, check: i64, zig_version: &str) -> Result<()> {
+        let sql = "INSERT INTO build_results (package_id, zig_version, build_status) \
+            SELECT package_id, ?2, 'pending' FROM checks WHERE id = ?1 AND package_id NOT NULL \
+            ON CONFLICT (package_id, zig_version) DO NOTHING";
+        self.execute(sql, params![check, zig_version])?;
+        Ok(())
+    }
+
+    /// Makes the verdict of a build the latest of its package and toolchain. An error replaces only an error or a
+    /// pending verdict, and a build never replaces the verdict of a later one unless that is an error.
+    pub(super) fn publish_verdict(&mut self, build: i64, at: i64) -> Result<()> {
+        let sql = "UPDATE build_results SET build_status = b.build_status, \
+            test_status = b.test_status, error_log = b.error_log, last_checked = ?2, build_id = ?1 \
+            FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = ?1 \
+            AND build_results.package_id = c.package_id \
+            AND build_results.zig_version = b.zig_version \
+            AND (b.build_status <> 'error' OR build_results.build_status IN ('pending', 'error')) \
+            AND (coalesce(build_results.build_id, 0) <= ?1 OR build_results.build_status = 'error')";
+        self.execute(sql, [build, at])?;
+        let sql = "UPDATE packages SET last_updated = ?2 WHERE id = (SELECT c.package_id \
+            FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = ?1)";
+        self.execute(sql, [build, at])?;
+        Ok(())
+    }
+
+    /// The state of a package under each of these toolchains: versions with their images.
+    pub fn cells(&self, package: i64, toolchains: &[(String, String)]) -> Result<Vec<Cell>> {
+        let cell = |(version, image): &(String, String)| -> Result<Cell> {
+            let key = params![package, version];
+            let shown: Option<Option<String>> =
+                self.optional_row(SHOWN, key, |row| row.get("toolchain"))?;
+            let newest = match shown {
+                None => None,
+                Some(_) => self.optional_row(NEWEST, key, newest_row)?,
+            };
+            Ok(Cell {
+                zig_version: version.clone(),
+                image: image.clone(),
+                newest,
+                shown: shown.flatten(),
+            })
+        };
+        toolchains.iter().map(cell).collect()
+    }
+}

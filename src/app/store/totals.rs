@@ -1,0 +1,54 @@
+//! The table `totals`: how much there is of what retention limits. Triggers keep the count.
+
+use crate::app::store::columns::Columns;
+use crate::app::store::store::{Result, Store};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Builds that are finished or cancelled.
+    pub builds: u64,
+    /// The logs of these builds.
+    pub log_bytes: u64,
+    pub source_bytes: u64,
+    pub dependency_bytes: u64,
+    pub durations: u64,
+}
+
+impl Totals {
+    /// The size of files that can be fetched again.
+    pub fn cached_bytes(&self) -> u64 {
+        self.source_bytes + self.dependency_bytes
+    }
+}
+
+impl Store {
+    pub fn totals(&self) -> Result<Totals> {
+        let sql =
+            "SELECT builds, log_bytes, source_bytes, dependency_bytes, durations FROM tallies";
+        self.row(sql, [], |row| {
+            let columns = Columns::of(row);
+            let count = |name| columns.get(name).map(|n: i64| n.max(0) as u64);
+            Ok(Totals {
+                builds: count("builds")?,
+                log_bytes: count("log_bytes")?,
+                source_bytes: count("source_bytes")?,
+                dependency_bytes: count("dependency_bytes")?,
+                durations: count("durations")?,
+            })
+        })
+    }
+
+    /// The size of the database without its free pages.
+    pub fn used_bytes(&self) -> Result<u64> {
+        let sql = "SELECT ((SELECT page_count FROM pragma_page_count) \
+            - (SELECT freelist_count FROM pragma_freelist_count)) * page_size FROM pragma_page_size";
+        Ok(self.value::<i64>(sql, [])?.max(0) as u64)
+    }
+
+    /// The size of the database file, without what the write-ahead log holds.
+    pub fn file_bytes(&self) -> Result<i64> {
+        let sql = "SELECT (SELECT page_count FROM pragma_page_count) \
+            * (SELECT page_size FROM pragma_page_size)";
+        self.value(sql, [])
+    }
+}

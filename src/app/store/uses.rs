@@ -1,0 +1,54 @@
+//! The table `uses`: which repositories a package depends on, and so how many packages depend on another.
+
+use rusqlite::params;
+
+use crate::app::domain::popularity::USE_SCORE;
+use crate::app::domain::repository::repositories;
+use crate::app::store::store::{Result, Store};
+
+/// The remainder below `USE_SCORE` stays: it counts the views of the package.
+pub const COUNT_USERS: &str = "UPDATE packages SET popularity_score = popularity_score % ?2 + ?2 * \
+    (SELECT count(*) FROM uses u WHERE u.url = ?1 AND u.package_id <> packages.id) \
+    WHERE repository = ?1";
+
+pub const USES: &str = "SELECT url FROM uses WHERE package_id = ?1 ORDER BY url";
+
+impl Store {
+    /// The repositories that a package depends on, in order.
+    pub fn uses(&self, package: i64) -> Result<Vec<String>> {
+        self.values(USES, [package])
+    }
+
+    /// Replaces what a package depends on by the repositories of these URLs. The scores of the packages that gain or
+    /// lose a user follow.
+    pub fn set_uses(&mut self, package: i64, urls: &[String]) -> Result<()> {
+        let new = repositories(urls);
+        let old = self.uses(package)?;
+        let removed = difference(&old, &new);
+        let added = difference(&new, &old);
+        for url in &removed {
+            let sql = "DELETE FROM uses WHERE package_id = ?1 AND url = ?2";
+            self.execute(sql, params![package, url])?;
+        }
+        for url in &added {
+            let sql = "INSERT INTO uses (package_id, url) VALUES (?1, ?2)";
+            self.execute(sql, params![package, url])?;
+        }
+        for url in removed.into_iter().chain(added) {
+            self.count_users(url)?;
+        }
+        Ok(())
+    }
+
+    /// Counts the users of the packages of that repository again.
+    pub(super) fn count_users(&mut self, repository: &str) -> Result<()> {
+        self.execute(COUNT_USERS, params![repository, USE_SCORE])?;
+        Ok(())
+    }
+}
+
+/// What is in the first list and not in the second, which is sorted.
+fn difference<'a>(first: &'a [String], second: &[String]) -> Vec<&'a String> {
+    let is_new = |url: &&String| second.binary_search(url).is_err();
+    first.iter().filter(is_new).collect()
+}
