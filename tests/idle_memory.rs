@@ -21,6 +21,7 @@ fn count(bytes: isize) {
 }
 
 // SAFETY: everything is passed on to the system's allocator as it came.
+#[expect(unsafe_code, reason = "a global allocator is unsafe")]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
@@ -113,7 +114,7 @@ fn a_stream_with_nothing_to_say() {
         send_all(&mut conn);
         conn
     });
-    assert_eq!(conn.waiting_for(), Waiting::Beat);
+    assert_eq!(conn.waiting_for(), Waiting::Keepalive);
     assert!(bytes <= 384 && conn.memory() == bytes, "{bytes}");
 }
 
@@ -135,7 +136,7 @@ fn an_idle_socket() {
         }
         conn
     });
-    assert_eq!(conn.waiting_for(), Waiting::Beat);
+    assert_eq!(conn.waiting_for(), Waiting::Keepalive);
     assert!(bytes <= 1_536, "{bytes}");
     assert!(conn.memory() <= 1_536, "{}", conn.memory());
 }

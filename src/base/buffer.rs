@@ -1,9 +1,9 @@
-//! A byte queue with a cap: bytes are put behind, looked at in one piece, and taken from the front.
+//! A bounded byte queue: bytes are pushed at the back, read as one slice, and consumed from the front.
 
-/// Holds at most `limit` bytes, in at most four times that memory, and in none while it is empty.
+/// Holds at most `limit` bytes, in at most four times that memory; no memory while it is empty.
 #[derive(Debug)]
 pub struct Buffer {
-    /// `bytes[..start]` is taken already, `bytes[start..]` waits.
+    /// `bytes[..start]` is consumed, `bytes[start..]` waits.
     bytes: Vec<u8>,
     start: usize,
     limit: usize,
@@ -18,7 +18,7 @@ impl Buffer {
         }
     }
 
-    /// For what is bounded elsewhere.
+    /// A buffer whose callers bound it.
     pub fn unlimited() -> Buffer {
         Buffer::new(usize::MAX)
     }
@@ -31,17 +31,17 @@ impl Buffer {
         self.len() == 0
     }
 
-    /// How many bytes it takes now.
+    /// How many bytes `push` takes now.
     pub fn room(&self) -> usize {
         self.limit - self.len()
     }
 
-    /// How many of the bytes were taken: all that there is room for.
+    /// Pushes as many of the bytes as there is room for; how many that was.
     #[must_use]
     pub fn push(&mut self, bytes: &[u8]) -> usize {
         let taken = bytes.len().min(self.room());
-        // Moving only when at least as much was taken as waits: every byte moved was paid for
-        // by one that left, so a queue that never runs empty costs no more than one that does.
+        // Moves bytes only when at least as many were consumed as wait. So each moved byte stands for a consumed one,
+        // and a queue that never runs empty costs no more than one that does.
         if self.start > 0 && self.start >= self.len() {
             self.bytes.copy_within(self.start.., 0);
             self.bytes.truncate(self.len());
@@ -55,7 +55,7 @@ impl Buffer {
         &self.bytes[self.start..]
     }
 
-    /// Takes `count` bytes, or all there are, from the front.
+    /// Drops `count` bytes, or all there are, from the front.
     pub fn consume(&mut self, count: usize) {
         self.start += count.min(self.len());
         if self.is_empty() {
@@ -63,13 +63,13 @@ impl Buffer {
         }
     }
 
-    /// Forgets everything and gives the memory back.
+    /// Drops everything and frees the memory.
     pub fn clear(&mut self) {
         self.bytes = Vec::new();
         self.start = 0;
     }
 
-    /// How much memory is held, in bytes.
+    /// How much memory the queue holds, in bytes.
     pub fn memory(&self) -> usize {
         self.bytes.capacity()
     }

@@ -1,10 +1,9 @@
-//! Client addresses, as far as clients are told apart by them.
+//! Client addresses, as limits on clients use them.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whose connections are counted together: an IPv4 address, or an IPv6 network of 64 bits, which
-/// is what one customer of a provider has at least.
+/// The clients that limits count as one: an IPv4 address, or an IPv6 /64, the least that a provider gives one customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ClientAddr {
     V4(u32),
@@ -12,7 +11,7 @@ pub enum ClientAddr {
 }
 
 impl ClientAddr {
-    /// None for the loopback: all clients of a proxy on this machine come from there.
+    /// The client behind a peer's address; none for the loopback, which all clients of a proxy on this machine share.
     pub fn of(address: IpAddr) -> Option<ClientAddr> {
         let here = [
             IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -21,7 +20,7 @@ impl ClientAddr {
         (!here.contains(&address.to_canonical())).then(|| ClientAddr::from_forwarded(address))
     }
 
-    /// Of an address that somebody else has named: the loopback is one like all others.
+    /// The client behind an address that a proxy named. The loopback counts like any other address.
     pub fn from_forwarded(address: IpAddr) -> ClientAddr {
         match address.to_canonical() {
             IpAddr::V4(v4) => ClientAddr::V4(v4.to_bits()),

@@ -1,7 +1,7 @@
-//! Characters that are not seen themselves, and change how others are seen: a terminal and a browser obey them.
+//! Invisible characters that change how a terminal or a browser shows other text.
 
-/// Control characters (the escape among them), what changes the direction of writing, what has no
-/// width, and the ends of lines that only some know.
+/// True for control characters (the escape among them), changes of writing direction, characters without width, and
+/// line ends that only some programs know.
 pub fn is_control(c: char) -> bool {
     let formats = matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
@@ -10,9 +10,9 @@ pub fn is_control(c: char) -> bool {
     c.is_control() || formats
 }
 
-/// JSON that says the same, and has none of them as it is: an escape stands for each.
+/// The same JSON with an escape in place of each control character.
 pub fn escaped(json: String) -> String {
-    // Mostly there is nothing to do. What serde_json leaves as it is, is above the space.
+    // Most JSON is plain ASCII. serde_json has escaped everything below the space.
     if json.bytes().all(|byte| (b' '..0x7f).contains(&byte)) {
         return json;
     }

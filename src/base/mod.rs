@@ -3,5 +3,6 @@
 pub mod buffer;
 pub mod client_addr;
 pub mod control_chars;
+pub mod key_queue;
 pub mod slab;
 pub mod token_bucket;

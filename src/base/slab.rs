@@ -1,9 +1,9 @@
-//! Slots with generations: a key of something that is gone finds nothing.
+//! Slots with generations: the key of a removed value finds nothing.
 
 // A key must fit a mio token, which is a usize.
 const _: () = assert!(usize::BITS == 64);
 
-/// Names one value of a slab. The generation tells it from earlier tenants of the same slot.
+/// Names one value of a slab. The generation distinguishes it from earlier values of the same slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
     pub index: u32,
@@ -11,7 +11,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// The key as one number, for a token. `usize::MAX` is never a key: no slab is that long.
+    /// The key as one number, for a mio token. It is never `usize::MAX`: no slab is that long.
     pub fn to_bits(self) -> usize {
         (self.generation as usize) << 32 | self.index as usize
     }
@@ -24,19 +24,19 @@ impl Key {
     }
 }
 
-/// At most `limit` values, each under a key of its own.
+/// Holds at most `limit` values, each under a key of its own.
 #[derive(Debug)]
 pub struct Slab<T> {
     slots: Vec<Slot<T>>,
-    /// Indices of the empty slots; the one emptied last is taken first, while it is warm.
+    /// Indices of empty slots. The slot emptied last is reused first: it is still in the processor's cache.
     free: Vec<u32>,
     limit: usize,
 }
 
 #[derive(Debug)]
 struct Slot<T> {
-    /// Grows when a tenant leaves, so that its key is stale at once. It wraps after four
-    /// billion tenants of one slot: nobody keeps a key for that long.
+    /// Grows when a value is removed, so that its key is stale at once. It wraps after four billion values of one slot;
+    /// no key is kept for that long.
     generation: u32,
     value: Option<T>,
 }
@@ -51,7 +51,7 @@ impl<T> Slab<T> {
         }
     }
 
-    /// The key of the new value; none where the slab is full (the value is dropped).
+    /// The key of the new value. Where the slab is full there is none, and the value is dropped.
     pub fn insert(&mut self, value: T) -> Option<Key> {
         if self.is_full() {
             return None;
@@ -117,7 +117,7 @@ impl<T> Slab<T> {
         self.iter().map(|(key, _)| key)
     }
 
-    /// Every value with its key, in the order of the slots.
+    /// All values with their keys, in slot order.
     pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
         self.slots.iter().enumerate().filter_map(|(index, slot)| {
             let key = Key {

@@ -1,4 +1,4 @@
-//! How much each address may ask for in a time: token buckets, as many as a table holds.
+//! Token buckets: how much each client may take in a time. The number of buckets is bounded.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -6,29 +6,30 @@ use crate::base::client_addr::ClientAddr;
 
 const HOUR_MS: u64 = 3_600_000;
 
-/// What a bucket holds when it is full, and how much comes into it.
+/// The size of a bucket and its refill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
+    /// Tokens in a full bucket.
     pub burst: u64,
     /// At least 1.
     pub per_hour: u64,
 }
 
-/// A bucket for each address that has taken something lately; any other's is full.
+/// A bucket for each client that took tokens lately. The bucket of every other client is full.
 ///
-/// Of a bucket it is kept when it is full again, in ticks of which one millisecond has `per_hour`
-/// and one token `HOUR_MS`: all sums are of whole numbers.
+/// A bucket is stored as the time at which it is full again, in ticks: `per_hour` ticks are a millisecond, `HOUR_MS`
+/// ticks refill one token. So all arithmetic is exact.
 #[derive(Debug)]
 pub struct Buckets {
     rate: Rate,
     limit: usize,
     full_at: HashMap<ClientAddr, u128>,
-    /// The same, the fullest first: those are forgotten first.
+    /// The same buckets, fullest first: the order of eviction.
     by_time: BTreeSet<(u128, ClientAddr)>,
 }
 
 impl Buckets {
-    /// At most `limit` buckets that are not full; at least one.
+    /// Keeps at most `limit` buckets that are not full; at least one.
     pub fn new(rate: Rate, limit: usize) -> Buckets {
         Buckets {
             rate,
@@ -38,31 +39,31 @@ impl Buckets {
         }
     }
 
-    /// How long until so much is in the bucket of that address: 0 where it is there. More than a
-    /// bucket holds counts as a full one.
+    /// How long until the client's bucket holds `count` tokens; 0 where it does. A count over the bucket's size means a
+    /// full bucket.
     pub fn wait_ms(&self, client: ClientAddr, count: u64, now_ms: u64) -> u64 {
         let now = self.ticks(now_ms);
         let over = self
-            .taken(client, count, now)
-            .saturating_sub(now + self.whole());
+            .full_at_after(client, count, now)
+            .saturating_sub(now + self.refill_ticks());
         let wait = over.div_ceil(u128::from(self.rate.per_hour.max(1)));
         u64::try_from(wait).unwrap_or(u64::MAX)
     }
 
-    /// Takes so much, or says how long it is not there yet.
+    /// Takes `count` tokens. An error says after how many milliseconds the bucket holds them.
     pub fn take(&mut self, client: ClientAddr, count: u64, now_ms: u64) -> Result<(), u64> {
         match self.wait_ms(client, count, now_ms) {
             0 => {}
             wait_ms => return Err(wait_ms),
         }
         let now = self.ticks(now_ms);
-        let taken = self.taken(client, count, now);
+        let full_at = self.full_at_after(client, count, now);
         if let Some(before) = self.full_at.remove(&client) {
             self.by_time.remove(&(before, client));
         }
-        self.forget(now);
-        self.full_at.insert(client, taken);
-        self.by_time.insert((taken, client));
+        self.evict(now);
+        self.full_at.insert(client, full_at);
+        self.by_time.insert((full_at, client));
         Ok(())
     }
 
@@ -75,9 +76,9 @@ impl Buckets {
         self.full_at.is_empty()
     }
 
-    /// Makes room for one. Who is full again loses nothing by it; where nobody is, the one who
-    /// lacks least is given that. Two at a time, so that a table that was full once empties.
-    fn forget(&mut self, now: u128) {
+    /// Evicts up to two buckets: those that have refilled (dropping them changes nothing), else, if the table is at its
+    /// limit, the fullest. Two per insert, so the table shrinks again after a burst.
+    fn evict(&mut self, now: u128) {
         for _ in 0..2 {
             let Some((full_at, client)) = self.by_time.first().copied() else {
                 return;
@@ -89,8 +90,8 @@ impl Buckets {
         }
     }
 
-    /// When that bucket is full again if so much more is taken.
-    fn taken(&self, client: ClientAddr, count: u64, now: u128) -> u128 {
+    /// When the client's bucket is full again after taking `count` tokens, in ticks.
+    fn full_at_after(&self, client: ClientAddr, count: u64, now: u128) -> u128 {
         let full_at = self.full_at.get(&client).copied().unwrap_or(0);
         let count = count.min(self.rate.burst);
         full_at.max(now) + u128::from(count) * u128::from(HOUR_MS)
@@ -100,7 +101,8 @@ impl Buckets {
         u128::from(ms) * u128::from(self.rate.per_hour.max(1))
     }
 
-    fn whole(&self) -> u128 {
+    /// How long an empty bucket takes to refill, in ticks.
+    fn refill_ticks(&self) -> u128 {
         u128::from(self.rate.burst) * u128::from(HOUR_MS)
     }
 }

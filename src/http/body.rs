@@ -1,13 +1,13 @@
-//! The body of one request: where it ends, by length or by chunks, and whether it is too large.
+//! The body of one request: finds its end, by length or by chunks, and limits its size.
 
 use crate::http::head::{Fault, Framing, fault};
 use crate::http::limits::{CHUNK_LINE_LIMIT_BYTES, TRAILERS_LIMIT_BYTES};
 
-/// One body on its way: knows where it is in its framing and how much more is allowed.
+/// The position within a body's framing, and how many more bytes are allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Body {
     place: Place,
-    /// Bytes that chunks not yet begun may still bring.
+    /// Bytes that chunks which have not begun may still bring.
     allowed: u64,
 }
 
@@ -21,11 +21,11 @@ enum Place {
     Complete,
 }
 
-const TOO_LARGE: Fault = fault(413, "The body is too large.");
-const BAD_CHUNK: Fault = fault(400, "The chunked body is malformed.");
+const TOO_LARGE: Fault = fault(413, "the body is too large");
+const BAD_CHUNK: Fault = fault(400, "the chunked body is malformed");
 
 impl Body {
-    /// 413 at once where the length is known and over the limit.
+    /// The start of a body; 413 where its announced length is over the limit.
     pub fn new(framing: Framing, limit_bytes: u64) -> Result<Body, Fault> {
         let place = match framing {
             Framing::Length(0) => Place::Complete,
@@ -43,9 +43,8 @@ impl Body {
         self.place == Place::Complete
     }
 
-    /// One step: how many bytes of `input` were used, and the body bytes among them, at most
-    /// `most`. Nothing used means that more input is needed. A fault changes nothing: asked
-    /// again with the same bytes, it is found again.
+    /// Takes one step: how many bytes of `input` were used, and the body bytes among them, at most `most`. Zero used
+    /// bytes mean that more input is needed. A fault changes nothing: the same bytes give it again.
     pub fn step<'a>(&mut self, input: &'a [u8], most: usize) -> Result<(usize, &'a [u8]), Fault> {
         match self.place {
             Place::Complete => Ok((0, &[])),
@@ -110,8 +109,8 @@ fn front(input: &[u8], left: u64, most: usize) -> &[u8] {
     &input[..left.min(most).min(input.len())]
 }
 
-/// The first line without its CR LF, both together within the limit; `None` where its end is
-/// not there yet. Unlike in a head, a bare LF is refused: proxies differ on it in chunk lines.
+/// The first line without its CR LF, together at most `limit` bytes; none where its end has not arrived. A bare LF is
+/// refused: proxies differ on it in chunk lines.
 fn line(input: &[u8], limit: usize) -> Result<Option<&[u8]>, Fault> {
     let seen = &input[..input.len().min(limit)];
     match seen.iter().position(|&byte| byte == b'\n') {
@@ -129,19 +128,19 @@ fn is_text(line: &[u8]) -> bool {
     !line.iter().any(control)
 }
 
-/// `name: value`, where nothing but the form matters.
+/// True for `name: value`, of any name.
 fn is_field(line: &[u8]) -> bool {
     let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
     let known = |byte: &u8| byte.is_ascii_graphic();
     name.len() < line.len() && !name.is_empty() && name.iter().all(known)
 }
 
-/// The number before the extensions, which are ignored.
+/// The chunk's size. Extensions behind it are ignored.
 fn chunk_size(line: &[u8]) -> Result<u64, Fault> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit());
     let (digits, rest) = line.split_at(digits.count());
     let extended = rest.trim_ascii_start().first() == Some(&b';');
-    // Sixteen digits fill 64 bits: more can only overflow, or be zeros that mean mischief.
+    // Sixteen digits fill 64 bits. More overflow, or are leading zeros that no honest client sends.
     if digits.is_empty() || digits.len() > 16 || !(rest.is_empty() || extended) {
         return Err(BAD_CHUNK);
     }

@@ -1,24 +1,33 @@
-//! The head of one HTTP/1 request, out of bytes: what is asked, and where the body ends.
+//! Parses the head of one HTTP/1 request, and finds in it where the body ends.
+
+use std::borrow::Cow;
 
 use crate::http::limits::{HEAD_LIMIT_BYTES, HEADERS_LIMIT_COUNT, TARGET_LIMIT_BYTES};
 use crate::interface::message::{Head, values};
 
-/// Why a request cannot be served: the status and the one sentence of the answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a request cannot be served: the status and the sentence of the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     pub status: u16,
-    pub sentence: &'static str,
+    pub sentence: Cow<'static, str>,
 }
 
 pub const fn fault(status: u16, sentence: &'static str) -> Fault {
+    let sentence = Cow::Borrowed(sentence);
     Fault { status, sentence }
 }
 
-/// A request head that was read, and what it says about the bytes behind it.
+/// A fault whose sentence names a limit.
+fn limit_fault(status: u16, sentence: String) -> Fault {
+    let sentence = Cow::Owned(sentence);
+    Fault { status, sentence }
+}
+
+/// A parsed request head, and what it says about the bytes behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadHead {
     pub head: Head,
-    /// How many bytes it took.
+    /// Its length in bytes.
     pub length: usize,
     pub framing: Framing,
     /// HTTP/1.0: no chunked answers, and closing is the default.
@@ -35,12 +44,10 @@ pub enum Framing {
     Chunked,
 }
 
-/// The head at the start of `bytes`, before which there is no empty line; `None` where more
-/// bytes are needed.
+/// The head at the start of `bytes`, which do not begin with an empty line; none where more bytes are needed.
 ///
-/// What two servers could read in two ways is refused, so that no proxy in front of this one
-/// and this one ever disagree on where a request ends. A fault is found at the same byte
-/// however the bytes arrive.
+/// A head that two servers could read in two ways is refused, so that this server and a proxy in front of it never
+/// disagree on where a request ends. A fault is found at the same byte however the bytes arrive.
 pub fn read_head(bytes: &[u8]) -> Result<Option<ReadHead>, Fault> {
     let (sound, flaw) = sound_part(bytes);
     let mut space = [httparse::EMPTY_HEADER; HEADERS_LIMIT_COUNT];
@@ -49,10 +56,11 @@ pub fn read_head(bytes: &[u8]) -> Result<Option<ReadHead>, Fault> {
         Ok(httparse::Status::Complete(length)) => length,
         Ok(httparse::Status::Partial) => return flaw.map_or(Ok(None), Err),
         Err(httparse::Error::TooManyHeaders) => {
-            return Err(fault(431, "There are more than 64 headers."));
+            let sentence = format!("there are more than {HEADERS_LIMIT_COUNT} headers");
+            return Err(limit_fault(431, sentence));
         }
         Err(httparse::Error::Version) => return Err(version_fault(sound)),
-        Err(_) => return Err(fault(400, "The request head is malformed.")),
+        Err(_) => return Err(fault(400, "the request head is malformed")),
     };
     let http10 = parsed.version == Some(0);
     let mut headers: Vec<(String, String)> = parsed.headers.iter().map(field).collect();
@@ -81,18 +89,18 @@ pub fn read_head(bytes: &[u8]) -> Result<Option<ReadHead>, Fault> {
     }))
 }
 
-/// The bytes before the first one that the parser would let pass and must not, and what is wrong
-/// with that: it takes a bare LF for the end of a line, and it has no limits. What the parser
-/// finds wrong stands before it and comes first.
+/// The bytes before the first one that the parser would accept and must not, and the fault of that byte: httparse takes
+/// a bare LF for the end of a line, and it has no limits. A fault that the parser finds lies before that byte and comes
+/// first.
 fn sound_part(bytes: &[u8]) -> (&[u8], Option<Fault>) {
     let over_at = target_over_at(bytes);
     for (at, &byte) in bytes.iter().enumerate() {
         let before = &bytes[..at];
         let flaw = match byte {
             b'\n' if before.ends_with(b"\r\n\r") => break,
-            b'\n' if !before.ends_with(b"\r") => fault(400, "A line ends with a bare line feed."),
-            _ if at + 1 == HEAD_LIMIT_BYTES => fault(431, "The head is over 16 KiB."),
-            _ if Some(at) == over_at => fault(414, "The request target is over 8 KiB."),
+            b'\n' if !before.ends_with(b"\r") => fault(400, "a line ends with a bare line feed"),
+            _ if at + 1 == HEAD_LIMIT_BYTES => limit_fault(431, over("head", HEAD_LIMIT_BYTES)),
+            _ if Some(at) == over_at => limit_fault(414, over("target", TARGET_LIMIT_BYTES)),
             _ => continue,
         };
         return (before, Some(flaw));
@@ -100,7 +108,11 @@ fn sound_part(bytes: &[u8]) -> (&[u8], Option<Fault>) {
     (bytes, None)
 }
 
-/// Where the first byte of the request target stands that is too many.
+fn over(part: &str, limit_bytes: usize) -> String {
+    format!("the request {part} is over {} KiB", limit_bytes >> 10)
+}
+
+/// The position of the first byte of the request target that is over its limit.
 fn target_over_at(bytes: &[u8]) -> Option<usize> {
     let from = 1 + bytes.iter().position(|&byte| byte == b' ')?;
     let target = bytes[from..].iter();
@@ -108,13 +120,13 @@ fn target_over_at(bytes: &[u8]) -> Option<usize> {
     (length > TARGET_LIMIT_BYTES).then_some(from + TARGET_LIMIT_BYTES)
 }
 
-/// 505 where another version is named, 400 where there is no version at all.
+/// 505 for another version, 400 where there is no version at all.
 fn version_fault(seen: &[u8]) -> Fault {
     let third = seen.split(|&byte| byte == b' ').nth(2).unwrap_or_default();
     if third.starts_with(b"HTTP/") {
-        fault(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+        fault(505, "the HTTP version must be 1.1 or 1.0")
     } else {
-        fault(400, "The request line is malformed.")
+        fault(400, "the request line is malformed")
     }
 }
 
@@ -124,7 +136,7 @@ fn field(header: &httparse::Header) -> (String, String) {
     (header.name.to_ascii_lowercase(), value.to_string())
 }
 
-/// Whether a comma-separated header, in however many lines, names that word.
+/// True where a comma-separated header, in however many lines, lists that word.
 pub fn lists(headers: &[(String, String)], name: &str, word: &str) -> bool {
     let values = values(headers, name);
     let mut words = values.iter().flat_map(|value| value.split(','));
@@ -132,14 +144,14 @@ pub fn lists(headers: &[(String, String)], name: &str, word: &str) -> bool {
 }
 
 struct Target {
-    /// Of the absolute form only; it counts more than the Host header.
+    /// From the absolute form only. It overrides the Host header.
     authority: Option<String>,
     path: String,
     query: String,
 }
 
-/// Origin form (`/path?query`), absolute form (`http://host/path?query`), which every server has
-/// to take, or of an OPTIONS the asterisk. No other form names anything here.
+/// Parses the origin form (`/path?query`), the absolute form (`http://host/path?query`), which every server has to
+/// accept, or the asterisk of OPTIONS.
 fn read_target(method: &str, text: &str) -> Result<Target, Fault> {
     let (authority, local) = match absolute(text) {
         Some(rest) => {
@@ -154,10 +166,10 @@ fn read_target(method: &str, text: &str) -> Result<Target, Fault> {
         path => path,
     };
     if !path.starts_with('/') && (method, text) != ("OPTIONS", "*") {
-        return Err(fault(400, "The path does not start with a slash."));
+        return Err(fault(400, "the path does not start with a slash"));
     }
     if local.contains('#') {
-        return Err(fault(400, "A request target has no fragment."));
+        return Err(fault(400, "the request target has a fragment"));
     }
     Ok(Target {
         authority,
@@ -166,7 +178,7 @@ fn read_target(method: &str, text: &str) -> Result<Target, Fault> {
     })
 }
 
-/// What stands behind `http://` or `https://`.
+/// The part behind `http://` or `https://`.
 fn absolute(text: &str) -> Option<&str> {
     let (scheme, rest) = text.split_once("://")?;
     let known = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
@@ -176,9 +188,9 @@ fn absolute(text: &str) -> Option<&str> {
 fn check_host(headers: &[(String, String)], http10: bool) -> Result<(), Fault> {
     match values(headers, "host").as_slice() {
         [] if http10 => Ok(()),
-        [] => Err(fault(400, "The Host header is missing.")),
+        [] => Err(fault(400, "the Host header is missing")),
         [host] => check_host_value(host),
-        _ => Err(fault(400, "There is more than one Host header.")),
+        _ => Err(fault(400, "there is more than one Host header")),
     }
 }
 
@@ -187,13 +199,14 @@ fn check_host_value(host: &str) -> Result<(), Fault> {
     if host.bytes().all(known) {
         Ok(())
     } else {
-        Err(fault(400, "The host is malformed."))
+        Err(fault(400, "the host is malformed"))
     }
 }
 
+/// Puts the authority of an absolute target in place of the Host header.
 fn set_host(headers: &mut Vec<(String, String)>, authority: String) -> Result<(), Fault> {
     if authority.is_empty() {
-        return Err(fault(400, "The host is malformed."));
+        return Err(fault(400, "the host is malformed"));
     }
     check_host_value(&authority)?;
     match headers.iter_mut().find(|(name, _)| name == "host") {
@@ -209,24 +222,24 @@ fn read_framing(headers: &[(String, String)], http10: bool) -> Result<Framing, F
     match (lengths.as_slice(), codings.as_slice()) {
         ([], []) => Ok(Framing::Length(0)),
         ([length], []) => read_length(length),
-        (_, []) => Err(fault(400, "There is more than one Content-Length.")),
-        ([], _) if http10 => Err(fault(400, "HTTP/1.0 has no Transfer-Encoding.")),
+        (_, []) => Err(fault(400, "there is more than one Content-Length")),
+        ([], _) if http10 => Err(fault(400, "HTTP/1.0 has no Transfer-Encoding")),
         ([], [coding]) if coding.eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked),
-        ([], [_]) => Err(fault(501, "The only Transfer-Encoding known is chunked.")),
-        ([], _) => Err(fault(400, "There is more than one Transfer-Encoding.")),
+        ([], [_]) => Err(fault(501, "the Transfer-Encoding must be chunked")),
+        ([], _) => Err(fault(400, "there is more than one Transfer-Encoding")),
         _ => Err(fault(
             400,
-            "There are both Content-Length and Transfer-Encoding.",
+            "there are both Content-Length and Transfer-Encoding",
         )),
     }
 }
 
-/// Digits alone: no sign, no list, nothing that a laxer parser would read as another number.
+/// Accepts digits only: no sign, no list, nothing that a laxer parser would read as another number.
 fn read_length(text: &str) -> Result<Framing, Fault> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse() {
         Ok(length) if digits => Ok(Framing::Length(length)),
-        _ => Err(fault(400, "The Content-Length is not a number.")),
+        _ => Err(fault(400, "the Content-Length is not a number")),
     }
 }
 
@@ -234,6 +247,6 @@ fn read_expect(headers: &[(String, String)]) -> Result<bool, Fault> {
     match values(headers, "expect").as_slice() {
         [] => Ok(false),
         [word] if word.eq_ignore_ascii_case("100-continue") => Ok(true),
-        _ => Err(fault(417, "The only expectation known is 100-continue.")),
+        _ => Err(fault(417, "the expectation must be 100-continue")),
     }
 }

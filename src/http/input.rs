@@ -1,4 +1,4 @@
-//! What one connection has received and not yet understood: heads and bodies are read out of it.
+//! The received bytes of one connection that are not parsed yet; heads and bodies are read out of them.
 
 use crate::base::buffer::Buffer;
 use crate::http::body::Body;
@@ -8,19 +8,17 @@ use crate::http::limits::{
     PIECE_LIMIT_BYTES,
 };
 
-// ---- limits ----
-
-/// A line without an end is looked at again whenever it has grown by so much.
-const LOOK_AGAIN_BYTES: usize = 1 << 10;
+/// A head without a new line is parsed again whenever it has grown by this.
+const PARSE_STEP_BYTES: usize = 1 << 10;
 
 #[derive(Debug)]
 pub struct InputBuffer {
-    input: Buffer,
-    /// How many bytes of the input are known not to complete a head.
-    looked: usize,
+    bytes: Buffer,
+    /// How many of the bytes were parsed and do not complete a head.
+    parsed: usize,
     /// Empty lines seen before the next head.
     empty_lines: usize,
-    /// What the client still sends is dropped, so many bytes of it at most.
+    /// Where set, input is dropped: how many more bytes of it are received.
     dropping: Option<usize>,
     ended: bool,
 }
@@ -28,8 +26,8 @@ pub struct InputBuffer {
 impl Default for InputBuffer {
     fn default() -> InputBuffer {
         InputBuffer {
-            input: Buffer::new(INPUT_LIMIT_BYTES),
-            looked: 0,
+            bytes: Buffer::new(INPUT_LIMIT_BYTES),
+            parsed: 0,
             empty_lines: 0,
             dropping: None,
             ended: false,
@@ -43,7 +41,7 @@ impl InputBuffer {
         match self.dropping {
             _ if self.ended => 0,
             Some(left) => left.min(PIECE_LIMIT_BYTES),
-            None => self.input.room(),
+            None => self.bytes.room(),
         }
     }
 
@@ -52,13 +50,13 @@ impl InputBuffer {
         match &mut self.dropping {
             Some(left) => *left = left.saturating_sub(bytes.len()),
             None => {
-                let taken = self.input.push(bytes);
+                let taken = self.bytes.push(bytes);
                 debug_assert_eq!(taken, bytes.len());
             }
         }
     }
 
-    /// Nothing more will be received.
+    /// The client sends no more.
     pub fn end(&mut self) {
         self.ended = true;
     }
@@ -68,22 +66,22 @@ impl InputBuffer {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.input.is_empty()
+        self.bytes.is_empty()
     }
 
-    /// The bytes themselves, for who understands them otherwise.
+    /// The bytes themselves, for a WebSocket.
     pub fn bytes(&mut self) -> &mut Buffer {
-        &mut self.input
+        &mut self.bytes
     }
 
-    /// How much memory is held beside its own size, in bytes.
+    /// How much memory the buffer holds beside its own size, in bytes.
     pub fn memory(&self) -> usize {
-        self.input.memory()
+        self.bytes.memory()
     }
 
-    /// From here on nothing of what the client sends is understood.
+    /// Drops what is there, and everything that follows.
     pub fn drop_rest(&mut self) {
-        self.input.clear();
+        self.bytes.clear();
         self.dropping.get_or_insert(LINGER_LIMIT_BYTES);
     }
 
@@ -91,45 +89,47 @@ impl InputBuffer {
         self.dropping.is_some()
     }
 
-    /// The next request's head; `None` where more bytes are needed.
+    /// The next request's head; none where more bytes are needed.
     pub fn read_head(&mut self) -> Result<Option<ReadHead>, Fault> {
         self.skip_empty_lines()?;
-        // A head is parsed when it gets a new line, not at every byte: a slow sender must not
-        // cost the square of its head. The first bytes can show that this is no HTTP, what the
-        // last ones show has to be found now, and a target may be too long without a line end.
-        let bytes = self.input.as_slice();
-        let fresh = &bytes[self.looked..];
-        let first = self.looked == 0 && !bytes.is_empty();
-        let grown = bytes.len() / LOOK_AGAIN_BYTES > self.looked / LOOK_AGAIN_BYTES;
+        // A head is parsed when it gets a new line, not at every byte: a slow sender must not cost the square of its
+        // length. It is also parsed at its first bytes (they show whether this is HTTP), at its last ones, and while a
+        // line grows (a target may be too long).
+        let bytes = self.bytes.as_slice();
+        let fresh = &bytes[self.parsed..];
+        let first = self.parsed == 0 && !bytes.is_empty();
+        let grown = bytes.len() / PARSE_STEP_BYTES > self.parsed / PARSE_STEP_BYTES;
         let full = bytes.len() >= HEAD_LIMIT_BYTES;
-        self.looked = bytes.len();
+        self.parsed = bytes.len();
         if !(first || grown || full || self.ended || fresh.contains(&b'\n')) {
             return Ok(None);
         }
         let read = head::read_head(bytes)?;
         if let Some(read) = &read {
-            self.input.consume(read.length);
-            self.looked = 0;
+            self.bytes.consume(read.length);
+            self.parsed = 0;
             self.empty_lines = 0;
         }
         Ok(read)
     }
 
-    /// Some clients send an empty line behind a body. A bare line feed is none: it stays, and is
-    /// found to be no head.
+    /// Skips empty lines: some clients send one behind a body. A bare line feed is none and makes the head malformed.
     fn skip_empty_lines(&mut self) -> Result<(), Fault> {
-        while self.input.as_slice().starts_with(b"\r\n") {
-            self.input.consume(2);
-            self.looked = self.looked.saturating_sub(2);
+        while self.bytes.as_slice().starts_with(b"\r\n") {
+            self.bytes.consume(2);
+            self.parsed = self.parsed.saturating_sub(2);
             self.empty_lines += 1;
             if self.empty_lines > EMPTY_LINES_LIMIT_COUNT {
-                return Err(fault(400, "There are too many empty lines."));
+                return Err(fault(
+                    400,
+                    "there are too many empty lines before the request",
+                ));
             }
         }
         Ok(())
     }
 
-    /// Moves body bytes out of the input until there are `most` of them, or no more for now.
+    /// Moves body bytes into `into` until it holds `most` bytes, or no more have arrived.
     pub fn read_body(
         &mut self,
         body: &mut Body,
@@ -137,12 +137,12 @@ impl InputBuffer {
         most: usize,
     ) -> Result<(), Fault> {
         while into.len() < most {
-            let (used, data) = body.step(self.input.as_slice(), most - into.len())?;
+            let (used, data) = body.step(self.bytes.as_slice(), most - into.len())?;
             if used == 0 {
                 break;
             }
             into.extend_from_slice(data);
-            self.input.consume(used);
+            self.bytes.consume(used);
         }
         Ok(())
     }

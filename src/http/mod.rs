@@ -6,4 +6,5 @@ pub mod head;
 pub mod input;
 pub mod limits;
 pub mod output;
+pub mod requests;
 pub mod ws;

@@ -1,10 +1,8 @@
-//! What one connection has to send: answers, whole or as a stream, in bytes.
+//! The unsent bytes of one connection: whole answers and streams are framed into them.
 
 use crate::base::buffer::Buffer;
 use crate::http::limits::{PULL_LEAST_BYTES, STREAM_LIMIT_BYTES};
 use crate::interface::message::Response;
-
-// ---- limits ----
 
 /// A chunk's frame with eight digits, and the last chunk.
 const CHUNK_FRAME_BYTES: usize = 8 + 2 + 2 + 5;
@@ -16,18 +14,18 @@ const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 #[derive(Debug)]
 pub struct Output {
     unsent: Buffer,
-    /// The request at hand is of HTTP/1.0: a stream ends with the connection, not in chunks.
+    /// The current request is HTTP/1.0: a stream ends with the connection, not in chunks.
     http10: bool,
-    /// The request at hand is a HEAD: its answer has no body.
+    /// The current request is a HEAD: its answer has no body.
     head_only: bool,
-    /// The stream at hand is sent in chunks.
+    /// The current stream is sent in chunks.
     chunked: bool,
 }
 
 impl Default for Output {
     fn default() -> Output {
         Output {
-            // One answer is one value and is taken whole; streams are capped by `stream_room`.
+            // An answer is queued whole; `stream_room` limits streams.
             unsent: Buffer::unlimited(),
             http10: false,
             head_only: false,
@@ -37,18 +35,18 @@ impl Default for Output {
 }
 
 impl Output {
-    /// What the next answer has to heed of its request.
+    /// Sets the properties of the request that its answer depends on.
     pub fn set_request(&mut self, http10: bool, head_only: bool) {
         self.http10 = http10;
         self.head_only = head_only;
     }
 
-    /// `100 Continue`: the body is welcome.
+    /// Queues `100 Continue`: the client may send the body.
     pub fn send_continue(&mut self) {
         self.send(CONTINUE);
     }
 
-    /// A whole answer; `last` says that the connection closes after it.
+    /// Queues a whole answer; with `last` the connection closes after it.
     pub fn send_response(&mut self, answer: &Response, last: bool, date: &str) {
         let ending = if is_bodiless(answer.status) {
             Ending::Bodiless
@@ -61,13 +59,19 @@ impl Output {
         }
     }
 
-    /// Whether a stream of that length can only end with the connection.
+    /// True where a stream of that length can only end with the connection.
     pub fn stream_is_last(&self, length: Option<u64>) -> bool {
         self.http10 && length.is_none()
     }
 
-    /// The head of a stream. False where the answer has no body: then it is complete.
-    pub fn stream(&mut self, head: &Response, length: Option<u64>, last: bool, date: &str) -> bool {
+    /// Queues the head of a stream. False where the answer has no body: then it is complete.
+    pub fn start_stream(
+        &mut self,
+        head: &Response,
+        length: Option<u64>,
+        last: bool,
+        date: &str,
+    ) -> bool {
         let ending = match length {
             _ if is_bodiless(head.status) => Ending::Bodiless,
             Some(length) => Ending::Length(length),
@@ -79,19 +83,19 @@ impl Output {
         ending != Ending::Bodiless && !self.head_only
     }
 
-    /// How many bytes `push` takes now: enough for what comes in one piece, or none.
+    /// How many bytes `push` takes now: enough for one event, or 0.
     pub fn stream_room(&self) -> usize {
         let room = STREAM_LIMIT_BYTES.saturating_sub(self.unsent.len() + CHUNK_FRAME_BYTES);
         if room < PULL_LEAST_BYTES { 0 } else { room }
     }
 
-    /// A piece of the stream, at most `stream_room()` bytes.
+    /// Queues a piece of the stream, at most `stream_room()` bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         debug_assert!(bytes.len() <= self.stream_room());
         if !self.chunked {
             self.send(bytes);
         } else if !bytes.is_empty() {
-            // An empty chunk would be the last.
+            // An empty chunk would end the body.
             self.send(format!("{:x}\r\n", bytes.len()).as_bytes());
             self.send(bytes);
             self.send(b"\r\n");
@@ -108,17 +112,17 @@ impl Output {
         self.unsent.as_slice()
     }
 
-    /// The bytes themselves, for who frames them otherwise.
+    /// The bytes themselves, for a WebSocket.
     pub fn queue(&mut self) -> &mut Buffer {
         &mut self.unsent
     }
 
-    /// How much memory is held beside its own size, in bytes.
+    /// How much memory the buffer holds beside its own size, in bytes.
     pub fn memory(&self) -> usize {
         self.unsent.memory()
     }
 
-    /// So many bytes have left.
+    /// `count` bytes were sent.
     pub fn sent(&mut self, count: usize) {
         self.unsent.consume(count);
     }
@@ -137,39 +141,38 @@ impl Output {
     }
 }
 
-/// How the end of an answer's body is told.
+/// How an answer marks the end of its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
     Length(u64),
     Chunked,
     /// The connection ends with the body.
     Close,
-    /// There is no body, and nothing is said about one.
+    /// There is no body and no header about one.
     Bodiless,
 }
 
-/// What the answer says of the connection's future.
+/// What the answer says about the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum After {
     Close,
-    /// It stays open, and the client is of HTTP/1.0, which has to be told.
+    /// It stays open, which an HTTP/1.0 client has to be told.
     KeepAlive,
-    /// It stays open, as HTTP/1.1 does unless told otherwise.
+    /// It stays open, the default of HTTP/1.1.
     Open,
 }
 
-/// Status line and headers, with the empty line behind them. Headers of the answer that are the
-/// connection's business are left out; a control character in a value becomes a space, so that
-/// no value can end its line.
+/// Status line and headers, with the empty line behind them. Headers that the connection sets itself are left out. A
+/// control character in a value becomes a space, so that no value can end its line.
 fn answer_head(answer: &Response, ending: Ending, after: After, date: &str) -> Vec<u8> {
     let status = answer.status;
     let mut text = format!("HTTP/1.1 {status} {}\r\nDate: {date}\r\n", reason(status));
     if status >= 200 {
-        // What a package has written is what we say it is, whatever it looks like to a browser.
+        // A browser must not guess the type of what a package wrote.
         text.push_str("X-Content-Type-Options: nosniff\r\n");
     }
     for (name, value) in &answer.headers {
-        if ours(name) {
+        if is_set_here(name) {
             continue;
         }
         text.push_str(name);
@@ -182,14 +185,14 @@ fn answer_head(answer: &Response, ending: Ending, after: After, date: &str) -> V
         Ending::Chunked => text.push_str("Transfer-Encoding: chunked\r\n"),
         Ending::Close | Ending::Bodiless => {}
     }
-    let future = match after {
+    let keep = match after {
         After::Close => Some("close"),
         After::KeepAlive => Some("keep-alive"),
         After::Open => None,
     };
-    // Who says Upgrade has to list it, or else a proxy may pass it on.
+    // An answer with Upgrade has to list it here, or a proxy may pass it on.
     let upgrade = answer.headers.iter().any(|(name, _)| *name == "Upgrade");
-    let words: Vec<&str> = future
+    let words: Vec<&str> = keep
         .into_iter()
         .chain(upgrade.then_some("Upgrade"))
         .collect();
@@ -200,12 +203,13 @@ fn answer_head(answer: &Response, ending: Ending, after: After, date: &str) -> V
     text.into_bytes()
 }
 
-fn ours(name: &str) -> bool {
-    let ours = ["content-length", "transfer-encoding", "connection", "date"];
-    ours.iter().any(|word| name.eq_ignore_ascii_case(word))
+/// True for headers that the connection sets itself.
+fn is_set_here(name: &str) -> bool {
+    let set_here = ["content-length", "transfer-encoding", "connection", "date"];
+    set_here.iter().any(|word| name.eq_ignore_ascii_case(word))
 }
 
-/// Whether that status never has a body.
+/// True for a status that never has a body.
 fn is_bodiless(status: u16) -> bool {
     matches!(status, 100..=199 | 204 | 304)
 }

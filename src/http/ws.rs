@@ -1,4 +1,4 @@
-//! A WebSocket over two byte queues: its handshake, what its client says, what it is told.
+//! The server's end of a WebSocket, between two byte queues: handshake, frames in, frames out.
 
 use std::io::{self, ErrorKind, Read, Write};
 
@@ -18,35 +18,34 @@ use crate::interface::message::{Head, Response, values};
 
 // ---- the handshake ----
 
-/// The answer to a client's key. It proves to the client that a WebSocket was understood.
+/// `Sec-WebSocket-Accept`, derived from the client's key: it proves that the server speaks WebSocket.
 pub type Accept = [u8; 28];
 
-/// What asking for a WebSocket with this request comes to.
+/// Whether a request can become a WebSocket; the fault is the answer where it cannot.
 pub type Handshake = Result<Accept, Fault>;
 
-pub const NOT_ASKED: Fault = fault(426, "Here is a WebSocket: ask for an upgrade to it.");
+pub const NOT_ASKED: Fault = fault(426, "this is a WebSocket: send an upgrade request");
 
 /// Fixed by RFC 6455.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// What the head of a request says about becoming a WebSocket. `http10` is HTTP/1.0, which has no
-/// upgrades.
+/// Reads the handshake out of a request's head. HTTP/1.0 (`http10`) has no upgrades.
 pub fn read_handshake(head: &Head, http10: bool, framing: Framing) -> Handshake {
     let asks = |name: &str, word: &str| lists(&head.headers, name, word);
     if http10 || !asks("connection", "upgrade") || !asks("upgrade", "websocket") {
         return Err(NOT_ASKED);
     }
     if values(&head.headers, "sec-websocket-version") != ["13"] {
-        return Err(fault(426, "The only WebSocket version known is 13."));
+        return Err(fault(426, "the WebSocket version must be 13"));
     }
     if head.method != "GET" || framing != Framing::Length(0) {
-        return Err(fault(400, "A WebSocket begins with a GET without a body."));
+        return Err(fault(400, "a WebSocket begins with a GET without a body"));
     }
     match values(&head.headers, "sec-websocket-key").as_slice() {
         [key] if is_key(key) => Ok(accept(key)),
         _ => Err(fault(
             400,
-            "The Sec-WebSocket-Key is not 16 bytes of Base64.",
+            "the Sec-WebSocket-Key must be 16 bytes of Base64",
         )),
     }
 }
@@ -63,7 +62,8 @@ fn accept(key: &str) -> Accept {
     accept
 }
 
-pub fn accepted(accept: &Accept) -> Response {
+/// The response that completes the handshake.
+pub fn accept_response(accept: &Accept) -> Response {
     let accept = String::from_utf8_lossy(accept);
     let answer = Response {
         status: 101,
@@ -74,8 +74,9 @@ pub fn accepted(accept: &Accept) -> Response {
         .with("Sec-WebSocket-Accept", accept)
 }
 
-pub fn refused(fault: Fault) -> Response {
-    let answer = Response::error(fault.status, fault.sentence);
+/// The response to a failed handshake.
+pub fn error_response(fault: Fault) -> Response {
+    let answer = Response::error(fault.status, &fault.sentence);
     match fault.status {
         426 => answer
             .with("Upgrade", "websocket")
@@ -86,37 +87,35 @@ pub fn refused(fault: Fault) -> Response {
 
 // ---- the socket ----
 
-/// What one message is made of.
+/// The type of one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Text,
     Binary,
 }
 
-/// What hearing the client came to.
+/// The result of `handle_input`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Received {
-    /// All that came, as far as it makes whole frames.
+    /// Every whole frame was handled.
     All,
-    /// Not all: the client has to take its answers first.
+    /// Frames are left: the client has to read its answers first.
     Held,
-    /// Both sides have said that they close.
+    /// Both sides have sent a close.
     Closed,
-    /// What came is no WebSocket's, or too large. The client was told so; what follows cannot be
-    /// understood.
+    /// A frame breaks the protocol or is too large. A close with the reason was sent; nothing behind it can be read.
     Broken,
 }
 
 /// The server's end of one WebSocket.
 ///
-/// What the client says goes through tungstenite, which answers pings and closes. What the client
-/// is told is framed here, into the connection's own queue: the library would keep a buffer as
-/// large as the largest message ever sent, for each of thousands of watchers.
+/// Input goes through tungstenite, which answers pings and closes. Output is framed here, into the connection's own
+/// queue: the library would keep a buffer as large as the largest message ever sent, for each of thousands of watchers.
 #[derive(Debug)]
 pub struct Socket {
     context: WebSocketContext,
-    /// Beats since the last byte from the client.
-    unheard: u32,
+    /// Pings since the last byte from the client.
+    unanswered_pings: u32,
     /// We have sent a close: no message follows.
     closing: bool,
     held: bool,
@@ -131,7 +130,7 @@ impl Default for Socket {
             .max_frame_size(Some(MESSAGE_LIMIT_BYTES));
         Socket {
             context: WebSocketContext::new(Role::Server, Some(config)),
-            unheard: 0,
+            unanswered_pings: 0,
             closing: false,
             held: false,
         }
@@ -139,13 +138,12 @@ impl Default for Socket {
 }
 
 impl Socket {
-    /// Bytes have come: the client is there.
+    /// Bytes were received: the client is alive.
     pub fn note_received(&mut self) {
-        self.unheard = 0;
+        self.unanswered_pings = 0;
     }
 
-    /// Takes what the client said out of `input`. Pings and closes are answered; nothing else
-    /// that a client says is of use.
+    /// Handles the frames in `input`. Pings and closes are answered; messages are dropped.
     pub fn handle_input(&mut self, input: &mut Buffer, output: &mut Buffer) -> Received {
         let mut wire = Wire { input, output };
         loop {
@@ -154,14 +152,14 @@ impl Socket {
                 return Received::Held;
             }
             match self.context.read(&mut wire) {
-                // A ping among them is answered at the next step.
+                // tungstenite answers a ping at the next read.
                 Ok(_) => {}
                 Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
                     return Received::All;
                 }
                 Err(Error::ConnectionClosed | Error::AlreadyClosed) => return Received::Closed,
                 Err(error) => {
-                    let (code, why) = complaint(&error);
+                    let (code, why) = close_reason(&error);
                     self.send_close(code, why, wire.output);
                     return Received::Broken;
                 }
@@ -169,7 +167,7 @@ impl Socket {
         }
     }
 
-    /// Something the client said waits for room in the output.
+    /// True where input waits for room in the output.
     pub fn is_held(&self) -> bool {
         self.held
     }
@@ -178,8 +176,8 @@ impl Socket {
         self.closing
     }
 
-    /// One message. A text has to be UTF-8.
-    pub fn say(&mut self, kind: Kind, bytes: &[u8], output: &mut Buffer) {
+    /// Queues one message. A text has to be UTF-8.
+    pub fn send_message(&mut self, kind: Kind, bytes: &[u8], output: &mut Buffer) {
         debug_assert!(!self.closing);
         let data = match kind {
             Kind::Text => {
@@ -191,28 +189,28 @@ impl Socket {
         send(OpCode::Data(data), bytes, output);
     }
 
-    /// Asks the client for a sign of life. False where it has not given any for too long.
+    /// Queues a ping. False where the client has not answered several of them: it is gone.
     #[must_use]
     pub fn ping(&mut self, output: &mut Buffer) -> bool {
-        if self.unheard >= KEEPALIVES_LIMIT {
+        if self.unanswered_pings >= KEEPALIVES_LIMIT {
             return false;
         }
-        self.unheard += 1;
+        self.unanswered_pings += 1;
         send(OpCode::Control(Control::Ping), b"", output);
         true
     }
 
-    /// Says that no more follows; done when the client says so too.
+    /// Queues a close: no message follows. The socket is closed once the client closes too.
     pub fn close(&mut self, output: &mut Buffer) {
         self.send_close(CloseCode::Normal, "", output);
     }
 
-    /// The same, because the server ends.
+    /// Queues a close that says that the server ends.
     pub fn drain_and_close(&mut self, output: &mut Buffer) {
-        self.send_close(CloseCode::Away, "The server ends.", output);
+        self.send_close(CloseCode::Away, "the server ends", output);
     }
 
-    /// Once: later calls send nothing.
+    /// Queues the close. Later calls send nothing.
     fn send_close(&mut self, code: CloseCode, why: &'static str, output: &mut Buffer) {
         self.closing = true;
         let mut input = Buffer::new(0);
@@ -224,22 +222,22 @@ impl Socket {
             code,
             reason: Utf8Bytes::from_static(why),
         };
-        // A pong that is due goes first: nothing may follow a close. Neither call can fail, as
-        // the queue takes everything; after the client's close they say that all is closed.
+        // A pong that is due goes first: nothing may follow a close. The queue takes everything: both calls fail only
+        // after the client's close, where they report just that.
         let _ = self.context.flush(&mut wire);
         let _ = self.context.close(&mut wire, Some(frame));
     }
 }
 
-fn complaint(error: &Error) -> (CloseCode, &'static str) {
+fn close_reason(error: &Error) -> (CloseCode, &'static str) {
     match error {
-        Error::Capacity(_) => (CloseCode::Size, "That is too large."),
-        Error::Utf8(_) => (CloseCode::Invalid, "That text is not UTF-8."),
-        _ => (CloseCode::Protocol, "That is not what RFC 6455 says."),
+        Error::Capacity(_) => (CloseCode::Size, "the message is too large"),
+        Error::Utf8(_) => (CloseCode::Invalid, "the text is not UTF-8"),
+        _ => (CloseCode::Protocol, "the frame violates RFC 6455"),
     }
 }
 
-/// One whole frame; a server's are not masked.
+/// Queues one whole frame; a server does not mask.
 fn send(opcode: OpCode, payload: &[u8], output: &mut Buffer) {
     let header = FrameHeader {
         is_final: true,
@@ -256,11 +254,11 @@ fn send(opcode: OpCode, payload: &[u8], output: &mut Buffer) {
     }
 }
 
-/// A server's frame: two bytes, and eight of length.
+/// The longest head of an unmasked frame: two bytes, and eight of length.
 const FRAME_HEAD_LIMIT_BYTES: usize = 10;
 
-/// The connection's queues as the stream that tungstenite wants: it has nothing to read where
-/// the input is empty, and takes everything.
+/// The connection's queues as the stream that tungstenite needs. A read of the empty input would block, a write never
+/// fails.
 struct Wire<'a> {
     input: &'a mut Buffer,
     output: &'a mut Buffer,
@@ -269,7 +267,7 @@ struct Wire<'a> {
 impl Read for Wire<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.input.is_empty() {
-            // Zero bytes would mean that the client has hung up.
+            // Zero bytes would mean that the client hung up.
             return Err(ErrorKind::WouldBlock.into());
         }
         let waiting = self.input.as_slice();

@@ -114,6 +114,18 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// The connection that this action answers.
+    pub fn answers(&self) -> Option<Key> {
+        match self {
+            Action::Respond { conn, .. }
+            | Action::Stream { conn, .. }
+            | Action::Upgrade { conn } => Some(*conn),
+            Action::Wake { .. } | Action::Spawn { .. } | Action::Kill { .. } => None,
+        }
+    }
+}
+
 /// How the body of a stream is framed and kept alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Streamed {
@@ -186,14 +198,22 @@ pub struct Load {
     pub waiting: usize,
 }
 
-/// Tells the core what happened and keeps what it asks for until the turn is committed.
+/// Passes events to the core and keeps its actions until the turn is committed.
 pub struct Dispatcher<'a, C: Core> {
     pub core: &'a mut C,
     pub now: Now,
     pub pending: Vec<Action>,
 }
 
-impl<C: Core> Dispatcher<'_, C> {
+impl<'a, C: Core> Dispatcher<'a, C> {
+    pub fn new(core: &'a mut C, now: Now) -> Dispatcher<'a, C> {
+        Dispatcher {
+            core,
+            now,
+            pending: Vec::new(),
+        }
+    }
+
     pub fn dispatch(&mut self, event: Event<'_>) {
         self.core.handle(event, self.now);
         while let Some(action) = self.core.next_action() {
@@ -201,13 +221,9 @@ impl<C: Core> Dispatcher<'_, C> {
         }
     }
 
-    /// An answer for this connection is among what was asked for.
-    pub fn has_answered(&self, key: Key) -> bool {
-        self.pending.iter().any(|action| match action {
-            Action::Respond { conn, .. }
-            | Action::Stream { conn, .. }
-            | Action::Upgrade { conn } => *conn == key,
-            Action::Wake { .. } | Action::Spawn { .. } | Action::Kill { .. } => false,
-        })
+    /// True where a pending action answers this connection.
+    pub fn has_answered(&self, conn: Key) -> bool {
+        let mut answered = self.pending.iter().filter_map(Action::answers);
+        answered.any(|key| key == conn)
     }
 }

@@ -1,4 +1,4 @@
-//! One child: three pipes, a pidfd, its end.
+//! One child process: three pipes, a pidfd, its exit.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -18,8 +18,8 @@ use crate::interface::event::{Command, Core, Dispatcher, Event, Exit, Input, Job
 use crate::shell::limits::{FILE_PIECE_BYTES, TURN_LIMIT_BYTES};
 use crate::shell::pollable::{IoResult, Kind, Pollable, spend, token};
 
-/// A socket that was handed to us, and what the service manager wants to hear from us, is no
-/// business of our children.
+/// Variables of systemd that children must not see: they do not own our listening socket and do not notify the service
+/// manager.
 const NOT_INHERITED: [&str; 6] = [
     "LISTEN_FDS",
     "LISTEN_PID",
@@ -29,22 +29,19 @@ const NOT_INHERITED: [&str; 6] = [
     "WATCHDOG_USEC",
 ];
 
-/// A child whose end, or whose pipes' end, has not been told yet. Exit and end of pipe are two
-/// things: a grandchild can hold a pipe longer.
+/// A child that has not exited, or whose pipes have not ended. The two differ: a grandchild can hold a pipe longer.
 pub struct Process {
     pub job: JobId,
     child: Child,
-    /// Each is closed, and gone from here, once it has nothing more to say.
-    stdin: Option<Feed>,
+    /// Each is closed and becomes none at its end.
+    stdin: Option<StdinWriter>,
     stdout: Option<Pollable>,
     stderr: Option<Pollable>,
     pidfd: Option<Pollable>,
-    /// It is on the reactor's list of what is ready.
-    pub queued: bool,
 }
 
 impl Process {
-    /// A running child, or why there is none, in words.
+    /// Starts a child. An error says in words why there is none.
     pub fn start(job: JobId, command: Command) -> Result<Process, String> {
         let name = command.argv.first().cloned().unwrap_or_default();
         let started = Process::try_start(job, command);
@@ -55,15 +52,15 @@ impl Process {
         let Some((program, arguments)) = command.argv.split_first() else {
             return Err(io::Error::other("no program named"));
         };
-        // Made by hand so that only our ends are non-blocking: a program meets EAGAIN badly.
+        // Pipes of our own, so that only our ends are non-blocking: few programs expect EAGAIN.
         let (child_stdin, stdin) = io::pipe()?;
         let (stdout, child_stdout) = io::pipe()?;
         let (stderr, child_stderr) = io::pipe()?;
-        let stdin = Feed::new(stdin.into(), command.stdin)?;
+        let stdin = StdinWriter::new(stdin.into(), command.stdin)?;
         let stdout = Some(Pollable::new(stdout.into())?);
         let stderr = Some(Pollable::new(stderr.into())?);
-        // A process group of its own: a terminal's ^C is for us to act on. The builder is gone
-        // with the statement, and with it our copies of the child's ends: kept, no pipe ends.
+        // A process group of its own: a terminal's ^C reaches only us. The statement drops the builder, and with it our
+        // copies of the child's ends: while we hold those, no pipe ends.
         let mut child = NOT_INHERITED
             .iter()
             .fold(&mut std::process::Command::new(program), |c, name| {
@@ -84,7 +81,6 @@ impl Process {
                 stdout,
                 stderr,
                 pidfd: Some(pidfd),
-                queued: false,
             }),
             Err(error) => {
                 end_now(&mut child);
@@ -94,9 +90,9 @@ impl Process {
     }
 
     pub fn register(&self, registry: &Registry, key: Key) -> io::Result<()> {
-        let sources = [
+        let pollables = [
             (
-                self.stdin.as_ref().map(|feed| &feed.pipe),
+                self.stdin.as_ref().map(|stdin| &stdin.pipe),
                 Kind::Stdin,
                 Interest::WRITABLE,
             ),
@@ -104,30 +100,30 @@ impl Process {
             (self.stderr.as_ref(), Kind::Stderr, Interest::READABLE),
             (self.pidfd.as_ref(), Kind::Pidfd, Interest::READABLE),
         ];
-        for (source, kind, interest) in sources {
-            if let Some(source) = source {
-                source.register(registry, token(kind, key), interest)?;
+        for (pollable, kind, interest) in pollables {
+            if let Some(pollable) = pollable {
+                pollable.register(registry, token(kind, key), interest)?;
             }
         }
         Ok(())
     }
 
-    /// Ends a child that cannot be looked after. What it began goes on without it.
+    /// Kills and reaps the child. Its own children go on.
     pub fn abandon(mut self) {
         end_now(&mut self.child);
     }
 
-    pub fn source(&mut self, kind: Kind) -> Option<&mut Pollable> {
+    pub fn pollable(&mut self, kind: Kind) -> Option<&mut Pollable> {
         match kind {
-            Kind::Stdin => self.stdin.as_mut().map(|feed| &mut feed.pipe),
+            Kind::Stdin => self.stdin.as_mut().map(|stdin| &mut stdin.pipe),
             Kind::Stdout => self.stdout.as_mut(),
             Kind::Stderr => self.stderr.as_mut(),
             Kind::Pidfd => self.pidfd.as_mut(),
-            Kind::Listener | Kind::Stops | Kind::Drains | Kind::Client => None,
+            Kind::Listener | Kind::Stop | Kind::Drain | Kind::Client => None,
         }
     }
 
-    /// Moves what can be moved within this turn's budget, and tells it.
+    /// Reads and writes the pipes within this turn's budget and dispatches what came.
     pub fn step<C: Core>(
         &mut self,
         registry: &Registry,
@@ -135,38 +131,24 @@ impl Process {
         dispatcher: &mut Dispatcher<'_, C>,
     ) {
         let job = self.job;
-        if let Some(feed) = self.stdin.take_if(|feed| !feed.step()) {
-            feed.pipe.close(registry);
+        if let Some(stdin) = self.stdin.take_if(|stdin| !stdin.step()) {
+            stdin.pipe.close(registry);
         }
-        drain(&mut self.stdout, registry, buffer, |said| match said {
-            Some(bytes) => dispatcher.dispatch(Event::Output {
-                job,
-                pipe: Pipe::Stdout,
-                bytes,
-            }),
-            None => dispatcher.dispatch(Event::Eof {
-                job,
-                pipe: Pipe::Stdout,
-            }),
-        });
-        drain(&mut self.stderr, registry, buffer, |said| match said {
-            Some(bytes) => dispatcher.dispatch(Event::Output {
-                job,
-                pipe: Pipe::Stderr,
-                bytes,
-            }),
-            None => dispatcher.dispatch(Event::Eof {
-                job,
-                pipe: Pipe::Stderr,
-            }),
-        });
+        for (pipe, pollable) in [
+            (Pipe::Stdout, &mut self.stdout),
+            (Pipe::Stderr, &mut self.stderr),
+        ] {
+            drain(pollable, registry, buffer, |read| match read {
+                Some(bytes) => dispatcher.dispatch(Event::Output { job, pipe, bytes }),
+                None => dispatcher.dispatch(Event::Eof { job, pipe }),
+            });
+        }
         if let Some(exit) = self.reap(registry) {
             dispatcher.dispatch(Event::Exited { job, exit });
         }
     }
 
-    /// How the child ended, once. Its pidfd is closed in the same step: it would tell an event
-    /// for the reaping, too.
+    /// How the child exited, once. The same step closes the pidfd: reaping would cause an event on it.
     fn reap(&mut self, registry: &Registry) -> Option<Exit> {
         let pidfd = self.pidfd.as_mut().filter(|pidfd| pidfd.readable())?;
         let exit = match self.child.try_wait() {
@@ -176,7 +158,7 @@ impl Process {
                 return None;
             }
             Err(error) => {
-                log::warn!("{:?}: cannot learn how a child ended: {error}", self.job);
+                log::warn!("{:?}: cannot wait for a child: {error}", self.job);
                 Exit::Signal(rustix::process::Signal::KILL.as_raw())
             }
         };
@@ -184,7 +166,7 @@ impl Process {
         Some(exit)
     }
 
-    /// SIGKILL; of a child that has ended, what is left of it is let go.
+    /// Sends SIGKILL. Closes the pipes instead where the child has exited already.
     pub fn kill(&mut self, registry: &Registry) {
         if self.pidfd.is_none() {
             close(&mut self.stdout, registry);
@@ -194,17 +176,17 @@ impl Process {
         }
     }
 
-    /// Something can be moved without waiting for another event.
+    /// True where a pipe is ready, or the exit known, without another event.
     pub fn has_work(&self) -> bool {
-        let readable = |source: &Option<Pollable>| source.as_ref().is_some_and(Pollable::readable);
-        let feed = self.stdin.as_ref();
-        feed.is_some_and(|feed| feed.pipe.writable())
+        let readable = |slot: &Option<Pollable>| slot.as_ref().is_some_and(Pollable::readable);
+        let stdin = self.stdin.as_ref();
+        stdin.is_some_and(|stdin| stdin.pipe.writable())
             || readable(&self.stdout)
             || readable(&self.stderr)
             || readable(&self.pidfd)
     }
 
-    /// Everything about it has been told.
+    /// True once its exit and the end of both output pipes were dispatched.
     pub fn is_over(&self) -> bool {
         self.pidfd.is_none() && self.stdout.is_none() && self.stderr.is_none()
     }
@@ -223,52 +205,49 @@ fn exit_of(status: ExitStatus) -> Exit {
 }
 
 fn close(slot: &mut Option<Pollable>, registry: &Registry) {
-    if let Some(source) = slot.take() {
-        source.close(registry);
+    if let Some(pollable) = slot.take() {
+        pollable.close(registry);
     }
 }
 
-/// Says what the pipe holds, within the budget; `None` once at its end, when it is closed.
+/// Reads the pipe within the budget and passes the bytes to `on_read`; `None` once, at its end, when it is closed.
 fn drain(
     slot: &mut Option<Pollable>,
     registry: &Registry,
     buffer: &mut [u8],
-    mut say: impl FnMut(Option<&[u8]>),
+    mut on_read: impl FnMut(Option<&[u8]>),
 ) {
     let mut budget = TURN_LIMIT_BYTES;
-    while let Some(source) = slot
-        .as_mut()
-        .filter(|source| source.readable() && budget > 0)
-    {
+    while let Some(pipe) = slot.as_mut().filter(|pipe| pipe.readable() && budget > 0) {
         let limit = budget.min(buffer.len());
-        match source.read(&mut buffer[..limit]) {
+        match pipe.read(&mut buffer[..limit]) {
             IoResult::Bytes(count) => {
                 budget = spend(budget, count);
-                say(Some(&buffer[..count]));
+                on_read(Some(&buffer[..count]));
             }
             IoResult::Blocked => {}
             IoResult::Ended | IoResult::Broken => {
                 close(slot, registry);
-                say(None);
+                on_read(None);
             }
         }
     }
 }
 
-/// The standard input of a child on its way there.
-struct Feed {
+/// Writes a child's standard input.
+struct StdinWriter {
     pipe: Pollable,
     parts: VecDeque<Input>,
-    /// The part that is being read.
+    /// The file that is being read.
     file: Option<File>,
-    /// `piece[sent..]` is what the pipe gets next.
+    /// `piece[sent..]` is written next.
     piece: Vec<u8>,
     sent: usize,
 }
 
-impl Feed {
-    fn new(pipe: OwnedFd, parts: Vec<Input>) -> io::Result<Feed> {
-        Ok(Feed {
+impl StdinWriter {
+    fn new(pipe: OwnedFd, parts: Vec<Input>) -> io::Result<StdinWriter> {
+        Ok(StdinWriter {
             pipe: Pollable::new(pipe)?,
             parts: parts.into(),
             file: None,
@@ -277,8 +256,8 @@ impl Feed {
         })
     }
 
-    /// False when there is nothing more to write, or the child does not want more. A child
-    /// that reads no further than it needs is no error.
+    /// False once everything is written, or the child has closed its end. A child that reads only what it needs is no
+    /// error.
     fn step(&mut self) -> bool {
         let mut budget = TURN_LIMIT_BYTES;
         loop {
@@ -300,8 +279,8 @@ impl Feed {
         }
     }
 
-    /// False at the end. What cannot be read ends the input early: the child, which was told
-    /// length and hash, takes half a source for none.
+    /// False at the end. A read error ends the input early: the child knows length and hash of a source and rejects a
+    /// part of it.
     fn next_piece(&mut self) -> bool {
         self.sent = 0;
         loop {
@@ -339,7 +318,7 @@ impl Feed {
     }
 }
 
-/// Non-blocking and regular only: a FIFO in that place would stop the whole server.
+/// Opens regular files only, without blocking: a FIFO in that place would stop the whole server.
 fn open_regular(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     let options = options

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::interface::event::Now;
 
-/// Made once, so that `mono_ms` before the loop and within it agree.
+/// Started once, so that `mono_ms` before the reactor and within it agree.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     start: Instant,
@@ -25,7 +25,7 @@ impl Clock {
     }
 }
 
-/// As HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// The time as HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT`.
 pub fn http_date(now: Now) -> String {
     let seconds = u64::try_from(now.unix_ms / 1_000).unwrap_or(0);
     httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))

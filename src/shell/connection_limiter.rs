@@ -1,33 +1,45 @@
-//! How many connections each address has, and how many come from it: a few clients must not fill the room of all.
+//! Limits on the connections of each address: how many at once, and how many new ones in a time.
 
 use std::collections::HashMap;
 
 use crate::base::client_addr::ClientAddr;
 use crate::base::token_bucket::{Buckets, Rate};
 
+/// The decision on a new connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admittance {
+    Admitted,
+    /// Over a limit: answer 429 with this Retry-After.
+    Refused {
+        retry_ms: u64,
+    },
+    /// At twice the limit: close it unanswered.
+    Dropped,
+}
+
 #[derive(Debug)]
 pub struct ConnectionLimiter {
     limit: usize,
-    /// What who has too many is told to wait.
+    /// Retry-After for a client over `limit`.
     retry_ms: u64,
     counts: HashMap<ClientAddr, usize>,
-    /// New ones of each address.
+    /// New connections of each address.
     arrivals: Buckets,
 }
 
 impl ConnectionLimiter {
-    /// So many at once from each address, and new ones at that rate; addresses remembered for it
-    /// as `Buckets` does.
-    pub fn new(limit: usize, retry_ms: u64, rate: Rate, remembered: usize) -> ConnectionLimiter {
+    /// Allows each address `limit` connections at once and new ones at `rate`, for which it keeps at most `addresses`
+    /// buckets.
+    pub fn new(limit: usize, retry_ms: u64, rate: Rate, addresses: usize) -> ConnectionLimiter {
         ConnectionLimiter {
             limit,
             retry_ms,
             counts: HashMap::new(),
-            arrivals: Buckets::new(rate, remembered),
+            arrivals: Buckets::new(rate, addresses),
         }
     }
 
-    /// Counts one more, unless it is dropped.
+    /// Decides on a new connection of `addr`, and counts it unless it is dropped.
     pub fn enter(&mut self, addr: Option<ClientAddr>, now_ms: u64) -> Admittance {
         let Some(client) = addr else {
             return Admittance::Admitted;
@@ -47,7 +59,7 @@ impl ConnectionLimiter {
         }
     }
 
-    /// One that was not dropped has left.
+    /// A connection that `enter` counted has ended.
     pub fn leave(&mut self, addr: Option<ClientAddr>) {
         let Some(client) = addr else { return };
         let count = self.counts.get_mut(&client).expect("it has entered");
@@ -80,14 +92,14 @@ mod tests {
         assert_eq!(client("2001:db8::1"), client("2001:db8::2:0:0:1"));
         assert_ne!(client("2001:db8::1"), client("2001:db8:0:1::1"));
         assert_ne!(client("192.0.2.1"), client("192.0.2.2"));
-        let said = |text: &str| ClientAddr::from_forwarded(text.parse().unwrap());
-        assert_eq!(said("::ffff:127.0.0.1"), ClientAddr::V4(0x7f00_0001));
-        assert_eq!(said("::1"), ClientAddr::V6(0));
-        assert_eq!(Some(said("192.0.2.1")), client("192.0.2.1"));
+        let forwarded = |text: &str| ClientAddr::from_forwarded(text.parse().unwrap());
+        assert_eq!(forwarded("::ffff:127.0.0.1"), ClientAddr::V4(0x7f00_0001));
+        assert_eq!(forwarded("::1"), ClientAddr::V6(0));
+        assert_eq!(Some(forwarded("192.0.2.1")), client("192.0.2.1"));
     }
 
     #[test]
-    fn who_has_too_many_is_refused_then_dropped_and_let_in_again() {
+    fn over_the_limit_connections_are_refused_then_dropped_until_others_leave() {
         let rate = Rate {
             burst: 100,
             per_hour: 1,
@@ -114,38 +126,26 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_too_often_is_refused_until_there_is_room_again() {
+    fn over_the_rate_connections_are_refused_until_the_bucket_refills() {
         let rate = Rate {
             burst: 2,
             per_hour: 3_600,
         };
         let mut limiter = ConnectionLimiter::new(100, 9, rate, 10);
         let (a, b) = (client("192.0.2.1"), client("192.0.2.2"));
-        let mut come = |client, now_ms| {
+        let mut connect = |client, now_ms| {
             let entry = limiter.enter(client, now_ms);
             limiter.leave(client);
             entry
         };
         use Admittance::{Admitted, Refused};
-        assert_eq!([come(a, 0), come(a, 0)], [Admitted; 2]);
-        assert_eq!(come(a, 100), Refused { retry_ms: 900 });
-        assert_eq!(come(b, 100), Admitted);
-        assert_eq!(come(a, 1_000), Admitted);
-        assert_eq!(come(a, 1_001), Refused { retry_ms: 999 });
+        assert_eq!([connect(a, 0), connect(a, 0)], [Admitted; 2]);
+        assert_eq!(connect(a, 100), Refused { retry_ms: 900 });
+        assert_eq!(connect(b, 100), Admitted);
+        assert_eq!(connect(a, 1_000), Admitted);
+        assert_eq!(connect(a, 1_001), Refused { retry_ms: 999 });
         for _ in 0..9 {
-            assert_eq!(come(None, 1_001), Admitted);
+            assert_eq!(connect(None, 1_001), Admitted);
         }
     }
-}
-
-/// What becomes of one more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admittance {
-    Admitted,
-    /// Over a limit: to be told so, and when it makes sense to come again.
-    Refused {
-        retry_ms: u64,
-    },
-    /// Twice over it: not even that.
-    Dropped,
 }

@@ -1,4 +1,4 @@
-//! How much room there is on the disk that holds the data, and a little of it kept for bad times.
+//! The free space of the data disk, and a reserve file for the moment when the disk is full.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,13 +9,13 @@ use rustix::fs::FallocateFlags;
 use crate::interface::event::DiskUsage;
 use crate::shell::limits::{DISK_CHECK_MS, DISK_RESERVE_BYTES};
 
-/// Looked at in turns that come anyway, and not in each: whoever is idle looks at nothing.
+/// Measured in turns that come anyway, once in `DISK_CHECK_MS` at most: an idle server measures nothing.
 #[derive(Debug)]
 pub struct Disk {
     data: PathBuf,
-    looked_ms: Option<u64>,
-    /// The system does not tell, and that was said.
-    silent: bool,
+    measured_ms: Option<u64>,
+    /// The last measurement failed, and a warning was logged.
+    failed: bool,
     reserved: bool,
 }
 
@@ -24,27 +24,27 @@ impl Disk {
     pub fn of(data: &Path) -> Disk {
         Disk {
             data: data.to_path_buf(),
-            looked_ms: None,
-            silent: false,
+            measured_ms: None,
+            failed: false,
             reserved: false,
         }
     }
 
-    /// The room there is, unless the last look was a moment ago.
-    pub fn look(&mut self, now_ms: u64) -> Option<DiskUsage> {
-        let is_old = |at: u64| now_ms >= at + DISK_CHECK_MS;
-        if !self.looked_ms.is_none_or(is_old) {
+    /// The disk's usage; none within `DISK_CHECK_MS` of the last measurement, or where it failed.
+    pub fn measure(&mut self, now_ms: u64) -> Option<DiskUsage> {
+        let is_due = |at: u64| now_ms >= at + DISK_CHECK_MS;
+        if !self.measured_ms.is_none_or(is_due) {
             return None;
         }
-        self.looked_ms = Some(now_ms);
+        self.measured_ms = Some(now_ms);
         match rustix::fs::statvfs(&self.data) {
             Ok(stat) => {
-                self.silent = false;
-                // Without what is kept for root.
+                self.failed = false;
+                // Without the blocks that are kept for root.
                 let free_bytes = stat.f_bavail.saturating_mul(stat.f_frsize);
                 if !self.reserved && free_bytes >= 4 * DISK_RESERVE_BYTES {
                     self.reserved = true;
-                    // Where the file system knows no such thing there is none.
+                    // Fails on a file system without fallocate. Then there is no reserve.
                     let _ = reserve(&self.data);
                 }
                 Some(DiskUsage {
@@ -53,8 +53,11 @@ impl Disk {
                 })
             }
             Err(error) => {
-                if !std::mem::replace(&mut self.silent, true) {
-                    log::warn!("{}: how full is it? {error}", self.data.display());
+                if !std::mem::replace(&mut self.failed, true) {
+                    log::warn!(
+                        "cannot measure the disk of {}: {error}",
+                        self.data.display()
+                    );
                 }
                 None
             }
@@ -62,28 +65,27 @@ impl Disk {
     }
 }
 
-fn place(data: &Path) -> PathBuf {
+fn reserve_path(data: &Path) -> PathBuf {
     data.join("reserve")
 }
 
-/// Takes room of the disk into a file of its own.
+/// Allocates the reserve file.
 fn reserve(data: &Path) -> io::Result<()> {
-    let path = place(data);
+    let path = reserve_path(data);
     let file = File::options()
         .write(true)
         .create(true)
         .truncate(false)
         .open(&path)?;
-    let taken = rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, DISK_RESERVE_BYTES);
-    taken.map_err(|error| {
+    let allocated = rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, DISK_RESERVE_BYTES);
+    allocated.map_err(|error| {
         let _ = fs::remove_file(&path);
         error.into()
     })
 }
 
-/// Gives the reserve back to the disk: whoever cannot write the database ends, and the next start
-/// may need it to go on.
+/// Removes the reserve file. A server that cannot write its database ends; its next start may need the space.
 pub fn give_up_reserve(data: &Path) {
-    // Where there is none, none was made.
-    let _ = fs::remove_file(place(data));
+    // Fails where there is no reserve.
+    let _ = fs::remove_file(reserve_path(data));
 }

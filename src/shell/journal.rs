@@ -1,4 +1,4 @@
-//! How log lines look: as the journal wants them where it reads them, else with their time.
+//! Log lines on standard error: with a priority for the journal, else with the time.
 
 use std::io::{self, Write};
 use std::time::SystemTime;
@@ -7,7 +7,7 @@ use log::{Level, LevelFilter};
 
 use crate::base::control_chars::is_control;
 
-/// What is logged goes to standard error from here on.
+/// Sends the program's log to standard error from now on.
 pub fn start(level: LevelFilter) {
     let mut builder = env_logger::Builder::new();
     builder.filter_level(level);
@@ -26,17 +26,17 @@ pub fn start(level: LevelFilter) {
     builder.init();
 }
 
-/// The one line of a program that cannot go on.
+/// Prints the one line of a program that cannot go on.
 pub fn fatal(sentence: &str) {
     let mut out = io::stderr().lock();
-    // Where nobody can read it there is nobody to tell.
+    // Without standard error there is nowhere to report to.
     let _ = match is_read_by_journal() {
         true => for_journal(&mut out, Level::Error, sentence),
         false => writeln!(out, "zigcheck: {sentence}"),
     };
 }
 
-/// Its own priority before each line, and no time: sd-daemon(3).
+/// Writes each line with its own priority and without a time: sd-daemon(3).
 fn for_journal(out: &mut impl Write, level: Level, text: &str) -> io::Result<()> {
     let priority = match level {
         Level::Error => 3,
@@ -47,14 +47,14 @@ fn for_journal(out: &mut impl Write, level: Level, text: &str) -> io::Result<()>
     lines(text).try_for_each(|line| writeln!(out, "<{priority}>{line}"))
 }
 
-/// Its lines as a terminal may be shown them. A remote's words are among what is logged; and each
-/// line of them begins as a line of ours does, so that none can pass for another.
+/// The lines of `text` without control characters. Remote text is logged too: each of its lines gets a prefix of its
+/// own, so that none can pass for another log line.
 fn lines(text: &str) -> impl Iterator<Item = String> {
-    let seen = |line: &str| line.chars().filter(|c| !is_control(*c)).collect();
-    text.lines().map(seen)
+    let printable = |line: &str| line.chars().filter(|c| !is_control(*c)).collect();
+    text.lines().map(printable)
 }
 
-/// Standard error is the very stream that the service manager connected to the journal.
+/// True where standard error is the stream that the service manager connected to the journal.
 fn is_read_by_journal() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else {
         return false;
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_line_passes_for_another_or_reaches_the_terminal() {
+    fn no_line_passes_for_another_or_controls_the_terminal() {
         let text = "why: \x1b]0;x\x07remote\r\n2026-01-01 INFO all is well\u{202e}\u{9b}2J\rx";
         let mut out = Vec::new();
         for_journal(&mut out, Level::Warn, text).unwrap();

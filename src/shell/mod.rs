@@ -1,7 +1,8 @@
-//! The only system calls on sockets, pipes, processes and clocks.
+//! The reactor and the only system calls on sockets, pipes, processes and clocks.
 
 pub mod child;
 pub mod client;
+pub mod clients;
 pub mod clock;
 pub mod connection_limiter;
 pub mod disk;
@@ -9,6 +10,8 @@ pub mod journal;
 pub mod limits;
 pub mod listen;
 pub mod pollable;
+pub mod processes;
 pub mod reactor;
 pub mod signal;
 pub mod systemd;
+pub mod timeouts;

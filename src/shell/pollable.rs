@@ -1,7 +1,7 @@
-//! One pollable file descriptor and what is known of its readiness.
+//! One polled file descriptor and its readiness.
 //!
-//! The poll tells an edge once, so the flags are set by its events and cleared only by a call
-//! that would have blocked. They live in here: nobody else can clear them.
+//! The poll is edge-triggered: it reports an edge once. So an event sets a flag, and only a call that would have
+//! blocked clears it. The flags are private: no other code can clear them.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -20,12 +20,12 @@ pub fn spend(budget: usize, count: usize) -> usize {
     budget.saturating_sub(count.max(CALL_COST_BYTES))
 }
 
-/// What kind of source a token names.
+/// What a token names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Listener,
-    Stops,
-    Drains,
+    Stop,
+    Drain,
     Client,
     Stdin,
     Stdout,
@@ -35,8 +35,8 @@ pub enum Kind {
 
 const KINDS: [Kind; 8] = [
     Kind::Listener,
-    Kind::Stops,
-    Kind::Drains,
+    Kind::Stop,
+    Kind::Drain,
     Kind::Client,
     Kind::Stdin,
     Kind::Stdout,
@@ -44,7 +44,7 @@ const KINDS: [Kind; 8] = [
     Kind::Pidfd,
 ];
 
-/// The kind is kept above the index: no slab has more than 16 million slots.
+/// A token holds the kind in the bits above the index: no slab has more than 16 million slots.
 const KIND_SHIFT: u32 = 24;
 const INDEX_MASK: u32 = (1 << KIND_SHIFT) - 1;
 
@@ -53,12 +53,12 @@ pub fn token(kind: Kind, key: Key) -> Token {
     Token(key.to_bits() | (kind as usize) << KIND_SHIFT)
 }
 
-/// The token of something there is one of.
+/// The token of a kind of which there is one.
 pub fn token_of_one(kind: Kind) -> Token {
     token(kind, Key::from_bits(0))
 }
 
-/// What `token` made, taken apart.
+/// The parts of a token that `token` made.
 pub fn decode_token(token: Token) -> (Kind, Key) {
     let mut key = Key::from_bits(token.0);
     let kind = KINDS[(key.index >> KIND_SHIFT) as usize];
@@ -66,20 +66,21 @@ pub fn decode_token(token: Token) -> (Kind, Key) {
     (kind, key)
 }
 
-/// What one call did.
+/// The result of one read or write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IoResult {
     Bytes(usize),
-    /// Nothing: an event will say when to try again.
+    /// Nothing was moved. An event says when to try again.
     Blocked,
-    /// Read: everything was read. Written: nobody reads any more.
+    /// Read: the end. Write: the reader is gone.
     Ended,
     Broken,
 }
 
-/// A connection; from which address, unless through a path.
+/// A connection that was just accepted.
 pub struct Accepted {
     pub fd: OwnedFd,
+    /// None through a unix socket.
     pub from: Option<IpAddr>,
 }
 
@@ -90,7 +91,7 @@ pub struct Pollable {
 }
 
 impl Pollable {
-    /// Takes an end of which nobody else needs that it blocks.
+    /// Makes the descriptor non-blocking, also for every other process that shares it.
     pub fn new(fd: OwnedFd) -> io::Result<Pollable> {
         rustix::io::ioctl_fionbio(&fd, true)?;
         Ok(Pollable {
@@ -109,13 +110,12 @@ impl Pollable {
         registry.register(&mut SourceFd(&self.fd.as_raw_fd()), token, interest)
     }
 
-    /// Deregisters, too: a descriptor that was inherited by accident would keep its events coming.
+    /// Deregisters as well: a copy that a child inherited by accident would keep events coming.
     pub fn close(self, registry: &Registry) {
         let _ = registry.deregister(&mut SourceFd(&self.fd.as_raw_fd()));
     }
 
-    /// Remembers what an event says. An error or a hang-up is found by the next call, so both
-    /// make it ready.
+    /// Records an event. An error or a hang-up counts as readiness: the next call finds it.
     pub fn note(&mut self, event: &Event) {
         self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
         self.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
@@ -126,7 +126,7 @@ impl Pollable {
         self.writable = true;
     }
 
-    /// Where there is no poll to say so.
+    /// For tests without a poll.
     #[cfg(test)]
     pub fn assume_readable(&mut self) {
         self.readable = true;
@@ -152,7 +152,7 @@ impl Pollable {
         }
     }
 
-    /// `bytes` is not empty. SIGPIPE is ignored in every Rust program, so it is an error here.
+    /// `bytes` is not empty. A Rust program ignores SIGPIPE, so EPIPE is an error here.
     pub fn write(&mut self, bytes: &[u8]) -> IoResult {
         match retry_on_intr(|| rustix::io::write(&self.fd, bytes)) {
             Ok(count) => IoResult::Bytes(count),
@@ -165,7 +165,7 @@ impl Pollable {
         }
     }
 
-    /// The next connection of a listening socket, if there is one, and where it comes from.
+    /// The next connection of a listening socket; none where no client waits.
     pub fn accept(&mut self) -> Result<Option<Accepted>, Errno> {
         use rustix::net::{SocketFlags, acceptfrom_with};
         match retry_on_intr(|| acceptfrom_with(&self.fd, SocketFlags::CLOEXEC)) {
@@ -182,7 +182,7 @@ impl Pollable {
         }
     }
 
-    /// A pidfd was found not to have ended after all.
+    /// The process of this pidfd has not exited after all.
     pub fn not_yet(&mut self) {
         self.readable = false;
     }
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_says_what_it_was_made_of() {
+    fn a_token_decodes_to_its_parts() {
         for kind in KINDS {
             for (index, generation) in [(0, 0), (511, 7), (INDEX_MASK, u32::MAX)] {
                 let key = Key { index, generation };

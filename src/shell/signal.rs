@@ -1,4 +1,4 @@
-//! Signals, as readable pipes: SIGTERM and SIGINT ask to stop, SIGUSR1 asks to run dry.
+//! Signals as readable pipes: SIGTERM and SIGINT stop the server, SIGUSR1 drains it.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -9,18 +9,17 @@ use std::sync::atomic::AtomicBool;
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::low_level::pipe;
 
-/// What we may be asked for from outside. Each end gets one byte for each time.
+/// Each pipe receives one byte for each signal.
 pub struct SignalPipes {
     pub stop: OwnedFd,
     pub drain: OwnedFd,
 }
 
 impl SignalPipes {
-    /// From here on no such signal ends the process: one that comes before the loop runs is heard
-    /// in its first turn.
+    /// Installs the handlers. A signal that arrives before the reactor runs is handled in its first turn.
     pub fn listen() -> io::Result<SignalPipes> {
-        // Whoever started us may have ignored SIGCHLD: then no child of ours could be waited for.
-        // Any handler at all ends that.
+        // Our parent may have set SIGCHLD to be ignored, and then no child of ours could be waited for. Any handler
+        // undoes that.
         signal_hook::flag::register(SIGCHLD, Arc::new(AtomicBool::new(false)))?;
         #[cfg(debug_assertions)]
         hang_on_demand()?;
@@ -31,20 +30,21 @@ impl SignalPipes {
     }
 }
 
-/// Tests want to see what becomes of a loop that hangs: SIGUSR2 never lets go of it.
+/// For tests of the watchdog: SIGUSR2 hangs the reactor for ever.
 #[cfg(debug_assertions)]
+#[expect(unsafe_code, reason = "a signal handler of our own is unsafe")]
 fn hang_on_demand() -> io::Result<()> {
     let hang = || {
         loop {
             rustix::event::pause();
         }
     };
-    // SAFETY: all that the handler does is one system call.
+    // SAFETY: the handler makes one system call and nothing else.
     unsafe { signal_hook::low_level::register(signal_hook::consts::SIGUSR2, hang) }?;
     Ok(())
 }
 
-/// Handlers, not blocked signals: blocked ones would be inherited by our children.
+/// Uses handlers, since children inherit blocked signals.
 fn pipe_for(signals: &[i32]) -> io::Result<OwnedFd> {
     let (ours, theirs) = UnixStream::pair()?;
     theirs.set_nonblocking(true)?;

@@ -39,6 +39,7 @@ impl Server {
             .args(flags)
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
+        #[expect(unsafe_code, reason = "pre_exec is unsafe")]
         // SAFETY: one system call, no allocation, between fork and exec.
         unsafe {
             command.pre_exec(|| {

@@ -186,7 +186,7 @@ pub fn any_way(input: &[u8], stays_open: bool) -> Talk {
         assert_eq!(behind.frames(), expected, "{input:x?} by {size}");
         assert!(behind.conn.is_done() && behind.gone == 1);
     }
-    let open = whole.conn.waiting_for() == Waiting::Beat;
+    let open = whole.conn.waiting_for() == Waiting::Keepalive;
     assert_eq!(open, stays_open, "{input:x?}");
     assert_eq!(whole.gone, usize::from(!stays_open), "{input:x?}");
     whole

@@ -151,6 +151,7 @@ impl Life {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log);
+        #[expect(unsafe_code, reason = "pre_exec is unsafe")]
         // SAFETY: one system call, no allocation, between fork and exec.
         unsafe {
             command.pre_exec(|| {

@@ -200,7 +200,7 @@ pub fn socket(random: &mut Seed) -> bool {
     let frames = whole.frames();
     let closes = frames.iter().filter(|(first, _)| *first == CLOSE).count();
     assert!(closes == 0 || (closes == 1 && frames[frames.len() - 1].0 == CLOSE));
-    let open = whole.conn.waiting_for() == Waiting::Beat;
+    let open = whole.conn.waiting_for() == Waiting::Keepalive;
     for talk in [&mut whole, &mut pieces] {
         talk.hang_up();
         assert!(talk.conn.is_done() && talk.gone == 1);

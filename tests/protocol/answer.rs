@@ -122,7 +122,7 @@ fn a_stream_shorter_than_was_said_breaks_off() {
 }
 
 #[test]
-#[should_panic(expected = "more than was said")]
+#[should_panic(expected = "more than was announced")]
 fn a_stream_longer_than_was_said_is_a_mistake() {
     let mut play = Play::default();
     play.conn
@@ -183,7 +183,7 @@ fn a_beat_when_there_is_nothing_else() {
         conn.keepalive();
         assert_eq!(conn.output().len(), head, "something else is unsent");
         conn.sent(head);
-        assert_eq!(conn.waiting_for(), Waiting::Beat);
+        assert_eq!(conn.waiting_for(), Waiting::Keepalive);
         conn.keepalive();
         assert_eq!(conn.output(), framed);
         conn.sent(framed.len());

@@ -30,7 +30,7 @@ fn read(framing: Framing, limit: u64, input: &[u8], pieces: &[usize]) -> (Vec<u8
             Ok(_) => body.step(&input[used..there], 100).unwrap(),
             Err(fault) => {
                 let again = body.step(&input[used..there], 100);
-                assert_eq!(again, Err(fault), "a fault is not found again");
+                assert_eq!(again, Err(fault.clone()), "a fault is not found again");
                 return (data, End::Fault(fault.status));
             }
         };

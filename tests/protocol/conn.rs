@@ -113,7 +113,7 @@ fn faults_are_answered_and_end_the_connection() {
         assert_eq!(answer.header("connection"), Some("close"));
         assert_eq!(answer.header("content-type"), Some("application/json"));
         let value: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
-        assert!(value["error"].as_str().unwrap().ends_with('.'));
+        assert!(!value["error"].as_str().unwrap().is_empty());
         assert_eq!(play.conn.waiting_for(), Waiting::Linger);
         assert!(!play.conn.is_done());
     }

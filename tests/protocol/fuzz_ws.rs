@@ -68,7 +68,7 @@ fn the_pieces_do_not_matter() {
         let closes = frames.iter().filter(|(first, _)| *first == CLOSE).count();
         assert!(closes <= 1 && (closes == 0 || frames.last().unwrap().0 == CLOSE));
         assert_eq!(closes, whole.gone, "seed {seed}");
-        open += usize::from(whole.conn.waiting_for() == Waiting::Beat);
+        open += usize::from(whole.conn.waiting_for() == Waiting::Keepalive);
         complaints += usize::from(whole.conn.waiting_for() == Waiting::Linger);
         pongs += frames.len() - closes;
         for talk in [&mut whole, &mut pieces] {

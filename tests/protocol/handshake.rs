@@ -31,7 +31,7 @@ fn an_upgrade_byte_for_byte() {
          Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nConnection: Upgrade\r\n\r\n"
     );
     assert_eq!(answer, text);
-    assert_eq!(conn.waiting_for(), Waiting::Beat);
+    assert_eq!(conn.waiting_for(), Waiting::Keepalive);
     assert!(conn.is_with_app());
 }
 
@@ -120,7 +120,7 @@ fn handshakes() {
         let line = format!("\r\nConnection: {after}\r\n");
         assert_eq!(answer.contains(&line), !after.is_empty(), "{answer}");
         let open = if upgraded {
-            Waiting::Beat
+            Waiting::Keepalive
         } else {
             Waiting::Idle
         };

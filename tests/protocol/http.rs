@@ -167,7 +167,7 @@ fn refused_heads() {
     for (status, text) in cases {
         let fault = read(text.as_bytes()).expect_err(text);
         assert_eq!(fault.status, *status, "{text:?}: {fault:?}");
-        assert!(fault.sentence.ends_with('.'));
+        assert!(!fault.sentence.is_empty());
     }
 }
 

@@ -61,7 +61,7 @@ fn pings_are_answered_and_the_rest_is_dropped() {
         let frames = if half {
             // What would be fed behind it belongs to it.
             let talk = crate::common::talk::talked(input, || 1);
-            assert_eq!(talk.conn.waiting_for(), Waiting::Beat);
+            assert_eq!(talk.conn.waiting_for(), Waiting::Keepalive);
             talk.frames()
         } else {
             any_way(input, true).frames()

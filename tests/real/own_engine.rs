@@ -101,6 +101,7 @@ impl OwnEngine {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log.expect("a log"));
+        #[expect(unsafe_code, reason = "pre_exec is unsafe")]
         // SAFETY: one system call, no allocation, between fork and exec.
         unsafe {
             command.pre_exec(|| {

@@ -360,14 +360,14 @@ fn what_is_missing_is_as_much_as_was_asked_for() {
 fn the_disk_is_looked_at_once_a_second_and_a_little_of_it_is_kept() {
     let data = crate::common::core::data("space-reserve");
     let mut disk = Disk::of(&data);
-    let room = disk.look(5).unwrap();
+    let room = disk.measure(5).unwrap();
     let enough = 4 * DISK_RESERVE_BYTES;
     assert!(
         (enough..=room.total_bytes).contains(&room.free_bytes),
         "{room:?}: the test needs as much"
     );
-    assert_eq!(disk.look(4 + DISK_CHECK_MS), None);
-    assert!(disk.look(5 + DISK_CHECK_MS).is_some());
+    assert_eq!(disk.measure(4 + DISK_CHECK_MS), None);
+    assert!(disk.measure(5 + DISK_CHECK_MS).is_some());
     let reserve = data.join("reserve");
     assert_eq!(
         std::fs::metadata(&reserve).unwrap().len(),
@@ -377,7 +377,7 @@ fn the_disk_is_looked_at_once_a_second_and_a_little_of_it_is_kept() {
     assert!(!reserve.exists());
     disk::give_up_reserve(&data);
     // There is no such disk: nothing is known of it.
-    assert_eq!(Disk::of(&data.join("nowhere")).look(0), None);
+    assert_eq!(Disk::of(&data.join("nowhere")).measure(0), None);
 }
 
 #[test]

@@ -75,9 +75,9 @@ impl Pair {
     fn new() -> Pair {
         let (ours, peer) = UnixStream::pair().unwrap();
         peer.set_nonblocking(true).unwrap();
-        let source = Pollable::new(ours.into()).unwrap();
+        let socket = Pollable::new(ours.into()).unwrap();
         Pair {
-            client: Client::new(source, None, None, 0),
+            client: Client::new(socket, None, None, 0),
             peer,
             core: Mute::default(),
         }
@@ -86,7 +86,7 @@ impl Pair {
     /// The peer sends `bytes`; when time is up after the turn at `now_ms`.
     fn turn(&mut self, bytes: &str, now_ms: u64) -> Option<u64> {
         self.peer.write_all(bytes.as_bytes()).unwrap();
-        self.client.source.assume_readable();
+        self.client.socket.assume_readable();
         self.client.read(&mut [0; 1000]);
         self.handle_input();
         self.client.write(KEY, &mut self.core, &mut Vec::new());
@@ -201,7 +201,7 @@ fn who_stops_reading_has_a_minute_from_the_last_byte_taken() {
     }
     assert_eq!(pair.turn("", 2_000), Some(1_000 + SEND_STALL_LIMIT_MS));
     let _ = pair.peer.read(&mut vec![0; 1 << 20]).unwrap();
-    pair.client.source.assume_writable();
+    pair.client.socket.assume_writable();
     assert_eq!(pair.turn("", 3_000), Some(3_000 + SEND_STALL_LIMIT_MS));
     pair.client.expire(DATE);
     assert!(pair.client.is_over());
@@ -329,7 +329,7 @@ fn what_was_held_back_is_looked_at_again() {
     let pings = 400;
     let ping = [&b"\x89\xfdabcd"[..], &[b'x'; 125]].concat();
     pair.peer.write_all(&ping.repeat(pings)).unwrap();
-    pair.client.source.assume_readable();
+    pair.client.socket.assume_readable();
     while pair.client.may_read() {
         pair.client.read(&mut [0; 65_536]);
     }
@@ -342,7 +342,7 @@ fn what_was_held_back_is_looked_at_again() {
             break;
         };
         sent.extend_from_slice(&piece[..count]);
-        pair.client.source.assume_writable();
+        pair.client.socket.assume_writable();
         pair.client.write(KEY, &mut pair.core, &mut Vec::new());
         pair.client.settle(0);
         while pair.has_work() {
@@ -361,7 +361,7 @@ fn an_end_that_met_the_beginning_of_a_stream_is_told() {
     let half = "POST /spool HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n1";
     pair.peer.write_all(half.as_bytes()).unwrap();
     pair.peer.shutdown(std::net::Shutdown::Write).unwrap();
-    pair.client.source.assume_readable();
+    pair.client.socket.assume_readable();
     pair.client.read(&mut [0; 1000]);
     let stream = Action::Stream {
         conn: KEY,

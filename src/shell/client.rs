@@ -1,4 +1,4 @@
-//! One client: its socket, its connection, the stream it watches, its time limits.
+//! One client: its socket, its connection, the stream that it reads, its time limits.
 
 use std::net::IpAddr;
 
@@ -19,78 +19,68 @@ fn limit_ms(waiting: Waiting) -> Option<u64> {
         Waiting::Head => Some(HEAD_LIMIT_MS),
         Waiting::Body => Some(BODY_STALL_LIMIT_MS),
         Waiting::App => None,
-        Waiting::Beat => Some(KEEPALIVE_MS),
+        Waiting::Keepalive => Some(KEEPALIVE_MS),
         Waiting::Send => Some(SEND_STALL_LIMIT_MS),
         Waiting::Close | Waiting::Linger => Some(LINGER_LIMIT_MS),
     }
 }
 
-/// How long a body of which so much has come may have taken.
-fn body_limit_ms(came: u64) -> u64 {
-    BODY_STALL_LIMIT_MS.saturating_add(came.saturating_mul(1_000) / BODY_RATE_LIMIT_BYTES_PER_S)
-}
-
-/// What comes behind a request, which nobody wants to hear of once it is answered.
-fn is_rest(incoming: &Incoming) -> bool {
-    !matches!(incoming, Incoming::Request(_))
+/// How long a body may have taken of which `received` bytes have arrived.
+fn body_limit_ms(received: u64) -> u64 {
+    BODY_STALL_LIMIT_MS.saturating_add(received.saturating_mul(1_000) / BODY_RATE_LIMIT_BYTES_PER_S)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stream {
     None,
-    /// The app may have something for it.
+    /// The app may have bytes for it.
     Awake,
-    /// The app had nothing, and wakes it.
-    Asleep,
+    /// The app had none; its `Wake` ends this.
+    Parked,
 }
 
 pub struct Client {
-    source: Pollable,
+    socket: Pollable,
     conn: Conn,
     stream: Stream,
     /// The client sends no more.
     ended: bool,
-    /// The socket is of no use any more, or the client's time is up: to be freed.
+    /// The socket is of no use any more, or the client's time is up: remove it.
     broken: bool,
-    /// The connection may have something for the app; cleared only when it has nothing.
+    /// The connection may have input for the app. Cleared only once it has none.
     unparsed: bool,
     /// The sending side was shut down.
     shut: bool,
     waiting: Waiting,
     /// `Conn::answered` when `waiting` began.
     answered: u64,
-    /// Bytes moved that its time limit counts.
-    moved: bool,
-    /// When `waiting` began, and the bytes that have come since, those of that turn included.
-    since_ms: u64,
-    came: u64,
+    /// Bytes were moved that restart the time limit.
+    progressed: bool,
+    /// When `waiting` began.
+    waiting_since_ms: u64,
+    /// Bytes of a body that have arrived since, with those of the turn in which it began.
+    body_bytes: u64,
     deadline_ms: Option<u64>,
-    /// Where it comes from, unless through a unix socket.
+    /// The peer's address; none through a unix socket.
     from: Option<IpAddr>,
-    /// Whose connection it is, where those are counted.
+    /// The address that the connection counts for; none where it is not counted.
     pub addr: Option<ClientAddr>,
-    /// The time of its entry among the reactor's limits.
+    /// The time of its entry in `Timeouts`.
     pub timeout_entry: Option<u64>,
-    /// It is on the reactor's list of streams that were woken.
-    pub woken: bool,
-    /// It is on the reactor's list of what is ready.
-    pub queued: bool,
-    /// It is on the reactor's list of what is to be settled.
-    pub touched: bool,
 }
 
 impl Client {
     pub fn new(
-        mut source: Pollable,
+        mut socket: Pollable,
         from: Option<IpAddr>,
         addr: Option<ClientAddr>,
         now_ms: u64,
     ) -> Client {
-        source.assume_writable();
+        socket.assume_writable();
         let conn = Conn::new();
         let waiting = conn.waiting_for();
         Client {
-            source,
+            socket,
             stream: Stream::None,
             ended: false,
             broken: false,
@@ -98,49 +88,52 @@ impl Client {
             shut: false,
             waiting,
             answered: conn.answered(),
-            moved: false,
-            since_ms: now_ms,
-            came: 0,
+            progressed: false,
+            waiting_since_ms: now_ms,
+            body_bytes: 0,
             deadline_ms: limit_ms(waiting).map(|limit| now_ms + limit),
             from,
             addr,
             timeout_entry: None,
-            woken: false,
-            queued: false,
-            touched: false,
             conn,
         }
     }
 
-    pub fn source(&self) -> &Pollable {
-        &self.source
+    pub fn socket(&self) -> &Pollable {
+        &self.socket
+    }
+
+    pub fn into_socket(self) -> Pollable {
+        self.socket
     }
 
     pub fn note(&mut self, event: &mio::event::Event) {
-        self.source.note(event);
-        // A reset. A stream with nothing to say would else find out at its next byte only.
+        self.socket.note(event);
+        // A reset. A stream without new bytes would not notice it otherwise.
         self.broken |= event.is_error();
     }
 
-    /// Too many come from its address: it is told so, and nothing it asks is heard.
+    /// Answers 429 before any request: its address has too many connections.
     pub fn reject(&mut self, retry_ms: u64, date: &str) {
         let sentence = "too many connections from your address";
         self.conn
             .abort(Response::later(429, sentence, retry_ms), date);
     }
 
-    /// Reads what there is, while there is room for it, within the turn's budget.
+    // ---- input ----
+
+    /// Reads from the socket while the connection has room, within the turn's budget.
     pub fn read(&mut self, buffer: &mut [u8]) {
         let mut budget = TURN_LIMIT_BYTES;
         while self.may_read() && budget > 0 {
             let limit = self.conn.room().min(budget).min(buffer.len());
-            match self.source.read(&mut buffer[..limit]) {
+            match self.socket.read(&mut buffer[..limit]) {
                 IoResult::Bytes(count) => {
                     budget = spend(budget, count);
                     self.conn.receive(&buffer[..count]);
                     self.unparsed = true;
-                    self.came += count as u64;
-                    self.moved |= self.waiting == Waiting::Body;
+                    self.body_bytes += count as u64;
+                    self.progressed |= self.waiting == Waiting::Body;
                 }
                 IoResult::Blocked => {}
                 IoResult::Ended => {
@@ -154,10 +147,10 @@ impl Client {
     }
 
     fn may_read(&self) -> bool {
-        self.source.readable() && !self.ended && !self.broken && self.conn.room() > 0
+        self.socket.readable() && !self.ended && !self.broken && self.conn.room() > 0
     }
 
-    /// Tells the app what the connection has for it, within the turn's budget.
+    /// Dispatches what was received, within the turn's budget.
     pub fn handle_input<C: Core>(
         &mut self,
         conn: Key,
@@ -168,30 +161,27 @@ impl Client {
         while self.unparsed && budget > 0 {
             let (core, from, now) = (&dispatcher.core, self.from, dispatcher.now);
             let admit = &mut |head: &Head| core.admit(from, head, now);
-            let incoming = self.conn.next(date, admit);
-            match incoming {
+            match self.conn.next(date, admit) {
                 None => self.unparsed = false,
-                // Answered in this very turn: the connection does not know it yet.
-                Some(incoming) if is_rest(&incoming) && dispatcher.has_answered(conn) => {}
-                Some(Incoming::Request(request)) => {
-                    dispatcher.dispatch(Event::Request {
-                        conn,
-                        from,
-                        request,
-                    });
-                }
+                Some(Incoming::Request(request)) => dispatcher.dispatch(Event::Request {
+                    conn,
+                    from,
+                    request,
+                }),
+                // The app answered in this turn and wants no more of the body. The connection does not know it yet.
+                Some(_) if dispatcher.has_answered(conn) => {}
                 Some(Incoming::Body(bytes)) => {
                     budget = spend(budget, bytes.len());
-                    dispatcher.dispatch(Event::Body {
-                        conn,
-                        bytes: &bytes,
-                    });
+                    let bytes = &bytes;
+                    dispatcher.dispatch(Event::Body { conn, bytes });
                 }
                 Some(Incoming::BodyEnd) => dispatcher.dispatch(Event::BodyEnd { conn }),
                 Some(Incoming::Aborted) => dispatcher.dispatch(Event::Aborted { conn }),
             }
         }
     }
+
+    // ---- answers ----
 
     pub fn respond(&mut self, response: Response, date: &str) {
         self.conn.respond(response, date);
@@ -201,7 +191,7 @@ impl Client {
         if self.conn.start_stream(head, body, date) {
             self.stream = Stream::Awake;
         } else {
-            // That it is not wanted is for the app to hear.
+            // The connection has an `Aborted` for the app.
             self.unparsed = true;
         }
     }
@@ -210,22 +200,22 @@ impl Client {
         if self.conn.upgrade(date) {
             self.stream = Stream::Awake;
         }
-        // What stands behind the head is the socket's now.
+        // The bytes behind the head belong to the WebSocket now.
         self.unparsed = true;
     }
 
-    /// The server ends.
+    /// Answers what is open: the server ends.
     pub fn drain_and_close(&mut self, date: &str) {
         self.conn.drain_and_close(date);
     }
 
-    /// True where a stream was asleep.
+    /// True where the stream was parked.
     pub fn wake(&mut self) -> bool {
-        let asleep = self.stream == Stream::Asleep;
-        if asleep {
+        let parked = self.stream == Stream::Parked;
+        if parked {
             self.stream = Stream::Awake;
         }
-        asleep
+        parked
     }
 
     /// Nothing more is pulled for it.
@@ -233,22 +223,22 @@ impl Client {
         self.stream = Stream::None;
     }
 
-    /// Sends what there is, pulling the stream along, within the turn's budget. Tried at once
-    /// when there is something new: the edge that said «writable» does not come again.
+    /// Writes the output and pulls the stream along, within the turn's budget. Called whenever there is new output:
+    /// the edge that reported the socket writable does not come again.
     pub fn write<C: Core>(&mut self, key: Key, core: &mut C, pulled: &mut Vec<u8>) {
         let mut budget = TURN_LIMIT_BYTES;
         loop {
             self.pull(key, core, pulled);
             let output = self.conn.output();
-            if self.broken || budget == 0 || !self.source.writable() || output.is_empty() {
+            if self.broken || budget == 0 || !self.socket.writable() || output.is_empty() {
                 break;
             }
             let limit = output.len().min(budget);
-            match self.source.write(&output[..limit]) {
+            match self.socket.write(&output[..limit]) {
                 IoResult::Bytes(count) => {
                     budget = spend(budget, count);
                     self.conn.sent(count);
-                    self.moved |= matches!(self.waiting, Waiting::Send | Waiting::Beat);
+                    self.progressed |= matches!(self.waiting, Waiting::Send | Waiting::Keepalive);
                 }
                 IoResult::Blocked => {}
                 IoResult::Ended | IoResult::Broken => self.broken = true,
@@ -259,16 +249,16 @@ impl Client {
     fn pull<C: Core>(&mut self, key: Key, core: &mut C, pulled: &mut Vec<u8>) {
         while self.stream == Stream::Awake && self.conn.stream_room() > 0 {
             pulled.clear();
-            let gave = core.pull(key, self.conn.stream_room(), pulled);
-            match gave {
+            let pull = core.pull(key, self.conn.stream_room(), pulled);
+            match pull {
                 Pull::Text => self.conn.push_text(pulled),
                 Pull::More | Pull::Idle | Pull::End => self.conn.push_stream(pulled),
             }
-            match gave {
+            match pull {
                 Pull::More | Pull::Text => {
-                    debug_assert!(!pulled.is_empty(), "more is said with some")
+                    debug_assert!(!pulled.is_empty(), "more comes with bytes");
                 }
-                Pull::Idle => self.stream = Stream::Asleep,
+                Pull::Idle => self.stream = Stream::Parked,
                 Pull::End => {
                     self.conn.end_stream();
                     self.stream = Stream::None;
@@ -277,33 +267,35 @@ impl Client {
         }
     }
 
-    /// After the writing: looks at what it waits for now, and until when.
+    // ---- time limits ----
+
+    /// When the client's time is up, in `mono_ms`. Called after the writing of each turn that touched it.
     pub fn settle(&mut self, now_ms: u64) -> Option<u64> {
         let waiting = self.conn.waiting_for();
         let answered = self.conn.answered();
         if waiting == Waiting::Linger && !self.shut && !self.conn.is_done() {
             self.shut = true;
             // Fails where the client has hung up already.
-            let _ = rustix::net::shutdown(&self.source, rustix::net::Shutdown::Write);
+            let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Write);
         }
-        let anew = (waiting, answered) != (self.waiting, self.answered);
-        if anew {
-            self.since_ms = now_ms;
+        let changed = (waiting, answered) != (self.waiting, self.answered);
+        if changed {
+            self.waiting_since_ms = now_ms;
         }
-        if anew || self.moved {
-            // Requests behind the one just answered, or the end, are looked at only now.
+        if changed || self.progressed {
+            // A request behind the one just answered, or the client's end, may have been received already.
             self.unparsed |= waiting == Waiting::Head || self.ended;
             self.waiting = waiting;
             self.answered = answered;
-            self.moved = false;
+            self.progressed = false;
             self.deadline_ms = limit_ms(waiting).map(|limit| now_ms + limit);
             if waiting == Waiting::Body {
-                let slow_ms = self.since_ms + body_limit_ms(self.came);
+                let slow_ms = self.waiting_since_ms + body_limit_ms(self.body_bytes);
                 self.deadline_ms = self.deadline_ms.map(|at| at.min(slow_ms));
             }
         }
         if waiting != Waiting::Body {
-            self.came = 0;
+            self.body_bytes = 0;
         }
         self.unparsed |= self.conn.has_held_back();
         self.deadline_ms
@@ -313,7 +305,7 @@ impl Client {
         self.deadline_ms
     }
 
-    /// Its time is up: who is slow with a request is told so, if there is still a way to.
+    /// The client's time is up. A slow request is answered 408; a stream or WebSocket gets its keepalive.
     pub fn expire(&mut self, date: &str) {
         self.deadline_ms = None;
         match self.waiting {
@@ -322,22 +314,24 @@ impl Client {
                 self.conn.abort(slow, date);
                 self.unparsed = true;
             }
-            Waiting::Beat => {
+            Waiting::Keepalive => {
                 self.conn.keepalive();
-                self.moved = true;
-                // Who gave no sign of life is gone, and the app has to hear it.
+                self.progressed = true;
+                // A WebSocket client that did not answer is gone: `Aborted` waits for the app.
                 self.unparsed = true;
             }
             _ => self.broken = true,
         }
     }
 
-    /// It may have something to say without waiting for another event.
+    // ---- questions ----
+
+    /// It can be read, or may have input for the app, without another event.
     pub fn may_be_read(&self) -> bool {
         self.unparsed || self.may_read()
     }
 
-    /// It was let in to ask something, and has not asked it, or not all of it.
+    /// It is in the middle of a request, or has not sent its first one.
     pub fn is_asking(&self) -> bool {
         match self.waiting {
             Waiting::Idle => self.answered == 0 || self.may_be_read(),
@@ -346,9 +340,9 @@ impl Client {
         }
     }
 
-    /// There is something to send, and the socket takes it.
+    /// There is output, and the socket takes it.
     pub fn can_send(&self) -> bool {
-        self.source.writable() && self.has_output()
+        self.socket.writable() && self.has_output()
     }
 
     pub fn has_output(&self) -> bool {
@@ -363,10 +357,6 @@ impl Client {
     /// The app holds a request of it that is not answered to the end.
     pub fn is_with_app(&self) -> bool {
         self.conn.is_with_app()
-    }
-
-    pub fn into_source(self) -> Pollable {
-        self.source
     }
 }
 
