@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use zigcheck::app::source::archive::{Check, Progress, Summary};
+use zigcheck::app::source::archive::{Inspection, Progress, Summary};
 
 /// One head block with a right checksum; `name` and `target` may be anything that fits.
 pub fn head(kind: u8, name: &[u8], target: &[u8], size: u64) -> [u8; 512] {
@@ -83,7 +83,7 @@ pub fn path(name: &str) -> PathBuf {
 }
 
 pub fn run(path: &Path, budget: usize) -> Progress {
-    let mut check = Check::open(path).unwrap();
+    let mut check = Inspection::open(path).unwrap();
     loop {
         let progress = check.step(budget);
         if progress != Progress::More {
@@ -108,14 +108,14 @@ pub fn verdict(name: &str, bytes: &[u8]) -> Progress {
 
 pub fn good(name: &str, bytes: &[u8]) -> Summary {
     match verdict(name, bytes) {
-        Progress::Good(summary) => summary,
+        Progress::Accepted(summary) => summary,
         other => panic!("{name}: {other:?}"),
     }
 }
 
 pub fn bad(name: &str, bytes: &[u8]) -> String {
     match verdict(name, bytes) {
-        Progress::Bad(reason) => {
+        Progress::Rejected(reason) => {
             assert!(
                 reason.ends_with('.') && !reason.contains('\n') && reason.len() < 500,
                 "{reason}"

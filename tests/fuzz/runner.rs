@@ -6,7 +6,7 @@ use zigcheck::app::builds::judge::{Judgement, judge};
 use zigcheck::app::builds::record::RecordReader;
 use zigcheck::app::domain::limits::ERROR_LOG_LIMIT_BYTES;
 use zigcheck::app::domain::verdict::{BuildStatus, Dependencies, Verdict};
-use zigcheck::app::source::incoming::Framed;
+use zigcheck::app::source::frame::FrameReader;
 use zigcheck::app::source::limits::FRAME_HEAD_LIMIT_BYTES;
 use zigcheck::interface::event::Exit;
 
@@ -89,7 +89,7 @@ const LIMIT_BYTES: u64 = 100;
 
 /// The body, or why it cannot be used.
 fn received(bytes: &[u8], mut size: impl FnMut() -> usize) -> Result<(Value, Vec<u8>), String> {
-    let mut framed = Framed::new(LIMIT_BYTES);
+    let mut framed = FrameReader::new(LIMIT_BYTES);
     let (mut rest, mut body) = (bytes, Vec::new());
     while !rest.is_empty() {
         let (piece, behind) = rest.split_at(size().min(rest.len()));

@@ -4,8 +4,10 @@ use std::cell::RefCell;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use zigcheck::app::source::archive::{Asked, Check, Format, Progress, Summary, names_a_url};
-use zigcheck::app::source::tar_header::{Head, Overrides};
+use zigcheck::app::source::archive::{Inspection, Progress, Summary};
+use zigcheck::app::source::manifest::{ManifestDependencies, names_a_url};
+use zigcheck::app::source::tar_header::{Overrides, TarHeader};
+use zigcheck::app::source::unpack::Format;
 
 use crate::common::pack;
 use crate::common::seed::Seed;
@@ -36,7 +38,7 @@ pub fn head(random: &mut Seed) -> bool {
         pack::sign(&mut block);
     }
     records(random);
-    let Some(head) = Head::read(&block) else {
+    let Some(head) = TarHeader::parse(&block) else {
         return false;
     };
     assert!(head.path.len() <= 256 && head.target.len() <= 100);
@@ -103,7 +105,7 @@ thread_local! {
 }
 
 fn checked(path: &Path, budget: usize) -> Progress {
-    let mut check = Check::open(path).expect("it was written");
+    let mut check = Inspection::open(path).expect("it was written");
     loop {
         let progress = check.step(budget);
         if progress != Progress::More {
@@ -176,15 +178,15 @@ pub fn archive(random: &mut Seed) -> bool {
         let whole = checked(path, usize::MAX);
         match (&whole, checked(path, random.between(0, 600))) {
             // Which of two faults is told may hang on the slices; that there is one, never.
-            (Progress::Bad(_), Progress::Bad(_)) => {}
+            (Progress::Rejected(_), Progress::Rejected(_)) => {}
             (whole, slices) => assert_eq!(&slices, whole),
         }
         match whole {
-            Progress::Good(summary) => {
+            Progress::Accepted(summary) => {
                 stays_inside(&bytes, &summary);
                 true
             }
-            Progress::Bad(reason) => {
+            Progress::Rejected(reason) => {
                 assert!(reason.len() < 600 && !reason.contains('\n'), "{reason}");
                 false
             }
@@ -320,7 +322,7 @@ pub fn manifest(random: &mut Seed) -> bool {
     ];
     let bytes = input(random, &good, &tokens);
     let read = |texts: &[&[u8]]| {
-        let mut asked = Asked::default();
+        let mut asked = ManifestDependencies::default();
         texts.iter().for_each(|text| asked.read(text));
         asked.digest()
     };

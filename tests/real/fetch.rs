@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use zigcheck::app::source::archive::{Check, Progress};
+use zigcheck::app::source::archive::{Inspection, Progress};
 
 use crate::common::manifests;
 use crate::common::server::scratch;
@@ -72,9 +72,9 @@ fn manifest_of(archive: &[u8]) -> Option<String> {
     let path = scratch("fetched").join("tree.tar.gz");
     fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
     fs::write(&path, archive).expect("a file");
-    let mut check = Check::open(&path).expect("a file");
+    let mut check = Inspection::open(&path).expect("a file");
     match check.step(usize::MAX) {
-        Progress::Good(summary) => summary.manifest,
+        Progress::Accepted(summary) => summary.manifest,
         other => panic!("{other:?}"),
     }
 }

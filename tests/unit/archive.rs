@@ -7,8 +7,10 @@ use crate::common::pack::{
 };
 use crate::common::seed::Seed;
 use std::fs;
-use zigcheck::app::source::archive::{Format, Progress, names_a_url};
+use zigcheck::app::source::archive::Progress;
 use zigcheck::app::source::limits::{ENTRIES_LIMIT, UNPACKED_LIMIT_BYTES};
+use zigcheck::app::source::manifest::names_a_url;
+use zigcheck::app::source::unpack::Format;
 
 fn refused(entries: &[Vec<u8>], expected: &str) {
     let reason = bad("refused", &tar(entries));
@@ -254,14 +256,14 @@ fn a_link_seen_before_is_found_among_many() {
         parts.join("/")
     };
     for _ in 0..3000 {
-        let mut tree = zigcheck::app::source::path_guard::Tree::default();
+        let mut tree = zigcheck::app::source::path_guard::PathGuard::default();
         let mut links: Vec<String> = Vec::new();
         for _ in 0..12 {
             let path = name(&mut seed);
             let is_below = |path: &str, link: &str| path.starts_with(&format!("{link}/"));
             let through = links.iter().any(|link| is_below(&path, link));
             assert_eq!(
-                tree.place(path.as_bytes()).is_err(),
+                tree.resolve(path.as_bytes()).is_err(),
                 through,
                 "{path} {links:?}"
             );
@@ -281,7 +283,7 @@ fn limits() {
     }
     fs::write(path("many"), tar(&[many])).unwrap();
     let reason = "The archive has more than 100000 entries.".to_string();
-    assert_eq!(run(&path("many"), 1 << 20), Progress::Bad(reason));
+    assert_eq!(run(&path("many"), 1 << 20), Progress::Rejected(reason));
     let links: Vec<Vec<u8>> = (0..20_000)
         .map(|number| link(&number.to_string(), "x"))
         .collect();

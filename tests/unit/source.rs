@@ -7,9 +7,10 @@ use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::Read;
 use std::path::PathBuf;
-use zigcheck::app::source::archive::Format;
-use zigcheck::app::source::incoming::{Framed, Incoming, Refused};
+use zigcheck::app::source::frame::FrameReader;
+use zigcheck::app::source::incoming::{IncomingFile, WriteError};
 use zigcheck::app::source::limits::FRAME_HEAD_LIMIT_BYTES;
+use zigcheck::app::source::unpack::Format;
 
 fn directory(name: &str) -> PathBuf {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
@@ -38,12 +39,12 @@ const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f2001
 #[test]
 fn a_source_is_named_by_its_hash() {
     let directory = directory("named");
-    let mut incoming = Incoming::create(&directory, "upload-7.part", 3).unwrap();
+    let mut incoming = IncomingFile::create(&directory, "upload-7.part", 3).unwrap();
     incoming.write(b"a").unwrap();
     incoming.write(b"").unwrap();
     incoming.write(b"bc").unwrap();
     assert_eq!(incoming.bytes(), 3);
-    assert_eq!(incoming.finish(), (ABC.to_string(), 3));
+    assert_eq!(incoming.digest(), (ABC.to_string(), 3));
     assert_eq!(files(&directory), ["upload-7.part"]);
     assert_eq!(fs::read(incoming.path()).unwrap(), b"abc");
     let kept = incoming.keep(&directory, Format::TarZst).unwrap();
@@ -57,7 +58,7 @@ fn a_damaged_source_is_replaced_and_who_reads_it_reads_on() {
     let known = directory.join(format!("{ABC}.tar.gz"));
     fs::write(&known, b"known").unwrap();
     let mut reader = fs::File::open(&known).unwrap();
-    let mut incoming = Incoming::create(&directory, "part", 10).unwrap();
+    let mut incoming = IncomingFile::create(&directory, "part", 10).unwrap();
     incoming.write(b"abc").unwrap();
     assert_eq!(incoming.keep(&directory, Format::TarGz).unwrap(), known);
     assert_eq!(files(&directory).len(), 1);
@@ -70,31 +71,31 @@ fn a_damaged_source_is_replaced_and_who_reads_it_reads_on() {
 #[test]
 fn what_is_not_kept_leaves_nothing() {
     let directory = directory("dropped");
-    let mut incoming = Incoming::create(&directory, "part", 4).unwrap();
+    let mut incoming = IncomingFile::create(&directory, "part", 4).unwrap();
     incoming.write(b"abc").unwrap();
     assert!(matches!(
         incoming.write(b"de"),
-        Err(Refused::TooLarge { limit_bytes: 4 })
+        Err(WriteError::TooLarge { limit_bytes: 4 })
     ));
     assert_eq!(incoming.bytes(), 3);
     drop(incoming);
     assert!(files(&directory).is_empty());
-    let incoming = Incoming::create(&directory, "part", 4).unwrap();
+    let incoming = IncomingFile::create(&directory, "part", 4).unwrap();
     assert!(
         incoming
             .keep(&directory.join("missing"), Format::Tar)
             .is_err()
     );
     assert!(files(&directory).is_empty());
-    assert!(Incoming::create(&directory.join("missing"), "part", 4).is_err());
+    assert!(IncomingFile::create(&directory.join("missing"), "part", 4).is_err());
 }
 
 #[test]
 fn a_disk_that_takes_nothing_is_a_value() {
     let directory = directory("full");
     std::os::unix::fs::symlink("/dev/full", directory.join("part")).unwrap();
-    let mut incoming = Incoming::create(&directory, "part", 100).unwrap();
-    assert!(matches!(incoming.write(b"abc"), Err(Refused::Disk(_))));
+    let mut incoming = IncomingFile::create(&directory, "part", 100).unwrap();
+    assert!(matches!(incoming.write(b"abc"), Err(WriteError::Disk(_))));
     drop(incoming);
     assert!(files(&directory).is_empty());
 }
@@ -106,7 +107,7 @@ fn framed(body: &[u8]) -> Vec<u8> {
 
 /// Feeds the pieces; the body, and the verdict with the hash of what came.
 fn receive(pieces: &[&[u8]]) -> (Vec<u8>, Result<serde_json::Value, String>) {
-    let mut framed = Framed::new(100_000);
+    let mut framed = FrameReader::new(100_000);
     let mut body = Vec::new();
     for piece in pieces {
         match framed.feed(piece) {
@@ -142,7 +143,7 @@ fn a_framed_file_whole_byte_by_byte_and_split() {
 fn the_head_is_there_as_soon_as_its_line_is() {
     let file = framed(b"\nbody");
     let end = file.iter().position(|byte| *byte == b'\n').unwrap();
-    let mut framed = Framed::new(100);
+    let mut framed = FrameReader::new(100);
     assert!(framed.feed(&file[..end]).unwrap().is_empty());
     assert!(framed.head().is_none());
     assert_eq!(framed.feed(&file[end..]).unwrap(), b"\nbody");

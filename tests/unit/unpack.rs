@@ -141,7 +141,7 @@ fn a_zstd_bomb_ends_at_the_limit() {
     let bomb = [&zstd(&tar(&[file("a", b"")]))[..], &megabytes.repeat(9)].concat();
     fs::write(path("bomb.zst"), bomb).unwrap();
     let reason = "The archive unpacks to more than 512 MiB.".to_string();
-    assert_eq!(run(&path("bomb.zst"), 1 << 20), Progress::Bad(reason));
+    assert_eq!(run(&path("bomb.zst"), 1 << 20), Progress::Rejected(reason));
 }
 
 #[test]
@@ -232,5 +232,5 @@ fn a_gzip_bomb_ends_at_the_limit() {
     let endless = [&gzip(&tar(&[file("a", b"")]))[..], &megabyte.repeat(600)].concat();
     fs::write(path("endless"), endless).unwrap();
     let reason = "The archive unpacks to more than 512 MiB.".to_string();
-    assert_eq!(run(&path("endless"), 1 << 20), Progress::Bad(reason));
+    assert_eq!(run(&path("endless"), 1 << 20), Progress::Rejected(reason));
 }

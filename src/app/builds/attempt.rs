@@ -15,9 +15,10 @@ use crate::app::builds::record::RecordReader;
 use crate::app::domain::verdict::{Dependencies, Reason, ResourceLimits, Verdict, shorten};
 use crate::app::engine::docker::{Container, Docker, RecordId, SourceFile, exit};
 use crate::app::engine::job::{JobEnd, KillReason};
-use crate::app::source::archive::Format;
 use crate::app::source::fetch_head::{format_of, is_commit, manifest_of, uses_of};
-use crate::app::source::incoming::{Framed, Incoming};
+use crate::app::source::frame::FrameReader;
+use crate::app::source::incoming::IncomingFile;
+use crate::app::source::unpack::Format;
 use crate::app::store::sources::SourceRow;
 use crate::config::limits::{ENGINE_OUTPUT_LIMIT_BYTES, SOURCE_LIMIT_BYTES};
 use crate::interface::event::Exit;
@@ -26,7 +27,7 @@ use crate::interface::event::Exit;
 pub struct AttemptState {
     kind: Option<Kind>,
     /// What a fetch sends, and the file it goes to; or why it cannot be used.
-    arriving: Option<Result<(Framed, Incoming), String>>,
+    arriving: Option<Result<(FrameReader, IncomingFile), String>>,
     /// What a runner says.
     records: RecordReader,
     /// What a look is answered, or the commit of a remote.
@@ -38,7 +39,7 @@ pub struct AttemptState {
     source: Option<Fetched>,
     dependencies: Option<SourceFile>,
     /// What was fetched just now, for as long as the attempt needs it.
-    fetched: Option<Incoming>,
+    fetched: Option<IncomingFile>,
     /// It is all that the source's manifests name, and whole.
     whole: bool,
     deps: Option<Dependencies>,
@@ -96,8 +97,8 @@ impl AttemptState {
             Kind::Fetch => DEPENDENCIES_LIMIT_BYTES,
             _ => return,
         };
-        let incoming = Incoming::create(sources, part, limit).map_err(|e| e.to_string());
-        self.arriving = Some(incoming.map(|incoming| (Framed::new(limit), incoming)));
+        let incoming = IncomingFile::create(sources, part, limit).map_err(|e| e.to_string());
+        self.arriving = Some(incoming.map(|incoming| (FrameReader::new(limit), incoming)));
     }
 
     /// Takes standard output. True if it says that the tests have begun.
@@ -129,9 +130,9 @@ impl AttemptState {
     }
 
     /// What a fetch sent, if it is all there.
-    fn arrived(&mut self) -> Result<(Value, Incoming), String> {
+    fn arrived(&mut self) -> Result<(Value, IncomingFile), String> {
         let (framed, incoming) = self.arriving.take().expect("a fetch was begun")?;
-        let (hash, _) = incoming.finish();
+        let (hash, _) = incoming.digest();
         Ok((framed.finish(&hash)?, incoming))
     }
 
@@ -190,7 +191,7 @@ impl AttemptState {
     }
 
     /// The dependencies that were fetched just now, to be kept: all of them, and whole.
-    pub fn take_fetched(&mut self) -> Option<Incoming> {
+    pub fn take_fetched(&mut self) -> Option<IncomingFile> {
         match self.deps {
             Some(Dependencies::Ready) if self.whole => self.fetched.take(),
             _ => None,
@@ -265,7 +266,7 @@ impl AttemptState {
         };
         let kept = framed.and_then(|(head, incoming)| {
             let format = format_of(&head)?;
-            let (hash, bytes) = incoming.finish();
+            let (hash, bytes) = incoming.digest();
             incoming.keep(sources, format).map_err(|e| e.to_string())?;
             let source = SourceRow {
                 hash,
@@ -310,7 +311,7 @@ impl AttemptState {
             Some(word) => Dependencies::parse(word).unwrap_or(Dependencies::Unreachable),
             None => Dependencies::Unreachable,
         };
-        let (sha256, bytes) = incoming.finish();
+        let (sha256, bytes) = incoming.digest();
         self.dependencies = Some(SourceFile {
             path: incoming.path().to_path_buf(),
             format: Format::TarGz.as_str().to_string(),
@@ -328,7 +329,7 @@ impl AttemptState {
         &mut self,
         end: &JobEnd,
         unavailable: Reason,
-    ) -> Result<Result<(Value, Incoming), String>, Settled> {
+    ) -> Result<Result<(Value, IncomingFile), String>, Settled> {
         self.exited_well(end, unavailable).map(|()| self.arrived())
     }
 

@@ -12,7 +12,7 @@ use crate::app::builds::services::Services;
 use crate::app::domain::task::Task;
 use crate::app::engine::Engine;
 use crate::app::engine::docker::SourceFile;
-use crate::app::source::archive::Format;
+use crate::app::source::unpack::Format;
 use crate::app::store::checks::CheckRow;
 use crate::app::store::dependencies::KeptDependencies;
 use crate::app::store::store;
@@ -141,7 +141,7 @@ impl Scheduler {
         let Some(fetched) = running_task.attempt_state.take_fetched() else {
             return Ok(());
         };
-        let (hash, bytes) = fetched.finish();
+        let (hash, bytes) = fetched.digest();
         match fetched.keep(&self.sources, Format::TarGz) {
             Ok(path) => {
                 running_task.attempt_state.moved(path);

@@ -1,4 +1,5 @@
-//! Does an uploaded tree stay inside itself? Its archive is read in slices, between other work.
+//! The inspection of an uploaded archive: a well-formed tar whose entries stay inside its tree, within limits.
+//! It runs in slices, between other work.
 
 use std::io;
 use std::path::Path;
@@ -7,110 +8,109 @@ use crate::app::source::limits::{
     ENTRIES_LIMIT, MANIFEST_LIMIT_BYTES, PATH_LIMIT_BYTES, RECORDS_LIMIT_BYTES, UNPACK_LIMIT_BYTES,
     UNPACKED_LIMIT_BYTES,
 };
-use crate::app::source::path_guard::{Tree, shown};
-use crate::app::source::tar_header::{Head, Kind, Overrides, TAR_BLOCK_BYTES, until_nul};
-use crate::app::source::unpack::Unpacker;
-
-pub use super::manifest::{Asked, names_a_url};
-pub use crate::app::source::unpack::Format;
+use crate::app::source::manifest::{ManifestDependencies, names_a_url};
+use crate::app::source::path_guard::{PathGuard, display_name};
+use crate::app::source::tar_header::{EntryKind, Overrides, TAR_BLOCK_BYTES, TarHeader, until_nul};
+use crate::app::source::unpack::{Format, Unpacker};
 
 const MANIFEST_NAME: &[u8] = b"build.zig.zon";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
     More,
-    Good(Summary),
-    /// Why not, in one sentence.
-    Bad(String),
+    Accepted(Summary),
+    /// The reason, in one sentence.
+    Rejected(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     pub format: Format,
     pub entries: u32,
-    /// Of the tar, its heads and padding included.
+    /// Size of the tar, headers and padding included.
     pub unpacked_bytes: u64,
     /// Some `build.zig.zon` of the tree names a URL.
     pub dependencies: bool,
-    /// The hash of all that its manifests ask for, empty where that is nothing; none where not all
-    /// of it is known.
+    /// The digest of the dependencies that its manifests name, empty without any; `None` where they could
+    /// not all be read.
     pub manifest: Option<String>,
 }
 
-/// One archive being checked.
-pub struct Check {
+/// The inspection of one archive.
+pub struct Inspection {
     unpack: Unpacker,
-    walk: Walk,
-    /// What the last pull gave.
+    reader: TarReader,
+    /// The bytes of the last pull.
     piece: Vec<u8>,
-    verdict: Option<Progress>,
+    result: Option<Progress>,
 }
 
-impl Check {
-    pub fn open(path: &Path) -> io::Result<Check> {
-        Ok(Check {
+impl Inspection {
+    pub fn open(path: &Path) -> io::Result<Inspection> {
+        Ok(Inspection {
             unpack: Unpacker::open(path)?,
-            walk: Walk::default(),
+            reader: TarReader::default(),
             piece: Vec::new(),
-            verdict: None,
+            result: None,
         })
     }
 
-    /// Goes on for about `budget_bytes` of unpacked data: it ends with the first pull that reaches them.
+    /// Continues for about `budget_bytes` of work; returns after the first pull that reaches them.
     pub fn step(&mut self, budget_bytes: usize) -> Progress {
         let mut spent_bytes = 0;
-        let most = budget_bytes.clamp(1, UNPACK_LIMIT_BYTES);
-        while self.verdict.is_none() && spent_bytes < budget_bytes.max(1) {
-            match self.advance(most) {
+        let limit = budget_bytes.clamp(1, UNPACK_LIMIT_BYTES);
+        while self.result.is_none() && spent_bytes < budget_bytes.max(1) {
+            match self.advance(limit) {
                 Ok(Some(work_bytes)) => spent_bytes += work_bytes,
                 Ok(None) => {
-                    let summary = self.walk.finish(self.unpack.format());
-                    self.verdict = Some(summary.map_or_else(Progress::Bad, Progress::Good));
+                    let summary = self.reader.finish(self.unpack.format());
+                    self.result = Some(summary.map_or_else(Progress::Rejected, Progress::Accepted));
                 }
-                Err(reason) => self.verdict = Some(Progress::Bad(reason)),
+                Err(reason) => self.result = Some(Progress::Rejected(reason)),
             }
         }
-        self.verdict.clone().unwrap_or(Progress::More)
+        self.result.clone().unwrap_or(Progress::More)
     }
 
-    fn advance(&mut self, most: usize) -> Result<Option<usize>, String> {
+    fn advance(&mut self, limit: usize) -> Result<Option<usize>, String> {
         self.piece.clear();
-        let work_bytes = self.unpack.pull(most, &mut self.piece)?;
-        self.walk.feed(&self.piece)?;
+        let work_bytes = self.unpack.pull(limit, &mut self.piece)?;
+        self.reader.feed(&self.piece)?;
         Ok(work_bytes)
     }
 }
 
-/// A walk over the blocks of a tar that comes in pieces of any size.
+/// A reader of a tar that arrives in pieces of any size.
 #[derive(Default)]
-struct Walk {
-    place: Place,
-    /// The part of a head that is here.
+struct TarReader {
+    position: Position,
+    /// The part of a header that has arrived.
     block: Vec<u8>,
-    /// The body being collected, where it is one that matters.
+    /// The body being collected, if its content matters.
     body: Vec<u8>,
-    /// For the next entry.
+    /// Fields of the next entry that were given ahead of its header.
     overrides: Overrides,
-    tree: Tree,
+    paths: PathGuard,
     entries: u32,
     bytes: u64,
-    dependencies: bool,
-    asked: Asked,
-    saw_head: bool,
+    /// Some manifest names a URL.
+    names_url: bool,
+    dependencies: ManifestDependencies,
+    saw_header: bool,
 }
 
 #[derive(Clone, Copy, Default)]
-enum Place {
+enum Position {
     #[default]
-    Head,
+    Header,
     Body {
-        of: Body,
+        body: Body,
         left_bytes: u64,
         padding_bytes: u64,
     },
-    /// Behind one block of zeros: a second one is the end.
+    /// After one block of zeros; a second one is the end.
     HalfEnd,
-    /// What comes now is no longer the archive; it is counted and that is all.
+    /// After the end. Further bytes are counted and ignored.
     End,
 }
 
@@ -120,25 +120,25 @@ enum Body {
     Manifest,
     LongName,
     LongTarget,
-    Records,
-    GlobalRecords,
+    PaxRecords,
+    GlobalPaxRecords,
 }
 
-impl Walk {
+impl TarReader {
     fn feed(&mut self, mut bytes: &[u8]) -> Result<(), String> {
         self.bytes += bytes.len() as u64;
         if self.bytes > UNPACKED_LIMIT_BYTES {
             return Err(too_large());
         }
         while !bytes.is_empty() {
-            let used = match self.place {
-                Place::Head | Place::HalfEnd => self.take_block(bytes)?,
-                Place::Body {
-                    of,
+            let used = match self.position {
+                Position::Header | Position::HalfEnd => self.take_block(bytes)?,
+                Position::Body {
+                    body,
                     left_bytes,
                     padding_bytes,
-                } => self.take_body(of, left_bytes, padding_bytes, bytes)?,
-                Place::End => bytes.len(),
+                } => self.take_body(body, left_bytes, padding_bytes, bytes)?,
+                Position::End => bytes.len(),
             };
             bytes = &bytes[used..];
         }
@@ -146,17 +146,17 @@ impl Walk {
     }
 
     fn finish(&self, format: Format) -> Result<Summary, String> {
-        match self.place {
-            Place::End if self.entries > 0 => Ok(Summary {
+        match self.position {
+            Position::End if self.entries > 0 => Ok(Summary {
                 format,
                 entries: self.entries,
                 unpacked_bytes: self.bytes,
-                dependencies: self.dependencies,
-                manifest: self.asked.digest(),
+                dependencies: self.names_url,
+                manifest: self.dependencies.digest(),
             }),
-            Place::End => Err("The archive holds no entry.".to_string()),
+            Position::End => Err("The archive holds no entry.".to_string()),
             _ if self.bytes == 0 => Err("The archive is empty.".to_string()),
-            Place::Head if !self.saw_head => Err(no_tar()),
+            Position::Header if !self.saw_header => Err(no_tar()),
             _ => Err("The archive ends too early.".to_string()),
         }
     }
@@ -168,15 +168,15 @@ impl Walk {
             return Ok(used);
         };
         let is_zero = block.iter().all(|byte| *byte == 0);
-        match self.place {
-            Place::HalfEnd if is_zero => self.place = Place::End,
-            Place::HalfEnd => {
+        match self.position {
+            Position::HalfEnd if is_zero => self.position = Position::End,
+            Position::HalfEnd => {
                 return Err("The archive goes on behind a block of zeros.".to_string());
             }
-            _ if is_zero => self.place = Place::HalfEnd,
-            _ => match Head::read(block) {
-                Some(head) => self.take_head(head)?,
-                None if self.saw_head => {
+            _ if is_zero => self.position = Position::HalfEnd,
+            _ => match TarHeader::parse(block) {
+                Some(header) => self.take_header(header)?,
+                None if self.saw_header => {
                     return Err("The archive is damaged: a head has a wrong checksum.".to_string());
                 }
                 None => return Err(no_tar()),
@@ -186,25 +186,25 @@ impl Walk {
         Ok(used)
     }
 
-    fn take_head(&mut self, head: Head) -> Result<(), String> {
-        self.saw_head = true;
-        let size = head.size;
-        let (of, size) = match head.kind {
-            Kind::LongName => (Body::LongName, size),
-            Kind::LongTarget => (Body::LongTarget, size),
-            Kind::Records => (Body::Records, size),
-            Kind::GlobalRecords => (Body::GlobalRecords, size),
-            _ => self.take_entry(head)?,
+    fn take_header(&mut self, header: TarHeader) -> Result<(), String> {
+        self.saw_header = true;
+        let size = header.size;
+        let (body, size) = match header.kind {
+            EntryKind::LongName => (Body::LongName, size),
+            EntryKind::LongTarget => (Body::LongTarget, size),
+            EntryKind::PaxRecords => (Body::PaxRecords, size),
+            EntryKind::GlobalPaxRecords => (Body::GlobalPaxRecords, size),
+            _ => self.take_entry(header)?,
         };
-        let limit = match of {
+        let limit = match body {
             Body::Skipped | Body::Manifest => UNPACKED_LIMIT_BYTES,
-            // A name of the limit and its NUL.
+            // The longest name and its NUL.
             Body::LongName | Body::LongTarget => PATH_LIMIT_BYTES as u64 + 1,
-            Body::Records | Body::GlobalRecords => RECORDS_LIMIT_BYTES,
+            Body::PaxRecords | Body::GlobalPaxRecords => RECORDS_LIMIT_BYTES,
         };
         let size = size.ok_or("The archive is damaged: a head has no size.")?;
         if size > limit {
-            return Err(match of {
+            return Err(match body {
                 Body::Skipped | Body::Manifest => too_large(),
                 Body::LongName | Body::LongTarget => {
                     format!("A name is longer than {PATH_LIMIT_BYTES} bytes.")
@@ -214,78 +214,78 @@ impl Walk {
                 ),
             });
         }
-        self.begin_body(of, size)
+        self.begin_body(body, size)
     }
 
-    /// Judges an entry and returns what is to be done with its body.
-    fn take_entry(&mut self, head: Head) -> Result<(Body, Option<u64>), String> {
+    /// Checks an entry; returns what its body is, and its size.
+    fn take_entry(&mut self, header: TarHeader) -> Result<(Body, Option<u64>), String> {
         let overrides = std::mem::take(&mut self.overrides);
-        let path = overrides.path.unwrap_or(head.path);
-        let target = overrides.target.unwrap_or(head.target);
-        let size = overrides.size.or(head.size);
-        let fault = |fault: &str| format!("The entry '{}' {fault}.", shown(&path));
-        let kind = match head.kind {
-            _ if overrides.is_sparse => Kind::Refused("is a sparse file"),
-            // Older writers know no directories, only files with a slash behind.
-            Kind::File if path.ends_with(b"/") => Kind::Directory,
+        let path = overrides.path.unwrap_or(header.path);
+        let target = overrides.target.unwrap_or(header.target);
+        let size = overrides.size.or(header.size);
+        let fault = |fault: &str| format!("The entry '{}' {fault}.", display_name(&path));
+        let kind = match header.kind {
+            _ if overrides.is_sparse => EntryKind::Refused("is a sparse file"),
+            // Old formats have no directories: a file whose name ends with a slash is one.
+            EntryKind::File if path.ends_with(b"/") => EntryKind::Directory,
             kind => kind,
         };
-        let place = self.tree.place(&path).map_err(fault)?;
-        if place.is_empty() && kind != Kind::Directory {
+        let plain = self.paths.resolve(&path).map_err(fault)?;
+        if plain.is_empty() && kind != EntryKind::Directory {
             return Err(fault("has no name"));
         }
         match kind {
-            Kind::Refused(what) => return Err(fault(what)),
-            Kind::SymbolicLink => self.tree.add_link(&place, &target).map_err(fault)?,
-            Kind::HardLink => self.tree.check_hard_link(&target).map_err(fault)?,
+            EntryKind::Refused(what) => return Err(fault(what)),
+            EntryKind::SymbolicLink => self.paths.add_link(&plain, &target).map_err(fault)?,
+            EntryKind::HardLink => self.paths.check_hard_link(&target).map_err(fault)?,
             _ => {}
         }
-        // Unpackers do not agree on whether such bytes are there: what they would take for heads differs.
-        if kind != Kind::File && size != Some(0) {
+        // Unpackers disagree on whether such bytes follow, and so on where the next header is.
+        if kind != EntryKind::File && size != Some(0) {
             return Err(fault("has a size without being a file"));
         }
-        // The root itself is nothing that was packed.
-        self.entries += u32::from(!place.is_empty());
+        // The root itself does not count as an entry.
+        self.entries += u32::from(!plain.is_empty());
         if self.entries > ENTRIES_LIMIT {
             return Err(format!(
                 "The archive has more than {ENTRIES_LIMIT} entries."
             ));
         }
-        if place.rsplit(|byte| *byte == b'/').next() != Some(MANIFEST_NAME) {
+        if plain.rsplit(|byte| *byte == b'/').next() != Some(MANIFEST_NAME) {
             return Ok((Body::Skipped, size));
         }
         match kind {
-            Kind::File => {
-                // Of a longer one the end is not seen.
+            EntryKind::File => {
+                // The end of a longer one is not read.
                 if size.is_some_and(|size| size > MANIFEST_LIMIT_BYTES as u64) {
-                    self.asked.give_up();
+                    self.dependencies.mark_incomplete();
                 }
                 return Ok((Body::Manifest, size));
             }
-            // What it leads to may have another name.
-            Kind::SymbolicLink | Kind::HardLink => self.asked.give_up(),
+            // Its target may have another name, and so not be read as a manifest.
+            EntryKind::SymbolicLink | EntryKind::HardLink => self.dependencies.mark_incomplete(),
             _ => {}
         }
         Ok((Body::Skipped, size))
     }
 
-    fn begin_body(&mut self, of: Body, size: u64) -> Result<(), String> {
+    fn begin_body(&mut self, body: Body, size: u64) -> Result<(), String> {
         self.body.clear();
         let block = TAR_BLOCK_BYTES as u64;
-        self.place = Place::Body {
-            of,
+        self.position = Position::Body {
+            body,
             left_bytes: size,
             padding_bytes: size.next_multiple_of(block) - size,
         };
         match size {
-            0 => self.end_body(of),
+            0 => self.end_body(body),
             _ => Ok(()),
         }
     }
 
     fn take_body(
         &mut self,
-        of: Body,
+        kind: Body,
         left: u64,
         padding: u64,
         bytes: &[u8],
@@ -295,42 +295,43 @@ impl Walk {
             Some(left) => (left, padding),
             None => (0, padding - (used - left)),
         };
-        let ours = &bytes[..left.min(used) as usize];
-        match of {
+        let content = &bytes[..left.min(used) as usize];
+        match kind {
             Body::Skipped => {}
             Body::Manifest => {
                 let room = MANIFEST_LIMIT_BYTES - self.body.len();
-                self.body.extend_from_slice(&ours[..ours.len().min(room)]);
+                self.body
+                    .extend_from_slice(&content[..content.len().min(room)]);
             }
-            _ => self.body.extend_from_slice(ours),
+            _ => self.body.extend_from_slice(content),
         }
-        self.place = Place::Body {
-            of,
+        self.position = Position::Body {
+            body: kind,
             left_bytes,
             padding_bytes,
         };
         if left_bytes + padding_bytes == 0 {
-            self.end_body(of)?;
+            self.end_body(kind)?;
         }
         Ok(used as usize)
     }
 
-    fn end_body(&mut self, of: Body) -> Result<(), String> {
-        self.place = Place::Head;
+    fn end_body(&mut self, kind: Body) -> Result<(), String> {
+        self.position = Position::Header;
         let body = std::mem::take(&mut self.body);
-        match of {
+        match kind {
             Body::Skipped => {}
             Body::Manifest => {
-                self.dependencies |= names_a_url(&body);
-                self.asked.read(&body);
+                self.names_url |= names_a_url(&body);
+                self.dependencies.read(&body);
             }
             Body::LongName => self.overrides.path = Some(until_nul(&body).to_vec()),
             Body::LongTarget => self.overrides.target = Some(until_nul(&body).to_vec()),
-            Body::Records => self.overrides.read_records(&body).ok_or_else(bad_records)?,
-            Body::GlobalRecords => {
-                let mut for_all = Overrides::default();
-                for_all.read_records(&body).ok_or_else(bad_records)?;
-                if !for_all.is_empty() {
+            Body::PaxRecords => self.overrides.read_records(&body).ok_or_else(bad_records)?,
+            Body::GlobalPaxRecords => {
+                let mut global = Overrides::default();
+                global.read_records(&body).ok_or_else(bad_records)?;
+                if !global.is_empty() {
                     return Err(
                         "The archive gives one name or size to all its entries.".to_string()
                     );

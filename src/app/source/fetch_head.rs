@@ -1,4 +1,4 @@
-//! What a fetch says of the source that it sends: the fields of the line of JSON before the bytes.
+//! The fields of a fetched source's head: the line of JSON before its bytes.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::app::source::limits::FRAME_USES_LIMIT;
 use crate::app::source::unpack::Format;
 use crate::config::limits::DEPENDENCY_URL_LIMIT_BYTES;
 
-/// What git calls a commit: 40 hex digits, or 64.
+/// True for a commit hash as git writes it: 40 hex digits, or 64.
 pub fn is_commit(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
@@ -19,7 +19,7 @@ pub fn format_of(head: &Value) -> Result<Format, String> {
     found.ok_or_else(|| "it does not say its format".to_string())
 }
 
-/// The hash of what the manifests ask for, empty where that is nothing.
+/// The digest of the dependencies that the manifests name, empty without any.
 pub fn manifest_of(head: &Value) -> Option<String> {
     let is_hash = |text: &str| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
     let manifest = head["manifest"].as_str();
@@ -27,6 +27,7 @@ pub fn manifest_of(head: &Value) -> Option<String> {
     manifest.map(str::to_string)
 }
 
+/// The URLs of the packages that the source uses.
 pub fn uses_of(head: &Value) -> Vec<String> {
     let uses = head["uses"].as_array().into_iter().flatten();
     let urls = uses.filter_map(Value::as_str);

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use crate::app::source::input::{damaged, ends_early, take, unreadable};
-use crate::app::source::limits::{GZIP_HEAD_LIMIT_BYTES, GZIP_MEMBER_COST_BYTES};
+use crate::app::source::limits::{GZIP_HEADER_LIMIT_BYTES, GZIP_MEMBER_COST_BYTES};
 
 /// A gzip file: one or more members, then nothing or zeros (padding of tapes and of some tools).
 pub struct GzipDecoder {
@@ -16,7 +16,7 @@ pub struct GzipDecoder {
 }
 
 enum Position {
-    Head { is_first: bool },
+    Header { is_first: bool },
     Body,
     Trailer,
     Padding,
@@ -27,12 +27,13 @@ impl Default for GzipDecoder {
         GzipDecoder {
             inflate: Decompress::new(false),
             crc: Crc::new(),
-            position: Position::Head { is_first: true },
+            position: Position::Header { is_first: true },
         }
     }
 }
 
 impl GzipDecoder {
+    /// Appends at most `limit` bytes to `out`; returns the work this was, in bytes, or `None` at the end.
     pub fn pull(
         &mut self,
         source: &mut BufReader<File>,
@@ -40,13 +41,13 @@ impl GzipDecoder {
         out: &mut Vec<u8>,
     ) -> Result<Option<usize>, String> {
         match self.position {
-            Position::Head { is_first } => {
+            Position::Header { is_first } => {
                 let next = source.fill_buf().map_err(unreadable)?.first().copied();
                 if !is_first && matches!(next, None | Some(0)) {
                     self.position = Position::Padding;
                     return Ok(Some(0));
                 }
-                let bytes = read_gzip_head(source)?;
+                let bytes = skip_gzip_header(source)?;
                 self.inflate.reset(false);
                 self.crc.reset();
                 self.position = Position::Body;
@@ -55,7 +56,7 @@ impl GzipDecoder {
             Position::Body => self.inflate(source, limit, out).map(Some),
             Position::Trailer => {
                 self.check_trailer(source)?;
-                self.position = Position::Head { is_first: false };
+                self.position = Position::Header { is_first: false };
                 Ok(Some(0))
             }
             Position::Padding => {
@@ -90,7 +91,7 @@ impl GzipDecoder {
         self.crc.update(&out[start..]);
         source.consume(consumed);
         match status {
-            // What came before the damage goes out first, so that the answer does not depend on `limit`.
+            // Output before the damage is returned first, so that the result does not depend on `limit`.
             Err(_) if produced == 0 => return Err("The gzip data is damaged.".to_string()),
             Ok(Status::StreamEnd) => self.position = Position::Trailer,
             Ok(_) if consumed + produced == 0 && at_end => return Err(ends_early("gzip")),
@@ -112,21 +113,21 @@ impl GzipDecoder {
     }
 }
 
-/// Passes over the head of a member (RFC 1952) and returns its length.
-fn read_gzip_head(source: &mut BufReader<File>) -> Result<usize, String> {
-    const HAS_HEAD_CRC: u8 = 2;
+/// Skips the header of a member (RFC 1952); returns its length.
+fn skip_gzip_header(source: &mut BufReader<File>) -> Result<usize, String> {
+    const HAS_HEADER_CRC: u8 = 2;
     const HAS_EXTRA: u8 = 4;
     const HAS_NAME: u8 = 8;
     const HAS_COMMENT: u8 = 16;
-    let head: [u8; 10] = take("gzip", source)?;
-    if head[..2] != [0x1f, 0x8b] {
+    let header: [u8; 10] = take("gzip", source)?;
+    if header[..2] != [0x1f, 0x8b] {
         return Err("Behind the gzip data stands something else.".to_string());
     }
-    let flags = head[3];
-    if head[2] != 8 || flags & 0xe0 != 0 {
+    let flags = header[3];
+    if header[2] != 8 || flags & 0xe0 != 0 {
         return Err("The gzip data is packed in a way that is not known.".to_string());
     }
-    let mut bytes = head.len();
+    let mut bytes = header.len();
     if flags & HAS_EXTRA != 0 {
         for _ in 0..u16::from_le_bytes(take("gzip", source)?) {
             take::<1>("gzip", source)?;
@@ -136,12 +137,12 @@ fn read_gzip_head(source: &mut BufReader<File>) -> Result<usize, String> {
     for field in [HAS_NAME, HAS_COMMENT] {
         while flags & field != 0 && take("gzip", source)? != [0] {
             bytes += 1;
-            if bytes > GZIP_HEAD_LIMIT_BYTES {
+            if bytes > GZIP_HEADER_LIMIT_BYTES {
                 return Err("The gzip data has too long a head.".to_string());
             }
         }
     }
-    if flags & HAS_HEAD_CRC != 0 {
+    if flags & HAS_HEADER_CRC != 0 {
         take::<2>("gzip", source)?;
     }
     Ok(bytes)

@@ -1,5 +1,4 @@
-//! One source on its way to disk: counted, hashed, named by its hash when whole; and the framed
-//! files they come in.
+//! A source being received into a file: counted, hashed, and named by its hash once complete.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -7,15 +6,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::app::source::archive::Format;
-use crate::app::source::limits::FRAME_HEAD_LIMIT_BYTES;
+use crate::app::source::unpack::Format;
 
-/// A file that is being received. Dropped before it was kept, it leaves nothing behind.
+/// A file that is being received. It is removed on drop unless it was kept.
 #[derive(Debug)]
-pub struct Incoming {
+pub struct IncomingFile {
     part: PathBuf,
     file: File,
     hash: Sha256,
@@ -23,27 +20,27 @@ pub struct Incoming {
     limit_bytes: u64,
 }
 
-/// Why bytes were not taken.
+/// Why bytes were not written.
 #[derive(Debug)]
-pub enum Refused {
+pub enum WriteError {
     TooLarge { limit_bytes: u64 },
     Disk(io::Error),
 }
 
-impl std::fmt::Display for Refused {
+impl std::fmt::Display for WriteError {
     fn fmt(&self, out: &mut std::fmt::Formatter) -> std::fmt::Result {
         match self {
-            Refused::TooLarge { limit_bytes } => write!(out, "it is over {limit_bytes} bytes"),
-            Refused::Disk(error) => error.fmt(out),
+            WriteError::TooLarge { limit_bytes } => write!(out, "it is over {limit_bytes} bytes"),
+            WriteError::Disk(error) => error.fmt(out),
         }
     }
 }
 
-impl Incoming {
-    /// An empty file `name` in `directory`; an older one of that name is gone.
-    pub fn create(directory: &Path, name: &str, limit_bytes: u64) -> io::Result<Incoming> {
+impl IncomingFile {
+    /// An empty file `name` in `directory`, in place of any older one.
+    pub fn create(directory: &Path, name: &str, limit_bytes: u64) -> io::Result<IncomingFile> {
         let part = directory.join(name);
-        Ok(Incoming {
+        Ok(IncomingFile {
             file: File::create(&part)?,
             part,
             hash: Sha256::new(),
@@ -52,13 +49,13 @@ impl Incoming {
         })
     }
 
-    /// Takes all of `bytes` or refuses. After a refusal the file is of no use: drop it.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Refused> {
+    /// Writes all of `bytes`. After an error the file is useless: drop it.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         let limit_bytes = self.limit_bytes;
         if self.bytes + bytes.len() as u64 > limit_bytes {
-            return Err(Refused::TooLarge { limit_bytes });
+            return Err(WriteError::TooLarge { limit_bytes });
         }
-        self.file.write_all(bytes).map_err(Refused::Disk)?;
+        self.file.write_all(bytes).map_err(WriteError::Disk)?;
         self.hash.update(bytes);
         self.bytes += bytes.len() as u64;
         Ok(())
@@ -68,36 +65,36 @@ impl Incoming {
         self.bytes
     }
 
-    /// Where the bytes are until they are kept: to be read by a check of them.
+    /// The path of the file until it is kept; an inspection reads it there.
     pub fn path(&self) -> &Path {
         &self.part
     }
 
-    /// The sha256 of what was written so far, in hex, and how much that is.
-    pub fn finish(&self) -> (String, u64) {
+    /// The sha256 in hex, and the number, of the bytes written so far.
+    pub fn digest(&self) -> (String, u64) {
         let digest = self.hash.clone().finalize();
         (HEXLOWER.encode(&digest), self.bytes)
     }
 
-    /// Names the file by its hash, in `directory` of the same disk. It takes the place of one of that
-    /// name, which may be damaged; a job that reads that one reads on.
+    /// Renames the file to its hash, in a `directory` on the same disk. It replaces any file of that name, which
+    /// may be damaged; a job that has that file open can read on.
     pub fn keep(self, directory: &Path, format: Format) -> io::Result<PathBuf> {
-        let (hash, _) = self.finish();
+        let (hash, _) = self.digest();
         let kept = directory.join(format!("{hash}.{}", format.as_str()));
-        // Not synced to the disk, which could take a second: whoever reads it compares its hash.
+        // Not synced, which could take a second: each reader compares the hash.
         fs::rename(&self.part, &kept)?;
         Ok(kept)
     }
 }
 
-impl Drop for Incoming {
+impl Drop for IncomingFile {
     fn drop(&mut self) {
-        // Renamed away, it is not there; else there is nobody to tell.
+        // After `keep` it is not there; another error cannot be reported.
         let _ = fs::remove_file(&self.part);
     }
 }
 
-/// Removes what is not a known source: parts of an earlier run, and files whose row was never
+/// Removes files that are not a known source: incomplete ones of an earlier run, and those whose row was never
 /// committed.
 pub fn remove_strays(sources: &Path, known: &[String]) -> io::Result<()> {
     let known: HashSet<&str> = known.iter().map(String::as_str).collect();
@@ -109,87 +106,4 @@ pub fn remove_strays(sources: &Path, known: &[String]) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// A reader of one framed file: a line of JSON that says `bytes` and `sha256`, then the bytes.
-/// Every error is a reason in words, and final.
-#[derive(Debug)]
-pub struct Framed {
-    limit_bytes: u64,
-    /// The head line, as far as it is here.
-    line: Vec<u8>,
-    head: Option<Value>,
-    sha256: String,
-    left_bytes: u64,
-}
-
-impl Framed {
-    /// A body may have `limit_bytes`.
-    pub fn new(limit_bytes: u64) -> Framed {
-        Framed {
-            limit_bytes,
-            line: Vec::new(),
-            head: None,
-            sha256: String::new(),
-            left_bytes: 0,
-        }
-    }
-
-    /// Takes the next bytes of the file and returns those of them that are body.
-    pub fn feed<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], String> {
-        let body = match self.head {
-            Some(_) => bytes,
-            None => self.read_head(bytes)?,
-        };
-        let left = self.left_bytes.checked_sub(body.len() as u64);
-        self.left_bytes = left.ok_or("There is more behind the body than its head says.")?;
-        Ok(body)
-    }
-
-    /// The head, once its line is whole.
-    pub fn head(&self) -> Option<&Value> {
-        self.head.as_ref()
-    }
-
-    /// At the end of the file: the head, if the body was whole and `sha256` is its hash.
-    pub fn finish(self, sha256: &str) -> Result<Value, String> {
-        let head = self.head.ok_or("It ended within its head line.")?;
-        if self.left_bytes > 0 {
-            return Err(format!("It ended {} bytes too early.", self.left_bytes));
-        }
-        if self.sha256 != sha256 {
-            return Err("The body is not the one its head names: its sha256 differs.".to_string());
-        }
-        Ok(head)
-    }
-
-    /// Collects the head line; what stands behind it is returned.
-    fn read_head<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], String> {
-        let end = bytes.iter().position(|byte| *byte == b'\n');
-        let line = &bytes[..end.unwrap_or(bytes.len())];
-        if self.line.len() + line.len() > FRAME_HEAD_LIMIT_BYTES {
-            return Err(format!(
-                "The head line is longer than {FRAME_HEAD_LIMIT_BYTES} bytes."
-            ));
-        }
-        self.line.extend_from_slice(line);
-        let Some(end) = end else { return Ok(&[]) };
-        let head: Value = serde_json::from_slice(&self.line)
-            .map_err(|error| format!("The head line is not JSON: {error}."))?;
-        self.left_bytes = head["bytes"]
-            .as_u64()
-            .ok_or("The head does not say how many `bytes` follow.")?;
-        if self.left_bytes > self.limit_bytes {
-            return Err(format!(
-                "The body has {} bytes, {} are allowed.",
-                self.left_bytes, self.limit_bytes
-            ));
-        }
-        let sha256 = head["sha256"]
-            .as_str()
-            .ok_or("The head does not say the `sha256` of the body.")?;
-        self.sha256 = sha256.to_string();
-        self.head = Some(head);
-        Ok(&bytes[end + 1..])
-    }
 }

@@ -1,39 +1,38 @@
-//! What the manifests of a tree ask for, and its digest: of the same tree the same as that which
-//! `named_dependencies` and `read_manifests` of `images/common.sh` make.
+//! The dependencies that the manifests of a tree name, and their digest. `named_dependencies` and
+//! `read_manifests` of `images/common.sh` compute the same digest for the same tree.
 //!
-//! This reads no ZON, only what is needed to find every `.url` and `.hash` with its value. Where a
-//! compiler could read one that is not found here, there is no digest: who relied on it would go
-//! without a dependency.
+//! This does not parse ZON; it only finds every `.url` and `.hash` with its value. Where the compiler might
+//! find one that this does not, there is no digest: the cached dependencies would lack one.
 
 use std::collections::BTreeSet;
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-use crate::app::source::limits::{ASKED_LIMIT, ASKED_LIMIT_BYTES};
+use crate::app::source::limits::{DEPENDENCIES_LIMIT, DEPENDENCIES_LIMIT_BYTES};
 
-/// What the manifests read so far ask for.
+/// The dependencies of the manifests read so far.
 #[derive(Debug, Default)]
-pub struct Asked {
-    /// `URL HASH` of each dependency, as it is written there; `-` where it has no hash.
+pub struct ManifestDependencies {
+    /// `URL HASH` of each dependency, as written there; `-` for a missing hash.
     lines: BTreeSet<Vec<u8>>,
     bytes: usize,
-    /// Not all is known.
-    unclear: bool,
+    /// Some dependency may be missing here.
+    incomplete: bool,
     reader: Reader,
 }
 
-/// Where in a manifest the reader is.
+/// The state of reading one manifest.
 #[derive(Debug, Default)]
 struct Reader {
     url: Vec<u8>,
     hash: Vec<u8>,
-    /// The token before this one was a dot.
-    dot: bool,
-    /// The tokens before this one were a dot and this key.
+    /// The last token was a dot.
+    after_dot: bool,
+    /// The last two tokens were a dot and this key.
     key: Option<Key>,
     /// The value of this key comes next.
-    want: Option<Key>,
+    expected: Option<Key>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,37 +47,37 @@ enum Token<'a> {
     Equals,
     /// `name` or `@"name"`
     Name(&'a [u8]),
-    /// What is between the quotes.
+    /// A string, without its quotes.
     Text(&'a [u8]),
     Other,
-    /// What only a compiler reads right.
+    /// Syntax that only the compiler reads right.
     Unclear,
 }
 
-impl Asked {
-    /// Takes one manifest, whole.
+impl ManifestDependencies {
+    /// Adds the dependencies of one whole manifest.
     pub fn read(&mut self, manifest: &[u8]) {
-        // A line of text in a shell holds no NUL.
+        // The shell script sees no NUL bytes either.
         let text: Vec<u8> = manifest.iter().map(|byte| (*byte).max(1)).collect();
         for mut line in text.split(|byte| *byte == b'\n') {
-            while let Some((token, rest)) = next(line) {
-                self.take(token);
+            while let Some((token, rest)) = next_token(line) {
+                self.handle(token);
                 line = rest;
             }
         }
-        // The last dependency ends with its file.
-        self.take(Token::Brace);
+        // The end of the file ends the last dependency.
+        self.handle(Token::Brace);
     }
 
-    /// There is a manifest that cannot be read.
-    pub fn give_up(&mut self) {
-        self.unclear = true;
+    /// Records that some manifest cannot be read.
+    pub fn mark_incomplete(&mut self) {
+        self.incomplete = true;
         self.lines.clear();
     }
 
-    /// The hash of all that is asked for, empty where nothing is; none where not all is known.
+    /// The digest of all dependencies, empty without any; `None` if some may be missing here.
     pub fn digest(&self) -> Option<String> {
-        if self.unclear {
+        if self.incomplete {
             return None;
         }
         if self.lines.is_empty() {
@@ -92,12 +91,11 @@ impl Asked {
         Some(HEXLOWER.encode(&hash.finalize()))
     }
 
-    fn take(&mut self, token: Token) {
-        let want = self.reader.want.take();
-        match (want, &token) {
+    fn handle(&mut self, token: Token) {
+        match (self.reader.expected.take(), &token) {
             (Some(Key::Url), Token::Text(value)) => {
                 if !self.reader.url.is_empty() {
-                    self.end_of_one();
+                    self.end_dependency();
                 }
                 self.reader.url = value.to_vec();
                 return;
@@ -106,26 +104,26 @@ impl Asked {
                 self.reader.hash = value.to_vec();
                 return;
             }
-            (Some(_), _) | (_, Token::Unclear) => self.give_up(),
+            (Some(_), _) | (_, Token::Unclear) => self.mark_incomplete(),
             _ => {}
         }
         match token {
-            Token::Brace => self.end_of_one(),
-            Token::Equals => self.reader.want = self.reader.key,
+            Token::Brace => self.end_dependency(),
+            Token::Equals => self.reader.expected = self.reader.key,
             _ => {}
         }
         self.reader.key = match token {
-            Token::Name(b"url") if self.reader.dot => Some(Key::Url),
-            Token::Name(b"hash") if self.reader.dot => Some(Key::Hash),
+            Token::Name(b"url") if self.reader.after_dot => Some(Key::Url),
+            Token::Name(b"hash") if self.reader.after_dot => Some(Key::Hash),
             _ => None,
         };
-        self.reader.dot = matches!(token, Token::Dot);
+        self.reader.after_dot = matches!(token, Token::Dot);
     }
 
-    fn end_of_one(&mut self) {
+    fn end_dependency(&mut self) {
         let url = std::mem::take(&mut self.reader.url);
         let hash = std::mem::take(&mut self.reader.hash);
-        if url.is_empty() || self.unclear {
+        if url.is_empty() || self.incomplete {
             return;
         }
         let hash = if hash.is_empty() { b"-" } else { &hash[..] };
@@ -134,31 +132,31 @@ impl Asked {
         if self.lines.insert(line) {
             self.bytes += bytes;
         }
-        if self.lines.len() > ASKED_LIMIT || self.bytes > ASKED_LIMIT_BYTES {
-            self.give_up();
+        if self.lines.len() > DEPENDENCIES_LIMIT || self.bytes > DEPENDENCIES_LIMIT_BYTES {
+            self.mark_incomplete();
         }
     }
 }
 
-/// The next token of a line, and what is behind it. Comments are none.
-fn next(line: &[u8]) -> Option<(Token<'_>, &[u8])> {
+/// The next token of a line, and the rest of the line; `None` at the end or before a comment.
+fn next_token(line: &[u8]) -> Option<(Token<'_>, &[u8])> {
     let start = line.iter().position(|byte| !b" \t\r".contains(byte))?;
     let line = &line[start..];
     let (token, length) = match line {
         [b'/', b'/', ..] => return None,
         [b'\\', b'\\', ..] => (Token::Other, line.len()),
-        [b'"', rest @ ..] => match closing(rest) {
+        [b'"', rest @ ..] => match closing_quote(rest) {
             Some(end) => (Token::Text(&rest[..end]), end + 2),
             None => (Token::Unclear, 1),
         },
-        [b'@', b'"', rest @ ..] => match closing(rest) {
+        [b'@', b'"', rest @ ..] => match closing_quote(rest) {
             Some(end) if rest[..end].contains(&b'\\') => (Token::Unclear, end + 3),
             Some(end) => (Token::Name(&rest[..end]), end + 3),
             None => (Token::Other, 1),
         },
         [byte, ..] if is_letter(*byte) => {
-            let is_of_name = |byte: &u8| is_letter(*byte) || byte.is_ascii_digit();
-            let end = line.iter().position(|byte| !is_of_name(byte));
+            let is_name = |byte: &u8| is_letter(*byte) || byte.is_ascii_digit();
+            let end = line.iter().position(|byte| !is_name(byte));
             let end = end.unwrap_or(line.len());
             (Token::Name(&line[..end]), end)
         }
@@ -171,8 +169,8 @@ fn next(line: &[u8]) -> Option<(Token<'_>, &[u8])> {
     Some((token, &line[length..]))
 }
 
-/// Where the quote is that closes a string, which this is behind the first quote of.
-fn closing(text: &[u8]) -> Option<usize> {
+/// The position of the closing quote, in text that begins after the opening one.
+fn closing_quote(text: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
         match text.get(at)? {
@@ -187,8 +185,8 @@ fn is_letter(byte: u8) -> bool {
     byte.is_ascii_alphabetic() || byte == b'_'
 }
 
-/// A line, cut at `//`, holds `.url`, blanks if any, and `=`. The templates of `zig init` have such
-/// lines in comments; in a URL itself the `//` comes behind.
+/// True if some line, cut at `//`, has `.url`, optional blanks and `=`. The templates of `zig init` have
+/// such lines in comments. The `//` of a URL comes after the key.
 pub fn names_a_url(manifest: &[u8]) -> bool {
     const KEY: &[u8] = b".url";
     manifest.split(|byte| *byte == b'\n').any(|line| {

@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod fetch_head;
+pub mod frame;
 pub mod gzip;
 pub mod incoming;
 pub mod input;

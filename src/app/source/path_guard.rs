@@ -1,4 +1,4 @@
-//! Names in a tree that must not leave it: what a path, a symbolic link or a hard link may say.
+//! The paths of an archive: no entry and no link leads out of the tree that it is unpacked into.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -7,20 +7,22 @@ use crate::app::source::limits::{
     LINK_COST_BYTES, LINKS_LIMIT_BYTES, PATH_LIMIT_BYTES, SHOWN_NAME_LIMIT_CHARS,
 };
 
-/// The symbolic links seen so far. No one is below another, so that the nearest before a path decides.
+/// The symbolic links seen so far. None is below another, so only the one sorted last before a path can be
+/// above it.
 #[derive(Debug, Default)]
-pub struct Tree {
-    /// Plain paths, each with a slash behind it.
+pub struct PathGuard {
+    /// Plain paths, each with a trailing slash.
     links: BTreeSet<Vec<u8>>,
     links_bytes: usize,
 }
 
-/// What is wrong with a name, to be put behind it: "stands outside the tree".
+/// What is wrong with an entry, as the rest of a sentence that begins with its name.
 pub type Fault = &'static str;
 
-impl Tree {
-    /// The path without `.` and doubled slashes, empty for the root; it is inside and meets no link on its way.
-    pub fn place(&self, path: &[u8]) -> Result<Vec<u8>, Fault> {
+impl PathGuard {
+    /// The path without `.` and doubled slashes, empty for the root. An error if it leaves the tree or passes
+    /// through a link.
+    pub fn resolve(&self, path: &[u8]) -> Result<Vec<u8>, Fault> {
         let plain = plain(path)?;
         match self.link_above(&plain) {
             true => Err("passes through a link of the same archive"),
@@ -28,13 +30,13 @@ impl Tree {
         }
     }
 
-    /// Remembers a symbolic link at `path`, as `place` gave it, if its target is inside.
+    /// Records a symbolic link at `path`, as `resolve` returned it. An error if its target is outside.
     pub fn add_link(&mut self, path: &[u8], target: &[u8]) -> Result<(), Fault> {
         check_target(path, target)?;
         let mut path = path.to_vec();
         path.push(b'/');
-        let behind = (Bound::Included(&path[..]), Bound::Unbounded);
-        match self.links.range::<[u8], _>(behind).next() {
+        let following = (Bound::Included(&path[..]), Bound::Unbounded);
+        match self.links.range::<[u8], _>(following).next() {
             Some(known) if *known == path => return Ok(()),
             Some(known) if known.starts_with(&path) => return Err("stands where a directory is"),
             _ => {}
@@ -47,7 +49,8 @@ impl Tree {
         Ok(())
     }
 
-    /// A hard link names a path of the tree; to a symbolic link it would be a second one, elsewhere.
+    /// An error unless the hard link leads to a path of the tree. A hard link to a symbolic link would be a
+    /// second one, for which the target was not checked.
     pub fn check_hard_link(&self, target: &[u8]) -> Result<(), Fault> {
         let fault = "is a hard link to something outside the tree, or to a link";
         let mut plain = plain(target).map_err(|_| fault)?;
@@ -88,8 +91,8 @@ fn plain(path: &[u8]) -> Result<Vec<u8>, Fault> {
     Ok(plain)
 }
 
-/// The target is read from the directory of the link. It may step up at its start only: behind a
-/// name that may be a link itself, nobody knows where a step up leads.
+/// An error if the target, seen from the directory of the link, is outside the tree. `..` is allowed at its
+/// start only: after a name that may itself be a link, its meaning is unknown.
 fn check_target(link: &[u8], target: &[u8]) -> Result<(), Fault> {
     match target {
         [] => return Err("is a link to nothing"),
@@ -114,21 +117,21 @@ fn check_target(link: &[u8], target: &[u8]) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A name as it may stand in a message: readable, on one line, and not long.
-pub fn shown(name: &[u8]) -> String {
+/// A name for a message: printable, on one line, and clipped.
+pub fn display_name(name: &[u8]) -> String {
     let longest = name.len().min(4 * SHOWN_NAME_LIMIT_CHARS);
     let text = String::from_utf8_lossy(&name[..longest]);
-    let mut shown = String::new();
+    let mut display = String::new();
     for (count, letter) in text.chars().enumerate() {
         if count == SHOWN_NAME_LIMIT_CHARS {
-            shown.push('…');
+            display.push('…');
             break;
         }
-        shown.push(if letter.is_control() {
+        display.push(if letter.is_control() {
             '\u{fffd}'
         } else {
             letter
         });
     }
-    shown
+    display
 }

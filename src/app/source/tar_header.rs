@@ -1,10 +1,10 @@
-//! One tar head: what comes next, how large it is and what it is called; and the pax records that say more.
+//! One tar header, and the pax records and GNU long names that override its fields.
 
 use tar::{EntryType, Header};
 
 pub const TAR_BLOCK_BYTES: usize = 512;
 
-/// Where the fields of a head stand that are read here.
+/// The fields of a header that are read here.
 const NAME: std::ops::Range<usize> = 0..100;
 const SIZE: std::ops::Range<usize> = 124..136;
 const CHECKSUM: std::ops::Range<usize> = 148..156;
@@ -13,33 +13,33 @@ const MAGIC: std::ops::Range<usize> = 257..263;
 const PREFIX: std::ops::Range<usize> = 345..500;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum EntryKind {
     File,
     Directory,
     SymbolicLink,
     HardLink,
-    /// GNU: the next head's name is the body of this one.
+    /// GNU: the body is the name, or the link target, of the next entry.
     LongName,
     LongTarget,
-    /// pax: records for the next head, or for all that follow.
-    Records,
-    GlobalRecords,
-    /// Nothing that a source tree holds; what it is, to be put behind its name.
+    /// pax: the body holds records for the next entry, or for all that follow.
+    PaxRecords,
+    GlobalPaxRecords,
+    /// Not allowed in a source tree; the rest of a sentence that begins with its name.
     Refused(&'static str),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Head {
-    pub kind: Kind,
+pub struct TarHeader {
+    pub kind: EntryKind,
     pub path: Vec<u8>,
     pub target: Vec<u8>,
-    /// None where the field does not hold a number.
+    /// `None` if the field is not a number.
     pub size: Option<u64>,
 }
 
-impl Head {
-    /// None where the checksum says that this is no head.
-    pub fn read(block: &[u8; TAR_BLOCK_BYTES]) -> Option<Head> {
+impl TarHeader {
+    /// `None` if the checksum does not match.
+    pub fn parse(block: &[u8; TAR_BLOCK_BYTES]) -> Option<TarHeader> {
         let header = Header::from_byte_slice(block);
         let spaces = CHECKSUM.len() as u32 * u32::from(b' ');
         let sum = |bytes: &[u8]| bytes.iter().map(|byte| u32::from(*byte)).sum::<u32>();
@@ -49,11 +49,11 @@ impl Head {
         }
         let mut path = until_nul(&block[NAME]).to_vec();
         let prefix = until_nul(&block[PREFIX]);
-        // Any version of POSIX tar: GNU tar does not look at the version either.
+        // Any version of POSIX tar: GNU tar ignores the version too.
         if &block[MAGIC] == b"ustar\0" && !prefix.is_empty() {
             path = [prefix, b"/", &path].concat();
         }
-        Some(Head {
+        Some(TarHeader {
             kind: kind(header.entry_type()),
             path,
             target: until_nul(&block[LINK_NAME]).to_vec(),
@@ -62,20 +62,20 @@ impl Head {
     }
 }
 
-fn kind(entry_type: EntryType) -> Kind {
+fn kind(entry_type: EntryType) -> EntryKind {
     match entry_type {
-        EntryType::Regular | EntryType::Continuous => Kind::File,
-        EntryType::Directory => Kind::Directory,
-        EntryType::Symlink => Kind::SymbolicLink,
-        EntryType::Link => Kind::HardLink,
-        EntryType::GNULongName => Kind::LongName,
-        EntryType::GNULongLink => Kind::LongTarget,
-        EntryType::XHeader => Kind::Records,
-        EntryType::XGlobalHeader => Kind::GlobalRecords,
-        EntryType::Char | EntryType::Block => Kind::Refused("is a device"),
-        EntryType::Fifo => Kind::Refused("is a named pipe"),
-        EntryType::GNUSparse => Kind::Refused("is a sparse file"),
-        _ => Kind::Refused("is neither file, directory nor link"),
+        EntryType::Regular | EntryType::Continuous => EntryKind::File,
+        EntryType::Directory => EntryKind::Directory,
+        EntryType::Symlink => EntryKind::SymbolicLink,
+        EntryType::Link => EntryKind::HardLink,
+        EntryType::GNULongName => EntryKind::LongName,
+        EntryType::GNULongLink => EntryKind::LongTarget,
+        EntryType::XHeader => EntryKind::PaxRecords,
+        EntryType::XGlobalHeader => EntryKind::GlobalPaxRecords,
+        EntryType::Char | EntryType::Block => EntryKind::Refused("is a device"),
+        EntryType::Fifo => EntryKind::Refused("is a named pipe"),
+        EntryType::GNUSparse => EntryKind::Refused("is a sparse file"),
+        _ => EntryKind::Refused("is neither file, directory nor link"),
     }
 }
 
@@ -83,12 +83,12 @@ fn size(header: &Header, field: &[u8]) -> Option<u64> {
     if field.iter().all(|byte| matches!(byte, 0 | b' ')) {
         return Some(0);
     }
-    // Base 256 holds 11 bytes, and the crate reads the last 8 of them.
+    // Base 256 has 11 bytes, of which the crate reads the last 8.
     let is_binary = field[0] & 0x80 != 0;
     if is_binary && (field[0] != 0x80 || field[1..4] != [0, 0, 0]) {
         return None;
     }
-    // A sign is no octal digit, though both the crate and GNU tar know one, each its own.
+    // A sign is not an octal digit, but the crate and GNU tar each accept one.
     let is_octal = field
         .iter()
         .all(|byte| matches!(byte, b'0'..=b'7' | b' ' | 0));
@@ -100,7 +100,7 @@ pub fn until_nul(field: &[u8]) -> &[u8] {
     &field[..end.unwrap_or(field.len())]
 }
 
-/// What stands before a head and overrules it.
+/// Fields given ahead of a header, which replace its own.
 #[derive(Debug, Default)]
 pub struct Overrides {
     pub path: Option<Vec<u8>>,
@@ -110,8 +110,8 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// Takes what matters here out of pax records (`LENGTH KEY=VALUE\n`, the length of it all).
-    /// None where they are not well formed.
+    /// Reads the pax records that matter here (`LENGTH KEY=VALUE\n`; the length counts all of it).
+    /// `None` if they are malformed.
     pub fn read_records(&mut self, mut records: &[u8]) -> Option<()> {
         while !records.is_empty() {
             let space = records.iter().position(|byte| *byte == b' ')?;

@@ -9,8 +9,9 @@ use std::path::PathBuf;
 
 use crate::app::domain::disk_space::{insufficient, is_full};
 use crate::app::live::subscription::ProgressFormat;
-use crate::app::source::archive::{Check, Format, Progress};
-use crate::app::source::incoming::{Incoming, Refused};
+use crate::app::source::archive::{Inspection, Progress};
+use crate::app::source::incoming::{IncomingFile, WriteError};
+use crate::app::source::unpack::Format;
 use crate::app::web::limits::{
     ADDRESS_UPLOADS_LIMIT, ADDRESS_UPLOADS_LIMIT_BYTES, CHECK_BUDGET_BYTES, UPLOADS_LIMIT,
     UPLOADS_LIMIT_BYTES, UPLOADS_PAUSE_MS,
@@ -29,7 +30,7 @@ pub struct Tree {
     pub name: String,
     pub zig_versions: Vec<String>,
     pub follow: Option<ProgressFormat>,
-    pub incoming: Incoming,
+    pub incoming: IncomingFile,
     pub format: Format,
     /// Its manifest names URLs.
     pub dependencies: bool,
@@ -45,7 +46,7 @@ struct Upload {
     name: String,
     zig_versions: Vec<String>,
     follow: Option<ProgressFormat>,
-    incoming: Incoming,
+    incoming: IncomingFile,
 }
 
 pub struct Uploads {
@@ -53,7 +54,7 @@ pub struct Uploads {
     /// Makes the names of part files.
     begun: u64,
     receiving: HashMap<Key, Upload>,
-    checking: VecDeque<(Key, Upload, Check)>,
+    checking: VecDeque<(Key, Upload, Inspection)>,
 }
 
 impl Uploads {
@@ -77,14 +78,14 @@ impl Uploads {
         self.has_room(client)?;
         self.begun += 1;
         let part = format!("upload-{}.part", self.begun);
-        let incoming = Incoming::create(&self.sources, &part, SOURCE_LIMIT_BYTES);
+        let incoming = IncomingFile::create(&self.sources, &part, SOURCE_LIMIT_BYTES);
         let upload = Upload {
             client,
             allowed,
             name,
             zig_versions,
             follow,
-            incoming: incoming.map_err(Refused::Disk).map_err(not_kept)?,
+            incoming: incoming.map_err(WriteError::Disk).map_err(not_kept)?,
         };
         self.receiving.insert(conn, upload);
         Ok(())
@@ -138,7 +139,7 @@ impl Uploads {
         let Some(upload) = self.receiving.remove(&conn) else {
             return Ok(());
         };
-        let check = Check::open(upload.incoming.path());
+        let check = Inspection::open(upload.incoming.path());
         let check = check.map_err(|why| Response::error(503, &not_kept_for(&why)))?;
         self.checking.push_back((conn, upload, check));
         Ok(())
@@ -158,8 +159,8 @@ impl Uploads {
         }
         let (conn, upload, _) = self.checking.pop_front()?;
         let done = match progress {
-            Progress::Bad(why) => Err(Response::error(400, &why)),
-            Progress::Good(summary) => Ok(Tree {
+            Progress::Rejected(why) => Err(Response::error(400, &why)),
+            Progress::Accepted(summary) => Ok(Tree {
                 client: upload.client,
                 name: upload.name,
                 zig_versions: upload.zig_versions,
@@ -188,9 +189,9 @@ impl Uploads {
     }
 }
 
-fn not_kept(refused: Refused) -> Response {
+fn not_kept(refused: WriteError) -> Response {
     match &refused {
-        Refused::Disk(error) if is_full(error) => insufficient(&not_kept_for(&refused)),
+        WriteError::Disk(error) if is_full(error) => insufficient(&not_kept_for(&refused)),
         _ => Response::error(503, &not_kept_for(&refused)),
     }
 }

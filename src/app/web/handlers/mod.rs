@@ -321,7 +321,7 @@ pub fn submit_tree(state: &mut State, conn: Key, tree: Tree) -> Option<Response>
     let at = state.now().unix_ms;
     let tenant = client_id::tenant(tree.client);
     let format = tree.format;
-    let (hash, bytes) = tree.incoming.finish();
+    let (hash, bytes) = tree.incoming.digest();
     let sources = state.settings.data.join("sources");
     if let Err(error) = tree.incoming.keep(&sources, format) {
         let sentence = format!("the tree cannot be kept: {error}");
