@@ -15,7 +15,7 @@ use common::server::{self, Server, scratch};
 use common::zig::{packed, zig_init};
 use zigcheck::app::engine::docker::{ContainerInput, Docker, SourceFile};
 use zigcheck::config::flags;
-use zigcheck::config::flags::Asked;
+use zigcheck::config::flags::Invocation;
 use zigcheck::config::settings::{Machine, Settings};
 use zigcheck::interface::event;
 
@@ -160,7 +160,7 @@ fn settings() -> Settings {
         memory_bytes: u64::MAX,
     };
     match flags::parse([], &|_| None, machine) {
-        Ok(Asked::Serve(settings)) => *settings,
+        Ok(Invocation::Serve(settings)) => *settings,
         other => panic!("{other:?}"),
     }
 }

@@ -1,5 +1,4 @@
-//! Read the settings, open the database, recover, run the reactor; the one place that prints a
-//! fatal error.
+//! The program: reads the settings, opens the database, recovers, runs the reactor. Fatal errors are printed here only.
 
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -8,8 +7,7 @@ use std::process::ExitCode;
 
 use zigcheck::app::dispatch::dispatch::App;
 use zigcheck::app::store::store::Store;
-use zigcheck::config::flags;
-use zigcheck::config::flags::Asked;
+use zigcheck::config::flags::{self, Invocation};
 use zigcheck::config::settings::{Machine, Settings};
 use zigcheck::config::token::{TOKEN_LIMIT_BYTES, Token};
 use zigcheck::shell::clock::Clock;
@@ -18,94 +16,94 @@ use zigcheck::shell::listen::{Listener, raise_open_files};
 use zigcheck::shell::signal::SignalPipes;
 use zigcheck::shell::{journal, reactor};
 
+/// Why the program ends without success.
+enum Failure {
+    /// A setting, or this machine, is unfit: another start would not help. Exit code 2.
+    Unfit(String),
+    /// Exit code 1.
+    Failed(String),
+}
+
 fn main() -> ExitCode {
-    // First of all: a signal that comes early is a wish, too, and not the end.
+    // First: from here on a signal stops the server in order.
     let signals = SignalPipes::listen();
-    let env = |name: &str| std::env::var(name).ok();
-    let asked = flags::parse(std::env::args_os().skip(1), &env, machine());
-    let settings = match asked.and_then(with_token) {
-        Ok(Asked::Help) => {
-            print!("{}", flags::help());
-            return ExitCode::SUCCESS;
-        }
-        Ok(Asked::Version) => {
-            println!("zigcheck {}", env!("CARGO_PKG_VERSION"));
-            return ExitCode::SUCCESS;
-        }
-        Ok(Asked::Serve(settings)) => *settings,
-        Err(sentence) => {
-            journal::fatal(&sentence);
-            return ExitCode::from(2);
-        }
-    };
-    let signals = signals.map_err(|error| format!("signals: {error}"));
-    match signals.and_then(|signals| serve(settings, signals)) {
-        Ok(None) => ExitCode::SUCCESS,
-        Ok(Some(sentence)) => {
+    let signals = signals.map_err(|error| Failure::Failed(format!("signals: {error}")));
+    match run(signals) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Unfit(sentence)) => {
             journal::fatal(&sentence);
             ExitCode::from(2)
         }
-        Err(sentence) => {
+        Err(Failure::Failed(sentence)) => {
             journal::fatal(&sentence);
             ExitCode::FAILURE
         }
     }
 }
 
-/// The settings with what the file of the admin token holds, if one is named.
-fn with_token(asked: Asked) -> Result<Asked, String> {
-    let Asked::Serve(mut settings) = asked else {
-        return Ok(asked);
-    };
+fn run(signals: Result<SignalPipes, Failure>) -> Result<(), Failure> {
+    let env = |name: &str| std::env::var(name).ok();
+    let invocation = flags::parse(std::env::args_os().skip(1), &env, machine());
+    match invocation.map_err(Failure::Unfit)? {
+        Invocation::Help => print!("{}", flags::help()),
+        Invocation::Version => println!("zigcheck {}", env!("CARGO_PKG_VERSION")),
+        Invocation::Serve(mut settings) => {
+            read_admin_token(&mut settings).map_err(Failure::Unfit)?;
+            serve(&settings, signals?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Stores the token of the admin token file, if the settings name one.
+fn read_admin_token(settings: &mut Settings) -> Result<(), String> {
     if let Some(path) = &settings.admin_token_file {
         let token = read_token(path);
         let named = |why| format!("--admin-token-file {}: {why}", path.display());
         settings.admin_token = Some(token.map_err(named)?);
     }
-    Ok(Asked::Serve(settings))
+    Ok(())
 }
 
 fn read_token(path: &Path) -> Result<Token, String> {
     let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
     let mut bytes = Vec::new();
-    // One byte more than there may be: it shows that there is more.
+    // One byte over the limit shows that the file is too long.
     let read = (&file).take(TOKEN_LIMIT_BYTES + 1).read_to_end(&mut bytes);
     read.map_err(|e| e.to_string())?;
-    // Of the file that was read, whatever stands at its path by now.
+    // The mode of the opened file: another one may be at its path by now.
     let found = file.metadata().map_err(|e| e.to_string())?;
     Token::check_mode(found.mode())?;
     Token::read(&String::from_utf8_lossy(&bytes))
 }
 
-/// Runs until it is to end; or gives why this machine will not do, however often it is tried.
-fn serve(settings: Settings, signals: SignalPipes) -> Result<Option<String>, String> {
-    journal::start(settings.log_level);
+/// Serves until the server is asked to stop.
+fn serve(settings: &Settings, signals: SignalPipes) -> Result<(), Failure> {
+    journal::start(settings.log_level.0);
     let data = &settings.data;
-    let make = |dir: &Path| {
-        let made = std::fs::create_dir_all(dir);
-        made.map_err(|e| format!("--data {}: {e}", data.display()))
-    };
+    let named = |error: String| Failure::Failed(format!("--data {}: {error}", data.display()));
     for dir in ["logs", "sources"] {
-        make(&data.join(dir))?;
+        std::fs::create_dir_all(data.join(dir)).map_err(|error| named(error.to_string()))?;
     }
-    let _lock = lock(data)?;
-    let ended = serve_from(&settings, signals);
-    if ended.is_err() {
+    let _lock = lock(data).map_err(named)?;
+    let result = serve_from(settings, signals);
+    if matches!(result, Err(Failure::Failed(_))) {
         disk::give_up_reserve(data);
     }
-    ended
+    result
 }
 
-/// Serves from a data directory that is there, and nobody else's.
-fn serve_from(settings: &Settings, signals: SignalPipes) -> Result<Option<String>, String> {
+/// Serves from a data directory that exists and is locked.
+fn serve_from(settings: &Settings, signals: SignalPipes) -> Result<(), Failure> {
     let data = &settings.data;
+    let named = |error: String| Failure::Failed(format!("--data {}: {error}", data.display()));
     let store = Store::open(&data.join("zigcheck.db"))
-        .map_err(|e| format!("--data {}: the database: {e}", data.display()))?;
+        .map_err(|error| named(format!("the database: {error}")))?;
     raise_open_files();
-    let listener = Listener::open(&settings.listen)?;
+    let listener = Listener::open(&settings.listen).map_err(Failure::Failed)?;
     let clock = Clock::start();
     let app = App::open(settings.clone(), store, clock.now());
-    let mut app = app.map_err(|e| format!("--data {}: {e}", data.display()))?;
+    let mut app = app.map_err(|error| named(error.to_string()))?;
     log::info!(
         "zigcheck {} listens on {}; {} builds at once, {} MiB and {} cpus each; zig {}",
         env!("CARGO_PKG_VERSION"),
@@ -117,26 +115,26 @@ fn serve_from(settings: &Settings, signals: SignalPipes) -> Result<Option<String
     );
     if !settings.guards_fetches() {
         log::warn!(
-            "--fetch-network {}: what fetches reaches whatever this machine does, private addresses \
-             as well; systemd/fetch-network makes a network that does not, zigcheck-fetch",
+            "--fetch-network {}: fetches can reach private addresses; systemd/fetch-network makes \
+             the network zigcheck-fetch, which cannot",
             settings.fetch_network
         );
     }
     let disk = Disk::of(&settings.data);
-    match reactor::run(&mut app, listener, signals, clock, disk) {
-        Err(sentence) if app.is_unfit() => Ok(Some(sentence)),
-        result => result.map(|()| None),
-    }
+    let result = reactor::run(&mut app, listener, signals, clock, disk);
+    result.map_err(|sentence| match app.is_unfit() {
+        true => Failure::Unfit(sentence),
+        false => Failure::Failed(sentence),
+    })
 }
 
-/// Held for as long as the program runs: two servers on one data directory would build everything
-/// twice and remove each other's containers.
+/// Locks the data directory for as long as the program runs: two servers on one directory would build everything twice
+/// and remove each other's containers.
 fn lock(data: &Path) -> Result<std::fs::File, String> {
-    let name = data.display();
-    let dir = std::fs::File::open(data).map_err(|e| format!("--data {name}: {e}"))?;
+    let dir = std::fs::File::open(data).map_err(|e| e.to_string())?;
     match dir.try_lock() {
         Ok(()) => Ok(dir),
-        Err(_) => Err(format!("--data {name}: another zigcheck is using it")),
+        Err(_) => Err("another zigcheck is using it".to_string()),
     }
 }
 
@@ -149,7 +147,7 @@ fn machine() -> Machine {
     let kib = total.and_then(|words| words.split_whitespace().next()?.parse::<u64>().ok());
     Machine {
         cpus,
-        // Where the kernel does not say, nothing is capped.
+        // Unknown: nothing is capped.
         memory_bytes: kib.map_or(u64::MAX, |kib| kib << 10),
     }
 }

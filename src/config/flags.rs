@@ -1,113 +1,189 @@
-//! The command line and the environment become settings, or one line that says what is wrong.
+//! The command line and the environment: one row for each setting.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::config::limits::DATABASE_LIMIT_BYTES;
-use crate::config::proxies::Proxies;
-use crate::config::settings::{Hosts, Listen, Machine, Settings};
+use crate::config::limits::{DATABASE_LIMIT_BYTES, DEFAULT_MAX_BUILDS};
+use crate::config::settings::{Machine, Settings};
+use crate::config::values;
 
-/// What the command line asked for.
+/// What the command line asks for.
 #[derive(Debug, PartialEq)]
-pub enum Asked {
+pub enum Invocation {
     Serve(Box<Settings>),
     Help,
     Version,
 }
 
-struct Flag {
-    name: &'static str,
-    default: &'static str,
+/// One setting. Its environment twin is `ZIGCHECK_` and the flag's name in upper case.
+struct Setting {
+    flag: &'static str,
+    default: DefaultValue,
     meaning: &'static str,
+    /// Reads a value and stores it. An error says what is allowed.
+    apply: fn(&mut Settings, &str) -> Result<(), String>,
 }
 
-const fn flag(name: &'static str, default: &'static str, meaning: &'static str) -> Flag {
-    Flag {
-        name,
+enum DefaultValue {
+    /// A value, as the flag takes it.
+    Value(&'static str),
+    /// The help says this; the field keeps its initial value.
+    Initial(&'static str),
+    /// The help says this; the function stores the value once all other settings are applied.
+    Computed(&'static str, fn(&mut Settings, &Surroundings)),
+}
+
+/// What defaults depend on.
+struct Surroundings<'a> {
+    machine: Machine,
+    env: &'a dyn Fn(&str) -> Option<String>,
+}
+
+const fn row(
+    flag: &'static str,
+    default: DefaultValue,
+    meaning: &'static str,
+    apply: fn(&mut Settings, &str) -> Result<(), String>,
+) -> Setting {
+    Setting {
+        flag,
         default,
         meaning,
+        apply,
     }
 }
 
-const ALLOW_HOSTS: &str = "github.com,gitlab.com,codeberg.org,git.sr.ht";
+fn set<T>(field: &mut T, value: Result<T, String>) -> Result<(), String> {
+    *field = value?;
+    Ok(())
+}
 
-const FLAGS: [Flag; 17] = [
-    flag(
+/// All settings, in the order of the help. A new setting is a row here and a field of `Settings`.
+const SETTINGS: [Setting; 17] = [
+    row(
         "listen",
-        "127.0.0.1:3000",
+        DefaultValue::Value("127.0.0.1:3000"),
         "address, or unix:PATH; a socket from systemd wins",
+        |settings, value| set(&mut settings.listen, values::listen(value)),
     ),
-    flag(
+    row(
         "data",
-        "$STATE_DIRECTORY or ./data",
+        DefaultValue::Computed("$STATE_DIRECTORY or ./data", |settings, surroundings| {
+            let state = (surroundings.env)("STATE_DIRECTORY").filter(|path| !path.is_empty());
+            settings.data = PathBuf::from(state.unwrap_or_else(|| "data".to_string()));
+        }),
         "database, logs, sources; created if missing",
+        |settings, value| set(&mut settings.data, values::path(value)),
     ),
-    flag(
+    row(
         "docker",
-        "docker",
+        DefaultValue::Value("docker"),
         "the command that speaks docker's language",
+        |settings, value| set(&mut settings.docker, values::text(value)),
     ),
-    flag(
+    row(
         "zig-versions",
-        "those of images/versions",
+        DefaultValue::Computed("those of images/versions", |settings, _| {
+            settings.zig_versions = values::image_versions();
+        }),
         "toolchains to check under, with commas",
+        |settings, value| set(&mut settings.zig_versions, values::versions(value)),
     ),
-    flag(
+    row(
         "max-builds",
-        "4, fewer where memory holds fewer",
+        DefaultValue::Computed(
+            "4, fewer where memory holds fewer",
+            |settings, surroundings| {
+                let fit = surroundings.machine.memory_bytes / settings.memory_bytes;
+                let fit = usize::try_from(fit).unwrap_or(usize::MAX);
+                settings.max_builds = fit.clamp(1, DEFAULT_MAX_BUILDS);
+            },
+        ),
         "containers at once",
+        |settings, value| set(&mut settings.max_builds, values::max_builds(value)),
     ),
-    flag("memory", "2g", "memory of each container (b, k, m, g)"),
-    flag("cpus", "2", "processors of each container"),
-    flag(
+    row(
+        "memory",
+        DefaultValue::Value("2g"),
+        "memory of each container (b, k, m, g)",
+        |settings, value| set(&mut settings.memory_bytes, values::memory_bytes(value)),
+    ),
+    row(
+        "cpus",
+        DefaultValue::Value("2"),
+        "processors of each container",
+        |settings, value| set(&mut settings.cpus, values::cpus(value)),
+    ),
+    row(
         "build-timeout",
-        "1200",
+        DefaultValue::Value("1200"),
         "seconds for one build, its tests included",
+        |settings, value| set(&mut settings.build_timeout_ms, values::seconds_ms(value)),
     ),
-    flag("silence-timeout", "300", "seconds without a byte of output"),
-    flag(
+    row(
+        "silence-timeout",
+        DefaultValue::Value("300"),
+        "seconds without a byte of output",
+        |settings, value| set(&mut settings.silence_timeout_ms, values::seconds_ms(value)),
+    ),
+    row(
         "fetch-network",
-        "bridge",
+        DefaultValue::Value("bridge"),
         "docker network of fetch containers",
+        |settings, value| set(&mut settings.fetch_network, values::text(value)),
     ),
-    flag(
+    row(
         "allow-hosts",
-        ALLOW_HOSTS,
+        DefaultValue::Value("github.com,gitlab.com,codeberg.org,git.sr.ht"),
         "hosts that URLs may name; * for any",
+        |settings, value| set(&mut settings.allow_hosts, values::hosts(value)),
     ),
-    flag(
+    row(
         "trusted-proxies",
-        "none",
+        DefaultValue::Initial("none"),
         "addresses, networks, loopback, unix: whose X-Forwarded-For is taken",
+        |settings, value| set(&mut settings.trusted_proxies, values::proxies(value)),
     ),
-    flag(
+    row(
         "submit-rate",
-        "120",
+        DefaultValue::Value("120"),
         "submissions of one address in an hour; 0 for any number",
+        |settings, value| set(&mut settings.submit_rate, values::rate(value)),
     ),
-    flag(
+    row(
         "upload-rate",
-        "1024",
+        DefaultValue::Value("1024"),
         "MiB of uploads of one address in an hour; 0 for any number",
+        |settings, value| {
+            let mib = values::rate(value);
+            set(&mut settings.upload_rate_bytes, mib.map(|mib| mib << 20))
+        },
     ),
-    flag(
+    row(
         "disk-floor",
-        "1g, at most 5 % of the disk",
+        DefaultValue::Initial("1g, at most 5 % of the disk"),
         "free space below which nothing new begins",
+        |settings, value| {
+            let bytes = values::disk_floor_bytes(value);
+            set(&mut settings.disk_floor_bytes, bytes.map(Some))
+        },
     ),
-    flag(
+    row(
         "admin-token-file",
-        "none",
+        DefaultValue::Initial("none"),
         "file with the bearer token of admin calls; without it they answer 403",
+        |settings, value| {
+            let path = values::path(value);
+            set(&mut settings.admin_token_file, path.map(Some))
+        },
     ),
-    flag(
+    row(
         "log-level",
-        "info",
+        DefaultValue::Value("info"),
         "error, warn, info or debug, on standard error",
+        |settings, value| set(&mut settings.log_level, values::log_level(value)),
     ),
 ];
-
-/// `images/versions`: the toolchains the images are made of, newest first.
-const VERSIONS: &str = include_str!("../../images/versions");
 
 /// The text of `--help`.
 pub fn help() -> String {
@@ -115,217 +191,82 @@ pub fn help() -> String {
         "zigcheck: builds and tests Zig packages under several Zig versions, on one thread\n\n\
          Usage: zigcheck [--FLAG VALUE]...\n\n",
     );
-    for flag in &FLAGS {
-        let name = format!("--{} VALUE", flag.name);
-        text += &format!("  {name:<24} {} [{}]\n", flag.meaning, flag.default);
+    for Setting {
+        flag,
+        default,
+        meaning,
+        ..
+    } in &SETTINGS
+    {
+        let name = format!("--{flag} VALUE");
+        let (DefaultValue::Value(shown)
+        | DefaultValue::Initial(shown)
+        | DefaultValue::Computed(shown, _)) = default;
+        text += &format!("  {name:<24} {meaning} [{shown}]\n");
     }
     text += "  --help, --version\n\n\
              Each flag has an environment twin: --max-builds is ZIGCHECK_MAX_BUILDS.\n";
     text
 }
 
-/// What `args` (without the program's name) and the environment ask for, or one line that names
-/// the flag, the value and what is allowed.
+/// What `args` (without the program's name) and the environment ask for. An error is one line that names the flag, the
+/// value and what is allowed.
 pub fn parse(
-    args: impl IntoIterator<Item = std::ffi::OsString>,
+    args: impl IntoIterator<Item = OsString>,
     env: &dyn Fn(&str) -> Option<String>,
     machine: Machine,
-) -> Result<Asked, String> {
+) -> Result<Invocation, String> {
     let mut given: Vec<(&'static str, String)> = Vec::new();
     let mut parser = lexopt::Parser::from_args(args);
     while let Some(arg) = parser.next().map_err(|e| e.to_string())? {
         match arg {
-            lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => return Ok(Asked::Help),
-            lexopt::Arg::Long("version") | lexopt::Arg::Short('V') => return Ok(Asked::Version),
+            lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => return Ok(Invocation::Help),
+            lexopt::Arg::Long("version") | lexopt::Arg::Short('V') => {
+                return Ok(Invocation::Version);
+            }
             lexopt::Arg::Long(name) => {
-                let known = FLAGS.iter().find(|flag| flag.name == name);
-                let known = known.ok_or_else(|| format!("unknown flag --{name}: see --help"))?;
-                let value = parser.value().map_err(|e| e.to_string())?;
-                let value = value.into_string();
-                let value = value.map_err(|v| format!("--{}: {v:?} is not UTF-8", known.name))?;
-                given.push((known.name, value));
+                let known = SETTINGS.iter().find(|setting| setting.flag == name);
+                let unknown = || format!("unknown flag --{name}: see --help");
+                let flag = known.ok_or_else(unknown)?.flag;
+                let value = parser.value().map_err(|e| e.to_string())?.into_string();
+                let value = value.map_err(|v| format!("--{flag}: {v:?} is not UTF-8"))?;
+                given.push((flag, value));
             }
             other => return Err(format!("{}: see --help", other.unexpected())),
         }
     }
-    let value = |name: &str| -> Option<String> {
-        let flag = given.iter().rev().find(|(known, _)| *known == name);
-        let twin = format!("ZIGCHECK_{}", name.to_uppercase().replace('-', "_"));
-        flag.map(|(_, value)| value.clone())
-            .or_else(|| env(&twin).filter(|value| !value.is_empty()))
-    };
-    settings(&value, env, machine).map(|settings| Asked::Serve(Box::new(settings)))
+    let settings = settings(&given, &Surroundings { machine, env })?;
+    Ok(Invocation::Serve(Box::new(settings)))
 }
 
+/// The settings: a flag wins over its environment twin, that over the default. The last of two equal flags counts.
 fn settings(
-    value: &dyn Fn(&str) -> Option<String>,
-    env: &dyn Fn(&str) -> Option<String>,
-    machine: Machine,
+    given: &[(&'static str, String)],
+    surroundings: &Surroundings,
 ) -> Result<Settings, String> {
-    let or = |name: &str, default: &str| value(name).unwrap_or_else(|| default.to_string());
-    let data = value("data")
-        .or_else(|| env("STATE_DIRECTORY").filter(|d| !d.is_empty()))
-        .unwrap_or_else(|| "data".to_string());
-    let data = filled("data", data)?;
-    let memory_bytes = memory(&or("memory", "2g"))?;
-    Ok(Settings {
-        listen: listen(&or("listen", "127.0.0.1:3000"))?,
-        data: PathBuf::from(data),
-        docker: filled("docker", or("docker", "docker"))?,
-        zig_versions: versions(value("zig-versions"))?,
-        max_builds: max_builds(value("max-builds"), memory_bytes, machine)?,
-        memory_bytes,
-        cpus: cpus(&or("cpus", "2"), machine)?,
-        build_timeout_ms: seconds("build-timeout", &or("build-timeout", "1200"))?,
-        silence_timeout_ms: seconds("silence-timeout", &or("silence-timeout", "300"))?,
-        fetch_network: filled("fetch-network", or("fetch-network", "bridge"))?,
-        allow_hosts: hosts(&or("allow-hosts", ALLOW_HOSTS))?,
-        trusted_proxies: proxies(value("trusted-proxies"))?,
-        submit_rate: rate("submit-rate", &or("submit-rate", "120"))?,
-        upload_rate_bytes: rate("upload-rate", &or("upload-rate", "1024"))? << 20,
-        disk_floor_bytes: match value("disk-floor") {
-            Some(size) => Some(disk_floor(&size)?),
-            None => None,
-        },
+    let mut settings = Settings {
         database_limit_bytes: DATABASE_LIMIT_BYTES,
-        admin_token_file: match value("admin-token-file") {
-            Some(path) => Some(PathBuf::from(filled("admin-token-file", path)?)),
-            None => None,
-        },
-        admin_token: None,
-        log_level: log_level(&or("log-level", "info"))?,
-    })
-}
-
-fn bad(flag: &str, value: &str, allowed: &str) -> String {
-    format!("--{flag} {value}: must be {allowed}")
-}
-
-fn filled(flag: &str, value: String) -> Result<String, String> {
-    match value.is_empty() {
-        true => Err(bad(flag, &value, "not empty")),
-        false => Ok(value),
-    }
-}
-
-fn listen(value: &str) -> Result<Listen, String> {
-    if let Some(path) = value.strip_prefix("unix:") {
-        if path.is_empty() {
-            return Err(bad("listen", value, "ADDRESS:PORT or unix:PATH"));
+        ..Settings::default()
+    };
+    let mut computed = Vec::new();
+    for setting in &SETTINGS {
+        let flag = setting.flag;
+        let by_flag = given.iter().rev().find(|(name, _)| *name == flag);
+        let twin = format!("ZIGCHECK_{}", flag.to_uppercase().replace('-', "_"));
+        let value = by_flag.map(|(_, value)| value.clone());
+        let value = value.or_else(|| (surroundings.env)(&twin).filter(|value| !value.is_empty()));
+        match (value, &setting.default) {
+            (Some(value), _) => (setting.apply)(&mut settings, &value)
+                .map_err(|allowed| format!("--{flag} {value}: must be {allowed}"))?,
+            (None, DefaultValue::Value(value)) => (setting.apply)(&mut settings, value)?,
+            (None, DefaultValue::Initial(_)) => {}
+            (None, DefaultValue::Computed(_, compute)) => computed.push(compute),
         }
-        return Ok(Listen::Unix(PathBuf::from(path)));
     }
-    let address = value.parse().map(Listen::Tcp);
-    address.map_err(|_| bad("listen", value, "ADDRESS:PORT or unix:PATH"))
-}
-
-/// True for what can be an image's tag and a directory's name.
-pub fn is_version(text: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
-    (1..=64).contains(&text.len())
-        && text.bytes().all(plain)
-        && text.as_bytes()[0].is_ascii_alphanumeric()
-}
-
-fn versions(value: Option<String>) -> Result<Vec<String>, String> {
-    let Some(value) = value else {
-        let lines = VERSIONS.lines().map(str::trim);
-        let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-        let names = lines.filter_map(|line| line.split_whitespace().next());
-        return Ok(names.map(str::to_string).collect());
-    };
-    let mut names: Vec<String> = Vec::new();
-    for name in value.split(',').map(str::trim) {
-        if !is_version(name) || names.iter().any(|known| known == name) {
-            let allowed = "versions such as 0.16.0,0.15.2, each once";
-            return Err(bad("zig-versions", &value, allowed));
-        }
-        names.push(name.to_string());
+    for compute in computed {
+        compute(&mut settings, surroundings);
     }
-    Ok(names)
-}
-
-fn max_builds(value: Option<String>, memory: u64, machine: Machine) -> Result<usize, String> {
-    let held = usize::try_from(machine.memory_bytes / memory).unwrap_or(usize::MAX);
-    let Some(value) = value else {
-        return Ok(held.clamp(1, 4));
-    };
-    let number = value.parse().ok().filter(|n| (1..=64).contains(n));
-    number.ok_or_else(|| bad("max-builds", &value, "a whole number from 1 to 64"))
-}
-
-/// Docker takes no less than 6 MiB.
-fn memory(value: &str) -> Result<u64, String> {
-    let bytes = size(value).filter(|bytes| (6 << 20..=1 << 50).contains(bytes));
-    bytes.ok_or_else(|| bad("memory", value, "a size such as 512m or 2g, from 6m up"))
-}
-
-fn disk_floor(value: &str) -> Result<u64, String> {
-    let bytes = size(value).filter(|bytes| *bytes <= 1 << 50);
-    bytes.ok_or_else(|| bad("disk-floor", value, "a size such as 512m or 2g, or 0"))
-}
-
-/// Bytes of `2g`, `512m`, `1048576` and the like.
-fn size(value: &str) -> Option<u64> {
-    let lower = value.to_ascii_lowercase();
-    let (digits, unit) = match lower.strip_suffix(['b', 'k', 'm', 'g']) {
-        Some(digits) => (digits, lower.as_bytes()[lower.len() - 1]),
-        None => (lower.as_str(), b'b'),
-    };
-    let shift = match unit {
-        b'k' => 10,
-        b'm' => 20,
-        b'g' => 30,
-        _ => 0,
-    };
-    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
-}
-
-fn cpus(value: &str, machine: Machine) -> Result<f64, String> {
-    let number = value.parse::<f64>().ok();
-    let number = number.filter(|n| (0.1..=1024.0).contains(n));
-    let number = number.ok_or_else(|| bad("cpus", value, "a number from 0.1 up"))?;
-    Ok(number.min(machine.cpus as f64))
-}
-
-fn seconds(flag: &str, value: &str) -> Result<u64, String> {
-    let number = value.parse::<u64>().ok();
-    let number = number.filter(|n| (1..=86_400).contains(n));
-    let number = number.ok_or_else(|| bad(flag, value, "whole seconds from 1 to 86400"))?;
-    Ok(number * 1_000)
-}
-
-fn log_level(value: &str) -> Result<log::LevelFilter, String> {
-    let level = value.parse().ok();
-    level.ok_or_else(|| bad("log-level", value, "one of error, warn, info, debug"))
-}
-
-fn rate(flag: &str, value: &str) -> Result<u64, String> {
-    let number = value.parse().ok().filter(|n| *n <= 1_000_000);
-    number.ok_or_else(|| bad(flag, value, "a whole number from 0 to 1000000"))
-}
-
-fn proxies(value: Option<String>) -> Result<Proxies, String> {
-    let Some(value) = value else {
-        return Ok(Proxies::default());
-    };
-    let allowed =
-        "addresses and networks such as 192.0.2.7,10.0.0.0/8, loopback or unix, with commas";
-    Proxies::read(&value).ok_or_else(|| bad("trusted-proxies", &value, allowed))
-}
-
-fn hosts(value: &str) -> Result<Hosts, String> {
-    if value.trim() == "*" {
-        return Ok(Hosts::Any);
-    }
-    // A port has no say in which host it is; only an IPv6 address, in brackets, holds colons.
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-');
-    let v6 = |name: &str| name.starts_with('[') && name.ends_with(']');
-    let is_host = |name: &str| !name.is_empty() && (v6(name) || name.bytes().all(plain));
-    let names: Vec<String> = value.split(',').map(|n| n.trim().to_string()).collect();
-    if !names.iter().all(|name| is_host(name)) {
-        let allowed = "host names without ports, with commas, or *";
-        return Err(bad("allow-hosts", value, allowed));
-    }
-    Ok(Hosts::These(names))
+    // Docker refuses more than the machine has.
+    settings.cpus = settings.cpus.min(surroundings.machine.cpus as f64);
+    Ok(settings)
 }

@@ -1,4 +1,23 @@
-//! Limits that several folders share, and those of the settings.
+//! Limits of settings, and limits that several folders share.
+
+use std::ops::RangeInclusive;
+
+/// `--max-builds`. More slots than the largest machines have processors serve nobody.
+pub const MAX_BUILDS: RangeInclusive<usize> = 1..=64;
+/// The default of `--max-builds`, where memory holds as many containers.
+pub const DEFAULT_MAX_BUILDS: usize = 4;
+/// `--memory`. Docker refuses less than 6 MiB.
+pub const CONTAINER_MEMORY_BYTES: RangeInclusive<u64> = 6 << 20..=1 << 50;
+/// `--cpus`. Less than a tenth of a processor builds nothing within a timeout.
+pub const CONTAINER_CPUS: RangeInclusive<f64> = 0.1..=1024.0;
+/// `--build-timeout` and `--silence-timeout`: up to a day.
+pub const TIMEOUT_S: RangeInclusive<u64> = 1..=86_400;
+/// `--submit-rate` and `--upload-rate`: far above any use, and small enough to calculate with.
+pub const RATE_LIMIT_PER_HOUR: u64 = 1_000_000;
+/// `--disk-floor`: a pebibyte, above any disk.
+pub const DISK_FLOOR_LIMIT_BYTES: u64 = 1 << 50;
+/// The length of a Zig version's name: half of what an image's tag may have.
+pub const VERSION_LIMIT_CHARS: usize = 64;
 
 /// Most clients at once: about 2 KiB each idle; fewer where the system allows fewer open files.
 /// More wait in the backlog.

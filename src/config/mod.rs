@@ -1,7 +1,8 @@
-//! Settings and the limits that several folders share.
+//! Settings, and the limits that several folders share.
 
 pub mod flags;
 pub mod limits;
 pub mod proxies;
 pub mod settings;
 pub mod token;
+pub mod values;

@@ -1,25 +1,24 @@
-//! Which peers are proxies whose word for a client's address is taken.
+//! Trusted proxies: the peers whose `X-Forwarded-For` is believed.
 
 use std::net::IpAddr;
 
-/// A network: an address, and how many of its first bits count.
+/// A network: an address, and the length of its prefix in bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Net {
     address: IpAddr,
     bits: u8,
 }
 
-/// Who may say for whom it asks, in `X-Forwarded-For`; by default nobody.
+/// The peers that may name a client in `X-Forwarded-For`; none by default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Proxies {
-    /// Whoever comes through a unix socket.
+    /// Peers through a unix socket.
     unix: bool,
     nets: Vec<Net>,
 }
 
 impl Proxies {
-    /// Of a list with commas; none where something in it is neither an address nor a network nor
-    /// one of the words `loopback` and `unix`.
+    /// Reads a list with commas of addresses, networks, `loopback` and `unix`; none where an item is something else.
     pub fn read(list: &str) -> Option<Proxies> {
         let mut proxies = Proxies::default();
         for word in list.split(',').map(str::trim) {
@@ -34,7 +33,7 @@ impl Proxies {
         Some(proxies)
     }
 
-    /// Whether that peer is one of them; none is a peer that came through a unix socket.
+    /// True where the peer is one of them. A peer through a unix socket has no address.
     pub fn trust(&self, peer: Option<IpAddr>) -> bool {
         match peer {
             None => self.unix,
@@ -43,7 +42,7 @@ impl Proxies {
     }
 }
 
-/// Not with 0 bits: that would be everybody, and then anybody's word for anything.
+/// Reads a network. A prefix of 0 bits is refused: every client would be believed.
 fn net(word: &str) -> Option<Net> {
     let (address, bits) = match word.split_once('/') {
         None => (word.parse::<IpAddr>().ok()?.to_canonical(), None),

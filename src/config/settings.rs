@@ -1,6 +1,6 @@
-//! Every setting, as a value.
+//! All settings, as values.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::config::proxies::Proxies;
@@ -13,9 +13,17 @@ pub enum Listen {
     Unix(PathBuf),
 }
 
-/// Hosts a git URL, submodules and dependencies may name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+impl Default for Listen {
+    /// A port of the system's choice on the loopback.
+    fn default() -> Listen {
+        Listen::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+    }
+}
+
+/// Hosts that a git URL, a submodule or a dependency may name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Hosts {
+    #[default]
     Any,
     These(Vec<String>),
 }
@@ -38,15 +46,25 @@ impl std::fmt::Display for Hosts {
     }
 }
 
-/// What the machine has, read once at start.
+/// The least severe level that is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogLevel(pub log::LevelFilter);
+
+impl Default for LogLevel {
+    fn default() -> LogLevel {
+        LogLevel(log::LevelFilter::Info)
+    }
+}
+
+/// The machine's resources, read once at start.
 #[derive(Debug, Clone, Copy)]
 pub struct Machine {
     pub cpus: usize,
     pub memory_bytes: u64,
 }
 
-/// Every setting. Flags win over the environment, the environment over the default.
-#[derive(Debug, Clone, PartialEq)]
+/// All settings. `flags.rs` has the flag, default and meaning of each.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Settings {
     pub listen: Listen,
     pub data: PathBuf,
@@ -54,36 +72,36 @@ pub struct Settings {
     pub docker: String,
     /// Newest first.
     pub zig_versions: Vec<String>,
-    /// Slots.
+    /// The number of slots.
     pub max_builds: usize,
-    /// Of each container.
+    /// Memory of each container.
     pub memory_bytes: u64,
-    /// Of each container; never more than the machine has, which docker refuses.
+    /// Processors of each container; at most the machine's, since docker refuses more.
     pub cpus: f64,
     pub build_timeout_ms: u64,
     pub silence_timeout_ms: u64,
     /// Docker network of fetch containers; build containers have none.
     pub fetch_network: String,
     pub allow_hosts: Hosts,
-    /// Who may say for whom it asks.
+    /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Proxies,
     /// Submissions of one address in an hour; 0: any number.
     pub submit_rate: u64,
     /// Bytes of uploads of one address in an hour; 0: any number.
     pub upload_rate_bytes: u64,
-    /// Free bytes of the disk below which nothing new begins; without it that hangs on the disk's size.
+    /// Free bytes of the disk below which nothing new begins; none: by the disk's size.
     pub disk_floor_bytes: Option<u64>,
-    /// No flag: see `DATABASE_LIMIT_BYTES`.
+    /// No flag: `DATABASE_LIMIT_BYTES`, but for tests.
     pub database_limit_bytes: u64,
     pub admin_token_file: Option<PathBuf>,
-    /// What that file holds, once it was read; without it nobody may make an admin call.
+    /// The token in that file, once it is read. Without it every admin call is refused.
     pub admin_token: Option<Token>,
-    pub log_level: log::LevelFilter,
+    pub log_level: LogLevel,
 }
 
 impl Settings {
-    /// Fetch containers have a network of their own, which must lead to public addresses alone. The
-    /// engine's own networks, which lead wherever this machine does, are the owner's explicit choice.
+    /// True where fetch containers have a network of their own, which must reach public addresses only. The engine's
+    /// own networks reach whatever this machine does: they are the owner's explicit choice.
     pub fn guards_fetches(&self) -> bool {
         !matches!(self.fetch_network.as_str(), "bridge" | "default" | "host")
     }

@@ -1,33 +1,34 @@
-//! The word that opens the admin calls: never shown, and compared without telling how much of it was right.
+//! The admin token: never shown, and compared in constant time.
 
 use std::hint::black_box;
 
 use sha2::{Digest, Sha256};
 
-/// No shorter one is taken: 16 random letters are out of reach of guessing over a network.
+/// The shortest token: 16 random letters cannot be guessed over a network.
 pub const TOKEN_LEAST_CHARS: usize = 16;
-/// No longer one is read: it has to fit into the head of a request, beside other things.
+/// The longest token file: the token has to fit into a request's head, beside other headers.
 pub const TOKEN_LIMIT_BYTES: u64 = 4 << 10;
 
-/// Its hash is kept, not the word: a comparison then says nothing of how long it is, or where a guess went wrong.
+/// Holds the token's hash: a comparison reveals neither its length nor where a guess differs.
 #[derive(Clone)]
 pub struct Token([u8; 32]);
 
 impl Token {
-    /// The token that a file of that text holds, or what such a text must be.
+    /// The token in a file's text. An error says what the text must be.
     pub fn read(text: &str) -> Result<Token, String> {
-        let word = text.trim();
-        let visible = word.bytes().all(|b| b.is_ascii_graphic());
-        match visible && word.len() >= TOKEN_LEAST_CHARS && text.len() as u64 <= TOKEN_LIMIT_BYTES {
-            true => Ok(Token(hash(word))),
+        let token = text.trim();
+        let visible = token.bytes().all(|b| b.is_ascii_graphic());
+        match visible && token.len() >= TOKEN_LEAST_CHARS && text.len() as u64 <= TOKEN_LIMIT_BYTES
+        {
+            true => Ok(Token(hash(token))),
             false => Err(format!(
                 "must be one line with one word of at least {TOKEN_LEAST_CHARS} visible ASCII characters"
             )),
         }
     }
 
-    /// Whether a file of that mode may hold a token: nobody but its owner may write to it, and only its
-    /// group may read it, too, as a service's user has to. Else what to do about it.
+    /// Checks the mode of a token file: only its owner may write it, only its owner and group (the service's user) may
+    /// read it. An error says how to mend that.
     pub fn check_mode(mode: u32) -> Result<(), String> {
         const OTHERS: u32 = 0o026;
         match mode & OTHERS {
@@ -39,16 +40,17 @@ impl Token {
         }
     }
 
-    pub fn is(&self, said: &str) -> bool {
-        same(&self.0, &hash(said))
+    /// True where `given` is the token.
+    pub fn is(&self, given: &str) -> bool {
+        same(&self.0, &hash(given))
     }
 }
 
-fn hash(word: &str) -> [u8; 32] {
-    Sha256::digest(word.as_bytes()).into()
+fn hash(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
 }
 
-/// Looks at all of both, whatever comes first.
+/// Compares all bytes, wherever the first difference is.
 fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
     let pairs = one.iter().zip(other);
     let differing = pairs.fold(0, |sum, (a, b)| black_box(sum | (a ^ b)));

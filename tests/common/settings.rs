@@ -1,6 +1,6 @@
 //! Settings as the command line gives them.
 
-use zigcheck::config::flags::{Asked, parse};
+use zigcheck::config::flags::{Invocation, parse};
 use zigcheck::config::settings::{Machine, Settings};
 
 pub const MACHINE: Machine = Machine {
@@ -12,7 +12,7 @@ pub const MACHINE: Machine = Machine {
 pub fn settings_on(machine: Machine, flags: &[&str]) -> Result<Settings, String> {
     let args = flags.iter().map(|flag| flag.into());
     match parse(args, &|_| None, machine)? {
-        Asked::Serve(settings) => Ok(*settings),
+        Invocation::Serve(settings) => Ok(*settings),
         other => panic!("{other:?} was asked for"),
     }
 }

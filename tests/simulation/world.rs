@@ -322,7 +322,7 @@ fn settings(data: PathBuf) -> Settings {
     let flags = flags.iter().map(|flag| flag.to_string());
     let flags = flags.chain([versions]).map(|flag| flag.into());
     match flags::parse(flags, &|_| None, machine) {
-        Ok(flags::Asked::Serve(settings)) => Settings {
+        Ok(flags::Invocation::Serve(settings)) => Settings {
             data,
             admin_token: Token::read(TOKEN).ok(),
             ..*settings

@@ -2,10 +2,11 @@
 
 use crate::common::settings::{MACHINE, settings, settings_on};
 use std::path::PathBuf;
-use zigcheck::config::flags::{Asked, help, is_version, parse};
+use zigcheck::config::flags::{Invocation, help, parse};
 use zigcheck::config::proxies::Proxies;
-use zigcheck::config::settings::{Hosts, Listen, Machine, Settings};
+use zigcheck::config::settings::{Hosts, Listen, LogLevel, Machine, Settings};
 use zigcheck::config::token::Token;
+use zigcheck::config::values::is_version;
 
 const FLAGS: [&str; 17] = [
     "listen",
@@ -33,12 +34,12 @@ fn with_env(flags: &[&str], env: &[(&str, &str)]) -> Result<Settings, String> {
         found.map(|(_, value)| value.to_string())
     };
     match parse(flags.iter().map(|flag| flag.into()), &look, MACHINE)? {
-        Asked::Serve(settings) => Ok(*settings),
+        Invocation::Serve(settings) => Ok(*settings),
         other => panic!("{other:?} was asked for"),
     }
 }
 
-fn asked(flags: &[&str]) -> Result<Asked, String> {
+fn asked(flags: &[&str]) -> Result<Invocation, String> {
     parse(flags.iter().map(|flag| flag.into()), &|_| None, MACHINE)
 }
 
@@ -64,7 +65,7 @@ fn the_defaults_are_those_of_the_readme() {
         database_limit_bytes: 4 << 30,
         admin_token_file: None,
         admin_token: None,
-        log_level: log::LevelFilter::Info,
+        log_level: LogLevel(log::LevelFilter::Info),
     };
     assert_eq!(settings(&[]), wanted);
 }
@@ -236,10 +237,10 @@ fn what_is_no_flag_is_said_so() {
 #[test]
 fn help_and_version_are_asked_for_with_both_words() {
     for (flags, wanted) in [
-        (["--help"], Asked::Help),
-        (["-h"], Asked::Help),
-        (["--version"], Asked::Version),
-        (["-V"], Asked::Version),
+        (["--help"], Invocation::Help),
+        (["-h"], Invocation::Help),
+        (["--version"], Invocation::Version),
+        (["-V"], Invocation::Version),
     ] {
         assert_eq!(asked(&flags), Ok(wanted));
     }

@@ -8,8 +8,8 @@ use crate::app::store::packages::NewPackage;
 use crate::app::web::query::bad;
 use crate::app::web::routes::watch::format;
 use crate::app::web::routes::{Call, Request_, name_checked};
-use crate::config::flags::is_version;
 use crate::config::settings::Settings;
+use crate::config::values::is_version;
 use crate::interface::message::{Head, Response};
 
 /// A check of an uploaded tree.
