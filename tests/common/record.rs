@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use zigcheck::app::builds::judge::{Judgement, judge, judge_container};
 use zigcheck::app::builds::record::RecordReader;
 use zigcheck::app::domain::verdict::{
-    BuildStatus, Dependencies, Reason, ResourceLimits, TestStatus, Verdict,
+    BuildStatus, DepsOutcome, Reason, ResourceLimits, TestStatus, Verdict,
 };
 use zigcheck::app::engine::docker::RecordId;
 use zigcheck::app::engine::job::{JobEnd, KillReason};
@@ -71,7 +71,7 @@ pub fn end(exit: Exit, why: Option<KillReason>) -> JobEnd {
     JobEnd { exit, why }
 }
 
-pub fn judged(bytes: &[u8], end: &JobEnd, deps: Dependencies) -> Judgement {
+pub fn judged(bytes: &[u8], end: &JobEnd, deps: DepsOutcome) -> Judgement {
     let mut records = RecordReader::default();
     records.take(bytes);
     judge(&record_id(), end, &mut records, deps, &BOUNDS)
@@ -87,14 +87,14 @@ pub fn contained(bytes: &[u8], ended: (i32, bool), why: Option<KillReason>) -> V
         ended,
         why,
         &mut records,
-        Dependencies::Ready,
+        DepsOutcome::Fetched,
         &BOUNDS,
     )
 }
 
 /// The verdict on an exit with 0 after those bytes.
 pub fn verdict(bytes: &[u8]) -> Verdict {
-    match judged(bytes, &end(Exit::Code(0), None), Dependencies::Ready) {
+    match judged(bytes, &end(Exit::Code(0), None), DepsOutcome::Fetched) {
         Judgement::Verdict(verdict) => verdict,
         Judgement::PageOptions => panic!("an exit with 0 needs no look"),
     }

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use zigcheck::app::builds::judge::{Judgement, judge};
 use zigcheck::app::builds::record::RecordReader;
 use zigcheck::app::domain::limits::ERROR_LOG_LIMIT_BYTES;
-use zigcheck::app::domain::verdict::{BuildStatus, Dependencies, Verdict};
+use zigcheck::app::domain::verdict::{BuildStatus, DepsOutcome, Verdict};
 use zigcheck::app::source::frame::FrameReader;
 use zigcheck::app::source::limits::FRAME_HEAD_LIMIT_BYTES;
 use zigcheck::interface::event::Exit;
@@ -28,7 +28,7 @@ fn judged(bytes: &[u8], mut size: impl FnMut() -> usize) -> (Verdict, Option<u32
         &record_id(),
         &exit,
         &mut records,
-        Dependencies::Ready,
+        DepsOutcome::Fetched,
         &BOUNDS,
     ) {
         Judgement::Verdict(verdict) => (verdict, testing, told),

@@ -6,7 +6,8 @@ use crate::common::seed::Seed;
 use std::collections::{BTreeMap, BTreeSet};
 use zigcheck::app::domain::limits::VIEWS_LIMIT;
 use zigcheck::app::domain::popularity::{USE_SCORE, Views, is_view};
-use zigcheck::app::domain::recheck::{Cell, Found, Newest, found, next_check, owner};
+use zigcheck::app::domain::recheck::{Cell, Newest, Outcome, next_check, outcome};
+use zigcheck::app::domain::repository::owner;
 use zigcheck::app::domain::repository::repository;
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
 use zigcheck::app::store::packages::{NewPackage, recheck_statements};
@@ -364,7 +365,11 @@ fn a_package_is_built_again_where_it_lacks_a_verdict() {
         (Some((Cancelled, Pending, now, true)), old, false, false),
     ] {
         let cell = cell(newest, shown);
-        assert_eq!((cell.is_stale(), cell.is_owed()), (stale, owed), "{cell:?}");
+        assert_eq!(
+            (cell.is_stale(), cell.lacks_verdict()),
+            (stale, owed),
+            "{cell:?}"
+        );
     }
 }
 
@@ -394,28 +399,21 @@ fn what_a_look_at_a_remote_comes_to() {
     let all = [good.clone(), error, waits, comes.clone()];
     let words = |words: &[&str]| words.iter().map(|word| word.to_string()).collect();
     for (commit, known, cells, expected) in [
-        (None, None, &all[..], Found::Unreachable),
-        (None, Some("a"), &all, Found::Unreachable),
-        (Some("a"), Some("a"), &all, Found::Owed(words(&["2"]))),
-        (Some("a"), Some("a"), &all[..1], Found::Unchanged),
+        ("a", Some("a"), &all[..], Outcome::Incomplete(words(&["2"]))),
+        ("a", Some("a"), &all[..1], Outcome::Unchanged),
         (
-            Some("b"),
+            "b",
             Some("a"),
             &all,
-            Found::Changed(words(&["1", "2", "3"])),
+            Outcome::NewCommit(words(&["1", "2", "3"])),
         ),
-        (
-            Some("b"),
-            None,
-            &all,
-            Found::Changed(words(&["1", "2", "3"])),
-        ),
+        ("b", None, &all, Outcome::NewCommit(words(&["1", "2", "3"]))),
         // It will be fetched anyway.
-        (Some("b"), Some("a"), &all[3..], Found::Unchanged),
-        (Some("b"), Some("a"), &[], Found::Unchanged),
+        ("b", Some("a"), &all[3..], Outcome::Unchanged),
+        ("b", Some("a"), &[], Outcome::Unchanged),
     ] {
         assert_eq!(
-            found(commit, known, cells),
+            outcome(commit, known, cells),
             expected,
             "{commit:?} {known:?}"
         );
@@ -740,10 +738,10 @@ fn views_are_bounded_and_those_least_looked_at_make_room() {
     let last = VIEWS_LIMIT as i64;
     for package in 1..=last {
         for _ in 0..=(package % 3) {
-            views.seen(package);
+            views.count(package);
         }
     }
-    views.seen(last + 1);
+    views.count(last + 1);
     let taken = views.take(10);
     let first: Vec<(i64, i64)> = [1, 2, 4, 5, 6, 7, 8, 9, 10, 11]
         .map(|p| (p, p % 3 + 1))

@@ -10,7 +10,7 @@ use zigcheck::app::builds::limits::RECORD_LIMIT_BYTES;
 use zigcheck::app::builds::record::RecordReader;
 use zigcheck::app::domain::limits::ERROR_LOG_LIMIT_BYTES;
 use zigcheck::app::domain::verdict::{
-    BuildStatus, Dependencies, Reason, TestStatus, Verdict, shorten,
+    BuildStatus, DepsOutcome, Reason, TestStatus, Verdict, truncate_error_log,
 };
 use zigcheck::interface::event::Exit;
 
@@ -187,7 +187,7 @@ fn what_is_taken_does_not_depend_on_how_it_comes() {
             &record_id(),
             &exit,
             &mut records,
-            Dependencies::Ready,
+            DepsOutcome::Fetched,
             &BOUNDS,
         );
         assert_eq!(judgement, Judgement::Verdict(wanted.clone()));
@@ -218,7 +218,7 @@ fn a_long_error_log_is_cut_at_the_end_of_a_character() {
     for lead in 0..4 {
         let text = "x".repeat(lead) + &"\u{1f980}".repeat(ERROR_LOG_LIMIT_BYTES / 4);
         let kept = verdict(&line(&failed_with(json!({ "error_log": text })))).error_log;
-        assert!(text.starts_with(&kept) && kept == shorten(&text));
+        assert!(text.starts_with(&kept) && kept == truncate_error_log(&text));
         let least = ERROR_LOG_LIMIT_BYTES - 3;
         assert!(
             (least..=ERROR_LOG_LIMIT_BYTES).contains(&kept.len()),
@@ -226,7 +226,7 @@ fn a_long_error_log_is_cut_at_the_end_of_a_character() {
             kept.len()
         );
     }
-    assert_eq!(shorten("whole"), "whole");
+    assert_eq!(truncate_error_log("whole"), "whole");
 }
 
 #[test]

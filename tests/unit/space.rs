@@ -81,7 +81,7 @@ fn between_floor_and_margin_it_stays_as_it_was() {
         assert_eq!(space.is_low(), low, "{free_mib} MiB");
     }
     // A write that fails says more than any look.
-    space.failed(7);
+    space.note_full(7);
     assert!(space.is_low());
     assert_eq!(space.next_check_ms(), Some(7 + DISK_PAUSE_MS));
     space.update(room(500 * MIB, GIB), 8);
@@ -93,7 +93,7 @@ fn without_a_floor_only_a_disk_that_takes_nothing_is_low() {
     let mut space = DiskSpace::new(Some(0));
     space.update(room(0, GIB), 0);
     assert!(!space.is_low());
-    space.failed(1);
+    space.note_full(1);
     space.update(room(0, GIB), 2);
     assert!(space.is_low());
     space.update(room(1, GIB), 3);

@@ -439,7 +439,7 @@ fn works_of_one_number_and_three_kinds_are_three() {
     let mut line = Line::with(1);
     let tasks = [Task::FetchSource(7), Task::Build(7), Task::CheckRemote(7)];
     for task in tasks {
-        assert_eq!(Task::of(task.kind(), task.id()), Some(task));
+        assert_eq!(Task::from_columns(task.kind(), task.id()), Some(task));
         let entry = Entry {
             task,
             priority: Priority::Interactive,
@@ -454,10 +454,13 @@ fn works_of_one_number_and_three_kinds_are_three() {
     assert_eq!(is_waiting, [true, false, true]);
     let started: Vec<Task> = line.run_dry().into_iter().map(|e| e.task).collect();
     assert_eq!(started, [Task::FetchSource(7), Task::CheckRemote(7)]);
-    assert_eq!(Task::of(3, 7), None);
-    let numbers = Priority::ALL.map(|priority| Priority::of(priority.number()));
+    assert_eq!(Task::from_columns(3, 7), None);
+    let numbers = Priority::ALL.map(|priority| Priority::from_number(priority.number()));
     assert_eq!(numbers, Priority::ALL.map(Some));
-    assert_eq!((Priority::of(-1), Priority::of(4)), (None, None));
+    assert_eq!(
+        (Priority::from_number(-1), Priority::from_number(4)),
+        (None, None)
+    );
 }
 
 #[test]

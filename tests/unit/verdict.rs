@@ -4,7 +4,7 @@ use crate::common::record::{BOUNDS, contained, end, failed_with, good, judged, l
 use serde_json::{Value, json};
 use zigcheck::app::builds::judge::{Judgement, ended_by_us, without_container};
 use zigcheck::app::domain::verdict::{
-    BuildStatus, Dependencies, Reason, ResourceLimits, TestStatus, Verdict,
+    BuildStatus, DepsOutcome, Reason, ResourceLimits, TestStatus, Verdict,
 };
 use zigcheck::app::engine::job::{JobEnd, KillReason};
 use zigcheck::interface::event::Exit;
@@ -86,10 +86,10 @@ fn a_build_that_failed_without_its_dependencies_failed_for_want_of_them() {
     let wanting = Some(Reason::DependencyUnavailable);
     let compile = Some(Reason::CompileError);
     for (deps, status, reason) in [
-        (Dependencies::Ready, Failed, compile),
-        (Dependencies::Manifest, Failed, compile),
-        (Dependencies::Refused, Failed, wanting),
-        (Dependencies::Unreachable, Error, wanting),
+        (DepsOutcome::Fetched, Failed, compile),
+        (DepsOutcome::BadManifest, Failed, compile),
+        (DepsOutcome::Refused, Failed, wanting),
+        (DepsOutcome::Unreachable, Error, wanting),
     ] {
         let exit = end(Exit::Code(0), None);
         let Judgement::Verdict(verdict) = judged(&line(&failed_with(json!({}))), &exit, deps)
@@ -128,7 +128,7 @@ fn an_end_by_us_is_looked_at_unless_the_record_came_first() {
                 why: Some(why),
             };
             assert_eq!(
-                judged(b"", &ended, Dependencies::Ready),
+                judged(b"", &ended, DepsOutcome::Fetched),
                 Judgement::PageOptions
             );
         }
@@ -139,7 +139,7 @@ fn an_end_by_us_is_looked_at_unless_the_record_came_first() {
             None,
             Some(3),
         );
-        let late = judged(&line(&good()), &late, Dependencies::Ready);
+        let late = judged(&line(&good()), &late, DepsOutcome::Fetched);
         assert_eq!(in_words(late), wanted);
     }
 }
@@ -239,7 +239,7 @@ fn words_of(verdict: Verdict) -> Words {
 #[test]
 fn an_odd_exit_is_never_the_record_s_word() {
     for bytes in [&b""[..], &line(&good())] {
-        let judged = |exit| judged(bytes, &end(exit, None), Dependencies::Ready);
+        let judged = |exit| judged(bytes, &end(exit, None), DepsOutcome::Fetched);
         for code in [1, 2, 64, 66, 125, 126, 127, 128, 137, 143, 255, -1] {
             assert_eq!(judged(Exit::Code(code)), Judgement::PageOptions, "{code}");
         }

@@ -12,7 +12,9 @@ use crate::app::builds::limits::{
     DEPENDENCIES_LIMIT_BYTES, LAST_WORDS_LIMIT_BYTES, LINE_COST_BYTES,
 };
 use crate::app::builds::record::RecordReader;
-use crate::app::domain::verdict::{Dependencies, Reason, ResourceLimits, Verdict, shorten};
+use crate::app::domain::verdict::{
+    DepsOutcome, Reason, ResourceLimits, Verdict, truncate_error_log,
+};
 use crate::app::engine::docker::{Container, Docker, RecordId, SourceFile, exit};
 use crate::app::engine::job::{JobEnd, KillReason};
 use crate::app::source::fetch_head::{format_of, is_commit, manifest_of, uses_of};
@@ -42,7 +44,7 @@ pub struct AttemptState {
     fetched: Option<IncomingFile>,
     /// It is all that the source's manifests name, and whole.
     whole: bool,
-    deps: Option<Dependencies>,
+    deps: Option<DepsOutcome>,
     /// How the container's client ended, while the container is looked at.
     odd_exit: Option<Exit>,
     /// Why we ended the container.
@@ -177,23 +179,23 @@ impl AttemptState {
     /// Dependencies that were fetched for an earlier build.
     pub fn use_dependencies(&mut self, file: SourceFile) {
         self.dependencies = Some(file);
-        self.deps = Some(Dependencies::Ready);
+        self.deps = Some(DepsOutcome::Fetched);
     }
 
     /// How fetching the dependencies went, where there were any to fetch.
-    pub fn deps(&self) -> Option<Dependencies> {
+    pub fn deps(&self) -> Option<DepsOutcome> {
         self.deps
     }
 
     /// An earlier run of the server had fetched them, with that outcome.
-    pub fn recall(&mut self, deps: Option<Dependencies>) {
+    pub fn recall(&mut self, deps: Option<DepsOutcome>) {
         self.deps = deps;
     }
 
     /// The dependencies that were fetched just now, to be kept: all of them, and whole.
     pub fn take_fetched(&mut self) -> Option<IncomingFile> {
         match self.deps {
-            Some(Dependencies::Ready) if self.whole => self.fetched.take(),
+            Some(DepsOutcome::Fetched) if self.whole => self.fetched.take(),
             _ => None,
         }
     }
@@ -308,8 +310,8 @@ impl AttemptState {
             }
         };
         let dependencies = match head["dependencies"].as_str() {
-            Some(word) => Dependencies::parse(word).unwrap_or(Dependencies::Unreachable),
-            None => Dependencies::Unreachable,
+            Some(word) => DepsOutcome::parse(word).unwrap_or(DepsOutcome::Unreachable),
+            None => DepsOutcome::Unreachable,
         };
         let (sha256, bytes) = incoming.digest();
         self.dependencies = Some(SourceFile {
@@ -338,7 +340,7 @@ impl AttemptState {
         // Whatever container has its name is not ours.
         self.name_taken = end.exit == Some(Exit::Code(exit::REFUSED));
         let words = String::from_utf8_lossy(&self.words).into_owned();
-        let words = shorten(words.trim_end());
+        let words = truncate_error_log(words.trim_end());
         let error = |reason, words| Settled::Verdict(Verdict::error(reason, words));
         let ended = |why: &str| format!("{words}\n{why}").trim_start().to_string();
         if end.why.is_some() {
@@ -456,8 +458,8 @@ impl AttemptState {
         }
     }
 
-    fn deps_or_none(&self) -> Dependencies {
-        self.deps.unwrap_or(Dependencies::Ready)
+    fn deps_or_none(&self) -> DepsOutcome {
+        self.deps.unwrap_or(DepsOutcome::Fetched)
     }
 
     fn bounds(&self, by: &AttemptContext) -> ResourceLimits {
@@ -470,5 +472,8 @@ impl AttemptState {
 
 fn detached(words: &str) -> Settled {
     let sentence = format!("the engine does not say how the container is: {words}");
-    Settled::Detached(Verdict::error(Reason::EngineError, shorten(&sentence)))
+    Settled::Detached(Verdict::error(
+        Reason::EngineError,
+        truncate_error_log(&sentence),
+    ))
 }

@@ -3,7 +3,7 @@
 use crate::app::builds::limits::{LINE_COST_BYTES, OUTPUT_LIMIT_BYTES};
 use crate::app::builds::record::{Record, RecordReader};
 use crate::app::domain::verdict::{
-    BuildStatus, Dependencies, Reason, ResourceLimits, TestStatus, Verdict, shorten,
+    BuildStatus, DepsOutcome, Reason, ResourceLimits, TestStatus, Verdict, truncate_error_log,
 };
 use crate::app::engine::docker::{RecordId, exit};
 use crate::app::engine::job::{JobEnd, KillReason};
@@ -32,7 +32,7 @@ pub fn judge(
     record_id: &RecordId,
     end: &JobEnd,
     records: &mut RecordReader,
-    deps: Dependencies,
+    deps: DepsOutcome,
     bounds: &ResourceLimits,
 ) -> Judgement {
     let record = records.record(record_id);
@@ -62,7 +62,7 @@ pub fn judge_container(
     (code, oom_killed): (i32, bool),
     why: Option<KillReason>,
     records: &mut RecordReader,
-    deps: Dependencies,
+    deps: DepsOutcome,
     bounds: &ResourceLimits,
 ) -> Verdict {
     // Another code than that of a kill is its own: it ended before we could end it.
@@ -81,7 +81,7 @@ pub fn judge_container(
             };
             let sentence = format!(
                 "ended by the memory limit of its container; {}",
-                bounds.memory()
+                bounds.describe_memory()
             );
             let verdict = Verdict {
                 peak_memory_bytes: peak,
@@ -104,7 +104,7 @@ pub fn judge_container(
 
 const CUT_OFF: &str = "the source did not reach the container whole";
 
-fn from_record(record: Record, deps: Dependencies, bounds: &ResourceLimits) -> Verdict {
+fn from_record(record: Record, deps: DepsOutcome, bounds: &ResourceLimits) -> Verdict {
     let mut build_status = record.build_status;
     let short = if record.oom_kills > 0 {
         Some(Reason::OutOfMemory)
@@ -125,12 +125,12 @@ fn from_record(record: Record, deps: Dependencies, bounds: &ResourceLimits) -> V
         // A source that did not fit was not looked into.
         _ if !record.build_zig => Some(short.unwrap_or(Reason::NoBuildZig)),
         _ => Some(short.unwrap_or(match deps {
-            Dependencies::Refused => Reason::DependencyUnavailable,
-            Dependencies::Unreachable => {
+            DepsOutcome::Refused => Reason::DependencyUnavailable,
+            DepsOutcome::Unreachable => {
                 build_status = BuildStatus::Error;
                 Reason::DependencyUnavailable
             }
-            Dependencies::Ready | Dependencies::Manifest => Reason::CompileError,
+            DepsOutcome::Fetched | DepsOutcome::BadManifest => Reason::CompileError,
         })),
     };
     let mut error_log = record.error_log;
@@ -140,10 +140,10 @@ fn from_record(record: Record, deps: Dependencies, bounds: &ResourceLimits) -> V
             peak_bytes,
             ..*bounds
         }
-        .memory();
+        .describe_memory();
         let sentence =
             format!("a process was ended by the memory limit of the container; {memory}");
-        error_log = shorten(&format!("{sentence}\n{error_log}"));
+        error_log = truncate_error_log(&format!("{sentence}\n{error_log}"));
     }
     Verdict {
         build_status,
@@ -183,7 +183,7 @@ pub fn ended_by_us(why: KillReason, testing: Option<u32>, bounds: &ResourceLimit
             ),
         ),
     };
-    let sentence = format!("ended: {sentence}; {}", bounds.memory());
+    let sentence = format!("ended: {sentence}; {}", bounds.describe_memory());
     let verdict = Verdict {
         peak_memory_bytes: bounds.peak_bytes,
         ..Verdict::failed(reason, sentence)
@@ -222,5 +222,5 @@ pub fn without_container(client: (Option<Exit>, Option<KillReason>), words: &str
         "the engine could not run the container ({how})\n{}",
         words.trim()
     );
-    Verdict::error(Reason::EngineError, shorten(&sentence))
+    Verdict::error(Reason::EngineError, truncate_error_log(&sentence))
 }

@@ -6,7 +6,8 @@ use crate::app::builds::limits::{DUE_CHECKS_LIMIT, REBUILD_LIMIT, RECHECK_RETRY_
 use crate::app::builds::running::RunningTask;
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
-use crate::app::domain::recheck::{self, Found};
+use crate::app::domain::recheck::{self, Outcome};
+use crate::app::domain::repository::owner;
 use crate::app::domain::task::{Entry, Priority, Task};
 use crate::app::store::checks::{CheckRow, NewCheck};
 use crate::app::store::packages::RecheckRow;
@@ -40,7 +41,7 @@ impl Scheduler {
             let entry = Entry {
                 task,
                 priority: Priority::Recheck,
-                tenant: recheck::owner(&recheck_row.url),
+                tenant: owner(&recheck_row.url),
                 popularity: recheck_row.popularity_score,
             };
             self.push(&entry, None, cx)?;
@@ -103,9 +104,9 @@ impl Scheduler {
             return Ok(());
         };
         let cells = cx.store.cells(package, &self.toolchains(cx))?;
-        match recheck::found(Some(commit), recheck_row.commit.as_deref(), &cells) {
-            Found::Unreachable | Found::Unchanged => Ok(()),
-            Found::Changed(versions) | Found::Owed(versions) => {
+        match recheck::outcome(commit, recheck_row.commit.as_deref(), &cells) {
+            Outcome::Unchanged => Ok(()),
+            Outcome::NewCommit(versions) | Outcome::Incomplete(versions) => {
                 self.check_again(&recheck_row, &versions, Priority::Recheck, cx)
             }
         }
@@ -146,7 +147,7 @@ impl Scheduler {
         priority: Priority,
         cx: &mut Services,
     ) -> store::Result<()> {
-        let tenant = recheck::owner(&recheck_row.url);
+        let tenant = owner(&recheck_row.url);
         let new = NewCheck {
             package_id: Some(recheck_row.id),
             package: &recheck_row.name,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::app::builds::limits::RECORD_LIMIT_BYTES;
-use crate::app::domain::verdict::{BuildStatus, TestStatus, shorten};
+use crate::app::domain::verdict::{BuildStatus, TestStatus, truncate_error_log};
 use crate::app::engine::docker::RecordId;
 
 /// The result record of a runner, checked.
@@ -198,7 +198,7 @@ fn read_record(line: &[u8], record_id: &RecordId) -> Result<Record, Unusable> {
         compiled: count(&value, "compiled")?.unwrap_or(0),
         tests_passed: count(&value, "tests_passed")?,
         tests_total: count(&value, "tests_total")?,
-        error_log: shorten(error_log),
+        error_log: truncate_error_log(error_log),
         peak_memory_bytes: typed(&value, "peak_memory_bytes", Value::as_u64)?,
         build_zig: flag("build_zig")?.unwrap_or(true),
         compile_failures: count(&value, "compile_failures")?.unwrap_or(0),

@@ -1,14 +1,14 @@
-//! Is there room on the disk to begin anything?
+//! Whether the disk has space for anything new.
 //!
 //! ```text
 //!            below the floor, or a write met the end of the disk
-//!   roomy ---------------------------------------------------------> low
-//!         <--------------------------------------------------------
+//!     ok ----------------------------------------------------------> low
+//!         <---------------------------------------------------------
 //!            above the floor and a margin
 //! ```
 //!
-//! While it is low nothing is begun that would need more of it: what is left is for builds that run,
-//! whose logs and verdicts are still to be written.
+//! While the disk is low, nothing that needs more of it is started. The space that is left is for running builds,
+//! which still write their logs and verdicts.
 
 use std::io::{Error, ErrorKind};
 
@@ -20,16 +20,16 @@ use crate::interface::message::Response;
 
 #[derive(Debug)]
 pub struct DiskSpace {
-    /// As it was set; else it hangs on the size of the disk.
-    set_floor_bytes: Option<u64>,
-    /// None before the first look.
+    /// The setting; without it the floor depends on the size of the disk.
+    configured_floor_bytes: Option<u64>,
+    /// None before the first disk check.
     usage: Option<DiskUsage>,
     low: bool,
-    /// The latest look, or the latest moment at which one was wanted.
+    /// The time of the latest disk check, or of the latest one that was due and did not happen.
     checked_ms: u64,
 }
 
-/// True where a disk, or somebody's share of it, has no room left.
+/// True for an error that means that the disk, or a quota on it, is full.
 pub fn is_full(error: &Error) -> bool {
     matches!(
         error.kind(),
@@ -37,73 +37,76 @@ pub fn is_full(error: &Error) -> bool {
     )
 }
 
-/// The answer to who brings more than there is room for.
+/// A 507 response for a request that brings more than fits.
 pub fn insufficient(sentence: &str) -> Response {
     let response = Response::error(507, sentence);
     response.with("Retry-After", DISK_RETRY_AFTER_S.to_string())
 }
 
 impl DiskSpace {
-    pub fn new(set_floor_bytes: Option<u64>) -> DiskSpace {
+    pub fn new(configured_floor_bytes: Option<u64>) -> DiskSpace {
         DiskSpace {
-            set_floor_bytes,
+            configured_floor_bytes,
             usage: None,
             low: false,
             checked_ms: 0,
         }
     }
 
-    /// Nothing may be begun.
+    /// True while nothing new may start.
     pub fn is_low(&self) -> bool {
         self.low
     }
 
-    /// As of the latest look.
+    /// The result of the latest disk check.
     pub fn usage(&self) -> Option<DiskUsage> {
         self.usage
     }
 
-    /// Below so much it is low. Known once the disk was looked at.
+    /// The free space below which the disk is low. Unknown before the first disk check, unless configured.
     pub fn floor_bytes(&self) -> Option<u64> {
-        let of_disk =
+        let default_for =
             |usage: DiskUsage| (usage.total_bytes / 100 * DISK_FLOOR_PERCENT).min(DISK_FLOOR_BYTES);
-        self.set_floor_bytes.or_else(|| self.usage.map(of_disk))
+        self.configured_floor_bytes
+            .or_else(|| self.usage.map(default_for))
     }
 
-    /// The disk was looked at.
+    /// Takes the result of a disk check.
     pub fn update(&mut self, usage: DiskUsage, now_ms: u64) {
         self.checked_ms = now_ms;
         self.usage = Some(usage);
-        let enough = match self.low {
-            true => self.enough_bytes(),
+        let required = match self.low {
+            true => self.recovery_bytes(),
             false => self.floor_bytes().unwrap_or(0),
         };
-        let low = usage.free_bytes < enough || (self.low && usage.free_bytes == 0);
+        let low = usage.free_bytes < required || (self.low && usage.free_bytes == 0);
         let free_mib = usage.free_bytes >> 20;
         match (std::mem::replace(&mut self.low, low), low) {
-            (false, true) => log::error!("{free_mib} MiB of the disk are free: nothing new begins"),
-            (true, false) => log::info!("{free_mib} MiB of the disk are free again"),
+            (false, true) => {
+                log::error!("disk space is low ({free_mib} MiB free): nothing new starts")
+            }
+            (true, false) => log::info!("disk space is sufficient again ({free_mib} MiB free)"),
             _ => {}
         }
     }
 
-    /// So much must be free for it to be roomy again: without a margin what ends and what begins
-    /// would take turns at the floor.
-    fn enough_bytes(&self) -> u64 {
+    /// The free space at which a low disk recovers. Without the margin, builds that end and builds that start would
+    /// make the state flap at the floor.
+    fn recovery_bytes(&self) -> u64 {
         let floor = self.floor_bytes().unwrap_or(0);
         floor.saturating_add(floor / 100 * DISK_MARGIN_PERCENT)
     }
 
-    /// While it is low: how much is missing, as of the latest look.
+    /// The space missing until recovery as of the latest disk check; 0 while the disk is not low.
     pub fn shortage_bytes(&self) -> u64 {
         let free = self.usage.map_or(u64::MAX, |usage| usage.free_bytes);
-        let missing = self.enough_bytes().saturating_sub(free);
+        let missing = self.recovery_bytes().saturating_sub(free);
         if self.low { missing } else { 0 }
     }
 
-    /// So much was written since the latest look: before the next one it counts.
-    pub fn spend(&mut self, bytes: u64, now_ms: u64) {
-        // It makes no room: what is low stays so.
+    /// Counts bytes written since the latest disk check, so that the next one need not come first.
+    pub fn note_written(&mut self, bytes: u64, now_ms: u64) {
+        // Writing frees no space: a low disk stays low until the next check.
         let Some(usage) = self.usage.filter(|_| !self.low) else {
             return;
         };
@@ -119,29 +122,29 @@ impl DiskSpace {
         self.checked_ms = checked_ms;
     }
 
-    /// A write met the end of the disk: whatever the latest look said, there is no room.
-    pub fn failed(&mut self, now_ms: u64) {
+    /// A write failed for lack of space: the disk is low, whatever the latest check said.
+    pub fn note_full(&mut self, now_ms: u64) {
         self.checked_ms = now_ms;
         if !std::mem::replace(&mut self.low, true) {
-            log::error!("the disk is full: nothing new begins");
+            log::error!("the disk is full: nothing new starts");
         }
     }
 
-    /// Time has passed: where a look was due and nobody could tell anything, it is due again later.
-    pub fn time(&mut self, now_ms: u64) {
+    /// Postpones a disk check that is due: the shell checks before this event, or could not.
+    pub fn on_time(&mut self, now_ms: u64) {
         if self.next_check_ms().is_some_and(|at| at <= now_ms) {
             self.checked_ms = now_ms;
         }
     }
 
-    /// While it is low: when who waits for room wants to hear of it.
+    /// The time of the next disk check on behalf of waiting work; none while the disk is not low.
     pub fn next_check_ms(&self) -> Option<u64> {
         self.low.then_some(self.checked_ms + DISK_PAUSE_MS)
     }
 
-    /// Why nothing new can be taken in, if so.
+    /// The response to any submission while the disk is low.
     pub fn refusal(&self) -> Option<Response> {
         self.low
-            .then(|| insufficient("the disk is nearly full: nothing was kept, try again later"))
+            .then(|| insufficient("the disk is nearly full: nothing was stored; try again later"))
     }
 }

@@ -1,11 +1,11 @@
-//! Which git URLs and refs may reach a `git` command line.
+//! The git URLs and refs that may reach a `git` command line.
 
 use crate::config::settings::Hosts;
 
-/// The name of the repository a URL names, or why the URL is refused.
+/// The last part of the path of a URL (the repository's name), or the reason why the URL is refused.
 ///
-/// Taken: `https://HOST[:PORT]/PATH`, and, since neither is protected against what lies between,
-/// `http://` and `git://` only to hosts the owner of the server named.
+/// Accepted: `https://HOST[:PORT]/PATH`, and likewise `http://` and `git://`, all only for the hosts that the owner of
+/// the server allows: the last two have no protection against tampering on the way.
 pub fn check(url: &str, hosts: &Hosts) -> Result<String, String> {
     if url.starts_with('-') {
         return Err("must not start with -".to_string());
@@ -22,17 +22,16 @@ pub fn check(url: &str, hosts: &Hosts) -> Result<String, String> {
     }
     let (authority, path) = rest.split_once('/').ok_or("must name a repository")?;
     if authority.contains('@') {
-        return Err("must not hold credentials".to_string());
+        return Err("must not contain credentials".to_string());
     }
     let host = host(authority)?;
-    if !hosts.allow(host) {
-        return Err(match hosts {
-            Hosts::These(known) => format!("the host must be one of {}", known.join(", ")),
-            Hosts::Any => unreachable!("any host is allowed"),
-        });
+    if let Hosts::These(allowed) = hosts
+        && !hosts.allow(host)
+    {
+        return Err(format!("the host must be one of {}", allowed.join(", ")));
     }
     if path.contains(['?', '#']) {
-        return Err("must not hold ? or #: a branch or tag goes into ref".to_string());
+        return Err("must not contain ? or #; a branch or tag goes into ref".to_string());
     }
     let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or("");
     let name = last.strip_suffix(".git").unwrap_or(last);
@@ -64,7 +63,7 @@ fn host(authority: &str) -> Result<&str, String> {
     Ok(host)
 }
 
-/// A branch, a tag or a commit, as `git check-ref-format` has it, and nothing that could be an
+/// Accepts a branch, a tag or a commit by the rules of `git check-ref-format`, and nothing that git could take for an
 /// option.
 pub fn check_ref(reference: &str) -> Result<(), String> {
     let plain = |b: u8| b.is_ascii_graphic() && !b"~^:?*[\\\"'`".contains(&b);

@@ -1,36 +1,34 @@
-//! How popular a package is: who uses it first, how often it is looked at second.
+//! The popularity of a package: first the number of packages that use it, then its page views.
 
 use std::collections::BTreeMap;
 
 use crate::app::domain::limits::VIEWS_LIMIT;
 use crate::interface::message::Head;
 
-/// What each known package that uses it adds to the score of a package; what is below is how often
-/// it was looked at, which stays below.
+/// The share of each dependent package in a popularity score. Page views count 1 each and stay below it.
 pub const USE_SCORE: i64 = 1_000_000;
 
-/// How many known packages use the package of that score.
+/// The number of known packages that use a package with that score.
 pub fn users(score: i64) -> i64 {
     score / USE_SCORE
 }
 
-/// Whether a request for a package is a look at it. Who asks whether what it has still holds is
-/// not counted: each answer would change the next.
+/// True for a request that counts as a page view. A conditional request does not: a counted view changes the score,
+/// and with it the answer to the next conditional request.
 pub fn is_view(head: &Head) -> bool {
     head.method == "GET" && head.header("if-none-match").is_none()
 }
 
-/// How often packages were looked at since that was last written down. It is written with what is
-/// written anyway: that somebody looks is not worth a write to the disk, and a crash forgets it.
+/// Page views since they were last written to the database. They are written only along with something else: a view
+/// alone is not worth a disk write, and a crash may lose it.
 #[derive(Debug, Default)]
 pub struct Views {
     counts: BTreeMap<i64, i64>,
 }
 
 impl Views {
-    /// Somebody looks at that package. Where there is no room for another, that takes the place of
-    /// one of those least looked at.
-    pub fn seen(&mut self, package: i64) {
+    /// Counts a view of a package. A full table evicts one of the packages with the fewest views.
+    pub fn count(&mut self, package: i64) {
         let is_full = self.counts.len() >= VIEWS_LIMIT;
         if is_full && !self.counts.contains_key(&package) {
             let least = self.counts.iter().min_by_key(|(_, count)| **count);
@@ -41,7 +39,7 @@ impl Views {
         *self.counts.entry(package).or_default() += 1;
     }
 
-    /// Up to `limit` packages with their counts, which start anew.
+    /// Removes up to `limit` packages and returns them with their counts.
     pub fn take(&mut self, limit: usize) -> Vec<(i64, i64)> {
         std::iter::from_fn(|| self.counts.pop_first())
             .take(limit)

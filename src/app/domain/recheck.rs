@@ -1,41 +1,39 @@
-//! When a package is looked at again, and what is to be built then.
+//! When a package is rechecked, and which builds follow.
 //!
 //! ```text
 //!   next_check comes: the remote is asked for its commit
-//!     no answer ---------------------------------> nothing, until the next time
+//!     no answer ---------------------------------> nothing, until the next recheck
 //!     another commit than the latest known ------> a check under all toolchains
-//!     the same commit ---------------------------> a check under those that are owed a build
-//!   an image is new: packages are swept, by id, some at a time
+//!     the same commit ---------------------------> a check under the toolchains that lack a verdict
+//!   an image is new: all packages are gone through, by id, a few at a time
 //!     no build under that image -----------------> a check under those toolchains
 //! ```
 
 use crate::app::domain::limits::{RECHECK_EVERY_MS, RECHECK_PAUSE_MS};
 use crate::app::domain::verdict::{BuildStatus, State};
 
-pub use crate::app::domain::repository::owner;
-
 const MINUTE_MS: i64 = 60_000;
 
-/// When that package is looked at next, in unix milliseconds: once a day, at a minute of the day of
-/// its own, and not within the next `RECHECK_PAUSE_MS`.
+/// The time of the next recheck of a package, in unix milliseconds: once a day, at a minute of the day that depends on
+/// its id, and not within the next `RECHECK_PAUSE_MS`.
 pub fn next_check(package: i64, now_unix_ms: i64) -> i64 {
-    // Multiples of the golden ratio lie evenly in every interval, however many there are.
+    // Multiples of the golden ratio spread evenly over any interval, however many there are.
     let hash = (package as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
     let minutes = (RECHECK_EVERY_MS / MINUTE_MS) as u64;
     let minute = ((hash * minutes) >> 32) as i64;
-    let soonest = now_unix_ms + RECHECK_PAUSE_MS;
-    soonest + (minute * MINUTE_MS - soonest).rem_euclid(RECHECK_EVERY_MS)
+    let earliest = now_unix_ms + RECHECK_PAUSE_MS;
+    earliest + (minute * MINUTE_MS - earliest).rem_euclid(RECHECK_EVERY_MS)
 }
 
-/// A package under a toolchain whose image is there.
+/// A package under a toolchain that has an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cell {
     pub zig_version: String,
-    /// The id of the image there is.
+    /// The id of the current image.
     pub image: String,
     /// The newest build of the package under this version.
     pub newest: Option<Newest>,
-    /// The image under which the build ran whose verdict is shown.
+    /// The image of the build whose verdict is shown.
     pub shown: Option<String>,
 }
 
@@ -43,20 +41,20 @@ pub struct Cell {
 pub struct Newest {
     pub state: State,
     pub build_status: BuildStatus,
-    /// The image it ran under; none where it did not come to that.
+    /// The image it ran under; none if it never started.
     pub toolchain: Option<String>,
-    /// Its source is there, whatever the remote has by now.
+    /// Its source is fetched already, so it builds that one even if the remote has moved on.
     pub is_fetched: bool,
 }
 
 impl Cell {
-    /// Whether neither a verdict nor an attempt is there under this image, nor one to come.
+    /// True if the current image has neither a verdict nor an attempt, and none is about to come.
     pub fn is_stale(&self) -> bool {
         let image = Some(&self.image);
         match &self.newest {
             None => true,
-            // What waits will start under the image there is then. What runs has made its choice, and
-            // its verdict will replace the one shown.
+            // A waiting build takes the image that is current when it starts. A running build has taken its
+            // image, and its verdict will replace the one shown.
             Some(newest) if !newest.state.is_final() => {
                 let started = newest.state != State::Queued && newest.toolchain.is_some();
                 started && newest.toolchain.as_ref() != image
@@ -65,10 +63,9 @@ impl Cell {
         }
     }
 
-    /// Whether it is to be built though the remote has nothing new: under this image there is no
-    /// verdict on the package, or the latest attempt ended in an error of ours. What somebody
-    /// cancelled stays so.
-    pub fn is_owed(&self) -> bool {
+    /// True if the cell needs a build although the remote has nothing new: it is stale, or its latest attempt ended in
+    /// an error that is not the package's. A cancelled build is not repeated.
+    pub fn lacks_verdict(&self) -> bool {
         match &self.newest {
             Some(newest) if newest.state == State::Cancelled => false,
             Some(newest) if newest.state == State::Finished => {
@@ -78,40 +75,39 @@ impl Cell {
         }
     }
 
-    /// Whether a build is to come that will fetch what the remote has by then.
+    /// True if an unfinished build will fetch the remote's current commit anyway.
     fn will_fetch(&self) -> bool {
         let newest = self.newest.as_ref();
         newest.is_some_and(|newest| !newest.state.is_final() && !newest.is_fetched)
     }
 }
 
-/// What a look at the remote of a package comes to. In each case the next look is at `next_check`.
+/// What follows from a recheck.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
-    /// The remote gave no commit. What is known of the package stays.
-    Unreachable,
-    /// Nothing is to be built.
+pub enum Outcome {
+    /// Nothing needs a build.
     Unchanged,
-    /// A new commit, to be checked under these versions.
-    Changed(Vec<String>),
-    /// The same commit as before, to be checked once more under these versions.
-    Owed(Vec<String>),
+    /// The remote has a new commit: check it under these versions.
+    NewCommit(Vec<String>),
+    /// The remote has the same commit as before: check it again under these versions.
+    Incomplete(Vec<String>),
 }
 
-/// `commit`: of the remote, if it answered; `known`: of the newest check that has one; `cells`: of
-/// the toolchains there are.
-pub fn found(commit: Option<&str>, known: Option<&str>, cells: &[Cell]) -> Found {
-    let those = |wanted: fn(&Cell) -> bool| -> Vec<String> {
-        let cells = cells.iter().filter(|cell| wanted(cell));
+/// Compares the commit of the remote with the newest known one of the package. `cells` are those of the toolchains that
+/// have an image.
+pub fn outcome(commit: &str, known: Option<&str>, cells: &[Cell]) -> Outcome {
+    let versions = |selected: fn(&Cell) -> bool| -> Vec<String> {
+        let cells = cells.iter().filter(|cell| selected(cell));
         cells.map(|cell| cell.zig_version.clone()).collect()
     };
-    let found = match commit {
-        None => return Found::Unreachable,
-        Some(_) if commit == known => Found::Owed(those(Cell::is_owed)),
-        Some(_) => Found::Changed(those(|cell| !cell.will_fetch())),
+    let outcome = match known {
+        Some(known) if known == commit => Outcome::Incomplete(versions(Cell::lacks_verdict)),
+        _ => Outcome::NewCommit(versions(|cell| !cell.will_fetch())),
     };
-    match found {
-        Found::Owed(versions) | Found::Changed(versions) if versions.is_empty() => Found::Unchanged,
-        found => found,
+    match outcome {
+        Outcome::Incomplete(versions) | Outcome::NewCommit(versions) if versions.is_empty() => {
+            Outcome::Unchanged
+        }
+        outcome => outcome,
     }
 }

@@ -1,24 +1,23 @@
-//! Which repository a URL means, and whose it is: many URLs lead to one.
+//! The canonical URL of a repository, and its owner.
 
 use crate::app::domain::limits::USES_LIMIT;
 use crate::config::limits::DEPENDENCY_URL_LIMIT_BYTES;
 
-/// Hosts that know a repository by the first two parts of a path, whatever follows.
+/// Hosts on which the first two parts of a path name the repository, whatever follows.
 const OWNER_AND_NAME: [&str; 4] = ["github.com", "codeberg.org", "git.sr.ht", "bitbucket.org"];
 
-/// How the names of archives end: a URL of a git repository hardly does.
-const ARCHIVES: [&str; 10] = [
+/// File name endings of archives, which a repository's own URL hardly has.
+const ARCHIVE_SUFFIXES: [&str; 10] = [
     ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".tzst", ".tar.bz2", ".zip", ".jar",
 ];
 
-/// Under a repository's own path, where servers keep its archives: Forgejo and sourcehut, cgit,
-/// Gitiles; releases of any of them.
-const ABOVE_ARCHIVES: [&str; 4] = ["archive", "snapshot", "+archive", "releases"];
+/// Path parts behind which servers keep the archives of a repository: Forgejo and sourcehut, cgit, Gitiles; releases of
+/// any of them.
+const ARCHIVE_FOLDERS: [&str; 4] = ["archive", "snapshot", "+archive", "releases"];
 
-/// The URL of the repository that a URL names or has an archive of, in the one form that all of
-/// them have in common: `https://host/path`, without credentials, query and `.git`; in lower case
-/// where the host does not tell cases apart. A URL of anything else comes out as itself in that
-/// form. None for what is no URL of the web or of git.
+/// The canonical URL of the repository that `url` names, or whose archive it names: `https://host/path`, without
+/// credentials, query and `.git`; in lower case where the host ignores case. Any other URL is returned in the same form.
+/// None if it is no URL of the web or of git.
 ///
 /// ```text
 /// git+https://GitHub.com/A/b.git?ref=v1#0a1b     https://github.com/a/b
@@ -26,19 +25,18 @@ const ABOVE_ARCHIVES: [&str; 4] = ["archive", "snapshot", "+archive", "releases"
 /// https://gitlab.com/g/h/P/-/archive/v1/P.zip    https://gitlab.com/g/h/P
 /// ```
 pub fn repository(url: &str) -> Option<String> {
-    let mut one = formed(url)?;
-    // Below what was taken away may be more of it (`b.git.git`, `-.git`): what comes out means itself.
-    // Each time it is shorter.
+    let mut canonical = strip_once(url)?;
+    // Repeated (`b.git.git`, `-.git`) until it is its own canonical form. Each round makes it shorter.
     loop {
-        let next = formed(&one)?;
-        if next == one {
-            return Some(one);
+        let next = strip_once(&canonical)?;
+        if next == canonical {
+            return Some(canonical);
         }
-        one = next;
+        canonical = next;
     }
 }
 
-fn formed(url: &str) -> Option<String> {
+fn strip_once(url: &str) -> Option<String> {
     let plain = url.bytes().all(|b| b.is_ascii_graphic());
     if !plain || url.len() > DEPENDENCY_URL_LIMIT_BYTES {
         return None;
@@ -58,11 +56,11 @@ fn formed(url: &str) -> Option<String> {
     let host = authority.rsplit('@').next().unwrap_or("");
     let host = host.to_ascii_lowercase();
     let host = host.strip_suffix(default_port).unwrap_or(&host);
-    // What comes out is https: its port is said of none.
+    // The result is https, so its default port goes as well.
     let host = host.trim_end_matches(":443");
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-    let (host, parts) = at_home(host, &parts);
-    let parts = above_archive(host, parts);
+    let (host, parts) = canonical_host(host, &parts);
+    let parts = strip_archive(host, parts);
     let (last, above) = parts.split_last()?;
     let last = last.strip_suffix(".git").unwrap_or(last);
     if host.is_empty() || last.is_empty() {
@@ -76,8 +74,8 @@ fn formed(url: &str) -> Option<String> {
     Some(format!("https://{host}/{path}"))
 }
 
-/// Where a repository is at home, of which another host of the same house has archives.
-fn at_home<'h, 'p>(host: &'h str, parts: &'p [&'p str]) -> (&'h str, &'p [&'p str]) {
+/// The host and path of a repository, given those of a mirror or archive server of the same provider.
+fn canonical_host<'h, 'p>(host: &'h str, parts: &'p [&'p str]) -> (&'h str, &'p [&'p str]) {
     match (host, parts) {
         ("api.github.com", ["repos", rest @ ..]) => ("github.com", rest),
         ("codeload.github.com" | "www.github.com", parts) => ("github.com", parts),
@@ -85,12 +83,12 @@ fn at_home<'h, 'p>(host: &'h str, parts: &'p [&'p str]) -> (&'h str, &'p [&'p st
     }
 }
 
-/// The parts of a path as far as the repository's own path.
-fn above_archive<'p>(host: &str, parts: &'p [&'p str]) -> &'p [&'p str] {
+/// The leading parts of a path that name the repository.
+fn strip_archive<'p>(host: &str, parts: &'p [&'p str]) -> &'p [&'p str] {
     if OWNER_AND_NAME.contains(&host) {
         return &parts[..parts.len().min(2)];
     }
-    // GitLab has it behind a dash, or had it once beside the files.
+    // GitLab puts archives behind a dash; older versions put them beside the files.
     let dash = parts.iter().position(|part| *part == "-");
     let beside = parts.windows(2).position(|two| {
         let [above, below] = two else { return false };
@@ -98,22 +96,21 @@ fn above_archive<'p>(host: &str, parts: &'p [&'p str]) -> &'p [&'p str] {
     });
     let is_archive = parts.last().is_some_and(|last| {
         let last = last.to_ascii_lowercase();
-        ARCHIVES.iter().any(|end| last.ends_with(end))
+        ARCHIVE_SUFFIXES.iter().any(|end| last.ends_with(end))
     });
-    let above = parts.iter().position(|part| ABOVE_ARCHIVES.contains(part));
+    let above = parts.iter().position(|part| ARCHIVE_FOLDERS.contains(part));
     let above = above.filter(|_| is_archive);
     let end = [dash, beside, above].into_iter().flatten();
     let end = end.filter(|at| *at > 0).min();
     &parts[..end.unwrap_or(parts.len())]
 }
 
-/// Whose the repository of a package is: `host/first part of its path`, such as
-/// `github.com/ziglang`.
+/// The owner of a repository: `host/first part of its path`, such as `github.com/ziglang`.
 pub fn owner(url: &str) -> String {
     let url = repository(url).unwrap_or_else(|| url.to_string());
     let (_, rest) = url.split_once("://").unwrap_or(("", &url));
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    // The same machine, whichever of its ports; an IPv6 address has colons of its own.
+    // Ports of one host belong to one owner. An IPv6 address contains colons itself.
     let host = match host.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => host,
         _ => host,
@@ -122,7 +119,7 @@ pub fn owner(url: &str) -> String {
     format!("{host}/{first}")
 }
 
-/// The repositories of those URLs, each once, in order; no more than are kept.
+/// The canonical repositories of those URLs, sorted, without duplicates, at most `USES_LIMIT`.
 pub fn repositories(urls: &[String]) -> Vec<String> {
     let mut repositories: Vec<String> = urls.iter().filter_map(|url| repository(url)).collect();
     repositories.sort_unstable();

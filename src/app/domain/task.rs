@@ -1,15 +1,18 @@
-//! What takes a slot, and with what right.
+//! The unit that takes a slot, and the claim it has on one.
 
-/// What takes a slot: fetching the source of a check, a build, a look at the remote of a package.
+/// What takes a slot, with the id of the check, the build or the package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Task {
+    /// Fetch the source of a check.
     FetchSource(i64),
     Build(i64),
+    /// Ask the remote of a package for its commit.
     CheckRemote(i64),
 }
 
 impl Task {
-    pub fn of(kind: i64, id: i64) -> Option<Task> {
+    /// The task of the columns `kind` and `id`.
+    pub fn from_columns(kind: i64, id: i64) -> Option<Task> {
         match kind {
             0 => Some(Task::FetchSource(id)),
             1 => Some(Task::Build(id)),
@@ -18,6 +21,7 @@ impl Task {
         }
     }
 
+    /// The value of the column `kind`.
     pub fn kind(self) -> i64 {
         match self {
             Task::FetchSource(_) => 0,
@@ -33,7 +37,7 @@ impl Task {
     }
 }
 
-/// Why work is there; the first goes first.
+/// Why a task exists; the first goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Priority {
     Interactive,
@@ -50,7 +54,7 @@ impl Priority {
         Priority::Recheck,
     ];
 
-    pub fn of(number: i64) -> Option<Priority> {
+    pub fn from_number(number: i64) -> Option<Priority> {
         let number = usize::try_from(number).ok()?;
         Priority::ALL.get(number).copied()
     }
@@ -59,51 +63,50 @@ impl Priority {
         self as i64
     }
 
-    /// For people.
-    pub fn word(self) -> &'static str {
+    /// The reason as people read it.
+    pub fn describe(self) -> &'static str {
         match self {
             Priority::Interactive => "a person asked",
             Priority::Admin => "an admin asked",
             Priority::Toolchain => "the toolchain is new",
-            Priority::Recheck => "the daily look",
+            Priority::Recheck => "the daily recheck",
         }
     }
 }
 
-/// What waits, and with what right.
+/// A task with its claim on a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub task: Task,
     pub priority: Priority,
-    /// Who asked, or whose package it is.
     pub tenant: String,
     pub popularity: i64,
 }
 
-/// Why others start before what waits, other than that they come first.
+/// Why a waiting task does not start although its place in the queue would allow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitReason {
-    /// Its time has not come.
+    /// It is retried after a pause that has not passed.
     Backoff,
-    /// Its party holds its share of the slots, and others wait.
+    /// Its tenant holds its share of the slots, and other tenants wait.
     FairShare,
 }
 
 impl WaitReason {
-    /// For people.
-    pub fn word(self) -> &'static str {
+    /// The reason as people read it.
+    pub fn describe(self) -> &'static str {
         match self {
             WaitReason::Backoff => "it is tried again after a pause",
-            WaitReason::FairShare => "who asked holds half of the slots, and others wait",
+            WaitReason::FairShare => "its tenant holds half of the slots while others wait",
         }
     }
 }
 
-/// What waits, where it stands.
+/// An entry in the order of the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     pub entry: Entry,
-    /// Unix milliseconds; none where its time has come.
+    /// The earliest start in unix milliseconds; none if it may start now.
     pub not_before: Option<i64>,
     pub wait_reason: Option<WaitReason>,
 }

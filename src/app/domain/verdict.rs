@@ -1,8 +1,8 @@
-//! Exit codes and the result record become build_status, test_status and reason.
+//! The verdict on a build: `build_status`, `test_status` and reason; and the states of a build.
 
 use crate::app::domain::limits::ERROR_LOG_LIMIT_BYTES;
 
-/// An enum with one fixed word for each variant: the same in schema, JSON and pages.
+/// An enum with one fixed string for each variant, the same in schema, JSON and pages.
 macro_rules! str_enum {
     ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -24,12 +24,12 @@ macro_rules! str_enum {
 }
 
 str_enum! {
-    /// What a build says of the package.
+    /// The verdict on the build itself.
     BuildStatus { Pending = "pending", Success = "success", Failed = "failed", Error = "error" }
 }
 
 str_enum! {
-    /// What its tests say; none where no test was run.
+    /// The verdict on its tests; none if they were not run.
     TestStatus { Success = "success", Failed = "failed", NoTests = "no_tests" }
 }
 
@@ -52,23 +52,23 @@ str_enum! {
     }
 }
 
-/// What a finished build says.
+/// The result of a finished build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     pub build_status: BuildStatus,
     pub test_status: Option<TestStatus>,
     pub reason: Option<Reason>,
-    /// Compile steps that ran, of the build and its tests.
+    /// The number of compile steps that the build and its tests ran.
     pub compiled: Option<u32>,
     pub tests_passed: Option<u32>,
     pub tests_total: Option<u32>,
-    /// The first errors, for people.
+    /// The first errors as people read them.
     pub error_log: String,
     pub peak_memory_bytes: Option<u64>,
 }
 
 impl Verdict {
-    /// A verdict without a record behind it.
+    /// A verdict that has no result record behind it.
     pub fn without_record(
         status: BuildStatus,
         reason: Reason,
@@ -86,41 +86,41 @@ impl Verdict {
         }
     }
 
-    /// Our doing: said of no package, worth another attempt.
+    /// An error that is not the package's: it is retried and never counted against the package.
     pub fn error(reason: Reason, error_log: impl Into<String>) -> Verdict {
         Verdict::without_record(BuildStatus::Error, reason, error_log)
     }
 
-    /// The package's doing.
+    /// A failure of the package.
     pub fn failed(reason: Reason, error_log: impl Into<String>) -> Verdict {
         Verdict::without_record(BuildStatus::Failed, reason, error_log)
     }
 }
 
 str_enum! {
-    /// How fetching the dependencies of a package went: all were fetched; Zig does not take the
-    /// manifest, and the build will say so itself; a host answered, but not with what the manifest
-    /// promises; a host could not be reached.
-    Dependencies {
-        Ready = "fetched",
-        Manifest = "manifest",
+    /// The outcome of fetching the dependencies of a package: all were fetched; Zig rejects the manifest (the build
+    /// will say so itself); a host answered with something else than the manifest promises; a host was unreachable.
+    DepsOutcome {
+        Fetched = "fetched",
+        BadManifest = "manifest",
         Refused = "refused",
         Unreachable = "unreachable",
     }
 }
 
-/// What a container may use, and what it did use, for people.
+/// The limits of a container, and the memory that it did use, for messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct ResourceLimits {
     pub memory_bytes: u64,
     pub build_timeout_ms: u64,
     pub silence_timeout_ms: u64,
-    /// The most memory it used, where that is known.
+    /// Its peak memory, if known.
     pub peak_bytes: Option<u64>,
 }
 
 impl ResourceLimits {
-    pub fn memory(&self) -> String {
+    /// The memory it used and may use, as people read it.
+    pub fn describe_memory(&self) -> String {
         let limit = self.memory_bytes >> 20;
         match self.peak_bytes {
             Some(peak) => format!("memory: at most {} MiB of {limit} MiB", peak >> 20),
@@ -129,14 +129,14 @@ impl ResourceLimits {
     }
 }
 
-/// The text, cut at a character's end to `ERROR_LOG_LIMIT_BYTES`.
-pub fn shorten(text: &str) -> String {
+/// The text, cut at the end of a character to at most `ERROR_LOG_LIMIT_BYTES`.
+pub fn truncate_error_log(text: &str) -> String {
     let end = text.floor_char_boundary(ERROR_LOG_LIMIT_BYTES);
     text[..end].to_string()
 }
 
 str_enum! {
-    /// Where a build is, as everybody sees it.
+    /// The progress of a build.
     State {
         Queued = "queued",
         Fetching = "fetching",
@@ -148,7 +148,7 @@ str_enum! {
 }
 
 impl State {
-    /// Nothing more happens to a build in this state.
+    /// True if a build in this state never changes again.
     pub fn is_final(self) -> bool {
         matches!(self, State::Finished | State::Cancelled)
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Row, params};
 
 use crate::app::domain::task::Priority;
-use crate::app::domain::verdict::{BuildStatus, Dependencies, Reason, State, TestStatus, Verdict};
+use crate::app::domain::verdict::{BuildStatus, DepsOutcome, Reason, State, TestStatus, Verdict};
 use crate::app::store::checks::NewCheck;
 use crate::app::store::columns::Columns;
 use crate::app::store::list::{Condition, Paging, Sort};
@@ -47,7 +47,7 @@ pub struct BuildRow {
     pub log_start: Option<u64>,
     /// Its container has a name that no other server would give.
     pub own_name: bool,
-    pub fetched: Option<Dependencies>,
+    pub fetched: Option<DepsOutcome>,
     pub cache_key: Option<String>,
     /// The build whose verdict this is.
     pub cached_from: Option<i64>,
@@ -137,7 +137,7 @@ pub struct Run {
     /// The offset in the log of its first byte.
     pub log_start: u64,
     pub own_name: bool,
-    pub fetched: Option<Dependencies>,
+    pub fetched: Option<DepsOutcome>,
 }
 
 /// The end of a build with a verdict.

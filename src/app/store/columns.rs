@@ -6,7 +6,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Row, Statement};
 
 use crate::app::domain::task::{Priority, Task};
-use crate::app::domain::verdict::{BuildStatus, Dependencies, Reason, State, TestStatus};
+use crate::app::domain::verdict::{BuildStatus, DepsOutcome, Reason, State, TestStatus};
 use crate::app::store::store::Result;
 
 /// Reads the columns of a row by name.
@@ -40,7 +40,7 @@ impl<'r, 's> Columns<'r, 's> {
 
     /// The task that the columns `kind` and `id` name.
     pub fn task(&self) -> Result<Task> {
-        let task = Task::of(self.get("kind")?, self.get("id")?);
+        let task = Task::from_columns(self.get("kind")?, self.get("id")?);
         task.ok_or(rusqlite::Error::InvalidQuery)
     }
 
@@ -74,7 +74,7 @@ macro_rules! stored_as_words {
     )+ };
 }
 
-stored_as_words!(BuildStatus, Dependencies, Reason, State, TestStatus);
+stored_as_words!(BuildStatus, DepsOutcome, Reason, State, TestStatus);
 
 fn unknown_word(word: &str) -> Box<dyn std::error::Error + Send + Sync> {
     format!("unknown word in the database: {word}").into()
@@ -89,6 +89,6 @@ impl ToSql for Priority {
 impl FromSql for Priority {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Priority> {
         let number = value.as_i64()?;
-        Priority::of(number).ok_or(FromSqlError::OutOfRange(number))
+        Priority::from_number(number).ok_or(FromSqlError::OutOfRange(number))
     }
 }

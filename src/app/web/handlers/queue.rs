@@ -164,9 +164,9 @@ fn reason(state: &State, waiter: &Waiter) -> String {
         None | Some(1) => "it is next".to_string(),
         Some(position) => format!("{} before it", position - 1),
     };
-    let priority = waiting.place.entry.priority.word();
+    let priority = waiting.place.entry.priority.describe();
     let share = match waiting.place.wait_reason {
-        Some(held @ WaitReason::FairShare) => format!("; {}", held.word()),
+        Some(held @ WaitReason::FairShare) => format!("; {}", held.describe()),
         _ => String::new(),
     };
     let first = if source {
