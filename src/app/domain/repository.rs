@@ -16,7 +16,7 @@ const ARCHIVE_SUFFIXES: [&str; 10] = [
 const ARCHIVE_FOLDERS: [&str; 4] = ["archive", "snapshot", "+archive", "releases"];
 
 /// The canonical URL of the repository that `url` names, or whose archive it names: `https://host/path`, without
-/// credentials, query and `.git`; in lower case where the host ignores case. Any other URL is returned in the same form.
+/// credentials, query and `.git`; in lower case if the host ignores case. Any other URL is returned in the same form.
 /// None if it is no URL of the web or of git.
 ///
 /// ```text
