@@ -12,7 +12,7 @@ use rustix::fs::{Advice, fadvise};
 use zigcheck::app::domain::task::Entry;
 use zigcheck::app::domain::task::Priority;
 use zigcheck::app::domain::task::Task;
-use zigcheck::app::queue::Queue;
+use zigcheck::app::queue::queue::Queue;
 use zigcheck::app::store::store::Store;
 
 const FEW: i64 = 100;

@@ -95,7 +95,7 @@ fn by_hand(settings: &Settings, docker: &Docker, tree: &Path, round: usize) -> f
         sha256: sha256(&bytes),
     };
     let build = |nth: usize| (round * 10 + nth + 1_000_000) as i64;
-    let name = |nth: usize| zigcheck::app::engine::docker::build_container(build(nth), 1);
+    let name = |nth: usize| docker.build_container(build(nth), 1);
     let names: Vec<String> = (0..settings.zig_versions.len()).map(name).collect();
     remove(docker, &names); // of a run that was cut off
     let start = Instant::now();

@@ -59,6 +59,8 @@ pub struct Engine {
     /// Every command, in words.
     pub asked: Vec<String>,
     told: VecDeque<Told>,
+    /// The id of the server's data directory, once it has named it.
+    data: Option<String>,
 }
 
 /// Where a runner puts the nonce that it was told.
@@ -168,14 +170,15 @@ impl Engine {
         assert!(container.client.is_none(), "its client would hear of it");
     }
 
-    /// Another server's container has this name.
-    pub fn belongs_to(&mut self, name: &str, data: &str) {
-        self.known(name).data = data.to_string();
+    /// A container of this server that runs and has no client.
+    pub fn has_stray(&mut self, name: &str) {
+        let data = self.data.clone().expect("the server has named its id");
+        self.has(name, &data);
     }
 
-    /// A container of the same server as the first, which runs and has no client.
-    pub fn has_stray(&mut self, of: &str, name: &str) {
-        let data = self.known(of).data.clone();
+    /// A container of the server with that data id, which runs and has no client.
+    pub fn has(&mut self, name: &str, data: &str) {
+        let data = data.to_string();
         self.containers.push(Container {
             name: name.to_string(),
             data,
@@ -217,7 +220,8 @@ impl Engine {
     }
 
     pub fn spawn(&mut self, job: JobId, command: Command) {
-        let words: Vec<&str> = command.argv[1..].iter().map(String::as_str).collect();
+        let argv = self.without_id(&command.argv);
+        let words: Vec<&str> = argv[1..].iter().map(String::as_str).collect();
         self.asked.push(words.join(" "));
         if self.down {
             let sentence = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.\n";
@@ -268,6 +272,18 @@ impl Engine {
         }
     }
 
+    /// The words of a command, without the data id in the names of containers.
+    fn without_id(&mut self, argv: &[String]) -> Vec<String> {
+        for word in argv {
+            if let Some((_, id)) = word.split_once("label=zigcheck.data=") {
+                self.data = Some(id.to_string());
+            }
+        }
+        let own = format!("zigcheck-{}-", self.data.as_deref().unwrap_or("?"));
+        let words = argv.iter().map(|word| word.replace(&own, "zigcheck-"));
+        words.collect()
+    }
+
     fn run(&mut self, job: JobId, words: &[&str], stdin: Vec<Input>) {
         let value = |flag: &str| {
             let found = words.iter().find_map(|word| word.strip_prefix(flag));
@@ -302,8 +318,7 @@ impl Engine {
             How::Running => "false running 0".to_string(),
             How::Exited { code, oom_killed } => format!("{oom_killed} exited {code}"),
         };
-        let line = format!("{} {words}\n", container.data);
-        self.say(job, Pipe::Stdout, &line, 0);
+        self.say(job, Pipe::Stdout, &format!("{words}\n"), 0);
     }
 
     fn logs(&mut self, job: JobId, name: &str, follow: bool) {

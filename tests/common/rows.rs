@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use zigcheck::app::domain::task::{Entry, Priority, Task};
 use zigcheck::app::domain::verdict::Verdict;
-use zigcheck::app::queue::Queue;
+use zigcheck::app::queue::queue::Queue;
 use zigcheck::app::store::builds::Finished;
 use zigcheck::app::store::checks::NewCheck;
 use zigcheck::app::store::list::{Paging, Sort};

@@ -39,9 +39,18 @@ fn never_ending(server: &Server, dir: &Path) -> (i64, Value, String) {
     let path = format!("/api/checks/{check}");
     server.wait_for(&path, |check| check["builds"][0]["state"] == "building");
     let id = server.get(&path)["builds"][0]["id"].clone();
-    let container = format!("zigcheck-{id}-1");
-    server.wait_for(&path, |_| dir.join("state").join(&container).exists());
+    server.wait_for(&path, |_| container_of(dir, &id).is_some());
+    let container = container_of(dir, &id).expect("it is there");
     (check, id, container)
+}
+
+/// The name of the container of the first attempt at a build.
+fn container_of(dir: &Path, build: &Value) -> Option<String> {
+    let state = std::fs::read_dir(dir.join("state")).ok()?;
+    let names = state.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let end = format!("-{build}-1");
+    let mut names = names.filter(|name| name.ends_with(&end));
+    names.next()
 }
 
 /// Names of removed containers.

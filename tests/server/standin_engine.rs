@@ -107,7 +107,7 @@ fn a_container_outlives_its_client_and_keeps_what_it_said() {
     said.read_exact(&mut first).expect("it speaks");
     client.kill().expect("it runs");
     client.wait().expect("it is ours");
-    assert_eq!(engine.inspect("one"), "0123abcd false running 0");
+    assert_eq!(engine.inspect("one"), "false running 0");
     let follower = engine.command(&["logs", "--follow", "one"]);
     let follower = { follower }
         .stdout(Stdio::piped())
@@ -117,7 +117,7 @@ fn a_container_outlives_its_client_and_keeps_what_it_said() {
     std::fs::write(engine.beside("go"), "").expect("a file");
     let followed = follower.and_then(|f| f.wait_with_output()).expect("output");
     assert_eq!(followed.status.code(), Some(0));
-    assert_eq!(engine.inspect("one"), "0123abcd false exited 0");
+    assert_eq!(engine.inspect("one"), "false exited 0");
     let all = engine.ask(&["logs", "one"]);
     assert_eq!(text(&followed.stderr), text(&all.stderr));
     assert_eq!(text(&followed.stdout), text(&all.stdout));
@@ -205,7 +205,7 @@ fn a_client_that_dies_early_leaves_a_container_that_was_only_made() {
     client.kill().expect("it runs");
     client.wait().expect("it is ours");
     std::thread::sleep(Duration::from_millis(400));
-    assert_eq!(engine.inspect("one"), "0123abcd false created 0");
+    assert_eq!(engine.inspect("one"), "false created 0");
     // One that is removed on its way is not started.
     let client = engine.building("two", "good", b"whole");
     engine.wait_for("two", &["created"]);
@@ -219,9 +219,9 @@ fn a_client_that_dies_early_leaves_a_container_that_was_only_made() {
 fn containers_end_by_themselves_by_a_kill_and_by_their_memory() {
     let engine = Engine::new("ends");
     assert_eq!(engine.built("own", "unknown").status.code(), Some(1));
-    assert_eq!(engine.inspect("own"), "0123abcd false exited 1");
+    assert_eq!(engine.inspect("own"), "false exited 1");
     assert_eq!(engine.built("oom", "starved").status.code(), Some(137));
-    assert_eq!(engine.inspect("oom"), "0123abcd true exited 137");
+    assert_eq!(engine.inspect("oom"), "true exited 137");
     let client = engine.building("killed", "silent", b"whole");
     engine.wait_for("killed", &["running"]);
     let peak = engine.said(&["exec", "killed", "cat", "memory.peak"]);
@@ -229,7 +229,7 @@ fn containers_end_by_themselves_by_a_kill_and_by_their_memory() {
     assert_eq!(engine.ask(&["kill", "killed"]).status.code(), Some(0));
     let ended = client.wait_with_output().expect("it is ours");
     assert_eq!(ended.status.code(), Some(137));
-    assert_eq!(engine.inspect("killed"), "0123abcd false exited 137");
+    assert_eq!(engine.inspect("killed"), "false exited 137");
     for words in [
         &["kill", "killed"][..],
         &["exec", "killed", "cat"],
@@ -246,7 +246,7 @@ fn containers_end_by_themselves_by_a_kill_and_by_their_memory() {
     let ended = client.wait_with_output().expect("it is ours");
     assert_eq!(ended.status.code(), Some(137));
     assert_eq!(engine.built("not", "unstartable").status.code(), Some(125));
-    assert_eq!(engine.inspect("not"), "0123abcd false created 0");
+    assert_eq!(engine.inspect("not"), "false created 0");
 }
 
 #[test]
@@ -281,7 +281,7 @@ fn an_engine_that_is_away_answers_nobody_and_ends_no_container() {
     }
     assert_eq!(engine.built("two", "good").status.code(), Some(125));
     std::fs::remove_file(engine.beside("down")).expect("it was there");
-    assert_eq!(engine.inspect("one"), "0123abcd false running 0");
+    assert_eq!(engine.inspect("one"), "false running 0");
     assert_eq!(engine.said(&["ps", "--all"]).trim(), "one");
 }
 

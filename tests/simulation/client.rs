@@ -263,16 +263,12 @@ impl Client {
             Stage::New => {
                 if !self.sound && seed.once_in(40) {
                     return match seed.below(4) {
-                        0 => self.end("docker: some error\n", Exit::Code(125), seed),
-                        1 => self.end("", Exit::NotStarted("no such program".into()), seed),
-                        _ if engine.touched.contains(&name) => {
-                            self.end("docker: some error\n", Exit::Code(125), seed)
-                        }
-                        _ => self.refuse(&name, engine),
+                        0 => self.end("", Exit::NotStarted("no such program".into()), seed),
+                        _ => self.end("docker: some error\n", Exit::Code(125), seed),
                     };
                 }
                 if engine.containers.contains_key(&name) {
-                    return self.refuse(&name, engine);
+                    return self.refuse(&name);
                 }
                 let container = run.container.take().expect("it is made once");
                 run.stage = Stage::Created;
@@ -296,12 +292,8 @@ impl Client {
         }
     }
 
-    /// The name is taken: by another server, or by what was left of an earlier client.
-    fn refuse(&mut self, name: &str, engine: &mut Engine) {
-        if !engine.containers.contains_key(name) {
-            engine.add_foreign(name);
-            engine.met.push("names held by others");
-        }
+    /// The name is taken by a container that an earlier client left.
+    fn refuse(&mut self, name: &str) {
         self.refused = true;
         let words = format!("docker: Conflict. The container name {name} is already in use.\n");
         self.kind = Kind::Over;

@@ -30,7 +30,6 @@ impl World {
             verb => {
                 match verb {
                     "rm" => self.check_remove(&words[4..]),
-                    "ps" => self.note_overdue(),
                     "exec" => self.check_sentence(words[2]),
                     "kill" => self.check_kill(words[2]),
                     "logs" => {

@@ -82,7 +82,6 @@ impl World {
     /// Containers are to be removed.
     pub fn check_remove(&mut self, names: &[&str]) {
         for name in names {
-            self.engine.touched.insert(name.to_string());
             let Some(container) = self.engine.containers.get(*name) else {
                 continue;
             };
@@ -113,7 +112,7 @@ impl World {
         }
     }
 
-    /// The server asks which containers there are: before it ends one it does.
+    /// Notes the containers whose time is up: those may be killed from now on.
     pub fn note_overdue(&mut self) {
         let (now, settings) = (self.ms, &self.settings);
         for container in self.engine.containers.values() {
@@ -144,9 +143,8 @@ impl World {
         assert!(overdue || row.is_cancelled(), "killed: {row:?}");
     }
 
-    /// A container is ended: of a build one that was asked before.
+    /// A container is killed. The peak memory of a build's container was read before.
     pub fn check_kill(&mut self, name: &str) {
-        self.engine.touched.insert(name.to_string());
         let sentenced = !self.books.killed.insert(name.to_string());
         let Some(container) = self.engine.containers.get(name) else {
             return;

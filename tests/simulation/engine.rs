@@ -1,7 +1,7 @@
 //! The engine of the simulated world. Containers are things of their own, with or without anybody
 //! who watches them; clients of the engine come and go.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use zigcheck::interface::event::Pipe;
 
@@ -205,9 +205,6 @@ pub struct Engine {
     pub past: BTreeMap<Purpose, Container>,
     /// Asked for by clients that are no more: the engine may still get to it, until that time.
     pub late: Vec<(u64, Container)>,
-    /// Names that the server did something about: nobody else takes one of them from then on, since
-    /// what is under way cannot know.
-    pub touched: BTreeSet<String>,
     /// How often each image was made; none: it is not there.
     pub images: [Option<u32>; 2],
     pub image_count: u32,
@@ -230,7 +227,6 @@ impl Engine {
             containers: BTreeMap::new(),
             past: BTreeMap::new(),
             late: Vec::new(),
-            touched: BTreeSet::new(),
             images: [Some(1); 2],
             image_count: 1,
             listed_ms: None,
@@ -334,18 +330,14 @@ impl Engine {
     }
 
     fn inspect(&mut self, name: &str) -> Result<String, Said> {
-        let ours = self.data_id.clone();
         let container = self.find(name)?;
+        assert!(container.purpose.is_some(), "{name} is not ours");
         let (word, code, oom_killed) = match container.state {
             State::Created => ("created", 0, false),
             State::Running => ("running", 0, false),
             State::Exited { code, oom_killed } => ("exited", code, oom_killed),
         };
-        let whose = match container.purpose {
-            Some(_) => &ours,
-            None => ANOTHER,
-        };
-        Ok(format!("{whose} {oom_killed} {word} {code}\n"))
+        Ok(format!("{oom_killed} {word} {code}\n"))
     }
 
     fn kill(&mut self, name: &str) -> Result<String, Said> {

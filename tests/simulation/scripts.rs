@@ -33,14 +33,15 @@ pub fn sha256(bytes: &[u8]) -> String {
 /// The purpose that a name says.
 pub fn purpose(name: &str) -> Purpose {
     let words: Vec<&str> = name.split('-').collect();
-    assert_eq!(words[0], "zigcheck", "{name}");
     let number = |word: &str| -> i64 { word.parse().expect("a number") };
-    match (words[1], words.get(3)) {
-        ("source", _) => (Script::Source, number(words[2]), number(words[3]) as u32),
-        ("remote", _) => (Script::Remote, number(words[2]), number(words[3]) as u32),
-        (build, Some(&"fetch")) => (Script::Dependencies, number(build), number(words[2]) as u32),
-        (build, _) => (Script::Build, number(build), number(words[2]) as u32),
-    }
+    let (script, id, attempt) = match words[..] {
+        ["zigcheck", _, "source", id, attempt] => (Script::Source, id, attempt),
+        ["zigcheck", _, "remote", id, attempt] => (Script::Remote, id, attempt),
+        ["zigcheck", _, "fetch", id, attempt] => (Script::Dependencies, id, attempt),
+        ["zigcheck", _, id, attempt] => (Script::Build, id, attempt),
+        _ => panic!("{name}"),
+    };
+    (script, number(id), number(attempt) as u32)
 }
 
 /// The head of the task that a client of this command passes on.
@@ -95,6 +96,8 @@ pub fn container(
     assert_eq!(script, named, "{name}");
     let data = format!("zigcheck.data={}", engine.data_id);
     assert_eq!(said("--label=zigcheck.data="), data.split('=').nth(1));
+    let own = format!("zigcheck-{}-", engine.data_id);
+    assert!(name.starts_with(&own), "{name} could be another server's");
     let mut container = Container::new(name, Some(purpose));
     container.stubborn = seed.once_in(8);
     if said("--log-driver=") != Some("none") {

@@ -17,7 +17,7 @@ use crate::audience::{Audience, Wish};
 use crate::client::Client;
 use crate::common::seed::Seed;
 use crate::days::Days;
-use crate::engine::{Engine, VERSIONS};
+use crate::engine::{ANOTHER, Engine, VERSIONS};
 use crate::order::Starts;
 use crate::people::Asked;
 use crate::rules::{Books, number};
@@ -104,7 +104,7 @@ impl World {
         world
     }
 
-    /// Another server has the same engine, and its containers have names like ours.
+    /// Another server on the same engine has containers of the same builds and attempts as this one.
     fn meet_neighbours(&mut self) {
         if self.seed.once_in(2) {
             return;
@@ -112,9 +112,9 @@ impl World {
         for _ in 0..self.seed.between(1, 4) {
             let id = self.seed.between(1, 20);
             let name = match self.seed.below(3) {
-                0 => format!("zigcheck-source-{id}-1"),
-                1 => format!("zigcheck-remote-{id}-1"),
-                _ => format!("zigcheck-{id}-1"),
+                0 => format!("zigcheck-{ANOTHER}-source-{id}-1"),
+                1 => format!("zigcheck-{ANOTHER}-remote-{id}-1"),
+                _ => format!("zigcheck-{ANOTHER}-{id}-1"),
             };
             self.engine.add_foreign(&name);
         }

@@ -224,7 +224,7 @@ fn inspect(place: &Place, name: &str) -> i32 {
         State::Running => (false, "running", 0),
         State::Exited(code, oom) => (oom, "exited", code),
     };
-    println!("{} {oom} {word} {code}", label(&container, "zigcheck.data"));
+    println!("{oom} {word} {code}");
     0
 }
 

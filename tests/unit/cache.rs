@@ -191,7 +191,7 @@ fn what_could_not_be_fetched_may_be_there_the_next_time() {
         inside.source_is(&source, b"wanting", true);
         for build in [build, build + 1] {
             let head = json!({"dependencies": deps});
-            let fetch = format!("zigcheck-{build}-1-fetch");
+            let fetch = format!("zigcheck-fetch-{build}-1");
             inside.container_ends(&fetch, &framed(head, b""), 0);
             inside.build_fails(&format!("zigcheck-{build}-1"));
         }
@@ -406,7 +406,7 @@ fn wanting(store: &mut Store, manifests: &[&str]) {
 
 /// The dependencies of that build are fetched, with that outcome.
 fn fetched(inside: &mut Inside, build: i64, deps: &str) {
-    let name = format!("zigcheck-{build}-1-fetch");
+    let name = format!("zigcheck-fetch-{build}-1");
     let said = framed(json!({"dependencies": deps}), b"what was asked for");
     inside.container_ends(&name, &said, 0);
 }
@@ -432,7 +432,7 @@ fn what_was_fetched_for_the_same_manifest_is_not_fetched_again() {
     wanting(&mut store, &["m", "m", "n", "m"]);
     let mut inside = Inside::open("cache-deps", store, 1);
     let kept = format!("{}.tar.gz", sha256(b"what was asked for"));
-    assert_eq!(inside.names(), ["zigcheck-1-1-fetch"]);
+    assert_eq!(inside.names(), ["zigcheck-fetch-1-1"]);
     fetched(&mut inside, 1, "fetched");
     assert_eq!(inside.names(), ["zigcheck-1-1"]);
     assert_eq!(reads(&inside, "zigcheck-1-1"), kept);
@@ -444,7 +444,7 @@ fn what_was_fetched_for_the_same_manifest_is_not_fetched_again() {
     assert_eq!(memory.events(2), ["building"]);
     inside.build_succeeds("zigcheck-2-1");
     // This one asks for something else.
-    assert_eq!(inside.names(), ["zigcheck-3-1-fetch"]);
+    assert_eq!(inside.names(), ["zigcheck-fetch-3-1"]);
     fetched(&mut inside, 3, "refused");
     assert!(reads(&inside, "zigcheck-3-1").ends_with(".part"));
     let sql = "SELECT group_concat(manifest) FROM dependencies";
@@ -466,7 +466,7 @@ fn dependencies_whose_file_is_gone_are_fetched_again() {
     let kept = reads(&inside, "zigcheck-1-1");
     fs::remove_file(inside.path_of_source(&kept)).unwrap();
     inside.build_succeeds("zigcheck-1-1");
-    assert_eq!(inside.names(), ["zigcheck-2-1-fetch"]);
+    assert_eq!(inside.names(), ["zigcheck-fetch-2-1"]);
     fetched(&mut inside, 2, "fetched");
     assert_eq!(reads(&inside, "zigcheck-2-1"), kept);
     inside.build_succeeds("zigcheck-2-1");
@@ -484,7 +484,7 @@ fn dependencies_are_those_of_one_image() {
     inside.pass(60_000);
     inside.json("/api/health");
     inside.build_succeeds("zigcheck-1-1");
-    assert_eq!(inside.names(), ["zigcheck-2-1-fetch"]);
+    assert_eq!(inside.names(), ["zigcheck-fetch-2-1"]);
 }
 
 // -- sources ----------------------------------------------------------------------------------

@@ -3,7 +3,9 @@
 use crate::common::settings::settings;
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use zigcheck::app::engine::docker::{self, Container, ContainerInput, Docker, SourceFile};
+use zigcheck::app::engine::docker::{
+    self, ContainerInput, ContainerState, Docker, SourceFile, container_state,
+};
 use zigcheck::interface::event::{Command, Exit, Input};
 
 const IMAGE: &str = "sha256:aa";
@@ -32,12 +34,12 @@ fn containers(flags: &[&str]) -> [Command; 3] {
         source: &source,
         dependencies: None,
     };
-    let fetch = docker.fetch_dependencies(&docker::fetch_container(7, 2), &task);
+    let fetch = docker.fetch_dependencies(&docker.fetch_container(7, 2), &task);
     task.dependencies = Some(&dependencies);
     [
-        docker.fetch_source(&docker::source_container(3, 1), 3, IMAGE, URL, Some("v1")),
+        docker.fetch_source(&docker.source_container(3, 1), 3, IMAGE, URL, Some("v1")),
         fetch,
-        docker.build(&docker::build_container(7, 2), &task),
+        docker.build(&docker.build_container(7, 2), &task),
     ]
 }
 
@@ -98,7 +100,7 @@ fn the_probe_of_a_network_is_in_it_and_leaves_nothing() {
     let probe = docker.probe_network("sha256:aa");
     assert_eq!(probe.argv[..3], ["docker", "run", "--rm"]);
     assert_eq!(value(&probe, "--network="), "mine");
-    assert_eq!(value(&probe, "--name="), "zigcheck-probe-d1");
+    assert_eq!(value(&probe, "--name="), "zigcheck-d1-probe");
     assert!(probe.argv.contains(&"--label=zigcheck.data=d1".to_string()));
     assert_eq!(value(&probe, "--cap-drop="), "ALL");
     let end = ["sha256:aa", "/usr/lib/zigcheck/probe-network"];
@@ -192,12 +194,11 @@ fn nothing_of_the_host_is_given_to_a_container() {
 }
 
 #[test]
-fn names_and_labels_tell_whose_a_container_is() {
+fn names_and_labels_say_whose_a_container_is() {
     let [source, fetch, build] = containers(&[]);
-    assert_eq!(value(&build, "--name="), "zigcheck-7-2");
-    assert_eq!(value(&build, "--name="), docker::build_container(7, 2));
-    assert_eq!(value(&fetch, "--name="), docker::fetch_container(7, 2));
-    assert_eq!(value(&source, "--name="), docker::source_container(3, 1));
+    assert_eq!(value(&build, "--name="), "zigcheck-d1-7-2");
+    assert_eq!(value(&fetch, "--name="), "zigcheck-d1-fetch-7-2");
+    assert_eq!(value(&source, "--name="), "zigcheck-d1-source-3-1");
     for command in [&fetch, &build] {
         assert_eq!(value(command, "--label=zigcheck.build="), "7");
     }
@@ -205,19 +206,28 @@ fn names_and_labels_tell_whose_a_container_is() {
     for command in [&source, &fetch, &build] {
         assert_eq!(value(command, "--label=zigcheck.data="), "d1");
     }
-    let mut names: Vec<String> = [(1, 11), (11, 1), (1, 1)]
-        .into_iter()
-        .flat_map(|(id, attempt)| {
-            [
-                docker::build_container(id, attempt),
-                docker::fetch_container(id, attempt),
-                docker::source_container(id, attempt),
-            ]
-        })
-        .collect();
+}
+
+/// Ids of data directories are hexadecimal and of one length.
+#[test]
+fn no_two_containers_have_the_same_name() {
+    let mut names = Vec::new();
+    for data_id in ["0123abcd", "fedcba98"] {
+        let docker = Docker::new(&settings(&[]), data_id, "secret");
+        for (id, attempt) in [(1, 11), (11, 1), (1, 1)] {
+            names.extend([
+                docker.build_container(id, attempt),
+                docker.fetch_container(id, attempt),
+                docker.source_container(id, attempt),
+                docker.remote_container(id, attempt),
+            ]);
+        }
+    }
+    assert!(names.iter().all(|name| name.len() <= 63), "{names:?}");
+    let count = names.len();
     names.sort();
     names.dedup();
-    assert_eq!(names.len(), 9, "two containers of one name: {names:?}");
+    assert_eq!(names.len(), count, "{names:?}");
 }
 
 #[test]
@@ -232,7 +242,7 @@ fn what_runs_in_a_container_comes_behind_the_image() {
     let script = "/usr/lib/zigcheck/fetch-source";
     assert_eq!(behind(&source, IMAGE), [script, URL, "v1"]);
     let docker = Docker::new(&settings(&[]), "d1", "secret");
-    let bare = docker.fetch_source(&docker::source_container(3, 1), 3, IMAGE, URL, None);
+    let bare = docker.fetch_source(&docker.source_container(3, 1), 3, IMAGE, URL, None);
     assert_eq!(behind(&bare, IMAGE), [script, URL]);
 }
 
@@ -312,9 +322,8 @@ fn short_commands_touch_only_what_is_ours() {
         ),
         (docker.kill(&names[0]), "kill zigcheck-1-1"),
         (
-            docker.look(&names[0]),
-            "inspect --type=container --format={{index .Config.Labels \"zigcheck.data\"}} \
-             {{.State.OOMKilled}} {{.State.Status}} \
+            docker.inspect(&names[0]),
+            "inspect --type=container --format={{.State.OOMKilled}} {{.State.Status}} \
              {{.State.ExitCode}} zigcheck-1-1",
         ),
     ] {
@@ -353,65 +362,48 @@ fn containers_are_listed_one_a_line() {
 }
 
 #[test]
-fn a_look_says_how_a_container_of_ours_is() {
-    let docker = Docker::new(&settings(&[]), "0123abcd", "secret");
-    let look = |answer: &str| docker.container(Some(&Exit::Code(0)), answer, "");
-    let exited = |code, oom_killed| Container::Exited { code, oom_killed };
+fn inspecting_a_container_gives_its_state() {
+    let state = |answer: &str| container_state(Some(&Exit::Code(0)), answer, "");
+    let exited = |code, oom_killed| ContainerState::Exited { code, oom_killed };
     for (answer, container) in [
-        ("0123abcd true exited 137\n", exited(137, true)),
-        ("0123abcd false exited 0\n", exited(0, false)),
-        ("0123abcd false dead 255", exited(255, false)),
-        ("0123abcd false running 0\n", Container::Running),
-        ("0123abcd false paused 0", Container::Running),
-        ("0123abcd false restarting 0", Container::Running),
-        ("0123abcd false created 0\n", Container::Created),
-        ("0123abcd false removing 0", Container::Gone),
-        ("fedcba98 true exited 137", Container::Foreign),
-        (" false exited 1", Container::Foreign),
+        ("true exited 137\n", exited(137, true)),
+        ("false exited 0\n", exited(0, false)),
+        ("false dead 255", exited(255, false)),
+        ("false running 0\n", ContainerState::Running),
+        ("false paused 0", ContainerState::Running),
+        ("false restarting 0", ContainerState::Running),
+        ("false created 0\n", ContainerState::Created),
+        ("false removing 0", ContainerState::Gone),
     ] {
-        assert_eq!(look(answer), container, "{answer}");
+        assert_eq!(state(answer), container, "{answer}");
     }
-    for odd in [
-        "",
-        "\n",
-        "0123abcd",
-        "0123abcd false",
-        "0123abcd false exited",
-        "0123abcd x y z",
-    ] {
-        assert!(matches!(look(odd), Container::Silent(_)), "{odd}");
+    for odd in ["", "\n", "false", "false exited", "x y z"] {
+        assert!(matches!(state(odd), ContainerState::Unknown(_)), "{odd}");
     }
 }
 
 #[test]
 fn a_container_that_is_not_there_is_told_from_an_engine_that_is_not() {
-    let docker = Docker::new(&settings(&[]), "0123abcd", "secret");
-    let look = |exit, words| docker.container(Some(&exit), "", words);
+    let state = |exit, words| container_state(Some(&exit), "", words);
     for gone in [
         "Error response from daemon: No such container: zigcheck-1-1\n",
         "Error: No such object: zigcheck-1-1",
         "Error: no such container \"zigcheck-1-1\"",
     ] {
-        assert_eq!(look(Exit::Code(1), gone), Container::Gone, "{gone}");
+        assert_eq!(state(Exit::Code(1), gone), ContainerState::Gone, "{gone}");
     }
     for silent in [
         "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.",
         "dial unix /run/docker.sock: connect: no such file or directory",
         "",
     ] {
-        let container = look(Exit::Code(1), silent);
-        assert_eq!(container, Container::Silent(silent.to_string()));
-        let killed = look(Exit::Signal(9), silent);
-        assert_eq!(killed, Container::Silent(silent.to_string()));
+        let container = state(Exit::Code(1), silent);
+        assert_eq!(container, ContainerState::Unknown(silent.to_string()));
+        let killed = state(Exit::Signal(9), silent);
+        assert_eq!(killed, ContainerState::Unknown(silent.to_string()));
     }
-    let unseen = docker.container(None, "0123abcd false running 0", "");
-    assert_eq!(unseen, Container::Silent(String::new()));
-}
-
-#[test]
-fn a_name_that_another_server_holds_has_one_of_our_own_beside_it() {
-    let docker = Docker::new(&settings(&[]), "0123abcd", "secret");
-    assert_eq!(docker.own_name("zigcheck-7-2"), "zigcheck-7-2-0123abcd");
+    let unseen = container_state(None, "false running 0", "");
+    assert_eq!(unseen, ContainerState::Unknown(String::new()));
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! What is known of the engine, and the short commands that find it out.
 
+use zigcheck::app::engine::commands::Answer;
 use zigcheck::app::engine::commands::{EngineCommands, Purpose};
+use zigcheck::app::engine::engine::{Engine, EngineAction};
 use zigcheck::app::engine::limits::{
     DRAIN_GRACE_MS, ENGINE_RETRY_MS, ENGINE_TIMEOUT_MS, KILL_GRACE_MS,
 };
-use zigcheck::app::engine::{Answer, Ask, Engine};
 use zigcheck::config::limits::{ENGINE_FRESH_MS, ENGINE_OUTPUT_LIMIT_BYTES};
 use zigcheck::interface::event::{Action, Command, Exit, JobId, Pipe};
 use zigcheck::interface::outbox::Outbox;
@@ -24,8 +25,8 @@ const INFO: &str = r#"{"MemoryLimit": true, "SwapLimit": true, "CpuCfsQuota": tr
 /// Asks an engine that has just come what it is, and is satisfied.
 #[track_caller]
 fn check(engine: &mut Engine) {
-    assert_eq!(engine.refresh(), Some(Ask::Info));
-    assert_eq!(engine.answer(ok(INFO), 0), Some(Ask::Images));
+    assert_eq!(engine.refresh(), Some(EngineAction::ReadInfo));
+    assert_eq!(engine.answer(ok(INFO), 0), Some(EngineAction::ListImages));
 }
 
 /// An engine that was asked and has nothing left to sweep.
@@ -34,7 +35,7 @@ fn ready(now: u64) -> Engine {
     check(&mut engine);
     assert_eq!(
         engine.answer(ok("zigcheck:0.16.0 sha256:aa"), now),
-        Some(Ask::Containers)
+        Some(EngineAction::ListContainers)
     );
     assert_eq!(engine.answer(ok(""), now), None);
     assert!(engine.is_ready());
@@ -51,9 +52,9 @@ fn nothing_starts_before_what_was_left_over_is_removed() {
     check(&mut engine);
     assert_eq!(
         engine.answer(ok("zigcheck:0.16.0 sha256:aa"), 10),
-        Some(Ask::Containers)
+        Some(EngineAction::ListContainers)
     );
-    let left = Ask::Remove(vec!["zigcheck-1-1".to_string(), "zigcheck-2-1".to_string()]);
+    let left = EngineAction::Remove(vec!["zigcheck-1-1".to_string(), "zigcheck-2-1".to_string()]);
     assert_eq!(
         engine.answer(ok("zigcheck-1-1\nzigcheck-2-1\n"), 20),
         Some(left)
@@ -71,7 +72,7 @@ fn nothing_starts_before_what_was_left_over_is_removed() {
 #[test]
 fn it_is_swept_at_first_and_when_it_comes_back() {
     let mut engine = ready(0);
-    assert_eq!(engine.refresh(), Some(Ask::Images));
+    assert_eq!(engine.refresh(), Some(EngineAction::ListImages));
     assert_eq!(engine.answer(ok("zigcheck:0.15.2 sha256:bb"), 10), None);
     assert!(engine.is_ready());
     assert_eq!(
@@ -81,7 +82,10 @@ fn it_is_swept_at_first_and_when_it_comes_back() {
     engine.refresh();
     engine.answer(no_answer(), 20);
     check(&mut engine);
-    assert_eq!(engine.answer(ok(""), 30), Some(Ask::Containers));
+    assert_eq!(
+        engine.answer(ok(""), 30),
+        Some(EngineAction::ListContainers)
+    );
     assert!(!engine.is_ready());
     assert_eq!(engine.answer(ok(""), 40), None);
     assert!(engine.is_ready());
@@ -102,7 +106,7 @@ fn a_sweep_that_failed_is_done_again_from_its_beginning() {
             (false, Err("no engine"))
         );
         check(&mut engine);
-        assert_eq!(engine.answer(ok(""), 0), Some(Ask::Containers));
+        assert_eq!(engine.answer(ok(""), 0), Some(EngineAction::ListContainers));
     }
 }
 
@@ -111,8 +115,11 @@ fn nothing_starts_before_the_network_of_fetches_is_found_closed() {
     let image = || ok("zigcheck:0.16.0 sha256:aa\nzigcheck:0.15.2 sha256:bb\n");
     let mut engine = Engine::new(true);
     check(&mut engine);
-    assert_eq!(engine.answer(image(), 0), Some(Ask::Containers));
-    assert_eq!(engine.answer(ok(""), 0), Some(Ask::Probe));
+    assert_eq!(
+        engine.answer(image(), 0),
+        Some(EngineAction::ListContainers)
+    );
+    assert_eq!(engine.answer(ok(""), 0), Some(EngineAction::ProbeNetwork));
     assert!(engine.is_asking() && !engine.is_ready() && !engine.is_guarded());
     assert_eq!(engine.any_image(), "sha256:aa");
     // It is open, or not there: as good as no engine, until it is made and found closed.
@@ -122,12 +129,12 @@ fn nothing_starts_before_the_network_of_fetches_is_found_closed() {
         (no_answer(), "no engine"),
     ] {
         assert_eq!(engine.answer(answer, 0), None);
-        let why = format!("the network of fetches: {why}");
+        let why = format!("the fetch network: {why}");
         assert_eq!(engine.latest(), Err(why.as_str()));
         assert!(engine.retry_ms().is_some() && !engine.is_guarded());
         check(&mut engine);
         engine.answer(image(), 0);
-        assert_eq!(engine.answer(ok(""), 0), Some(Ask::Probe));
+        assert_eq!(engine.answer(ok(""), 0), Some(EngineAction::ProbeNetwork));
     }
     assert_eq!(engine.answer(ok("closed\n"), 0), None);
     assert!(engine.is_ready() && engine.is_guarded());
@@ -141,7 +148,7 @@ fn nothing_starts_before_the_network_of_fetches_is_found_closed() {
     assert!(!engine.is_guarded());
     check(&mut engine);
     engine.answer(image(), 0);
-    assert_eq!(engine.answer(ok(""), 0), Some(Ask::Probe));
+    assert_eq!(engine.answer(ok(""), 0), Some(EngineAction::ProbeNetwork));
     // Without an image there is nothing to look from, and nothing that could fetch.
     let mut engine = Engine::new(true);
     check(&mut engine);
@@ -155,7 +162,7 @@ fn an_absent_engine_is_asked_after_growing_pauses() {
     let mut engine = Engine::new(false);
     let mut pauses = Vec::new();
     for _ in 0..9 {
-        assert_eq!(engine.refresh(), Some(Ask::Info));
+        assert_eq!(engine.refresh(), Some(EngineAction::ReadInfo));
         assert_eq!(
             (engine.refresh(), engine.retry_ms()),
             (None, None),
@@ -195,7 +202,7 @@ fn doubt_ends_what_was_known_but_not_what_is_being_asked() {
         (false, false, Some(0))
     );
     assert!(engine.latest().is_err());
-    assert_eq!(engine.refresh(), Some(Ask::Images));
+    assert_eq!(engine.refresh(), Some(EngineAction::ListImages));
     engine.invalidate();
     assert!(engine.is_asking());
     assert_eq!(engine.refresh(), None, "asked twice at once");
@@ -245,9 +252,12 @@ fn an_engine_that_may_not_run_anything_is_none() {
     engine.answer(ok(&unfit), 7);
     assert_eq!((engine.latest(), engine.refused()), (Err(why), None));
     // And what an engine would be better with is known of it.
-    assert_eq!(engine.refresh(), Some(Ask::Info));
+    assert_eq!(engine.refresh(), Some(EngineAction::ReadInfo));
     let rooted = INFO.replace("name=userns", "name=cgroupns");
-    assert_eq!(engine.answer(ok(&rooted), 8), Some(Ask::Images));
+    assert_eq!(
+        engine.answer(ok(&rooted), 8),
+        Some(EngineAction::ListImages)
+    );
     assert_eq!(engine.recommended(), ["user namespaces"]);
 }
 
@@ -300,7 +310,7 @@ impl Sent {
     }
 
     fn time(&mut self, now: u64) -> (Vec<Answer>, Option<Action>) {
-        let answers = self.commands.time(&mut self.out, now);
+        let answers = self.commands.on_time(&mut self.out, now);
         let answers = answers.into_iter().map(|(_, answer)| answer);
         (answers.collect(), self.out.take())
     }

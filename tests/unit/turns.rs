@@ -3,8 +3,8 @@
 use crate::common::rows::in_memory;
 use crate::common::seed::Seed;
 use zigcheck::app::domain::task::{Entry, Priority, Task, WaitReason};
-use zigcheck::app::queue::Queue;
 use zigcheck::app::queue::limits::{DUE_LIMIT, ROUND_LIMIT_TENANTS};
+use zigcheck::app::queue::queue::Queue;
 use zigcheck::app::store::store::Store;
 
 /// A queue with its database, and the time.

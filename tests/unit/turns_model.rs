@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use crate::common::rows::{Place as Where, in_memory};
 use crate::common::seed::Seed;
 use zigcheck::app::domain::task::{Entry, Place, Priority, Task, WaitReason};
-use zigcheck::app::queue::Queue;
 use zigcheck::app::queue::limits::{PRIORITY_WAIT_LIMIT_MS, ROUND_LIMIT_TENANTS};
+use zigcheck::app::queue::queue::Queue;
 use zigcheck::app::store::store::Store;
 
 /// What the queue promises, said without any cleverness.

@@ -15,7 +15,7 @@ use crate::app::builds::record::RecordReader;
 use crate::app::domain::verdict::{
     DepsOutcome, Reason, ResourceLimits, Verdict, truncate_error_log,
 };
-use crate::app::engine::docker::{Container, Docker, RecordId, SourceFile, exit};
+use crate::app::engine::docker::{ContainerState, RecordId, SourceFile, container_state, exit};
 use crate::app::engine::job::{JobEnd, KillReason};
 use crate::app::source::fetch_head::{format_of, is_commit, manifest_of, uses_of};
 use crate::app::source::frame::FrameReader;
@@ -56,9 +56,8 @@ pub struct AttemptState {
     exited: Option<(i32, bool)>,
     /// Asked before a container is killed: the most memory it used.
     peak_bytes: Option<u64>,
-    name_taken: bool,
-    /// False where nobody has seen that the container is ours.
-    ours: bool,
+    /// False if the job at hand may have ended before its container was created.
+    container_seen: bool,
     /// The source did not reach the container whole: the fault may be that of its file.
     interrupted_builds: bool,
 }
@@ -75,7 +74,6 @@ pub struct Fetched {
 /// Who judges what jobs gave, and by what.
 pub struct AttemptContext<'a> {
     pub record_id: RecordId,
-    pub docker: &'a Docker,
     pub sources: &'a Path,
     pub bounds: ResourceLimits,
     /// The container was asked for by an earlier run of the server, and may still come.
@@ -224,14 +222,9 @@ impl AttemptState {
         is_commit(commit).then(|| commit.to_string())
     }
 
-    /// The container of the job at hand was made, and made by us.
-    pub fn is_ours(&self) -> bool {
-        self.ours
-    }
-
-    /// Another server has a container of that name, or may have.
-    pub fn is_name_taken(&self) -> bool {
-        self.name_taken
+    /// False if the engine may still create the container that the job at hand asked for.
+    pub fn is_container_seen(&self) -> bool {
+        self.container_seen
     }
 
     /// The source a fetch gave.
@@ -241,12 +234,10 @@ impl AttemptState {
 
     /// What the end of the job at hand amounts to. A source goes to its place in `sources`.
     pub fn settle(&mut self, end: JobEnd, by: &AttemptContext) -> Settled {
-        self.name_taken = false;
-        // A client that ends otherwise may not have come to make one: 1 is its own code as well.
-        let made = matches!(end.exit, Some(Exit::Code(code)) if exit::is_of_container(code));
-        self.ours = match self.kind {
-            Some(Kind::Source | Kind::Fetch | Kind::ResolveRemote) => made,
-            // What else is not clear is looked at.
+        let ran = matches!(end.exit, Some(Exit::Code(code)) if exit::is_of_container(code));
+        self.container_seen = match self.kind {
+            Some(Kind::Source | Kind::Fetch | Kind::ResolveRemote) => ran,
+            // Where the exit of a build is not clear, its container is inspected.
             _ => !matches!(end.exit, Some(Exit::NotStarted(_))),
         };
         match self.kind {
@@ -337,8 +328,6 @@ impl AttemptState {
 
     /// What an end of a fetch amounts to that is not an exit with 0.
     fn exited_well(&mut self, end: &JobEnd, unavailable: Reason) -> Result<(), Settled> {
-        // Whatever container has its name is not ours.
-        self.name_taken = end.exit == Some(Exit::Code(exit::REFUSED));
         let words = String::from_utf8_lossy(&self.words).into_owned();
         let words = truncate_error_log(words.trim_end());
         let error = |reason, words| Settled::Verdict(Verdict::error(reason, words));
@@ -389,11 +378,11 @@ impl AttemptState {
         let answer = String::from_utf8_lossy(&self.answer).into_owned();
         let words = String::from_utf8_lossy(&self.said).into_owned();
         let container = match &end.exit {
-            Some(Exit::NotStarted(words)) => Container::Silent(words.clone()),
-            exit => by.docker.container(exit.as_ref(), &answer, &words),
+            Some(Exit::NotStarted(words)) => ContainerState::Unknown(words.clone()),
+            exit => container_state(exit.as_ref(), &answer, &words),
         };
         match container {
-            Container::Running => match self.why.take() {
+            ContainerState::Running => match self.why.take() {
                 None => Settled::Then(Kind::FollowLogs),
                 // It may be its client that was silent: once it is listened to without that one.
                 Some(KillReason::Silent) if !std::mem::replace(&mut self.listened, true) => {
@@ -405,18 +394,17 @@ impl AttemptState {
                     Settled::Verdict(verdict)
                 }
             },
-            Container::Exited { code, oom_killed } => {
+            ContainerState::Exited { code, oom_killed } => {
                 self.exited = Some((code, oom_killed));
                 Settled::Then(Kind::ReadLogs)
             }
-            Container::Created | Container::Gone
+            ContainerState::Created | ContainerState::Gone
                 if by.not_yet_visible && self.odd_exit.is_none() =>
             {
                 Settled::NotYetVisible
             }
-            Container::Created | Container::Gone | Container::Foreign => {
-                self.name_taken = container == Container::Foreign;
-                self.ours = container == Container::Created;
+            ContainerState::Created | ContainerState::Gone => {
+                self.container_seen = container == ContainerState::Created;
                 let words = String::from_utf8_lossy(&self.words).into_owned();
                 let client = (self.odd_exit.take(), self.why.take());
                 let verdict = without_container(client, &words);
@@ -425,7 +413,7 @@ impl AttemptState {
                     _ => Settled::Verdict(verdict),
                 }
             }
-            Container::Silent(words) => detached(&words),
+            ContainerState::Unknown(words) => detached(&words),
         }
     }
 

@@ -347,7 +347,7 @@ impl Build {
 fn advance(job: &mut Job, input: Input, now_ms: u64) -> Option<JobAction> {
     match input {
         Input::Output(bytes) => return job.output(bytes, now_ms),
-        Input::Time => return job.time(now_ms),
+        Input::Time => return job.on_time(now_ms),
         Input::Eof(pipe) => job.eof(pipe),
         Input::Exited(exit) => job.exited(exit, now_ms),
         Input::Start(_) | Input::Testing | Input::Settled(_) | Input::Back => {}

@@ -2,7 +2,7 @@
 //! somebody does not want it any more.
 
 use crate::app::builds::running::RunningTask;
-use crate::app::builds::scheduler::{Scheduler, end_by_name};
+use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::domain::task::{Entry, Task};
 use crate::app::domain::verdict::{Reason, State, Verdict};
@@ -143,7 +143,7 @@ impl Scheduler {
                 let line = format!("{reason}; attempt {attempt} follows");
                 cx.feed.logs.remark(build, attempt, &line, &mut cx.out);
                 cx.set_state(build, State::Queued, attempt)?;
-                cx.store.count_error(build, errors, running_task.own_name)?;
+                cx.store.count_error(build, errors, false)?;
                 let check = cx
                     .store
                     .check(running_task.check.id)?
@@ -231,15 +231,10 @@ impl Scheduler {
     /// Work that waits or runs does neither any more.
     fn drop_task(&mut self, task: Task, cx: &mut Services) -> store::Result<()> {
         self.view.forget();
-        if let Some(running_task) = self.running.get_mut(&task) {
-            let containers = std::mem::take(&mut running_task.containers);
+        if self.running.contains_key(&task) {
             self.detach_job(task, cx);
             self.leave(task, cx);
-            // Nobody has seen whether the last of them is ours, or there yet: it is ended by its
-            // label, and removed when the engine is swept.
-            for container in containers {
-                end_by_name(None, container, cx);
-            }
+            // The engine may create the container after it was told to remove it.
             cx.engine.schedule_cleanup(cx.now.mono_ms);
             return Ok(());
         }

@@ -2,12 +2,10 @@
 
 use crate::app::builds::build::Input;
 use crate::app::builds::running::RunningTask;
-use crate::app::builds::scheduler::Scheduler;
+use crate::app::builds::scheduler::{Scheduler, kill_container};
 use crate::app::builds::services::Services;
 use crate::app::domain::task::Task;
-use crate::app::domain::verdict::State;
-use crate::app::engine::commands::Purpose;
-use crate::app::engine::{Answer, docker};
+use crate::app::engine::commands::Answer;
 use crate::app::store::store;
 use crate::interface::event::{Exit, JobId, Pipe};
 
@@ -57,37 +55,6 @@ impl Scheduler {
         }
     }
 
-    /// The containers of ours are told: if the one that is to be ended is among them, it is. Of a
-    /// build it is asked first how much memory it used.
-    pub fn on_container_list(
-        &mut self,
-        task: Option<Task>,
-        container: String,
-        answer: Answer,
-        cx: &mut Services,
-    ) {
-        let ours = docker::containers(&answer.unwrap_or_default());
-        let running_task = task.and_then(|task| Some((task, self.running.get(&task)?)));
-        // Its attempt may have ended meanwhile: then it is being removed.
-        let under_way = running_task
-            .is_some_and(|(_, running_task)| running_task.containers.contains(&container));
-        if !ours.contains(&container) || (task.is_some() && !under_way) {
-            return;
-        }
-        let (command, purpose) = match running_task {
-            Some((task @ Task::Build(_), running_task))
-                if running_task.machine.state() != State::Fetching =>
-            {
-                (
-                    cx.docker.peak(&container),
-                    Purpose::ReadPeakMemory { task, container },
-                )
-            }
-            _ => (cx.docker.kill(&container), Purpose::Nothing),
-        };
-        cx.start(command, purpose);
-    }
-
     /// A container that is to be killed has said how much memory it used, or has not.
     pub fn on_peak_memory(
         &mut self,
@@ -101,8 +68,7 @@ impl Scheduler {
         if let Some(running_task) = self.running.get_mut(&task) {
             running_task.attempt_state.note_peak(peak);
         }
-        let kill = cx.docker.kill(container);
-        cx.start(kill, Purpose::Nothing);
+        kill_container(container, cx);
     }
 
     /// The engine answers: what lost its container from sight looks for it.

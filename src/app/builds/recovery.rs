@@ -15,7 +15,7 @@ use crate::app::builds::scheduler::{Scheduler, entry};
 use crate::app::builds::services::Services;
 use crate::app::domain::task::Task;
 use crate::app::domain::verdict::State;
-use crate::app::queue::Queue;
+use crate::app::queue::queue::Queue;
 use crate::app::store::builds::BuildRow;
 use crate::app::store::checks::CheckRow;
 use crate::app::store::store;

@@ -8,7 +8,7 @@ use crate::app::builds::build::{Build, JobLimits, Kind};
 use crate::app::builds::limits::NOT_YET_VISIBLE_LIMIT_MS;
 use crate::app::domain::task::{Entry, Task};
 use crate::app::domain::verdict::State;
-use crate::app::engine::docker::{self, ContainerInput, Docker, SourceFile};
+use crate::app::engine::docker::{ContainerInput, Docker, SourceFile};
 use crate::app::store::builds::BuildRow;
 use crate::app::store::checks::CheckRow;
 use crate::app::store::sources::SourceRow;
@@ -30,8 +30,6 @@ pub struct RunningTask {
     pub attempt_state: AttemptState,
     /// Of this attempt; removed after it.
     pub containers: Vec<String>,
-    /// The engine would not make a container of the usual name: another server may hold it.
-    pub own_name: bool,
     /// What it is known by in the cache, where its toolchain is known.
     pub key: Option<String>,
     /// Until when, in unix milliseconds, a container that an earlier run of the server asked for
@@ -53,7 +51,6 @@ impl RunningTask {
             started_unix_ms: 0,
             attempt_state: AttemptState::default(),
             containers: Vec::new(),
-            own_name: false,
             key: None,
             not_yet_visible_until_ms: 0,
             log_start: 0,
@@ -75,7 +72,6 @@ impl RunningTask {
         running_task.not_yet_visible_until_ms = row.run_at.unwrap_or(0) + NOT_YET_VISIBLE_LIMIT_MS;
         running_task.key = row.cache_key.clone();
         running_task.log_start = row.log_start.unwrap_or(0);
-        running_task.own_name = row.own_name;
         running_task.attempt_state.recall(row.fetched);
         running_task
     }
@@ -83,15 +79,11 @@ impl RunningTask {
     /// The name of the container of that job; of a job without one, that of the build's container.
     pub fn container(&self, kind: Kind, docker: &Docker) -> String {
         let attempt = self.machine.attempt();
-        let name = match (self.entry.task, kind) {
-            (Task::FetchSource(check), _) => docker::source_container(check, attempt),
-            (Task::CheckRemote(package), _) => docker::remote_container(package, attempt),
-            (Task::Build(build), Kind::Fetch) => docker::fetch_container(build, attempt),
-            (Task::Build(build), _) => docker::build_container(build, attempt),
-        };
-        match self.own_name {
-            true => docker.own_name(&name),
-            false => name,
+        match (self.entry.task, kind) {
+            (Task::FetchSource(check), _) => docker.source_container(check, attempt),
+            (Task::CheckRemote(package), _) => docker.remote_container(package, attempt),
+            (Task::Build(build), Kind::Fetch) => docker.fetch_container(build, attempt),
+            (Task::Build(build), _) => docker.build_container(build, attempt),
         }
     }
 
@@ -119,7 +111,7 @@ impl RunningTask {
     ) -> (Command, Option<String>) {
         let name = self.container(kind, docker);
         let command = match (self.entry.task, kind) {
-            (_, Kind::Inspect) => return (docker.look(&name), None),
+            (_, Kind::Inspect) => return (docker.inspect(&name), None),
             (_, Kind::FollowLogs | Kind::ReadLogs) => {
                 return (docker.logs(&name, kind == Kind::FollowLogs), None);
             }

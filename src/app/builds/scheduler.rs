@@ -15,7 +15,7 @@ use crate::app::domain::task::{Entry, Task};
 use crate::app::domain::verdict::ResourceLimits;
 use crate::app::engine::commands::{ENGINE_LIMITS, Purpose};
 use crate::app::engine::job::{JobEnd, Limits};
-use crate::app::queue::Queue;
+use crate::app::queue::queue::Queue;
 use crate::app::store::builds::{BuildRow, Run};
 use crate::app::store::checks::CheckRow;
 use crate::app::store::store::{self, Store};
@@ -275,7 +275,6 @@ impl Scheduler {
         let machine = Build::new(row.attempt, row.errors, self.limits);
         let mut running_task = RunningTask::new(entry, check, row.zig_version, machine);
         running_task.key = key;
-        running_task.own_name = row.own_name;
         let first = self.first_job(&mut running_task, &image, cx)?;
         self.start(running_task, first, cx)?;
         Ok(true)
@@ -372,7 +371,14 @@ impl Scheduler {
         let name = running_task.container(kind, &cx.docker);
         match (kind, running_task.job) {
             (Kind::Inspect | Kind::ReadLogs, Some(job)) => cx.out.push(Action::Kill { job }),
-            _ => end_by_name(Some(task), name, cx),
+            (Kind::Build | Kind::FollowLogs, _) => {
+                // The engine forgets the peak memory of a container that has ended: read it first.
+                let command = cx.docker.peak_memory(&name);
+                let container = name;
+                let purpose = Purpose::ReadPeakMemory { task, container };
+                cx.start(command, purpose);
+            }
+            _ => kill_container(&name, cx),
         }
     }
 
@@ -397,16 +403,12 @@ impl Scheduler {
         };
         let judge = AttemptContext {
             record_id: cx.docker.record_id(build, running_task.machine.attempt()),
-            docker: &cx.docker,
             sources: &self.sources,
             bounds: self.bounds,
             not_yet_visible: cx.now.unix_ms < running_task.not_yet_visible_until_ms,
         };
         let settled = running_task.attempt_state.settle(end, &judge);
-        running_task.own_name |= running_task.attempt_state.is_name_taken();
-        if !running_task.attempt_state.is_ours() {
-            // Whoever has that name: what is ours is found by its label.
-            running_task.containers.pop();
+        if !running_task.attempt_state.is_container_seen() {
             cx.engine.schedule_cleanup(cx.now.mono_ms);
         }
         settled
@@ -429,11 +431,9 @@ impl Scheduler {
     }
 }
 
-/// Ends a container of that name, if it is ours.
-pub(super) fn end_by_name(task: Option<Task>, container: String, cx: &mut Services) {
-    let list = cx.docker.list_containers();
-    let purpose = Purpose::VerifyThenKill { task, container };
-    cx.start(list, purpose);
+pub(super) fn kill_container(name: &str, cx: &mut Services) {
+    let kill = cx.docker.kill(name);
+    cx.start(kill, Purpose::Nothing);
 }
 
 /// What waits for a check or for one of its builds.
@@ -460,7 +460,7 @@ fn prepare_log(
             running_task.log_start = logs.written(build).unwrap_or(0);
             let run = Run {
                 log_start: running_task.log_start,
-                own_name: running_task.own_name,
+                own_name: false,
                 fetched: running_task.attempt_state.deps(),
             };
             cx.store.set_run(build, &run, cx.now.unix_ms)

@@ -1,9 +1,9 @@
 //! What builds need of the rest of the server: the store, the engine, the watchers, and the actions of this turn.
 
 use crate::app::domain::verdict::State;
-use crate::app::engine::Engine;
 use crate::app::engine::commands::{EngineCommands, Purpose};
 use crate::app::engine::docker::Docker;
+use crate::app::engine::engine::Engine;
 use crate::app::live::feed::Feed;
 use crate::app::store::store::{self, Store};
 use crate::config::settings::Settings;

@@ -10,7 +10,6 @@ use crate::app::builds::running::RunningTask;
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::domain::task::Task;
-use crate::app::engine::Engine;
 use crate::app::engine::docker::SourceFile;
 use crate::app::source::unpack::Format;
 use crate::app::store::checks::CheckRow;

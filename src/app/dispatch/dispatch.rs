@@ -171,7 +171,7 @@ impl App {
 
     fn refuse_upload(&mut self, conn: Key, response: Response) {
         if response.status == 507 {
-            self.state.disk.failed(self.state.now().mono_ms);
+            self.state.disk.note_full(self.state.now().mono_ms);
         }
         self.state.services.out.respond(conn, response);
     }
@@ -179,7 +179,7 @@ impl App {
     /// Where there is no room, uploads under way give back what they hold: none of them could be kept.
     fn heed_disk(&mut self) {
         if self.state.services.feed.logs.take_full() {
-            self.state.disk.failed(self.state.now().mono_ms);
+            self.state.disk.note_full(self.state.now().mono_ms);
         }
         if let Some(response) = self.state.disk.refusal() {
             for conn in self.uploads.give_up() {
@@ -232,14 +232,14 @@ impl App {
     fn time(&mut self) -> store::Result<()> {
         let services = &mut self.state.services;
         let now_ms = services.now.mono_ms;
-        for (purpose, answer) in services.commands.time(&mut services.out, now_ms) {
+        for (purpose, answer) in services.commands.on_time(&mut services.out, now_ms) {
             self.command_answered(purpose, answer);
         }
         if !self.state.is_stopping() {
             if self.state.services.engine.take_due_cleanup(now_ms) {
                 self.refresh_engine();
             }
-            self.state.disk.time(now_ms);
+            self.state.disk.on_time(now_ms);
             let has_space = !self.state.disk.is_low();
             if has_space {
                 self.refresh_for_rechecks();
@@ -306,7 +306,7 @@ impl Core for App {
                 }
                 self.state
                     .disk
-                    .spend(bytes.len() as u64, self.state.now().mono_ms);
+                    .note_written(bytes.len() as u64, self.state.now().mono_ms);
                 Ok(())
             }
             Event::BodyEnd { conn } => {

@@ -1,9 +1,9 @@
 //! The engine and the server: what is asked of it and when, and what its answers set going.
 
 use crate::app::dispatch::dispatch::App;
-use crate::app::engine::capabilities::listed;
-use crate::app::engine::commands::Purpose;
-use crate::app::engine::{Answer, Ask};
+use crate::app::engine::capabilities::list_missing;
+use crate::app::engine::commands::{Answer, Purpose};
+use crate::app::engine::engine::EngineAction;
 use crate::app::state::{Fatal, Lifecycle};
 use crate::app::store::store;
 
@@ -13,15 +13,17 @@ impl App {
         self.ask_engine(ask);
     }
 
-    fn ask_engine(&mut self, ask: Option<Ask>) {
+    fn ask_engine(&mut self, ask: Option<EngineAction>) {
         let Some(ask) = ask else { return };
         let services = &mut self.state.services;
         let command = match ask {
-            Ask::Info => services.docker.info(),
-            Ask::Images => services.docker.list_images(),
-            Ask::Containers => services.docker.list_containers(),
-            Ask::Probe => services.docker.probe_network(services.engine.any_image()),
-            Ask::Remove(mut names) => {
+            EngineAction::ReadInfo => services.docker.info(),
+            EngineAction::ListImages => services.docker.list_images(),
+            EngineAction::ListContainers => services.docker.list_containers(),
+            EngineAction::ProbeNetwork => {
+                services.docker.probe_network(services.engine.any_image())
+            }
+            EngineAction::Remove(mut names) => {
                 let known = self.state.scheduler.containers();
                 names.retain(|name| !known.contains(name));
                 if names.is_empty() {
@@ -38,7 +40,7 @@ impl App {
         let is_new = engine.is_checking();
         let ask = engine.answer(answer, self.state.services.now.mono_ms);
         if let (true, wants @ [_, ..]) = (is_new, engine.recommended()) {
-            log::warn!("the engine has {}: see SECURITY.md", listed(wants));
+            log::warn!("the engine has {}: see SECURITY.md", list_missing(wants));
         }
         self.ask_engine(ask);
         if self.state.services.engine.is_asking() {
@@ -67,9 +69,6 @@ impl App {
         let (scheduler, services) = (&mut self.state.scheduler, &mut self.state.services);
         match purpose {
             Purpose::Engine => self.engine_answered(answer),
-            Purpose::VerifyThenKill { task, container } => {
-                scheduler.on_container_list(task, container, answer, services);
-            }
             Purpose::ReadPeakMemory { task, container } => {
                 scheduler.on_peak_memory(task, &container, answer, services);
             }

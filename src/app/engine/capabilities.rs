@@ -1,44 +1,43 @@
-//! Whether an engine may run what strangers send, by what it says of itself: `docker info`, and the same of
-//! podman, as JSON.
+//! Whether an engine is fit to run untrusted code, by the JSON that `docker info` (or podman's) prints.
 
 use serde_json::Value;
 
-/// What an engine has not.
+/// The capabilities that an engine lacks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Without these nothing is run.
+    /// Required: without these nothing runs.
     pub missing: Vec<&'static str>,
-    /// With these it would be safer.
+    /// Recommended: builds run without these, less safely.
     pub recommended: Vec<&'static str>,
 }
 
 /// `no this, no that`.
-pub fn listed(missing: &[&str]) -> String {
+pub fn list_missing(missing: &[&str]) -> String {
     format!("no {}", missing.join(", no "))
 }
 
-/// Reads an engine's answer; an error says what is wrong with it.
+/// Reads the answer of an engine; the error says what is wrong with the answer.
 pub fn read_capabilities(answer: &str) -> Result<Capabilities, String> {
     let info: Value = serde_json::from_str(answer)
-        .map_err(|error| format!("what it says of itself cannot be read: {error}"))?;
-    let has = match info.get("host") {
+        .map_err(|error| format!("its information cannot be read: {error}"))?;
+    let features = match info.get("host") {
         Some(host) => Features::of_podman(host),
         None => Features::of_docker(&info),
     };
     let missing = |list: &[(bool, &'static str)]| {
-        let missing = list.iter().filter(|(there, _)| !there);
-        missing.map(|(_, what)| *what).collect()
+        let missing = list.iter().filter(|(present, _)| !present);
+        missing.map(|(_, name)| *name).collect()
     };
     Ok(Capabilities {
         missing: missing(&[
-            (has.seccomp, "seccomp"),
-            (has.memory, "memory limit"),
-            (has.pids, "process limit"),
+            (features.seccomp, "seccomp"),
+            (features.memory, "memory limit"),
+            (features.pids, "process limit"),
         ]),
         recommended: missing(&[
-            (has.user_namespaces, "user namespaces"),
-            (has.swap, "swap limit"),
-            (has.cpu, "processor limit"),
+            (features.user_namespaces, "user namespaces"),
+            (features.swap, "swap limit"),
+            (features.cpu, "processor limit"),
         ]),
     })
 }
@@ -74,7 +73,7 @@ impl Features {
         }
     }
 
-    /// It does not tell of swap, and has the limits of the controllers that are given to it.
+    /// Podman has the limits of the cgroup controllers that it was delegated; it does not report swap.
     fn of_podman(host: &Value) -> Features {
         let controllers = host["cgroupControllers"].as_array();
         let controllers: Vec<&str> = controllers

@@ -1,31 +1,27 @@
-//! Short engine commands: asked, timed, answered. Removing and killing want no answer.
+//! Short commands to the engine: started, timed, answered.
 
 use std::collections::HashMap;
 
 use crate::app::domain::task::Task;
-use crate::app::engine::Answer;
 use crate::app::engine::job::{Job, JobEnd, Limits};
 use crate::app::engine::limits::{ENGINE_TIMEOUT_MS, PEAK_TIMEOUT_MS};
 use crate::config::limits::ENGINE_OUTPUT_LIMIT_BYTES;
 use crate::interface::event::{Action, Command, Exit, JobId, Pipe};
 use crate::interface::outbox::Outbox;
 
-/// What an answer is for.
+/// The standard output of a command that succeeded, or why there is none.
+pub type Answer = Result<String, String>;
+
+/// What the answer to a command is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
-    /// What the engine is, and has.
+    /// The state of the engine.
     Engine,
-    /// Whether a container that is to be ended is there, and ours: a name alone may be another's. It
-    /// is ended for the time limits of that work, or because nobody wants it any more.
-    VerifyThenKill {
-        task: Option<Task>,
-        container: String,
-    },
-    /// How much memory a container has used that is to be killed then.
+    /// The peak memory of a container, which is killed afterwards.
     ReadPeakMemory { task: Task, container: String },
-    /// Containers whose work is done go.
+    /// Containers of attempts that are over.
     Removal,
-    /// Nobody waits for it.
+    /// The answer is not used.
     Nothing,
 }
 
@@ -37,10 +33,11 @@ struct EngineCommand {
     stderr: Vec<u8>,
 }
 
+/// The commands in progress.
 #[derive(Debug, Default)]
 pub struct EngineCommands(HashMap<JobId, EngineCommand>);
 
-/// Of one short command.
+/// The limits of one short command.
 pub const ENGINE_LIMITS: Limits = Limits {
     total_ms: ENGINE_TIMEOUT_MS,
     silence_ms: ENGINE_TIMEOUT_MS,
@@ -54,7 +51,6 @@ const PEAK_LIMITS: Limits = Limits {
 };
 
 impl EngineCommands {
-    /// Starts a command.
     pub fn start(&mut self, command: Command, purpose: Purpose, out: &mut Outbox, now_ms: u64) {
         let job = out.spawn(command);
         let limits = match purpose {
@@ -78,6 +74,7 @@ impl EngineCommands {
         self.0.is_empty()
     }
 
+    /// When `on_time` is due next.
     pub fn deadline_ms(&self) -> Option<u64> {
         self.0.values().filter_map(|e| e.job.deadline_ms()).min()
     }
@@ -89,44 +86,40 @@ impl EngineCommands {
                 Pipe::Stdout => &mut command.stdout,
                 Pipe::Stderr => &mut command.stderr,
             };
-            let room = ENGINE_OUTPUT_LIMIT_BYTES - kept.len();
-            kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            let space = ENGINE_OUTPUT_LIMIT_BYTES - kept.len();
+            kept.extend_from_slice(&bytes[..bytes.len().min(space)]);
         }
     }
 
+    /// Returns the answer if the command has ended with this.
     pub fn eof(&mut self, job: JobId, pipe: Pipe) -> Option<(Purpose, Answer)> {
         self.0.get_mut(&job)?.job.eof(pipe);
-        self.ended(job)
+        self.take_ended(job)
     }
 
+    /// Returns the answer if the command has ended with this.
     pub fn exited(&mut self, job: JobId, exit: Exit, now_ms: u64) -> Option<(Purpose, Answer)> {
         self.0.get_mut(&job)?.job.exited(exit, now_ms);
-        self.ended(job)
+        self.take_ended(job)
     }
 
-    /// Looks at the time: gives the answers that are now as good as they will get.
-    pub fn time(&mut self, out: &mut Outbox, now_ms: u64) -> Vec<(Purpose, Answer)> {
-        let due =
-            |command: &EngineCommand| command.job.deadline_ms().is_some_and(|at| at <= now_ms);
-        let due: Vec<JobId> = self
-            .0
-            .iter()
-            .filter(|(_, e)| due(e))
-            .map(|(id, _)| *id)
-            .collect();
-        let mut answers = Vec::new();
-        for job in due {
-            let command = self.0.get_mut(&job).expect("it was just found");
-            // There is no gentler way to end an errand than to kill it.
-            if command.job.time(now_ms).is_some() {
-                out.push(Action::Kill { job });
+    /// Applies the time limits; returns the answers of the commands that ended by them.
+    pub fn on_time(&mut self, out: &mut Outbox, now_ms: u64) -> Vec<(Purpose, Answer)> {
+        let mut due = Vec::new();
+        for (job, command) in &mut self.0 {
+            if command.job.deadline_ms().is_some_and(|at| at <= now_ms) {
+                // A client has no gentler end than SIGKILL.
+                if command.job.on_time(now_ms).is_some() {
+                    out.push(Action::Kill { job: *job });
+                }
+                due.push(*job);
             }
-            answers.extend(self.ended(job));
         }
-        answers
+        let ended = due.into_iter().filter_map(|job| self.take_ended(job));
+        ended.collect()
     }
 
-    fn ended(&mut self, job: JobId) -> Option<(Purpose, Answer)> {
+    fn take_ended(&mut self, job: JobId) -> Option<(Purpose, Answer)> {
         let end = self.0.get(&job)?.job.ended()?.clone();
         let command = self.0.remove(&job)?;
         let answer = answer(&command, end);
@@ -134,33 +127,36 @@ impl EngineCommands {
     }
 }
 
-/// The standard output of a command that exited with 0, else its last words.
 fn answer(command: &EngineCommand, end: JobEnd) -> Answer {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    match end {
-        JobEnd { why: Some(_), .. } | JobEnd { exit: None, .. } => Err(format!(
-            "the engine did not answer within {} s",
-            ENGINE_TIMEOUT_MS / 1000
-        )),
+    let exit = match end {
         JobEnd {
-            exit: Some(Exit::Code(0)),
-            ..
-        } => Ok(text(&command.stdout)),
-        JobEnd {
-            exit: Some(exit), ..
-        } => {
-            let words = text(&command.stderr);
-            // A client ends with where its help is to be found.
-            let says = |line: &&str| {
-                let hint = ["Run 'docker", "See 'docker"];
-                !line.is_empty() && !hint.iter().any(|begin| line.starts_with(begin))
-            };
-            let last = words.lines().map(str::trim).rfind(says);
-            Err(match (last, exit) {
+            why: None,
+            exit: Some(exit),
+        } => exit,
+        JobEnd { why: Some(_), .. } | JobEnd { exit: None, .. } => {
+            let seconds = ENGINE_TIMEOUT_MS / 1000;
+            return Err(format!("the engine did not answer within {seconds} s"));
+        }
+    };
+    match exit {
+        Exit::Code(0) => Ok(text(&command.stdout)),
+        exit => {
+            let stderr = text(&command.stderr);
+            Err(match (last_line(&stderr), exit) {
                 (Some(line), _) => line.to_string(),
-                (None, Exit::NotStarted(words)) => words,
+                (None, Exit::NotStarted(why)) => why,
                 (None, exit) => format!("the engine's command ended with {exit:?}"),
             })
         }
     }
+}
+
+/// The last line of an error, without the hint where to find help that some clients end with.
+fn last_line(stderr: &str) -> Option<&str> {
+    let is_error = |line: &&str| {
+        let hints = ["Run 'docker", "See 'docker"];
+        !line.is_empty() && !hints.iter().any(|hint| line.starts_with(hint))
+    };
+    stderr.lines().map(str::trim).rfind(is_error)
 }

@@ -1,4 +1,4 @@
-//! A job as an argument list; what the engine's own answers mean.
+//! The command lines of containers and of short engine commands, and how the engine's answers are read.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -12,10 +12,10 @@ use crate::config::limits::WORK_TMPFS_BYTES;
 use crate::config::settings::Settings;
 use crate::interface::event::{Command, Exit, Input};
 
-/// The label that tells which data directory a container belongs to.
+/// The label that says which data directory a container belongs to.
 const DATA_LABEL: &str = "zigcheck.data";
 
-/// What `probe-network` says of a network that reaches public addresses alone.
+/// What `probe-network` prints about a network that reaches only public addresses.
 pub const CLOSED: &str = "closed";
 
 /// The user `build` of the images.
@@ -25,17 +25,17 @@ const BUILD_USER: &str = "1000:1000";
 pub mod exit {
     /// The host cannot be reached.
     pub const UNREACHABLE: i32 = 10;
-    /// The host answered: there is no such thing.
+    /// The host answered that the repository or file does not exist.
     pub const NOT_THERE: i32 = 11;
     pub const TOO_LARGE: i32 = 12;
     /// The input did not arrive whole.
     pub const CUT_OFF: i32 = 65;
-    /// Ended by SIGKILL: ours, or that of the memory limit.
+    /// Ended by SIGKILL: the server's, or that of the memory limit.
     pub const KILLED: i32 = 137;
-    /// The engine's own: the container was not made, or not started.
+    /// The engine's own: the container was not created, or not started.
     pub const REFUSED: i32 = 125;
 
-    /// It cannot be that of a client which came to no container.
+    /// True for a code that proves that the container ran. A client that never got a container may exit with any other.
     pub fn is_of_container(code: i32) -> bool {
         matches!(
             code,
@@ -44,21 +44,21 @@ pub mod exit {
     }
 }
 
-/// Writes argument lists for one engine and one data directory.
+/// Makes command lines for one engine and one data directory.
 #[derive(Debug, Clone)]
 pub struct Docker {
     command: String,
     data_id: String,
-    /// What nonces are made of.
+    /// Nonces are derived from it.
     secret: String,
     memory_bytes: u64,
     cpus: f64,
     fetch_network: String,
-    /// What fetch containers are told in their environment.
+    /// The environment of fetch containers.
     fetch_rules: [String; 2],
 }
 
-/// A source file on its way into a container.
+/// A file that a container reads on standard input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
     pub path: PathBuf,
@@ -67,7 +67,7 @@ pub struct SourceFile {
     pub sha256: String,
 }
 
-/// What a container is told about its build.
+/// The build that a container works on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerInput<'a> {
     pub build: i64,
@@ -78,23 +78,6 @@ pub struct ContainerInput<'a> {
     pub image: &'a str,
     pub source: &'a SourceFile,
     pub dependencies: Option<&'a SourceFile>,
-}
-
-/// Names of containers: a name is a lock, so that an attempt runs once at most.
-pub fn build_container(build: i64, attempt: u32) -> String {
-    format!("zigcheck-{build}-{attempt}")
-}
-
-pub fn fetch_container(build: i64, attempt: u32) -> String {
-    format!("zigcheck-{build}-{attempt}-fetch")
-}
-
-pub fn source_container(check: i64, attempt: u32) -> String {
-    format!("zigcheck-source-{check}-{attempt}")
-}
-
-pub fn remote_container(package: i64, attempt: u32) -> String {
-    format!("zigcheck-remote-{package}-{attempt}")
 }
 
 impl Docker {
@@ -113,20 +96,37 @@ impl Docker {
         }
     }
 
-    /// What the record of that attempt must bear. It is made anew whenever it is asked for, so that
-    /// a server that was restarted knows it as well; no other attempt can know it.
+    // Names of containers. A name is a lock: the engine refuses to create a second container of the same name, so an
+    // attempt runs at most once. The data id keeps the names of two servers on one engine apart.
+
+    pub fn build_container(&self, build: i64, attempt: u32) -> String {
+        format!("zigcheck-{}-{build}-{attempt}", self.data_id)
+    }
+
+    /// The container that fetches the dependencies of a build.
+    pub fn fetch_container(&self, build: i64, attempt: u32) -> String {
+        format!("zigcheck-{}-fetch-{build}-{attempt}", self.data_id)
+    }
+
+    /// The container that fetches the source of a check.
+    pub fn source_container(&self, check: i64, attempt: u32) -> String {
+        format!("zigcheck-{}-source-{check}-{attempt}", self.data_id)
+    }
+
+    /// The container that asks the remote of a package for its commit.
+    pub fn remote_container(&self, package: i64, attempt: u32) -> String {
+        format!("zigcheck-{}-remote-{package}-{attempt}", self.data_id)
+    }
+
+    /// What identifies the record of an attempt. Derived from the secret, so that a restarted server knows it too; no
+    /// other attempt can know it.
     pub fn record_id(&self, build: i64, attempt: u32) -> RecordId {
         let text = format!("{} {build} {attempt}", self.secret);
         let nonce = HEXLOWER.encode(&Sha256::digest(text));
         RecordId { build, nonce }
     }
 
-    /// The name to use where another server on the same engine holds that one.
-    pub fn own_name(&self, name: &str) -> String {
-        format!("{name}-{}", self.data_id)
-    }
-
-    /// Clones the repository; the framed source comes out on standard output.
+    /// Clones a repository; prints the framed source.
     pub fn fetch_source(
         &self,
         name: &str,
@@ -140,7 +140,7 @@ impl Docker {
         of_repository(argv, "fetch-source", url, reference)
     }
 
-    /// Asks the repository which commit it is at; that comes out on standard output.
+    /// Asks a repository for its current commit; prints that.
     pub fn remote_commit(
         &self,
         name: &str,
@@ -154,19 +154,19 @@ impl Docker {
         of_repository(argv, "remote-commit", url, reference)
     }
 
-    /// Fetches what the source's manifest names; the framed result comes out on standard output.
-    pub fn fetch_dependencies(&self, name: &str, task: &ContainerInput) -> Command {
-        self.task(task, name, Some(&self.fetch_network), "fetch-deps")
+    /// Fetches the dependencies that the manifests of the source name; prints them framed.
+    pub fn fetch_dependencies(&self, name: &str, input: &ContainerInput) -> Command {
+        self.run_script("fetch-deps", name, input, Some(&self.fetch_network))
     }
 
-    /// Asks what the network of fetches reaches that it must not: answers of it are for the engine.
+    /// Asks which private addresses the fetch network reaches.
     pub fn probe_network(&self, image: &str) -> Command {
-        let name = self.own_name("zigcheck-probe");
+        let name = format!("zigcheck-{}-probe", self.data_id);
         let network = Some(self.fetch_network.as_str());
         let mut argv = self.run(&name, "zigcheck.probe=network", network, image);
-        // Its answer is all there is of it.
+        // Its output is all that is needed of it.
         argv.insert(2, "--rm".to_string());
-        argv.push(script("probe-network"));
+        argv.push(script_path("probe-network"));
         Command {
             argv,
             stdin: Vec::new(),
@@ -174,57 +174,60 @@ impl Docker {
     }
 
     /// Builds and tests, always without network.
-    pub fn build(&self, name: &str, task: &ContainerInput) -> Command {
-        self.task(task, name, None, "build")
+    pub fn build(&self, name: &str, input: &ContainerInput) -> Command {
+        self.run_script("build", name, input, None)
     }
 
-    fn task(
+    fn run_script(
         &self,
-        task: &ContainerInput,
+        script: &str,
         name: &str,
+        input: &ContainerInput,
         network: Option<&str>,
-        runner: &str,
     ) -> Command {
-        let label = format!("zigcheck.build={}", task.build);
-        let mut argv = self.run(name, &label, network, task.image);
-        argv.push(script(runner));
+        let label = format!("zigcheck.build={}", input.build);
+        let mut argv = self.run(name, &label, network, input.image);
+        argv.push(script_path(script));
         let head = json!({
-            "build_id": task.build,
-            "nonce": self.record_id(task.build, task.attempt).nonce,
-            "package_name": task.package,
-            "zig_version": task.zig_version,
+            "build_id": input.build,
+            "nonce": self.record_id(input.build, input.attempt).nonce,
+            "package_name": input.package,
+            "zig_version": input.zig_version,
             "source": {
-                "bytes": task.source.bytes,
-                "sha256": task.source.sha256,
-                "format": task.source.format,
+                "bytes": input.source.bytes,
+                "sha256": input.source.sha256,
+                "format": input.source.format,
             },
-            "deps": task.dependencies.map(|deps| json!({
+            "deps": input.dependencies.map(|deps| json!({
                 "bytes": deps.bytes,
                 "sha256": deps.sha256,
             })),
         });
         let mut stdin = vec![
             Input::Bytes(format!("{head}\n").into_bytes()),
-            Input::File(task.source.path.clone()),
+            Input::File(input.source.path.clone()),
         ];
-        stdin.extend(task.dependencies.map(|deps| Input::File(deps.path.clone())));
+        stdin.extend(
+            input
+                .dependencies
+                .map(|deps| Input::File(deps.path.clone())),
+        );
         Command { argv, stdin }
     }
 
-    /// `docker run` up to and with the image. Nothing of the host is mounted; the only writable
-    /// place is a sized tmpfs, which is also the portable limit on disk space. Without a network it
-    /// is a build, whose output the engine keeps as well: for whoever comes after us.
+    /// `docker run` up to and including the image. Nothing of the host is mounted; the only writable place is a sized
+    /// tmpfs, which is also the portable limit on disk space. A container without network is a build: the engine keeps
+    /// its output, so that a restarted server can read it.
     fn run(&self, name: &str, label: &str, network: Option<&str>, image: &str) -> Vec<String> {
         let memory = self.memory_bytes;
         let kept: &[&str] = match network {
-            // What a fetch sends is of no use without us.
+            // A fetch whose client is gone starts over.
             Some(_) => &["--log-driver=none"],
-            // This driver alone keeps every byte as it is: both pipes, whatever is in them, also what
-            // has no line end, read while it runs or after its exit. It takes 26 to 28 bytes more for
-            // a line (`LINE_COST_BYTES`). One file, and room for all that a build may write: at 320
-            // million bytes the driver begins another, and what was written until then is lost to
-            // readers. Only what is written while no server counts it can come so far. A start takes
-            // as long as without; 100 MB of compiler output take 1.5 s more.
+            // Only this driver keeps every byte of both pipes as it is, text or not, with or without a final line
+            // end, and can be read during the run as well as after it. It stores 26 to 28 bytes more for each line
+            // (`LINE_COST_BYTES`). One file that is large enough for all that a build may write: at 320 million
+            // bytes the driver starts another file, and readers lose the first. Only output that no server
+            // counts can grow that far. It does not slow the start; 100 MB of compiler output take 1.5 s longer.
             None => &[
                 "--log-driver=local",
                 "--log-opt=max-size=320m",
@@ -232,28 +235,28 @@ impl Docker {
                 "--log-opt=compress=false",
             ],
         };
-        // Never larger than the memory it counts towards: leave some for the compiler.
+        // The tmpfs counts towards the memory limit: leave some for the compiler.
         let tmpfs = WORK_TMPFS_BYTES.min(memory / 2);
         let words = [
             "run".to_string(),
             format!("--name={name}"),
             format!("--label={label}"),
             format!("--label={DATA_LABEL}={}", self.data_id),
-            // Nothing here may cause a download: an image that is missing is an error.
+            // A missing image is an error, never a download.
             "--pull=never".to_string(),
             "--interactive".to_string(),
-            // A signal that its client gets (from systemd, say) is not for what is built.
+            // Signals that the client gets (from systemd, for example) must not reach the build.
             "--sig-proxy=false".to_string(),
             "--init".to_string(),
             format!("--network={}", network.unwrap_or("none")),
             format!("--memory={memory}"),
-            // Equal to the memory: otherwise as much again of swap is allowed.
+            // Equal to the memory: by default as much swap again is allowed.
             format!("--memory-swap={memory}"),
             format!("--cpus={}", self.cpus),
             format!("--pids-limit={PIDS_LIMIT}"),
             format!("--ulimit=nofile={OPEN_FILES_LIMIT}:{OPEN_FILES_LIMIT}"),
             "--ulimit=core=0:0".to_string(),
-            // A file larger than its disk could only be a sparse one.
+            // A file larger than the tmpfs could only be a sparse one.
             format!("--ulimit=fsize={tmpfs}:{tmpfs}"),
             "--ipc=none".to_string(),
             format!("--user={BUILD_USER}"),
@@ -277,18 +280,18 @@ impl Docker {
             .collect()
     }
 
-    /// What the engine says of itself: answers of it go to `capabilities`.
+    /// Asks for the engine's capabilities: `capabilities::read_capabilities` reads the answer.
     pub fn info(&self) -> Command {
         self.short(&["info", "--format={{json .}}"])
     }
 
-    /// Lists the images there are: answers of it go to `images`.
+    /// Lists the toolchains' images: `images` reads the answer.
     pub fn list_images(&self) -> Command {
         let format = "--format={{.Repository}}:{{.Tag}} {{.ID}}";
         self.short(&["images", "--no-trunc", format, "zigcheck"])
     }
 
-    /// Lists the containers of this data directory, one name a line.
+    /// Lists the containers of this data directory: `containers` reads the answer.
     pub fn list_containers(&self) -> Command {
         let filter = format!("--filter=label={DATA_LABEL}={}", self.data_id);
         self.short(&["ps", "--all", &filter, "--format={{.Names}}"])
@@ -307,45 +310,13 @@ impl Docker {
         self.short(&["kill", name])
     }
 
-    /// Asks how a container is: answers of it go to `container`.
-    pub fn look(&self, name: &str) -> Command {
-        let format = format!(
-            "--format={{{{index .Config.Labels \"{DATA_LABEL}\"}}}} {{{{.State.OOMKilled}}}} \
-             {{{{.State.Status}}}} {{{{.State.ExitCode}}}}"
-        );
-        self.short(&["inspect", "--type=container", &format, name])
+    /// Asks for the state of a container: `container_state` reads the answer.
+    pub fn inspect(&self, name: &str) -> Command {
+        let format = "--format={{.State.OOMKilled}} {{.State.Status}} {{.State.ExitCode}}";
+        self.short(&["inspect", "--type=container", format, name])
     }
 
-    /// What an answer to `look` says: the exit code of the command, what it wrote, and what it
-    /// complained of. A container of another server is none of ours.
-    pub fn container(&self, exit: Option<&Exit>, answer: &str, words: &str) -> Container {
-        let words = words.trim();
-        if exit != Some(&Exit::Code(0)) {
-            // The engine's own words for it, in both dialects.
-            return match is_no_such(words) {
-                true => Container::Gone,
-                false => Container::Silent(words.to_string()),
-            };
-        }
-        let mut parts = answer.split_whitespace();
-        match parts.next() {
-            Some(id) if id == self.data_id => {}
-            Some(_) => return Container::Foreign,
-            None => {
-                return Container::Silent("the engine says nothing of the container".to_string());
-            }
-        }
-        let (oom_killed, state) = (parts.next() == Some("true"), parts.next().unwrap_or(""));
-        match (state, parts.next().and_then(|code| code.parse().ok())) {
-            ("exited" | "dead", Some(code)) => Container::Exited { code, oom_killed },
-            ("running" | "paused" | "restarting", _) => Container::Running,
-            ("created", _) => Container::Created,
-            ("removing", _) => Container::Gone,
-            _ => Container::Silent(format!("the engine says of the container: {answer}")),
-        }
-    }
-
-    /// All that a container has said, each pipe to its own; to its end, if followed.
+    /// Prints all output of a container, each pipe to its own; with `follow`, until the container ends.
     pub fn logs(&self, name: &str, follow: bool) -> Command {
         match follow {
             true => self.short(&["logs", "--follow", name]),
@@ -353,12 +324,12 @@ impl Docker {
         }
     }
 
-    /// How much memory a container that runs has used at most, in bytes: of the two files one is
-    /// there, by the version of the system's cgroups.
-    pub fn peak(&self, name: &str) -> Command {
+    /// Prints the peak memory of a running container in bytes. One of the two files exists, depending on the version of
+    /// the system's cgroups.
+    pub fn peak_memory(&self, name: &str) -> Command {
         let v2 = "/sys/fs/cgroup/memory.peak";
         let v1 = "/sys/fs/cgroup/memory/memory.max_usage_in_bytes";
-        // Asked for both, cat would fail for want of the other, and what fails gives no answer.
+        // A `cat` of both files would fail for the one that is missing, and a failed command gives no answer.
         let read = format!("cat {v2} 2>/dev/null || cat {v1}");
         self.short(&["exec", name, "bash", "-c", &read])
     }
@@ -372,14 +343,14 @@ impl Docker {
     }
 }
 
-/// `argv`, up to the image, with a script that asks a repository.
+/// Completes `argv`, which ends with the image, by a script that asks a repository.
 fn of_repository(
     mut argv: Vec<String>,
-    runner: &str,
+    script: &str,
     url: &str,
     reference: Option<&str>,
 ) -> Command {
-    argv.extend([script(runner), url.to_string()]);
+    argv.extend([script_path(script), url.to_string()]);
     argv.extend(reference.map(str::to_string));
     Command {
         argv,
@@ -394,11 +365,11 @@ fn guarded(settings: &Settings) -> &'static str {
     }
 }
 
-fn script(name: &str) -> String {
+fn script_path(name: &str) -> String {
     format!("/usr/lib/zigcheck/{name}")
 }
 
-/// The toolchains an answer to `list_images` names: version to image id.
+/// The image ids by Zig version in an answer to `list_images`.
 pub fn images(answer: &str) -> HashMap<String, String> {
     let image = |line: &str| -> Option<(String, String)> {
         let (name, id) = line.trim().split_once(' ')?;
@@ -419,34 +390,52 @@ pub fn containers(answer: &str) -> Vec<String> {
         .collect()
 }
 
-/// True for what engines say of a name they do not know, docker as well as podman; that a socket
-/// is no such file is another matter.
-fn is_no_such(words: &str) -> bool {
-    let words = words.to_ascii_lowercase();
-    words.contains("no such container") || words.contains("no such object")
-}
-
-/// What the engine knows of a container.
+/// The state of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Container {
+pub enum ContainerState {
     Running,
-    /// With its exit code; starved where the memory limit ended a process in it.
+    /// `oom_killed`: the memory limit ended a process in it.
     Exited {
         code: i32,
         oom_killed: bool,
     },
-    /// Made, but never started.
+    /// Created, but never started.
     Created,
-    /// There is none of that name.
+    /// No container has that name.
     Gone,
-    /// One of that name is another server's.
-    Foreign,
     /// The engine does not say; what it said instead.
-    Silent(String),
+    Unknown(String),
 }
 
-/// What tells the record of one attempt from all others. The runner is told its nonce on standard
-/// input before anything of the package runs, and writes it nowhere else.
+/// Reads an answer to `inspect`: how the command exited, its standard output, its standard error.
+pub fn container_state(exit: Option<&Exit>, answer: &str, stderr: &str) -> ContainerState {
+    let stderr = stderr.trim();
+    if exit != Some(&Exit::Code(0)) {
+        return match is_no_such(stderr) {
+            true => ContainerState::Gone,
+            false => ContainerState::Unknown(stderr.to_string()),
+        };
+    }
+    let mut parts = answer.split_whitespace();
+    let (oom_killed, state) = (parts.next() == Some("true"), parts.next().unwrap_or(""));
+    match (state, parts.next().and_then(|code| code.parse().ok())) {
+        ("exited" | "dead", Some(code)) => ContainerState::Exited { code, oom_killed },
+        ("running" | "paused" | "restarting", _) => ContainerState::Running,
+        ("created", _) => ContainerState::Created,
+        ("removing", _) => ContainerState::Gone,
+        _ => ContainerState::Unknown(format!("the engine says of the container: {answer}")),
+    }
+}
+
+/// True for the error of docker or podman about an unknown container. A missing socket ("no such file") is another
+/// error.
+fn is_no_such(stderr: &str) -> bool {
+    let stderr = stderr.to_ascii_lowercase();
+    stderr.contains("no such container") || stderr.contains("no such object")
+}
+
+/// What tells the record of one attempt from all others. The runner reads the nonce on standard input before anything
+/// of the package runs, and writes it nowhere but into its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordId {
     pub build: i64,

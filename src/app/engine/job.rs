@@ -1,4 +1,4 @@
-//! One child as the core sees it: its output, its limits, its end.
+//! One child process as the core sees it: its output, its limits, its end.
 //!
 //! ```text
 //!              limit passed                    give-up time
@@ -9,14 +9,13 @@
 //!   Draining <-------------------+-- both pipes ended, or grace --+
 //! ```
 //!
-//! Exit and end of pipe are two things, and either may come first: a grandchild can hold a pipe
-//! after the exit, and a child can close its pipes and run on. A job has ended when both were
-//! seen or its time is up.
+//! Exit and end of pipe are separate events, and either may come first: a grandchild can hold a pipe after the exit,
+//! and a child can close its pipes and run on. A job has ended when both were seen or its time is up.
 
 use crate::app::engine::limits::{DRAIN_GRACE_MS, KILL_GRACE_MS};
 use crate::interface::event::{Exit, Pipe};
 
-/// What a job may use. Times in milliseconds, zero is no time at all.
+/// The limits of a job. Zero means no time at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Limits {
     pub total_ms: u64,
@@ -24,7 +23,7 @@ pub struct Limits {
     pub output_bytes: u64,
 }
 
-/// Why we ended a job.
+/// Why the server ended a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KillReason {
     Timeout,
@@ -32,17 +31,16 @@ pub enum KillReason {
     OutputLimit,
 }
 
-/// What a step asks for.
+/// What the caller does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JobAction {
-    /// End what the child stands for (a container), and with it the child.
+    /// End the container that the child is a client of, and with it the child.
     End,
-    /// SIGKILL to the child, or to nobody where it has exited; either way its pipes are let go
-    /// of, and nothing more is heard of it. Waiting any longer was of no use.
+    /// Give up waiting: close the child's pipes and, if it has not exited, send it SIGKILL. No event of it follows.
     Kill,
 }
 
-/// How a job ended: the exit, if it was seen, and why we ended it, if we did.
+/// How a job ended: the exit, if it was seen, and why the server ended it, if it did.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct JobEnd {
     pub exit: Option<Exit>,
@@ -61,7 +59,8 @@ enum Phase {
 pub struct Job {
     limits: Limits,
     started_ms: u64,
-    heard_ms: u64,
+    /// When it started or wrote last.
+    output_ms: u64,
     output_bytes: u64,
     stdout_open: bool,
     stderr_open: bool,
@@ -73,7 +72,7 @@ impl Job {
         Job {
             limits,
             started_ms: now_ms,
-            heard_ms: now_ms,
+            output_ms: now_ms,
             output_bytes: 0,
             stdout_open: true,
             stderr_open: true,
@@ -89,7 +88,7 @@ impl Job {
         }
     }
 
-    /// When `time` must be told next at the latest; none once the job has ended.
+    /// When `on_time` is due; none once the job has ended.
     pub fn deadline_ms(&self) -> Option<u64> {
         match &self.phase {
             Phase::Running => Some(self.total_at().min(self.silence_at())),
@@ -104,15 +103,15 @@ impl Job {
     }
 
     fn silence_at(&self) -> u64 {
-        self.heard_ms + self.limits.silence_ms
+        self.output_ms + self.limits.silence_ms
     }
 
     pub fn output(&mut self, bytes: usize, now_ms: u64) -> Option<JobAction> {
-        self.heard_ms = now_ms;
+        self.output_ms = now_ms;
         self.output_bytes = self.output_bytes.saturating_add(bytes as u64);
         match self.phase {
             Phase::Running if self.output_bytes > self.limits.output_bytes => {
-                Some(self.end_it(KillReason::OutputLimit, now_ms))
+                Some(self.begin_kill(KillReason::OutputLimit, now_ms))
             }
             _ => None,
         }
@@ -123,7 +122,7 @@ impl Job {
             Pipe::Stdout => self.stdout_open = false,
             Pipe::Stderr => self.stderr_open = false,
         }
-        self.settle();
+        self.end_if_drained();
     }
 
     pub fn exited(&mut self, exit: Exit, now_ms: u64) {
@@ -143,17 +142,17 @@ impl Job {
             },
             until_ms: now_ms + DRAIN_GRACE_MS,
         };
-        self.settle();
+        self.end_if_drained();
     }
 
-    /// Looks at the time.
-    pub fn time(&mut self, now_ms: u64) -> Option<JobAction> {
+    /// Applies the time limits.
+    pub fn on_time(&mut self, now_ms: u64) -> Option<JobAction> {
         match &self.phase {
             Phase::Running if now_ms >= self.total_at() => {
-                Some(self.end_it(KillReason::Timeout, now_ms))
+                Some(self.begin_kill(KillReason::Timeout, now_ms))
             }
             Phase::Running if now_ms >= self.silence_at() => {
-                Some(self.end_it(KillReason::Silent, now_ms))
+                Some(self.begin_kill(KillReason::Silent, now_ms))
             }
             Phase::Killing { why, give_up_ms } if now_ms >= *give_up_ms => {
                 self.phase = Phase::Ended(JobEnd {
@@ -170,7 +169,7 @@ impl Job {
         }
     }
 
-    fn end_it(&mut self, why: KillReason, now_ms: u64) -> JobAction {
+    fn begin_kill(&mut self, why: KillReason, now_ms: u64) -> JobAction {
         self.phase = Phase::Killing {
             why,
             give_up_ms: now_ms + KILL_GRACE_MS,
@@ -178,7 +177,7 @@ impl Job {
         JobAction::End
     }
 
-    fn settle(&mut self) {
+    fn end_if_drained(&mut self) {
         if let Phase::Draining { end, .. } = &self.phase
             && !self.stdout_open
             && !self.stderr_open

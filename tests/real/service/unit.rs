@@ -133,7 +133,7 @@ fn runs_slowly(machine: &Machine) {
     let state = "curl -s 127.0.0.1:3000/api/builds/1 | grep -o '\"state\":\"[a-z]*\"'";
     machine.wait(state, "\"state\":\"building\"");
     machine.wait(
-        "test -e /var/lib/engine/state/zigcheck-1-1/pid && echo yes",
+        "test -e /var/lib/engine/state/zigcheck-*-1-1/pid && echo yes",
         "yes",
     );
 }
@@ -149,7 +149,7 @@ fn an_upgrade_while_a_build_runs_loses_nothing() {
     runs_slowly(&machine);
     let status = "curl -s 127.0.0.1:3000/api/health >/dev/null; systemctl show --value -p StatusText zigcheck";
     machine.wait(status, "1 build runs, 0 wait");
-    let container = machine.sh("cat /var/lib/engine/state/zigcheck-1-1/pid");
+    let container = machine.sh("cat /var/lib/engine/state/zigcheck-*-1-1/pid");
     let before = machine.show("MainPID");
     machine.install();
     machine.sh("systemctl restart zigcheck");

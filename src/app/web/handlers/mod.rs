@@ -8,8 +8,9 @@ mod queue;
 
 use serde_json::{Value, json};
 
+use crate::app::domain::disk_space;
+use crate::app::domain::repository::owner;
 use crate::app::domain::task::Priority;
-use crate::app::domain::{disk_space, recheck};
 use crate::app::render::{json, matrix};
 use crate::app::state::State;
 use crate::app::store::builds::BuildRow;
@@ -99,7 +100,7 @@ pub fn count_view(state: &mut State, call: &Call) {
     };
     // The page was read a moment ago; a count is not worth an answer.
     if let Ok(Some(package)) = state.services.store.package_id(name) {
-        state.views.seen(package);
+        state.views.count(package);
     }
 }
 
@@ -294,7 +295,7 @@ fn check_again(
         return Err(response);
     }
     let at = state.now().unix_ms;
-    let owner = recheck::owner(&package.url);
+    let owner = owner(&package.url);
     let new = NewCheck {
         package_id: Some(package.id),
         package: &package.name,

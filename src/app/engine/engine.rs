@@ -1,0 +1,325 @@
+//! The state of the container engine: whether it answers, whether it is fit, and which toolchains it has.
+//!
+//! ```text
+//!            fit            images, not cleaned up           removed             closed
+//!   Checking ---> Listing -----------------------> Cleaning ---------> Probing ---------> Ready
+//!     ^  |         ^  |   images                                         |                 |
+//!     |  |         |  '--------> straight to Ready where all that is done|                 | an engine error, or
+//!     |  | not fit '-----------------------------------------------------|-----------------' the answer is old
+//!     |  v                                                               | open              and somebody asks
+//!   Absent <-------------------------------------------------------------'
+//!     from any state: no answer
+//! ```
+//!
+//! Cleaning is two states: `ListingContainers`, then, where some are left over, `Removing`.
+//!
+//! Probing: with a dedicated fetch network the engine counts as unavailable until a probe container on that network
+//! has confirmed that private addresses are unreachable.
+//!
+//! The engine is not polled. It is asked when a request, a waiting task or a recheck needs to know. While it is
+//! absent and tasks wait, or containers may be left over, it is asked again after growing pauses.
+//!
+//! Cleanup: before the first container of this run starts, and when the engine comes back, the containers of this data
+//! directory that belong to no attempt in progress are removed. The client of a killed `docker run` may have left the
+//! engine a container to create: where that is possible, another cleanup follows after `CLEANUP_DELAY_MS`.
+
+use std::collections::HashMap;
+
+use crate::app::engine::capabilities::{Capabilities, list_missing, read_capabilities};
+use crate::app::engine::commands::Answer;
+use crate::app::engine::docker;
+use crate::app::engine::limits::{CLEANUP_DELAY_MS, ENGINE_RETRY_MS};
+use crate::config::limits::ENGINE_FRESH_MS;
+
+/// The command to run next on the engine's behalf.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EngineAction {
+    /// Ask the engine for its capabilities.
+    ReadInfo,
+    ListImages,
+    ListContainers,
+    /// Remove these containers, except those of attempts in progress.
+    Remove(Vec<String>),
+    /// Ask a container on the fetch network what it reaches: `docker::CLOSED`, or a description.
+    ProbeNetwork,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Not asked yet, or an error came since.
+    Unknown,
+    Checking,
+    ListingImages,
+    ListingContainers,
+    Removing,
+    Probing,
+    Ready {
+        since_ms: u64,
+    },
+    Absent {
+        why: String,
+        retry_ms: u64,
+    },
+}
+
+#[derive(Debug)]
+pub struct Engine {
+    state: State,
+    /// Read when the engine came; none while it is absent.
+    capabilities: Option<Capabilities>,
+    /// The latest answer about capabilities lacked a required one.
+    is_unfit: bool,
+    was_ready: bool,
+    cleaned_up: bool,
+    /// The fetch network has been probed, or need not be.
+    probed: bool,
+    needs_probe: bool,
+    /// The time of the next extra cleanup.
+    cleanup_ms: Option<u64>,
+    /// The time of the last extra cleanup that was scheduled.
+    last_cleanup_ms: u64,
+    /// Image ids by Zig version.
+    images: HashMap<String, String>,
+    pause_ms: u64,
+}
+
+impl Engine {
+    /// `needs_probe`: fetches have a dedicated network, which must be probed.
+    pub fn new(needs_probe: bool) -> Engine {
+        Engine {
+            state: State::Unknown,
+            capabilities: None,
+            is_unfit: false,
+            was_ready: false,
+            cleaned_up: false,
+            probed: !needs_probe,
+            needs_probe,
+            cleanup_ms: None,
+            last_cleanup_ms: 0,
+            images: HashMap::new(),
+            pause_ms: ENGINE_RETRY_MS.0,
+        }
+    }
+
+    /// True while containers may be started.
+    pub fn is_ready(&self) -> bool {
+        matches!(self.state, State::Ready { .. })
+    }
+
+    /// True while the latest answer is recent enough to rely on. Else call `refresh` and wait.
+    pub fn is_fresh(&self, now_ms: u64) -> bool {
+        match self.state {
+            State::Ready { since_ms } => now_ms < since_ms + ENGINE_FRESH_MS,
+            _ => false,
+        }
+    }
+
+    /// The latest answer, however old: why the engine is unavailable, if it is.
+    pub fn latest(&self) -> Result<(), &str> {
+        match &self.state {
+            State::Ready { .. } => Ok(()),
+            State::Absent { why, .. } => Err(why),
+            _ => Err("the engine has not answered yet"),
+        }
+    }
+
+    /// The image id of a toolchain, as of the latest answer.
+    pub fn image(&self, zig_version: &str) -> Option<&str> {
+        self.images.get(zig_version).map(String::as_str)
+    }
+
+    /// True if a probe has confirmed that the fetch network reaches only public addresses.
+    pub fn is_guarded(&self) -> bool {
+        self.needs_probe && self.probed
+    }
+
+    /// The id of any image, always the same one; empty if there is none.
+    pub fn any_image(&self) -> &str {
+        self.images.values().min().map_or("", String::as_str)
+    }
+
+    /// The versions that have no image, as of the latest answer.
+    pub fn missing<'v>(&self, zig_versions: &'v [String]) -> impl Iterator<Item = &'v String> {
+        let versions = zig_versions.iter();
+        versions.filter(|version| self.image(version).is_none())
+    }
+
+    /// True while an answer is awaited.
+    pub fn is_asking(&self) -> bool {
+        matches!(
+            self.state,
+            State::Checking
+                | State::ListingImages
+                | State::ListingContainers
+                | State::Removing
+                | State::Probing
+        )
+    }
+
+    /// Asks the engine anew, unless an answer is awaited already.
+    pub fn refresh(&mut self) -> Option<EngineAction> {
+        if self.is_asking() {
+            return None;
+        }
+        if self.capabilities.is_none() {
+            self.state = State::Checking;
+            return Some(EngineAction::ReadInfo);
+        }
+        self.state = State::ListingImages;
+        Some(EngineAction::ListImages)
+    }
+
+    /// The recommended capabilities that the engine lacks; empty while it is absent.
+    pub fn recommended(&self) -> &[&'static str] {
+        let capabilities = self.capabilities.as_ref();
+        capabilities.map_or(&[], |capabilities| &capabilities.recommended)
+    }
+
+    /// True while the engine is asked for its capabilities.
+    pub fn is_checking(&self) -> bool {
+        matches!(self.state, State::Checking)
+    }
+
+    /// Why the server must not start on this engine. A server that has run builds goes on when an unfit engine replaces
+    /// the first one: it treats that as an absent engine.
+    pub fn refused(&self) -> Option<&str> {
+        match &self.state {
+            State::Absent { why, .. } if self.is_unfit && !self.was_ready => Some(why),
+            _ => None,
+        }
+    }
+
+    /// When waiting tasks should ask an absent engine again.
+    pub fn retry_ms(&self) -> Option<u64> {
+        match &self.state {
+            State::Unknown => Some(0),
+            State::Absent { retry_ms, .. } => Some(*retry_ms),
+            _ => None,
+        }
+    }
+
+    /// Schedules an extra cleanup: a client was killed that may have asked for a container.
+    pub fn schedule_cleanup(&mut self, now_ms: u64) {
+        self.last_cleanup_ms = now_ms + CLEANUP_DELAY_MS;
+        self.cleanup_ms.get_or_insert(self.last_cleanup_ms);
+    }
+
+    /// The time of the next `take_due_cleanup`. None while an answer is awaited: it may be older than the need.
+    pub fn cleanup_ms(&self) -> Option<u64> {
+        self.cleanup_ms.filter(|_| !self.is_asking())
+    }
+
+    /// True if containers may be left over since the engine answered last.
+    pub fn cleanup_due(&self) -> bool {
+        !self.cleaned_up
+    }
+
+    /// True if an extra cleanup is due; the caller then refreshes the engine.
+    pub fn take_due_cleanup(&mut self, now_ms: u64) -> bool {
+        if self.is_asking() {
+            return false;
+        }
+        let due = self.cleanup_ms.take_if(|at| *at <= now_ms).is_some();
+        if due {
+            self.cleaned_up = false;
+            // Another client was killed after the first: its container may be created after this cleanup.
+            self.cleanup_ms = Some(self.last_cleanup_ms).filter(|at| *at > now_ms);
+        }
+        due
+    }
+
+    /// Forgets that the engine is ready: a job met an error of it.
+    pub fn invalidate(&mut self) {
+        if self.is_ready() {
+            self.state = State::Unknown;
+        }
+    }
+
+    /// Takes the answer to the latest action and returns the next action. Ignores an answer that nobody awaits.
+    pub fn answer(&mut self, answer: Answer, now_ms: u64) -> Option<EngineAction> {
+        if !self.is_asking() {
+            return None;
+        }
+        let text = match answer {
+            Ok(text) => text,
+            Err(why) => return self.become_absent(why, now_ms),
+        };
+        match self.state {
+            State::Checking => self.take_info(&text, now_ms),
+            State::ListingImages => {
+                self.images = docker::images(&text);
+                if self.cleaned_up {
+                    return self.cleanup_done(now_ms);
+                }
+                self.state = State::ListingContainers;
+                Some(EngineAction::ListContainers)
+            }
+            State::ListingContainers => {
+                let names = docker::containers(&text);
+                if names.is_empty() {
+                    return self.cleanup_done(now_ms);
+                }
+                self.state = State::Removing;
+                Some(EngineAction::Remove(names))
+            }
+            State::Removing => self.cleanup_done(now_ms),
+            State::Probing if text.trim() == docker::CLOSED => {
+                self.probed = true;
+                self.cleanup_done(now_ms)
+            }
+            State::Probing => self.become_absent(text.trim().to_string(), now_ms),
+            State::Unknown | State::Ready { .. } | State::Absent { .. } => None,
+        }
+    }
+
+    fn take_info(&mut self, text: &str, now_ms: u64) -> Option<EngineAction> {
+        let capabilities = match read_capabilities(text) {
+            Ok(capabilities) => capabilities,
+            Err(why) => return self.become_absent(why, now_ms),
+        };
+        self.is_unfit = !capabilities.missing.is_empty();
+        if self.is_unfit {
+            let why = format!("it has {}", list_missing(&capabilities.missing));
+            return self.become_absent(why, now_ms);
+        }
+        self.capabilities = Some(capabilities);
+        self.state = State::ListingImages;
+        Some(EngineAction::ListImages)
+    }
+
+    fn become_absent(&mut self, why: String, now_ms: u64) -> Option<EngineAction> {
+        // Its containers may have lost their clients, and another engine may come back: start from the beginning.
+        self.cleaned_up = false;
+        self.capabilities = None;
+        self.probed = !self.needs_probe;
+        let why = match self.state {
+            State::Probing => format!("the fetch network: {why}"),
+            _ => why,
+        };
+        self.state = State::Absent {
+            why,
+            retry_ms: now_ms + self.pause_ms,
+        };
+        self.pause_ms = (self.pause_ms * 2).min(ENGINE_RETRY_MS.1);
+        None
+    }
+
+    fn cleanup_done(&mut self, now_ms: u64) -> Option<EngineAction> {
+        self.cleaned_up = true;
+        // The probe runs in an image; without one no fetch can run either.
+        if !self.probed && !self.images.is_empty() {
+            self.state = State::Probing;
+            return Some(EngineAction::ProbeNetwork);
+        }
+        self.was_ready = true;
+        self.pause_ms = ENGINE_RETRY_MS.0;
+        self.state = State::Ready { since_ms: now_ms };
+        None
+    }
+}
+
+impl Default for Engine {
+    fn default() -> Engine {
+        Engine::new(false)
+    }
+}
