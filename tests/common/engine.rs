@@ -242,7 +242,9 @@ impl Engine {
             ["ps", .., filter, _] => {
                 let (_, data) = filter.rsplit_once('=').unwrap();
                 let ours = self.containers.iter().filter(|c| c.data == data);
-                let names: String = ours.map(|c| format!("{}\n", c.name)).collect();
+                let with_id =
+                    |name: &str| name.replacen("zigcheck-", &format!("zigcheck-{data}-"), 1);
+                let names: String = ours.map(|c| with_id(&c.name) + "\n").collect();
                 self.say(job, Pipe::Stdout, &names, 0);
             }
             ["inspect", .., name] => self.inspect(job, name),

@@ -93,7 +93,7 @@ fn no_credentials_pass() {
         "https://@github.com/a/b",
         "https://github.com:80@10.0.0.1/a/b",
     ] {
-        is_refused(url, "must not hold credentials");
+        is_refused(url, "must not contain credentials");
     }
 }
 
@@ -147,7 +147,7 @@ fn a_url_names_one_repository_and_nothing_more() {
         "https://github.com/a/b#x",
         "https://github.com/?a/b",
     ] {
-        is_refused(url, "must not hold ? or #");
+        is_refused(url, "must not contain ? or #");
     }
 }
 
