@@ -11,6 +11,7 @@ use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::domain::task::Task;
 use crate::app::engine::docker::SourceFile;
+use crate::app::engine::engine::Engine;
 use crate::app::source::unpack::Format;
 use crate::app::store::checks::CheckRow;
 use crate::app::store::dependencies::KeptDependencies;
