@@ -1,8 +1,8 @@
-//! What is past goes at last: old builds with their logs, files that nobody needs, durations of packages
-//! not seen for long. A bounded piece of it at a time.
+//! Retention: deletes old builds with their logs, files that no build needs, and durations of packages not seen
+//! for long, a bounded number in each turn.
 //!
-//! Rows go first. Their files follow once that is committed: what a crash leaves between the two is
-//! a file without a row, which the next start removes.
+//! Rows are deleted first, and their files once that is committed. A crash between the two leaves files without
+//! rows, which the next start removes.
 
 use std::fs::{self, ReadDir};
 use std::io::{self, ErrorKind};
@@ -14,34 +14,32 @@ use crate::app::store::totals::Totals;
 use crate::config::settings::Settings;
 use crate::interface::event::Now;
 
-/// Builds that have ended and are kept, with their logs: a year of 270 a day. With logs of usual size
-/// some gigabytes.
+/// Ended builds that are kept, with their logs: a year of 270 a day. With logs of usual size some gigabytes.
 pub const HISTORY_LIMIT_BUILDS: u64 = 100_000;
-/// What their logs may take in all: those of usual size have 50 KiB, and 2,048 of the largest fill it.
+/// Size of all their logs: a usual one has 50 KiB, and 2,048 of the largest reach the limit.
 pub const LOGS_KEPT_BYTES: u64 = 8 << 30;
-/// How long they are kept at most; the latest verdicts stay.
+/// Age at which they are deleted; the latest verdicts stay.
 pub const HISTORY_AGE_MS: i64 = 365 * 86_400_000;
-/// Files of sources that no build needs any more: the next check of the same finds them there. A
-/// usual source has 100 KiB.
+/// Size of the sources that no build needs any more, kept as a cache for later checks. A usual source has 100 KiB.
 pub const SOURCES_KEPT_BYTES: u64 = 2 << 30;
-/// The same of fetched dependencies.
+/// The same for fetched dependencies.
 pub const DEPENDENCIES_KEPT_BYTES: u64 = 2 << 30;
-/// Past durations kept: of 20,000 packages under four toolchains, and of their fetches.
+/// Past durations: of 20,000 packages under four toolchains, and of their fetches.
 pub const DURATIONS_KEPT: u64 = 100_000;
-/// Of each of these so many go in one turn: a millisecond of deletes, and as many files.
+/// Rows of each kind deleted in one turn: a millisecond of deletes, and as many files.
 pub const DELETE_LIMIT_COUNT: usize = 16;
-/// Rows, or names of files, looked at for that in one turn.
+/// Rows, or file names, examined in one turn.
 pub const SCAN_LIMIT_COUNT: usize = 256;
-/// Pause after all were looked at and none could go, although some should.
+/// Pause after a full scan that found rows to delete, all of them in use.
 pub const SCAN_PAUSE_MS: u64 = 60_000;
 
-/// How much of the past is kept.
+/// How much is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetentionLimits {
-    /// Finished and cancelled ones; it counts those that stay for being needed as well.
+    /// Finished and cancelled builds, including those that are still in use.
     pub builds: u64,
     pub age_ms: i64,
-    /// Of their logs.
+    /// Size of their logs.
     pub log_bytes: u64,
     pub source_bytes: u64,
     pub dependency_bytes: u64,
@@ -61,12 +59,12 @@ impl Default for RetentionLimits {
     }
 }
 
-/// A file whose row is gone.
+/// A file whose row was deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum PendingDelete {
-    /// Of a log; the name of the file.
+    /// The file name of a log.
     Log(String),
-    /// Of a source or of dependencies; the name of the file.
+    /// The file name of a source or of dependencies.
     Source(String),
 }
 
@@ -75,29 +73,30 @@ pub struct Retention {
     limits: RetentionLimits,
     logs: PathBuf,
     sources: PathBuf,
-    of_builds: Scan<i64>,
-    of_sources: Scan<(i64, String)>,
-    /// Names of logs that were there at the start and are not looked at yet.
-    left: Option<ReadDir>,
+    build_scan: Scan<i64>,
+    source_scan: Scan<(i64, String)>,
+    /// Log files of earlier runs that were not examined yet.
+    log_files: Option<ReadDir>,
     pending_deletes: Vec<PendingDelete>,
-    /// So much more of the caches is to go, since the disk has no room.
+    /// Bytes to delete from the caches, since the disk is nearly full.
     shortage_bytes: u64,
-    /// Nobody is being fed with dependencies that are kept.
+    /// No build runs, so no file of dependencies is in use.
     idle: bool,
-    /// When there is something to do.
+    /// When `delete_expired` has work again.
     due_ms: Option<u64>,
 }
 
-/// One way through all that may have to go, the oldest first, in as many looks as it takes.
+/// A scan of a table, oldest rows first, over several turns.
 #[derive(Debug, Default)]
-struct Scan<Place> {
-    after: Place,
-    /// Something went.
+struct Scan<Position> {
+    /// Where the next step continues.
+    after: Position,
+    /// Some row was deleted.
     found: bool,
-    /// Something had to stay.
+    /// Some row should be deleted but is in use.
     blocked: bool,
-    /// Not before then.
-    rest_ms: u64,
+    /// The next step is not before then.
+    resume_ms: u64,
 }
 
 const SCAN_LIMITS: ScanLimits = ScanLimits {
@@ -105,36 +104,36 @@ const SCAN_LIMITS: ScanLimits = ScanLimits {
     examined: SCAN_LIMIT_COUNT,
 };
 
-impl<Place: Default> Scan<Place> {
-    /// Takes what a look found; when to look again. What goes may have held up something older: a
-    /// pass that found something is followed by another.
-    fn goes_on<Id>(&mut self, past: ScanResult<Id, Place>, now_ms: u64) -> Option<u64> {
-        self.found |= !past.free.is_empty();
-        self.blocked |= past.blocked;
-        if let Some(after) = past.after {
+impl<Position: Default> Scan<Position> {
+    /// Records the result of one step; returns when the next is due. A deleted row may have kept an older one in use,
+    /// so a scan that deleted something is followed by another.
+    fn record<Id>(&mut self, result: ScanResult<Id, Position>, now_ms: u64) -> Option<u64> {
+        self.found |= !result.free.is_empty();
+        self.blocked |= result.blocked;
+        if let Some(after) = result.after {
             self.after = after;
             return Some(0);
         }
         let (found, blocked) = (self.found, self.blocked);
         *self = Scan::default();
         if blocked && !found {
-            self.rest_ms = now_ms + SCAN_PAUSE_MS;
+            self.resume_ms = now_ms + SCAN_PAUSE_MS;
         }
         found.then_some(0)
     }
 }
 
 impl Retention {
-    /// Of a data directory as it is at the start: there may be something to do at once.
+    /// Retention for the data directory of `settings`, with its first work due at once.
     pub fn open(settings: &Settings, limits: RetentionLimits) -> io::Result<Retention> {
         let logs = settings.data.join("logs");
         Ok(Retention {
             limits,
-            left: Some(fs::read_dir(&logs)?),
+            log_files: Some(fs::read_dir(&logs)?),
             logs,
             sources: settings.data.join("sources"),
-            of_builds: Scan::default(),
-            of_sources: Scan::default(),
+            build_scan: Scan::default(),
+            source_scan: Scan::default(),
             pending_deletes: Vec::new(),
             shortage_bytes: 0,
             idle: false,
@@ -142,14 +141,13 @@ impl Retention {
         })
     }
 
-    /// Builds have ended: there may be something to do.
+    /// Makes work due: builds have ended.
     pub fn wake(&mut self) {
         self.due_ms = Some(0);
     }
 
-    /// The disk has so much room too little: of what is kept as a cache so much goes, what was used
-    /// least lately first. `idle`: nothing runs.
-    pub fn want_room(&mut self, shortage_bytes: u64, idle: bool) {
+    /// Sets how many bytes to delete from the caches, least recently used first. `idle`: nothing runs.
+    pub fn set_shortage(&mut self, shortage_bytes: u64, idle: bool) {
         self.shortage_bytes = shortage_bytes;
         self.idle = idle;
         if shortage_bytes > 0 {
@@ -162,7 +160,7 @@ impl Retention {
         self.due_ms
     }
 
-    /// Removes rows of what should go, a bounded number of them.
+    /// Deletes a bounded number of expired rows.
     pub fn delete_expired(&mut self, store: &mut Store, now: Now) -> store::Result<()> {
         if self.due_ms.is_none_or(|at| at > now.mono_ms) {
             return Ok(());
@@ -184,12 +182,12 @@ impl Retention {
         Ok(())
     }
 
-    /// All that was swept is committed: its files go.
+    /// Removes the files of deleted rows, once that is committed.
     pub fn committed(&mut self, store: &Store) {
-        for pending_deletes in std::mem::take(&mut self.pending_deletes) {
-            let path = match pending_deletes {
+        for pending in std::mem::take(&mut self.pending_deletes) {
+            let path = match pending {
                 PendingDelete::Log(name) => self.logs.join(name),
-                // The same may have come in again in the same turn, or be kept for another reason.
+                // The same content may have arrived again in this turn, or another row may use the file.
                 PendingDelete::Source(name) if store.keeps_file(&name).unwrap_or(true) => continue,
                 PendingDelete::Source(name) => self.sources.join(name),
             };
@@ -208,23 +206,23 @@ impl Retention {
         totals: Totals,
         now: Now,
     ) -> store::Result<Option<u64>> {
-        let pass = &mut self.of_builds;
-        if pass.rest_ms > now.mono_ms {
-            return Ok(Some(pass.rest_ms));
+        let scan = &mut self.build_scan;
+        if scan.resume_ms > now.mono_ms {
+            return Ok(Some(scan.resume_ms));
         }
         let over = totals.builds.saturating_sub(self.limits.builds);
-        // One after another, until their logs have room.
+        // While the logs are too large, one build in each step.
         let over = over.max(u64::from(totals.log_bytes > self.limits.log_bytes));
         let before = now.unix_ms.saturating_sub(self.limits.age_ms);
-        let past = store.past_builds(pass.after, over, before, SCAN_LIMITS)?;
-        for build in &past.free {
+        let result = store.past_builds(scan.after, over, before, SCAN_LIMITS)?;
+        for build in &result.free {
             store.forget_build(*build)?;
             let name = format!("{build}.log");
             self.pending_deletes
                 .push(PendingDelete::Log(format!("{name}.part")));
             self.pending_deletes.push(PendingDelete::Log(name));
         }
-        Ok(pass.goes_on(past, now.mono_ms))
+        Ok(scan.record(result, now.mono_ms))
     }
 
     fn delete_expired_sources(
@@ -233,22 +231,22 @@ impl Retention {
         totals: Totals,
         now: Now,
     ) -> store::Result<Option<u64>> {
-        let pass = &mut self.of_sources;
+        let scan = &mut self.source_scan;
         let over = totals.source_bytes.saturating_sub(self.limits.source_bytes);
         let over = over.max(self.shortage_bytes.min(totals.source_bytes));
         if over == 0 {
-            *pass = Scan::default();
+            *scan = Scan::default();
             return Ok(None);
         }
-        if pass.rest_ms > now.mono_ms {
-            return Ok(Some(pass.rest_ms));
+        if scan.resume_ms > now.mono_ms {
+            return Ok(Some(scan.resume_ms));
         }
-        let past = store.idle_sources(&pass.after, over, SCAN_LIMITS)?;
-        for hash in &past.free {
+        let result = store.idle_sources(&scan.after, over, SCAN_LIMITS)?;
+        for hash in &result.free {
             let name = store.drop_source(hash)?;
             self.pending_deletes.push(PendingDelete::Source(name));
         }
-        Ok(pass.goes_on(past, now.mono_ms))
+        Ok(scan.record(result, now.mono_ms))
     }
 
     fn delete_expired_dependencies(
@@ -258,7 +256,7 @@ impl Retention {
     ) -> store::Result<Option<u64>> {
         let kept = self.limits.dependency_bytes;
         let over = totals.dependency_bytes.saturating_sub(kept);
-        // While something runs, its file may be on its way into a container.
+        // While a build runs, the file may be on its way into a container.
         let shortage = if self.idle { self.shortage_bytes } else { 0 };
         let over = over.max(shortage.min(totals.dependency_bytes));
         if over == 0 {
@@ -284,19 +282,19 @@ impl Retention {
         Ok((gone > 0).then_some(0))
     }
 
-    /// Logs that a crash left: of builds whose rows are gone, and half of what was being put in order.
+    /// Deletes logs that a crash left: those of builds without a row, and incomplete copies.
     fn delete_stray_logs(&mut self, store: &Store) -> store::Result<Option<u64>> {
-        let Some(left) = &mut self.left else {
+        let Some(log_files) = &mut self.log_files else {
             return Ok(None);
         };
-        let mut looks = 0;
-        for entry in left.by_ref().take(SCAN_LIMIT_COUNT) {
-            looks += 1;
+        let mut examined = 0;
+        for entry in log_files.by_ref().take(SCAN_LIMIT_COUNT) {
+            examined += 1;
             let name = match &entry {
                 Ok(entry) => entry.file_name(),
                 Err(error) => {
                     log::warn!("{}: {error}", self.logs.display());
-                    self.left = None;
+                    self.log_files = None;
                     return Ok(None);
                 }
             };
@@ -305,7 +303,7 @@ impl Retention {
                 Some(whole) => (whole, true),
                 None => (name, false),
             };
-            // What is no log of ours is nothing to us.
+            // Other files are left alone.
             let Some(build) = build_of(whole) else {
                 continue;
             };
@@ -314,14 +312,14 @@ impl Retention {
                     .push(PendingDelete::Log(name.to_string()));
             }
         }
-        if looks < SCAN_LIMIT_COUNT {
-            self.left = None;
+        if examined < SCAN_LIMIT_COUNT {
+            self.log_files = None;
         }
-        Ok(self.left.is_some().then_some(0))
+        Ok(self.log_files.is_some().then_some(0))
     }
 }
 
-/// The build whose log has that name.
+/// The build whose log has this file name.
 fn build_of(name: &str) -> Option<i64> {
     let digits = name.strip_suffix(".log")?;
     let plain = digits.bytes().all(|b| b.is_ascii_digit());

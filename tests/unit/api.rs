@@ -2,7 +2,7 @@
 
 use crate::ask::{VERSIONS, answer, refused, request};
 use zigcheck::app::domain::verdict::{BuildStatus, State};
-use zigcheck::app::render::sheet::PageOptions;
+use zigcheck::app::render::page::PageOptions;
 use zigcheck::app::store::builds::BuildFilter;
 use zigcheck::app::store::list::{Paging, Sort};
 use zigcheck::app::store::packages::PackageFilter;

@@ -5,7 +5,7 @@ use crate::common::core::Inside;
 use crate::common::settings::settings;
 use rusqlite::Connection;
 use zigcheck::app::domain::verdict::State;
-use zigcheck::app::live::feed::Feed;
+use zigcheck::app::live::feed::{Feed, Framing};
 use zigcheck::app::live::subscription::{EventFilter, ProgressFormat};
 use zigcheck::app::store::store::Store;
 use zigcheck::base::slab::Key;
@@ -40,7 +40,7 @@ impl DiskUsage {
     fn change(&mut self, build: i64) {
         let row = self.store.build(build).unwrap().unwrap();
         let (store, out) = (&mut self.store, &mut self.out);
-        self.feed.changed(store, &row, 0, out).unwrap();
+        self.feed.publish(store, &row, 0, out).unwrap();
     }
 
     fn woken(&mut self) -> Vec<Key> {
@@ -94,7 +94,8 @@ fn who_sleeps_for_something_else_has_missed_nothing() {
     ];
     for (index, watched) in watchers.into_iter().enumerate() {
         let conn = key(index as u32);
-        room.feed.watch_events(conn, watched, None, false);
+        room.feed
+            .watch_events(conn, watched, None, Framing::ServerSent);
         assert_eq!(room.read(conn), "");
     }
     let follower = key(9);

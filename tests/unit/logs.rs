@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::common::seed::Seed;
 use zigcheck::app::live::limits::{LOG_HEAD_BYTES, LOG_TAIL_BYTES};
-use zigcheck::app::live::logs::{Logs, Reader};
+use zigcheck::app::live::logs::{LogSize, Logs, Reader};
 use zigcheck::base::slab::Key;
 use zigcheck::interface::event::{Action, Pull};
 use zigcheck::interface::outbox::Outbox;
@@ -73,7 +73,7 @@ impl Client {
                 self.offset = resume;
             }
             Pull::Idle => self.awake = false,
-            Pull::End => logs.leave(self.reader.take().unwrap(), self.conn),
+            Pull::End => logs.remove(self.reader.take().unwrap(), self.conn),
         }
         true
     }
@@ -120,7 +120,11 @@ fn live(name: &str, seed: &mut Seed, bytes: usize) -> (Vec<u8>, Vec<u8>, Vec<Cli
     }
     let truncated = written.len() as u64 > LOG_HEAD_BYTES + LOG_TAIL_BYTES;
     let end = logs.finish(BUILD, &mut out);
-    assert_eq!(end, (written.len() as u64, truncated));
+    let size = LogSize {
+        written: written.len() as u64,
+        is_truncated: truncated,
+    };
+    assert_eq!(end, size);
     wake(&mut clients, &mut out);
     for client in &mut clients {
         while client.pull(&mut logs, 32 << 10, &written) {}
@@ -186,7 +190,7 @@ fn a_stored_log_is_resumed_by_the_offsets_it_was_read_by() {
         let mut offsets = vec![0, 1, total / 2, head, head + 1, tail, tail + 1, total];
         offsets.retain(|offset| *offset <= total);
         for (index, from) in offsets.into_iter().enumerate() {
-            let reader = Reader::report_gaps(BUILD, end, from as u64, total as u64);
+            let reader = Reader::stored_with_gaps(BUILD, end, from as u64, total as u64);
             let mut client = Client::new(index, reader, true, from);
             while client.pull(&mut logs, 32 << 10, &written) {}
             assert_eq!(client.offset, total, "from {from} of {total}");
@@ -216,7 +220,15 @@ fn a_log_nobody_has_begun_is_waited_for() {
     wake(&mut clients, &mut out);
     assert!(clients[0].pull(&mut logs, 100, b"at last"));
     assert_eq!(clients[0].got, b"at last");
-    assert_eq!(logs.finish(BUILD, &mut out), (7, false));
+    assert_eq!(logs.finish(BUILD, &mut out), whole(7));
+}
+
+/// The size of a log without a cut.
+fn whole(written: u64) -> LogSize {
+    LogSize {
+        written,
+        is_truncated: false,
+    }
 }
 
 /// The logs as the next run of the server finds them.
@@ -232,7 +244,7 @@ fn a_log_goes_on_with_another_attempt_after_a_restart() {
     logs.append(BUILD, b"half a li", &mut out);
     drop(logs);
     let mut logs = again(&path);
-    logs.remark(BUILD, 2, "attempt 2 follows", &mut out);
+    logs.annotate(BUILD, 2, "attempt 2 follows", &mut out);
     let mut client = Client::new(0, logs.read_live(BUILD, 9, None, true), true, 9);
     logs.begin(BUILD, 2);
     logs.append(BUILD, b"the second run", &mut out);
@@ -252,7 +264,7 @@ fn a_first_attempt_begins_anew_whatever_file_is_there() {
     let mut out = Outbox::default();
     logs.begin(BUILD, 1);
     logs.append(BUILD, b"new", &mut out);
-    assert_eq!(logs.finish(BUILD, &mut out), (3, false));
+    assert_eq!(logs.finish(BUILD, &mut out), whole(3));
     assert_eq!(std::fs::read(path).unwrap(), b"new");
 }
 
@@ -264,12 +276,12 @@ fn a_log_that_lost_its_count_begins_anew_and_says_so() {
     logs.begin(BUILD, 1);
     logs.append(BUILD, &much, &mut out);
     let mut logs = again(&path);
-    logs.remark(BUILD, 2, "attempt 2 follows", &mut out);
+    logs.annotate(BUILD, 2, "attempt 2 follows", &mut out);
     let mut reader = logs.read_live(BUILD, 5 << 20, None, true);
-    let (total, _) = logs.finish(BUILD, &mut out);
+    let total = logs.finish(BUILD, &mut out).written;
     assert_eq!(total, std::fs::metadata(path).unwrap().len());
     assert!(total < 100);
-    let after = Reader::report_gaps(BUILD, total, 5 << 20, total);
+    let after = Reader::stored_with_gaps(BUILD, total, 5 << 20, total);
     for reader in [&mut reader, &mut { after }] {
         let mut told = Vec::new();
         assert_eq!(logs.pull(reader, key(0), 1_000, &mut told), Pull::Text);
@@ -297,7 +309,7 @@ fn taken_anew(name: &str, (start, before, whole): (usize, usize, usize), crash: 
     for piece in container.chunks(60_000) {
         logs.append(BUILD, piece, &mut out);
     }
-    let (total, _) = logs.finish(BUILD, &mut out);
+    let total = logs.finish(BUILD, &mut out).written;
     assert_eq!(total, from + whole as u64);
     let stored = std::fs::read(path).unwrap();
     let all = [&earlier[..from as usize], &container].concat();

@@ -52,7 +52,7 @@ fn a_colour_stands_around_its_word_alone() {
     let wanted = " 1  \x1b[32mok\x1b[0m\n    \x1b[2mwhy\x1b[0m\n22  longer\n";
     assert_eq!(table.text(true), wanted);
     assert_eq!(
-        Cell::new("").styled(Style::Bad).shown(true),
+        Cell::new("").styled(Style::Bad).render(true),
         "",
         "no word, no colour"
     );

@@ -83,12 +83,12 @@ impl Scheduler {
         verdict: &Verdict,
         cx: &mut Services,
     ) -> store::Result<()> {
-        let (log_bytes, log_truncated) = cx.feed.logs.finish(build, &mut cx.out);
+        let log = cx.feed.logs.finish(build, &mut cx.out);
         let end = Finished {
             build,
             verdict,
-            log_bytes,
-            log_truncated,
+            log_bytes: log.written,
+            log_truncated: log.is_truncated,
         };
         cx.store.finish_build(&end, cx.now.unix_ms)?;
         self.ended(build, cx)?;
@@ -141,7 +141,7 @@ impl Scheduler {
                 // All attempts stand in one log: who reads it sees why there is another.
                 let reason = error.reason.map_or("error", Reason::as_str);
                 let line = format!("{reason}; attempt {attempt} follows");
-                cx.feed.logs.remark(build, attempt, &line, &mut cx.out);
+                cx.feed.logs.annotate(build, attempt, &line, &mut cx.out);
                 cx.set_state(build, State::Queued, attempt)?;
                 cx.store.count_error(build, errors, false)?;
                 let check = cx
@@ -219,7 +219,8 @@ impl Scheduler {
             cx.feed.logs.begin(build, row.attempt);
         }
         let log = cx.feed.logs.finish(build, &mut cx.out);
-        cx.store.cancel_build(build, log, cx.now.unix_ms)?;
+        cx.store
+            .cancel_build(build, (log.written, log.is_truncated), cx.now.unix_ms)?;
         self.ended(build, cx)?;
         if self.builds_behind(check, &cx.store)?.is_empty() {
             // Nobody is left who would need its source; one that runs asks for it anew if it does.

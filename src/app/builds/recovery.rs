@@ -65,7 +65,7 @@ impl Scheduler {
         } else {
             let attempt = row.attempt + 1;
             let line = format!("the server was restarted; attempt {attempt} follows");
-            cx.feed.logs.remark(row.id, attempt, &line, &mut cx.out);
+            cx.feed.logs.annotate(row.id, attempt, &line, &mut cx.out);
             cx.set_state(row.id, State::Queued, attempt)?;
             let entry = entry(Task::Build(row.id), &check, &cx.store)?;
             self.push(&entry, None, cx)

@@ -170,7 +170,7 @@ impl Scheduler {
         }
         for row in &rows {
             cx.feed
-                .changed(&mut cx.store, row, cx.now.unix_ms, &mut cx.out)?;
+                .publish(&mut cx.store, row, cx.now.unix_ms, &mut cx.out)?;
             if check.source.is_some() {
                 self.enqueue_build(row, &check, cx)?;
             }

@@ -52,6 +52,6 @@ impl Services {
     pub fn publish(&mut self, build: i64) -> store::Result<()> {
         let row = self.store.build(build)?.expect("it was just written");
         let at = self.now.unix_ms;
-        self.feed.changed(&mut self.store, &row, at, &mut self.out)
+        self.feed.publish(&mut self.store, &row, at, &mut self.out)
     }
 }

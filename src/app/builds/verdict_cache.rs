@@ -12,6 +12,7 @@ use crate::app::builds::services::Services;
 use crate::app::domain::task::Task;
 use crate::app::engine::docker::SourceFile;
 use crate::app::engine::engine::Engine;
+use crate::app::live::logs::Origin;
 use crate::app::source::unpack::Format;
 use crate::app::store::checks::CheckRow;
 use crate::app::store::dependencies::KeptDependencies;
@@ -51,7 +52,11 @@ impl Scheduler {
         };
         cx.store.finish_cached(build, from, cx.now.unix_ms)?;
         let written = cx.store.build(from)?.map_or(0, |origin| origin.log_bytes);
-        cx.feed.logs.finish_as(build, (from, written), &mut cx.out);
+        let origin = Origin {
+            build: from,
+            written,
+        };
+        cx.feed.logs.finish_as(build, origin, &mut cx.out);
         self.ended(build, cx)?;
         cx.publish(build)?;
         Ok(true)

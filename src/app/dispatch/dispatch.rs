@@ -317,7 +317,7 @@ impl Core for App {
             }
             Event::Aborted { conn } => {
                 self.uploads.gone(conn);
-                self.state.services.feed.gone(conn);
+                self.state.services.feed.remove(conn);
                 self.held.retain(|(held, _)| *held != conn);
                 Ok(())
             }
@@ -328,7 +328,7 @@ impl Core for App {
                 self.state.disk.update(room, self.state.now().mono_ms);
                 let may_all = self.running() == 0;
                 self.retention
-                    .want_room(self.state.disk.shortage_bytes(), may_all);
+                    .set_shortage(self.state.disk.shortage_bytes(), may_all);
                 Ok(())
             }
             Event::Time => self.time().and_then(|()| self.tidy_up()),

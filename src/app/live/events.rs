@@ -1,11 +1,10 @@
-//! What happened lately, in order: the events that watchers are told, each with its number.
+//! The log of recent events, each with its sequence number.
 
 use std::collections::VecDeque;
 
 use serde_json::json;
 
 use crate::app::domain::verdict::{Reason, TestStatus};
-use crate::app::live::subscription::EventFilter;
 use crate::app::render::json;
 use crate::app::store::builds::BuildRow;
 use crate::app::store::events::BuildEvent;
@@ -13,29 +12,29 @@ use crate::app::store::store::{self, Store};
 use crate::base::control_chars::escaped;
 use crate::config::limits::EVENTS_KEPT;
 
-/// An event, and the JSON that all its watchers get.
+/// An event, and the JSON that every watcher gets.
 #[derive(Debug)]
-pub struct Kept {
+pub struct LogEntry {
     pub event: BuildEvent,
     pub json: String,
 }
 
-/// The newest events, no more than `EVENTS_KEPT` of them.
+/// The newest events, at most `EVENTS_KEPT`.
 #[derive(Debug)]
 pub struct EventLog {
-    kept: VecDeque<Kept>,
+    entries: VecDeque<LogEntry>,
     next: u64,
 }
 
 impl EventLog {
-    /// Those that an earlier run left.
+    /// The events in the database.
     pub fn load(store: &Store) -> store::Result<EventLog> {
         let (recent, next) = store.recent_events()?;
-        let kept = recent.into_iter().map(keep).collect();
-        Ok(EventLog { kept, next })
+        let entries = recent.into_iter().map(entry).collect();
+        Ok(EventLog { entries, next })
     }
 
-    /// Writes down where that build is now, as the newest event.
+    /// Records the present state of a build as the newest event.
     pub fn push(
         &mut self,
         store: &mut Store,
@@ -44,11 +43,11 @@ impl EventLog {
     ) -> store::Result<&BuildEvent> {
         let event = store.insert_event(row, at)?;
         self.next = event.seq + 1;
-        if self.kept.len() >= EVENTS_KEPT {
-            self.kept.pop_front();
+        if self.entries.len() >= EVENTS_KEPT {
+            self.entries.pop_front();
         }
-        self.kept.push_back(keep(event));
-        Ok(&self.kept.back().expect("it was just put there").event)
+        self.entries.push_back(entry(event));
+        Ok(&self.entries.back().expect("it was just put there").event)
     }
 
     /// The number of the event that comes next.
@@ -56,33 +55,28 @@ impl EventLog {
         self.next
     }
 
-    /// Whether every event from number `from` on is there still, or to come.
+    /// True if no event from number `from` on has been dropped.
     pub fn holds(&self, from: u64) -> bool {
-        let oldest = self.kept.front().map_or(self.next, |kept| kept.event.seq);
+        let oldest = self
+            .entries
+            .front()
+            .map_or(self.next, |entry| entry.event.seq);
         (oldest..=self.next).contains(&from)
     }
 
     /// The events from number `from` on.
-    pub fn since(&self, from: u64) -> impl Iterator<Item = &Kept> {
-        let start = self.kept.partition_point(|kept| kept.event.seq < from);
-        self.kept.range(start..)
+    pub fn since(&self, from: u64) -> impl Iterator<Item = &LogEntry> {
+        let start = self.entries.partition_point(|entry| entry.event.seq < from);
+        self.entries.range(start..)
     }
 }
 
-impl EventFilter {
-    pub fn wants(&self, event: &BuildEvent) -> bool {
-        let package = self.package.as_ref();
-        package.is_none_or(|package| *package == event.package)
-            && self.check.is_none_or(|check| check == event.check)
-    }
-}
-
-fn keep(event: BuildEvent) -> Kept {
+fn entry(event: BuildEvent) -> LogEntry {
     let json = json(&event);
-    Kept { event, json }
+    LogEntry { event, json }
 }
 
-/// As the contract has it.
+/// The event as JSON, on one line.
 pub fn json(event: &BuildEvent) -> String {
     let json = json!({
         "seq": event.seq,
@@ -100,5 +94,5 @@ pub fn json(event: &BuildEvent) -> String {
     escaped(json.to_string())
 }
 
-/// For those who missed events that are kept no more: read everything anew.
+/// Sent in place of dropped events, or of log bytes that are gone: the client must start over.
 pub const RESET: &str = r#"{"type":"reset"}"#;

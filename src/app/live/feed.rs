@@ -1,8 +1,8 @@
-//! Who watches what: one cursor per watcher, which pulls when its connection has room.
+//! The watchers: one cursor each, pulled when its connection has room.
 //!
-//! Nothing is copied for a watcher when something happens: it is woken, if it had seen all there
-//! was, and reads on from its cursor. So a thousand watchers of a log cost a thousand cursors, and
-//! one that never reads costs what its connection holds.
+//! An event is not copied to watchers. A watcher that had read everything is woken and reads on from its
+//! cursor. A thousand watchers of a log cost a thousand cursors, and one that never reads costs only what its
+//! connection buffers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +19,23 @@ use crate::config::settings::Settings;
 use crate::interface::event::{Action, Pull};
 use crate::interface::outbox::Outbox;
 
+/// How events are separated on the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    ServerSent,
+    WebSocket,
+}
+
+impl Framing {
+    /// The result of a pull that appended something.
+    fn appended(self) -> Pull {
+        match self {
+            Framing::ServerSent => Pull::More,
+            Framing::WebSocket => Pull::Text,
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Watcher {
     Log(Reader),
@@ -26,7 +43,7 @@ enum Watcher {
         filter: EventFilter,
         /// The number of the next event.
         next: u64,
-        socket: bool,
+        framing: Framing,
     },
     Check(Box<Follower>),
 }
@@ -36,11 +53,11 @@ pub struct Feed {
     pub logs: Logs,
     event_log: EventLog,
     watchers: BTreeMap<Key, Watcher>,
-    /// Watchers of events who have seen all there is, by what is to wake them.
+    /// Watchers that have read every event, by the topic that wakes them.
     parked: BTreeMap<Topic, BTreeSet<Key>>,
 }
 
-/// What a watcher of events sleeps for: a change is looked up, not shown to all who sleep.
+/// What wakes a parked watcher. An event wakes the watchers of its topics, without a scan of all.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Topic {
     AnyBuild,
@@ -61,8 +78,8 @@ impl Watcher {
         }
     }
 
-    /// Who sleeps has seen all that came before this. False where it is nothing to it.
-    fn note(&mut self, event: &BuildEvent) -> bool {
+    /// Moves a parked watcher to `event`, since it has read all earlier ones. True if it wants this one.
+    fn advance_to(&mut self, event: &BuildEvent) -> bool {
         match self {
             Watcher::Log(_) => false,
             Watcher::Check(follower) => {
@@ -71,7 +88,7 @@ impl Watcher {
             }
             Watcher::Events { filter, next, .. } => {
                 *next = event.seq;
-                filter.wants(event)
+                filter.matches(event)
             }
         }
     }
@@ -87,8 +104,8 @@ impl Feed {
         })
     }
 
-    /// A build has come to where its row, as it was written, says it is: that is an event.
-    pub fn changed(
+    /// Records the state of a build in its row as an event, and wakes its watchers.
+    pub fn publish(
         &mut self,
         store: &mut Store,
         row: &BuildRow,
@@ -101,18 +118,18 @@ impl Feed {
             Topic::Package(event.package.clone()),
             Topic::Check(event.check),
         ] {
-            let Some(sleepers) = self.parked.get_mut(&topic) else {
+            let Some(parked) = self.parked.get_mut(&topic) else {
                 continue;
             };
-            sleepers.retain(|conn| {
-                let watcher = self.watchers.get_mut(conn).expect("it sleeps");
-                let woken = watcher.note(event);
+            parked.retain(|conn| {
+                let watcher = self.watchers.get_mut(conn).expect("a parked watcher");
+                let woken = watcher.advance_to(event);
                 if woken {
                     out.push(Action::Wake { conn: *conn });
                 }
                 !woken
             });
-            if sleepers.is_empty() {
+            if parked.is_empty() {
                 self.parked.remove(&topic);
             }
         }
@@ -124,30 +141,30 @@ impl Feed {
         self.event_log.next()
     }
 
-    // -- watchers come and go --
+    // -- registration --
 
     pub fn watch_log(&mut self, conn: Key, reader: Reader) {
         self.watchers.insert(conn, Watcher::Log(reader));
     }
 
-    /// Events behind number `since`, or those to come.
+    /// Watches events: those after number `since`, or only new ones.
     pub fn watch_events(
         &mut self,
         conn: Key,
         filter: EventFilter,
         since: Option<u64>,
-        socket: bool,
+        framing: Framing,
     ) {
-        let behind = |seq: u64| seq.saturating_add(1);
+        let following = |seq: u64| seq.saturating_add(1);
         let watcher = Watcher::Events {
             filter,
-            next: since.map_or(self.event_log.next(), behind),
-            socket,
+            next: since.map_or(self.event_log.next(), following),
+            framing,
         };
         self.watchers.insert(conn, watcher);
     }
 
-    /// One check, from event `next` on or, without one, as it is now and from now on.
+    /// Follows one check, from event `next` on; without it, its present state and later events.
     pub fn follow(
         &mut self,
         conn: Key,
@@ -161,26 +178,27 @@ impl Feed {
         self.watchers.insert(conn, watcher);
     }
 
-    pub fn gone(&mut self, conn: Key) {
+    /// Removes the watcher of a closed connection.
+    pub fn remove(&mut self, conn: Key) {
         let Some(watcher) = self.watchers.remove(&conn) else {
             return;
         };
         if let Some(topic) = watcher.topic()
-            && let Some(sleepers) = self.parked.get_mut(&topic)
+            && let Some(parked) = self.parked.get_mut(&topic)
         {
-            sleepers.remove(&conn);
-            if sleepers.is_empty() {
+            parked.remove(&conn);
+            if parked.is_empty() {
                 self.parked.remove(&topic);
             }
         }
         if let Watcher::Log(reader) = watcher {
-            self.logs.leave(reader, conn);
+            self.logs.remove(reader, conn);
         }
     }
 
-    // -- and are told --
+    // -- reading --
 
-    /// Gives the watcher at most `room` further bytes.
+    /// Appends at most `room` further bytes for the watcher.
     pub fn pull(
         &mut self,
         conn: Key,
@@ -189,14 +207,14 @@ impl Feed {
         room: usize,
         out: &mut Vec<u8>,
     ) -> Pull {
-        let gave = match self.watchers.get_mut(&conn) {
+        let result = match self.watchers.get_mut(&conn) {
             None => return Pull::End,
             Some(Watcher::Log(reader)) => self.logs.pull(reader, conn, room, out),
             Some(Watcher::Events {
                 filter,
                 next,
-                socket,
-            }) => pull_events(&self.event_log, filter, next, *socket, room, out),
+                framing,
+            }) => pull_events(&self.event_log, filter, next, *framing, room, out),
             Some(Watcher::Check(follower)) => {
                 let cx = FollowContext {
                     store,
@@ -206,10 +224,10 @@ impl Feed {
                 follower.pull(&cx, room, out)
             }
         };
-        match gave {
-            Pull::End => self.gone(conn),
+        match result {
+            Pull::End => self.remove(conn),
             Pull::Idle => {
-                // A log knows its own sleepers.
+                // Readers of logs have no topic: `Logs` parks them itself.
                 let topic = self.watchers.get(&conn).and_then(Watcher::topic);
                 if let Some(topic) = topic {
                     self.parked.entry(topic).or_default().insert(conn);
@@ -217,34 +235,34 @@ impl Feed {
             }
             Pull::More | Pull::Text => {}
         }
-        gave
+        result
     }
 }
 
-/// One event for a socket, as many as there is room for otherwise.
+/// Appends as many events as there is room for; on a WebSocket one, as a message of its own.
 fn pull_events(
     event_log: &EventLog,
     filter: &EventFilter,
     next: &mut u64,
-    socket: bool,
+    framing: Framing,
     room: usize,
     out: &mut Vec<u8>,
 ) -> Pull {
     let start = out.len();
     if !event_log.holds(*next) {
         *next = event_log.next();
-        put_event(RESET, next.saturating_sub(1), socket, out);
-        return if socket { Pull::Text } else { Pull::More };
+        put_event(RESET, next.saturating_sub(1), framing, out);
+        return framing.appended();
     }
-    for kept in event_log.since(*next) {
-        let seq = kept.event.seq;
-        if filter.wants(&kept.event) {
-            let bytes = kept.json.len() + FRAME_BYTES;
+    for entry in event_log.since(*next) {
+        let seq = entry.event.seq;
+        if filter.matches(&entry.event) {
+            let bytes = entry.json.len() + SSE_OVERHEAD_BYTES;
             if out.len() - start + bytes > room {
                 return Pull::More;
             }
-            put_event(&kept.json, seq, socket, out);
-            if socket {
+            put_event(&entry.json, seq, framing, out);
+            if framing == Framing::WebSocket {
                 *next = seq + 1;
                 return Pull::Text;
             }
@@ -257,12 +275,14 @@ fn pull_events(
     }
 }
 
-/// What stands around an event's JSON at most: two field names, 20 digits, line ends.
-const FRAME_BYTES: usize = 40;
+/// Most bytes around an event's JSON: two field names, 20 digits, line ends.
+const SSE_OVERHEAD_BYTES: usize = 40;
 
-fn put_event(json: &str, seq: u64, socket: bool, out: &mut Vec<u8>) {
-    match socket {
-        true => out.extend_from_slice(json.as_bytes()),
-        false => out.extend_from_slice(format!("id: {seq}\ndata: {json}\n\n").as_bytes()),
+fn put_event(json: &str, seq: u64, framing: Framing, out: &mut Vec<u8>) {
+    match framing {
+        Framing::WebSocket => out.extend_from_slice(json.as_bytes()),
+        Framing::ServerSent => {
+            out.extend_from_slice(format!("id: {seq}\ndata: {json}\n\n").as_bytes())
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! One check, told line by line to who waits for it: each change as it comes, the matrix at the end.
+//! The progress of one check: a line for each event, and the matrix at the end.
 
 use serde_json::json;
 
@@ -12,11 +12,11 @@ use crate::app::store::events::BuildEvent;
 use crate::app::store::store::{self, Store};
 use crate::interface::event::Pull;
 
-/// What a follower's lines are made of.
+/// What a follower reads to make its lines.
 pub struct FollowContext<'a> {
     pub store: &'a Store,
     pub event_log: &'a EventLog,
-    /// Where a build stands in the queue.
+    /// The position of a build in the queue.
     pub position: &'a dyn Fn(i64) -> Option<usize>,
 }
 
@@ -24,18 +24,19 @@ pub struct FollowContext<'a> {
 pub struct Follower {
     check: CheckRow,
     format: ProgressFormat,
-    /// The number of the next event to look at.
+    /// The number of the next event to read.
     next: u64,
-    /// Each build, and the state it was last told in; none before it was told of.
-    shown: Vec<(i64, Option<State>)>,
-    /// Told, and not yet taken by the connection.
+    /// Each build with the last state that was reported; `None` before the first report.
+    reported: Vec<(i64, Option<State>)>,
+    /// Text that the connection has not taken yet.
     pending: Vec<u8>,
-    over: bool,
+    /// The result was reported.
+    ended: bool,
 }
 
 impl Follower {
-    /// Tells of that check and these builds of it: what happened from event `next` on or, without
-    /// one, how things are and what happens from now on.
+    /// A follower of a check and its builds: from event `next` on; without it, their present states and later
+    /// events.
     pub fn new(
         check: CheckRow,
         builds: &[BuildRow],
@@ -49,31 +50,31 @@ impl Follower {
         Follower {
             check,
             format,
-            // No event has that number: it is as if all of them were missed.
+            // No event has number 0, so `catch_up` reports the present states.
             next: next.unwrap_or(0),
-            shown: builds.iter().map(|build| (build.id, None)).collect(),
+            reported: builds.iter().map(|build| (build.id, None)).collect(),
             pending: pending.into_bytes(),
-            over: false,
+            ended: false,
         }
     }
 
-    /// The number of its check.
+    /// The id of the check.
     pub fn check(&self) -> i64 {
         self.check.id
     }
 
-    /// All that came before that event was looked at.
+    /// Skips the events before number `seq`.
     pub fn skip_to(&mut self, seq: u64) {
         self.next = seq;
     }
 
-    /// At most `room` further bytes. A database that fails cuts the answer off.
+    /// Appends at most `room` further bytes. A database error ends the answer.
     pub fn pull(&mut self, cx: &FollowContext, room: usize, out: &mut Vec<u8>) -> Pull {
-        if self.pending.is_empty() && !self.over && self.look(cx).is_err() {
+        if self.pending.is_empty() && !self.ended && self.read_events(cx).is_err() {
             return Pull::End;
         }
         if self.pending.is_empty() {
-            return if self.over { Pull::End } else { Pull::Idle };
+            return if self.ended { Pull::End } else { Pull::Idle };
         }
         let taken = self.pending.len().min(room);
         out.extend(self.pending.drain(..taken));
@@ -83,32 +84,32 @@ impl Follower {
         Pull::More
     }
 
-    /// Tells of the next event, or of all that was missed.
-    fn look(&mut self, cx: &FollowContext) -> store::Result<()> {
+    /// Reports the next event, or the present states if events were missed.
+    fn read_events(&mut self, cx: &FollowContext) -> store::Result<()> {
         if !cx.event_log.holds(self.next) {
             self.catch_up(cx)?;
         }
         while self.pending.is_empty() {
-            let mut coming = cx.event_log.since(self.next);
-            let Some(kept) = coming.find(|kept| kept.event.check == self.check.id) else {
+            let mut entries = cx.event_log.since(self.next);
+            let Some(entry) = entries.find(|entry| entry.event.check == self.check.id) else {
                 self.next = cx.event_log.next();
                 break;
             };
-            self.next = kept.event.seq + 1;
-            self.tell(&kept.event, cx)?;
+            self.next = entry.event.seq + 1;
+            self.report(&entry.event, cx)?;
         }
-        if self.is_settled() {
-            self.end(cx)?;
+        if self.all_final() {
+            self.report_result(cx)?;
         }
         Ok(())
     }
 
-    /// How things are, for who missed how they came to be so.
+    /// Reports each build whose state has changed since its last report.
     fn catch_up(&mut self, cx: &FollowContext) -> store::Result<()> {
         self.next = cx.event_log.next();
         for row in cx.store.builds_of(self.check.id)? {
-            let told = self.shown.iter().find(|(id, _)| *id == row.id);
-            if told.is_some_and(|(_, state)| *state == Some(row.state)) {
+            let reported = self.reported.iter().find(|(id, _)| *id == row.id);
+            if reported.is_some_and(|(_, state)| *state == Some(row.state)) {
                 continue;
             }
             let at = match row.state {
@@ -116,13 +117,13 @@ impl Follower {
                 _ => row.finished_at.or(row.started_at).unwrap_or(row.created_at),
             };
             let event = BuildEvent::of(&row, self.next.saturating_sub(1), at);
-            self.tell(&event, cx)?;
+            self.report(&event, cx)?;
         }
         Ok(())
     }
 
-    fn tell(&mut self, event: &BuildEvent, cx: &FollowContext) -> store::Result<()> {
-        if let Some((_, state)) = self.shown.iter_mut().find(|(id, _)| *id == event.build) {
+    fn report(&mut self, event: &BuildEvent, cx: &FollowContext) -> store::Result<()> {
+        if let Some((_, state)) = self.reported.iter_mut().find(|(id, _)| *id == event.build) {
             *state = Some(event.state);
         }
         let text = match self.format {
@@ -133,45 +134,45 @@ impl Follower {
         Ok(())
     }
 
-    /// `0.17.1  building…  12.3 s`; under a build that did not go well, its first errors.
+    /// `0.17.1  building…  12.3 s`; under a failed build, its first errors.
     fn line(&self, event: &BuildEvent, cx: &FollowContext) -> store::Result<String> {
         let seconds = (event.at - self.check.created_at).max(0) as f64 / 1000.0;
         let row = cx.store.build(event.build)?;
         let ended = row.as_ref().filter(|_| event.state.is_final());
-        let (word, behind) = match ended {
+        let (word, detail) = match ended {
             Some(row) => {
-                let (verdict, behind) = matrix::words(row);
-                (verdict.to_string(), behind)
+                let (verdict, detail) = matrix::describe(row);
+                (verdict.to_string(), detail)
             }
             None => {
                 let attempt = row.as_ref().map_or(1, |row| row.attempt);
                 (
                     format!("{}…", event.state.as_str()),
-                    waits(event, attempt, cx),
+                    open_detail(event, attempt, cx),
                 )
             }
         };
-        let columns = matrix::columns(&event.zig_version, &word, &behind);
+        let columns = matrix::columns(&event.zig_version, &word, &detail);
         let line = format!("{columns} {seconds:>8.1} s\n");
         Ok(line + &ended.map(matrix::errors).unwrap_or_default())
     }
 
-    /// Every build was told of to its end.
-    fn is_settled(&self) -> bool {
-        let settled = |state: Option<State>| state.is_some_and(State::is_final);
-        self.shown.iter().all(|(_, state)| settled(*state))
+    /// True if a final state of every build was reported.
+    fn all_final(&self) -> bool {
+        let is_final = |state: Option<State>| state.is_some_and(State::is_final);
+        self.reported.iter().all(|(_, state)| is_final(*state))
     }
 
-    /// The last words.
-    fn end(&mut self, cx: &FollowContext) -> store::Result<()> {
-        self.over = true;
+    /// Reports the result of the check, the last line.
+    fn report_result(&mut self, cx: &FollowContext) -> store::Result<()> {
+        self.ended = true;
         let check = cx.store.check(self.check.id)?;
         let builds = cx.store.builds_of(self.check.id)?;
         let good = |build: &&BuildRow| build.build_status == BuildStatus::Success;
         let (good, all) = (builds.iter().filter(good).count(), builds.len());
         let text = match self.format {
             ProgressFormat::Text => {
-                let matrix = matrix::bare(check.as_ref().unwrap_or(&self.check), &builds);
+                let matrix = matrix::without_errors(check.as_ref().unwrap_or(&self.check), &builds);
                 format!("\n{matrix}\nresult: {good} of {all} build\n")
             }
             ProgressFormat::Json => {
@@ -186,12 +187,12 @@ impl Follower {
     }
 }
 
-/// What there is to say of a build that has not ended.
-fn waits(event: &BuildEvent, attempt: u32, cx: &FollowContext) -> String {
+/// The detail of a build that has not ended.
+fn open_detail(event: &BuildEvent, attempt: u32, cx: &FollowContext) -> String {
     let queued = event.state == State::Queued;
-    let place = queued.then(|| (cx.position)(event.build)).flatten();
-    let place = place.map(|place| format!("place {place} in the queue"));
+    let position = queued.then(|| (cx.position)(event.build)).flatten();
+    let position = position.map(|position| format!("place {position} in the queue"));
     let attempt = (attempt > 1).then(|| format!("attempt {attempt}"));
-    let parts: Vec<String> = attempt.into_iter().chain(place).collect();
+    let parts: Vec<String> = attempt.into_iter().chain(position).collect();
     parts.join(", ")
 }

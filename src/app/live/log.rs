@@ -1,13 +1,13 @@
-//! The bytes of one build's output, by absolute offset, capped: head and tail are kept, a cut
-//! between them is said.
+//! The output of one build, addressed by offset and bounded: its head and tail are kept, with a line that
+//! reports the cut between them.
 //!
 //! While the build runs, its file is
 //!
 //! `| head: the first bytes | tail: the last bytes, a ring |`
 //!
-//! so a build that floods rewrites the same pages and its file never grows. Offsets count every byte
-//! the build ever wrote, kept or not; `Layout` says where in the file a kept one stands.
-//! `finish` puts the file into plain order: then it is simply a text.
+//! so a flood of output overwrites the ring and the file never grows. Offsets count every byte that the build
+//! wrote, kept or not; `Layout` maps the offset of a kept byte to its position in the file. `finish` puts the
+//! file into plain order, after which it is simply a text.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -18,7 +18,7 @@ use crate::app::live::limits::{
     CUT_LINE_LIMIT_BYTES, LOG_HEAD_BYTES, LOG_STEP_BYTES, LOG_TAIL_BYTES,
 };
 
-/// Where the bytes stand in the file of a running build. Arithmetic only.
+/// The positions of bytes in the file of a running build. Arithmetic only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     pub head_bytes: u64,
@@ -35,7 +35,7 @@ impl Default for Layout {
     }
 }
 
-/// A run of bytes that stand side by side in the file.
+/// A contiguous run of bytes in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
     pub position: u64,
@@ -47,8 +47,8 @@ impl Layout {
     pub fn range(&self, offset: u64, bytes: u64) -> Range {
         let (position, room) = match offset.checked_sub(self.head_bytes) {
             None => (offset, self.head_bytes - offset),
-            Some(behind) => {
-                let slot = behind % self.tail_bytes;
+            Some(tail_offset) => {
+                let slot = tail_offset % self.tail_bytes;
                 (self.head_bytes + slot, self.tail_bytes - slot)
             }
         };
@@ -58,7 +58,7 @@ impl Layout {
         }
     }
 
-    /// The offset of the first byte behind the head that is still there after `written` bytes.
+    /// The offset of the first byte after the head that is still kept after `written` bytes.
     pub fn tail_start(&self, written: u64) -> u64 {
         written.saturating_sub(self.tail_bytes).max(self.head_bytes)
     }
@@ -67,7 +67,7 @@ impl Layout {
         self.tail_start(written) > self.head_bytes
     }
 
-    /// The first offset at or behind `offset` that is still there; `offset` is below `written`.
+    /// The first offset from `offset` on that is still kept; `offset` is below `written`.
     pub fn next_kept(&self, offset: u64, written: u64) -> u64 {
         if offset < self.head_bytes {
             return offset;
@@ -82,21 +82,20 @@ pub struct Log {
     path: PathBuf,
     file: File,
     layout: Layout,
-    /// All the build wrote.
+    /// Bytes that the build wrote.
     total: u64,
-    /// How much of it, from its start, went to the disk; behind `total` once the disk has failed.
+    /// Bytes of them, from the first on, that reached the disk; below `total` once the disk has failed.
     stored: u64,
 }
 
 impl Log {
-    /// An empty log; an older file of that name is gone.
+    /// An empty log, in place of any older file of that name.
     pub fn create(path: &Path) -> io::Result<Log> {
         Log::with_layout(path, Layout::default())
     }
 
-    /// The log that an earlier run of the server left unfinished, to be gone on with. Where bytes of
-    /// it may be overwritten already nobody knows how many there were: then its first `keep` bytes
-    /// are left, as far as they stand in its head, or none.
+    /// The unfinished log of an earlier run of the server. If its ring may have wrapped, its total is unknown: then
+    /// it is cut to its first `keep` bytes, or emptied if those reach into the ring.
     pub fn reopen(path: &Path, keep: u64) -> io::Result<Log> {
         let mut log = Log {
             path: path.to_path_buf(),
@@ -108,15 +107,14 @@ impl Log {
         let bytes = log.file.metadata()?.len();
         (log.total, log.stored) = (bytes, bytes);
         if bytes >= log.layout.head_bytes + log.layout.tail_bytes {
-            // As good as any number that is too large.
+            // Any total that counts as wrapped will do.
             (log.total, log.stored) = (u64::MAX, u64::MAX);
             log.rewind(keep)?;
         }
         Ok(log)
     }
 
-    /// Forgets what was written from `offset` on; gives where it goes on: at `offset`, or, where what
-    /// stands before that is lost as well, at the beginning.
+    /// Drops everything from `offset` on. Returns the new end: `offset`, or 0 if bytes before it are lost too.
     pub fn rewind(&mut self, offset: u64) -> io::Result<u64> {
         let wrapped = self.layout.is_wrapped(self.total);
         let offset = match wrapped && offset > self.layout.head_bytes {
@@ -141,17 +139,17 @@ impl Log {
         })
     }
 
-    /// All that was appended, kept or not: the offset of the next byte.
+    /// Number of bytes appended, kept or not: the offset of the next byte.
     pub fn total_bytes(&self) -> u64 {
         self.total
     }
 
-    /// How many of them, from the first on, the disk took.
+    /// Number of bytes, from the first on, that were written to the disk.
     pub fn stored_bytes(&self) -> u64 {
         self.stored
     }
 
-    /// Some bytes in the middle or at the end are not kept.
+    /// True if some bytes in the middle or at the end are not kept.
     pub fn is_truncated(&self) -> bool {
         self.layout.is_wrapped(self.stored) || self.disk_failed()
     }
@@ -160,8 +158,8 @@ impl Log {
         self.stored < self.total
     }
 
-    /// Appends. An error is for the operator to hear of, and comes once: the log goes on counting,
-    /// writes nothing any more and is truncated. The build is none of the disk's business.
+    /// Appends. The first disk error is returned; after it the log only counts, and is truncated. The build is not
+    /// affected.
     pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let failed_before = self.disk_failed();
         self.total += bytes.len() as u64;
@@ -185,9 +183,8 @@ impl Log {
         Ok(())
     }
 
-    /// Appends to `out` what stands from `offset` on, at most `room` bytes, and returns the offset
-    /// to go on from, never beyond `total_bytes`. Bytes that are gone are skipped with a line that
-    /// says so, which needs a room of `CUT_LINE_LIMIT_BYTES`: with less, nothing comes at a cut.
+    /// Appends to `out` at most `room` bytes from `offset` on; returns the offset to continue from, never beyond
+    /// `total_bytes`. A cut is replaced by a line that reports it, and needs `CUT_LINE_LIMIT_BYTES` of room.
     pub fn read_at(&self, offset: u64, room: usize, out: &mut Vec<u8>) -> io::Result<u64> {
         let room_end = out.len() + room;
         let mut next = offset.min(self.total);
@@ -205,7 +202,7 @@ impl Log {
         Ok(next)
     }
 
-    /// Like `read_at`, but stops where bytes are gone: there `resume` says where it goes on.
+    /// Like `read_at`, but stops at a cut; `resume` returns the offset after it.
     pub fn read_kept(&self, offset: u64, room: usize, out: &mut Vec<u8>) -> io::Result<u64> {
         let room_end = out.len() + room;
         let mut next = offset.min(self.total);
@@ -216,7 +213,7 @@ impl Log {
         Ok(next)
     }
 
-    /// The offset of the last `lines` lines, or of the first byte behind the last cut if that is nearer.
+    /// The offset of the last `lines` lines, but not before the first byte after the cut.
     pub fn tail_start(&self, lines: u64) -> io::Result<u64> {
         if self.disk_failed() {
             return Ok(self.stored);
@@ -234,8 +231,8 @@ impl Log {
         })
     }
 
-    /// Puts the file into plain order, cuts said; to be called once, behind the last append. Readers
-    /// of this `Log` go on as before. On an error the log is no longer than its head, but plain.
+    /// Puts the file into plain order, with a line for the cut. Call it once, after the last append. Readers of this
+    /// `Log` are not affected. After an error the file is in plain order too, but has only the head.
     pub fn finish(&mut self) -> io::Result<()> {
         if !self.layout.is_wrapped(self.stored) {
             return match self.disk_failed() {
@@ -259,7 +256,7 @@ impl Log {
     }
 
     fn write_plain(&self, part: &Path) -> io::Result<()> {
-        // Our own file stays open: readers that are behind find every byte where it was.
+        // The old file stays open for readers of this `Log`: their positions remain valid.
         let mut plain = File::create(part)?;
         let mut piece = Vec::new();
         let mut next = 0;
@@ -271,7 +268,7 @@ impl Log {
         Ok(())
     }
 
-    /// No room for a second file: the tail is given up, since in ring order nobody could read it.
+    /// Without space for a second file the tail is dropped: in ring order it cannot be read.
     fn fall_back_to_head(&mut self) -> io::Result<()> {
         self.stored = self.layout.head_bytes;
         self.file.set_len(self.stored)?;
@@ -279,7 +276,7 @@ impl Log {
         self.file.write_all_at(line.as_bytes(), self.stored)
     }
 
-    /// The offset of the first byte that can be read from `offset` on, or the end of all.
+    /// The offset of the first kept byte from `offset` on, or the total.
     pub fn resume(&self, offset: u64) -> u64 {
         match offset < self.stored {
             true => self.layout.next_kept(offset, self.stored),
@@ -287,7 +284,7 @@ impl Log {
         }
     }
 
-    /// Reads a run of at most `room` bytes that are there, at least one, and returns its length.
+    /// Reads a run of 1 to `room` kept bytes; returns its length.
     fn read_run(&self, offset: u64, room: u64, out: &mut Vec<u8>) -> io::Result<u64> {
         let range = self.layout.range(offset, room.min(self.stored - offset));
         read_append(&self.file, range, out)?;
@@ -295,18 +292,18 @@ impl Log {
     }
 }
 
-/// Where a finished log has its cut line.
+/// The cut line of a finished log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cut {
     pub position: u64,
     pub line_bytes: u64,
-    /// The offset, in all that the build wrote, of the byte behind the line.
+    /// The offset, in the build's output, of the byte after the line.
     pub resume: u64,
 }
 
 impl Cut {
-    /// The cut in a file of that size, after a build that wrote `total` bytes. None where nothing
-    /// was cut, and where the disk failed: then offsets mean positions in the file.
+    /// The cut in a file of `file_bytes`, for a build that wrote `total` bytes. `None` if nothing was cut, and if
+    /// the disk failed: then offsets are positions in the file.
     pub fn of(total: u64, file_bytes: u64) -> Option<Cut> {
         let Layout {
             head_bytes,
@@ -323,7 +320,7 @@ impl Cut {
     }
 }
 
-/// The position from which a finished log holds its last `lines` lines.
+/// The position of the last `lines` lines of a finished log.
 pub fn tail_start(file: &File, lines: u64) -> io::Result<u64> {
     let end = file.metadata()?.len();
     last_lines(0, end, lines, |position, bytes, out| {
@@ -331,8 +328,8 @@ pub fn tail_start(file: &File, lines: u64) -> io::Result<u64> {
     })
 }
 
-/// Looks backwards from `end`, step by step, but not beyond `floor`, for the start of the last
-/// `lines` lines. A line that was not ended counts; what the last newline ends is no further line.
+/// Searches backwards from `end`, but not beyond `floor`, for the start of the last `lines` lines. An unfinished
+/// last line counts as one.
 fn last_lines<R>(floor: u64, end: u64, lines: u64, mut read: R) -> io::Result<u64>
 where
     R: FnMut(u64, u64, &mut Vec<u8>) -> io::Result<()>,
@@ -349,13 +346,13 @@ where
         step.clear();
         read(start, bytes, &mut step)?;
         for (index, byte) in step.iter().enumerate().rev() {
-            let behind = start + index as u64 + 1;
-            if *byte != b'\n' || behind == end {
+            let line_start = start + index as u64 + 1;
+            if *byte != b'\n' || line_start == end {
                 continue;
             }
             ends_seen += 1;
             if ends_seen == lines {
-                return Ok(behind);
+                return Ok(line_start);
             }
         }
     }

@@ -1,7 +1,7 @@
-//! The logs of all builds: written while a build runs, read meanwhile and ever after.
+//! The logs of all builds, for writing and for reading, during a build and after it.
 //!
-//! A reader has a cursor and nothing else; what it gets is read from the file when its connection
-//! has room. History and live are the same code.
+//! A reader is only a cursor; bytes are read from the file when its connection has room. Live and finished logs
+//! take the same path.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -16,43 +16,60 @@ use crate::base::slab::Key;
 use crate::interface::event::{Action, Pull};
 use crate::interface::outbox::Outbox;
 
-/// The log of a build that is not finished, or whose readers are not done with it.
+/// The log of a build that has not ended, or that still has readers.
 #[derive(Debug, Default)]
-struct Live {
-    /// None before the first byte, and where the file could not be made.
+struct OpenLog {
+    /// `None` before the first byte, and if the file could not be created.
     log: Option<Log>,
     ended: bool,
-    /// The verdict is that of another build, and so is the log: which, and how much that wrote.
-    origin: Option<(i64, u64)>,
+    /// The build that the verdict comes from, if it was taken from the cache.
+    origin: Option<Origin>,
     readers: usize,
-    /// Those who have read everything and are to be woken.
+    /// Readers that have read everything, to be woken by the next byte.
     parked: BTreeSet<Key>,
+}
+
+/// The build whose log stands for that of a build with a cached verdict.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin {
+    pub build: i64,
+    /// Number of bytes that it wrote.
+    pub written: u64,
+}
+
+/// The size of a finished log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogSize {
+    /// Number of bytes that the build wrote.
+    pub written: u64,
+    /// Some of them are not kept.
+    pub is_truncated: bool,
 }
 
 #[derive(Debug)]
 pub struct Logs {
     dir: PathBuf,
-    live: BTreeMap<i64, Live>,
-    /// The disk took no more, and nobody has asked since.
+    live: BTreeMap<i64, OpenLog>,
+    /// A write failed on a full disk since the last `take_full`.
     full: bool,
 }
 
 /// One reader of one log.
 #[derive(Debug)]
 pub struct Reader {
-    place: Place,
-    /// Cuts are told apart from what the build wrote.
+    cursor: Cursor,
+    /// A cut is reported as a message of its own, not as a line of the log.
     report_gaps: bool,
-    /// Its client knows of bytes that are not there, and is to be told so.
+    /// The client asked for an offset past the end; send `reset` first.
     past_end: bool,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Cursor {
     /// Offsets are those of the build's output.
     Live { build: i64, offset: u64 },
-    /// Positions are those of the file; behind `end` nothing is wanted. It is opened for each
-    /// pull: thousands of slow readers must not leave the server without open files.
+    /// Positions are those of the file; reading stops at `end`. The file is opened for each pull, so thousands of
+    /// slow readers hold no descriptors.
     Stored {
         build: i64,
         position: u64,
@@ -76,7 +93,7 @@ impl Logs {
 
     // -- writing --
 
-    /// An attempt begins to write. All attempts of a build write one log.
+    /// Opens the log for an attempt. All attempts of a build write to one log.
     pub fn begin(&mut self, build: i64, attempt: u32) {
         let path = self.path(build);
         let live = self.live.entry(build).or_default();
@@ -86,18 +103,18 @@ impl Logs {
                 _ => Log::reopen(&path, 0).ok(),
             };
             let log = earlier.map_or_else(|| Log::create(&path), Ok);
-            live.log = log.map_err(|e| complain(build, &e, &mut self.full)).ok();
+            live.log = log.map_err(|e| report(build, &e, &mut self.full)).ok();
         }
     }
 
-    /// Adds a line of ours to the log of a build that is to begin anew.
-    pub fn remark(&mut self, build: i64, attempt: u32, line: &str, out: &mut Outbox) {
+    /// Appends a line of the server's own to the log of a build that will be retried.
+    pub fn annotate(&mut self, build: i64, attempt: u32, line: &str, out: &mut Outbox) {
         self.begin(build, attempt);
         self.append(build, format!("\n[zigcheck: {line}]\n").as_bytes(), out);
     }
 
-    /// A build goes on whose container an earlier run of the server has left, and which began to
-    /// write at that offset.
+    /// Reopens the log of a build whose container was adopted from an earlier run of the server. The present attempt
+    /// began at offset `start`.
     pub fn adopt(&mut self, build: i64, start: u64) {
         if let Ok(log) = Log::reopen(&self.path(build), start) {
             self.live.entry(build).or_default().log = Some(log);
@@ -105,8 +122,7 @@ impl Logs {
         self.begin(build, 1);
     }
 
-    /// What was written from that offset on is going to be written again, since the engine knows
-    /// better; gives the offset from which on.
+    /// Drops the log from offset `start` on, before it is read from the engine again. Returns the new end.
     pub fn rewind(&mut self, build: i64, start: u64) -> u64 {
         let live = self.live.get_mut(&build);
         let Some(log) = live.and_then(|live| live.log.as_mut()) else {
@@ -119,69 +135,71 @@ impl Logs {
         })
     }
 
-    /// Appends to a log that was begun, and wakes who waits for it.
+    /// Appends to an open log, and wakes its parked readers.
     pub fn append(&mut self, build: i64, bytes: &[u8], out: &mut Outbox) {
         let Some(live) = self.live.get_mut(&build) else {
             return;
         };
         if let Some(log) = &mut live.log {
-            // A full disk costs the log, which says so itself, not the build. It complains once.
+            // A failing disk truncates the log and leaves the build alone. Only the first error is returned.
             if let Err(error) = log.append(bytes) {
-                complain(build, &error, &mut self.full);
+                report(build, &error, &mut self.full);
             }
             wake(live, out);
         }
     }
 
-    /// The build is over: how many bytes it wrote, and whether some of them are not kept.
-    pub fn finish(&mut self, build: i64, out: &mut Outbox) -> (u64, bool) {
+    /// Closes the log of a build that has ended; returns its size.
+    pub fn finish(&mut self, build: i64, out: &mut Outbox) -> LogSize {
         let Some(live) = self.live.get_mut(&build) else {
-            return (0, false);
+            return LogSize::default();
         };
         live.ended = true;
         wake(live, out);
-        let mut end = (0, false);
+        let mut size = LogSize::default();
         if let Some(log) = &mut live.log {
             if let Err(error) = log.finish() {
-                complain(build, &error, &mut self.full);
+                report(build, &error, &mut self.full);
             }
-            end = (log.total_bytes(), log.is_truncated());
+            size = LogSize {
+                written: log.total_bytes(),
+                is_truncated: log.is_truncated(),
+            };
         }
         self.drop_unread(build);
-        end
+        size
     }
 
-    /// The build is over before it wrote anything: its log is that of another, which wrote so much.
-    pub fn finish_as(&mut self, build: i64, origin: (i64, u64), out: &mut Outbox) {
+    /// Closes the log of a build with a cached verdict; its readers get the log of `origin`.
+    pub fn finish_as(&mut self, build: i64, origin: Origin, out: &mut Outbox) {
         if let Some(live) = self.live.get_mut(&build) {
             (live.log, live.origin) = (None, Some(origin));
         }
         self.finish(build, out);
     }
 
-    /// An open file for each log that nobody reads any more would be too many.
+    /// Drops a log that has no readers, unless the build still writes: it holds an open file.
     fn drop_unread(&mut self, build: i64) {
-        let unread = |live: &Live| live.readers == 0 && (live.ended || live.log.is_none());
+        let unread = |live: &OpenLog| live.readers == 0 && (live.ended || live.log.is_none());
         if self.live.get(&build).is_some_and(unread) {
             self.live.remove(&build);
         }
     }
 
-    /// How much a build has written so far, if its log is open.
+    /// Number of bytes that a build has written, if its log is open.
     pub fn written(&self, build: i64) -> Option<u64> {
         let log = self.live.get(&build)?.log.as_ref()?;
         Some(log.total_bytes())
     }
 
-    /// The disk took no more of a log since this was asked last.
+    /// True if a write failed on a full disk since the last call.
     pub fn take_full(&mut self) -> bool {
         std::mem::take(&mut self.full)
     }
 
     // -- reading --
 
-    /// A reader of the log of a build that is not finished: from that offset on, or from its
-    /// last `tail` lines.
+    /// A reader of a running build's log: from offset `from` on, or from its last `tail` lines.
     pub fn read_live(
         &mut self,
         build: i64,
@@ -195,7 +213,7 @@ impl Logs {
         let offset = tail.and_then(|(lines, log)| log.tail_start(lines).ok());
         let offset = offset.unwrap_or(from);
         Reader {
-            place: Place::Live { build, offset },
+            cursor: Cursor::Live { build, offset },
             report_gaps,
             past_end: false,
         }
@@ -206,16 +224,15 @@ impl Logs {
         File::open(self.path(build))
     }
 
-    /// At most `room` further bytes; from a reader that is `report_gaps`, also a text that says where it
-    /// goes on behind a cut.
+    /// Appends at most `room` further bytes; with `report_gaps` also messages that report cuts.
     pub fn pull(&mut self, reader: &mut Reader, conn: Key, room: usize, out: &mut Vec<u8>) -> Pull {
         if std::mem::take(&mut reader.past_end) {
             out.extend_from_slice(RESET.as_bytes());
             return Pull::Text;
         }
         self.follow_origin(reader, conn);
-        match &mut reader.place {
-            Place::Stored {
+        match &mut reader.cursor {
+            Cursor::Stored {
                 build,
                 position,
                 end,
@@ -224,7 +241,7 @@ impl Logs {
                 Ok(file) => pull_stored(&file, position, *end, *cut, room, out),
                 Err(_) => Pull::End,
             },
-            Place::Live { build, offset } => {
+            Cursor::Live { build, offset } => {
                 let Some(live) = self.live.get_mut(build) else {
                     return Pull::End;
                 };
@@ -233,31 +250,31 @@ impl Logs {
         }
     }
 
-    /// Whoever waits for the log of a build that has that of another gets that.
+    /// Moves a reader of a build with a cached verdict to the log of the build that the verdict comes from.
     fn follow_origin(&mut self, reader: &mut Reader, conn: Key) {
-        let Place::Live { build, offset } = reader.place else {
+        let Cursor::Live { build, offset } = reader.cursor else {
             return;
         };
-        let Some((origin, total)) = self.live.get(&build).and_then(|live| live.origin) else {
+        let Some(origin) = self.live.get(&build).and_then(|live| live.origin) else {
             return;
         };
-        let file = File::open(self.path(origin)).and_then(|file| file.metadata());
+        let file = File::open(self.path(origin.build)).and_then(|file| file.metadata());
         let end = file.map_or(0, |file| file.len());
         let next = match reader.report_gaps {
-            // What it has read is of an attempt that led to nothing.
+            // Bytes that it has read are of an attempt without a verdict.
             true => Reader {
                 past_end: offset > 0,
-                ..Reader::report_gaps(origin, end, 0, total)
+                ..Reader::stored_with_gaps(origin.build, end, 0, origin.written)
             },
-            false => Reader::stored(origin, 0, end),
+            false => Reader::stored(origin.build, 0, end),
         };
-        let waited = std::mem::replace(reader, next);
-        self.leave(waited, conn);
+        let replaced = std::mem::replace(reader, next);
+        self.remove(replaced, conn);
     }
 
-    /// A reader is gone.
-    pub fn leave(&mut self, reader: Reader, conn: Key) {
-        if let Place::Live { build, .. } = reader.place {
+    /// Removes a reader whose connection has closed.
+    pub fn remove(&mut self, reader: Reader, conn: Key) {
+        if let Cursor::Live { build, .. } = reader.cursor {
             if let Some(live) = self.live.get_mut(&build) {
                 live.readers -= 1;
                 live.parked.remove(&conn);
@@ -268,10 +285,10 @@ impl Logs {
 }
 
 impl Reader {
-    /// Reads a finished log, from `position` to `end` in the file.
+    /// A reader of a finished log, from `position` to `end` in the file.
     pub fn stored(build: i64, position: u64, end: u64) -> Reader {
         Reader {
-            place: Place::Stored {
+            cursor: Cursor::Stored {
                 build,
                 position,
                 end,
@@ -282,9 +299,9 @@ impl Reader {
         }
     }
 
-    /// Reads a finished log, a file of `end` bytes, by the offsets of the build's output, of which
-    /// there were `total`.
-    pub fn report_gaps(build: i64, end: u64, from: u64, total: u64) -> Reader {
+    /// A reader of a finished log that reports its cut. `end` is the size of the file; `from` counts in the build's
+    /// output, of `total` bytes.
+    pub fn stored_with_gaps(build: i64, end: u64, from: u64, total: u64) -> Reader {
         let cut = Cut::of(total, end);
         let (past_end, from) = (from > total, from.min(total));
         let position = match cut {
@@ -292,33 +309,33 @@ impl Reader {
             Some(cut) => from.min(cut.position),
             None => from,
         };
-        let place = Place::Stored {
+        let cursor = Cursor::Stored {
             build,
             position: position.min(end),
             end,
             cut,
         };
         Reader {
-            place,
+            cursor,
             report_gaps: true,
             past_end,
         }
     }
 }
 
-fn complain(build: i64, error: &io::Error, full: &mut bool) {
+fn report(build: i64, error: &io::Error, full: &mut bool) {
     log::error!("the log of build {build}: {error}");
     *full |= is_full(error);
 }
 
-fn wake(live: &mut Live, out: &mut Outbox) {
+fn wake(live: &mut OpenLog, out: &mut Outbox) {
     for conn in std::mem::take(&mut live.parked) {
         out.push(Action::Wake { conn });
     }
 }
 
 fn pull_live(
-    live: &mut Live,
+    live: &mut OpenLog,
     offset: &mut u64,
     report_gaps: bool,
     conn: Key,
@@ -327,7 +344,7 @@ fn pull_live(
 ) -> Pull {
     let before = (*offset, out.len());
     if let Some(log) = &live.log {
-        // What a full disk did not take is told of at the end, not piece by piece.
+        // Bytes lost to a full disk are reported once, at the end.
         if *offset >= log.stored_bytes() && log.stored_bytes() < log.total_bytes() && !live.ended {
             live.parked.insert(conn);
             return Pull::Idle;
@@ -342,9 +359,9 @@ fn pull_live(
             true => log.read_kept(*offset, room, out),
             false => log.read_at(*offset, room, out),
         };
-        // A log that cannot be read any further ends here: its head has long been sent.
+        // A read error ends the body: the response head was already sent.
         let Ok(next) = read else { return Pull::End };
-        // A client may know of bytes that are not there: of a log that had to begin anew.
+        // The log may have been rewound to before the client's offset.
         if report_gaps && live.ended && *offset > log.total_bytes() {
             *offset = log.total_bytes();
             out.extend_from_slice(RESET.as_bytes());

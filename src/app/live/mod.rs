@@ -1,4 +1,4 @@
-//! What watchers are sent: logs and events, from a cursor each.
+//! Logs and events for watchers, each of which reads on from a cursor.
 
 pub mod events;
 pub mod feed;

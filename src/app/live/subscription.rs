@@ -1,17 +1,27 @@
 //! What a watcher asks for: which events, and in which format.
 
-/// How progress is told.
+use crate::app::store::events::BuildEvent;
+
+/// The format of a check's progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProgressFormat {
     /// Lines for people, with the matrix and a result line at the end.
     Text,
-    /// One event of JSON a line.
+    /// One JSON event a line.
     Json,
 }
 
-/// Which events a watcher wants: those of every build, or of a package or check alone.
+/// The events that a watcher wants: those of every build, or only those of one package or check.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EventFilter {
     pub package: Option<String>,
     pub check: Option<i64>,
+}
+
+impl EventFilter {
+    pub fn matches(&self, event: &BuildEvent) -> bool {
+        let package = self.package.as_ref();
+        package.is_none_or(|package| *package == event.package)
+            && self.check.is_none_or(|check| check == event.check)
+    }
 }

@@ -1,4 +1,4 @@
-//! JSON from plain rows.
+//! The JSON of the API, made from database rows.
 
 use serde_json::{Value, json};
 
@@ -14,6 +14,7 @@ pub fn time(unix_ms: i64) -> String {
     humantime::format_rfc3339_millis(std::time::UNIX_EPOCH + since).to_string()
 }
 
+/// The `build` object of the API.
 pub fn build(row: &BuildRow, queue_position: Option<usize>) -> Value {
     let duration = match (row.started_at, row.finished_at) {
         (Some(from), Some(to)) => Some((to - from).max(0)),
@@ -51,7 +52,8 @@ pub fn build(row: &BuildRow, queue_position: Option<usize>) -> Value {
     })
 }
 
-/// `toolchains`: newest first; each has its entry, built under or not.
+/// The `package` object of the API. `toolchains` are newest first; each gets an entry, even if the package was
+/// never built under it.
 pub fn package(row: &PackageRow, results: &[ResultRow], toolchains: &[String]) -> Value {
     let known = toolchains.iter().map(|version| {
         let found = results.iter().find(|r| r.zig_version == *version);
@@ -102,6 +104,7 @@ fn never_built(zig_version: &str) -> Value {
     })
 }
 
+/// The `check` object of the API.
 pub fn check(row: &CheckRow, builds: Vec<Value>) -> Value {
     let open = |build: &Value| {
         build["state"] != State::Finished.as_str() && build["state"] != State::Cancelled.as_str()
@@ -119,6 +122,7 @@ pub fn check(row: &CheckRow, builds: Vec<Value>) -> Value {
     })
 }
 
+/// One page of a list.
 pub fn list(name: &str, rows: Vec<Value>, total: u64, page: u64, limit: u64) -> Value {
     json!({ name: rows, "total": total, "page": page, "limit": limit })
 }

@@ -1,4 +1,4 @@
-//! What people see at `/` and at `/packages/NAME`: rows become sheets.
+//! The pages for people: `/` and `/packages/NAME`.
 
 use crate::app::domain::popularity;
 use crate::app::render::limits::{
@@ -6,7 +6,7 @@ use crate::app::render::limits::{
     SHOWN_WORDS_LIMIT_CHARS,
 };
 use crate::app::render::matrix;
-use crate::app::render::sheet::{Block, Page, PageOptions};
+use crate::app::render::page::{Block, Page, PageOptions};
 use crate::app::render::table::{Align, Cell, Style, Table};
 use crate::app::store::builds::{BuildRow, NewestBuild};
 use crate::app::store::checks::CheckLine;
@@ -14,29 +14,30 @@ use crate::app::store::list::Paging;
 use crate::app::store::packages::PackageRow;
 use crate::app::store::results::ResultRow;
 
-/// Everything that the first page shows.
+/// The content of the front page.
 pub struct FrontPage<'a> {
-    /// Slots in use, builds that wait, slots there are.
+    /// Slots in use.
     pub running: usize,
+    /// Builds in the queue.
     pub waiting: usize,
     pub slots: usize,
     pub engine_is_up: bool,
     /// Newest first.
     pub toolchains: &'a [String],
     pub packages: Vec<(PackageRow, Vec<ResultRow>)>,
-    /// Of packages, on all pages.
+    /// Number of packages on all pages of the list.
     pub total: u64,
-    pub page: Paging,
+    pub paging: Paging,
     pub search: Option<&'a str>,
     pub checks: Vec<CheckLine>,
     pub options: &'a PageOptions,
     pub now_unix_ms: i64,
 }
 
-/// Everything that the page of one package shows.
+/// The content of a package's page.
 pub struct PackagePage<'a> {
     pub row: PackageRow,
-    /// Each verdict with the build it comes from.
+    /// Each verdict, with the build that it comes from.
     pub results: Vec<(ResultRow, Option<BuildRow>)>,
     pub newest: Vec<NewestBuild>,
     /// Newest first.
@@ -90,21 +91,21 @@ fn plural(count: usize, word: &str) -> String {
     }
 }
 
-/// The packages of this page, or the line that says why there are none.
+/// The packages of this page, or a line that says why there are none.
 fn packages(front: &FrontPage) -> Block {
     if front.packages.is_empty() {
-        let why = match (front.search, front.total) {
+        let reason = match (front.search, front.total) {
             (Some(search), 0) => format!("No package matches {search}"),
             (None, 0) if front.checks.is_empty() => "No packages and no checks yet.".to_string(),
             (None, 0) => "No packages yet.".to_string(),
             _ => format!(
                 "There is no page {}: the last is {}.",
-                front.page.page,
-                pages(front)
+                front.paging.page,
+                page_count(front)
             ),
         };
-        let why = Cell::new(&why).clipped(SHOWN_FACT_LIMIT_CHARS);
-        return line(vec![why.styled(Style::Dim)]);
+        let reason = Cell::new(&reason).clipped(SHOWN_FACT_LIMIT_CHARS);
+        return line(vec![reason.styled(Style::Dim)]);
     }
     let mut table = Table::new().column("PACKAGE", Align::Left, SHOWN_PACKAGE_LIMIT_CHARS);
     for version in front.toolchains {
@@ -124,7 +125,7 @@ fn packages(front: &FrontPage) -> Block {
     Block::Table(table)
 }
 
-/// The latest verdict, and where a newer build is, if one is under way.
+/// The latest verdict, and the state of a newer build if one is under way.
 fn verdict(result: &ResultRow) -> Cell {
     let word = matrix::verdict(result.build_status, result.test_status, result.compiled);
     let state = result.state.as_str();
@@ -140,7 +141,7 @@ fn style(verdict: &str) -> Style {
     match verdict {
         "success" => Style::Good,
         "not exercised" | "tests failed" => Style::Doubtful,
-        // Ours to mend: no word against the package.
+        // Not the package's doing.
         "error" => Style::Doubtful,
         "failed" => Style::Bad,
         _ => Style::Dim,
@@ -165,7 +166,7 @@ fn checks(front: &FrontPage) -> Table {
         let style = match check {
             CheckLine { open: 1.., .. } => Style::Dim,
             CheckLine { good: 0, .. } => Style::Bad,
-            // Nothing is green here: what builds may have failed its tests, or compiled nothing.
+            // Never green: a build that succeeded may have failed its tests, or compiled nothing.
             _ => Style::Plain,
         };
         let cells = vec![
@@ -179,13 +180,13 @@ fn checks(front: &FrontPage) -> Table {
     table
 }
 
-fn pages(front: &FrontPage) -> u64 {
-    front.total.div_ceil(front.page.limit).max(1)
+fn page_count(front: &FrontPage) -> u64 {
+    front.total.div_ceil(front.paging.limit).max(1)
 }
 
-/// Where the next page is, if there is one.
+/// A link to the next page of the list, if there is one.
 fn next_page(front: &FrontPage) -> Option<Block> {
-    let (next, last) = (front.page.page + 1, pages(front));
+    let (next, last) = (front.paging.page + 1, page_count(front));
     if next > last {
         return None;
     }
@@ -193,7 +194,7 @@ fn next_page(front: &FrontPage) -> Option<Block> {
     if let Some(search) = front.search {
         query.append_pair("search", search);
     }
-    query.append_pair("limit", &front.page.limit.to_string());
+    query.append_pair("limit", &front.paging.limit.to_string());
     query.append_pair("page", &next.to_string());
     if front.options.color {
         query.append_key_only("color");
@@ -206,7 +207,7 @@ fn next_page(front: &FrontPage) -> Option<Block> {
     ]))
 }
 
-/// How long ago that was, in one unit.
+/// The time since `at`, in one unit.
 fn age(at: Option<i64>, now_unix_ms: i64) -> Cell {
     let Some(at) = at else {
         return dim("-");
@@ -223,7 +224,7 @@ fn age(at: Option<i64>, now_unix_ms: i64) -> Cell {
 
 // -- one package --
 
-/// The line for a package that is not there.
+/// The page for a package that does not exist.
 pub fn missing(name: &str) -> Page {
     Page {
         title: "zigcheck".to_string(),
@@ -232,21 +233,21 @@ pub fn missing(name: &str) -> Page {
     }
 }
 
-pub fn package(one: &PackagePage) -> Page {
-    let name = &one.row.name;
+pub fn package(page: &PackagePage) -> Page {
+    let name = &page.row.name;
     let json = format!("/api/packages/{name}");
     Page {
         title: format!("{name}: zigcheck"),
         lead: Cell::new(name),
         blocks: vec![
-            Block::Table(facts(&one.row)),
+            Block::Table(facts(&page.row)),
             Block::Gap,
-            Block::Table(verdicts(one)),
+            Block::Table(verdicts(page)),
             Block::Gap,
             line(vec![Cell::new("Check it again:")]),
             Block::Command(format!(
                 "curl -X POST '{}/api/packages/{name}/builds'",
-                one.options.host
+                page.options.host
             )),
             line(vec![
                 Cell::new("More: "),
@@ -262,10 +263,10 @@ fn facts(row: &PackageRow) -> Table {
     let mut table = Table::new()
         .column("", Align::Left, SHOWN_WORDS_LIMIT_CHARS)
         .column("", Align::Left, SHOWN_URL_LIMIT_CHARS);
-    let web = ["https://", "http://"];
-    let web = web.iter().any(|scheme| row.url.starts_with(scheme));
+    let schemes = ["https://", "http://"];
+    let is_web = schemes.iter().any(|scheme| row.url.starts_with(scheme));
     let mut url = Cell::new(&row.url);
-    url.link = web.then(|| row.url.clone());
+    url.link = is_web.then(|| row.url.clone());
     table.push(vec![dim("url"), url], Vec::new());
     for (name, fact) in [
         ("ref", &row.reference),
@@ -287,7 +288,7 @@ fn facts(row: &PackageRow) -> Table {
     table
 }
 
-fn verdicts(one: &PackagePage) -> Table {
+fn verdicts(page: &PackagePage) -> Table {
     let mut table = Table::new();
     for (title, align) in [
         ("ZIG", Align::Left),
@@ -300,20 +301,20 @@ fn verdicts(one: &PackagePage) -> Table {
     ] {
         table = table.column(title, align, SHOWN_WORDS_LIMIT_CHARS);
     }
-    let known = one.toolchains.iter().map(String::as_str);
+    let known = page.toolchains.iter().map(String::as_str);
     // Verdicts under toolchains that this server no longer has come last.
-    let versions = one.results.iter().map(|(row, _)| row.zig_version.as_str());
-    let gone = versions.filter(|version| !one.toolchains.iter().any(|known| known == version));
+    let versions = page.results.iter().map(|(row, _)| row.zig_version.as_str());
+    let gone = versions.filter(|version| !page.toolchains.iter().any(|known| known == version));
     for version in known.chain(gone) {
-        let result = one.results.iter().find(|(r, _)| r.zig_version == version);
-        let newest = one.newest.iter().find(|n| n.zig_version == version);
-        let (cells, notes) = toolchain(version, result, newest, one.now_unix_ms);
+        let result = page.results.iter().find(|(r, _)| r.zig_version == version);
+        let newest = page.newest.iter().find(|n| n.zig_version == version);
+        let (cells, notes) = toolchain(version, result, newest, page.now_unix_ms);
         table.push(cells, notes);
     }
     table
 }
 
-/// The row of one toolchain, and what stands under it.
+/// The row of one toolchain, and the notes under it.
 fn toolchain(
     version: &str,
     result: Option<&(ResultRow, Option<BuildRow>)>,
@@ -327,10 +328,10 @@ fn toolchain(
             vec![],
         );
     };
-    let behind = build.as_ref().map(|build| matrix::words(build).1);
+    let detail = build.as_ref().map(|build| matrix::describe(build).1);
     let commit = result.commit.as_deref().unwrap_or("");
     let commit: String = commit.chars().take(SHOWN_COMMIT_CHARS).collect();
-    // Before the first verdict there is a log to read all the same.
+    // A build without a verdict already has a log.
     let shown = result.build_id.or(newest.map(|newest| newest.id));
     let (id, log) = match shown {
         None => (dim(""), dim("")),
@@ -339,7 +340,7 @@ fn toolchain(
     let cells = vec![
         Cell::new(version),
         verdict(result),
-        Cell::new(&behind.unwrap_or_default()),
+        Cell::new(&detail.unwrap_or_default()),
         Cell::new(&commit),
         age(result.last_checked, now_unix_ms),
         id,

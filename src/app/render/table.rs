@@ -1,9 +1,9 @@
-//! Tables for people: cells with a tone, columns as wide as what is in them, notes under a row.
+//! Tables for people: styled cells, columns as wide as their content, notes under a row.
 
 use crate::app::render::limits::{SHOWN_ERROR_LIMIT_CHARS, TABLE_GAP_CHARS};
 use crate::app::render::sanitize::{clip, sanitize, width};
 
-/// What a cell says at a glance.
+/// The meaning of a cell, shown as its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Style {
     #[default]
@@ -14,12 +14,12 @@ pub enum Style {
     Dim,
 }
 
-/// A piece of text that can be shown anywhere.
+/// A piece of sanitized text with a style and a link.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cell {
     text: String,
     pub style: Style,
-    /// Where it leads, on a page that has links.
+    /// The target of the text in HTML.
     pub link: Option<String>,
 }
 
@@ -41,7 +41,7 @@ impl Cell {
         self
     }
 
-    /// No wider than that.
+    /// Clips the text to `limit` terminal cells.
     pub fn clipped(mut self, limit: usize) -> Cell {
         self.text = clip(&self.text, limit);
         self
@@ -51,8 +51,8 @@ impl Cell {
         &self.text
     }
 
-    /// The text, in its colour where colours are wanted.
-    pub fn shown(&self, color: bool) -> String {
+    /// The text for a terminal, with the colour of its style if `color`.
+    pub fn render(&self, color: bool) -> String {
         let code = match self.style {
             _ if !color || self.text.is_empty() => return self.text.clone(),
             Style::Plain => return self.text.clone(),
@@ -80,11 +80,11 @@ pub struct Column {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     pub cells: Vec<Cell>,
-    /// Lines under the row, over all columns.
+    /// Lines under the row, across all columns.
     pub notes: Vec<Cell>,
 }
 
-/// Rows under columns; without titles there is no line of titles either.
+/// A table. Without titles it has no title line.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Table {
     columns: Vec<Column>,
@@ -97,7 +97,7 @@ impl Table {
         Table::default()
     }
 
-    /// A further column, no wider than `limit` characters.
+    /// Adds a column of at most `limit` terminal cells.
     pub fn column(mut self, title: &str, align: Align, limit: usize) -> Table {
         let title = clip(&sanitize(title), limit);
         self.columns.push(Column { title, align });
@@ -105,7 +105,7 @@ impl Table {
         self
     }
 
-    /// A further row: a cell for each column, clipped to its limit.
+    /// Adds a row of one cell for each column. Cells are clipped to the limits of their columns.
     pub fn push(&mut self, cells: Vec<Cell>, notes: Vec<Cell>) {
         assert_eq!(cells.len(), self.columns.len(), "a cell for each column");
         let mut row = Row { cells, notes };
@@ -130,7 +130,7 @@ impl Table {
         self.columns.iter().any(|column| !column.title.is_empty())
     }
 
-    /// The table in lines, each with its end.
+    /// The table for a terminal, in complete lines.
     pub fn text(&self, color: bool) -> String {
         let widths = self.widths();
         let mut text = String::new();
@@ -141,26 +141,26 @@ impl Table {
         for row in &self.rows {
             self.line(&row.cells, &widths, color, &mut text);
             for note in &row.notes {
-                text += &format!("    {}\n", note.shown(color));
+                text += &format!("    {}\n", note.render(color));
             }
         }
         text
     }
 
     fn widths(&self) -> Vec<usize> {
-        let widest = |at: usize| {
+        let width_of = |at: usize| {
             let cells = self.rows.iter().map(|row| width(&row.cells[at].text));
             cells.max().unwrap_or(0).max(width(&self.columns[at].title))
         };
-        (0..self.columns.len()).map(widest).collect()
+        (0..self.columns.len()).map(width_of).collect()
     }
 
     fn line(&self, cells: &[Cell], widths: &[usize], color: bool, text: &mut String) {
-        // Spaces wait until something stands behind them, so that no line ends in any. Colours
-        // are put around the words alone: they take no room, and the gaps stay as they are.
+        // Spaces are written only ahead of text, so no line ends in any. Colours surround the text alone, so they
+        // do not change the gaps.
         let mut spaces = 0;
-        for ((cell, column), wide) in cells.iter().zip(&self.columns).zip(widths) {
-            let free = wide - width(&cell.text);
+        for ((cell, column), column_width) in cells.iter().zip(&self.columns).zip(widths) {
+            let free = column_width - width(&cell.text);
             let (before, after) = match column.align {
                 Align::Left => (0, free),
                 Align::Right => (free, 0),
@@ -168,7 +168,7 @@ impl Table {
             spaces += before;
             if !cell.text.is_empty() {
                 text.extend(std::iter::repeat_n(' ', spaces));
-                text.push_str(&cell.shown(color));
+                text.push_str(&cell.render(color));
                 spaces = 0;
             }
             spaces += after + TABLE_GAP_CHARS;

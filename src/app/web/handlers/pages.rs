@@ -1,7 +1,7 @@
 //! Pages for people as answers: what they show is read here, how it looks is told elsewhere.
 
+use crate::app::render::page::{self, Page, PageOptions};
 use crate::app::render::pages::{self, FrontPage, PackagePage};
-use crate::app::render::sheet::{self, Page, PageOptions};
 use crate::app::state::State;
 use crate::app::store::list::{Paging, Sort};
 use crate::app::store::packages::PackageFilter;
@@ -11,7 +11,12 @@ use crate::app::web::limits::SHOWN_CHECKS_LIMIT;
 use crate::interface::message::Response;
 
 /// `GET /`.
-pub fn front(state: &State, search: Option<&str>, page: Paging, options: &PageOptions) -> Response {
+pub fn front(
+    state: &State,
+    search: Option<&str>,
+    paging: Paging,
+    options: &PageOptions,
+) -> Response {
     let read = || -> store::Result<Page> {
         let filter = PackageFilter {
             search: search.map(str::to_string),
@@ -21,7 +26,7 @@ pub fn front(state: &State, search: Option<&str>, page: Paging, options: &PageOp
             column: "last_updated",
             down: true,
         };
-        let (rows, total) = state.services.store.packages(&filter, sort, page)?;
+        let (rows, total) = state.services.store.packages(&filter, sort, paging)?;
         let mut packages = Vec::new();
         for row in rows {
             let results = state.services.store.results(row.id)?;
@@ -35,7 +40,7 @@ pub fn front(state: &State, search: Option<&str>, page: Paging, options: &PageOp
             toolchains: &state.settings.zig_versions,
             packages,
             total,
-            page,
+            paging,
             search,
             checks: state.services.store.latest_checks(SHOWN_CHECKS_LIMIT)?,
             options,
@@ -43,7 +48,7 @@ pub fn front(state: &State, search: Option<&str>, page: Paging, options: &PageOp
         }))
     };
     match read() {
-        Ok(sheet) => build_json(200, &sheet, options),
+        Ok(page) => page_response(200, &page, options),
         Err(error) => database(error),
     }
 }
@@ -72,8 +77,8 @@ pub fn package(state: &State, name: &str, options: &PageOptions) -> Response {
         })))
     };
     match read() {
-        Ok(Some(sheet)) => build_json(200, &sheet, options),
-        Ok(None) => build_json(404, &pages::missing(name), options),
+        Ok(Some(page)) => page_response(200, &page, options),
+        Ok(None) => page_response(404, &pages::missing(name), options),
         Err(error) => database(error),
     }
 }
@@ -81,16 +86,16 @@ pub fn package(state: &State, name: &str, options: &PageOptions) -> Response {
 /// The page as the client takes it. What packages say of themselves is in it: a browser is to
 /// make nothing of it but what is meant, to show it nowhere else, and to tell nobody where a link
 /// was found.
-fn build_json(status: u16, sheet: &Page, options: &PageOptions) -> Response {
+fn page_response(status: u16, page: &Page, options: &PageOptions) -> Response {
     let response = match options.html {
-        true => Response::new(status, "text/html; charset=utf-8", sheet.html())
-            .with("Content-Security-Policy", sheet::policy())
+        true => Response::new(status, "text/html; charset=utf-8", page.html())
+            .with("Content-Security-Policy", page::content_security_policy())
             .with("X-Frame-Options", "DENY")
             .with("Referrer-Policy", "no-referrer"),
         false => Response::new(
             status,
             "text/plain; charset=utf-8",
-            sheet.text(options.color),
+            page.text(options.color),
         ),
     };
     response.with("Vary", "Accept")

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::app::live::feed::Framing;
 use crate::app::live::log;
 use crate::app::live::logs::Reader;
 use crate::app::live::subscription::ProgressFormat;
@@ -29,10 +30,14 @@ pub fn watch(state: &mut State, conn: Key, asked: &Head, call: Call) -> Result<(
             since,
             socket,
         } => {
+            let framing = match socket {
+                true => Framing::WebSocket,
+                false => Framing::ServerSent,
+            };
             state
                 .services
                 .feed
-                .watch_events(conn, filter, since, socket);
+                .watch_events(conn, filter, since, framing);
             if socket {
                 state.services.out.push(Action::Upgrade { conn });
                 return Ok(());
@@ -180,7 +185,7 @@ fn log_socket(state: &mut State, id: i64, from: u64) -> Result<Reader, Response>
     let id = row.log_of();
     let file = state.services.feed.logs.open(id).map_err(unreadable)?;
     let end = file.metadata().map_err(unreadable)?.len();
-    Ok(Reader::report_gaps(id, end, from, row.log_bytes))
+    Ok(Reader::stored_with_gaps(id, end, from, row.log_bytes))
 }
 
 fn unreadable(error: io::Error) -> Response {

@@ -7,7 +7,7 @@ mod watch;
 
 use crate::app::domain::verdict::{BuildStatus, State};
 use crate::app::live::subscription::{EventFilter, ProgressFormat};
-use crate::app::render::sheet::PageOptions;
+use crate::app::render::page::PageOptions;
 use crate::app::store::builds::BuildFilter;
 use crate::app::store::list::{Paging, Sort};
 use crate::app::store::packages::{NewPackage, PackageFilter};

@@ -1,6 +1,6 @@
 //! Pages for people: which one, and how it is to be shown.
 
-use crate::app::render::sheet::PageOptions;
+use crate::app::render::page::PageOptions;
 use crate::app::web::request;
 use crate::app::web::routes::{Call, Request_, name_checked};
 use crate::interface::message::Response;

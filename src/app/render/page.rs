@@ -1,4 +1,4 @@
-//! A page for people as a value: lines, tables and commands; shown as plain text or as HTML.
+//! A page for people: lines, tables and commands, rendered as plain text or as HTML.
 
 use std::sync::LazyLock;
 
@@ -15,7 +15,7 @@ pub enum Block {
     Table(Table),
     /// A command to copy.
     Command(String),
-    /// What follows stands apart.
+    /// An empty line.
     Gap,
 }
 
@@ -27,7 +27,7 @@ pub struct Page {
     pub blocks: Vec<Block>,
 }
 
-/// All that is needed to read it well; nothing is fetched from anywhere.
+/// The whole style sheet. A page loads nothing else.
 const STYLE: &str = "\
 body{font:15px/1.5 ui-monospace,monospace;margin:2em auto;max-width:75em;padding:0 1em;\
 color-scheme:light dark}\
@@ -36,9 +36,8 @@ table{border-collapse:collapse}th,td{padding:.1em 1.2em .1em 0;text-align:left;\
 vertical-align:top}.right{text-align:right}td pre{margin:0 0 .5em 2em;white-space:pre-wrap}\
 .good{color:#1a7f37}.doubtful{color:#9a6700}.bad{color:#d1242f}.dim{opacity:.6}";
 
-/// What a browser may do with a page: show it, with that style. No script, no picture, no form, and
-/// not inside of another page.
-pub fn policy() -> &'static str {
+/// The Content-Security-Policy of a page: it may use its own style; no scripts, images, forms or framing.
+pub fn content_security_policy() -> &'static str {
     static POLICY: LazyLock<String> = LazyLock::new(|| {
         let style = BASE64.encode(&Sha256::digest(STYLE));
         format!(
@@ -50,13 +49,13 @@ pub fn policy() -> &'static str {
 }
 
 impl Page {
-    /// For a terminal; with `color` in colours that, taken away, leave the same text.
+    /// The page for a terminal. `color` adds escape codes and changes nothing else.
     pub fn text(&self, color: bool) -> String {
-        let mut text = format!("{}\n", self.lead.shown(color));
+        let mut text = format!("{}\n", self.lead.render(color));
         for block in &self.blocks {
             match block {
                 Block::Line(cells) => {
-                    let cells = cells.iter().map(|cell| cell.shown(color));
+                    let cells = cells.iter().map(|cell| cell.render(color));
                     text += &cells.collect::<String>();
                     text.push('\n');
                 }
@@ -77,13 +76,13 @@ impl Page {
             escape(&sanitize(&self.title)),
             cell_html(&self.lead)
         );
-        let mut apart = false;
+        let mut after_gap = false;
         for block in &self.blocks {
             match block {
                 Block::Line(cells) => {
-                    let priority = if apart { " class=\"apart\"" } else { "" };
+                    let class = if after_gap { " class=\"apart\"" } else { "" };
                     let cells: String = cells.iter().map(cell_html).collect();
-                    html += &format!("<p{priority}>{cells}</p>\n");
+                    html += &format!("<p{class}>{cells}</p>\n");
                 }
                 Block::Table(table) => html += &table_html(table),
                 Block::Command(command) => {
@@ -91,13 +90,13 @@ impl Page {
                 }
                 Block::Gap => {}
             }
-            apart = *block == Block::Gap;
+            after_gap = *block == Block::Gap;
         }
         html + "</body>\n</html>\n"
     }
 }
 
-/// The text as HTML may hold it, in an element as well as in an attribute.
+/// The text escaped for an HTML element or attribute.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -119,18 +118,18 @@ fn cell_html(cell: &Cell) -> String {
         None => text,
         Some(link) => format!("<a href=\"{}\">{text}</a>", escape(&sanitize(link))),
     };
-    let priority = match cell.style {
+    let class = match cell.style {
         Style::Plain => return text,
         Style::Good => "good",
         Style::Doubtful => "doubtful",
         Style::Bad => "bad",
         Style::Dim => "dim",
     };
-    format!("<span class=\"{priority}\">{text}</span>")
+    format!("<span class=\"{class}\">{text}</span>")
 }
 
 fn table_html(table: &Table) -> String {
-    let priority = |align: Align| match align {
+    let class = |align: Align| match align {
         Align::Left => "",
         Align::Right => " class=\"right\"",
     };
@@ -138,34 +137,34 @@ fn table_html(table: &Table) -> String {
     if table.has_titles() {
         html += "<thead><tr>";
         for column in table.columns() {
-            let (priority, title) = (priority(column.align), escape(&column.title));
-            html += &format!("<th{priority}>{title}</th>");
+            let (class, title) = (class(column.align), escape(&column.title));
+            html += &format!("<th{class}>{title}</th>");
         }
         html += "</tr></thead>\n";
     }
     html += "<tbody>\n";
-    let wide = table.columns().len();
+    let columns = table.columns().len();
     for row in table.rows() {
         html += "<tr>";
         for (cell, column) in row.cells.iter().zip(table.columns()) {
-            html += &format!("<td{}>{}</td>", priority(column.align), cell_html(cell));
+            html += &format!("<td{}>{}</td>", class(column.align), cell_html(cell));
         }
         html += "</tr>\n";
         if !row.notes.is_empty() {
             let notes: Vec<String> = row.notes.iter().map(cell_html).collect();
             let notes = notes.join("\n");
-            html += &format!("<tr><td colspan=\"{wide}\"><pre>{notes}</pre></td></tr>\n");
+            html += &format!("<tr><td colspan=\"{columns}\"><pre>{notes}</pre></td></tr>\n");
         }
     }
     html + "</tbody>\n</table>\n"
 }
 
-/// How a page for people is shown.
+/// How a page is rendered for a client.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PageOptions {
     pub html: bool,
-    /// Verdicts in a terminal's colours.
+    /// Verdicts in terminal colours.
     pub color: bool,
-    /// How the client names this server, as far as that may stand in a command.
+    /// The client's address of this server, safe for a shell command.
     pub host: String,
 }
