@@ -1,7 +1,7 @@
 //! A disk of some megabytes: a file with a file system in it, mounted for as long as a test runs.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Error, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -47,25 +47,33 @@ impl Disk {
         self.place.join("filler")
     }
 
-    /// Takes all room there is, to the last byte; how much that was.
-    pub fn fill(&self) -> u64 {
-        let mut file = File::options();
-        let file = file.append(true).create(true).open(self.filler());
-        // Its name may need a block, too.
-        let Ok(mut file) = file else { return 0 };
-        let mut filled = 0;
-        for piece in [1 << 20, 64 << 10, 4 << 10, 512, 1] {
-            let bytes = vec![b'x'; piece];
-            while file.write_all(&bytes).is_ok() {
-                filled += piece as u64;
-            }
+    /// Fills the disk to its last byte: the last write of each size fails for want of space.
+    pub fn fill(&self) {
+        let mut file = match File::options()
+            .append(true)
+            .create(true)
+            .open(self.filler())
+        {
+            Ok(file) => file,
+            // The name may need a block, too.
+            Err(error) => return assert_full(&error),
+        };
+        for size in [1 << 20, 64 << 10, 4 << 10, 512, 1] {
+            let bytes = vec![b'x'; size];
+            let error = loop {
+                if let Err(error) = file.write_all(&bytes) {
+                    break error;
+                }
+            };
+            assert_full(&error);
         }
-        filled
     }
 
+    /// Gives back what `fill` took.
     pub fn free(&self) {
-        let gone = fs::remove_file(self.filler());
-        gone.expect("it was there");
+        if let Err(error) = fs::remove_file(self.filler()) {
+            assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+        }
     }
 
     fn unmount(&self) {
@@ -86,6 +94,10 @@ impl Drop for Disk {
     fn drop(&mut self) {
         self.unmount();
     }
+}
+
+fn assert_full(error: &Error) {
+    assert_eq!(error.kind(), ErrorKind::StorageFull, "{error}");
 }
 
 fn is_mounted(place: &Path) -> bool {

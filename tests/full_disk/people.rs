@@ -15,8 +15,11 @@ use crate::common::noise::{Ending, Noise};
 use crate::common::seed::Seed;
 use crate::service::Service;
 
-/// Some of these fill such a disk.
+/// Large beside the disk, so that an upload often meets its end.
 const LARGE_BYTES: usize = 3 << 20;
+/// Large trees that wait or run. On a slow machine more of them would fill the disk by themselves, and leave
+/// nothing for the test to fill.
+const LARGE_OPEN_LIMIT: usize = 3;
 
 /// What was told of a build that had its verdict: all that must never change again.
 pub type Verdicts = BTreeMap<i64, Value>;
@@ -49,9 +52,10 @@ impl People {
         }
     }
 
-    /// How many verdicts were told so far.
-    pub fn answered(&self) -> usize {
-        self.answered.load(Ordering::Relaxed)
+    /// How many builds were promised so far, and how many verdicts were seen.
+    pub fn progress(&self) -> (usize, usize) {
+        let promised = self.load.promised.load(Ordering::Relaxed);
+        (promised, self.answered.load(Ordering::Relaxed))
     }
 
     /// Nobody submits any more; gives the verdicts that were seen.
@@ -159,7 +163,13 @@ fn read(load: &Load, answered: &AtomicUsize) -> Verdicts {
 fn upload_large(load: &Load) {
     let mut chance = Seed(7);
     let mut number = 70_000_000;
+    let mut open: Vec<i64> = Vec::new();
     while !load.over.load(Ordering::Relaxed) {
+        open.retain(|build| !is_finished(load.to, *build));
+        if open.len() >= LARGE_OPEN_LIMIT {
+            std::thread::sleep(Duration::from_millis(20));
+            continue;
+        }
         number += 1;
         let package = format!("noise-{number}");
         let mut tar = tar::Builder::new(Vec::new());
@@ -182,6 +192,7 @@ fn upload_large(load: &Load) {
             continue;
         }
         let build = told["builds"][0]["id"].as_i64().expect("an id");
+        open.push(build);
         load.promised.fetch_add(1, Ordering::Relaxed);
         load.promises.lock().expect("no panic").push(Promise {
             check: told["check"].as_i64().expect("an id"),
@@ -189,4 +200,12 @@ fn upload_large(load: &Load) {
             builds: vec![(build, "0.16.0".to_string())],
         });
     }
+}
+
+/// True if the server says so; false while it does not answer.
+fn is_finished(to: SocketAddr, build: i64) -> bool {
+    let answer = ask(to, "GET", &format!("/api/builds/{build}"), b"");
+    let body = answer.ok().filter(|answer| answer.status == 200);
+    let row = body.and_then(|answer| serde_json::from_slice::<Value>(&answer.body).ok());
+    row.is_some_and(|row| row["state"] == "finished")
 }
