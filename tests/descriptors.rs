@@ -11,7 +11,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use crate::common::toy::*;
+use crate::common::server::PATIENCE;
+use crate::common::toy::Toy;
+use crate::common::toy_server::*;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 
 use zigcheck::shell::clock::Clock;
@@ -96,9 +98,7 @@ fn a_full_house_lets_others_in_as_some_leave() {
         .set_read_timeout(Some(Duration::from_millis(300)))
         .unwrap();
     assert!(waiting[0].read(&mut [0]).is_err(), "no room yet");
-    waiting[0]
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .unwrap();
+    waiting[0].set_read_timeout(Some(PATIENCE)).unwrap();
     sockets.truncate(house - 100);
     for socket in &mut waiting {
         assert_eq!(read_answer(socket).1, "hello");
@@ -119,16 +119,14 @@ fn without_descriptors_it_waits_and_goes_on() {
     let mut clients: Vec<TcpStream> = (0..40)
         .map(|_| {
             let mut socket = TcpStream::connect(listener.name.as_str()).unwrap();
-            socket
-                .set_read_timeout(Some(Duration::from_secs(20)))
-                .unwrap();
+            socket.set_read_timeout(Some(PATIENCE)).unwrap();
             socket
                 .write_all(b"GET /hello HTTP/1.1\r\nHost: h\r\n\r\n")
                 .unwrap();
             socket
         })
         .collect();
-    let (wishes, mut ends) = wishes();
+    let (pipes, mut ends) = signal_pipes();
     // Enough for the poll and some twenty of the forty.
     let dir = open_fds() as u64 - 1;
     allow_fds(dir + 25);
@@ -137,7 +135,7 @@ fn without_descriptors_it_waits_and_goes_on() {
         let result = reactor::run(
             &mut toy,
             listener,
-            wishes,
+            pipes,
             Clock::start(),
             Disk::of("/".as_ref()),
         );
@@ -251,9 +249,7 @@ impl Whole {
 
 fn ask(address: &str, request: &str) -> String {
     let mut socket = TcpStream::connect(address).unwrap();
-    socket
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket.write_all(request.as_bytes()).unwrap();
     let body = read_answer(&mut socket).1;
     let _ = socket.shutdown(Shutdown::Both);

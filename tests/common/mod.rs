@@ -18,5 +18,6 @@ pub mod settings;
 pub mod standin;
 pub mod talk;
 pub mod toy;
+pub mod toy_server;
 pub mod wire;
 pub mod zig;

@@ -46,3 +46,13 @@ impl Seed {
         pieces
     }
 }
+
+/// The seed in `SEED`, or another one each time.
+pub fn seed_of_run() -> u64 {
+    let given = std::env::var("SEED").ok();
+    let seed = given.map(|seed| seed.parse().expect("SEED is a number"));
+    seed.unwrap_or_else(|| {
+        let now = std::time::UNIX_EPOCH.elapsed().expect("a clock after 1970");
+        now.as_nanos() as u64
+    })
+}

@@ -1,23 +1,15 @@
 //! A small core that does what a test's requests say, and checks the shell while it is driven.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::os::unix::net::UnixStream;
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::net::IpAddr;
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use zigcheck::base::slab::Key;
-use zigcheck::config::settings::Listen;
 use zigcheck::interface::event::*;
 use zigcheck::interface::message::*;
-use zigcheck::shell::clock::Clock;
-use zigcheck::shell::disk::Disk;
-use zigcheck::shell::listen::Listener;
-use zigcheck::shell::reactor;
-use zigcheck::shell::signal::SignalPipes;
+
+use crate::common::toy_server::{open_fds, sh};
 
 const TURN_LIMIT_BYTES: usize = 64 << 10;
 
@@ -28,9 +20,9 @@ pub struct Job {
     pub stderr: Vec<u8>,
     pub eofs: Vec<Pipe>,
     pub exit: Option<Exit>,
-    /// `out`, `err`, `eof`, `exit`, in the order told, without repetition.
+    /// `out`, `err`, `eof`, `exit` in the order of the events, without repetition.
     pub order: Vec<&'static str>,
-    /// Who waits for its end.
+    /// The connection that is answered when it is over.
     asker: Option<Key>,
 }
 
@@ -52,20 +44,20 @@ impl Job {
 
 #[derive(Debug)]
 enum Flow {
-    /// So many bytes are left; each pull gives all there is room for.
+    /// The bytes that are left; each pull gives as many as fit.
     Bytes(usize),
-    /// So many bytes are left, one at each `Time`.
+    /// The bytes that are left, one at each `Time`, and whether that one is due.
     Drip(usize, bool),
 }
 
 #[derive(Debug, Default)]
 pub struct Toy {
-    /// Started one after the other, `at_once` of them at a time.
+    /// Commands that are still to start, at most `at_once` of them at a time.
     pub to_start: VecDeque<Command>,
     pub at_once: usize,
     pub stop_when_idle: bool,
     pub keep_output: bool,
-    /// Kill a job this long after its first output, and once more after its exit.
+    /// Kill each job at its output.
     pub kill_on_output: bool,
     pub kill_after_exit: bool,
     pub commit_fails: bool,
@@ -76,7 +68,7 @@ pub struct Toy {
     next_job: u64,
     running: usize,
     actions: VecDeque<Action>,
-    /// Requests told and not answered to the end.
+    /// Requests without a whole answer.
     pub open: BTreeSet<Key>,
     pub gone: Vec<Key>,
     pub held: Vec<Key>,
@@ -85,15 +77,15 @@ pub struct Toy {
     uploads: BTreeMap<Key, (usize, Sha256)>,
     pub stops: usize,
     pub drains: usize,
-    /// Goes on after the first so many.
+    /// How many stops it survives.
     pub stops_ignored: usize,
-    /// Open descriptors at every exit, where they are counted.
+    /// If some, the number of open descriptors at every exit.
     pub fd_counts: Option<Vec<usize>>,
     pub turns: usize,
     stopped: bool,
     started: bool,
     drip_at: Option<u64>,
-    /// Told in this turn, by source.
+    /// Bytes that arrived in this turn, by connection or pipe.
     told: BTreeMap<(u64, u64), usize>,
     last_now: u64,
 }
@@ -117,7 +109,7 @@ impl Toy {
     }
 
     fn respond(&mut self, conn: Key, response: Response) {
-        assert!(self.open.remove(&conn), "answered what was not asked");
+        assert!(self.open.remove(&conn), "an answer without a request");
         self.actions.push_back(Action::Respond { conn, response });
     }
 
@@ -145,7 +137,7 @@ impl Toy {
         }
     }
 
-    fn look_at(&mut self, id: JobId) {
+    fn finish_if_over(&mut self, id: JobId) {
         let job = &self.jobs[&id];
         if !job.is_over() {
             return;
@@ -231,12 +223,12 @@ impl Toy {
     }
 
     fn count(&mut self, source: (u64, u64), bytes: usize) {
-        assert!(bytes > 0, "told of nothing");
+        assert!(bytes > 0, "an event without bytes");
         let told = self.told.entry(source).or_default();
         *told += bytes;
         assert!(
             *told <= TURN_LIMIT_BYTES,
-            "{told} bytes of one source in one turn"
+            "{told} bytes from one place in one turn"
         );
     }
 
@@ -289,7 +281,7 @@ impl Core for Toy {
                 self.respond(conn, Response::new(200, "text/plain", body));
             }
             Event::Aborted { conn } => {
-                assert!(self.open.remove(&conn), "gone twice, or never there");
+                assert!(self.open.remove(&conn), "aborted twice, or unknown");
                 self.uploads.remove(&conn);
                 self.flows.remove(&conn);
                 self.gone.push(conn);
@@ -315,7 +307,7 @@ impl Core for Toy {
                 assert!(!record.eofs.contains(&pipe), "two ends of one pipe");
                 record.happened("eof");
                 record.eofs.push(pipe);
-                self.look_at(job);
+                self.finish_if_over(job);
             }
             Event::Exited { job, exit } => {
                 if let Some(counts) = &mut self.fd_counts {
@@ -329,7 +321,7 @@ impl Core for Toy {
                     record.eofs = vec![Pipe::Stdout, Pipe::Stderr];
                     self.actions.push_back(Action::Kill { job });
                 }
-                self.look_at(job);
+                self.finish_if_over(job);
             }
             Event::DiskUsage(_) => {}
             Event::Time => self.tick(now),
@@ -368,7 +360,7 @@ impl Core for Toy {
 
     fn pull(&mut self, conn: Key, room: usize, out: &mut Vec<u8>) -> Pull {
         assert!(room > 0 && out.is_empty());
-        assert!(!self.failed, "pulled what was not saved");
+        assert!(!self.failed, "pulled after a commit failed");
         let Some(flow) = self.flows.get_mut(&conn) else {
             panic!("pulled for a stream that is not there");
         };
@@ -400,166 +392,4 @@ impl Core for Toy {
     fn stopped(&self) -> bool {
         self.stopped
     }
-}
-
-pub fn sh(script: &str) -> Command {
-    Command {
-        argv: ["sh", "-c", script].map(String::from).to_vec(),
-        stdin: Vec::new(),
-    }
-}
-
-pub fn open_fds() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
-pub fn any_port() -> Listen {
-    Listen::Tcp("127.0.0.1:0".parse().unwrap())
-}
-
-/// Wishes, and the other ends: of stops and drains.
-pub fn wishes() -> (SignalPipes, [UnixStream; 2]) {
-    let (stop, stopper) = UnixStream::pair().unwrap();
-    let (drain, drainer) = UnixStream::pair().unwrap();
-    let (stop, drain) = (stop.into(), drain.into());
-    (SignalPipes { stop, drain }, [stopper, drainer])
-}
-
-/// Runs `toy` on this thread until it has stopped.
-pub fn run(toy: &mut Toy) {
-    let listener = Listener::open(&any_port()).unwrap();
-    let (wishes, _kept) = wishes();
-    reactor::run(
-        toy,
-        listener,
-        wishes,
-        Clock::start(),
-        Disk::of("/".as_ref()),
-    )
-    .unwrap();
-}
-
-/// The jobs of these commands, all ended.
-pub fn ended(commands: Vec<Command>) -> Vec<Job> {
-    let mut toy = Toy::with(commands);
-    run(&mut toy);
-    toy.jobs.into_values().collect()
-}
-
-pub struct Server {
-    pub name: String,
-    /// Stops and drains.
-    wishes: [UnixStream; 2],
-    thread: JoinHandle<(Toy, Result<(), String>)>,
-}
-
-impl Server {
-    pub fn start() -> Server {
-        Server::with(Toy::serving(true))
-    }
-
-    pub fn with(toy: Toy) -> Server {
-        Server::at(toy, &any_port())
-    }
-
-    pub fn at(toy: Toy, listen: &Listen) -> Server {
-        Server::behind(toy, Listener::open(listen).unwrap())
-    }
-
-    pub fn behind(mut toy: Toy, listener: Listener) -> Server {
-        let name = listener.name.clone();
-        let (ours, theirs) = wishes();
-        let thread = std::thread::spawn(move || {
-            let result = reactor::run(
-                &mut toy,
-                listener,
-                ours,
-                Clock::start(),
-                Disk::of("/".as_ref()),
-            );
-            (toy, result)
-        });
-        Server {
-            name,
-            wishes: theirs,
-            thread,
-        }
-    }
-
-    pub fn connect(&self) -> TcpStream {
-        let address: SocketAddr = self.name.parse().unwrap();
-        let socket = TcpStream::connect(address).unwrap();
-        // `write!` sends piece by piece, and each would wait for the one before.
-        socket.set_nodelay(true).unwrap();
-        socket
-            .set_read_timeout(Some(Duration::from_secs(20)))
-            .unwrap();
-        socket
-            .set_write_timeout(Some(Duration::from_secs(20)))
-            .unwrap();
-        socket
-    }
-
-    pub fn get(&self, path: &str) -> String {
-        let mut socket = self.connect();
-        get(&mut socket, path)
-    }
-
-    pub fn post(&self, path: &str, body: &str) -> String {
-        let mut socket = self.connect();
-        write!(
-            socket,
-            "POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .unwrap();
-        read_answer(&mut socket).1
-    }
-
-    pub fn signal(&mut self) {
-        self.wishes[0].write_all(b"X").unwrap();
-    }
-
-    pub fn drain(&mut self) {
-        self.wishes[1].write_all(b"X").unwrap();
-    }
-
-    pub fn ended(self) -> (Toy, Result<(), String>) {
-        self.thread.join().unwrap()
-    }
-
-    /// Stops it; what it came to.
-    pub fn stop(mut self) -> Toy {
-        self.signal();
-        let (toy, result) = self.ended();
-        result.unwrap();
-        toy
-    }
-}
-
-pub fn get(socket: &mut (impl Read + Write), path: &str) -> String {
-    write!(socket, "GET {path} HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
-    read_answer(socket).1
-}
-
-/// Head and body of one answer with a length.
-pub fn read_answer(socket: &mut impl Read) -> (String, String) {
-    let head = read_head(socket);
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("Content-Length: "))
-        .unwrap_or_else(|| panic!("no length: {head}"));
-    let mut body = vec![0; length.parse().unwrap()];
-    socket.read_exact(&mut body).unwrap();
-    (head, String::from_utf8(body).unwrap())
-}
-
-pub fn read_head(socket: &mut impl Read) -> String {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        socket.read_exact(&mut byte).unwrap();
-        head.push(byte[0]);
-    }
-    String::from_utf8(head).unwrap()
 }

@@ -3,5 +3,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod children;
 mod crowd;
-mod shell;
+mod dir;
+mod listening;
+mod requests;
+mod stops;
+mod streams;

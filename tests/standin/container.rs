@@ -16,7 +16,10 @@ pub const BE: &str = "--be";
 
 /// Long after every test: nothing is left behind for ever.
 const LIFE_LIMIT_S: u32 = 1_800;
-/// What a flood brings a second, and at most: it goes to the disk.
+const FLOOD_LINE: &str = "a flood of words that fills a pipe at once and never ends\n";
+/// Several times what is kept of a log.
+const DELUGE_BYTES: usize = 24 << 20;
+/// How fast a flood comes, and its limit: it goes to the disk.
 const FLOOD_PIECE_BYTES: usize = 1 << 20;
 const FLOOD_PAUSE: Duration = Duration::from_millis(40);
 const FLOOD_LIMIT_BYTES: usize = 400 << 20;
@@ -204,11 +207,13 @@ impl Container<'_> {
                 for_ever(|| {})
             }
             "talkative" => for_ever(|| say("working\n")),
-            "flood" => flood(
-                2,
-                "a flood of words that fills a pipe at once and never ends\n",
-            ),
-            "flood-stdout" => flood(1, "a flood of words on the wrong pipe\n"),
+            "flood" => flood_for_ever(2, FLOOD_LINE),
+            "flood-stdout" => flood_for_ever(1, "a flood of words on the wrong pipe\n"),
+            "deluge" => {
+                flood(2, FLOOD_LINE, DELUGE_BYTES);
+                testing();
+                self.succeeds()
+            }
             other => self.ends(1, &format!("nothing is known of {other}")),
         }
         self.ends(0, "")
@@ -391,12 +396,16 @@ fn for_ever(mut act: impl FnMut()) -> ! {
     }
 }
 
-fn flood(fd: i32, line: &str) -> ! {
+fn flood(fd: i32, line: &str, bytes: usize) {
     let piece = line.repeat(FLOOD_PIECE_BYTES / line.len());
-    for _ in 0..FLOOD_LIMIT_BYTES / FLOOD_PIECE_BYTES {
+    for _ in 0..bytes / FLOOD_PIECE_BYTES {
         let _ = sys::output(fd).write_all(piece.as_bytes());
         sleep(FLOOD_PAUSE);
     }
+}
+
+fn flood_for_ever(fd: i32, line: &str) -> ! {
+    flood(fd, line, FLOOD_LIMIT_BYTES);
     for_ever(|| {
         let _ = sys::output(fd).write_all(line.as_bytes());
     })

@@ -4,10 +4,10 @@
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::ask::{build_of, stored};
-use crate::common::seed::Seed;
+use crate::common::seed::{Seed, seed_of_run};
 use crate::common::standin::{check, start};
 use crate::common::wire::{BINARY, CLOSE, Chunk, TEXT, Wire, address, connect};
 
@@ -153,8 +153,8 @@ fn two_hundred_watchers_get_the_whole_log_in_order() {
     server.finished(first);
     let log = Arc::new(stored(&server, build_of(&server, first)));
     assert!(log.len() > 3 << 20, "{}", log.len());
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let seed = now.expect("a clock after 1970").as_nanos() as u64;
+    let seed = seed_of_run();
+    let repeat = format!("repeat with SEED={seed} cargo test --test server two_hundred");
     let mut chance = Seed(seed);
     let second = check(&server, "bulky");
     let build = build_of(&server, second);
@@ -176,11 +176,11 @@ fn two_hundred_watchers_get_the_whole_log_in_order() {
     let some = &failed[..failed.len().min(5)];
     assert!(
         failed.is_empty(),
-        "seed {seed}: {} failed: {some:#?}",
+        "{repeat}: {} failed: {some:#?}",
         failed.len()
     );
     server.finished(second);
-    assert!(stored(&server, build) == *log, "seed {seed}");
+    assert!(stored(&server, build) == *log, "{repeat}");
 }
 
 #[test]

@@ -27,11 +27,11 @@ fn never_reads(server: &Server, request: &str) -> Wire {
 
 #[test]
 fn who_never_reads_costs_little_and_holds_up_nobody() {
-    let flags = ["--build-timeout", "5", "--max-builds", "2"];
+    let flags = ["--max-builds", "2"];
     let (server, _dir) = start("clients-never", &flags);
     server.finished(check(&server, "good"));
     let before = resident_kib(&server);
-    let flooding = check(&server, "flood");
+    let flooding = check(&server, "deluge");
     let build = build_of(&server, flooding);
     let get = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: here\r\n\r\n");
     let requests = [
@@ -56,7 +56,7 @@ fn who_never_reads_costs_little_and_holds_up_nobody() {
             break;
         }
         frames += 1;
-        if frames % 500 == 0 && builds < 10 {
+        if frames > 20 * builds && builds < 10 {
             let small = check(&server, "good");
             assert_eq!(server.finished(small)[0]["build_status"], "success");
             builds += 1;
@@ -64,25 +64,19 @@ fn who_never_reads_costs_little_and_holds_up_nobody() {
         most = most.max(resident_kib(&server));
     }
     let flood = server.finished(flooding).remove(0);
-    let reason = flood["reason"].as_str();
-    assert!(
-        matches!(reason, Some("timeout" | "output_limit")),
-        "{flood}"
-    );
+    assert_eq!(flood["build_status"], "success", "{flood}");
     assert!(flood["log_bytes"].as_u64() > Some(16 << 20), "{flood}");
     most = most.max(resident_kib(&server));
     let grown = (most - before) >> 10;
     // Sixty of them at a socket's and a stream's room each, and the heap's own slack.
     assert!(grown < 32, "{grown} MiB for {} that never read", all.len());
-    // The flood ran through, and who was slow was told what it missed, by a jump or not at all.
-    assert!(frames > 10, "{frames}");
     assert!(builds > 0, "{frames} frames");
 }
 
 #[test]
 fn one_who_reads_only_after_a_flood_is_told_what_was_cut() {
-    let (server, _dir) = start("clients-late", &["--build-timeout", "2"]);
-    let flooding = check(&server, "flood");
+    let (server, _dir) = start("clients-late", &[]);
+    let flooding = check(&server, "deluge");
     let build = build_of(&server, flooding);
     let mut late = never_reads(
         &server,
@@ -93,7 +87,7 @@ fn one_who_reads_only_after_a_flood_is_told_what_was_cut() {
     let (seen, end) = late.chunks();
     assert_eq!(end, Chunk::End);
     let text = String::from_utf8(seen).expect("UTF-8");
-    assert!(text.starts_with("building flood\n"));
+    assert!(text.starts_with("building deluge\n"));
     // It was overtaken, perhaps more than once, and told so; all else are words of the flood.
     let flood = "a flood of words that fills a pipe at once and never ends";
     let (cuts, words): (Vec<&str>, _) = text

@@ -1,0 +1,231 @@
+//! Requests over real sockets.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+use zigcheck::config::settings::Listen;
+use zigcheck::shell::listen::Listener;
+
+use crate::common::server::PATIENCE;
+use crate::common::toy::Toy;
+use crate::common::toy_server::{Server, get, read_answer, wait_until};
+use crate::dir::{Dir, pattern};
+
+#[test]
+fn a_flood_leaves_the_others_alone() {
+    let server = Server::with(Toy::serving(false));
+    server.post("/start", "exec yes");
+    server.post("/start", "exec cat /dev/zero >&2");
+    let mut socket = server.connect();
+    let began = Instant::now();
+    let mut worst = Duration::ZERO;
+    for _ in 0..500 {
+        let sent = Instant::now();
+        assert_eq!(get(&mut socket, "/hello"), "hello");
+        worst = worst.max(sent.elapsed());
+    }
+    println!(
+        "500 pings next to two floods: {:?}, worst {worst:?}",
+        began.elapsed()
+    );
+    assert!(began.elapsed() < PATIENCE);
+    let toy = server.stop();
+    let flood: usize = toy.jobs.values().map(|job| job.stdout_bytes).sum();
+    println!("{} MiB of flood", flood >> 20);
+    assert!(
+        toy.jobs.values().all(|job| job.stdout_bytes > 1 << 20),
+        "both floods were read"
+    );
+}
+
+#[test]
+fn a_request_starts_a_child_and_its_end_is_the_answer() {
+    let server = Server::start();
+    assert_eq!(
+        server.post("/run", "echo hi; exit 7"),
+        "Some(Code(7))\nhi\n"
+    );
+}
+
+#[test]
+fn two_hundred_connections_stay_open() {
+    let server = Server::start();
+    let mut sockets: Vec<_> = (0..200).map(|_| server.connect()).collect();
+    for round in 0..5 {
+        for socket in &mut sockets {
+            write!(
+                socket,
+                "GET /big?{} HTTP/1.1\r\nHost: h\r\n\r\n",
+                1 + round * 1000
+            )
+            .unwrap();
+        }
+        for socket in &mut sockets {
+            assert_eq!(read_answer(socket).1.len(), 1 + round * 1000);
+        }
+    }
+    let toy = server.stop();
+    println!("1000 requests of 200 connections in {} turns", toy.turns);
+    assert!(toy.gone.is_empty());
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let server = Server::start();
+    let mut socket = server.connect();
+    let mut all = String::new();
+    for i in 0..300 {
+        all += &format!("GET /big?{i} HTTP/1.1\r\nHost: h\r\n\r\n");
+    }
+    socket.write_all(all.as_bytes()).unwrap();
+    for i in 0..300 {
+        assert_eq!(read_answer(&mut socket).1.len(), i);
+    }
+}
+
+#[test]
+fn a_client_that_never_reads_is_answered_up_to_a_limit() {
+    let server = Server::start();
+    let mut deaf = server.connect();
+    for _ in 0..200 {
+        write!(deaf, "GET /big?1000000 HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    }
+    assert_eq!(server.get("/hello"), "hello");
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(server.get("/hello"), "hello");
+    // And the answers are still there for one who begins to read.
+    for _ in 0..200 {
+        assert_eq!(read_answer(&mut deaf).1.len(), 1_000_000);
+    }
+}
+
+#[test]
+fn a_slow_client_is_understood() {
+    let server = Server::start();
+    let mut socket = server.connect();
+    for _ in 0..2 {
+        for byte in b"POST /post HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello" {
+            socket.write_all(&[*byte]).unwrap();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(read_answer(&mut socket).1, "5");
+    }
+}
+
+#[test]
+fn a_client_that_sends_no_more_still_gets_its_answers() {
+    let server = Server::start();
+    let mut socket = server.connect();
+    let two = "GET /big?3 HTTP/1.1\r\nHost: h\r\n\r\nGET /big?300000 HTTP/1.1\r\nHost: h\r\n\r\n";
+    socket.write_all(two.as_bytes()).unwrap();
+    socket.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_answer(&mut socket).1.len(), 3);
+    assert_eq!(read_answer(&mut socket).1.len(), 300_000);
+    assert_eq!(socket.read(&mut [0; 9]).unwrap(), 0, "then it is closed");
+    let mut late = server.connect();
+    write!(late, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    late.shutdown(Shutdown::Write).unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    server.get("/release");
+    assert_eq!(read_answer(&mut late).1, "released");
+}
+
+#[test]
+fn a_spooled_body_comes_in_pieces() {
+    let server = Server::start();
+    let mut socket = server.connect();
+    let bytes = pattern(10 << 20);
+    for _ in 0..2 {
+        write!(
+            socket,
+            "POST /upload HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n",
+            bytes.len()
+        )
+        .unwrap();
+        socket.write_all(&bytes).unwrap();
+        let want = format!(
+            "{} {}",
+            bytes.len(),
+            HEXLOWER.encode(&Sha256::digest(&bytes))
+        );
+        assert_eq!(read_answer(&mut socket).1, want);
+    }
+    assert_eq!(get(&mut socket, "/hello"), "hello");
+}
+
+#[test]
+fn what_lies_there_already_is_read_to_the_end() {
+    let dir = Dir::new("early");
+    let path = dir.0.join("socket");
+    let listener = Listener::open(&Listen::Unix(path.clone())).unwrap();
+    // All of it is there before anyone looks, and no edge comes behind it.
+    let mut socket = UnixStream::connect(&path).unwrap();
+    let body = pattern(150_000);
+    let length = body.len();
+    write!(
+        socket,
+        "POST /upload HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n"
+    )
+    .unwrap();
+    socket.write_all(&body).unwrap();
+    let server = Server::behind(Toy::serving(true), listener);
+    socket
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    let want = format!("{length} {}", HEXLOWER.encode(&Sha256::digest(&body)));
+    assert_eq!(read_answer(&mut socket).1, want);
+    server.stop();
+}
+
+#[test]
+fn a_reset_behind_an_end_is_seen() {
+    let server = Server::start();
+    let mut leaver = server.connect();
+    write!(leaver, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    leaver.shutdown(Shutdown::Write).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(server.get("/gone"), "0", "it may still read");
+    rustix::net::sockopt::set_socket_linger(&leaver, Some(Duration::ZERO)).unwrap();
+    drop(leaver);
+    wait_until("the reset is seen", || server.get("/gone") != "0");
+    assert_eq!(server.stop().gone.len(), 1);
+}
+
+#[test]
+fn an_early_answer_reaches_who_is_still_sending() {
+    let server = Server::start();
+    for path in ["/early", "/refuse"] {
+        let mut socket = server.connect();
+        write!(
+            socket,
+            "POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 900000\r\n\r\n"
+        )
+        .unwrap();
+        for _ in 0..9 {
+            socket.write_all(&[b'x'; 60_000]).unwrap();
+        }
+        let (head, _) = read_answer(&mut socket);
+        assert!(head.starts_with("HTTP/1.1 40"), "{head}");
+        assert_eq!(socket.read(&mut [0; 9]).unwrap(), 0, "and then the end");
+    }
+}
+
+#[test]
+fn an_upload_cut_off_is_told_as_gone() {
+    let server = Server::start();
+    let mut socket = server.connect();
+    write!(
+        socket,
+        "POST /upload HTTP/1.1\r\nHost: h\r\nContent-Length: 900000\r\n\r\nabc"
+    )
+    .unwrap();
+    while server.get("/gone") == "0" {
+        socket.shutdown(Shutdown::Both).unwrap_or(());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(server.stop().gone.len(), 1);
+}
