@@ -37,6 +37,11 @@ impl Seen {
         self.wasted += other.wasted;
         self.log_bytes += other.log_bytes;
     }
+
+    /// True if each way to go on was met often enough.
+    pub fn shows_something(&self) -> bool {
+        self.kills >= 500 && self.adopted >= 50 && self.repeated >= 20 && self.cached >= 20
+    }
 }
 
 /// Every build that a client was told of has its row.

@@ -11,41 +11,41 @@ mod outage;
 
 use checks::Seen;
 
-/// Of several servers, each with its own data and its own engine. One alone: `SEED=3 cargo test
-/// --test crash killed`.
-const SEEDS: [u64; 4] = [1, 2, 3, 4];
+/// Lives at a time, each with its own data and its own engine.
+const LIVES: u64 = 4;
 const KILLS: usize = 160;
+/// On a busy machine a life meets less, and more lives follow.
+const LIVES_LIMIT: u64 = 40;
 
-#[test]
-fn a_server_that_is_killed_again_and_again_loses_nothing_and_does_nothing_twice() {
-    let alone = std::env::var("SEED").ok();
-    let seeds = match alone.as_ref().map(|seed| seed.parse::<u64>()) {
-        None => SEEDS.to_vec(),
-        Some(seed) => vec![seed.expect("SEED is a number")],
-    };
+/// Lives with these seeds, side by side; gives what they met.
+fn lives(seeds: Vec<u64>) -> Seen {
     let lives: Vec<_> = seeds
-        .iter()
-        .map(|seed| {
-            let seed = *seed;
-            (seed, std::thread::spawn(move || life::lived(seed, KILLS)))
-        })
+        .into_iter()
+        .map(|seed| (seed, std::thread::spawn(move || life::lived(seed, KILLS))))
         .collect();
     let mut all = Seen::default();
     for (seed, life) in lives {
-        match life.join() {
-            Ok(seen) => {
-                println!("SEED={seed}: {seen:?}");
-                all.add(&seen);
-            }
-            Err(_) => panic!("SEED={seed} failed: see above"),
-        }
+        let seen = life.join().unwrap_or_else(|_| {
+            panic!("see above; repeat with SEED={seed} cargo test --test crash killed")
+        });
+        println!("SEED={seed}: {seen:?}");
+        all.add(&seen);
+    }
+    all
+}
+
+#[test]
+fn a_server_that_is_killed_again_and_again_loses_nothing_and_does_nothing_twice() {
+    if let Ok(seed) = std::env::var("SEED") {
+        lives(vec![seed.parse().expect("SEED is a number")]);
+        return;
+    }
+    let mut all = Seen::default();
+    let mut seed = 1;
+    while !all.shows_something() {
+        assert!(seed <= LIVES_LIMIT, "{all:?}");
+        all.add(&lives((seed..seed + LIVES).collect()));
+        seed += LIVES;
     }
     println!("all: {all:?}");
-    if alone.is_none() {
-        assert!(all.kills >= 500, "{all:?}");
-        // Else it shows nothing.
-        assert!(all.adopted >= 100, "{all:?}");
-        assert!(all.repeated >= 20, "{all:?}");
-        assert!(all.cached >= 20, "{all:?}");
-    }
 }

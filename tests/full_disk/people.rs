@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use zigcheck::app::builds::limits::ERRORS_LIMIT;
 
 use crate::common::http::ask;
 use crate::common::load::{Load, Promise};
@@ -111,8 +112,12 @@ impl Drop for People {
     }
 }
 
-/// What a package comes to, whatever happens to servers.
+/// True for the verdict of the package itself, and for an error of ours that was retried as often as it may be: the end
+/// of the disk interrupts attempts, and large sources more often than others.
 fn is_true(package: &str, told: &Value) -> bool {
+    if told["build_status"] == "error" {
+        return told["attempt"].as_u64() >= Some(u64::from(ERRORS_LIMIT));
+    }
     let words = json!([told["build_status"], told["test_status"], told["reason"]]);
     words
         == match Noise::of(package).map(|noise| noise.ending) {
