@@ -12,16 +12,8 @@ const TYPE_LIMIT_FILES: usize = 3;
 /// Test files that are still to be split.
 const LONG_TESTS: &[&str] = &[
     "tests/common/core.rs",
-    "tests/common/toy.rs",
     "tests/real/hostile/fetches.rs",
     "tests/real/packages.rs",
-    "tests/shell/shell.rs",
-    "tests/unit/adoption.rs",
-    "tests/unit/cache.rs",
-    "tests/unit/config.rs",
-    "tests/unit/history.rs",
-    "tests/unit/pages.rs",
-    "tests/unit/recheck.rs",
 ];
 
 /// Types that still have methods in more files.

@@ -1,0 +1,6 @@
+//! Known verdicts, shared builds and fetched files: nothing is built or fetched twice.
+
+mod experienced;
+mod files;
+mod verdicts;
+mod waiters;

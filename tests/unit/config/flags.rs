@@ -1,0 +1,221 @@
+//! Flags, their environment variables, defaults and errors.
+
+use super::read::*;
+use crate::common::settings::{MACHINE, settings};
+use std::path::PathBuf;
+use zigcheck::config::flags::{Invocation, help, parse};
+use zigcheck::config::proxies::Proxies;
+use zigcheck::config::settings::{Hosts, Listen, LogLevel, Settings};
+
+#[test]
+fn the_defaults_are_those_of_the_readme() {
+    let hosts = ["github.com", "gitlab.com", "codeberg.org", "git.sr.ht"];
+    let wanted = Settings {
+        listen: Listen::Tcp("127.0.0.1:3000".parse().unwrap()),
+        data: PathBuf::from("data"),
+        docker: "docker".to_string(),
+        zig_versions: settings(&[]).zig_versions,
+        max_builds: 4,
+        memory_bytes: 2 << 30,
+        cpus: 2.0,
+        build_timeout_ms: 1_200_000,
+        silence_timeout_ms: 300_000,
+        fetch_network: "bridge".to_string(),
+        allow_hosts: Hosts::These(hosts.map(str::to_string).to_vec()),
+        trusted_proxies: Proxies::default(),
+        submit_rate: 120,
+        upload_rate_bytes: 1 << 30,
+        disk_floor_bytes: None,
+        database_limit_bytes: 4 << 30,
+        admin_token_file: None,
+        admin_token: None,
+        log_level: LogLevel(log::LevelFilter::Info),
+    };
+    assert_eq!(settings(&[]), wanted);
+}
+
+#[test]
+fn a_flag_wins_over_its_twin_and_the_twin_over_the_default() {
+    // Each flag with two values that can be told apart.
+    let values = [
+        ["unix:/a", "[::1]:80"],
+        ["/a", "/b"],
+        ["podman", "/usr/bin/docker"],
+        ["0.1.0", "0.2.0"],
+        ["1", "64"],
+        ["6m", "1g"],
+        ["0.5", "1"],
+        ["1", "86400"],
+        ["1", "86400"],
+        ["a", "b"],
+        ["*", "a.org,[::1]"],
+        ["unix", "loopback,10.0.0.0/8"],
+        ["0", "1000000"],
+        ["0", "1"],
+        ["0", "512m"],
+        ["/a", "b/c d"],
+        ["debug", "error"],
+    ];
+    let default = settings(&[]);
+    for (flag, [one, other]) in FLAGS.into_iter().zip(values) {
+        let twin = format!("ZIGCHECK_{}", flag.to_uppercase().replace('-', "_"));
+        let given = format!("--{flag}={one}");
+        let by_flag = settings(&[&given]);
+        assert_eq!(settings(&[&format!("--{flag}"), one]), by_flag, "{flag}");
+        let by_twin = with_env(&[], &[(&twin, one)]).unwrap();
+        assert_eq!(by_twin, by_flag, "{twin}");
+        let by_other = with_env(&[], &[(&twin, other)]).unwrap();
+        assert!(by_other != by_flag && by_flag != default, "{flag}");
+        assert_eq!(
+            with_env(&[&given], &[(&twin, other)]).unwrap(),
+            by_flag,
+            "{flag}"
+        );
+        assert_eq!(
+            with_env(&[], &[(&twin, "")]).unwrap(),
+            default,
+            "an empty {twin}"
+        );
+        let last = settings(&[&format!("--{flag}={other}"), &given]);
+        assert_eq!(last, by_flag, "the last {flag} counts");
+    }
+}
+
+#[test]
+fn a_bad_value_names_the_flag_the_value_and_what_is_allowed() {
+    let versions = "versions such as 0.16.0,0.15.2, each once";
+    let listen = "ADDRESS:PORT or unix:PATH";
+    for (flag, values, allowed) in [
+        (
+            "listen",
+            &[
+                "x",
+                "localhost:80",
+                "127.0.0.1",
+                "1.2.3.4:99999",
+                "unix:",
+                "",
+            ][..],
+            listen,
+        ),
+        ("data", &[""], "not empty"),
+        ("docker", &[""], "not empty"),
+        ("fetch-network", &[""], "not empty"),
+        ("admin-token-file", &[""], "not empty"),
+        (
+            "zig-versions",
+            &["", "0.16.0,", "0.16.0,0.16.0", "a/b", "-x", "a b"],
+            versions,
+        ),
+        (
+            "max-builds",
+            &["0", "-1", "65", "x", "1.5", ""],
+            "a whole number from 1 to 64",
+        ),
+        (
+            "memory",
+            &["5m", "x", "2t", "-2g", "g", "1.5g", "", "99999999999g"],
+            "a size such as 512m",
+        ),
+        (
+            "disk-floor",
+            &["x", "2t", "-2g", "g", "5%", "99999999999g"],
+            "a size such as 512m or 2g, or 0",
+        ),
+        (
+            "cpus",
+            &["0", "-1", "x", "NaN", "inf", "2000", ""],
+            "a number from 0.1 up",
+        ),
+        (
+            "build-timeout",
+            &["0", "-1", "x", "1.5", "86401", ""],
+            "whole seconds from 1 to 86400",
+        ),
+        (
+            "silence-timeout",
+            &["0", "86401", "5m"],
+            "whole seconds from 1 to 86400",
+        ),
+        (
+            "allow-hosts",
+            &["", "a,,b", "a b", "https://a", "a,*"],
+            "host names without ports, with commas, or *",
+        ),
+        (
+            "trusted-proxies",
+            &["", "x", "10.0.0.1,", "10.0.0.0/33", "0.0.0.0/0"],
+            "addresses and networks such as 192.0.2.7,10.0.0.0/8, loopback or unix",
+        ),
+        (
+            "submit-rate",
+            &["-1", "x", "1.5", "1000001", ""],
+            "a whole number from 0 to 1000000",
+        ),
+        (
+            "upload-rate",
+            &["-1", "1g", "1000001"],
+            "a whole number from 0 to 1000000",
+        ),
+        (
+            "log-level",
+            &["x", "", "7"],
+            "one of error, warn, info, debug",
+        ),
+    ] {
+        for value in values {
+            let line = with_env(&[&format!("--{flag}={value}")], &[]).unwrap_err();
+            let wanted = format!("--{flag} {value}: must be {allowed}");
+            assert!(line.starts_with(&wanted), "{line}");
+            assert_eq!(line.lines().count(), 1);
+            let twin = format!("ZIGCHECK_{}", flag.to_uppercase().replace('-', "_"));
+            if !value.is_empty() {
+                assert_eq!(with_env(&[], &[(&twin, value)]), Err(line));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_flag_is_said_so() {
+    for (args, words) in [
+        (&["--nothing"][..], "--nothing"),
+        (&["--nothing=1"], "--nothing"),
+        (&["--max-build", "1"], "--max-build"),
+        (&["word"], "word"),
+        (&["-x"], "-x"),
+        (&["--memory"], "--memory"),
+    ] {
+        let line = asked(args).unwrap_err();
+        assert!(line.contains(words), "{args:?}: {line}");
+    }
+    use std::os::unix::ffi::OsStringExt;
+    let args = ["--data".into(), std::ffi::OsString::from_vec(vec![0xff])];
+    let line = parse(args, &|_| None, MACHINE).unwrap_err();
+    assert!(
+        line.starts_with("--data: ") && line.ends_with("is not UTF-8"),
+        "{line}"
+    );
+}
+
+#[test]
+fn help_and_version_are_asked_for_with_both_words() {
+    for (flags, wanted) in [
+        (["--help"], Invocation::Help),
+        (["-h"], Invocation::Help),
+        (["--version"], Invocation::Version),
+        (["-V"], Invocation::Version),
+    ] {
+        assert_eq!(asked(&flags), Ok(wanted));
+    }
+    for flag in FLAGS {
+        let shown = format!("\n  --{flag} VALUE ");
+        assert_eq!(help().matches(&shown).count(), 1, "{flag}");
+    }
+    assert_eq!(
+        help().matches(" VALUE ").count(),
+        FLAGS.len(),
+        "a flag is not tested here"
+    );
+    assert!(help().lines().all(|line| line.len() <= 110));
+}

@@ -1,0 +1,6 @@
+//! Retention: the oldest goes first, what is needed never.
+
+mod builds;
+mod files;
+mod model;
+mod place;

@@ -1,0 +1,5 @@
+//! The pages for people, whole.
+
+mod data;
+mod html;
+mod text;
