@@ -35,9 +35,10 @@ uninstall:             ## as root: stop and remove the service; keeps the data
 	@systemd/uninstall
 
 ## Work on it
-check:                 ## check format and lints; no test is run
+check:                 ## check format, lints and doc comments; no test is run
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
 
 setup-tests:
 	@tests/setup

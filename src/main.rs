@@ -1,5 +1,7 @@
 //! The program: reads the settings, opens the database, recovers, runs the reactor. Fatal errors are printed here only.
 
+#![warn(clippy::unwrap_used)]
+
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;

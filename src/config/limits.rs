@@ -19,31 +19,30 @@ pub const DISK_FLOOR_LIMIT_BYTES: u64 = 1 << 50;
 /// The length of a Zig version's name: half of what an image's tag may have.
 pub const VERSION_LIMIT_CHARS: usize = 64;
 
-/// Most clients at once: about 2 KiB each idle; fewer where the system allows fewer open files.
-/// More wait in the backlog.
+/// Most clients at once, at about 2 KiB each when idle; fewer where the system allows fewer open files. More wait in
+/// the backlog.
 pub const CONNECTIONS_LIMIT: usize = 16_384;
-/// Addresses of which is remembered what they took of one kind: as many as there may be
-/// connections, some 100 bytes each. Who is forgotten may begin anew.
+/// Most addresses in each table of token buckets: as many as there may be connections, at some 100 bytes each.
 pub const ADDRESSES_LIMIT: usize = CONNECTIONS_LIMIT;
-/// Largest uploaded archive, and largest compressed tree of a fetched one.
+/// Largest uploaded archive, and largest compressed tree of a fetched source.
 pub const SOURCE_LIMIT_BYTES: u64 = 64 << 20;
-/// The database may take so much before nobody is taken in any more: the rows of so many builds take a
-/// tenth of it, and packages, of which none ever goes, 2 KiB each.
+/// Size of the database above which submissions are refused. The rows of `HISTORY_LIMIT_BUILDS` take a tenth of it,
+/// and packages, which are never deleted, 2 KiB each.
 pub const DATABASE_LIMIT_BYTES: u64 = 4 << 30;
-/// What is kept of the output of a short engine command.
+/// Output kept of a short engine command.
 pub const ENGINE_OUTPUT_LIMIT_BYTES: usize = 256 << 10;
-/// Pause behind the first, second and third of them.
+/// Pause after the first, second and third attempt that ended in an `error`.
 pub const RETRY_PAUSE_MS: [u64; 3] = [2_000, 8_000, 32_000];
-/// Builds that are given the verdict of another, which they waited for, in one turn.
+/// Builds that take over the verdict of the build they waited for, in one turn.
 pub const WAITERS_LIMIT: usize = 32;
-/// Work looked at to say when what waits will start: each package costs a look-up of its past, and
-/// what stands behind so much is hours away.
+/// Waiting tasks for which a start is estimated. Each package costs a read of its past durations, and tasks further
+/// back are hours away.
 pub const FORECAST_LIMIT: usize = 256;
-/// Events kept for those who come back: those of some hundred checks, a megabyte of memory.
+/// Events kept for watchers that reconnect: those of some hundred checks, a megabyte of memory.
 pub const EVENTS_KEPT: usize = 2_048;
-/// How long an answer of the engine stays good enough to accept a submission on.
+/// How long the engine's last answer counts as its state.
 pub const ENGINE_FRESH_MS: u64 = 5_000;
-/// The only writable place of a container. It counts towards the container's memory.
+/// The only writable file system of a container. It counts towards the container's memory.
 pub const WORK_TMPFS_BYTES: u64 = 1 << 30;
-/// A longer URL of a dependency leads to no package: none can be submitted.
+/// Longest URL of a dependency that can name a package: no longer one can be submitted.
 pub const DEPENDENCY_URL_LIMIT_BYTES: usize = 2_000;

@@ -1,36 +1,35 @@
 //! Limits of HTTP and WebSocket connections, in bytes and counts.
 
-/// Request line and headers together; the default of nginx and Node, and enough for any browser.
+/// Request line and headers together: more than any browser sends; the default of nginx and Node.
 pub const HEAD_LIMIT_BYTES: usize = 16 << 10;
 /// Empty lines before a request: some clients send one behind a body.
 pub const EMPTY_LINES_LIMIT_COUNT: usize = 8;
-/// The request target alone.
+/// The request target alone: the default of Apache and nginx.
 pub const TARGET_LIMIT_BYTES: usize = 8 << 10;
-/// Browsers send about twenty.
+/// Headers of one request. Browsers send about twenty.
 pub const HEADERS_LIMIT_COUNT: usize = 64;
-/// A chunk's size with its extensions, which nobody sends but who wants to waste our time.
+/// A chunk's size line with its extensions, which honest clients do not send.
 pub const CHUNK_LINE_LIMIT_BYTES: usize = 256;
-/// All trailer fields of one body; they are read and dropped.
+/// All trailer fields of one body. They are read and dropped.
 pub const TRAILERS_LIMIT_BYTES: usize = 8 << 10;
-/// One piece of a spooled body; as much as is read from a socket in one turn.
+/// One piece of a spooled body: as much as one turn reads from a socket.
 pub const PIECE_LIMIT_BYTES: usize = 64 << 10;
-/// One head, and one piece of a body behind it.
+/// Unparsed input of one connection: one head, and one piece of a body behind it.
 pub const INPUT_LIMIT_BYTES: usize = HEAD_LIMIT_BYTES + PIECE_LIMIT_BYTES;
-/// What is read and dropped behind an early answer. A client that gets a reset instead of time
-/// to stop never sees the answer.
+/// Input that is read and dropped after an early answer. A client whose socket is reset instead never sees the
+/// answer.
 pub const LINGER_LIMIT_BYTES: usize = 1 << 20;
-/// Bytes of a stream waiting to be sent: behind it stands the socket's own buffer, so this is
-/// no round trip's worth but what a pull brings, and the price of a browser that never reads.
+/// Unsent bytes of a stream: the price of a client that never reads. The socket's own buffer lies behind it, so it
+/// need not cover a round trip.
 pub const STREAM_LIMIT_BYTES: usize = 32 << 10;
-/// What a WebSocket client may say in one message. Nothing it says is needed.
+/// Longest message of a WebSocket client. The server needs none of them.
 pub const MESSAGE_LIMIT_BYTES: usize = 4 << 10;
-/// What a WebSocket keeps at hand to read into: a browser's pongs and its close fit, and it is
-/// the price of every idle watcher.
+/// Read buffer of each WebSocket, the price of an idle watcher: a browser's pongs and its close fit.
 pub const SOCKET_INPUT_BYTES: usize = 256;
-/// Beats of a WebSocket without a byte from its client, after which there is no client any more.
+/// Pings without a byte from a WebSocket client, after which it is gone.
 pub const KEEPALIVES_LIMIT: u32 = 4;
-/// The next request waits while more than this is unsent, so that a client that asks and never
-/// reads costs this and one answer.
+/// The next request waits while more than this is unsent. So a client that sends requests and never reads costs this
+/// and one answer.
 pub const UNSENT_LIMIT_BYTES: usize = 64 << 10;
-/// Nothing is pulled for a connection with less room: an event, or a cut line, fits into it whole.
+/// A stream is not pulled with less room: an event, or the line of a cut in a log, fits whole.
 pub const PULL_LEAST_BYTES: usize = 1 << 10;

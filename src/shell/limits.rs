@@ -2,72 +2,69 @@
 
 use crate::base::token_bucket::Rate;
 
-/// Of these from one address (IPv6: one /64): many browsers' tabs. The loopback and trusted proxies
-/// are exempt, since all clients of a proxy share its address.
+/// Connections of one address (IPv6: one /64): the tabs of many browsers. The loopback and trusted proxies are
+/// exempt, since all clients of a proxy share its address.
 pub const ADDRESS_CONNECTIONS_LIMIT: usize = 256;
-/// What who has more is told to wait: the patience of a script.
+/// Retry-After for a client over its connection limit. Ten seconds: long enough that a script backs off.
 pub const ADDRESS_RETRY_MS: u64 = 10_000;
-/// New ones from one address: 64 a second, far above any script that asks one thing after another,
-/// and a burst for the tabs of an office behind one address.
+/// New connections of one address: 64 a second, far above a script that sends one request after another, and a burst
+/// for the tabs of an office behind one address.
 pub const ARRIVALS: Rate = Rate {
     burst: 1_024,
     per_hour: 64 * 3_600,
 };
-/// Most connections accepted in one turn, so that a burst does not hold up who is here.
+/// Connections accepted in one turn, so that a burst does not delay the clients that are connected.
 pub const ACCEPTS_LIMIT: usize = 64;
-/// Connections that wait to be accepted; a burst above it is delayed, not refused.
+/// Connections that wait for `accept` in the kernel. A burst above it is delayed, not refused.
 pub const BACKLOG: i32 = 512;
-/// Pause after an `accept` that failed for want of descriptors or memory: no hot loop.
+/// Pause after an `accept` that failed for lack of descriptors or memory, in place of a busy loop.
 pub const ACCEPT_PAUSE_MS: u64 = 1_000;
-/// A watcher that had nothing to send for so long is shown that the connection lives: a comment
-/// line, or a ping. Proxies give up after 30 to 60 s.
+/// Silence of a stream or WebSocket after which a comment line or a ping is sent. Proxies give up after 30 to 60 s.
 pub const KEEPALIVE_MS: u64 = 15_000;
-/// From its first byte to the end of a request's head, however slowly it comes.
+/// From the first byte of a request's head to its end.
 pub const HEAD_LIMIT_MS: u64 = 10_000;
-/// Without a byte of a body that is on its way.
+/// Without a byte of a body.
 pub const BODY_STALL_LIMIT_MS: u64 = 30_000;
-/// What a body must bring on average behind its first `BODY_STALL_LIMIT_MS`, so that a byte now
-/// and then does not hold an upload for years. A modem brings as much.
+/// Average rate of a body after its first `BODY_STALL_LIMIT_MS`: a client that sends a byte now and then must not
+/// hold an upload for years. A modem is faster.
 pub const BODY_RATE_LIMIT_BYTES_PER_S: u64 = 4 << 10;
 /// Between two requests, and before the first.
 pub const IDLE_LIMIT_MS: u64 = 60_000;
-/// Without a byte taken of what there is to send.
+/// Without a byte of the output taken by the client.
 pub const SEND_STALL_LIMIT_MS: u64 = 60_000;
-/// From the last byte sent to the client's hanging up.
+/// From the last byte sent until the client hangs up.
 pub const LINGER_LIMIT_MS: u64 = 2_000;
-/// How long the end waits for the requests of clients that were let in already: a successor on the
-/// same socket cannot answer those.
+/// Wait at shutdown for requests on open connections: a successor on the same socket cannot answer those.
 pub const LAST_REQUESTS_LIMIT_MS: u64 = 300;
-/// How long clients may take, at the end, to read what is left for them.
+/// Wait at shutdown for clients to read the output that is left.
 pub const DRAIN_LIMIT_MS: u64 = 3_000;
-/// Between two tellings of how much runs and waits, for the service manager.
+/// Between two status lines for the service manager.
 pub const STATUS_STEP_MS: u64 = 1_000;
-/// Events taken in one turn; more wait in the kernel.
+/// Events taken from the poll in one turn. More wait in the kernel.
 pub const EVENTS_LIMIT: usize = 256;
-/// Time limits of clients are looked at in such steps, so that thousands of watchers that are due
-/// one after another do not wake the server for each.
+/// Granularity of the clients' time limits: thousands of watchers that are due one after another must not wake the
+/// reactor for each.
 pub const TIMEOUT_STEP_MS: u64 = 250;
-/// Open files that are kept for children (four each), logs, the database.
+/// Open files kept for children (four each), logs and the database.
 pub const RESERVED_FILES: usize = 512;
-/// Clients heard in one turn, and the time after which no further one is; more wait for the next.
+/// Clients read in one turn. More wait for the next turn.
 pub const CLIENTS_READ_LIMIT: usize = 256;
+/// Time after which a turn reads no further client.
 pub const CLIENTS_READ_LIMIT_MS: u64 = 4;
-/// Clients, besides, that are only sent more of what they watch or download. Each is sent at most
-/// `TURN_LIMIT_BYTES`, so a turn stays at some milliseconds, and an event for ten thousand watchers
-/// does not hold up who asks for something.
+/// Clients, besides, that one turn only sends to. Each gets at most `TURN_LIMIT_BYTES`, so a turn stays at some
+/// milliseconds: an event for ten thousand watchers does not delay requests.
 pub const WAKES_LIMIT: usize = 64;
-/// Most children at once: far above slots and uploads, below the usual limit of 1024 open
-/// files, of which each takes four.
+/// Children at once: far above slots and uploads. Four open files each stay below the usual limit of 1,024.
 pub const PROCESSES_LIMIT: usize = 128;
-/// Read and written of one source in one turn, at most, so that a flood delays its neighbours
-/// by microseconds. Also the capacity of a pipe.
+/// Bytes read and written of one descriptor in one turn: a flood delays its neighbours by microseconds. It is also
+/// the capacity of a pipe.
 pub const TURN_LIMIT_BYTES: usize = 64 << 10;
-/// What a short read or write costs of that: else one byte at a time would be 65,536 calls.
+/// Least cost of a read or write in that budget: one byte at a time would be 65,536 calls.
 pub const CALL_COST_BYTES: usize = 4 << 10;
-/// Read of a file at once, on its way to a child's standard input: what a pipe holds.
+/// Piece of a file read for a child's standard input: the capacity of a pipe.
 pub const FILE_PIECE_BYTES: usize = 64 << 10;
-/// The disk is looked at in turns that come anyway, and not more often: a system call of some us.
+/// Between two disk checks, which happen in turns that come anyway: a system call of some microseconds.
 pub const DISK_CHECK_MS: u64 = 1_000;
-/// A file of so much is kept, and given up where a commit has met the end of the disk: the next
-/// start has room for what it must write before it can make more, which takes some hundred KiB.
+/// Size of the reserve file, removed when a commit meets a full disk. The next start writes some hundred KiB before
+/// it can free more.
 pub const DISK_RESERVE_BYTES: u64 = 1 << 20;

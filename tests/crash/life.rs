@@ -58,7 +58,7 @@ pub fn lived(seed: u64, kills: usize) -> Seen {
     if has_outages(seed) {
         let (down, data) = (life.standin.join("state.down"), life.data.clone());
         others.push(std::thread::spawn(move || {
-            comes_and_goes(&down, &data, &load.over, seed)
+            comes_and_goes(&down, &data, &load.over, seed);
         }));
     }
     let mut chance = Seed(seed);

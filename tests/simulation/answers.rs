@@ -18,10 +18,10 @@ impl World {
         match (asked, response.status) {
             (Asked::Check(priority, tenant), 201 | 202) => {
                 assert!(!self.low, "there is no room: {body}");
-                self.check_promise(priority, tenant.as_deref(), &body)
+                self.check_promise(priority, tenant.as_deref(), &body);
             }
             (Asked::Cancel(build, before), status) => {
-                self.check_cancelled(build, before.as_ref(), status, &body)
+                self.check_cancelled(build, before.as_ref(), status, &body);
             }
             (Asked::Forbidden(right, build), status) => {
                 assert_eq!(status, right, "{body}");

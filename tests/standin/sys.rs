@@ -1,5 +1,10 @@
 //! System calls that the standard library does not have.
 
+#![allow(
+    unsafe_code,
+    reason = "system calls without a crate for them: the tests compile this by rustc alone"
+)]
+
 use std::fs::{self, File};
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, FromRawFd};

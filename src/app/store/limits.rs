@@ -1,4 +1,4 @@
 //! Limits of the database.
 
-/// Builds over which a past duration is averaged: packages change, and so do machines.
+/// Past builds that a duration is averaged over: packages change, and so do machines.
 pub const DURATIONS_AVERAGED: u32 = 5;
