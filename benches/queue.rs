@@ -1,6 +1,6 @@
-//! What a queue of a million costs against one of a hundred: to push, to take, to tell, to start with.
+//! The cost of a queue of a million entries against one of a hundred: push, take, read and open.
 //!
-//! Prints times, memory and ratios; asserts nothing about them. The database is on disk.
+//! Prints times, memory and ratios, and asserts nothing about them. The database is on disk.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -17,11 +17,11 @@ use zigcheck::app::store::store::Store;
 
 const FEW: i64 = 100;
 const MANY: i64 = 1_000_000;
-/// Works of one transaction, as a busy turn has.
+/// Tasks in one transaction, as in a busy turn.
 const BATCH: usize = 64;
 const ROUNDS: usize = 100;
 const SLOTS: usize = 4;
-const TOLD: usize = 256;
+const LISTED: usize = 256;
 const RANK_CAP: u64 = 10_000;
 
 fn main() {
@@ -35,15 +35,15 @@ fn main() {
 }
 
 fn compare() {
-    println!("a queue of {MANY}, and against one of {FEW}; medians");
-    for (what, tenants) in [
-        ("of one party", 1),
-        ("of 1,000 parties", 1_000),
-        ("of a party each", MANY),
+    println!("a queue of {MANY} against one of {FEW}; medians");
+    for (title, tenants) in [
+        ("of one tenant", 1),
+        ("of 1,000 tenants", 1_000),
+        ("of a tenant for each entry", MANY),
     ] {
         let few = measure(FEW, tenants.min(FEW));
         let many = measure(MANY, tenants);
-        println!("{what}:");
+        println!("{title}:");
         for ((name, unit, few), (_, _, many)) in few.into_iter().zip(many) {
             let ratio = many / few;
             println!("  {name:<30} {many:9.1} {unit:<3} ratio {ratio:8.2}");
@@ -55,32 +55,32 @@ fn number(word: &str) -> i64 {
     word.parse().expect("a number")
 }
 
-/// What was measured, in which unit.
+/// Each figure with its name and unit.
 type Measured = Vec<(&'static str, &'static str, f64)>;
 
 fn measure(count: i64, tenants: i64) -> Measured {
-    // By another process, which takes with it the memory that this needs.
+    // In another process, so that its memory does not count.
     let mut filling = Command::new(std::env::current_exe().expect("this program"));
     filling.args(["fill", &count.to_string(), &tenants.to_string()]);
     assert!(filling.status().expect("it runs").success());
     let path = path();
     let cold = (0..3).map(|_| {
-        forget(&path);
+        drop_from_cache(&path);
         ms(|| drop(open(&path)))
     });
     let cold = median(cold.collect());
     drop(std::fs::read(&path).expect("the database"));
     let warm = median((0..5).map(|_| ms(|| drop(open(&path)))).collect());
     let (store, queue) = open(&path);
-    let mut line = Line {
+    let mut bench = QueueBench {
         store,
         queue,
         next: count + 1,
         tenants,
     };
-    let (push, take) = line.in_batches();
-    let (push_alone, take_alone) = line.alone();
-    let (order, rank) = line.told();
+    let (push, take) = bench.in_batches();
+    let (push_alone, take_alone) = bench.alone();
+    let (order, rank) = bench.reads();
     vec![
         ("open", "ms", warm),
         ("open, nothing in memory", "ms", cold),
@@ -100,14 +100,14 @@ fn open(path: &Path) -> (Store, Queue) {
     (store, queue)
 }
 
-struct Line {
+struct QueueBench {
     store: Store,
     queue: Queue,
     next: i64,
     tenants: i64,
 }
 
-impl Line {
+impl QueueBench {
     fn push(&mut self) {
         let build = self.next;
         self.next += 1;
@@ -131,7 +131,7 @@ impl Line {
         self.store.commit().expect("a disk");
     }
 
-    /// Microseconds of one push and of one take, their commits left out.
+    /// Microseconds of one push and of one take, without their commits.
     fn in_batches(&mut self) -> (f64, f64) {
         let (mut pushes, mut takes) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
@@ -162,13 +162,13 @@ impl Line {
         (median(pushes), median(takes))
     }
 
-    /// Microseconds to tell the order, and of one that stands behind many how many.
-    fn told(&mut self) -> (f64, f64) {
+    /// Microseconds to list the first entries, and to compute the rank of the last one.
+    fn reads(&mut self) -> (f64, f64) {
         self.push();
         let last = Task::Build(self.next - 1);
         let (mut orders, mut ranks) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            let order = ms(|| drop(self.queue.order(&self.store, TOLD, 1).expect("an order")));
+            let order = ms(|| drop(self.queue.order(&self.store, LISTED, 1).expect("an order")));
             let rank = ms(|| drop(self.queue.rank(&self.store, last, RANK_CAP)));
             orders.push(order * 1e3);
             ranks.push(rank * 1e3);
@@ -185,7 +185,7 @@ fn path() -> PathBuf {
     directory.join("zigcheck.db")
 }
 
-/// Makes the database anew, with so much in its queue.
+/// Creates the database, with `count` entries in its queue.
 fn fill(count: i64, tenants: i64) {
     let path = path();
     for end in ["", "-wal", "-shm"] {
@@ -197,7 +197,7 @@ fn fill(count: i64, tenants: i64) {
         WHERE n < ?1) INSERT INTO queue (kind, id, class, party, popularity) \
         SELECT 1, n, 0, format('2001:db8::%x', n * 7919 % ?2), n * 7919 % 1000 FROM builds";
     db.execute(sql, params![count, tenants]).expect("rows");
-    // Of each party the best: the most popular, then the oldest.
+    // For each tenant its first entry: the most popular, then the oldest.
     let sql = "INSERT INTO turns (class, party, turn, popularity, ticket) \
         SELECT class, party, 0, popularity, ticket FROM (SELECT *, row_number() OVER \
         (PARTITION BY party ORDER BY popularity DESC, ticket) AS place FROM queue) WHERE place = 1";
@@ -207,8 +207,8 @@ fn fill(count: i64, tenants: i64) {
     done.expect("a checkpoint");
 }
 
-/// The system is asked to keep the file no longer in memory.
-fn forget(path: &Path) {
+/// Asks the kernel to drop the file from its page cache.
+fn drop_from_cache(path: &Path) {
     let file = File::open(path).expect("the database");
     file.sync_all().expect("a disk");
     fadvise(&file, 0, None, Advice::DontNeed).expect("a plain file");
@@ -216,9 +216,9 @@ fn forget(path: &Path) {
 
 // -- measuring ----------------------------------------------------------------------------------
 
-fn ms(what: impl FnOnce()) -> f64 {
+fn ms(run: impl FnOnce()) -> f64 {
     let start = Instant::now();
-    what();
+    run();
     start.elapsed().as_secs_f64() * 1e3
 }
 
@@ -227,7 +227,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// KiB of this process in memory.
+/// Resident memory of this process in KiB.
 fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("a Linux");
     let line = status.lines().find(|line| line.starts_with("VmRSS:"));

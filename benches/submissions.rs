@@ -1,8 +1,8 @@
-//! How many submissions a second are taken, each answered with 201 after it is on the disk; and how soon a
-//! check is answered whose verdict is known.
+//! The rate of submissions, each answered with 201 once it is on disk; and the time to answer a check whose
+//! verdict is cached.
 //!
-//! Prints numbers and ratios; asserts nothing about them. The one slot is taken by a build that never
-//! ends, so that nothing is measured but the taking.
+//! Prints numbers and ratios, and asserts nothing about them. A build that never ends holds the only slot, so
+//! only the submissions are measured.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -27,15 +27,15 @@ fn main() {
     // `cargo bench` passes --bench; `cargo test` must not run this.
     if std::env::args().any(|arg| arg == "--bench") {
         let alone = durable_inserts_per_second();
-        println!("one row, one commit, one after the other: {alone:.0} a second");
+        println!("inserts of one row, each with its commit: {alone:.0} a second");
         for versions in ["0.16.0", "0.17.1,0.16.0,0.15.2,0.14.1"] {
             submissions(versions, alone);
         }
-        known_verdicts();
+        cached_verdicts();
     }
 }
 
-/// What the disk gives to a program that does nothing else.
+/// The rate of durable inserts of a program that does nothing else.
 fn durable_inserts_per_second() -> f64 {
     let path = scratch("bench-durable.db");
     let _ = std::fs::remove_file(&path);
@@ -56,8 +56,8 @@ fn durable_inserts_per_second() -> f64 {
 fn busy_server(name: &str, versions: &str) -> Server {
     let flags = ["--max-builds", "1", "--zig-versions", versions];
     let (server, _dir) = start(name, &flags);
-    let taken = check(&server, "silent");
-    server.wait_for(&format!("/api/checks/{taken}"), |check| {
+    let silent = check(&server, "silent");
+    server.wait_for(&format!("/api/checks/{silent}"), |check| {
         check["builds"][0]["state"] == "building"
     });
     server
@@ -65,11 +65,11 @@ fn busy_server(name: &str, versions: &str) -> Server {
 
 // -- submissions ------------------------------------------------------------------------------
 
-/// A connection that submits one package after the other.
+/// A connection that submits one package after another.
 struct Submitter {
     stream: TcpStream,
     answer: Vec<u8>,
-    taken: usize,
+    accepted: usize,
 }
 
 impl Submitter {
@@ -87,7 +87,7 @@ impl Submitter {
         );
     }
 
-    /// True once the answer is whole, and a 201.
+    /// True once the answer is complete; it must be a 201.
     fn is_answered(&mut self) -> bool {
         let mut piece = [0; 16 << 10];
         loop {
@@ -110,7 +110,7 @@ impl Submitter {
         }
         assert!(head.starts_with("HTTP/1.1 201"), "{text}");
         self.answer.clear();
-        self.taken += 1;
+        self.accepted += 1;
         true
     }
 }
@@ -131,7 +131,7 @@ fn submissions(versions: &str, alone: f64) {
             Submitter {
                 stream,
                 answer: Vec::new(),
-                taken: 0,
+                accepted: 0,
             }
         })
         .collect();
@@ -153,18 +153,18 @@ fn submissions(versions: &str, alone: f64) {
             }
         }
     }
-    let taken: usize = submitters.iter().map(|submitter| submitter.taken).sum();
-    let rate = taken as f64 / begun.elapsed().as_secs_f64();
+    let accepted: usize = submitters.iter().map(|submitter| submitter.accepted).sum();
+    let rate = accepted as f64 / begun.elapsed().as_secs_f64();
     println!(
         "{CONNECTIONS} connections submit packages with {count} builds each: {rate:.0} a second \
-         (ratio {:.1}), {taken} in all",
+         (ratio {:.1}), {accepted} in all",
         rate / alone
     );
 }
 
-// -- verdicts that are known ------------------------------------------------------------------
+// -- cached verdicts --------------------------------------------------------------------------
 
-fn known_verdicts() {
+fn cached_verdicts() {
     let (server, _dir) = start("bench-known", &[]);
     let tree = standin::tree();
     server.finished(server.upload(&tree, "name=good"));
@@ -188,7 +188,7 @@ fn known_verdicts() {
     times.sort_by(f64::total_cmp);
     let at = |percent: usize| times[(times.len() - 1) * percent / 100];
     println!(
-        "an upload whose verdict is known, answered in: p50 {:.2} ms, p99 {:.2} ms, worst {:.2} ms",
+        "an upload with a cached verdict, time to the answer: p50 {:.2} ms, p99 {:.2} ms, worst {:.2} ms",
         at(50),
         at(99),
         at(100)

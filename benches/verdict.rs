@@ -1,6 +1,6 @@
-//! What the server adds: to four containers started by hand, and to the exit of a process.
+//! The overhead of the server: over four containers started by hand, and after the exit of a process.
 //!
-//! Prints ratios and milliseconds; asserts nothing about time.
+//! Prints ratios and milliseconds, and asserts nothing about time.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -19,7 +19,7 @@ use zigcheck::config::flags::Invocation;
 use zigcheck::config::settings::{Machine, Settings};
 use zigcheck::interface::event;
 
-/// Pairs of runs: ours, then by hand, in turn, since the machine's speed drifts.
+/// Pairs of runs, through the server and by hand. Their order alternates, since the machine's speed drifts.
 const ROUNDS: usize = 5;
 const STANDIN_BUILDS: usize = 200;
 
@@ -36,7 +36,7 @@ fn unix_ns() -> u128 {
     since.expect("a clock after 1970").as_nanos()
 }
 
-// -- four builds, ours against by hand --------------------------------------------------------
+// -- four builds, through the server and by hand ----------------------------------------------
 
 fn against_plain_docker() {
     let server = Server::start("bench-real", &["--max-builds", "4"]);
@@ -45,9 +45,9 @@ fn against_plain_docker() {
     let tree = packed(&zig_init("0.16.0"));
     let _ = (ours(&server, &tree), by_hand(&settings, &docker, &tree, 0)); // warm both
     let mut ratios = Vec::new();
-    println!("POST to last verdict against plain docker run of the same four, {ROUNDS} rounds:");
+    println!("from POST to the last verdict against docker run of the same four, {ROUNDS} rounds:");
     for round in 1..=ROUNDS {
-        // Another each time, as its fingerprint is: of what was built once the verdict is known.
+        // A new tree for each round, since the verdict of an old one is cached.
         let tree = packed(&zig_init("0.16.0"));
         let (ours, plain) = match round % 2 {
             0 => (
@@ -60,7 +60,7 @@ fn against_plain_docker() {
             }
         };
         println!(
-            "  {ours:6.2} s ours, {plain:6.2} s by hand: ratio {:.3}",
+            "  {ours:6.2} s by the server, {plain:6.2} s by hand: ratio {:.3}",
             ours / plain
         );
         ratios.push(ours / plain);
@@ -73,19 +73,19 @@ fn against_plain_docker() {
     );
 }
 
-/// Seconds from the start of the POST until the last verdict is there to be read.
+/// Seconds from the start of the POST until the last verdict can be read.
 fn ours(server: &Server, tree: &Path) -> f64 {
     let start = Instant::now();
     let check = server.upload(tree, "name=bench");
-    let mut line = Line::open(server);
+    let mut client = Client::open(server);
     let path = format!("/api/checks/{check}");
-    while !line.get(&path).contains("\"finished\":true") {
+    while !client.get(&path).contains("\"finished\":true") {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     start.elapsed().as_secs_f64()
 }
 
-/// Seconds for the same four commands, started at once and waited for.
+/// Seconds for the same four commands, started together.
 fn by_hand(settings: &Settings, docker: &Docker, tree: &Path, round: usize) -> f64 {
     let bytes = std::fs::read(tree).expect("the tree");
     let source = SourceFile {
@@ -97,7 +97,7 @@ fn by_hand(settings: &Settings, docker: &Docker, tree: &Path, round: usize) -> f
     let build = |nth: usize| (round * 10 + nth + 1_000_000) as i64;
     let name = |nth: usize| docker.build_container(build(nth), 1);
     let names: Vec<String> = (0..settings.zig_versions.len()).map(name).collect();
-    remove(docker, &names); // of a run that was cut off
+    remove(docker, &names); // those of an interrupted run
     let start = Instant::now();
     let versions = settings.zig_versions.iter().enumerate();
     let children: Vec<Child> = versions
@@ -165,9 +165,9 @@ fn settings() -> Settings {
     }
 }
 
-// -- from the exit of a process to the verdict being served -----------------------------------
+// -- from the exit of a process to its verdict ------------------------------------------------
 
-/// Says when it is about to exit, as its last act.
+/// A stand-in for docker. It writes the time to a file just before it exits.
 const STANDIN: &str = r#"#!/bin/bash
 case $1 in
 info) echo '{"MemoryLimit":true,"PidsLimit":true,"SecurityOptions":["name=seccomp"]}' ;;
@@ -177,7 +177,7 @@ run)
     read -r head
     nonce=${head#*\"nonce\":\"}
     cat >/dev/null
-    sleep 0.1 # whoever asks for the verdict is asking by now
+    sleep 0.1 # so that the client is already polling
     echo "{\"build_id\":$build,\"nonce\":\"${nonce%%\"*}\",\"build_status\":\"success\",\"test_status\":\"no_tests\",\"build_exit\":0}"
     echo "${EPOCHREALTIME/./}" >"$0.$build" ;;
 esac
@@ -198,28 +198,28 @@ fn exit_to_verdict() {
         "1",
     ];
     let server = Server::start("bench-standin", &flags);
-    let mut line = Line::open(&server);
+    let mut client = Client::open(&server);
     let mut delays_ms = Vec::new();
     for nth in 0..STANDIN_BUILDS {
-        // Of what was built once the verdict is known.
+        // A new tree for each build, since the verdict of an old one is cached.
         let tree = server::archive("bench-tree", &[("build.zig", &nth.to_string())]);
         let check = server.upload(&tree, "name=standin");
         let value = server.get(&format!("/api/checks/{check}"));
         let build = value["builds"][0]["id"].as_i64().expect("an id");
         let path = format!("/api/builds/{build}");
-        while !line.get(&path).contains("\"state\":\"finished\"") {
-            // Asking without a pause would take the processor that the process needs to exit.
+        while !client.get(&path).contains("\"state\":\"finished\"") {
+            // Polling without a pause would take processor time that the process needs to exit.
             std::thread::sleep(std::time::Duration::from_micros(200));
         }
         let served_us = unix_ns() / 1_000;
-        assert!(line.get(&path).contains("\"attempt\":1,"), "{path}");
-        let said = std::fs::read_to_string(format!("{command}.{build}")).expect("its last act");
-        let exit_us: u128 = said.trim().parse().expect("a time");
+        assert!(client.get(&path).contains("\"attempt\":1,"), "{path}");
+        let text = std::fs::read_to_string(format!("{command}.{build}")).expect("its exit time");
+        let exit_us: u128 = text.trim().parse().expect("a time");
         delays_ms.push((served_us - exit_us) as f64 / 1_000.0);
     }
     delays_ms.sort_by(f64::total_cmp);
     let at = |percent: usize| delays_ms[(delays_ms.len() - 1) * percent / 100];
-    println!("last act of a process to its verdict being served, {STANDIN_BUILDS} builds:");
+    println!("from the exit of a process to its verdict, {STANDIN_BUILDS} builds:");
     println!(
         "  p50 {:.2} ms, p99 {:.2} ms, worst {:.2} ms",
         at(50),
@@ -228,15 +228,15 @@ fn exit_to_verdict() {
     );
 }
 
-/// One connection that stays open.
-struct Line(BufReader<TcpStream>);
+/// A client with one connection that stays open.
+struct Client(BufReader<TcpStream>);
 
-impl Line {
-    fn open(server: &Server) -> Line {
+impl Client {
+    fn open(server: &Server) -> Client {
         let address = server.url.trim_start_matches("http://");
         let stream = TcpStream::connect(address).expect("the server listens");
         stream.set_nodelay(true).expect("a socket");
-        Line(BufReader::new(stream))
+        Client(BufReader::new(stream))
     }
 
     fn get(&mut self, path: &str) -> String {

@@ -1,13 +1,13 @@
-//! What watchers cost: ten thousand that wait, a thousand that read a flood, one that never reads,
-//! five hundred that dawdle; and how many requests a second there are.
+//! The cost of watchers: ten thousand idle ones, a thousand that read a flood, one that never reads, five hundred
+//! that send slowly; and the rate of requests.
 //!
-//! Prints memory, times and ratios; asserts nothing about them. The stand-in for docker runs the builds.
+//! Prints memory, times and ratios, and asserts nothing about them. A stand-in for docker runs the builds.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-#[path = "watchers/crowd.rs"]
-mod crowd;
+#[path = "watchers/sockets.rs"]
+mod sockets;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -26,14 +26,14 @@ use common::wire::{self, Wire, address, connect};
 const READERS: usize = 1_000;
 const SLOW: usize = 500;
 const REQUESTS: usize = 2_000;
-/// Between two requests, so that the slow ones are met in all their phases, 408 included.
+/// Pause between two requests, so that they meet the slow heads in every phase, 408 included.
 const REQUEST_PAUSE: Duration = Duration::from_millis(4);
 
 fn main() {
     // `cargo bench` passes --bench; `cargo test` must not run this.
     if std::env::args().any(|arg| arg == "--bench") {
         raise_open_files();
-        crowd::wait_and_are_told();
+        sockets::idle_and_notified();
         one_that_never_reads();
         beside_log_readers();
         beside_slow_heads();
@@ -41,7 +41,7 @@ fn main() {
     }
 }
 
-/// As many open files as this process may have; the server inherits it.
+/// Raises the limit of open files to the maximum; the server inherits it.
 fn raise_open_files() {
     let limit = getrlimit(Resource::Nofile);
     let all = Rlimit {
@@ -51,7 +51,7 @@ fn raise_open_files() {
     setrlimit(Resource::Nofile, all).expect("its own limit");
 }
 
-/// KiB of the server in memory.
+/// Resident memory of the server in KiB.
 pub fn resident_kib(server: &Server) -> u64 {
     let path = format!("/proc/{}/status", server.child.id());
     let text = std::fs::read_to_string(path).expect("it runs");
@@ -60,12 +60,12 @@ pub fn resident_kib(server: &Server) -> u64 {
     number.and_then(|n| n.parse().ok()).expect("a number")
 }
 
-/// The value at that percentage of them, from 0 to 100.
+/// The percentile, from 0 to 100, of sorted values.
 pub fn at(sorted: &[f64], percent: usize) -> f64 {
     sorted[(sorted.len() - 1) * percent / 100]
 }
 
-/// A check whose build writes as fast as it can, and that build.
+/// Starts a check whose build writes as fast as it can; returns the ids of both.
 fn flood(server: &Server) -> (i64, i64) {
     let check = check(server, "flood");
     let path = format!("/api/checks/{check}");
@@ -94,7 +94,7 @@ fn one_that_never_reads() {
     println!(
         "one WebSocket that never reads, on the log of a build that writes {written} MiB in 6 s:"
     );
-    println!("  server {before} KiB before, {most} KiB at most meanwhile");
+    println!("  server {before} KiB before, at most {most} KiB during the build");
 }
 
 // -- beside a thousand readers of one log -----------------------------------------------------
@@ -103,68 +103,69 @@ fn beside_log_readers() {
     let (server, _dir) = start("bench-readers", &["--build-timeout", "14"]);
     server.finished(check(&server, "good"));
     let (flooding, build) = flood(&server);
-    let alone = asked_and_answered(&server, REQUESTS / 2);
+    let alone = response_times(&server, REQUESTS / 2);
     let before = resident_kib(&server);
     let readers = LogReaders::start(address(&server), build);
-    let beside = asked_and_answered(&server, REQUESTS / 2);
+    let beside = response_times(&server, REQUESTS / 2);
     let after = resident_kib(&server);
     let read = readers.read.load(Ordering::Relaxed) >> 20;
     drop(readers);
     println!("{READERS} readers of the log of a build that writes as fast as it can:");
-    show("a request beside the build", &alone);
-    show("and beside the readers", &beside);
-    println!("  {read} MiB read meanwhile; server {before} KiB before, {after} KiB then");
+    show("a request during the build", &alone);
+    show("with the readers as well", &beside);
+    println!("  {read} MiB read; server {before} KiB before, {after} KiB after");
     server.finished(flooding);
 }
 
 /// Connections that read one log as fast as one thread can.
 struct LogReaders {
+    /// Bytes read by all of them.
     read: Arc<AtomicUsize>,
-    over: Arc<AtomicBool>,
+    stopped: Arc<AtomicBool>,
 }
 
 impl LogReaders {
     fn start(to: SocketAddr, build: i64) -> LogReaders {
         let mut poll = Poll::new().expect("a poll");
-        let ask = format!("GET /api/builds/{build}/log HTTP/1.1\r\nHost: bench\r\n\r\n");
-        let mut lines = Vec::new();
+        let request = format!("GET /api/builds/{build}/log HTTP/1.1\r\nHost: bench\r\n\r\n");
+        let mut streams = Vec::new();
         for nth in 0..READERS {
             let mut stream = connect(to, loopback(nth), None).expect("it listens");
             stream
-                .write_all(ask.as_bytes())
+                .write_all(request.as_bytes())
                 .expect("room for a request");
             stream.set_nonblocking(true).expect("a socket");
             let mut source = mio::unix::SourceFd(&std::os::fd::AsRawFd::as_raw_fd(&stream));
             let registry = poll.registry();
             let done = registry.register(&mut source, Token(nth), Interest::READABLE);
             done.expect("a socket");
-            lines.push(stream);
+            streams.push(stream);
         }
-        let (read, over) = (
+        let (read, stopped) = (
             Arc::new(AtomicUsize::new(0)),
             Arc::new(AtomicBool::new(false)),
         );
-        let (count, stop) = (read.clone(), over.clone());
+        let (count, stop) = (read.clone(), stopped.clone());
         std::thread::spawn(move || {
             let mut events = Events::with_capacity(256);
             let mut bytes = vec![0; 64 << 10];
             while !stop.load(Ordering::Relaxed) {
-                let patience = Some(Duration::from_millis(100));
-                poll.poll(&mut events, patience).expect("a poll");
+                let timeout = Some(Duration::from_millis(100));
+                poll.poll(&mut events, timeout).expect("a poll");
                 for event in &events {
-                    while let Ok(some @ 1..) = lines[event.token().0].read(&mut bytes) {
+                    while let Ok(some @ 1..) = streams[event.token().0].read(&mut bytes) {
                         count.fetch_add(some, Ordering::Relaxed);
                     }
                 }
             }
         });
-        LogReaders { read, over }
+        LogReaders { read, stopped }
     }
 }
 
 impl Drop for LogReaders {
     fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
+        self.stopped.store(true, Ordering::Relaxed);
     }
 }
 
@@ -173,25 +174,25 @@ impl Drop for LogReaders {
 fn beside_slow_heads() {
     let (server, _dir) = start("bench-slow", &[]);
     server.finished(check(&server, "good"));
-    let alone = asked_and_answered(&server, REQUESTS);
+    let alone = response_times(&server, REQUESTS);
     let (slow, answered) = (SlowHeads::start(address(&server)), Instant::now());
     while slow.opened() < SLOW && answered.elapsed() < Duration::from_secs(20) {
         std::thread::sleep(Duration::from_millis(10));
     }
     std::thread::sleep(Duration::from_secs(3));
-    let beside = asked_and_answered(&server, REQUESTS);
+    let beside = response_times(&server, REQUESTS);
     let reopened = slow.opened() - SLOW;
     drop(slow);
-    let again = asked_and_answered(&server, REQUESTS);
+    let again = response_times(&server, REQUESTS);
     println!("GET /api/builds/1 on one connection, {REQUESTS} times, every 4 ms:");
     show("alone", &alone);
-    show(&format!("beside {SLOW} slow heads"), &beside);
+    show(&format!("with {SLOW} slow heads"), &beside);
     show("alone again", &again);
     let ratio = |percent: usize| {
         at(&beside, percent) / f64::midpoint(at(&alone, percent), at(&again, percent))
     };
     println!(
-        "  beside : alone  p50 {:.2}, p99 {:.2} ({reopened} slow ones closed and opened again)",
+        "  with : alone  p50 {:.2}, p99 {:.2} ({reopened} slow heads closed and reopened)",
         ratio(50),
         ratio(99)
     );
@@ -202,8 +203,8 @@ fn show(name: &str, times: &[f64]) {
     println!("  {name:<28} p50 {p50:6.3} ms, p99 {p99:6.3} ms, worst {worst:7.3} ms");
 }
 
-/// Milliseconds from asking to the whole answer, sorted.
-fn asked_and_answered(server: &Server, times: usize) -> Vec<f64> {
+/// Milliseconds from a request to its complete response, sorted.
+fn response_times(server: &Server, times: usize) -> Vec<f64> {
     let mut line = Wire::open(server);
     let mut times: Vec<f64> = (0..times)
         .map(|_| {
@@ -219,28 +220,28 @@ fn asked_and_answered(server: &Server, times: usize) -> Vec<f64> {
     times
 }
 
-/// Connections that send a byte of a head each second, and come back when they are closed.
+/// Connections that send one byte of a head each second, and reconnect when they are closed.
 struct SlowHeads {
     opened: Arc<AtomicUsize>,
-    over: Arc<AtomicBool>,
+    stopped: Arc<AtomicBool>,
 }
 
 impl SlowHeads {
     fn start(to: SocketAddr) -> SlowHeads {
-        let (opened, over) = (
+        let (opened, stopped) = (
             Arc::new(AtomicUsize::new(0)),
             Arc::new(AtomicBool::new(false)),
         );
-        let (count, stop) = (opened.clone(), over.clone());
+        let (count, stop) = (opened.clone(), stopped.clone());
         std::thread::spawn(move || {
             let mut heads: Vec<Option<(TcpStream, usize)>> = (0..SLOW).map(|_| None).collect();
             while !stop.load(Ordering::Relaxed) {
                 let begun = Instant::now();
                 for (nth, head) in heads.iter_mut().enumerate() {
-                    // Evenly over the second.
-                    let turn = Duration::from_secs(1) * nth as u32 / SLOW as u32;
-                    std::thread::sleep(turn.saturating_sub(begun.elapsed()));
-                    if !head.as_mut().is_some_and(one_more_byte) {
+                    // Spread evenly stopped the second.
+                    let due = Duration::from_secs(1) * nth as u32 / SLOW as u32;
+                    std::thread::sleep(due.saturating_sub(begun.elapsed()));
+                    if !head.as_mut().is_some_and(send_byte) {
                         let stream = connect(to, loopback(nth), None).expect("it listens");
                         stream.set_nonblocking(true).expect("a socket");
                         *head = Some((stream, 0));
@@ -250,7 +251,7 @@ impl SlowHeads {
                 std::thread::sleep(Duration::from_secs(1).saturating_sub(begun.elapsed()));
             }
         });
-        SlowHeads { opened, over }
+        SlowHeads { opened, stopped }
     }
 
     fn opened(&self) -> usize {
@@ -260,12 +261,12 @@ impl SlowHeads {
 
 impl Drop for SlowHeads {
     fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
+        self.stopped.store(true, Ordering::Relaxed);
     }
 }
 
-/// False where the connection is closed, or answered.
-fn one_more_byte((stream, sent): &mut (TcpStream, usize)) -> bool {
+/// Sends one more byte; false if the connection is closed or was answered.
+fn send_byte((stream, sent): &mut (TcpStream, usize)) -> bool {
     let head = b"GET /api/health HTTP/1.1\r\nHost: a-host-with-a-name-that-is-long-enough\r\n";
     let waits = match stream.read(&mut [0; 512]) {
         Ok(_) => false,
@@ -275,7 +276,7 @@ fn one_more_byte((stream, sent): &mut (TcpStream, usize)) -> bool {
     waits && stream.write_all(&head[*sent - 1..*sent]).is_ok()
 }
 
-/// One of many addresses of this machine, two hundred connections to each.
+/// One of many loopback addresses, for two hundred connections each.
 pub fn loopback(nth: usize) -> Ipv4Addr {
     let host = nth / 200 + 2;
     Ipv4Addr::new(127, 0, (host / 250) as u8, (host % 250) as u8)
@@ -287,7 +288,7 @@ fn requests_per_second() {
     let (server, _dir) = start("bench-rate", &[]);
     let known = json!({"url": "https://github.com/somebody/known", "name": "known"});
     let answer = server.post_json("/api/packages", &known);
-    // Its source cannot be had, and after that nothing about it changes.
+    // Its source cannot be fetched, and after that nothing about it changes.
     server.finished(answer.json()["check"].as_i64().expect("a check"));
     println!("GET /api/packages/NAME, one request at a time on each connection:");
     for connections in [1, 50] {
@@ -302,10 +303,10 @@ fn rate(server: &Server, connections: usize) -> f64 {
     probe.send(request);
     let (head, body) = probe.answer();
     assert_eq!(head.status, 200);
-    // Each answer is as long as the first.
+    // Every answer has the length of the first.
     let length = head.text.len() + body.len();
     let mut poll = Poll::new().expect("a poll");
-    let mut lines: Vec<(TcpStream, usize)> = (0..connections)
+    let mut streams: Vec<(TcpStream, usize)> = (0..connections)
         .map(|nth| {
             let stream = connect(address(server), Ipv4Addr::LOCALHOST, None).expect("it listens");
             stream.set_nodelay(true).expect("a socket");
@@ -319,7 +320,7 @@ fn rate(server: &Server, connections: usize) -> f64 {
         .collect();
     let mut events = Events::with_capacity(64);
     let (begun, mut answers) = (Instant::now(), 0);
-    for (stream, _) in &mut lines {
+    for (stream, _) in &mut streams {
         stream.write_all(request).expect("room for a request");
     }
     while begun.elapsed() < Duration::from_secs(3) {
@@ -327,7 +328,7 @@ fn rate(server: &Server, connections: usize) -> f64 {
             .expect("a poll");
         assert!(!events.is_empty(), "no answer comes");
         for event in &events {
-            let (stream, seen) = &mut lines[event.token().0];
+            let (stream, seen) = &mut streams[event.token().0];
             let mut bytes = [0; 8 << 10];
             while let Ok(read) = stream.read(&mut bytes) {
                 assert!(read > 0, "the connection ended");
