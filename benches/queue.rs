@@ -194,13 +194,13 @@ fn fill(count: i64, tenants: i64) {
     drop(Store::open(&path).expect("a database"));
     let db = Connection::open(&path).expect("the same");
     let sql = "WITH RECURSIVE builds (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM builds \
-        WHERE n < ?1) INSERT INTO queue (kind, id, class, party, popularity) \
+        WHERE n < ?1) INSERT INTO queue (kind, id, priority, tenant, popularity) \
         SELECT 1, n, 0, format('2001:db8::%x', n * 7919 % ?2), n * 7919 % 1000 FROM builds";
     db.execute(sql, params![count, tenants]).expect("rows");
     // For each tenant its first entry: the most popular, then the oldest.
-    let sql = "INSERT INTO turns (class, party, turn, popularity, ticket) \
-        SELECT class, party, 0, popularity, ticket FROM (SELECT *, row_number() OVER \
-        (PARTITION BY party ORDER BY popularity DESC, ticket) AS place FROM queue) WHERE place = 1";
+    let sql = "INSERT INTO lanes (priority, tenant, round, popularity, ticket) \
+        SELECT priority, tenant, 0, popularity, ticket FROM (SELECT *, row_number() OVER \
+        (PARTITION BY tenant ORDER BY popularity DESC, ticket) AS place FROM queue) WHERE place = 1";
     db.execute(sql, []).expect("rows");
     let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
     let done = db.query_row(checkpoint, [], |_| Ok(()));

@@ -75,7 +75,7 @@ impl World {
 
     /// The class and the party of a check.
     pub fn right_of(&self, check: i64) -> (i64, String) {
-        let sql = "SELECT class, party FROM checks WHERE id = ?1";
+        let sql = "SELECT priority, tenant FROM checks WHERE id = ?1";
         let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
         let right = statement.query_row([check], |row| Ok((row.get(0)?, row.get(1)?)));
         right.expect("a check")

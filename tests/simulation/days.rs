@@ -247,7 +247,7 @@ impl World {
 
     /// Looks at the checks that have come since.
     pub fn check_new_checks(&mut self) {
-        let sql = "SELECT id, package_id, class FROM checks WHERE id > ?1 ORDER BY id";
+        let sql = "SELECT id, package_id, priority FROM checks WHERE id > ?1 ORDER BY id";
         let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
         let new = statement.query_map([self.days.newest], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))

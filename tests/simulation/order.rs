@@ -108,7 +108,7 @@ impl World {
 
     /// Who waits for a slot and is not held back, with the class of it.
     fn waiting_parties(&self) -> Vec<(i64, String)> {
-        let sql = "SELECT DISTINCT class, party FROM queue WHERE not_before = 0";
+        let sql = "SELECT DISTINCT priority, tenant FROM queue WHERE not_before = 0";
         let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
         let rows = rows.expect("the schema").collect::<Result<_, _>>();
@@ -118,7 +118,7 @@ impl World {
     /// Builds that run, and sources that are fetched: they stand in their builds.
     fn holders(&self) -> Vec<Holder> {
         let sql = "SELECT DISTINCT b.state = 'fetching' AND c.source IS NULL AS fetched, \
-            iif(b.state = 'fetching' AND c.source IS NULL, c.id, b.id), c.party \
+            iif(b.state = 'fetching' AND c.source IS NULL, c.id, b.id), c.tenant \
             FROM builds b JOIN checks c ON c.id = b.check_id \
             WHERE b.state IN ('fetching', 'building', 'testing')";
         let mut statement = self.keeper.prepare_cached(sql).expect("the schema");

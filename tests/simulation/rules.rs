@@ -321,7 +321,7 @@ impl World {
             assert!(row.is_final(), "build {} never ended: {row:?}", row.id);
         }
         assert!(self.clients.is_empty(), "left: {:?}", self.clients);
-        let rows = "SELECT (SELECT count(*) FROM queue) + (SELECT count(*) FROM turns)";
+        let rows = "SELECT (SELECT count(*) FROM queue) + (SELECT count(*) FROM lanes)";
         assert_eq!(number(&self.keeper, rows), 0, "rows of the queue are left");
         self.check_sources();
         let left: Vec<&str> = self.engine.ours().map(|c| c.name.as_str()).collect();

@@ -153,7 +153,7 @@ fn behind_a_trusted_proxy_each_client_counts_for_itself() {
     assert_eq!(comes(local, &said("unknown")), 429);
     assert_eq!(comes(local, &[]), 201);
     assert_eq!(comes(local, &[]), 201);
-    let sql = "SELECT party FROM checks ORDER BY id";
+    let sql = "SELECT tenant FROM checks ORDER BY id";
     let mut statement = memory.db.prepare(sql).unwrap();
     let tenants = statement.query_map([], |row| row.get(0)).unwrap();
     let tenants: Vec<String> = tenants.map(Result::unwrap).collect();
@@ -268,7 +268,7 @@ fn a_full_queue_is_503_by_every_way_and_hurts_nothing_else() {
     inside.submit("p");
     // All but one place, of works that wait for long.
     let sql = "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?1) \
-        INSERT INTO queue (kind, id, class, party, popularity, not_before) \
+        INSERT INTO queue (kind, id, priority, tenant, popularity, not_before) \
         SELECT 1, 1000000 + i, 0, '', 0, 9000000000000 FROM n";
     let waits = QUEUE_LIMIT - 1;
     memory.db.execute(sql, [waits as i64]).unwrap();

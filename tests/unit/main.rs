@@ -29,6 +29,7 @@ mod life;
 mod log;
 mod logs;
 mod machine;
+mod migrations;
 mod origin;
 mod pages;
 mod recheck;

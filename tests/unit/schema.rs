@@ -78,31 +78,8 @@ fn every_word_of_the_closed_lists_can_be_kept() {
     }
 }
 
-/// What version 0.1.0 kept, as far as it lacks columns today.
-const EARLIER: &str = "
-    CREATE TABLE server (id TEXT NOT NULL) STRICT;
-    INSERT INTO server VALUES ('0123456789abcdef');
-    CREATE TABLE builds (id INTEGER PRIMARY KEY AUTOINCREMENT, check_id INTEGER NOT NULL,
-        zig_version TEXT NOT NULL, toolchain TEXT, state TEXT NOT NULL DEFAULT 'queued',
-        build_status TEXT NOT NULL DEFAULT 'pending', finished_at INTEGER,
-        log_bytes INTEGER NOT NULL DEFAULT 0) STRICT;
-    INSERT INTO builds (check_id, zig_version) VALUES (1, '0.16.0');";
-
 #[test]
-fn a_database_of_an_earlier_version_goes_on() {
-    let place = Place::on_disk("earlier");
-    let db = rusqlite::Connection::open(place.path()).unwrap();
-    db.execute_batch(EARLIER).unwrap();
-    for _ in 0..2 {
-        assert_eq!(place.open().data_id(), "0123456789abcdef");
-    }
-    let sql = "SELECT zig_version FROM builds WHERE shares IS NULL AND cache_key IS NULL";
-    let version: String = db.query_row(sql, [], |row| row.get(0)).unwrap();
-    assert_eq!(version, "0.16.0");
-}
-
-#[test]
-fn what_an_earlier_version_left_is_counted_once() {
+fn triggers_keep_totals_and_references() {
     let place = Place::on_disk("counted");
     let mut store = place.open();
     let package = store.insert_package(&rows::new("p"), 0).unwrap();
@@ -138,27 +115,16 @@ fn what_an_earlier_version_left_is_counted_once() {
     };
     assert!(wanted.durations == 0 && totals.builds == 2, "{totals:?}");
     let look = || {
-        let mut statement = db.prepare("SELECT needed FROM builds ORDER BY id").unwrap();
-        let needed = statement.query_map([], |row| row.get(0)).unwrap();
-        let needed: Vec<i64> = needed.map(Result::unwrap).collect();
+        let mut statement = db
+            .prepare("SELECT ref_count FROM builds ORDER BY id")
+            .unwrap();
+        let ref_count = statement.query_map([], |row| row.get(0)).unwrap();
+        let ref_count: Vec<i64> = ref_count.map(Result::unwrap).collect();
         let sql = "SELECT min(used_at) FROM sources";
         let used: Option<i64> = db.query_row(sql, [], |row| row.get(0)).unwrap();
-        (place.open().totals().unwrap(), needed, used)
+        (place.open().totals().unwrap(), ref_count, used)
     };
     assert_eq!(look(), (wanted, vec![2, 1, 0], Some(7)), "by the triggers");
-    db.execute_batch(
-        "DELETE FROM tallies; UPDATE builds SET needed = 0; UPDATE sources SET used_at = NULL;",
-    )
-    .unwrap();
-    drop(place.open());
-    assert_eq!(look(), (wanted, vec![2, 1, 0], Some(7)), "from scratch");
-    db.execute_batch(
-        "DROP TRIGGER log_comes; DROP TRIGGER log_changes; DROP TRIGGER log_goes;
-         ALTER TABLE tallies DROP COLUMN log_bytes;",
-    )
-    .unwrap();
-    drop(place.open());
-    assert_eq!(look(), (wanted, vec![2, 1, 0], Some(7)), "the logs alone");
 }
 
 #[test]
@@ -170,11 +136,4 @@ fn a_data_directory_keeps_its_name_and_its_secret() {
     assert_eq!(of(&place.open()), (name.clone(), secret.clone()));
     let other = of(&in_memory());
     assert!(other.0 != name && other.1 != secret);
-    // One from before there were secrets gets one, and stays who it is.
-    let db = rusqlite::Connection::open(place.path()).unwrap();
-    db.execute("ALTER TABLE server DROP COLUMN secret", [])
-        .unwrap();
-    let upgraded = of(&place.open());
-    assert_eq!((upgraded.0, upgraded.1.len()), (name, 64));
-    assert_ne!(upgraded.1, secret);
 }

@@ -40,7 +40,7 @@ impl Scheduler {
         }
         for build in self.builds_behind(check, &cx.store)? {
             cx.set_state(build.id, State::Queued, build.attempt)?;
-            if build.shares.is_none() {
+            if build.waits_for.is_none() {
                 self.enqueue_build(&build, &row, cx)?;
             }
         }
@@ -143,7 +143,7 @@ impl Scheduler {
                 let line = format!("{reason}; attempt {attempt} follows");
                 cx.feed.logs.annotate(build, attempt, &line, &mut cx.out);
                 cx.set_state(build, State::Queued, attempt)?;
-                cx.store.count_error(build, errors, false)?;
+                cx.store.count_error(build, errors)?;
                 let check = cx
                     .store
                     .check(running_task.check.id)?

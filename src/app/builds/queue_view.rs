@@ -96,7 +96,7 @@ impl Scheduler {
         unix_ms: i64,
     ) -> store::Result<Option<usize>> {
         if row.state.is_final()
-            || row.shares.is_some()
+            || row.waits_for.is_some()
             || self.running.contains_key(&Task::Build(row.id))
         {
             return Ok(None);

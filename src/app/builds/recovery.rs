@@ -99,7 +99,7 @@ impl Scheduler {
         let mut running_task = RunningTask::adopted(entry, check, row, until_ms, self.limits);
         let name = running_task.container(Kind::Build, &cx.docker);
         running_task.containers.push(name);
-        cx.feed.logs.adopt(row.id, running_task.log_start);
+        cx.feed.logs.adopt(row.id, running_task.log_offset);
         if let Some(key) = &running_task.key {
             self.keys.insert(key.clone(), row.id);
         }

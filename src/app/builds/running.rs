@@ -36,7 +36,7 @@ pub struct RunningTask {
     /// may still come.
     pub not_yet_visible_until_ms: i64,
     /// The offset in its log at which its container began to write.
-    pub log_start: u64,
+    pub log_offset: u64,
 }
 
 impl RunningTask {
@@ -53,7 +53,7 @@ impl RunningTask {
             containers: Vec::new(),
             key: None,
             not_yet_visible_until_ms: 0,
-            log_start: 0,
+            log_offset: 0,
         }
     }
 
@@ -71,8 +71,8 @@ impl RunningTask {
         running_task.started_unix_ms = row.started_at.unwrap_or(row.created_at);
         running_task.not_yet_visible_until_ms = row.run_at.unwrap_or(0) + NOT_YET_VISIBLE_LIMIT_MS;
         running_task.key = row.cache_key.clone();
-        running_task.log_start = row.log_start.unwrap_or(0);
-        running_task.attempt_state.recall(row.fetched);
+        running_task.log_offset = row.log_offset.unwrap_or(0);
+        running_task.attempt_state.recall(row.deps_outcome);
         running_task
     }
 

@@ -457,19 +457,18 @@ fn prepare_log(
     logs.begin(build, running_task.machine.attempt());
     match kind {
         Kind::Build => {
-            running_task.log_start = logs.written(build).unwrap_or(0);
+            running_task.log_offset = logs.written(build).unwrap_or(0);
             let run = Run {
-                log_start: running_task.log_start,
-                own_name: false,
-                fetched: running_task.attempt_state.deps(),
+                log_offset: running_task.log_offset,
+                deps_outcome: running_task.attempt_state.deps(),
             };
             cx.store.set_run(build, &run, cx.now.unix_ms)
         }
         Kind::FollowLogs | Kind::ReadLogs => {
-            let start = logs.rewind(build, running_task.log_start);
-            if start != running_task.log_start {
-                running_task.log_start = start;
-                cx.store.set_log_start(build, start)?;
+            let start = logs.rewind(build, running_task.log_offset);
+            if start != running_task.log_offset {
+                running_task.log_offset = start;
+                cx.store.set_log_offset(build, start)?;
             }
             Ok(())
         }

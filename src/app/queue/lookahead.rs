@@ -91,7 +91,7 @@ impl Lines<'_> {
         let first = self.line(priority)?.iter().find(|(_, tenant)| may(tenant));
         Ok(first.map(|(key, tenant)| Lane {
             tenant: tenant.clone(),
-            turn: key.0,
+            round: key.0,
             popularity: key.1.0,
             ticket: key.2,
         }))
@@ -114,7 +114,7 @@ impl Lines<'_> {
         assert_eq!(first.ticket, turn.ticket, "the line shows the first work");
         let next = works.next.front().map(|next| Lane {
             tenant: turn.tenant.clone(),
-            turn: next_turn,
+            round: next_turn,
             popularity: next.entry.popularity,
             ticket: next.ticket,
         });
@@ -126,5 +126,5 @@ impl Lines<'_> {
 }
 
 fn key(turn: &Lane) -> Key {
-    (turn.turn, Reverse(turn.popularity), turn.ticket)
+    (turn.round, Reverse(turn.popularity), turn.ticket)
 }

@@ -155,8 +155,8 @@ impl Policy {
         if priority != Priority::Interactive {
             return 0;
         }
-        if turn.turn > self.round {
-            self.round = turn.turn;
+        if turn.round > self.round {
+            self.round = turn.round;
             self.served.clear();
         }
         if self.served.len() < ROUND_LIMIT_TENANTS {

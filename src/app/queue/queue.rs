@@ -25,7 +25,7 @@ impl Queue {
         let counts = store.queue_counts()?;
         let first_turn = store.first_lane(Priority::Interactive, |_| true)?;
         // Behind those who wait stands nobody: whoever comes now, joins before the next round.
-        let round = first_turn.map_or(0, |first| first.turn - 1);
+        let round = first_turn.map_or(0, |first| first.round - 1);
         Ok(Queue {
             policy: Policy::new(slots, counts.map(|(ready, _)| ready), round, unix_ms),
             held: counts.map(|(_, held)| held),
@@ -67,7 +67,7 @@ impl Queue {
         self.policy.enqueue(entry.priority, unix_ms);
         let turn = Lane {
             tenant: entry.tenant.clone(),
-            turn: self.policy.turn_of_new(entry.priority, &entry.tenant),
+            round: self.policy.turn_of_new(entry.priority, &entry.tenant),
             popularity: entry.popularity,
             ticket,
         };

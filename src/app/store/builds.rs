@@ -44,15 +44,13 @@ pub struct BuildRow {
     /// When the container of this attempt was started.
     pub run_at: Option<i64>,
     /// The offset in the log of the container's first byte.
-    pub log_start: Option<u64>,
-    /// Its container has a name that no other server would give.
-    pub own_name: bool,
-    pub fetched: Option<DepsOutcome>,
+    pub log_offset: Option<u64>,
+    pub deps_outcome: Option<DepsOutcome>,
     pub cache_key: Option<String>,
     /// The build whose verdict this is.
     pub cached_from: Option<i64>,
     /// The running build whose verdict this will be.
-    pub shares: Option<i64>,
+    pub waits_for: Option<i64>,
 }
 
 impl BuildRow {
@@ -65,8 +63,8 @@ impl BuildRow {
 const BUILD: &str = "SELECT b.id, b.check_id, c.package, b.zig_version, c.\"commit\", c.source, \
     b.toolchain, b.state, b.build_status, b.test_status, b.reason, b.compiled, b.tests_passed, \
     b.tests_total, b.error_log, b.attempt, b.errors, b.created_at, b.started_at, b.finished_at, \
-    b.peak_memory_bytes, b.log_bytes, b.log_truncated, c.class AS priority, b.run_at, b.log_start, \
-    b.own_name, b.fetched, b.cache_key, b.cached_from, b.shares \
+    b.peak_memory_bytes, b.log_bytes, b.log_truncated, c.priority, b.run_at, b.log_offset, \
+    b.deps_outcome, b.cache_key, b.cached_from, b.waits_for \
     FROM builds b JOIN checks c ON c.id = b.check_id";
 
 fn build_row(row: &Row) -> Result<BuildRow> {
@@ -97,12 +95,11 @@ fn build_row(row: &Row) -> Result<BuildRow> {
         log_truncated: columns.get("log_truncated")?,
         priority: columns.get("priority")?,
         run_at: columns.get("run_at")?,
-        log_start: columns.optional_unsigned("log_start")?,
-        own_name: columns.get("own_name")?,
-        fetched: columns.get("fetched")?,
+        log_offset: columns.optional_unsigned("log_offset")?,
+        deps_outcome: columns.get("deps_outcome")?,
         cache_key: columns.get("cache_key")?,
         cached_from: columns.get("cached_from")?,
-        shares: columns.get("shares")?,
+        waits_for: columns.get("waits_for")?,
     })
 }
 
@@ -135,9 +132,8 @@ fn newest_build(row: &Row) -> Result<NewestBuild> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
     /// The offset in the log of its first byte.
-    pub log_start: u64,
-    pub own_name: bool,
-    pub fetched: Option<DepsOutcome>,
+    pub log_offset: u64,
+    pub deps_outcome: Option<DepsOutcome>,
 }
 
 /// The end of a build with a verdict.
@@ -223,7 +219,7 @@ impl Store {
 
     /// The builds that wait for a slot or for their source, oldest first.
     pub fn queued(&self) -> Result<Vec<BuildRow>> {
-        let sql = format!("{BUILD} WHERE b.state = 'queued' AND b.shares IS NULL ORDER BY b.id");
+        let sql = format!("{BUILD} WHERE b.state = 'queued' AND b.waits_for IS NULL ORDER BY b.id");
         self.rows(&sql, [], build_row)
     }
 
@@ -268,7 +264,7 @@ impl Store {
         key: Option<&str>,
         at: i64,
     ) -> Result<()> {
-        let sql = "UPDATE builds SET toolchain = ?2, cache_key = ?3, started_at = ?4, shares = NULL, \
+        let sql = "UPDATE builds SET toolchain = ?2, cache_key = ?3, started_at = ?4, waits_for = NULL, \
             run_at = NULL WHERE id = ?1";
         self.execute(sql, params![build, toolchain, key, at])?;
         Ok(())
@@ -276,28 +272,24 @@ impl Store {
 
     /// Notes that the container of a build is started.
     pub fn set_run(&mut self, build: i64, run: &Run, at: i64) -> Result<()> {
-        let sql = "UPDATE builds SET run_at = ?2, log_start = ?3, own_name = ?4, fetched = ?5 \
+        let sql = "UPDATE builds SET run_at = ?2, log_offset = ?3, deps_outcome = ?4 \
             WHERE id = ?1";
-        let log_start = run.log_start as i64;
-        self.execute(
-            sql,
-            params![build, at, log_start, run.own_name, run.fetched],
-        )?;
+        let log_offset = run.log_offset as i64;
+        self.execute(sql, params![build, at, log_offset, run.deps_outcome])?;
         Ok(())
     }
 
-    /// Notes how many attempts ended in an error, and whether the container of the next one has a name that no other
-    /// server would give.
-    pub fn count_error(&mut self, build: i64, errors: u32, own_name: bool) -> Result<()> {
-        let sql = "UPDATE builds SET errors = ?2, own_name = ?3 WHERE id = ?1";
-        self.execute(sql, params![build, errors, own_name])?;
+    /// Notes how many attempts ended in an error.
+    pub fn count_error(&mut self, build: i64, errors: u32) -> Result<()> {
+        let sql = "UPDATE builds SET errors = ?2 WHERE id = ?1";
+        self.execute(sql, params![build, errors])?;
         Ok(())
     }
 
     /// Notes that the output of a build is written again, from that offset of its log.
-    pub fn set_log_start(&mut self, build: i64, log_start: u64) -> Result<()> {
-        let sql = "UPDATE builds SET log_start = ?2 WHERE id = ?1";
-        self.execute(sql, params![build, log_start as i64])?;
+    pub fn set_log_offset(&mut self, build: i64, log_offset: u64) -> Result<()> {
+        let sql = "UPDATE builds SET log_offset = ?2 WHERE id = ?1";
+        self.execute(sql, params![build, log_offset as i64])?;
         Ok(())
     }
 
@@ -337,7 +329,7 @@ impl Store {
     /// Ends a build without a verdict; `log` is the size of its log and whether that was truncated.
     pub fn cancel_build(&mut self, build: i64, log: (u64, bool), at: i64) -> Result<()> {
         let sql = "UPDATE builds SET state = 'cancelled', reason = 'cancelled', finished_at = ?2, \
-            log_bytes = ?3, log_truncated = ?4, shares = NULL WHERE id = ?1";
+            log_bytes = ?3, log_truncated = ?4, waits_for = NULL WHERE id = ?1";
         self.execute(sql, params![build, at, log.0 as i64, log.1])?;
         Ok(())
     }
@@ -352,13 +344,13 @@ impl Store {
             AND build_status IN ('success', 'failed') \
             AND reason IS NOT 'dependency_unavailable' \
             AND (build_status = 'success' AND test_status IS NOT 'failed' \
-                OR fetched IS NULL OR fetched IN ('fetched', 'manifest')) ORDER BY id DESC LIMIT 1";
+                OR deps_outcome IS NULL OR deps_outcome IN ('fetched', 'manifest')) ORDER BY id DESC LIMIT 1";
         self.optional_row(sql, [key], |row| row.get("id"))
     }
 
     /// Ends a build with the verdict of another one of the same key.
     pub fn finish_cached(&mut self, build: i64, from: i64, at: i64) -> Result<()> {
-        let sql = "UPDATE builds SET state = 'finished', shares = NULL, cached_from = o.id, \
+        let sql = "UPDATE builds SET state = 'finished', waits_for = NULL, cached_from = o.id, \
             finished_at = ?3, toolchain = o.toolchain, cache_key = o.cache_key, \
             build_status = o.build_status, test_status = o.test_status, reason = o.reason, \
             compiled = o.compiled, tests_passed = o.tests_passed, tests_total = o.tests_total, \
@@ -371,27 +363,27 @@ impl Store {
 
     /// Lets a build wait for the verdict of a running one, its leader.
     pub fn wait_for(&mut self, build: i64, leader: i64) -> Result<()> {
-        let sql = "UPDATE builds SET shares = ?2 WHERE id = ?1";
+        let sql = "UPDATE builds SET waits_for = ?2 WHERE id = ?1";
         self.execute(sql, [build, leader])?;
         Ok(())
     }
 
     pub fn stop_waiting(&mut self, build: i64) -> Result<()> {
-        let sql = "UPDATE builds SET shares = NULL WHERE id = ?1";
+        let sql = "UPDATE builds SET waits_for = NULL WHERE id = ?1";
         self.execute(sql, [build])?;
         Ok(())
     }
 
     /// The builds that wait for the verdict of that one, oldest first.
     pub fn waiters(&self, leader: i64, limit: usize) -> Result<Vec<BuildRow>> {
-        let sql = format!("{BUILD} WHERE b.shares = ?1 ORDER BY b.id LIMIT ?2");
+        let sql = format!("{BUILD} WHERE b.waits_for = ?1 ORDER BY b.id LIMIT ?2");
         self.rows(&sql, [leader, limit as i64], build_row)
     }
 
     /// Finished builds that others still wait for.
     pub fn finished_leaders(&self) -> Result<Vec<i64>> {
-        let sql = "SELECT DISTINCT s.shares FROM builds s JOIN builds b ON b.id = s.shares \
-            WHERE s.shares NOT NULL AND b.state IN ('finished', 'cancelled')";
+        let sql = "SELECT DISTINCT s.waits_for FROM builds s JOIN builds b ON b.id = s.waits_for \
+            WHERE s.waits_for NOT NULL AND b.state IN ('finished', 'cancelled')";
         self.values(sql, [])
     }
 }
@@ -411,13 +403,13 @@ impl Store {
         let sql = "SELECT b.id, b.created_at, \
                 NOT EXISTS (SELECT 1 FROM build_results WHERE build_id = b.id) \
                 AND NOT EXISTS (SELECT 1 FROM builds WHERE cached_from = b.id) \
-                AND NOT EXISTS (SELECT 1 FROM builds WHERE shares = b.id) \
+                AND NOT EXISTS (SELECT 1 FROM builds WHERE waits_for = b.id) \
                 AND NOT EXISTS (SELECT 1 FROM events WHERE build_id = b.id) \
                 AND NOT EXISTS (SELECT 1 FROM builds WHERE check_id = b.check_id \
                     AND state NOT IN ('finished', 'cancelled')) AS is_free, \
-                o.id AS original, o.needed AS ref_count \
-            FROM builds b INDEXED BY builds_unneeded LEFT JOIN builds o ON o.id = b.cached_from \
-            WHERE b.needed = 0 AND b.state IN ('finished', 'cancelled') AND b.id > ?1 ORDER BY b.id";
+                o.id AS original, o.ref_count \
+            FROM builds b INDEXED BY builds_unreferenced LEFT JOIN builds o ON o.id = b.cached_from \
+            WHERE b.ref_count = 0 AND b.state IN ('finished', 'cancelled') AND b.id > ?1 ORDER BY b.id";
         let mut statement = self.db.prepare_cached(sql)?;
         let mut rows = statement.query([after])?;
         let mut found = ScanResult::new();

@@ -26,7 +26,7 @@ pub struct CheckRow {
 }
 
 const CHECK: &str = "SELECT c.id, c.package_id, c.package, c.url, c.ref, c.\"commit\", c.attempt, \
-    c.errors, c.class AS priority, c.party AS tenant, c.created_at, \
+    c.errors, c.priority, c.tenant, c.created_at, \
     s.hash, s.format, s.bytes, s.dependencies, s.manifest \
     FROM checks c LEFT JOIN sources s ON s.hash = c.source";
 
@@ -99,7 +99,7 @@ fn check_line(row: &Row) -> Result<CheckLine> {
 impl Store {
     /// Adds a check; gives its id.
     pub fn insert_check(&mut self, new: &NewCheck, at: i64) -> Result<i64> {
-        let sql = "INSERT INTO checks (package_id, package, url, ref, class, party, created_at) \
+        let sql = "INSERT INTO checks (package_id, package, url, ref, priority, tenant, created_at) \
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let NewCheck {
             package_id,

@@ -6,15 +6,15 @@ use crate::app::store::limits::DURATIONS_AVERAGED;
 use crate::app::store::store::{Result, Store};
 
 /// The number of the next update.
-const NEXT: &str = "(SELECT coalesce(max(noted), 0) + 1 FROM durations)";
+const NEXT: &str = "(SELECT coalesce(max(update_seq), 0) + 1 FROM durations)";
 
 /// The statement that adds a duration to its average. `values` selects package, version, milliseconds, a 1, and the
 /// number of the update.
 fn average(values: &str) -> String {
     format!(
-        "INSERT INTO durations (package, zig_version, duration_ms, builds, noted) {values} \
+        "INSERT INTO durations (package, zig_version, duration_ms, builds, update_seq) {values} \
          ON CONFLICT (package, zig_version) DO UPDATE SET builds = builds + 1, \
-         noted = excluded.noted, duration_ms = \
+         update_seq = excluded.update_seq, duration_ms = \
          duration_ms + (excluded.duration_ms - duration_ms) / min(builds + 1, {DURATIONS_AVERAGED})"
     )
 }
@@ -58,7 +58,7 @@ impl Store {
     /// Removes the averages that were updated least recently, but not those of all packages; gives how many.
     pub fn forget_durations(&mut self, count: u64) -> Result<usize> {
         let sql = "DELETE FROM durations WHERE (package, zig_version) IN ( \
-            SELECT package, zig_version FROM durations WHERE package <> '' ORDER BY noted LIMIT ?1)";
+            SELECT package, zig_version FROM durations WHERE package <> '' ORDER BY update_seq LIMIT ?1)";
         self.execute(sql, [count as i64])
     }
 }

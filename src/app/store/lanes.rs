@@ -10,18 +10,18 @@ use crate::app::store::store::{Result, Store};
 pub struct Lane {
     pub tenant: String,
     /// The round in which it is served next.
-    pub turn: i64,
+    pub round: i64,
     pub popularity: i64,
     pub ticket: i64,
 }
 
-const LANES: &str = "SELECT party AS tenant, turn, popularity, ticket FROM turns WHERE class = ?1 \
-    ORDER BY turn, popularity DESC, ticket";
+const LANES: &str = "SELECT tenant, round, popularity, ticket FROM lanes WHERE priority = ?1 \
+    ORDER BY round, popularity DESC, ticket";
 
 fn lane(row: &Row) -> Result<Lane> {
     Ok(Lane {
         tenant: row.get("tenant")?,
-        turn: row.get("turn")?,
+        round: row.get("round")?,
         popularity: row.get("popularity")?,
         ticket: row.get("ticket")?,
     })
@@ -53,18 +53,18 @@ impl Store {
 
     /// Adds a task to the lane of its tenant. A lane that is there keeps its round and shows the better task.
     pub fn join_lane(&mut self, priority: Priority, new: &Lane) -> Result<()> {
-        let sql = "INSERT INTO turns (class, party, turn, popularity, ticket) \
-            VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (class, party) DO UPDATE \
+        let sql = "INSERT INTO lanes (priority, tenant, round, popularity, ticket) \
+            VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (priority, tenant) DO UPDATE \
             SET popularity = excluded.popularity, ticket = excluded.ticket \
             WHERE excluded.popularity > popularity \
             OR (excluded.popularity = popularity AND excluded.ticket < ticket)";
         let Lane {
             tenant,
-            turn,
+            round,
             popularity,
             ticket,
         } = new;
-        self.execute(sql, params![priority, tenant, turn, popularity, ticket])?;
+        self.execute(sql, params![priority, tenant, round, popularity, ticket])?;
         Ok(())
     }
 
@@ -77,12 +77,12 @@ impl Store {
     ) -> Result<()> {
         let best = self.waiting_of(priority, tenant, 0, 1)?;
         let Some(best) = best.first() else {
-            let sql = "DELETE FROM turns WHERE class = ?1 AND party = ?2";
+            let sql = "DELETE FROM lanes WHERE priority = ?1 AND tenant = ?2";
             self.execute(sql, params![priority, tenant])?;
             return Ok(());
         };
-        let sql = "UPDATE turns SET turn = coalesce(?3, turn), popularity = ?4, \
-            ticket = ?5 WHERE class = ?1 AND party = ?2";
+        let sql = "UPDATE lanes SET round = coalesce(?3, round), popularity = ?4, \
+            ticket = ?5 WHERE priority = ?1 AND tenant = ?2";
         let popularity = best.entry.popularity;
         self.execute(
             sql,

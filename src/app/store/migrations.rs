@@ -1,75 +1,107 @@
-//! A database of an earlier version gets what it lacks.
+//! The version of the schema, and the steps from older versions to it.
+
+use std::fmt;
 
 use rusqlite::Connection;
 
 use crate::app::store::store::Result;
 
-/// Columns that came later, with their definitions as in `schema.sql`.
-const COLUMNS: [(&str, &str, &str); 21] = [
-    ("server", "secret", "TEXT"),
-    ("server", "sweep_after", "INTEGER"),
-    ("packages", "next_check", "INTEGER"),
-    ("packages", "repository", "TEXT"),
-    ("sources", "manifest", "TEXT"),
-    ("sources", "used_at", "INTEGER"),
-    ("checks", "class", "INTEGER NOT NULL DEFAULT 0"),
-    ("checks", "party", "TEXT NOT NULL DEFAULT ''"),
-    ("checks", "errors", "INTEGER NOT NULL DEFAULT 0"),
-    ("builds", "run_at", "INTEGER"),
-    ("builds", "log_start", "INTEGER"),
-    ("builds", "own_name", "INTEGER NOT NULL DEFAULT 0"),
-    ("builds", "fetched", "TEXT"),
-    ("builds", "cache_key", "TEXT"),
-    ("builds", "cached_from", "INTEGER REFERENCES builds (id)"),
-    ("builds", "shares", "INTEGER REFERENCES builds (id)"),
-    ("builds", "needed", "INTEGER NOT NULL DEFAULT 0"),
-    ("builds", "errors", "INTEGER NOT NULL DEFAULT 0"),
-    ("sources", "kept", "INTEGER NOT NULL DEFAULT 1"),
-    ("durations", "noted", "INTEGER NOT NULL DEFAULT 0"),
-    ("tallies", "log_bytes", "INTEGER NOT NULL DEFAULT -1"),
-];
+/// The schema as it is now. What is there already stays.
+const SCHEMA: &str = include_str!("../../../schema.sql");
 
-/// Adds missing columns to the tables there are, before the schema is made of what is missing else.
-pub fn add_columns(db: &Connection) -> Result<()> {
-    for (table, column, definition) in COLUMNS {
-        let sql = "SELECT count(*), coalesce(sum(name = ?2), 0) FROM pragma_table_info(?1)";
-        let (columns, there): (i64, i64) =
-            db.query_row(sql, [table, column], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        if columns > 0 && there == 0 {
-            let sql = format!("ALTER TABLE {table} ADD COLUMN {column} {definition}");
-            db.execute_batch(&sql)?;
-        }
-    }
-    Ok(())
+/// The steps to the schema: `STEPS[n]` leads from `PRAGMA user_version` n to n + 1. A step changes tables and rows
+/// only; new tables, indexes and triggers are made from `SCHEMA` afterwards. A step that was released never changes.
+const STEPS: [&str; 1] = [WORDS];
+
+/// The words for priority, tenant, lane and total, for what a build waits for and for what refers to it. The name of
+/// every container has the id of its data directory, which `own_name` said of some.
+const WORDS: &str = "
+    ALTER TABLE server RENAME TO old_server;
+    CREATE TABLE server (id TEXT NOT NULL, secret TEXT NOT NULL, rebuild_after INTEGER) STRICT;
+    INSERT INTO server SELECT id, secret, sweep_after FROM old_server;
+    DROP TABLE old_server;
+    ALTER TABLE uses RENAME COLUMN url TO repository;
+    ALTER TABLE checks RENAME COLUMN class TO priority;
+    ALTER TABLE checks RENAME COLUMN party TO tenant;
+    ALTER TABLE builds DROP COLUMN own_name;
+    ALTER TABLE builds RENAME COLUMN log_start TO log_offset;
+    ALTER TABLE builds RENAME COLUMN fetched TO deps_outcome;
+    ALTER TABLE builds RENAME COLUMN shares TO waits_for;
+    ALTER TABLE builds RENAME COLUMN needed TO ref_count;
+    ALTER TABLE queue RENAME COLUMN class TO priority;
+    ALTER TABLE queue RENAME COLUMN party TO tenant;
+    ALTER TABLE turns RENAME TO lanes;
+    ALTER TABLE lanes RENAME COLUMN class TO priority;
+    ALTER TABLE lanes RENAME COLUMN party TO tenant;
+    ALTER TABLE lanes RENAME COLUMN turn TO round;
+    ALTER TABLE durations RENAME COLUMN noted TO update_seq;
+    CREATE TABLE totals (builds INTEGER NOT NULL, log_bytes INTEGER NOT NULL,
+        source_bytes INTEGER NOT NULL, dependency_bytes INTEGER NOT NULL,
+        durations INTEGER NOT NULL) STRICT;
+    INSERT INTO totals SELECT builds, log_bytes, source_bytes, dependency_bytes, durations
+        FROM tallies;
+    DROP TABLE tallies;";
+
+/// Why a database cannot be opened.
+#[derive(Debug)]
+pub enum OpenError {
+    Database(rusqlite::Error),
+    /// It has a schema of a newer program.
+    UnknownVersion(i64),
 }
 
-/// Counts what is there, once in the life of a database: from then on its triggers do.
-const COUNTS: &str = "
-    UPDATE sources SET used_at = created_at WHERE used_at IS NULL;
-    UPDATE builds SET needed = (SELECT count(*) FROM build_results WHERE build_id = builds.id) \
-            + (SELECT count(*) FROM builds c WHERE c.cached_from = builds.id)
-        WHERE id IN (SELECT build_id FROM build_results \
-            UNION SELECT cached_from FROM builds WHERE cached_from NOT NULL);
-    INSERT INTO tallies (builds, source_bytes, dependency_bytes, durations) VALUES (
-        (SELECT count(*) FROM builds WHERE state IN ('finished', 'cancelled')),
-        (SELECT coalesce(sum(bytes), 0) FROM sources WHERE kept = 1),
-        (SELECT coalesce(sum(bytes), 0) FROM dependencies),
-        (SELECT count(*) FROM durations));";
-
-/// Counts the logs, which came later than the rest.
-const LOGS: &str = "UPDATE tallies SET log_bytes = (SELECT coalesce(sum(min(log_bytes, 4194304)), 0) FROM builds \
-    WHERE state IN ('finished', 'cancelled') AND cached_from IS NULL)";
-
-/// Fills the row of `totals` where there is none, after the schema was made.
-pub fn count(db: &Connection) -> Result<()> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM tallies)";
-    match db.query_row(sql, [], |row| row.get(0))? {
-        true => {}
-        false => db.execute_batch(COUNTS)?,
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            OpenError::Database(error) => error.fmt(f),
+            OpenError::UnknownVersion(version) => {
+                let known = STEPS.len();
+                write!(
+                    f,
+                    "unknown schema version {version}; this program knows versions up to {known}"
+                )
+            }
+        }
     }
-    let sql = "SELECT EXISTS (SELECT 1 FROM tallies WHERE log_bytes < 0)";
-    match db.query_row(sql, [], |row| row.get(0))? {
-        true => db.execute_batch(LOGS),
-        false => Ok(()),
+}
+
+impl std::error::Error for OpenError {}
+
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> OpenError {
+        OpenError::Database(error)
     }
+}
+
+/// The schema version of a database, 0 if it is empty; refuses one that this program does not know. Writes nothing.
+pub fn version(db: &Connection) -> std::result::Result<usize, OpenError> {
+    let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let known = usize::try_from(version).ok();
+    let known = known.filter(|version| *version <= STEPS.len());
+    known.ok_or(OpenError::UnknownVersion(version))
+}
+
+/// Gives a database of that version the schema of today. The caller runs it in a transaction.
+pub fn upgrade(db: &Connection, version: usize) -> Result<()> {
+    if version == STEPS.len() {
+        return Ok(());
+    }
+    let is_empty = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)";
+    if !db.query_row(is_empty, [], |row| row.get(0))? {
+        drop_indexes_and_triggers(db)?;
+        for step in &STEPS[version..] {
+            db.execute_batch(step)?;
+        }
+    }
+    db.execute_batch(SCHEMA)?;
+    db.pragma_update(None, "user_version", STEPS.len() as i64)
+}
+
+/// A step neither fires triggers nor meets a name that changed.
+fn drop_indexes_and_triggers(db: &Connection) -> Result<()> {
+    // Indexes of PRIMARY KEY and UNIQUE have no sql.
+    let sql = "SELECT coalesce(group_concat('DROP ' || type || ' ' || name, ';'), '') \
+        FROM sqlite_schema WHERE type IN ('index', 'trigger') AND sql NOT NULL";
+    let drops: String = db.query_row(sql, [], |row| row.get(0))?;
+    db.execute_batch(&drops)
 }

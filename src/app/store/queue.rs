@@ -19,7 +19,7 @@ pub struct Waiting {
     pub not_before: Option<i64>,
 }
 
-const WAITING: &str = "SELECT ticket, kind, id, class AS priority, party AS tenant, popularity, \
+const WAITING: &str = "SELECT ticket, kind, id, priority, tenant, popularity, \
     not_before FROM queue";
 
 fn waiting(row: &Row) -> Result<Waiting> {
@@ -42,7 +42,7 @@ fn waiting(row: &Row) -> Result<Waiting> {
 impl Store {
     /// Adds a task; gives its ticket, or none if the task is waiting already.
     pub fn push_waiting(&mut self, entry: &Entry, not_before: Option<i64>) -> Result<Option<i64>> {
-        let sql = "INSERT INTO queue (kind, id, class, party, popularity, not_before) \
+        let sql = "INSERT INTO queue (kind, id, priority, tenant, popularity, not_before) \
             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (kind, id) DO NOTHING";
         let Entry {
             task,
@@ -86,7 +86,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Waiting>> {
         let sql = format!(
-            "{WAITING} WHERE class = ?1 AND party = ?2 AND not_before = 0 \
+            "{WAITING} WHERE priority = ?1 AND tenant = ?2 AND not_before = 0 \
              ORDER BY popularity DESC, ticket LIMIT -1 OFFSET ?3"
         );
         let mut statement = self.db.prepare_cached(&sql)?;
@@ -97,7 +97,7 @@ impl Store {
     /// How many tasks of each priority may start and how many must wait for a time. Reads all of an index.
     pub fn queue_counts(&self) -> Result<[(u64, u64); 4]> {
         let mut counts = [(0, 0); 4];
-        let sql = "SELECT class AS priority, count(*) AS tasks FROM queue GROUP BY class";
+        let sql = "SELECT priority, count(*) AS tasks FROM queue GROUP BY priority";
         let tasks = self.rows(sql, [], |row| Ok((row.get("priority")?, row.get("tasks")?)))?;
         for (priority, tasks) in tasks {
             let (priority, tasks): (Priority, i64) = (priority, tasks);
@@ -106,7 +106,7 @@ impl Store {
         // One pass over the index of those that wait, which does not group them.
         let sums = Priority::ALL
             .map(|of| of.number())
-            .map(|n| format!("coalesce(sum(class = {n}), 0) AS priority{n}"))
+            .map(|n| format!("coalesce(sum(priority = {n}), 0) AS priority{n}"))
             .join(", ");
         let sql = format!("SELECT {sums} FROM queue WHERE not_before > 0");
         self.row(&sql, [], |row| {
@@ -130,10 +130,10 @@ impl Store {
         } = of.entry;
         let cap = i64::try_from(cap).unwrap_or(i64::MAX);
         let sql = "SELECT count(*) FROM \
-            (SELECT 1 FROM queue WHERE class = ?1 AND popularity > ?2 LIMIT ?3)";
+            (SELECT 1 FROM queue WHERE priority = ?1 AND popularity > ?2 LIMIT ?3)";
         let above: i64 = self.value(sql, params![priority, popularity, cap])?;
         let sql = "SELECT count(*) FROM \
-            (SELECT 1 FROM queue WHERE class = ?1 AND popularity = ?2 AND ticket < ?3 LIMIT ?4)";
+            (SELECT 1 FROM queue WHERE priority = ?1 AND popularity = ?2 AND ticket < ?3 LIMIT ?4)";
         let values = params![priority, popularity, of.ticket, cap - above];
         let older: i64 = self.value(sql, values)?;
         Ok((above + older) as u64)

@@ -33,7 +33,7 @@ impl Store {
         let sql = "INSERT INTO toolchains (zig_version, image, seen_at) VALUES (?1, ?2, ?3) \
             ON CONFLICT (zig_version) DO UPDATE SET image = ?2, seen_at = ?3";
         self.execute(sql, params![zig_version, image, at])?;
-        let sql = "UPDATE server SET sweep_after = 0 WHERE EXISTS (SELECT 1 FROM packages)";
+        let sql = "UPDATE server SET rebuild_after = 0 WHERE EXISTS (SELECT 1 FROM packages)";
         self.execute(sql, [])?;
         Ok(true)
     }
@@ -44,7 +44,7 @@ impl Store {
     }
 
     fn rebuild_after(&self) -> Result<Option<i64>> {
-        self.value("SELECT sweep_after FROM server", [])
+        self.value("SELECT rebuild_after FROM server", [])
     }
 
     /// Examines the next `limit` packages and gives those that have no build, finished or under way, under one of
@@ -73,7 +73,7 @@ impl Store {
             }
         }
         let after = last.filter(|_| !found.done);
-        self.execute("UPDATE server SET sweep_after = ?1", [after])?;
+        self.execute("UPDATE server SET rebuild_after = ?1", [after])?;
         Ok(found)
     }
 }

@@ -23,8 +23,7 @@ impl Totals {
 
 impl Store {
     pub fn totals(&self) -> Result<Totals> {
-        let sql =
-            "SELECT builds, log_bytes, source_bytes, dependency_bytes, durations FROM tallies";
+        let sql = "SELECT builds, log_bytes, source_bytes, dependency_bytes, durations FROM totals";
         self.row(sql, [], |row| {
             let columns = Columns::of(row);
             let count = |name| columns.get(name).map(|n: i64| n.max(0) as u64);

@@ -8,10 +8,10 @@ use crate::app::store::store::{Result, Store};
 
 /// The remainder below `USE_SCORE` stays: it counts the views of the package.
 pub const COUNT_USERS: &str = "UPDATE packages SET popularity_score = popularity_score % ?2 + ?2 * \
-    (SELECT count(*) FROM uses u WHERE u.url = ?1 AND u.package_id <> packages.id) \
+    (SELECT count(*) FROM uses u WHERE u.repository = ?1 AND u.package_id <> packages.id) \
     WHERE repository = ?1";
 
-pub const USES: &str = "SELECT url FROM uses WHERE package_id = ?1 ORDER BY url";
+pub const USES: &str = "SELECT repository FROM uses WHERE package_id = ?1 ORDER BY repository";
 
 impl Store {
     /// The repositories that a package depends on, in order.
@@ -26,16 +26,16 @@ impl Store {
         let old = self.uses(package)?;
         let removed = difference(&old, &new);
         let added = difference(&new, &old);
-        for url in &removed {
-            let sql = "DELETE FROM uses WHERE package_id = ?1 AND url = ?2";
-            self.execute(sql, params![package, url])?;
+        for repository in &removed {
+            let sql = "DELETE FROM uses WHERE package_id = ?1 AND repository = ?2";
+            self.execute(sql, params![package, repository])?;
         }
-        for url in &added {
-            let sql = "INSERT INTO uses (package_id, url) VALUES (?1, ?2)";
-            self.execute(sql, params![package, url])?;
+        for repository in &added {
+            let sql = "INSERT INTO uses (package_id, repository) VALUES (?1, ?2)";
+            self.execute(sql, params![package, repository])?;
         }
-        for url in removed.into_iter().chain(added) {
-            self.count_users(url)?;
+        for repository in removed.into_iter().chain(added) {
+            self.count_users(repository)?;
         }
         Ok(())
     }

@@ -125,9 +125,9 @@ fn what_something_rests_on_stays_as_long_as_that() {
             "UPDATE builds SET cached_from = NULL WHERE id = 2",
         ),
         (
-            "shares",
-            "UPDATE builds SET state = 'queued', shares = 1 WHERE id = 2",
-            "UPDATE builds SET shares = NULL WHERE id = 2",
+            "waits_for",
+            "UPDATE builds SET state = 'queued', waits_for = 1 WHERE id = 2",
+            "UPDATE builds SET waits_for = NULL WHERE id = 2",
         ),
         ("event", event, "DELETE FROM events"),
         (

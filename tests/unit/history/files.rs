@@ -170,7 +170,7 @@ fn durations_not_noted_for_long_are_forgotten() {
         store.note_fetch(first, 5).unwrap();
     }
     assert!(place.come_to_rest() > 40 / DELETE_LIMIT_COUNT);
-    let left = place.texts("SELECT package FROM durations ORDER BY noted");
+    let left = place.texts("SELECT package FROM durations ORDER BY update_seq");
     let mut wanted: Vec<String> = (42..50).map(|name| format!("p{name}")).collect();
     wanted.extend(["".to_string(), "p0".to_string()]);
     let sorted = |mut all: Vec<String>| {

@@ -17,7 +17,7 @@ struct Build {
     result: Option<(i64, &'static str)>,
     is_error: bool,
     cached_from: Option<i64>,
-    shares: Option<i64>,
+    waits_for: Option<i64>,
 }
 
 #[derive(Debug, Default)]
@@ -44,7 +44,7 @@ impl Model {
             && !self.named.contains(&id)
             && !others.any(|other| {
                 let sibling = other.check == build.check && !other.is_final;
-                sibling || other.cached_from == Some(id) || other.shares == Some(id)
+                sibling || other.cached_from == Some(id) || other.waits_for == Some(id)
             })
     }
 
@@ -187,7 +187,7 @@ impl Run {
         };
         let at = self.place.now.unix_ms;
         let build = self.model.builds.get_mut(&id).unwrap();
-        (build.is_final, build.shares) = (true, None);
+        (build.is_final, build.waits_for) = (true, None);
         if self.seed.once_in(5) {
             let cancelled = self.place.store.set_state(id, State::Cancelled, 1);
             assert!(cancelled.unwrap());
@@ -208,8 +208,9 @@ impl Run {
             }
             finish(&mut self.place.store, id, &verdict, at);
         }
-        self.place
-            .sql(&format!("UPDATE builds SET shares = NULL WHERE id = {id}"));
+        self.place.sql(&format!(
+            "UPDATE builds SET waits_for = NULL WHERE id = {id}"
+        ));
         if self.seed.once_in(3) {
             let row = self.place.store.build(id).unwrap().unwrap();
             self.place.store.insert_event(&row, at).unwrap();
@@ -224,7 +225,7 @@ impl Run {
         };
         let column = match self.seed.once_in(2) {
             true => "cached_from",
-            false => "shares",
+            false => "waits_for",
         };
         let cached = column == "cached_from";
         let Some(id) = self.some(|build| build.is_final == cached) else {
@@ -242,7 +243,7 @@ impl Run {
         let build = self.model.builds.get_mut(&id).unwrap();
         match cached {
             true => build.cached_from = Some(other),
-            false => build.shares = Some(other),
+            false => build.waits_for = Some(other),
         }
         self.place.sql(&format!(
             "UPDATE builds SET {column} = {other} WHERE id = {id}"
@@ -338,10 +339,10 @@ impl Run {
         ] {
             assert_eq!(place.number(sql), said as i64, "{sql}");
         }
-        let wrong = "SELECT count(*) FROM builds b WHERE needed <> \
+        let wrong = "SELECT count(*) FROM builds b WHERE ref_count <> \
             (SELECT count(*) FROM build_results WHERE build_id = b.id) \
             + (SELECT count(*) FROM builds c WHERE c.cached_from = b.id)";
-        assert_eq!(place.number(wrong), 0, "needed");
+        assert_eq!(place.number(wrong), 0, "ref_count");
     }
 }
 

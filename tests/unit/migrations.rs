@@ -1,0 +1,292 @@
+//! Databases of older versions are upgraded, those of newer ones are refused.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use zigcheck::app::domain::task::{Priority, Task};
+use zigcheck::app::domain::verdict::{BuildStatus, DepsOutcome, Reason, State, TestStatus};
+use zigcheck::app::store::store::Store;
+
+use crate::common::rows::Place;
+
+const SCHEMA_0: &str = include_str!("fixtures/schema_0.sql");
+const ROWS_0: &str = include_str!("fixtures/rows_0.sql");
+
+/// The tables and columns whose names changed: old and new.
+const RENAMED_TABLES: [(&str, &str); 2] = [("turns", "lanes"), ("tallies", "totals")];
+const RENAMED_COLUMNS: [(&str, &str, &str); 14] = [
+    ("server", "sweep_after", "rebuild_after"),
+    ("uses", "url", "repository"),
+    ("checks", "class", "priority"),
+    ("checks", "party", "tenant"),
+    ("builds", "log_start", "log_offset"),
+    ("builds", "fetched", "deps_outcome"),
+    ("builds", "shares", "waits_for"),
+    ("builds", "needed", "ref_count"),
+    ("queue", "class", "priority"),
+    ("queue", "party", "tenant"),
+    ("turns", "class", "priority"),
+    ("turns", "party", "tenant"),
+    ("turns", "turn", "round"),
+    ("durations", "noted", "update_seq"),
+];
+
+/// A database of version 0 with a row of each kind.
+fn version_0(name: &str) -> Place {
+    let place = Place::on_disk(name);
+    let db = Connection::open(place.path()).unwrap();
+    db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA recursive_triggers = ON;")
+        .unwrap();
+    db.execute_batch(SCHEMA_0).unwrap();
+    db.execute_batch(ROWS_0).unwrap();
+    place
+}
+
+fn user_version(path: &Path) -> i64 {
+    let db = Connection::open(path).unwrap();
+    db.query_row("PRAGMA user_version", [], |row| row.get(0))
+        .unwrap()
+}
+
+type Rows = Vec<BTreeMap<String, Value>>;
+
+/// All rows of all tables: by table, in the order of their text, each value by its column.
+fn all_rows(path: &Path) -> BTreeMap<String, Rows> {
+    let db = Connection::open(path).unwrap();
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table'";
+    let mut statement = db.prepare(sql).unwrap();
+    let tables = statement.query_map([], |row| row.get(0)).unwrap();
+    let tables: Vec<String> = tables.map(Result::unwrap).collect();
+    let rows = |table: &String| {
+        let mut statement = db.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        let names = statement.column_names();
+        let names: Vec<String> = names.into_iter().map(String::from).collect();
+        let row = |row: &rusqlite::Row| {
+            names
+                .iter()
+                .map(|n| Ok((n.clone(), row.get(n.as_str())?)))
+                .collect()
+        };
+        let mut rows: Rows = statement
+            .query_map([], row)
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        rows.sort_by_key(|row| format!("{row:?}"));
+        (table.clone(), rows)
+    };
+    tables.iter().map(rows).collect()
+}
+
+/// The rows of a database of version 0 under today's names, without the column that is gone.
+fn renamed(old: BTreeMap<String, Rows>) -> BTreeMap<String, Rows> {
+    let table = |(old_table, rows): (String, Rows)| {
+        let column = |old: String| {
+            let new = RENAMED_COLUMNS
+                .iter()
+                .find(|(table, name, _)| *table == old_table && *name == old);
+            new.map_or(old, |(_, _, new)| new.to_string())
+        };
+        let row = |row: BTreeMap<String, Value>| {
+            row.into_iter()
+                .filter(|(name, _)| name != "own_name")
+                .map(|(name, value)| (column(name), value))
+                .collect()
+        };
+        let mut rows: Rows = rows.into_iter().map(row).collect();
+        rows.sort_by_key(|row| format!("{row:?}"));
+        let new = RENAMED_TABLES.iter().find(|(old, _)| *old == old_table);
+        (
+            new.map_or(old_table.clone(), |(_, new)| new.to_string()),
+            rows,
+        )
+    };
+    old.into_iter().map(table).collect()
+}
+
+/// Columns, indexes and triggers, but not the order of the columns.
+fn schema(path: &Path) -> Vec<String> {
+    let db = Connection::open(path).unwrap();
+    let texts = |sql: &str| -> Vec<String> {
+        let mut statement = db.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    let mut schema = texts(
+        "SELECT format('%s.%s %s %s %s %s', t.name, c.name, c.type, c.\"notnull\", c.dflt_value, c.pk)
+         FROM sqlite_schema t JOIN pragma_table_info(t.name) c WHERE t.type = 'table' ORDER BY 1",
+    );
+    schema.extend(texts(
+        "SELECT format('%s.%s -> %s.%s', t.name, f.\"from\", f.\"table\", f.\"to\")
+         FROM sqlite_schema t JOIN pragma_foreign_key_list(t.name) f WHERE t.type = 'table' ORDER BY 1",
+    ));
+    schema.extend(texts(
+        "SELECT sql FROM sqlite_schema WHERE type IN ('index', 'trigger') AND sql NOT NULL ORDER BY 1",
+    ));
+    schema
+}
+
+#[test]
+fn a_database_of_version_0_has_every_row_after_its_upgrade() {
+    let place = version_0("upgrade");
+    let before = all_rows(place.path());
+    let filled = |rows: &Rows| !rows.is_empty();
+    assert!(before.values().all(filled), "each table is tried");
+    drop(place.open());
+    assert_eq!(all_rows(place.path()), renamed(before));
+    assert_eq!(user_version(place.path()), 1);
+}
+
+#[test]
+fn an_upgraded_database_has_the_schema_of_a_new_one() {
+    let old = version_0("upgraded schema");
+    let new = Place::on_disk("new schema");
+    drop((old.open(), new.open()));
+    assert_eq!(schema(old.path()), schema(new.path()));
+    assert_eq!(user_version(new.path()), 1);
+    let db = Connection::open(old.path()).unwrap();
+    let broken = "SELECT (SELECT count(*) FROM pragma_foreign_key_check) + (SELECT count(*) FROM \
+        pragma_integrity_check WHERE integrity_check <> 'ok')";
+    let broken: i64 = db.query_row(broken, [], |row| row.get(0)).unwrap();
+    assert_eq!(broken, 0);
+}
+
+#[test]
+fn an_upgraded_database_is_read_as_it_was_meant() {
+    let place = version_0("meaning");
+    let mut store = place.open();
+    assert_eq!(store.data_id(), "0123456789abcdef");
+    assert!(store.secret().starts_with("feedface"));
+    let check = store.check(1).unwrap().unwrap();
+    assert_eq!(
+        (check.priority, check.tenant.as_str()),
+        (Priority::Recheck, "github.com/zigzap")
+    );
+    let source = check.source.unwrap();
+    assert_eq!(
+        (source.bytes, source.manifest.as_deref()),
+        (500, Some("m1"))
+    );
+    let build = store.build(1).unwrap().unwrap();
+    assert_eq!(
+        (build.state, build.build_status),
+        (State::Finished, BuildStatus::Success)
+    );
+    assert_eq!(build.test_status, Some(TestStatus::Success));
+    assert_eq!(build.deps_outcome, Some(DepsOutcome::Fetched));
+    assert_eq!(build.log_offset, Some(12));
+    let failed = store.build(2).unwrap().unwrap();
+    assert_eq!(failed.reason, Some(Reason::CompileError));
+    let waiters = store.waiters(3, 9).unwrap();
+    assert_eq!(waiters.iter().map(|row| row.id).collect::<Vec<_>>(), [4]);
+    assert_eq!(store.cached("key1").unwrap(), Some(1));
+    assert_eq!(store.uses(2).unwrap().len(), 2);
+    let waiting = store.waiting(Task::FetchSource(3)).unwrap().unwrap();
+    assert_eq!(
+        (waiting.entry.priority, waiting.ticket),
+        (Priority::Admin, 1)
+    );
+    let lane = store
+        .first_lane(Priority::Recheck, |_| true)
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (lane.tenant.as_str(), lane.round, lane.ticket),
+        ("codeberg.org/x", 4, 2)
+    );
+    let totals = store.totals().unwrap();
+    assert_eq!((totals.builds, totals.log_bytes), (4, (4 << 20) + 345));
+    assert_eq!(
+        (
+            totals.source_bytes,
+            totals.dependency_bytes,
+            totals.durations
+        ),
+        (570, 40, 3)
+    );
+    assert!(store.is_rebuilding().unwrap());
+    // The triggers are those of today: the cached build goes, and nothing but the check refers to the original.
+    let count = |store: &Store| store.totals().unwrap().builds;
+    store.forget_build(8).unwrap();
+    assert_eq!(count(&store), 3);
+}
+
+#[test]
+fn an_upgrade_happens_once() {
+    let place = version_0("twice");
+    drop(place.open());
+    let (rows, schema_of_first) = (all_rows(place.path()), schema(place.path()));
+    drop(place.open());
+    assert_eq!(
+        (all_rows(place.path()), schema(place.path())),
+        (rows, schema_of_first)
+    );
+}
+
+/// The server was killed in the middle of an upgrade: the transaction was written and not committed.
+#[test]
+fn an_interrupted_upgrade_begins_again() {
+    let place = version_0("interrupted");
+    let before = all_rows(place.path());
+    let db = Connection::open(place.path()).unwrap();
+    // A small cache writes pages to the log before the end of the transaction.
+    let half = "PRAGMA cache_size = 1; PRAGMA wal_autocheckpoint = 0; BEGIN IMMEDIATE; \
+        DROP TRIGGER build_goes; ALTER TABLE turns RENAME TO lanes; \
+        ALTER TABLE checks RENAME COLUMN party TO tenant; UPDATE checks SET tenant = 'lost'; \
+        PRAGMA user_version = 1;";
+    db.execute_batch(half).unwrap();
+    let copy = Place::on_disk("interrupted copy");
+    let log = |path: &Path| path.with_extension("db-wal");
+    std::fs::copy(place.path(), copy.path()).unwrap();
+    std::fs::copy(log(place.path()), log(copy.path())).unwrap();
+    drop(copy.open());
+    assert_eq!(all_rows(copy.path()), renamed(before));
+}
+
+#[test]
+fn an_upgrade_that_fails_leaves_the_database_as_it_was() {
+    let place = version_0("fails");
+    let db = Connection::open(place.path()).unwrap();
+    // The last statement of the step fails.
+    db.execute_batch("DROP TABLE tallies; CREATE TABLE tallies (foreign_to_us TEXT);")
+        .unwrap();
+    let before = (all_rows(place.path()), schema(place.path()));
+    let error = Store::open(place.path()).unwrap_err().to_string();
+    assert!(error.contains("no such column"), "{error}");
+    assert_eq!((all_rows(place.path()), schema(place.path())), before);
+    assert_eq!(user_version(place.path()), 0);
+}
+
+#[test]
+fn a_database_of_a_newer_version_is_refused_untouched() {
+    let place = Place::on_disk("newer");
+    let db = Connection::open(place.path()).unwrap();
+    db.execute_batch("CREATE TABLE later (x); PRAGMA user_version = 2;")
+        .unwrap();
+    drop(db);
+    let before = std::fs::read(place.path()).unwrap();
+    let error = Store::open(place.path()).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "unknown schema version 2; this program knows versions up to 1"
+    );
+    assert_eq!(std::fs::read(place.path()).unwrap(), before);
+    let db = Connection::open(place.path()).unwrap();
+    db.execute_batch("PRAGMA user_version = -1;").unwrap();
+    let error = Store::open(place.path()).unwrap_err().to_string();
+    assert!(error.starts_with("unknown schema version -1;"), "{error}");
+}
+
+#[test]
+fn half_a_file_is_no_database() {
+    let place = version_0("half");
+    let db = Connection::open(place.path()).unwrap();
+    db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE;")
+        .unwrap();
+    drop(db);
+    let whole = std::fs::read(place.path()).unwrap();
+    std::fs::write(place.path(), &whole[..whole.len() / 2]).unwrap();
+    assert!(Store::open(place.path()).is_err());
+}
