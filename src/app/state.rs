@@ -73,6 +73,10 @@ impl State {
         self.services.now
     }
 
+    pub fn uptime_seconds(&self) -> i64 {
+        (self.now().unix_ms - self.started_unix_ms).max(0) / 1_000
+    }
+
     /// Ends the server: nothing of this turn is committed or sent.
     pub fn break_down(&mut self, error: &rusqlite::Error) {
         self.lifecycle = Lifecycle::Broken(Fatal::Database(cannot_write(error)));

@@ -7,7 +7,7 @@ use zigcheck::app::domain::git_url;
 use zigcheck::app::domain::repository::{owner, repository as repository_of};
 use zigcheck::app::web::query::Query;
 use zigcheck::app::web::request::parts;
-use zigcheck::app::web::routes;
+use zigcheck::app::web::routes::table;
 use zigcheck::config::settings::{Hosts, Settings};
 use zigcheck::interface::message::{Admission, Head, Request};
 
@@ -173,7 +173,11 @@ pub fn request(random: &mut Seed) -> bool {
         query: text(random, &QUERIES, &QUERY_TOKENS),
         headers,
     };
-    if let Admission::Refuse(response) = routes::admit(&head, served()) {
+    let admission = match table::find(&head, served()) {
+        Ok(routed) => routed.admission(served()),
+        Err(response) => Admission::Refuse(response),
+    };
+    if let Admission::Refuse(response) = admission {
         assert!((200..600).contains(&response.status), "{head:?}");
         return false;
     }
@@ -182,7 +186,8 @@ pub fn request(random: &mut Seed) -> bool {
         body: body.into_bytes(),
         spooled: false,
     };
-    match routes::read(&request, served()) {
+    let routed = table::find(&request.head, served());
+    match routed.and_then(|routed| routed.read(&request.body, served())) {
         Ok(_) => true,
         Err(response) => {
             assert!(

@@ -1,11 +1,12 @@
 //! Admin calls: who is answered, and what.
 
+use crate::ask::{admit, read};
 use crate::common::core::{Inside, START, TOKEN};
 use crate::common::rows::{self, finish, in_memory};
 use crate::common::settings::settings;
 use serde_json::{Value, json};
 use zigcheck::app::domain::verdict::{Reason, Verdict};
-use zigcheck::app::web::routes::{Call, PackageRef, admit, read};
+use zigcheck::app::web::call::{Call, PackageRef, SubmitCall};
 use zigcheck::config::settings::Settings;
 use zigcheck::config::token::Token;
 use zigcheck::interface::message::{Admission, Head, Request, Response};
@@ -195,7 +196,11 @@ fn an_admin_says_which_package() {
             PackageRef::Id(7),
         ),
     ] {
-        assert_eq!(ask(body), Ok(Call::TriggerBuild { package }), "{body}");
+        assert_eq!(
+            ask(body),
+            Ok(Call::Submit(SubmitCall::Trigger { package })),
+            "{body}"
+        );
     }
     for (body, words) in [
         ("", "the body is not JSON"),
@@ -221,7 +226,7 @@ fn an_admin_says_which_package() {
             r#"{"package_id": 9223372036854775808}"#,
             "package_id: must be a whole number",
         ),
-        (r#"{"package_name": 7}"#, "package_name: must be a text"),
+        (r#"{"package_name": 7}"#, "package_name: must be a string"),
         (
             r#"{"package_name": "a/b"}"#,
             "package_name: must be 1 to 100 of",

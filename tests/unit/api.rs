@@ -6,7 +6,7 @@ use zigcheck::app::render::page::PageOptions;
 use zigcheck::app::store::builds::BuildFilter;
 use zigcheck::app::store::list::{Paging, Sort};
 use zigcheck::app::store::packages::PackageFilter;
-use zigcheck::app::web::routes::Call;
+use zigcheck::app::web::call::{Call, ReadCall, SubmitCall, UploadOptions, WatchCall};
 
 #[track_caller]
 fn get(target: &str) -> Call {
@@ -24,62 +24,68 @@ fn every_route_reads_its_call() {
     let (page, limit) = (1, 20);
     let page = Paging { page, limit };
     let sort = |column, down| Sort { column, down };
-    let packages = Call::ListPackages {
+    let packages = Call::Read(ReadCall::Packages {
         filter: PackageFilter::default(),
         sort: sort("last_updated", true),
         page,
-    };
-    let builds = Call::ListBuilds {
+    });
+    let builds = Call::Read(ReadCall::Builds {
         filter: BuildFilter::default(),
         sort: sort("b.id", true),
         page,
-    };
+    });
     let name = "a.b_c-9".to_string();
     for (target, call) in [
         ("/api/health", Call::Health),
         ("/api/packages", packages),
-        ("/api/packages/a.b_c-9", Call::ShowPackage { name }),
+        (
+            "/api/packages/a.b_c-9",
+            Call::Read(ReadCall::Package { name }),
+        ),
         (
             "/api/checks/5",
-            Call::ShowCheck {
+            Call::Read(ReadCall::Check {
                 id: 5,
                 plain: false,
-            },
+            }),
         ),
         ("/api/builds", builds),
-        ("/api/builds/6", Call::ShowBuild { id: 6 }),
-        ("/api/builds/7/log", Call::ShowLog { id: 7, tail: None }),
+        ("/api/builds/6", Call::Read(ReadCall::Build { id: 6 })),
+        (
+            "/api/builds/7/log",
+            Call::Watch(WatchCall::Log { id: 7, tail: None }),
+        ),
         (
             "/api/builds/7/log?tail=9",
-            Call::ShowLog {
+            Call::Watch(WatchCall::Log {
                 id: 7,
                 tail: Some(9),
-            },
+            }),
         ),
-        ("/api/queue", Call::ShowQueue { page }),
+        ("/api/queue", Call::Read(ReadCall::Queue { page })),
         (
             "/api/queue?page=2&limit=7",
-            Call::ShowQueue {
+            Call::Read(ReadCall::Queue {
                 page: Paging { page: 2, limit: 7 },
-            },
+            }),
         ),
         (
             "/?search=a+b",
-            Call::ShowFront {
+            Call::Read(ReadCall::FrontPage {
                 search: Some("a b".to_string()),
                 page,
                 options: plain_look(),
-            },
+            }),
         ),
         (
             "/packages/x?color",
-            Call::ShowPackagePage {
+            Call::Read(ReadCall::PackagePage {
                 name: "x".to_string(),
                 options: PageOptions {
                     color: true,
                     ..plain_look()
                 },
-            },
+            }),
         ),
     ] {
         assert_eq!(get(target), call, "{target}");
@@ -91,10 +97,13 @@ fn every_route_reads_its_call() {
     }
     let mut plain = request("GET", "/api/checks/5", b"");
     plain.head.headers = vec![("accept".to_string(), "text/plain, */*".to_string())];
-    assert_eq!(answer(&plain), Ok(Call::ShowCheck { id: 5, plain: true }));
+    assert_eq!(
+        answer(&plain),
+        Ok(Call::Read(ReadCall::Check { id: 5, plain: true }))
+    );
     let again = answer(&request("POST", "/api/packages/x/builds", b""));
     let name = "x".to_string();
-    assert_eq!(again, Ok(Call::Rebuild { name }));
+    assert_eq!(again, Ok(Call::Submit(SubmitCall::Rebuild { name })));
     let tree = answer(&request(
         "POST",
         "/api/check?name=x&zig_versions=0.15.2",
@@ -103,21 +112,21 @@ fn every_route_reads_its_call() {
     let zig_versions = vec!["0.15.2".to_string()];
     assert_eq!(
         tree,
-        Ok(Call::SubmitTree {
+        Ok(Call::Upload(UploadOptions {
             name: "x".to_string(),
             zig_versions,
             follow: None,
-        })
+        }))
     );
     let tree = answer(&request("POST", "/api/check", b""));
     let zig_versions = VERSIONS.map(str::to_string).to_vec();
     assert_eq!(
         tree,
-        Ok(Call::SubmitTree {
+        Ok(Call::Upload(UploadOptions {
             name: "upload".to_string(),
             zig_versions,
             follow: None,
-        })
+        }))
     );
 }
 
@@ -163,13 +172,16 @@ fn what_is_no_route_is_nothing() {
 #[test]
 fn every_part_of_a_path_is_decoded_and_a_hidden_slash_separates_nothing() {
     let page = Paging { page: 1, limit: 20 };
-    assert_eq!(get("/api/%71%75eue"), Call::ShowQueue { page });
-    assert_eq!(get("/%61pi/queue"), Call::ShowQueue { page });
-    assert!(matches!(get("/api/p%61ckages"), Call::ListPackages { .. }));
+    assert_eq!(get("/api/%71%75eue"), Call::Read(ReadCall::Queue { page }));
+    assert_eq!(get("/%61pi/queue"), Call::Read(ReadCall::Queue { page }));
+    assert!(matches!(
+        get("/api/p%61ckages"),
+        Call::Read(ReadCall::Packages { .. })
+    ));
     let id = 7;
     assert_eq!(
         get("/api/builds/%37/%6cog"),
-        Call::ShowLog { id, tail: None }
+        Call::Watch(WatchCall::Log { id, tail: None })
     );
     for path in [
         "/api%2Fqueue",
@@ -189,8 +201,14 @@ fn every_part_of_a_path_is_decoded_and_a_hidden_slash_separates_nothing() {
 #[test]
 fn a_part_of_the_path_is_decoded_and_then_checked() {
     let name = "a.b-c".to_string();
-    assert_eq!(get("/api/packages/a%2Eb%2dc"), Call::ShowPackage { name });
-    assert_eq!(get("/api/builds/%31"), Call::ShowBuild { id: 1 });
+    assert_eq!(
+        get("/api/packages/a%2Eb%2dc"),
+        Call::Read(ReadCall::Package { name })
+    );
+    assert_eq!(
+        get("/api/builds/%31"),
+        Call::Read(ReadCall::Build { id: 1 })
+    );
     let long = "x".repeat(101);
     for part in [
         "a%2Fb", "a+b", "a%20b", "a%00", "%2e%2E", ".", "a&b", "%C3%A9", "a%25", &long,
@@ -226,7 +244,7 @@ fn a_part_of_the_path_is_decoded_and_then_checked() {
 #[test]
 fn pages_and_limits_have_bounds() {
     let of = |query: &str| match get(&format!("/api/packages?{query}")) {
-        Call::ListPackages { page, .. } => (page.page, page.limit),
+        Call::Read(ReadCall::Packages { page, .. }) => (page.page, page.limit),
         call => panic!("{call:?}"),
     };
     assert_eq!(of("page=1&limit=1"), (1, 1));
@@ -262,7 +280,7 @@ fn sorts_come_from_a_closed_list() {
     ] {
         for (minus, wanted) in [("", false), ("-", true)] {
             let call = get(&format!("/api/packages?sort={minus}{word}"));
-            let Call::ListPackages { sort, .. } = call else {
+            let Call::Read(ReadCall::Packages { sort, .. }) = call else {
                 panic!("{call:?}")
             };
             assert_eq!((sort.column, sort.down), (column, wanted), "{minus}{word}");
@@ -276,7 +294,7 @@ fn sorts_come_from_a_closed_list() {
         ("zig_version", "b.zig_version"),
     ] {
         let call = get(&format!("/api/builds?sort=-{word}"));
-        let Call::ListBuilds { sort, .. } = call else {
+        let Call::Read(ReadCall::Builds { sort, .. }) = call else {
             panic!("{call:?}")
         };
         assert_eq!((sort.column, sort.down), (column, true), "{word}");
@@ -295,7 +313,7 @@ fn filters_are_read_and_their_words_checked() {
     let text = |text: &str| Some(text.to_string());
     let call =
         get("/api/packages?search=a%25+b&zig_version=0.16.0&status=failed&license=MIT&author=");
-    let Call::ListPackages { filter, .. } = call else {
+    let Call::Read(ReadCall::Packages { filter, .. }) = call else {
         panic!("{call:?}")
     };
     let wanted = PackageFilter {
@@ -307,7 +325,7 @@ fn filters_are_read_and_their_words_checked() {
     };
     assert_eq!(filter, wanted);
     let call = get("/api/builds?package=p&check=4&zig_version=1&status=error&state=testing");
-    let Call::ListBuilds { filter, .. } = call else {
+    let Call::Read(ReadCall::Builds { filter, .. }) = call else {
         panic!("{call:?}")
     };
     let wanted = BuildFilter {

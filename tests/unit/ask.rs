@@ -2,7 +2,8 @@
 
 use crate::common::settings::settings;
 use serde_json::Value;
-use zigcheck::app::web::routes::{Call, admit, read};
+use zigcheck::app::web::call::Call;
+use zigcheck::app::web::routes::table;
 use zigcheck::config::settings::Settings;
 use zigcheck::interface::message::{Admission, Head, Request, Response};
 
@@ -26,6 +27,19 @@ pub fn request(method: &str, target: &str, body: &[u8]) -> Request {
 
 fn asked() -> Settings {
     settings(&["--zig-versions=0.16.0,0.15.2"])
+}
+
+/// The call that a request makes.
+pub fn read(request: &Request, settings: &Settings) -> Result<Call, Response> {
+    table::find(&request.head, settings)?.read(&request.body, settings)
+}
+
+/// What becomes of the body of a request with that head.
+pub fn admit(head: &Head, settings: &Settings) -> Admission {
+    match table::find(head, settings) {
+        Ok(routed) => routed.admission(settings),
+        Err(response) => Admission::Refuse(response),
+    }
 }
 
 pub fn answer(request: &Request) -> Result<Call, Response> {

@@ -3,7 +3,7 @@
 use crate::ask::{VERSIONS, answer, refused, request};
 use serde_json::{Value, json};
 use zigcheck::app::store::packages::NewPackage;
-use zigcheck::app::web::routes::Call;
+use zigcheck::app::web::call::{Call, SubmitCall};
 use zigcheck::interface::message::Request;
 
 fn submission(body: &Value) -> Request {
@@ -12,10 +12,10 @@ fn submission(body: &Value) -> Request {
 
 fn submitted(body: Value) -> (NewPackage, Vec<String>) {
     match answer(&submission(&body)) {
-        Ok(Call::SubmitPackage {
+        Ok(Call::Submit(SubmitCall::Package {
             package,
             zig_versions,
-        }) => (package, zig_versions),
+        })) => (package, zig_versions),
         other => panic!("{body}: {other:?}"),
     }
 }
@@ -107,11 +107,11 @@ fn a_body_that_is_no_object_is_refused() {
 fn a_field_of_a_wrong_kind_is_named() {
     for name in ["url", "ref", "name", "description", "author", "license"] {
         for value in [json!(7), json!(true), json!(["x"]), json!({})] {
-            is_refused(json!({ name: value }), &format!("{name}: must be a text"));
+            is_refused(json!({ name: value }), &format!("{name}: must be a string"));
         }
         is_refused(
             json!({ name: "x\u{0}" }),
-            &format!("{name}: must not hold a zero"),
+            &format!("{name}: must not contain a NUL"),
         );
         is_refused(
             json!({ name: "x".repeat(2_001) }),
@@ -129,7 +129,7 @@ fn a_field_of_a_wrong_kind_is_named() {
     ] {
         is_refused(
             json!({ "zig_versions": value }),
-            "zig_versions: must be a list of texts",
+            "zig_versions: must be a list of strings",
         );
     }
     is_refused(
@@ -138,11 +138,11 @@ fn a_field_of_a_wrong_kind_is_named() {
     );
     is_refused(
         json!({"zig_versions": ["0.16.0", "0.1.0"]}),
-        "zig_versions: 0.1.0 is not",
+        "zig_versions: unknown Zig version 0.1.0; available: 0.16.0, 0.15.2",
     );
     is_refused(
         json!({"zig_versions": ["<b>"]}),
-        "zig_versions: one is not a version there is",
+        "zig_versions: unknown Zig version; available: 0.16.0, 0.15.2",
     );
     for query in [
         "zig_versions=0.1.0",

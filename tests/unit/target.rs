@@ -2,8 +2,8 @@
 
 use crate::ask::{admitted, answer, refused, request, with};
 use zigcheck::app::live::subscription::ProgressFormat;
+use zigcheck::app::web::call::{Call, ReadCall, UploadOptions};
 use zigcheck::app::web::limits::JSON_LIMIT_BYTES;
-use zigcheck::app::web::routes::Call;
 use zigcheck::config::limits::SOURCE_LIMIT_BYTES;
 use zigcheck::interface::message::{Admission, Response};
 
@@ -208,7 +208,7 @@ fn progress_is_told_as_the_client_likes_it_best() {
     ] {
         let mut request = request("POST", "/api/check?name=x", b"");
         request.head.headers = vec![("accept".to_string(), accept.to_string())];
-        let Ok(Call::SubmitTree { follow, .. }) = answer(&request) else {
+        let Ok(Call::Upload(UploadOptions { follow, .. })) = answer(&request) else {
             panic!("{accept}")
         };
         assert_eq!(follow, telling, "{accept}");
@@ -240,7 +240,8 @@ fn html_is_for_who_names_it() {
         let mut request = request("GET", target, b"");
         request.head = with("GET", target, &[("accept", accept), ("host", "h:1")]);
         match answer(&request).unwrap() {
-            Call::ShowFront { options, .. } | Call::ShowPackagePage { options, .. } => options,
+            Call::Read(ReadCall::FrontPage { options, .. })
+            | Call::Read(ReadCall::PackagePage { options, .. }) => options,
             call => panic!("{call:?}"),
         }
     };
@@ -278,7 +279,7 @@ fn a_host_is_repeated_only_where_a_shell_can_take_it() {
         let mut request = request("GET", "/", b"");
         request.head = with("GET", "/", &[("host", host)]);
         match answer(&request).unwrap() {
-            Call::ShowFront { options, .. } => options.host,
+            Call::Read(ReadCall::FrontPage { options, .. }) => options.host,
             call => panic!("{call:?}"),
         }
     };
@@ -299,7 +300,7 @@ fn who_follows_is_told_as_they_like() {
         let mut request = request("POST", target, b"");
         request.head = with("POST", target, &[("accept", accept)]);
         match answer(&request).unwrap() {
-            Call::SubmitTree { follow, .. } => follow,
+            Call::Upload(UploadOptions { follow, .. }) => follow,
             call => panic!("{call:?}"),
         }
     };

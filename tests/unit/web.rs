@@ -1,11 +1,11 @@
 //! What browsers are told: what a page may do, and whose pages may open a WebSocket.
 
+use crate::ask::{admit, read};
 use crate::common::core::{Inside, START};
 use crate::common::rows::{self, in_memory};
 use crate::common::settings::settings;
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
-use zigcheck::app::web::routes::{admit, read};
 use zigcheck::interface::message::{Admission, Head, Request, Response};
 
 fn header<'r>(response: &'r Response, name: &str) -> Option<&'r str> {

@@ -1,124 +1,129 @@
-//! Submissions at the door: whether one more of that client is taken, before anything of it is done.
+//! Submissions against the limits: before their body is read, when they arrive, and piece by piece.
 
 use std::net::IpAddr;
 
-use crate::app::dispatch::dispatch::{App, Held};
-use crate::app::web::routes::{self, Call};
-use crate::app::web::{client_id, handlers};
+use crate::app::dispatch::dispatch::App;
+use crate::app::web::call::{SubmitCall, UploadOptions};
+use crate::app::web::client_id;
+use crate::app::web::handlers::answer::{Answer, Error};
+use crate::app::web::handlers::submit;
+use crate::app::web::routes::table;
+use crate::app::web::upload::Sender;
 use crate::base::client_addr::ClientAddr;
 use crate::base::slab::Key;
 use crate::config::limits::SOURCE_LIMIT_BYTES;
 use crate::interface::event::Now;
 use crate::interface::message::{Admission, Head, Response};
 
-/// How long the body of that request is, where it says so.
-fn length(head: &Head) -> Option<u64> {
+/// The length of the body, where the head has it. A longer one than is allowed counts as the longest: it is refused for
+/// its length later.
+fn content_length(head: &Head) -> Option<u64> {
     let length = head.header("content-length")?.parse::<u64>().ok()?;
-    // A longer one is none of ours to judge: it is refused for its length.
     Some(length.min(SOURCE_LIMIT_BYTES))
 }
 
 impl App {
-    /// What becomes of a body whose head is in order: what speaks against the request already is
-    /// said before the body is sent.
-    pub(crate) fn at_the_door(
-        &self,
-        from: Option<IpAddr>,
-        head: &Head,
-        admission: Admission,
-        now: Now,
-    ) -> Admission {
-        if matches!(admission, Admission::Refuse(_)) || !routes::submits(head) {
+    /// What becomes of the body of a request; changes nothing. A submission that would be refused whatever its body is
+    /// refused here.
+    pub(crate) fn admission(&self, from: Option<IpAddr>, head: &Head, now: Now) -> Admission {
+        let settings = &self.state.settings;
+        let routed = match table::find(head, settings) {
+            Ok(routed) => routed,
+            Err(response) => return Admission::Refuse(response),
+        };
+        let admission = routed.admission(settings);
+        if matches!(admission, Admission::Refuse(_)) || !routed.is_limited() {
             return admission;
         }
-        let client = client_id::identify(from, head, &self.state.settings.trusted_proxies);
-        let spooled = matches!(admission, Admission::Spool { .. });
-        let may = match spooled {
-            true => self.may_upload(client, head, now),
-            false => self.rate_limits.peek(client, 0, now),
+        let client = client_id::identify(from, head, &settings.trusted_proxies);
+        let upload_bytes = match admission {
+            Admission::Spool { .. } => Some(content_length(head).unwrap_or_default()),
+            Admission::Collect { .. } | Admission::Refuse(_) => None,
         };
-        // Whoever may ask hears whether there is room.
-        let full = || {
-            self.state
-                .disk
-                .refusal()
-                .or_else(|| handlers::queue_full(&self.state, 1))
-        };
-        match may.err().or_else(full) {
-            Some(response) => Admission::Refuse(response),
-            None => admission,
+        match self.check_limits(client, upload_bytes, now) {
+            Ok(()) => admission,
+            Err(response) => Admission::Refuse(response),
         }
     }
 
-    fn may_upload(
+    /// The limits of the client come first: it learns of the server's only within its own.
+    fn check_limits(
         &self,
         client: Option<ClientAddr>,
-        head: &Head,
+        upload_bytes: Option<u64>,
         now: Now,
     ) -> Result<(), Response> {
-        self.uploads.has_room(client)?;
-        self.rate_limits
-            .peek(client, length(head).unwrap_or_default(), now)
+        if upload_bytes.is_some() {
+            self.uploads.check_room(client)?;
+        }
+        let bytes = upload_bytes.unwrap_or_default();
+        self.rate_limits.peek(client, bytes, now)?;
+        match self.state.disk.refusal() {
+            Some(response) => Err(response),
+            None => submit::check_queue(&self.state, 1),
+        }
     }
 
-    /// Begins to take an upload in; the answer where not.
+    /// Begins to receive an upload.
     pub(crate) fn begin_upload(
         &mut self,
         conn: Key,
         client: Option<ClientAddr>,
         head: &Head,
-        call: Call,
+        options: UploadOptions,
     ) -> Result<(), Response> {
-        let Call::SubmitTree {
-            name,
-            zig_versions,
-            follow,
-        } = call
-        else {
-            unreachable!("{call:?} brings no tree")
-        };
-        self.uploads.has_room(client)?;
+        self.uploads.check_room(client)?;
         if let Some(response) = self.state.disk.refusal() {
             return Err(response);
         }
-        let length = length(head);
+        let length = content_length(head);
+        let now = self.state.now();
         self.rate_limits
-            .submit(client, length.unwrap_or_default(), self.state.now())?;
-        let from = (client, length.is_some());
-        self.uploads.begin(conn, from, name, zig_versions, follow)
+            .submit(client, length.unwrap_or_default(), now)?;
+        let sender = Sender {
+            client,
+            is_charged: length.is_some(),
+        };
+        self.uploads.begin(conn, sender, options)
     }
 
-    /// A piece of an upload; the answer where it ends it.
+    /// Takes a piece of an upload; an error ends the upload.
     pub(crate) fn take_piece(&mut self, conn: Key, bytes: &[u8]) -> Result<(), Response> {
-        let client = self.uploads.unallowed(conn);
-        if let Err(response) = self
-            .rate_limits
-            .upload(client, bytes.len() as u64, self.state.now())
-        {
-            self.uploads.gone(conn);
+        let client = self.uploads.client_to_charge(conn);
+        let now = self.state.now();
+        if let Err(response) = self.rate_limits.upload(client, bytes.len() as u64, now) {
+            self.uploads.abort(conn);
             return Err(response);
         }
         self.uploads.body(conn, bytes)
     }
 
-    /// Whose request that is. Where a proxy on this machine is not named, all of its clients are
-    /// nobody, and have no limits: that is said once.
-    pub(crate) fn asker(&mut self, from: Option<IpAddr>, head: &Head) -> Option<ClientAddr> {
+    /// The client of a request. Without limits are the clients of a proxy on this machine that is not in
+    /// `--trusted-proxies`; the log says so once.
+    pub(crate) fn identify(&mut self, from: Option<IpAddr>, head: &Head) -> Option<ClientAddr> {
         let client = client_id::identify(from, head, &self.state.settings.trusted_proxies);
-        let unnamed = client.is_none() && head.header("x-forwarded-for").is_some();
-        if unnamed && !std::mem::replace(&mut self.warned, true) {
+        let is_proxied = client.is_none() && head.header("x-forwarded-for").is_some();
+        if is_proxied && !std::mem::replace(&mut self.has_warned_of_proxy, true) {
             log::warn!(
-                "a proxy says for whom it asks, and is not in --trusted-proxies: its clients have no limits"
+                "a proxy that is not in --trusted-proxies sends X-Forwarded-For: its clients have no limits"
             );
         }
         client
     }
 
-    /// A submission without a tree.
-    pub(crate) fn submit(&mut self, conn: Key, client: Option<ClientAddr>, call: Call) {
-        match self.rate_limits.submit(client, 0, self.state.now()) {
-            Ok(()) => self.when_known(conn, Held::Call(call, client_id::tenant(client))),
-            Err(response) => self.state.services.out.respond(conn, response),
+    /// A submission without a tree. `is_limited`: it counts for the rate limit of the client.
+    pub(crate) fn submit(
+        &mut self,
+        client: Option<ClientAddr>,
+        is_limited: bool,
+        call: SubmitCall,
+    ) -> Result<Answer, Error> {
+        if is_limited {
+            self.rate_limits.submit(client, 0, self.state.now())?;
         }
+        self.refresh_stale_engine();
+        let tenant = client_id::tenant(client);
+        let response = submit::submit(&mut self.state, call, &tenant)?;
+        Ok(response.into())
     }
 }

@@ -4,17 +4,20 @@
 
 use std::net::IpAddr;
 
-use crate::app::dispatch::limits::{HELD_LIMIT, STOP_LIMIT_MS, VIEWS_WRITTEN_LIMIT};
+use crate::app::dispatch::limits::{HEALTH_WAITERS_LIMIT, STOP_LIMIT_MS, VIEWS_WRITTEN_LIMIT};
 use crate::app::domain::popularity;
 use crate::app::retention::{Retention, RetentionLimits};
 use crate::app::source::incoming;
 use crate::app::state::{Fatal, Lifecycle, State, cannot_write};
 use crate::app::store::store::{self, Store};
+use crate::app::web::call::{Call, ReadCall};
 use crate::app::web::conditional;
-use crate::app::web::handlers::{self, open_to_all, watch};
+use crate::app::web::handlers::answer::{Answer, Error};
+use crate::app::web::handlers::{admin, health, read, submit, watch};
 use crate::app::web::rate_limits::RateLimits;
-use crate::app::web::routes::{self, Call};
-use crate::app::web::upload::{Tree, Uploads};
+use crate::app::web::request::open_to_all;
+use crate::app::web::routes::table;
+use crate::app::web::upload::Uploads;
 use crate::base::client_addr::ClientAddr;
 use crate::base::slab::Key;
 use crate::config::limits::ENGINE_FRESH_MS;
@@ -22,21 +25,15 @@ use crate::config::settings::Settings;
 use crate::interface::event::{Action, Core, Event, JobId, Load, Now, Pull};
 use crate::interface::message::{Admission, Head, Request, Response};
 
-/// A request that waits for the engine's answer; a call with who asks.
-#[derive(Debug)]
-pub(crate) enum Held {
-    Call(Call, String),
-    Tree(Tree),
-}
-
 pub struct App {
     pub(crate) state: State,
     pub(crate) uploads: Uploads,
     pub(crate) rate_limits: RateLimits,
-    /// The log has said that a proxy is not trusted.
-    pub(crate) warned: bool,
+    /// The log has a warning of a proxy that is not trusted.
+    pub(crate) has_warned_of_proxy: bool,
     retention: Retention,
-    pub(crate) held: Vec<(Key, Held)>,
+    /// Health requests that wait for the engine's answer.
+    pub(crate) health_waiters: Vec<Key>,
 }
 
 impl App {
@@ -56,8 +53,8 @@ impl App {
             retention,
             uploads: Uploads::new(settings),
             rate_limits: RateLimits::new(settings),
-            warned: false,
-            held: Vec::new(),
+            has_warned_of_proxy: false,
+            health_waiters: Vec::new(),
             state,
         };
         app.refresh_engine();
@@ -85,85 +82,90 @@ impl App {
     // -- requests --
 
     fn request(&mut self, conn: Key, from: Option<IpAddr>, request: Request) {
-        let client = self.asker(from, &request.head);
-        let call = match routes::read(&request, &self.state.settings) {
-            Ok(call) => call,
+        let head = &request.head;
+        let client = self.identify(from, head);
+        let settings = &self.state.settings;
+        let routed = table::find(head, settings);
+        let called = routed.and_then(|routed| Ok((routed.read(&request.body, settings)?, routed)));
+        let (call, routed) = match called {
+            Ok(called) => called,
             Err(response) => return self.state.services.out.respond(conn, response),
         };
-        match call {
-            Call::SubmitTree { .. } => {
-                let begun = self.begin_upload(conn, client, &request.head, call);
-                if let Err(response) = begun {
+        let answer = match call {
+            Call::Health => return self.health(conn),
+            Call::Upload(options) => {
+                if let Err(response) = self.begin_upload(conn, client, head, options) {
                     self.refuse_upload(conn, response);
                 }
+                return;
             }
-            Call::SubmitPackage { .. } | Call::Rebuild { .. } => self.submit(conn, client, call),
-            Call::Health | Call::TriggerBuild { .. } => {
-                self.when_known(conn, Held::Call(call, String::new()));
-            }
-            Call::CancelBuild { .. } | Call::CheckBuilds | Call::AdminStatus => {
-                let response = handlers::admin::answer(&mut self.state, &call);
-                self.state.services.out.respond(conn, response);
-            }
-            call @ (Call::ShowLog { .. }
-            | Call::FollowCheck { .. }
-            | Call::WatchEvents { .. }
-            | Call::WatchLog { .. }) => {
-                if let Err(response) = watch::watch(&mut self.state, conn, &request.head, call) {
-                    self.state.services.out.respond(conn, open_to_all(response));
-                }
-            }
-            call => {
-                let response = handlers::read(&self.state, &call);
-                if response.status == 200 && popularity::is_view(&request.head) {
-                    handlers::count_view(&mut self.state, &call);
-                }
-                let response = conditional::answer(&request.head, response);
-                self.state.services.out.respond(conn, response);
-            }
+            Call::Read(call) => self.read(head, &call),
+            Call::Watch(call) => watch::watch(&mut self.state, conn, head, call),
+            Call::Submit(call) => self.submit(client, routed.is_limited(), call),
+            Call::Admin(call) => admin::answer(&mut self.state, &call).map(Answer::from),
+        };
+        self.send(conn, routed.is_open(), answer);
+    }
+
+    fn read(&mut self, head: &Head, call: &ReadCall) -> Result<Answer, Error> {
+        let response = read::read(&self.state, call)?;
+        if response.status == 200 && popularity::is_view(head) {
+            self.count_view(call);
+        }
+        Ok(conditional::answer(head, response).into())
+    }
+
+    fn count_view(&mut self, call: &ReadCall) {
+        let Some(name) = call.viewed_package() else {
+            return;
+        };
+        // The row was read a moment ago, and a count is not worth an error.
+        if let Ok(Some(package)) = self.state.services.store.package_id(name) {
+            self.state.views.count(package);
         }
     }
 
-    /// Answers now where the engine's state is known well enough, else once it is.
-    pub(crate) fn when_known(&mut self, conn: Key, held: Held) {
-        if self
-            .state
-            .services
-            .engine
-            .is_fresh(self.state.now().mono_ms)
-        {
-            return self.answer_held(conn, held);
+    /// Sends what a handler gave. The one place where an error of the database breaks the server down.
+    fn send(&mut self, conn: Key, is_open: bool, answer: Result<Answer, Error>) {
+        let opened = |response: Response| match is_open {
+            true => open_to_all(response),
+            false => response,
+        };
+        let out = &mut self.state.services.out;
+        match answer {
+            Ok(Answer::Response(response)) | Err(Error::Refused(response)) => {
+                out.respond(conn, opened(response));
+            }
+            Ok(Answer::Stream(head, body)) => {
+                let head = opened(head);
+                out.push(Action::Stream { conn, head, body });
+            }
+            Ok(Answer::Upgrade) => out.push(Action::Upgrade { conn }),
+            Err(Error::Database(error)) => {
+                log::error!("the database: {error}");
+                let sentence = format!("the database does not answer: {error}");
+                out.respond(conn, opened(Response::error(503, &sentence)));
+            }
+            Err(Error::HalfWritten(error)) => self.state.break_down(&error),
         }
-        if self.held.len() >= HELD_LIMIT {
+    }
+
+    /// Answers at once while the engine's last answer is fresh, else after the next one.
+    fn health(&mut self, conn: Key) {
+        if self.is_engine_fresh() {
+            return self.respond_health(conn);
+        }
+        if self.health_waiters.len() >= HEALTH_WAITERS_LIMIT {
             let sentence = "too many requests wait for the engine to answer";
             let later = Response::later(503, sentence, ENGINE_FRESH_MS);
             return self.state.services.out.respond(conn, later);
         }
-        self.held.push((conn, held));
+        self.health_waiters.push(conn);
         self.refresh_engine();
     }
 
-    pub(crate) fn answer_held(&mut self, conn: Key, held: Held) {
-        let response = match held {
-            Held::Call(
-                Call::SubmitPackage {
-                    package,
-                    zig_versions,
-                },
-                tenant,
-            ) => handlers::submit_package(&mut self.state, package, zig_versions, &tenant),
-            Held::Call(Call::Rebuild { name }, tenant) => {
-                handlers::rebuild(&mut self.state, &name, &tenant)
-            }
-            Held::Call(Call::TriggerBuild { package }, _) => {
-                handlers::admin::trigger(&mut self.state, &package)
-            }
-            Held::Call(..) => handlers::health(&self.state),
-            Held::Tree(tree) => match handlers::submit_tree(&mut self.state, conn, tree) {
-                Some(response) => response,
-                None => return,
-            },
-        };
+    pub(crate) fn respond_health(&mut self, conn: Key) {
+        let response = open_to_all(health::health(&self.state));
         self.state.services.out.respond(conn, response);
     }
 
@@ -182,7 +184,7 @@ impl App {
             self.state.disk.note_full(self.state.now().mono_ms);
         }
         if let Some(response) = self.state.disk.refusal() {
-            for conn in self.uploads.give_up() {
+            for conn in self.uploads.end_all() {
                 self.state.services.out.respond(conn, response.clone());
             }
         }
@@ -249,7 +251,11 @@ impl App {
         }
         match self.uploads.step() {
             None => {}
-            Some((conn, Ok(tree))) => self.when_known(conn, Held::Tree(tree)),
+            Some((conn, Ok(tree))) => {
+                self.refresh_stale_engine();
+                let answer = submit::submit_tree(&mut self.state, conn, tree);
+                self.send(conn, false, answer);
+            }
             Some((conn, Err(response))) => self.state.services.out.respond(conn, response),
         }
         Ok(())
@@ -282,8 +288,7 @@ impl Core for App {
     }
 
     fn admit(&self, from: Option<IpAddr>, head: &Head, now: Now) -> Admission {
-        let admission = routes::admit(head, &self.state.settings);
-        self.at_the_door(from, head, admission, now)
+        self.admission(from, head, now)
     }
 
     fn handle(&mut self, event: Event<'_>, now: Now) {
@@ -316,9 +321,9 @@ impl Core for App {
                 Ok(())
             }
             Event::Aborted { conn } => {
-                self.uploads.gone(conn);
+                self.uploads.abort(conn);
                 self.state.services.feed.remove(conn);
-                self.held.retain(|(held, _)| *held != conn);
+                self.health_waiters.retain(|waiter| *waiter != conn);
                 Ok(())
             }
             Event::Output { job, .. } | Event::Eof { job, .. } | Event::Exited { job, .. } => {

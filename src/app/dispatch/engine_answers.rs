@@ -13,6 +13,18 @@ impl App {
         self.ask_engine(ask);
     }
 
+    pub(crate) fn is_engine_fresh(&self) -> bool {
+        let engine = &self.state.services.engine;
+        engine.is_fresh(self.state.now().mono_ms)
+    }
+
+    /// Asks the engine where its last answer is old. What starts next waits for the new answer.
+    pub(crate) fn refresh_stale_engine(&mut self) {
+        if !self.is_engine_fresh() {
+            self.refresh_engine();
+        }
+    }
+
     fn ask_engine(&mut self, ask: Option<EngineAction>) {
         let Some(ask) = ask else { return };
         let services = &mut self.state.services;
@@ -52,8 +64,8 @@ impl App {
             self.state.lifecycle = Lifecycle::Broken(Fatal::UnfitEngine(why));
             return;
         }
-        for (conn, held) in std::mem::take(&mut self.held) {
-            self.answer_held(conn, held);
+        for conn in std::mem::take(&mut self.health_waiters) {
+            self.respond_health(conn);
         }
         if self.state.services.engine.is_ready() && !self.state.is_stopping() {
             let (scheduler, services) = (&mut self.state.scheduler, &mut self.state.services);

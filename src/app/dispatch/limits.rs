@@ -1,9 +1,8 @@
 //! Limits of the dispatcher.
 
-/// From `SIGTERM` to the end of errands to the engine: with `LAST_REQUESTS_LIMIT_MS` and
-/// `DRAIN_LIMIT_MS` below 5 s.
+/// From `SIGTERM` to the end of engine commands: with `LAST_REQUESTS_LIMIT_MS` and `DRAIN_LIMIT_MS` below 5 s.
 pub const STOP_LIMIT_MS: u64 = 1_500;
-/// Requests waiting for the engine's answer at once.
-pub const HELD_LIMIT: usize = 64;
-/// Of these are written with one commit: some 100 us of it.
+/// Health requests that wait for the engine's answer at once.
+pub const HEALTH_WAITERS_LIMIT: usize = 64;
+/// Packages whose views are written with one commit: some 100 us of it.
 pub const VIEWS_WRITTEN_LIMIT: usize = 64;

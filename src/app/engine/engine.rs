@@ -70,6 +70,8 @@ pub struct Engine {
     /// The latest answer about capabilities lacked a required one.
     is_unfit: bool,
     was_ready: bool,
+    /// Why it did not answer when it was last asked, until it does.
+    absence: Option<String>,
     cleaned_up: bool,
     /// The fetch network has been probed, or need not be.
     probed: bool,
@@ -91,6 +93,7 @@ impl Engine {
             capabilities: None,
             is_unfit: false,
             was_ready: false,
+            absence: None,
             cleaned_up: false,
             probed: !needs_probe,
             needs_probe,
@@ -121,6 +124,17 @@ impl Engine {
             State::Absent { why, .. } => Err(why),
             _ => Err("the engine has not answered yet"),
         }
+    }
+
+    /// Why the engine did not answer when it was last asked; none if it did, or was not asked yet. While it is being
+    /// asked, this is what was known before.
+    pub fn absence(&self) -> Option<&str> {
+        self.absence.as_deref()
+    }
+
+    /// True once `missing` rests on an answer.
+    pub fn has_answered(&self) -> bool {
+        self.was_ready
     }
 
     /// The image id of a toolchain, as of the latest answer.
@@ -296,6 +310,7 @@ impl Engine {
             State::Probing => format!("the fetch network: {why}"),
             _ => why,
         };
+        self.absence = Some(why.clone());
         self.state = State::Absent {
             why,
             retry_ms: now_ms + self.pause_ms,
@@ -312,6 +327,7 @@ impl Engine {
             return Some(EngineAction::ProbeNetwork);
         }
         self.was_ready = true;
+        self.absence = None;
         self.pause_ms = ENGINE_RETRY_MS.0;
         self.state = State::Ready { since_ms: now_ms };
         None

@@ -1,4 +1,4 @@
-//! Who asks: the address a request comes from, or the one that a trusted proxy says.
+//! Which client a request counts for: its address, or the one that a trusted proxy reports.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -6,32 +6,28 @@ use crate::base::client_addr::ClientAddr;
 use crate::config::proxies::Proxies;
 use crate::interface::message::{Head, values};
 
-/// Whose request that is; none where nothing is counted: it comes from this machine, and no
-/// trusted proxy has said for whom.
+/// The client of a request; none where clients are not counted: the request comes from this machine, and no
+/// trusted proxy reports another address.
 ///
-/// Each proxy adds the address it was spoken to from at the end of `X-Forwarded-For`, so the last
-/// address in it that is no proxy of ours is the last one that anybody knows of. What stands
-/// before that is the client's own word. A list that cannot be read says nothing: then it is the
-/// proxy that asks, and it is counted, wherever it is.
+/// Each proxy appends the address of its client to `X-Forwarded-For`. The last address that is not a trusted proxy is
+/// therefore the last one that a trusted proxy has seen; the client itself wrote what stands before it. An entry that
+/// is no address ends the list: the request then counts for the proxy, wherever that is.
 pub fn identify(peer: Option<IpAddr>, head: &Head, proxies: &Proxies) -> Option<ClientAddr> {
-    let own = || peer.and_then(ClientAddr::of);
-    if !proxies.trust(peer) {
-        return own();
-    }
     let lines = values(&head.headers, "x-forwarded-for");
-    if lines.is_empty() {
-        return own();
+    if lines.is_empty() || !proxies.trust(peer) {
+        return peer.and_then(ClientAddr::of);
     }
-    let mut words = lines.iter().rev().flat_map(|line| line.rsplit(','));
-    let said = words.find_map(|word| match address(word.trim()) {
+    let mut entries = lines.iter().rev().flat_map(|line| line.rsplit(','));
+    let first_untrusted = entries.find_map(|entry| match address(entry.trim()) {
         Some(address) if proxies.trust(Some(address)) => None,
-        said => Some(said),
+        other => Some(other),
     });
     let proxy = peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    Some(ClientAddr::from_forwarded(said.flatten().unwrap_or(proxy)))
+    let address = first_untrusted.flatten().unwrap_or(proxy);
+    Some(ClientAddr::from_forwarded(address))
 }
 
-/// An address, as some proxies write it with a port.
+/// An address, with or without a port.
 fn address(word: &str) -> Option<IpAddr> {
     let bare = word
         .strip_prefix('[')
@@ -41,7 +37,7 @@ fn address(word: &str) -> Option<IpAddr> {
     address.or_else(|| Some(word.parse::<SocketAddr>().ok()?.ip()))
 }
 
-/// As whom the queue knows who asks: all who come from this machine are one party.
+/// The tenant that a client is in the queue; all clients on this machine are one.
 pub fn tenant(client: Option<ClientAddr>) -> String {
     client.map(|client| client.to_string()).unwrap_or_default()
 }

@@ -80,12 +80,8 @@ pub fn open_to_all(response: Response) -> Response {
     }
 }
 
-/// Whether the request reads what anybody's page may read, its errors included.
-pub fn is_open(head: &Head) -> bool {
-    let reads = matches!(head.method.as_str(), "GET" | "HEAD");
-    // Where the path is what is wrong, it is taken as it came.
-    let api = parts(&head.path).map_or(head.path.starts_with("/api/"), |parts| is_api(&parts));
-    reads && api
+pub fn is_read(head: &Head) -> bool {
+    matches!(head.method.as_str(), "GET" | "HEAD")
 }
 
 pub fn is_api(parts: &[String]) -> bool {

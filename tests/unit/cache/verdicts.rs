@@ -71,8 +71,9 @@ fn under_another_image_or_other_limits_nothing_is_known() {
     let (mut inside, memory) = experienced("cache-other", 1);
     let mut builds = 1;
     let mut ran = |mut inside: Inside, runs: bool, what: &str| {
-        // Long enough for the engine to be asked anew.
+        // Submissions go by the last images that the engine named: it is asked for them anew.
         inside.pass(60_000);
+        inside.json("/api/health");
         inside.upload(&tree("a"));
         builds += 1;
         let name = format!("zigcheck-{builds}-1");

@@ -1,95 +1,63 @@
-//! Admin calls as answers. Who may make them was decided before.
+//! Answers to admin calls; the token was checked with the route.
 
 use serde_json::{Value, json};
 
-use crate::app::domain::task::Priority;
 use crate::app::state::State;
 use crate::app::store::store;
-use crate::app::web::handlers::{build, check_again, database};
-use crate::app::web::routes::{Call, PackageRef};
+use crate::app::web::call::AdminCall;
+use crate::app::web::handlers::answer::Error;
+use crate::app::web::handlers::rows::build_json;
 use crate::interface::message::Response;
 
-/// Answers a call of an admin that needs nothing of the engine.
-pub fn answer(state: &mut State, call: &Call) -> Response {
+pub fn answer(state: &mut State, call: &AdminCall) -> Result<Response, Error> {
     let response = match call {
-        Call::CancelBuild { id } => cancel(state, *id),
-        Call::CheckBuilds => check_builds(state),
-        Call::AdminStatus => match status(state) {
-            Ok(value) => Response::json(200, &value),
-            Err(error) => database(error),
-        },
-        call => unreachable!("{call:?} is not an admin's alone"),
+        AdminCall::CancelBuild { id } => cancel_build(state, *id)?,
+        AdminCall::CheckBuilds => check_builds(state)?,
+        AdminCall::Status => Response::json(200, &status(state)?),
     };
-    response.with("Cache-Control", "no-store")
+    Ok(response.with("Cache-Control", "no-store"))
 }
 
-/// Adds a check of a known package, before those that the server makes itself.
-pub fn trigger(state: &mut State, package: &PackageRef) -> Response {
-    let package = match package {
-        PackageRef::Id(id) => state.services.store.package_of_id(*id),
-        PackageRef::Name(name) => state.services.store.package(name),
-    };
-    match check_again(state, package, (Priority::Admin, None)) {
-        Err(response) => response,
-        Ok((check, builds)) => Response::json(
-            202,
-            &json!({ "message": "Build triggered", "check": check, "builds": builds }),
-        ),
-    }
+fn check_builds(state: &mut State) -> Result<Response, Error> {
+    let now = state.now();
+    let packages = state.services.store.check_all_now(now.unix_ms)?;
+    let value = json!({ "message": "All remotes are looked at", "packages": packages });
+    Ok(Response::json(202, &value))
 }
 
-/// Has the remotes of all packages looked at now.
-fn check_builds(state: &mut State) -> Response {
-    match state.services.store.check_all_now(state.now().unix_ms) {
-        Err(error) => database(error),
-        Ok(packages) => Response::json(
-            202,
-            &json!({ "message": "All remotes are looked at", "packages": packages }),
-        ),
-    }
-}
-
-/// Ends a build, and shows it as it is then.
-fn cancel(state: &mut State, id: i64) -> Response {
-    let row = match state.services.store.build(id) {
-        Err(error) => return database(error),
-        Ok(None) => return Response::error(404, "there is no such build"),
-        Ok(Some(row)) => row,
-    };
+/// Cancels a build; the answer shows it as it is then.
+fn cancel_build(state: &mut State, id: i64) -> Result<Response, Error> {
+    let row = state.services.store.build(id)?;
+    let row = row.ok_or_else(|| Error::not_found("build"))?;
     if row.state.is_final() {
-        let words = format!("the build is {} already", row.state.as_str());
-        return Response::error(409, &words);
+        let sentence = format!("the build is {} already", row.state.as_str());
+        return Err(Response::error(409, &sentence).into());
     }
-    if let Err(error) = state.scheduler.cancel(&row, &mut state.services) {
-        // Half of it may be written: nothing of this turn may be kept.
-        state.break_down(&error);
-        return database(error);
-    }
-    match state.services.store.build(id) {
-        Err(error) => database(error),
-        Ok(row) => Response::json(200, &build(state, &row.expect("it was just cancelled"))),
-    }
+    let cancelled = state.scheduler.cancel(&row, &mut state.services);
+    cancelled.map_err(Error::HalfWritten)?;
+    let row = state.services.store.build(id).map_err(Error::HalfWritten)?;
+    let row = row.expect("it was just cancelled");
+    Ok(Response::json(200, &build_json(state, &row)))
 }
 
-/// How the server is, as it knows without asking anybody: an engine that hangs must not keep this
-/// answer back.
+/// The state of the server as of the engine's last answer: an engine that hangs does not delay this.
 fn status(state: &State) -> store::Result<Value> {
-    let store = &state.services.store;
+    let (engine, scheduler, store) = (
+        &state.services.engine,
+        &state.scheduler,
+        &state.services.store,
+    );
     let totals = store.totals()?;
-    let engine = state.services.engine.latest();
-    let missing: Vec<&String> = state
-        .services
-        .engine
-        .missing(&state.settings.zig_versions)
-        .collect();
+    let latest = engine.latest();
+    let missing: Vec<&String> = engine.missing(&state.settings.zig_versions).collect();
     let mut value = json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "uptime_seconds": (state.now().unix_ms - state.started_unix_ms).max(0) / 1000,
+        "uptime_seconds": state.uptime_seconds(),
         "draining": state.is_draining(),
-        "slots": state.scheduler.slots(),
-        "running": state.scheduler.running(),
-        "waiting": state.scheduler.waiting_builds(),
-        "engine": match (engine, state.services.engine.is_asking()) {
+        "slots": scheduler.slots(),
+        "running": scheduler.running(),
+        "waiting": scheduler.waiting_builds(),
+        "engine": match (latest, engine.is_asking()) {
             (Ok(()), _) => "ok",
             (Err(_), true) => "asked",
             (Err(_), false) => "unavailable",
@@ -104,10 +72,10 @@ fn status(state: &State) -> store::Result<Value> {
         "sources_bytes": totals.source_bytes,
         "dependencies_bytes": totals.dependency_bytes,
         "disk": if state.disk.is_low() { "low" } else { "ok" },
-        "disk_free_bytes": state.disk.usage().map(|room| room.free_bytes),
+        "disk_free_bytes": state.disk.usage().map(|usage| usage.free_bytes),
         "disk_floor_bytes": state.disk.floor_bytes(),
     });
-    match engine {
+    match latest {
         Err(why) => value["error"] = json!(why),
         Ok(()) if !missing.is_empty() => value["missing_toolchains"] = json!(missing),
         Ok(()) => {}

@@ -12,6 +12,7 @@ use crate::app::render::json;
 use crate::app::state::State;
 use crate::app::store::list::Paging;
 use crate::app::store::store;
+use crate::app::web::handlers::rows::build_json_at;
 use crate::config::limits::{FORECAST_LIMIT, RETRY_PAUSE_MS, WAITERS_LIMIT};
 use crate::interface::event::Now;
 
@@ -37,22 +38,22 @@ struct Waiter<'w> {
 ///
 /// While a source is fetched, the first build of its check stands for it among those that run;
 /// the others wait, and will join the end of the queue.
-pub fn show(state: &State, page: Paging) -> store::Result<Value> {
+pub fn queue_json(state: &State, page: Paging) -> store::Result<Value> {
     let mut expected = Expected::new(state)?;
     let running = state.scheduler.running_tasks(&state.services.store)?;
     let order = state
         .scheduler
         .order(&state.services.store, state.now().unix_ms)?;
-    let mut build_json = Vec::new();
+    let mut running_json = Vec::new();
     for running in &running {
         let row = running.build.map(|build| state.services.store.build(build));
         let Some(row) = row.transpose()?.flatten() else {
             continue;
         };
-        let mut value = crate::app::web::handlers::build_json(state, &row, None);
+        let mut value = build_json_at(state, &row, None);
         value["elapsed_ms"] = json!(elapsed_ms(running, state.now()));
         value["expected_ms"] = json!(expected.of(running.package, running.zig_version)?);
-        build_json.push(value);
+        running_json.push(value);
     }
     let starts = match is_up(state) && !state.disk.is_low() {
         true => starts(state, &mut expected, &running, &order)?,
@@ -68,7 +69,7 @@ pub fn show(state: &State, page: Paging) -> store::Result<Value> {
         };
         let start = starts.get(&Task::Build(waiter.build));
         let start = start.map(|ms| json::time(state.now().unix_ms.saturating_add_unsigned(*ms)));
-        let mut value = crate::app::web::handlers::build_json(state, &row, waiter.position);
+        let mut value = build_json_at(state, &row, waiter.position);
         value["position"] = json!(waiter.position);
         value["reason"] = json!(reason(state, waiter));
         value["estimated_start"] = json!(start);
@@ -76,7 +77,7 @@ pub fn show(state: &State, page: Paging) -> store::Result<Value> {
     }
     Ok(json!({
         "slots": state.scheduler.slots(),
-        "running": build_json,
+        "running": running_json,
         "waiting": waiting,
         "total": state.scheduler.waiting_builds(),
         "page": page.page,

@@ -1,23 +1,22 @@
-//! Admin calls: who may make them, and what they name.
+//! Admin calls: the token, and what each call names.
 
 use serde_json::Value;
 
+use crate::app::web::call::{AdminCall, Call, PackageRef, SubmitCall};
 use crate::app::web::query::bad;
-use crate::app::web::routes::submit::{fields, text};
-use crate::app::web::routes::{Call, NAME, PackageRef, Request_, is_name};
+use crate::app::web::routes::route_request::{NAME, RouteRequest, is_name, text};
 use crate::config::settings::Settings;
 use crate::interface::message::{Head, Response, values};
 
-/// Lets pass who knows the token.
-pub fn check(head: &Head, settings: &Settings) -> Result<(), Response> {
+/// 401 or 403 unless the request carries the admin token.
+pub fn check_token(head: &Head, settings: &Settings) -> Result<(), Response> {
     let Some(token) = &settings.admin_token else {
-        let sentence =
-            "there are no admin calls: the server was started without --admin-token-file";
+        let sentence = "admin calls are disabled: start the server with --admin-token-file";
         return Err(Response::error(403, sentence));
     };
     match bearer(head) {
-        Some(said) if token.is(said) => Ok(()),
-        Some(_) => Err(Response::error(403, "this is not the admin token")),
+        Some(given) if token.is(given) => Ok(()),
+        Some(_) => Err(Response::error(403, "wrong admin token")),
         None => {
             let sentence = "an admin call needs the header Authorization: Bearer TOKEN";
             Err(Response::error(401, sentence).with("WWW-Authenticate", "Bearer"))
@@ -25,7 +24,7 @@ pub fn check(head: &Head, settings: &Settings) -> Result<(), Response> {
     }
 }
 
-/// The bearer token of a request. Of two headers nobody can say which one counts.
+/// The bearer token of a request; none where two headers contradict each other.
 fn bearer(head: &Head) -> Option<&str> {
     let values = values(&head.headers, "authorization");
     let [value] = values[..] else { return None };
@@ -34,9 +33,13 @@ fn bearer(head: &Head) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-/// A new check of a known package.
-pub fn trigger_build(asked: &Request_) -> Result<Call, Response> {
-    let fields = fields(asked)?;
+pub fn cancel_build(request: &RouteRequest) -> Result<Call, Response> {
+    let id = request.id()?;
+    Ok(Call::Admin(AdminCall::CancelBuild { id }))
+}
+
+pub fn trigger_build(request: &RouteRequest) -> Result<Call, Response> {
+    let fields = request.fields()?;
     let id = match fields.get("package_id") {
         None | Some(Value::Null) => None,
         Some(id) => {
@@ -51,10 +54,17 @@ pub fn trigger_build(asked: &Request_) -> Result<Call, Response> {
         (None, Some(_)) => return Err(bad(&format!("package_name: {NAME}"))),
         (None, None) => return Err(bad("package_id or package_name: one of them is needed")),
         (Some(_), Some(_)) => {
-            return Err(bad(
-                "package_id and package_name: only one of them is taken",
-            ));
+            let sentence = "package_id and package_name: only one of them is allowed";
+            return Err(bad(sentence));
         }
     };
-    Ok(Call::TriggerBuild { package })
+    Ok(Call::Submit(SubmitCall::Trigger { package }))
+}
+
+pub fn check_builds(_request: &RouteRequest) -> Result<Call, Response> {
+    Ok(Call::Admin(AdminCall::CheckBuilds))
+}
+
+pub fn status(_request: &RouteRequest) -> Result<Call, Response> {
+    Ok(Call::Admin(AdminCall::Status))
 }

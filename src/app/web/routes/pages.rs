@@ -1,31 +1,31 @@
-//! Pages for people: which one, and how it is to be shown.
+//! Calls for pages: which page, and in which form.
 
 use crate::app::render::page::PageOptions;
+use crate::app::web::call::{Call, ReadCall};
 use crate::app::web::request;
-use crate::app::web::routes::{Call, Request_, name_checked};
+use crate::app::web::routes::route_request::RouteRequest;
 use crate::interface::message::Response;
 
-fn options(asked: &Request_) -> PageOptions {
-    let head = asked.head;
-    let html = request::wants_html(head);
+fn options(request: &RouteRequest) -> PageOptions {
+    let html = request::wants_html(request.head);
     PageOptions {
         html,
-        color: !html && asked.query.flag("color"),
-        host: request::host(head).unwrap_or("HOST").to_string(),
+        color: !html && request.query.flag("color"),
+        host: request::host(request.head).unwrap_or("HOST").to_string(),
     }
 }
 
-pub fn show_front(asked: &Request_) -> Result<Call, Response> {
-    Ok(Call::ShowFront {
-        search: asked.query.owned("search"),
-        page: asked.query.page()?,
-        options: options(asked),
-    })
+pub fn front(request: &RouteRequest) -> Result<Call, Response> {
+    Ok(Call::Read(ReadCall::FrontPage {
+        search: request.query.owned("search"),
+        page: request.query.page()?,
+        options: options(request),
+    }))
 }
 
-pub fn show_package_page(asked: &Request_) -> Result<Call, Response> {
-    Ok(Call::ShowPackagePage {
-        name: name_checked(asked.part.to_string())?,
-        options: options(asked),
-    })
+pub fn package(request: &RouteRequest) -> Result<Call, Response> {
+    Ok(Call::Read(ReadCall::PackagePage {
+        name: request.name()?,
+        options: options(request),
+    }))
 }

@@ -1,0 +1,48 @@
+//! What a handler gives: an answer, or why there is none.
+
+use crate::interface::event::Streamed;
+use crate::interface::message::Response;
+
+#[derive(Debug)]
+pub enum Answer {
+    Response(Response),
+    /// A head, and a body that is pulled.
+    Stream(Response, Streamed),
+    /// The connection becomes a WebSocket, whose messages are pulled.
+    Upgrade,
+}
+
+#[derive(Debug)]
+pub enum Error {
+    /// This answer says why.
+    Refused(Response),
+    /// The database failed before anything of this request was written: the client may try again.
+    Database(rusqlite::Error),
+    /// The database failed between writes that belong together: nothing of this turn may be committed.
+    HalfWritten(rusqlite::Error),
+}
+
+impl Error {
+    pub fn not_found(noun: &str) -> Error {
+        let sentence = format!("there is no such {noun}");
+        Error::Refused(Response::error(404, &sentence))
+    }
+}
+
+impl From<Response> for Answer {
+    fn from(response: Response) -> Answer {
+        Answer::Response(response)
+    }
+}
+
+impl From<Response> for Error {
+    fn from(response: Response) -> Error {
+        Error::Refused(response)
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Error {
+        Error::Database(error)
+    }
+}

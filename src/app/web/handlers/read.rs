@@ -1,0 +1,66 @@
+//! Answers to calls that read.
+
+use serde_json::Value;
+
+use crate::app::render::{json, matrix};
+use crate::app::state::State;
+use crate::app::store::store;
+use crate::app::web::call::ReadCall;
+use crate::app::web::handlers::answer::Error;
+use crate::app::web::handlers::rows::{build_json, package_json};
+use crate::app::web::handlers::{pages, queue};
+use crate::interface::message::Response;
+
+pub fn read(state: &State, call: &ReadCall) -> Result<Response, Error> {
+    let store = &state.services.store;
+    let value = match call {
+        ReadCall::Packages { filter, sort, page } => {
+            let (rows, total) = store.packages(filter, *sort, *page)?;
+            let rows = rows.iter().map(|row| package_json(state, row));
+            let rows: store::Result<Vec<Value>> = rows.collect();
+            json::list("packages", rows?, total, page.page, page.limit)
+        }
+        ReadCall::Package { name } => {
+            let row = store.package(name)?;
+            package_json(state, &row.ok_or_else(|| Error::not_found("package"))?)?
+        }
+        ReadCall::Check { id, plain } => return check(state, *id, *plain),
+        ReadCall::Builds { filter, sort, page } => {
+            let (rows, total) = store.builds(filter, *sort, *page)?;
+            let rows = rows.iter().map(|row| build_json(state, row)).collect();
+            json::list("builds", rows, total, page.page, page.limit)
+        }
+        ReadCall::Build { id } => {
+            let row = store.build(*id)?;
+            build_json(state, &row.ok_or_else(|| Error::not_found("build"))?)
+        }
+        ReadCall::Queue { page } => queue::queue_json(state, *page)?,
+        ReadCall::FrontPage {
+            search,
+            page,
+            options,
+        } => return pages::front(state, search.as_deref(), *page, options),
+        ReadCall::PackagePage { name, options } => return pages::package(state, name, options),
+    };
+    Ok(Response::json(200, &value))
+}
+
+fn check(state: &State, id: i64, plain: bool) -> Result<Response, Error> {
+    let store = &state.services.store;
+    let Some(check) = store.check(id)? else {
+        let missing = Response::error(404, "there is no such check");
+        return Ok(missing.with("Vary", "Accept"));
+    };
+    let builds = store.builds_of(id)?;
+    let response = match plain {
+        true => {
+            let text = matrix::matrix(&check, &builds);
+            Response::new(200, "text/plain; charset=utf-8", text)
+        }
+        false => {
+            let builds = builds.iter().map(|row| build_json(state, row)).collect();
+            Response::json(200, &json::check(&check, builds))
+        }
+    };
+    Ok(response.with("Vary", "Accept"))
+}

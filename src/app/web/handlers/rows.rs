@@ -1,0 +1,31 @@
+//! Rows as JSON, with what only the running server knows of them.
+
+use serde_json::{Value, json};
+
+use crate::app::render::json;
+use crate::app::state::State;
+use crate::app::store::builds::BuildRow;
+use crate::app::store::packages::PackageRow;
+use crate::app::store::store;
+
+pub fn package_json(state: &State, row: &PackageRow) -> store::Result<Value> {
+    let results = state.services.store.results(row.id)?;
+    Ok(json::package(row, &results, &state.settings.zig_versions))
+}
+
+/// A build with its place in the queue.
+pub fn build_json(state: &State, row: &BuildRow) -> Value {
+    let (store, now) = (&state.services.store, state.now());
+    let position = state.scheduler.position(store, row, now.unix_ms);
+    build_json_at(state, row, position.unwrap_or_default())
+}
+
+/// A build at a place that is known. `log_bytes` of a build that runs is what its log has by now.
+pub fn build_json_at(state: &State, row: &BuildRow, position: Option<usize>) -> Value {
+    let mut value = json::build(row, position);
+    let written = state.services.feed.logs.written(row.id);
+    if let Some(written) = written.filter(|_| !row.state.is_final()) {
+        value["log_bytes"] = json!(written);
+    }
+    value
+}

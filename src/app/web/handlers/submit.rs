@@ -1,0 +1,238 @@
+//! Submissions: packages, rebuilds and uploaded trees become checks.
+
+use serde_json::{Value, json};
+
+use crate::app::domain::disk_space;
+use crate::app::domain::repository;
+use crate::app::domain::task::Priority;
+use crate::app::state::State;
+use crate::app::store::builds::BuildRow;
+use crate::app::store::checks::NewCheck;
+use crate::app::store::packages::{NewPackage, PackageRow};
+use crate::app::store::sources::SourceRow;
+use crate::app::store::store;
+use crate::app::web::call::{PackageRef, SubmitCall};
+use crate::app::web::client_id;
+use crate::app::web::handlers::answer::{Answer, Error};
+use crate::app::web::handlers::rows::build_json_at;
+use crate::app::web::handlers::watch;
+use crate::app::web::limits::{QUEUE_LIMIT, QUEUE_PAUSE_MS};
+use crate::app::web::upload::Tree;
+use crate::base::slab::Key;
+use crate::interface::message::Response;
+
+pub fn submit(state: &mut State, call: SubmitCall, tenant: &str) -> Result<Response, Error> {
+    match call {
+        SubmitCall::Package {
+            package,
+            zig_versions,
+        } => submit_package(state, package, zig_versions, tenant),
+        SubmitCall::Rebuild { name } => {
+            let package = state.services.store.package(&name)?;
+            let new = check_package(state, package, Priority::Interactive, Some(tenant))?;
+            Ok(new.accepted())
+        }
+        SubmitCall::Trigger { package } => {
+            let package = match package {
+                PackageRef::Id(id) => state.services.store.package_of_id(id)?,
+                PackageRef::Name(name) => state.services.store.package(&name)?,
+            };
+            let new = check_package(state, package, Priority::Admin, None)?;
+            let message = "Build triggered";
+            let value = json!({ "message": message, "check": new.id, "builds": new.builds });
+            Ok(Response::json(202, &value))
+        }
+    }
+}
+
+/// A check that was just added.
+struct AddedCheck {
+    id: i64,
+    /// Its builds as JSON.
+    builds: Vec<Value>,
+}
+
+impl AddedCheck {
+    fn accepted(self) -> Response {
+        let value = json!({ "check": self.id, "builds": self.builds });
+        Response::json(202, &value)
+    }
+}
+
+/// The error to answer while the server accepts no submission.
+fn check_accepting(state: &State, zig_versions: &[String]) -> Result<(), Error> {
+    if let Some(response) = state.disk.refusal() {
+        return Err(response.into());
+    }
+    let unavailable = |sentence: &str| Err(Response::later(503, sentence, QUEUE_PAUSE_MS).into());
+    let (store, engine) = (&state.services.store, &state.services.engine);
+    if !store.is_connected() {
+        return unavailable("the database is unavailable: nothing was stored, try again later");
+    }
+    if store.used_bytes()? >= state.settings.database_limit_bytes {
+        let sentence = "the database has reached its limit: nothing was stored";
+        return Err(disk_space::insufficient(sentence).into());
+    }
+    if let Some(why) = engine.absence() {
+        return unavailable(&format!("the container engine is unavailable: {why}"));
+    }
+    // Before its first answer nothing is known of images, and the build waits.
+    let mut missing = engine.missing(zig_versions);
+    if let Some(version) = missing.next().filter(|_| engine.has_answered()) {
+        return unavailable(&format!(
+            "image zigcheck:{version} is missing; make docker-build makes it"
+        ));
+    }
+    Ok(check_queue(state, zig_versions.len())?)
+}
+
+/// 503 where the queue has no room for so many builds.
+pub fn check_queue(state: &State, builds: usize) -> Result<(), Response> {
+    if state.scheduler.waiting() + builds as u64 > QUEUE_LIMIT {
+        let sentence = "the queue is full: try again later";
+        return Err(Response::later(503, sentence, QUEUE_PAUSE_MS));
+    }
+    Ok(())
+}
+
+/// Adds a package and its first check.
+fn submit_package(
+    state: &mut State,
+    package: NewPackage,
+    zig_versions: Vec<String>,
+    tenant: &str,
+) -> Result<Response, Error> {
+    check_accepting(state, &zig_versions)?;
+    let at = state.now().unix_ms;
+    let store = &mut state.services.store;
+    if let Some((id, field)) = store.known_package(&package.name, &package.url)? {
+        let sentence = format!("{field}: this package is known already");
+        let value = json!({ "error": sentence, "id": id });
+        return Err(Response::json(409, &value).into());
+    }
+    let id = store
+        .insert_package(&package, at)
+        .map_err(Error::HalfWritten)?;
+    let new = NewCheck {
+        package_id: Some(id),
+        package: &package.name,
+        git: Some((&package.url, package.reference.as_deref())),
+        priority: Priority::Interactive,
+        tenant,
+    };
+    let check = store.begin_check(&new, &zig_versions, at);
+    let check = enqueue_check(state, check.map_err(Error::HalfWritten)?)?;
+    let value = json!({
+        "message": "Package submitted successfully",
+        "id": id,
+        "name": package.name,
+        "author": package.author,
+        "status": "Build started for all Zig versions",
+        "check": check.id,
+        "builds": check.builds,
+    });
+    Ok(Response::json(201, &value))
+}
+
+/// Adds a check of the current source of a package, if there is one, under all toolchains. Without a tenant it counts
+/// for the owner of the package.
+fn check_package(
+    state: &mut State,
+    package: Option<PackageRow>,
+    priority: Priority,
+    tenant: Option<&str>,
+) -> Result<AddedCheck, Error> {
+    let package = package.ok_or_else(|| Error::not_found("package"))?;
+    check_accepting(state, &state.settings.zig_versions)?;
+    let owner = repository::owner(&package.url);
+    let new = NewCheck {
+        package_id: Some(package.id),
+        package: &package.name,
+        git: Some((&package.url, package.reference.as_deref())),
+        priority,
+        tenant: tenant.unwrap_or(&owner),
+    };
+    let at = state.now().unix_ms;
+    let store = &mut state.services.store;
+    let check = store.begin_check(&new, &state.settings.zig_versions, at);
+    enqueue_check(state, check.map_err(Error::HalfWritten)?)
+}
+
+/// Adds a check of an uploaded tree, whose file moves to its place among the sources.
+pub fn submit_tree(state: &mut State, conn: Key, tree: Tree) -> Result<Answer, Error> {
+    let options = tree.options;
+    check_accepting(state, &options.zig_versions)?;
+    let (hash, bytes) = tree.incoming.digest();
+    let sources = state.settings.data.join("sources");
+    tree.incoming
+        .keep(&sources, tree.format)
+        .map_err(|error| not_kept(&error))?;
+    let source = SourceRow {
+        hash,
+        format: tree.format.as_str().to_string(),
+        bytes,
+        dependencies: tree.dependencies,
+        manifest: tree.manifest,
+    };
+    let new = NewCheck {
+        package_id: None,
+        package: &options.name,
+        git: None,
+        priority: Priority::Interactive,
+        tenant: &client_id::tenant(tree.client),
+    };
+    let at = state.now().unix_ms;
+    let first_event = state.services.feed.next_event();
+    let check = add_with_source(state, &new, &options.zig_versions, &source, at);
+    let check = enqueue_check(state, check.map_err(Error::HalfWritten)?)?;
+    match options.follow {
+        None => Ok(check.accepted().into()),
+        Some(format) => watch::follow(state, conn, check.id, format, Some(first_event)),
+    }
+}
+
+fn not_kept(error: &std::io::Error) -> Response {
+    let sentence = format!("the tree cannot be stored: {error}");
+    match disk_space::is_full(error) {
+        true => disk_space::insufficient(&sentence),
+        false => Response::error(503, &sentence),
+    }
+}
+
+fn add_with_source(
+    state: &mut State,
+    new: &NewCheck,
+    zig_versions: &[String],
+    source: &SourceRow,
+    at: i64,
+) -> store::Result<i64> {
+    let store = &mut state.services.store;
+    let check = store.begin_check(new, zig_versions, at)?;
+    store.set_source(check, source, None, at)?;
+    Ok(check)
+}
+
+/// Enqueues the builds of a check whose row was just written.
+fn enqueue_check(state: &mut State, id: i64) -> Result<AddedCheck, Error> {
+    let added = state.scheduler.add(id, &mut state.services);
+    let (row, mut rows) = added.map_err(Error::HalfWritten)?;
+    log::info!(
+        "check {id} of {:?}, of {} builds, for {:?}",
+        row.package,
+        rows.len(),
+        row.tenant
+    );
+    if row.source.is_some() {
+        // Verdicts from the cache are there at once.
+        let known = state.services.store.builds_of(id);
+        rows = known.map_err(Error::HalfWritten)?;
+    }
+    // Exact places in a long queue take a while to count: each build gets the last place of its priority.
+    let last = state.scheduler.last_place(row.priority);
+    let place = |row: &BuildRow| (!row.state.is_final()).then_some(last);
+    let builds = rows.iter().map(|row| build_json_at(state, row, place(row)));
+    Ok(AddedCheck {
+        id,
+        builds: builds.collect(),
+    })
+}

@@ -1,0 +1,100 @@
+//! A request whose route is known, as the readers of calls take it.
+
+use serde_json::{Map, Value};
+
+use crate::app::live::subscription::ProgressFormat;
+use crate::app::web::query::{Query, bad};
+use crate::app::web::request;
+use crate::config::settings::Settings;
+use crate::interface::message::{Head, Response};
+
+pub struct RouteRequest<'a> {
+    /// The part of the path that `*` stands for in the route; empty without one.
+    pub parameter: &'a str,
+    pub query: Query,
+    pub head: &'a Head,
+    /// Empty where there is none, and while it has not arrived.
+    pub body: &'a [u8],
+    pub settings: &'a Settings,
+}
+
+impl RouteRequest<'_> {
+    /// The parameter as the id of a row.
+    pub fn id(&self) -> Result<i64, Response> {
+        let id = self.parameter.parse().ok().filter(|id| *id > 0);
+        id.ok_or_else(|| bad("id: must be a whole number from 1"))
+    }
+
+    /// The parameter as the name of a package.
+    pub fn name(&self) -> Result<String, Response> {
+        check_name(self.parameter.to_string())
+    }
+
+    /// The format of progress that the `Accept` header asks for.
+    pub fn progress_format(&self) -> Option<ProgressFormat> {
+        let prefers = |kind: &str| request::prefers(self.head, kind);
+        match () {
+            () if prefers("application/x-ndjson") => Some(ProgressFormat::Json),
+            () if prefers("text/plain") => Some(ProgressFormat::Text),
+            () => None,
+        }
+    }
+
+    /// The body as the fields of a JSON object.
+    pub fn fields(&self) -> Result<Map<String, Value>, Response> {
+        check_content_type(self.head)?;
+        match serde_json::from_slice(self.body) {
+            Ok(Value::Object(fields)) => Ok(fields),
+            Ok(_) => Err(bad("the body must be a JSON object")),
+            Err(error) => Err(bad(&format!("the body is not JSON: {error}"))),
+        }
+    }
+}
+
+/// 415 where the head says that the body is not JSON.
+pub fn check_content_type(head: &Head) -> Result<(), Response> {
+    let kind = head.header("content-type").unwrap_or("");
+    let kind = kind.split(';').next().unwrap_or("").trim();
+    // curl sends x-www-form-urlencoded unless told otherwise; the body decides.
+    let accepted = ["", "application/json", "application/x-www-form-urlencoded"];
+    match accepted.iter().any(|a| a.eq_ignore_ascii_case(kind)) || kind.ends_with("+json") {
+        true => Ok(()),
+        false => Err(Response::error(415, "the body must be application/json")),
+    }
+}
+
+/// True for the name of a package: `[A-Za-z0-9._-]{1,100}`, without the two names that no path can hold.
+pub fn is_name(name: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    let fits = (1..=100).contains(&name.len());
+    fits && name.bytes().all(is_plain) && !matches!(name, "." | "..")
+}
+
+/// What is allowed where `is_name` is false.
+pub const NAME: &str = "must be 1 to 100 of A-Z a-z 0-9 . _ -, and not . or ..";
+
+pub fn check_name(name: String) -> Result<String, Response> {
+    match is_name(&name) {
+        true => Ok(name),
+        false => Err(bad(&format!("name: {NAME}"))),
+    }
+}
+
+/// The text of a field; none where it is absent, null or empty.
+pub fn text(
+    fields: &Map<String, Value>,
+    name: &str,
+    limit_bytes: usize,
+) -> Result<Option<String>, Response> {
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if text.contains('\0') => {
+            Err(bad(&format!("{name}: must not contain a NUL character")))
+        }
+        Some(Value::String(text)) if text.len() > limit_bytes => Err(bad(&format!(
+            "{name}: must be at most {limit_bytes} bytes long"
+        ))),
+        Some(Value::String(text)) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
+        Some(_) => Err(bad(&format!("{name}: must be a string"))),
+    }
+}
