@@ -32,14 +32,14 @@ impl Buffer {
     }
 
     /// How many bytes `push` takes now.
-    pub fn room(&self) -> usize {
+    pub fn space(&self) -> usize {
         self.limit - self.len()
     }
 
-    /// Pushes as many of the bytes as there is room for; how many that was.
+    /// Pushes as many of the bytes as there is space for; how many that was.
     #[must_use]
     pub fn push(&mut self, bytes: &[u8]) -> usize {
-        let taken = bytes.len().min(self.room());
+        let taken = bytes.len().min(self.space());
         // Moves bytes only when at least as many were consumed as wait. So each moved byte stands for a consumed one,
         // and a queue that never runs empty costs no more than one that does.
         if self.start > 0 && self.start >= self.len() {

@@ -17,7 +17,7 @@ enum Place {
     ChunkSize,
     Chunk { left: u64 },
     ChunkEnd,
-    Trailers { room: usize },
+    Trailers { left_bytes: usize },
     Complete,
 }
 
@@ -75,7 +75,7 @@ impl Body {
                 self.allowed = allowed;
                 self.place = match size {
                     0 => Place::Trailers {
-                        room: TRAILERS_LIMIT_BYTES,
+                        left_bytes: TRAILERS_LIMIT_BYTES,
                     },
                     left => Place::Chunk { left },
                 };
@@ -88,14 +88,16 @@ impl Body {
                 }
                 None => Ok((0, &[])),
             },
-            Place::Trailers { room } => {
-                let Some(line) = line(input, room)? else {
+            Place::Trailers { left_bytes } => {
+                let Some(line) = line(input, left_bytes)? else {
                     return Ok((0, &[]));
                 };
                 let used = line.len() + 2;
                 self.place = match line {
                     [] => Place::Complete,
-                    _ if is_field(line) => Place::Trailers { room: room - used },
+                    _ if is_field(line) => Place::Trailers {
+                        left_bytes: left_bytes - used,
+                    },
                     _ => return Err(BAD_CHUNK),
                 };
                 Ok((used, &[]))

@@ -199,15 +199,15 @@ impl Conn {
     }
 
     /// How many bytes of the stream, or of one message, may be pushed now; 0 without a stream.
-    pub fn stream_room(&self) -> usize {
+    pub fn stream_space(&self) -> usize {
         match &self.state {
-            State::Stream { .. } => self.output.stream_room(),
-            State::Socket(socket) if !socket.is_closing() => self.output.stream_room(),
+            State::Stream { .. } => self.output.stream_space(),
+            State::Socket(socket) if !socket.is_closing() => self.output.stream_space(),
             _ => 0,
         }
     }
 
-    /// Queues a piece of the stream, at most `stream_room()` bytes; on a WebSocket one binary message, unless it is
+    /// Queues a piece of the stream, at most `stream_space()` bytes; on a WebSocket one binary message, unless it is
     /// empty. Does nothing without a stream.
     pub fn push_stream(&mut self, bytes: &[u8]) {
         match &mut self.state {
@@ -227,7 +227,7 @@ impl Conn {
         }
     }
 
-    /// Queues one text message on a WebSocket, at most `stream_room()` bytes; elsewhere a piece of the stream.
+    /// Queues one text message on a WebSocket, at most `stream_space()` bytes; elsewhere a piece of the stream.
     pub fn push_text(&mut self, text: &[u8]) {
         match &self.state {
             State::Socket(_) => self.push_message(Kind::Text, text),
@@ -239,7 +239,7 @@ impl Conn {
         if let State::Socket(socket) = &mut self.state
             && !socket.is_closing()
         {
-            debug_assert!(bytes.len() <= self.output.stream_room());
+            debug_assert!(bytes.len() <= self.output.stream_space());
             socket.send_message(kind, bytes, self.output.queue());
         }
     }

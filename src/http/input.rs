@@ -37,16 +37,16 @@ impl Default for InputBuffer {
 
 impl InputBuffer {
     /// How many bytes `receive` takes now.
-    pub fn room(&self) -> usize {
+    pub fn space(&self) -> usize {
         match self.dropping {
             _ if self.ended => 0,
             Some(left) => left.min(PIECE_LIMIT_BYTES),
-            None => self.bytes.room(),
+            None => self.bytes.space(),
         }
     }
 
     pub fn receive(&mut self, bytes: &[u8]) {
-        debug_assert!(bytes.len() <= self.room());
+        debug_assert!(bytes.len() <= self.space());
         match &mut self.dropping {
             Some(left) => *left = left.saturating_sub(bytes.len()),
             None => {

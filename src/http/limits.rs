@@ -31,5 +31,5 @@ pub const KEEPALIVES_LIMIT: u32 = 4;
 /// The next request waits while more than this is unsent. So a client that sends requests and never reads costs this
 /// and one answer.
 pub const UNSENT_LIMIT_BYTES: usize = 64 << 10;
-/// A stream is not pulled with less room: an event, or the line of a cut in a log, fits whole.
+/// A stream is not pulled with less space: an event, or the line of a cut in a log, fits whole.
 pub const PULL_LEAST_BYTES: usize = 1 << 10;

@@ -25,7 +25,7 @@ pub struct Output {
 impl Default for Output {
     fn default() -> Output {
         Output {
-            // An answer is queued whole; `stream_room` limits streams.
+            // An answer is queued whole; `stream_space` limits streams.
             unsent: Buffer::unlimited(),
             http10: false,
             head_only: false,
@@ -84,14 +84,14 @@ impl Output {
     }
 
     /// How many bytes `push` takes now: enough for one event, or 0.
-    pub fn stream_room(&self) -> usize {
-        let room = STREAM_LIMIT_BYTES.saturating_sub(self.unsent.len() + CHUNK_FRAME_BYTES);
-        if room < PULL_LEAST_BYTES { 0 } else { room }
+    pub fn stream_space(&self) -> usize {
+        let space = STREAM_LIMIT_BYTES.saturating_sub(self.unsent.len() + CHUNK_FRAME_BYTES);
+        if space < PULL_LEAST_BYTES { 0 } else { space }
     }
 
-    /// Queues a piece of the stream, at most `stream_room()` bytes.
+    /// Queues a piece of the stream, at most `stream_space()` bytes.
     pub fn push(&mut self, bytes: &[u8]) {
-        debug_assert!(bytes.len() <= self.stream_room());
+        debug_assert!(bytes.len() <= self.stream_space());
         if !self.chunked {
             self.send(bytes);
         } else if !bytes.is_empty() {
@@ -156,7 +156,7 @@ enum Ending {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum After {
     Close,
-    /// It stays open, which an HTTP/1.0 client has to be told.
+    /// It stays open; an HTTP/1.0 client needs a header for that.
     KeepAlive,
     /// It stays open, the default of HTTP/1.1.
     Open,

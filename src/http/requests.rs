@@ -22,16 +22,16 @@ enum Step {
 
 impl Conn {
     /// How many bytes `receive` takes now; with 0 do not read the socket.
-    pub fn room(&self) -> usize {
+    pub fn space(&self) -> usize {
         match self.state {
             State::Done => 0,
             // Its pings are answered: a client that does not read is not read either.
             State::Socket(_) if self.output().len() > UNSENT_LIMIT_BYTES => 0,
-            _ => self.input.room(),
+            _ => self.input.space(),
         }
     }
 
-    /// Takes bytes from the socket, at most `room()` of them.
+    /// Takes bytes from the socket, at most `space()` of them.
     pub fn receive(&mut self, bytes: &[u8]) {
         self.input.receive(bytes);
         if let State::Socket(socket) = &mut self.state {

@@ -31,8 +31,8 @@ const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// Reads the handshake out of a request's head. HTTP/1.0 (`http10`) has no upgrades.
 pub fn read_handshake(head: &Head, http10: bool, framing: Framing) -> Handshake {
-    let asks = |name: &str, word: &str| lists(&head.headers, name, word);
-    if http10 || !asks("connection", "upgrade") || !asks("upgrade", "websocket") {
+    let listed = |name: &str, word: &str| lists(&head.headers, name, word);
+    if http10 || !listed("connection", "upgrade") || !listed("upgrade", "websocket") {
         return Err(NOT_ASKED);
     }
     if values(&head.headers, "sec-websocket-version") != ["13"] {
@@ -167,7 +167,7 @@ impl Socket {
         }
     }
 
-    /// True where input waits for room in the output.
+    /// True where input waits for space in the output.
     pub fn is_held(&self) -> bool {
         self.held
     }

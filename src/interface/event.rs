@@ -1,4 +1,4 @@
-//! The words between shell and core: events go in, actions come out.
+//! The interface of the core: events go in, actions come out.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -10,13 +10,13 @@ use crate::interface::message::{Admission, Head, Request, Response};
 /// One reading of both clocks, taken once per turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
-    /// Milliseconds of a clock that never goes back; its zero means nothing.
+    /// Milliseconds of a clock that never goes back; its zero has no meaning.
     pub mono_ms: u64,
     /// Milliseconds since 1970 UTC, for rows and pages.
     pub unix_ms: i64,
 }
 
-/// Names one child process for as long as the program runs; never used twice.
+/// Names one child process. Never used twice while the program runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(pub u64);
 
@@ -32,74 +32,73 @@ pub enum Pipe {
 pub enum Exit {
     Code(i32),
     Signal(i32),
-    /// It could not be started at all; why, in words. No pipe of it ever existed.
+    /// It could not be started, for this reason. None of its pipes existed.
     NotStarted(String),
 }
 
-/// How much room there is on a disk.
+/// The space on a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DiskUsage {
-    /// For who is not root.
+    /// What processes that are not root can use.
     pub free_bytes: u64,
     pub total_bytes: u64,
 }
 
-/// What the world did.
+/// What happened outside.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// A request is there: whole, or, where `spooled`, its head alone; from which address, unless
-    /// through a unix socket.
+    /// A request arrived: whole, or its head alone where it is `spooled`. `from` is the peer's address, none through a
+    /// unix socket.
     Request {
         conn: Key,
         from: Option<IpAddr>,
         request: Request,
     },
-    /// A piece of a spooled body, in order; none once the request is answered.
+    /// A piece of a spooled body, in order. None follows once the request is answered.
     Body { conn: Key, bytes: &'a [u8] },
     /// The spooled body is complete.
     BodyEnd { conn: Key },
-    /// Nothing more is wanted of what the app began for this connection: it ended before its
-    /// request was answered (a stream: before its end was pulled), or has no use for the body of
-    /// that stream (HEAD). What is told of such a connection afterwards is a new request.
+    /// The connection ended before its request was answered, or before the end of its stream was pulled; or it does not
+    /// want the stream's body (HEAD). Later events of the connection belong to a new request.
     Aborted { conn: Key },
     Output {
         job: JobId,
         pipe: Pipe,
         bytes: &'a [u8],
     },
-    /// The pipe has ended: nobody holds its other end.
+    /// The pipe has ended: no process holds its other end.
     Eof { job: JobId, pipe: Pipe },
     /// The process has ended; its pipes may still hold bytes.
     Exited { job: JobId, exit: Exit },
-    /// The disk that holds the data was looked at.
+    /// The data disk was checked.
     DiskUsage(DiskUsage),
-    /// The deadline the app named has passed.
+    /// The core's deadline has passed.
     Time,
-    /// Asked to stop: finish nothing new, let go.
+    /// Stop: start nothing, wait for nothing.
     Stop,
-    /// Asked to run dry: start nothing new, and end once nothing runs.
+    /// Drain: start nothing, and stop once nothing runs.
     Drain,
 }
 
-/// What the app wants done. Nothing is done before the turn is committed.
+/// What the shell does for the app. It performs no action before the turn is committed.
 #[derive(Debug, PartialEq)]
 pub enum Action {
     Respond {
         conn: Key,
         response: Response,
     },
-    /// Send this head, and a body that is pulled from the app as there is room.
+    /// Send this head, and a body that is pulled from the app while there is space for it.
     Stream {
         conn: Key,
         head: Response,
         body: Streamed,
     },
-    /// Go on as a WebSocket, whose messages are pulled from the app as there is room. Where the
-    /// request is no handshake the connection answers why, and the app hears `Aborted`.
+    /// Become a WebSocket, whose messages are pulled from the app. A request that is no handshake is answered with an
+    /// error, and `Aborted` follows.
     Upgrade {
         conn: Key,
     },
-    /// A stream that had nothing to give has something now, or has ended.
+    /// A stream that was `Idle` has bytes now, or has ended.
     Wake {
         conn: Key,
     },
@@ -107,8 +106,8 @@ pub enum Action {
         job: JobId,
         command: Command,
     },
-    /// SIGKILL to the child itself (for `docker run`: the client; the container has its own
-    /// kill). Where it has ended already: its pipes are let go of, and nothing more is told of it.
+    /// Send SIGKILL to the child itself (of `docker run` the client, not the container). Where it has exited already,
+    /// its pipes are closed and no further event of it follows.
     Kill {
         job: JobId,
     },
@@ -129,32 +128,32 @@ impl Action {
 /// How the body of a stream is framed and kept alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Streamed {
-    /// Where known: the body's length in bytes, of which the pulls give neither more nor less
-    /// (where they end early, the connection breaks off). Else the body is chunked.
+    /// The body's length in bytes, if known: the pulls give exactly that (where they end early, the connection ends).
+    /// Otherwise the body is chunked.
     pub length: Option<u64>,
-    /// Sent whenever nothing else was for `KEEPALIVE_MS`; empty where silence means nothing.
+    /// Sent after `KEEPALIVE_MS` of silence; empty for no keepalive.
     pub keepalive: &'static str,
 }
 
-/// What a pull gave.
+/// The result of a pull.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pull {
-    /// Bytes, and perhaps more at once; on a WebSocket these are one binary message.
+    /// Bytes, and maybe more at once. On a WebSocket they are one binary message.
     More,
-    /// On a WebSocket alone: the bytes are one text message, and perhaps there is more at once.
+    /// One text message of a WebSocket, and maybe more at once.
     Text,
-    /// Nothing for now: a `Wake` will say when.
+    /// Nothing for now. A `Wake` follows once there is.
     Idle,
-    /// The body is complete (bytes of this pull included).
+    /// The body is complete, with the bytes of this pull.
     End,
 }
 
 /// One child process to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
-    /// Program and arguments; never passed through a shell.
+    /// Program and arguments. No shell reads them.
     pub argv: Vec<String>,
-    /// What its standard input reads, in order; empty is an input that ends at once.
+    /// The standard input, in order; it ends at once where this is empty.
     pub stdin: Vec<Input>,
 }
 
@@ -166,31 +165,30 @@ pub enum Input {
     File(PathBuf),
 }
 
-/// The whole of what the shell knows of the core.
+/// All that the shell knows of the core.
 pub trait Core {
-    /// Whose connection that is, coming from that address; none where it is not counted.
+    /// The client that a connection counts for; none where it is not counted.
     fn counted(&self, from: Option<IpAddr>) -> Option<ClientAddr> {
         from.and_then(ClientAddr::of)
     }
-    /// What may become of the body of this request, which comes from there. A look: nothing changes
-    /// by it.
+    /// Decides on the body of a request by its head. Changes nothing.
     fn admit(&self, from: Option<IpAddr>, head: &Head, now: Now) -> Admission;
     fn handle(&mut self, event: Event<'_>, now: Now);
-    /// What the last event asks for, one by one, until there is nothing left.
+    /// The next action that the last event caused; none after the last.
     fn next_action(&mut self) -> Option<Action>;
-    /// Makes all that the turn changed durable. Where it fails, nothing of the turn is heard.
+    /// Makes the turn's changes durable. Where it fails, no client sees anything of the turn.
     fn commit(&mut self, now: Now) -> Result<(), String>;
-    /// When to tell `Time` at the latest, in `mono_ms`; a past one means: at once.
+    /// When to dispatch `Time`, in `mono_ms`; at once where that has passed.
     fn deadline(&self) -> Option<u64>;
-    /// Puts at most `room` bytes of this stream behind `out`.
-    fn pull(&mut self, conn: Key, room: usize, out: &mut Vec<u8>) -> Pull;
-    /// Everything was let go of: the program may end.
+    /// Appends at most `limit_bytes` of this stream to `out`.
+    fn pull(&mut self, conn: Key, limit_bytes: usize, out: &mut Vec<u8>) -> Pull;
+    /// Nothing is left to wait for: the program may end.
     fn stopped(&self) -> bool;
-    /// How much runs and how much waits, for who looks after the service.
+    /// How much runs and waits, for the service manager's status line.
     fn load(&self) -> Load;
 }
 
-/// Work in numbers.
+/// The numbers of running and waiting tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Load {
     /// Slots in use.

@@ -1,14 +1,14 @@
-//! A request and a response as values: what connections carry and the app answers.
+//! Requests and responses as values.
 
 use crate::base::control_chars::escaped;
 
-/// The head of one request, as far as the app may decide on it.
+/// The head of one request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Head {
     pub method: String,
     /// Percent-encoded, as sent, without the query.
     pub path: String,
-    /// What stands behind the first `?`, as sent; empty without one.
+    /// The part behind the first `?`, as sent; empty without one.
     pub query: String,
     /// Names in lower case, in the order sent; values without surrounding white space.
     pub headers: Vec<(String, String)>,
@@ -28,18 +28,18 @@ impl Head {
     }
 }
 
-/// What may become of the body of a request, decided on its head alone.
+/// The decision on a request's body, by its head alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admission {
-    /// The body comes whole with the request; over the limit the answer is 413.
+    /// Pass the request on with its whole body. A body over the limit is answered 413.
     Collect { limit_bytes: u64 },
-    /// The request comes without its body, the body after it piece by piece; over the limit: 413.
+    /// Pass the request on without its body, and the body after it in pieces. Over the limit: 413.
     Spool { limit_bytes: u64 },
-    /// The body is not wanted: this is the answer, and the connection ends after it.
+    /// Answer this in place of reading the body. The connection closes if there is a body.
     Refuse(Response),
 }
 
-/// A request that was read: its head and, where it was admitted with `Collect`, its whole body.
+/// A request: its head and, with `Admission::Collect`, its whole body.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Request {
     pub head: Head,
@@ -48,7 +48,7 @@ pub struct Request {
     pub spooled: bool,
 }
 
-/// An answer. `Content-Length`, `Date`, `Connection` and the framing are the connection's business.
+/// An answer. The connection adds `Content-Length`, `Date`, `Connection` and the framing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Response {
     pub status: u16,
@@ -76,7 +76,7 @@ impl Response {
         Response::json(status, &serde_json::json!({ "error": sentence }))
     }
 
-    /// The same, and how long it makes no sense to ask again: in whole seconds, at least one.
+    /// An error with `Retry-After`: the wait in whole seconds, at least one.
     pub fn later(status: u16, sentence: &str, wait_ms: u64) -> Response {
         let seconds = wait_ms.div_ceil(1_000).max(1);
         Response::error(status, sentence).with("Retry-After", seconds.to_string())

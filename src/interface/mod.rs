@@ -1,4 +1,4 @@
-//! What the shell and the app say to each other: events in, actions out.
+//! The interface between shell and app: events in, actions out.
 
 pub mod event;
 pub mod message;

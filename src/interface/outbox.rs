@@ -1,4 +1,4 @@
-//! The actions of a turn, in the order they are to happen, and names for its new jobs.
+//! The actions of a turn, in the order in which the shell performs them, and the ids of new jobs.
 
 use std::collections::VecDeque;
 
@@ -21,7 +21,7 @@ impl Outbox {
         self.push(Action::Respond { conn, response });
     }
 
-    /// Asks for a child, and names it.
+    /// Queues the start of a child process; its id.
     pub fn spawn(&mut self, command: Command) -> JobId {
         self.jobs += 1;
         let job = JobId(self.jobs);

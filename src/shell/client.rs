@@ -122,11 +122,11 @@ impl Client {
 
     // ---- input ----
 
-    /// Reads from the socket while the connection has room, within the turn's budget.
+    /// Reads from the socket while the connection has space, within the turn's budget.
     pub fn read(&mut self, buffer: &mut [u8]) {
         let mut budget = TURN_LIMIT_BYTES;
         while self.may_read() && budget > 0 {
-            let limit = self.conn.room().min(budget).min(buffer.len());
+            let limit = self.conn.space().min(budget).min(buffer.len());
             match self.socket.read(&mut buffer[..limit]) {
                 IoResult::Bytes(count) => {
                     budget = spend(budget, count);
@@ -147,7 +147,7 @@ impl Client {
     }
 
     fn may_read(&self) -> bool {
-        self.socket.readable() && !self.ended && !self.broken && self.conn.room() > 0
+        self.socket.readable() && !self.ended && !self.broken && self.conn.space() > 0
     }
 
     /// Dispatches what was received, within the turn's budget.
@@ -247,9 +247,9 @@ impl Client {
     }
 
     fn pull<C: Core>(&mut self, key: Key, core: &mut C, pulled: &mut Vec<u8>) {
-        while self.stream == Stream::Awake && self.conn.stream_room() > 0 {
+        while self.stream == Stream::Awake && self.conn.stream_space() > 0 {
             pulled.clear();
-            let pull = core.pull(key, self.conn.stream_room(), pulled);
+            let pull = core.pull(key, self.conn.stream_space(), pulled);
             match pull {
                 Pull::Text => self.conn.push_text(pulled),
                 Pull::More | Pull::Idle | Pull::End => self.conn.push_stream(pulled),
@@ -346,7 +346,7 @@ impl Client {
     }
 
     pub fn has_output(&self) -> bool {
-        let awake = self.stream == Stream::Awake && self.conn.stream_room() > 0;
+        let awake = self.stream == Stream::Awake && self.conn.stream_space() > 0;
         awake || !self.conn.output().is_empty()
     }
 

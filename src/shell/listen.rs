@@ -37,9 +37,9 @@ impl Listener {
 }
 
 fn bind_tcp(address: SocketAddr) -> Result<Listener, String> {
-    let say = |error| format!("cannot listen on {address}: {error}");
-    let socket = TcpListener::bind(address).map_err(say)?;
-    let address = socket.local_addr().map_err(say)?;
+    let failed = |error| format!("cannot listen on {address}: {error}");
+    let socket = TcpListener::bind(address).map_err(failed)?;
+    let address = socket.local_addr().map_err(failed)?;
     listen_on(socket.into(), address.to_string())
 }
 

@@ -4,7 +4,7 @@
 //!   wait --> dispatch: disk, deferred, timeouts, accepts, clients, children, signals, deadline
 //!    ^          |
 //!    |          v
-//!    |       commit --- fails: answer 503 to what this turn asked, end the program
+//!    |       commit --- fails: answer 503 to the requests of this turn, end the program
 //!    |          |
 //!    |          v
 //!    +------ perform actions --> write to clients --> remove what is over

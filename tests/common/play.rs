@@ -63,7 +63,7 @@ impl Play {
     /// Feeds it all in pieces of at most that size, and settles after each.
     pub fn feed(&mut self, mut bytes: &[u8], mut size: impl FnMut() -> usize) {
         while !bytes.is_empty() {
-            let count = size().min(self.conn.room()).min(bytes.len());
+            let count = size().min(self.conn.space()).min(bytes.len());
             if count == 0 {
                 return;
             }
@@ -188,7 +188,7 @@ impl Play {
         let Some(left) = self.stream else {
             return false;
         };
-        let count = left.min(self.conn.stream_room());
+        let count = left.min(self.conn.stream_space());
         if count > 0 {
             self.conn.push_stream(&vec![b's'; count]);
         }
@@ -203,14 +203,14 @@ impl Play {
 
     pub fn check(&self) {
         let conn = &self.conn;
-        assert!(conn.room() <= INPUT_LIMIT_BYTES);
+        assert!(conn.space() <= INPUT_LIMIT_BYTES);
         // One answer more may stand behind what makes the next request wait.
         let most = STREAM_LIMIT_BYTES.max(UNSENT_LIMIT_BYTES + 1_000);
         assert!(conn.output().len() <= most);
         assert!(conn.memory() <= 4 * (INPUT_LIMIT_BYTES + most) + 1_000);
-        assert!(conn.stream_room() == 0 || self.stream.is_some() || self.held.is_some());
+        assert!(conn.stream_space() == 0 || self.stream.is_some() || self.held.is_some());
         if conn.is_done() {
-            assert!(conn.output().is_empty() && conn.room() == 0);
+            assert!(conn.output().is_empty() && conn.space() == 0);
         }
         if conn.waiting_for() == Waiting::Linger {
             assert!(conn.output().is_empty());

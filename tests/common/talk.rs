@@ -98,8 +98,8 @@ impl Talk {
     /// Feeds it all in pieces of at most that size, and settles after each; gives what there was
     /// no room for.
     pub fn feed<'a>(&mut self, mut bytes: &'a [u8], mut size: impl FnMut() -> usize) -> &'a [u8] {
-        while !bytes.is_empty() && self.conn.room() > 0 {
-            let count = size().min(self.conn.room()).min(bytes.len());
+        while !bytes.is_empty() && self.conn.space() > 0 {
+            let count = size().min(self.conn.space()).min(bytes.len());
             self.conn.receive(&bytes[..count]);
             bytes = &bytes[count..];
             self.settle();
@@ -145,11 +145,11 @@ impl Talk {
         // A pong and a close may stand behind what stops the reading.
         let most = UNSENT_LIMIT_BYTES + STREAM_LIMIT_BYTES;
         assert!(conn.output().len() <= most);
-        assert!(conn.stream_room() == 0 || conn.is_with_app());
+        assert!(conn.stream_space() == 0 || conn.is_with_app());
         assert!(conn.memory() <= 4 * (INPUT_LIMIT_BYTES + most));
         assert!(self.gone <= 1);
         if conn.is_done() {
-            assert!(conn.room() == 0 && conn.output().is_empty());
+            assert!(conn.space() == 0 && conn.output().is_empty());
         }
     }
 

@@ -224,11 +224,11 @@ fn a_stream_that_nobody_reads_stays_under_its_cap() {
         play.conn.receive(text.as_bytes());
         play.listen();
         for size in [1, 1, 100, usize::MAX] {
-            let count = size.min(play.conn.stream_room());
+            let count = size.min(play.conn.stream_space());
             play.conn.push_stream(&vec![0; count]);
             assert!(play.conn.output().len() <= STREAM_LIMIT_BYTES);
         }
-        assert_eq!(play.conn.stream_room(), 0);
+        assert_eq!(play.conn.stream_space(), 0);
         assert!(play.conn.output().len() > STREAM_LIMIT_BYTES - 100);
         assert_eq!(play.conn.waiting_for(), Waiting::Send);
         play.conn.push_stream(b"");
@@ -243,8 +243,8 @@ fn requests_wait_while_answers_are_unsent() {
     let mut play = Play::default();
     let text = request("GET /a", "", "").repeat(10_000);
     let mut input = text.as_bytes();
-    while play.conn.room() > 0 && !input.is_empty() {
-        let count = play.conn.room().min(input.len()).min(1000);
+    while play.conn.space() > 0 && !input.is_empty() {
+        let count = play.conn.space().min(input.len()).min(1000);
         play.conn.receive(&input[..count]);
         input = &input[count..];
         play.listen();
@@ -316,7 +316,7 @@ fn an_answer_that_nobody_waits_for_is_not_sent() {
     conn.push_stream(b"x");
     conn.end_stream();
     assert!(conn.output().is_empty());
-    assert_eq!((conn.stream_room(), conn.answered()), (0, 0));
+    assert_eq!((conn.stream_space(), conn.answered()), (0, 0));
     assert_eq!(conn.waiting_for(), Waiting::Idle);
 }
 

@@ -33,7 +33,7 @@ fn agrees_with_a_deque() {
             assert!(buffer.as_slice().iter().eq(model.iter()), "seed {seed}");
             assert_eq!(buffer.len(), model.len());
             assert_eq!(buffer.is_empty(), model.is_empty());
-            assert_eq!(buffer.room(), limit - model.len());
+            assert_eq!(buffer.space(), limit - model.len());
             // Eight bytes are the least a vector takes.
             assert!(buffer.memory() <= 4 * limit.max(2), "seed {seed}");
             assert!(!model.is_empty() || buffer.memory() == 0, "seed {seed}");

@@ -183,8 +183,8 @@ fn lingering_is_bounded() {
     let text = request("POST /refuse", "Content-Length: 99999999\r\n", "");
     play.feed(text.as_bytes(), || usize::MAX);
     let mut dropped = 0;
-    while play.conn.room() > 0 {
-        let count = play.conn.room();
+    while play.conn.space() > 0 {
+        let count = play.conn.space();
         play.conn.receive(&vec![0; count]);
         play.settle();
         dropped += count;
@@ -203,10 +203,10 @@ fn a_request_waits_for_the_answer_before_it() {
     play.feed(text.as_bytes(), || usize::MAX);
     assert_eq!(play.said, [whole("GET /hold", "")]);
     assert_eq!(play.conn.waiting_for(), Waiting::App);
-    let room = play.conn.room();
+    let room = play.conn.space();
     assert_eq!(room, INPUT_LIMIT_BYTES - ANOTHER.len());
     play.feed(&vec![b'x'; room], || usize::MAX);
-    assert_eq!((play.conn.room(), play.said.len()), (0, 1));
+    assert_eq!((play.conn.space(), play.said.len()), (0, 1));
     play.answer_held();
     play.settle();
     assert_eq!(play.statuses(), [200, 200, 431]);
@@ -238,7 +238,7 @@ fn a_client_that_hangs_up() {
     play.feed(text.as_bytes(), || usize::MAX);
     play.hang_up();
     assert!(!play.conn.is_done());
-    assert_eq!(play.conn.room(), 0);
+    assert_eq!(play.conn.space(), 0);
     play.answer_held();
     play.settle();
     assert_eq!(play.statuses(), [200, 200]);

@@ -206,7 +206,7 @@ fn nothing_breaks_in_any_order() {
         for _ in 0..60 {
             match random.below(12) {
                 0..4 => {
-                    let count = random.below(50).min(rest.len()).min(play.conn.room());
+                    let count = random.below(50).min(rest.len()).min(play.conn.space());
                     play.conn.receive(&rest[..count]);
                     rest = &rest[count..];
                 }

@@ -100,13 +100,13 @@ fn nothing_breaks_in_any_order() {
             let was_with_app = talk.conn.is_with_app();
             match random.below(14) {
                 0..4 => {
-                    let count = random.below(300).min(rest.len()).min(talk.conn.room());
+                    let count = random.below(300).min(rest.len()).min(talk.conn.space());
                     talk.conn.receive(&rest[..count]);
                     rest = &rest[count..];
                 }
                 4..7 => talk.listen(),
                 7..9 => {
-                    let size = random.below(2_000).min(talk.conn.stream_room());
+                    let size = random.below(2_000).min(talk.conn.stream_space());
                     talk.conn.push_text(&vec![b't'; size]);
                 }
                 9..11 => {

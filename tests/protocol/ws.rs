@@ -164,7 +164,7 @@ fn pongs_do_not_pile_up() {
     let fed = flood.len() - rest.len();
     assert!(fed < UNSENT_LIMIT_BYTES * 131 / 127 + 11_000, "{fed}");
     assert_eq!(
-        (talk.conn.room(), talk.conn.waiting_for()),
+        (talk.conn.space(), talk.conn.waiting_for()),
         (0, Waiting::Send)
     );
     assert!(talk.conn.output().len() <= UNSENT_LIMIT_BYTES + 200);
@@ -242,7 +242,7 @@ fn the_app_closes() {
     talk.conn.drain_and_close(DATE);
     talk.settle();
     assert_eq!(
-        (talk.conn.waiting_for(), talk.conn.stream_room()),
+        (talk.conn.waiting_for(), talk.conn.stream_space()),
         (Waiting::Close, 0)
     );
     talk.conn.keepalive();
@@ -330,7 +330,7 @@ fn who_gives_no_sign_of_life_is_gone() {
 fn messages() {
     let mut talk = Talk::new();
     let mut expected = Vec::new();
-    let room = talk.conn.stream_room();
+    let room = talk.conn.stream_space();
     for size in [1, 125, 126, 127, 5_000, room] {
         let text = "ü".repeat(size / 2) + if size % 2 == 1 { "x" } else { "" };
         talk.conn.push_text(text.as_bytes());
@@ -356,8 +356,8 @@ fn a_socket_that_nobody_reads_stays_under_its_cap() {
     let mut talk = Talk::new();
     talk.deaf = true;
     let mut messages = 0;
-    while talk.conn.stream_room() > 0 {
-        let size = talk.conn.stream_room().min(100);
+    while talk.conn.stream_space() > 0 {
+        let size = talk.conn.stream_space().min(100);
         talk.conn.push_text(&vec![b'x'; size]);
         messages += 1;
         assert!(talk.conn.output().len() <= STREAM_LIMIT_BYTES);
