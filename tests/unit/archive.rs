@@ -201,7 +201,7 @@ fn links_stay_inside() {
     refused(&[link("a/l", "")], "The entry 'a/l' is a link to nothing.");
     refused(
         &[link("a/l", "b/../x")],
-        "The entry 'a/l' is a link that steps up behind a name.",
+        "The entry 'a/l' is a link with '..' after a name.",
     );
     accepted(
         &[
@@ -237,7 +237,7 @@ fn links_stay_inside() {
     );
     refused(
         &[link("a/b", "c"), link("a", "d")],
-        "The entry 'a' stands where a directory is.",
+        "The entry 'a' is a link in place of a directory.",
     );
     let hard = "The entry 'h' is a hard link to something outside the tree, or to a link.";
     for target in ["/x", "../x", "", "d/l", "d/l/x"] {

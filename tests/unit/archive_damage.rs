@@ -29,7 +29,7 @@ fn what_is_no_whole_archive_is_refused() {
     let lone = [file("a", b"1"), vec![0; 512], file("b", b"2")];
     assert_eq!(
         bad("none", &tar(&lone)),
-        "The archive goes on behind a block of zeros."
+        "The archive continues after a block of zeros."
     );
     let behind = [tar(&[file("a", b"1")]), b"something else".repeat(100)].concat();
     assert_eq!(good("behind", &behind).entries, 1);

@@ -158,7 +158,7 @@ fn a_framed_file_that_is_not_whole_is_said_to_be_so() {
         assert!(verdict.unwrap_err().starts_with("It ended "), "{end}");
     }
     let more = [&file[..], b"!"].concat();
-    let reason = "There is more behind the body than its head says.";
+    let reason = "The body is longer than its head says.";
     assert_eq!(receive(&[&more]).1.unwrap_err(), reason);
     assert_eq!(receive(&[&file, b"!"]).1.unwrap_err(), reason);
     assert!(receive(&[&file, b""]).1.is_ok());

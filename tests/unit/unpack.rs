@@ -174,7 +174,7 @@ fn gzip_members_follow_each_other_and_zeros_behind_them_do_not_matter() {
     all.push(1);
     assert_eq!(
         unpack(&all, 1 << 16).unwrap_err(),
-        "Behind the gzip data stands something else."
+        "Something else follows the gzip data."
     );
     let behind = [&gzip(b"a")[..], b"b"].concat();
     assert_eq!(
@@ -184,7 +184,7 @@ fn gzip_members_follow_each_other_and_zeros_behind_them_do_not_matter() {
     let behind = [&gzip(b"a")[..], b"something else"].concat();
     assert_eq!(
         unpack(&behind, 100).unwrap_err(),
-        "Behind the gzip data stands something else."
+        "Something else follows the gzip data."
     );
 }
 

@@ -29,7 +29,7 @@ struct OpenLog {
     parked: BTreeSet<Key>,
 }
 
-/// The build whose log stands for that of a build with a cached verdict.
+/// The build whose log is shown for a build with a cached verdict.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin {
     pub build: i64,

@@ -25,7 +25,7 @@ pub fn width(text: &str) -> usize {
     text.chars().map(width_of).sum()
 }
 
-/// The text, or as much of it as fits with an ellipsis behind it.
+/// The text, or as much of it as fits, followed by an ellipsis.
 pub fn clip(text: &str, limit: usize) -> String {
     if width(text) <= limit {
         return text.to_string();

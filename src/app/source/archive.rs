@@ -171,7 +171,7 @@ impl TarReader {
         match self.position {
             Position::HalfEnd if is_zero => self.position = Position::End,
             Position::HalfEnd => {
-                return Err("The archive goes on behind a block of zeros.".to_string());
+                return Err("The archive continues after a block of zeros.".to_string());
             }
             _ if is_zero => self.position = Position::HalfEnd,
             _ => match TarHeader::parse(block) {

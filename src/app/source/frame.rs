@@ -34,7 +34,7 @@ impl FrameReader {
             None => self.read_head(bytes)?,
         };
         let left = self.left_bytes.checked_sub(body.len() as u64);
-        self.left_bytes = left.ok_or("There is more behind the body than its head says.")?;
+        self.left_bytes = left.ok_or("The body is longer than its head says.")?;
         Ok(body)
     }
 

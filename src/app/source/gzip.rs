@@ -62,7 +62,7 @@ impl GzipDecoder {
             Position::Padding => {
                 let bytes = source.fill_buf().map_err(unreadable)?;
                 if bytes.iter().any(|byte| *byte != 0) {
-                    return Err("Behind the gzip data stands something else.".to_string());
+                    return Err("Something else follows the gzip data.".to_string());
                 }
                 let count = bytes.len();
                 source.consume(count);
@@ -121,7 +121,7 @@ fn skip_gzip_header(source: &mut BufReader<File>) -> Result<usize, String> {
     const HAS_COMMENT: u8 = 16;
     let header: [u8; 10] = take("gzip", source)?;
     if header[..2] != [0x1f, 0x8b] {
-        return Err("Behind the gzip data stands something else.".to_string());
+        return Err("Something else follows the gzip data.".to_string());
     }
     let flags = header[3];
     if header[2] != 8 || flags & 0xe0 != 0 {

@@ -38,7 +38,9 @@ impl PathGuard {
         let following = (Bound::Included(&path[..]), Bound::Unbounded);
         match self.links.range::<[u8], _>(following).next() {
             Some(known) if *known == path => return Ok(()),
-            Some(known) if known.starts_with(&path) => return Err("stands where a directory is"),
+            Some(known) if known.starts_with(&path) => {
+                return Err("is a link in place of a directory");
+            }
             _ => {}
         }
         self.links_bytes += path.len() + LINK_COST_BYTES;
@@ -108,7 +110,7 @@ fn check_target(link: &[u8], target: &[u8]) -> Result<(), Fault> {
     for part in target.split(|byte| *byte == b'/') {
         match part {
             b"" | b"." => {}
-            b".." if named => return Err("is a link that steps up behind a name"),
+            b".." if named => return Err("is a link with '..' after a name"),
             b".." if depth == 0 => return Err("is a link to something outside the tree"),
             b".." => depth -= 1,
             _ => named = true,

@@ -11,11 +11,11 @@ use crate::app::source::limits::{
     ZSTD_BLOCK_COST_BYTES, ZSTD_FRAME_COST_BYTES, ZSTD_WINDOW_LIMIT_BYTES,
 };
 
-/// What a frame begins with; the low four bits of a skippable frame's number are free.
+/// The number at the start of a frame. The low four bits of a skippable frame's number are free.
 const FRAME_MAGIC: u32 = 0xfd2f_b528;
 const SKIPPABLE_MAGIC: std::ops::RangeInclusive<u32> = 0x184d_2a50..=0x184d_2a5f;
 
-/// A bit of the byte behind that number which no frame may set. The decoder ignores it.
+/// A flag in the byte after that number that no frame may set. The decoder ignores it.
 const RESERVED_FLAG: u8 = 1 << 3;
 
 /// The decoder of a whole file: frames one after another, until the file ends.
@@ -27,9 +27,9 @@ pub struct ZstdDecoder {
 enum Position {
     /// Before a frame, or at the end.
     Start,
-    /// In a skippable frame, with so many bytes of it left.
+    /// In a skippable frame; `left` bytes of it remain.
     Skip { left: u32 },
-    /// In a frame that has given so many bytes.
+    /// In a frame; `produced` bytes of it were handed out.
     Frame { produced: u64 },
 }
 
@@ -114,7 +114,7 @@ fn start_frame(frame: &mut FrameDecoder, source: &mut BufReader<File>) -> Result
     if flags & RESERVED_FLAG != 0 {
         return Err(damaged("zstd", "a reserved bit is set"));
     }
-    // The decoder wants the whole header.
+    // The decoder parses the whole header itself.
     let [a, b, c, d] = magic;
     let mut input = Input::new(source);
     let started = frame.reset((&[a, b, c, d, flags][..]).chain(&mut input));
@@ -122,7 +122,7 @@ fn start_frame(frame: &mut FrameDecoder, source: &mut BufReader<File>) -> Result
     Ok(Position::Frame { produced: 0 })
 }
 
-/// Compares what a whole frame gave with the size and the checksum that it names, if it does.
+/// Compares the output of a whole frame with the size and the checksum that the frame gives, if any.
 fn check_sums(frame: &FrameDecoder, produced: u64) -> Result<(), String> {
     let size = frame.content_size();
     if size != 0 && size != produced {
@@ -135,8 +135,8 @@ fn check_sums(frame: &FrameDecoder, produced: u64) -> Result<(), String> {
     Ok(())
 }
 
-/// The compressed bytes as the decoder reads them: counted, and with the reason why there were no more, of
-/// which the decoder's own error keeps only the text.
+/// The compressed bytes as the decoder reads them. It counts them, and keeps the reason of a failed read, which
+/// the decoder's error does not have.
 struct Input<'a> {
     source: &'a mut BufReader<File>,
     consumed: usize,
