@@ -178,8 +178,8 @@ impl App {
         self.state.services.out.respond(conn, response);
     }
 
-    /// Where there is no room, uploads under way give back what they hold: none of them could be kept.
-    fn heed_disk(&mut self) {
+    /// While the disk is low, ends all uploads: their files give space back, and none of them could be accepted.
+    fn end_uploads_if_disk_low(&mut self) {
         if self.state.services.feed.logs.take_full() {
             self.state.disk.note_full(self.state.now().mono_ms);
         }
@@ -219,7 +219,7 @@ impl App {
             return Ok(());
         }
         if self.state.is_stopping() {
-            // The next run hears of it from the engine.
+            // The next run of the server learns of the container from the engine.
             return Ok(());
         }
         let (scheduler, services) = (&mut self.state.scheduler, &mut self.state.services);
@@ -261,14 +261,14 @@ impl App {
         Ok(())
     }
 
-    /// Lets go of what is past, a bounded piece of it.
-    fn tidy_up(&mut self) -> store::Result<()> {
+    /// Deletes a bounded part of what has expired.
+    fn delete_expired(&mut self) -> store::Result<()> {
         let services = &mut self.state.services;
         self.retention
             .delete_expired(&mut services.store, services.now)
     }
 
-    /// What was looked at goes to the disk with what goes there anyway.
+    /// Stores counted views in a turn that writes anyway: a view alone is not worth a commit.
     fn write_views(&mut self) -> store::Result<()> {
         if !self.state.services.store.is_writing() {
             return Ok(());
@@ -279,7 +279,7 @@ impl App {
 }
 
 impl Core for App {
-    /// What comes through a proxy is nobody's alone.
+    /// Connections of a trusted proxy are not counted: they belong to many clients.
     fn counted(&self, from: Option<IpAddr>) -> Option<ClientAddr> {
         match self.state.settings.trusted_proxies.trust(from) {
             true => None,
@@ -329,14 +329,14 @@ impl Core for App {
             Event::Output { job, .. } | Event::Eof { job, .. } | Event::Exited { job, .. } => {
                 self.job(job, &event)
             }
-            Event::DiskUsage(room) => {
-                self.state.disk.update(room, self.state.now().mono_ms);
-                let may_all = self.running() == 0;
+            Event::DiskUsage(usage) => {
+                self.state.disk.update(usage, self.state.now().mono_ms);
+                let is_idle = self.running() == 0;
                 self.retention
-                    .set_shortage(self.state.disk.shortage_bytes(), may_all);
+                    .set_shortage(self.state.disk.shortage_bytes(), is_idle);
                 Ok(())
             }
-            Event::Time => self.time().and_then(|()| self.tidy_up()),
+            Event::Time => self.time().and_then(|()| self.delete_expired()),
             Event::Stop => {
                 self.state.stop(STOP_LIMIT_MS);
                 Ok(())
@@ -346,7 +346,7 @@ impl Core for App {
                 Ok(())
             }
         };
-        self.heed_disk();
+        self.end_uploads_if_disk_low();
         let done = done.and_then(|()| self.start_ready());
         if self.state.services.store.take_finished() {
             self.retention.wake();
@@ -376,7 +376,7 @@ impl Core for App {
     }
 
     fn deadline(&self) -> Option<u64> {
-        // At once: uploads to look through, and what was asked for before the first event.
+        // At once: uploads to inspect, and actions from before the first event.
         if self.uploads.has_work() || !self.state.services.out.is_empty() {
             return Some(0);
         }
@@ -390,7 +390,7 @@ impl Core for App {
         let may_start = self.state.services.engine.is_ready()
             && !self.state.is_draining()
             && !self.state.disk.is_low();
-        let look = match self.wants_engine() {
+        let disk_check = match self.wants_engine() {
             true => self.state.disk.next_check_ms(),
             false => None,
         };
@@ -404,7 +404,7 @@ impl Core for App {
             self.state.services.commands.deadline_ms(),
             self.state.services.engine.cleanup_ms(),
             retry,
-            look,
+            disk_check,
         ]
         .into_iter()
         .flatten()

@@ -1,4 +1,4 @@
-//! The engine and the server: what is asked of it and when, and what its answers set going.
+//! When the engine is asked, and what its answers lead to.
 
 use crate::app::dispatch::dispatch::App;
 use crate::app::engine::capabilities::list_missing;
@@ -84,7 +84,7 @@ impl App {
             Purpose::ReadPeakMemory { task, container } => {
                 scheduler.on_peak_memory(task, &container, answer, services);
             }
-            // Who is not removed now goes with the next sweep.
+            // What is still there is removed with the next strays.
             Purpose::Removal if answer.is_err() => {
                 services.engine.schedule_cleanup(services.now.mono_ms);
             }
@@ -103,7 +103,7 @@ impl App {
         }
     }
 
-    /// Something needs the engine, if it does not answer.
+    /// True where something waits for the engine to answer.
     pub(crate) fn wants_engine(&self) -> bool {
         self.state.scheduler.wants_engine()
             || self.state.services.engine.cleanup_due()
@@ -116,8 +116,8 @@ impl App {
         next.is_ok_and(|at| at.is_some_and(is_due))
     }
 
-    /// A look at a remote finds out what is to be built under which images: of a server that nobody
-    /// asked anything for a day, the engine's answer is as old.
+    /// Asks the engine before a recheck that is due, which enqueues builds by its images: on a server without requests
+    /// its last answer is as old as the last recheck.
     pub(crate) fn refresh_for_rechecks(&mut self) {
         let engine = &self.state.services.engine;
         if engine.is_ready() && !engine.is_fresh(self.state.now().mono_ms) && self.is_recheck_due()
@@ -126,7 +126,7 @@ impl App {
         }
     }
 
-    /// Gives free slots to waiting work, or finds out whether there is an engine to run it.
+    /// Starts waiting tasks in free slots; asks an absent engine again when its retry is due.
     pub(crate) fn start_ready(&mut self) -> store::Result<()> {
         if self.state.is_stopping() || !self.wants_engine() {
             return Ok(());

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hasher};
 
 use crate::interface::message::{Head, Response, values};
 
-/// Which part of a body is to be sent.
+/// The part of a body that a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     Whole,
@@ -19,23 +19,22 @@ pub enum Part {
 
 /// A strong tag of a body.
 ///
-/// 64 bits are enough: a tag is compared with those of the same URL that one client kept, so two
-/// bodies that meet in one cost that client a change it does not see, once in 2^64; and who makes
-/// them meet on purpose hides a change of their own page alone. A newer compiler may hash in
-/// another way: then everything is sent once more.
+/// 64 bits are enough: a tag is compared only with those that one client kept of the same URL. A collision hides one
+/// change from that client, once in 2^64; an author who constructs one hides a change of their own page. A newer
+/// compiler may hash differently: then every body is sent once more.
 pub fn etag(body: &[u8]) -> String {
     let mut hasher = DefaultHasher::new();
     hasher.write(body);
     format!("\"{:016x}\"", hasher.finish())
 }
 
-/// Whether the client has that version already, which is then answered with 304.
+/// True where the client has this version already: the answer is 304.
 pub fn none_match(head: &Head, etag: &str) -> bool {
     let mut lines = values(&head.headers, "if-none-match").into_iter();
     lines.any(|line| line.trim() == "*" || tags(line).any(|tag| opaque(tag) == opaque(etag)))
 }
 
-/// Gives an answer of 200 to a read its tag; where the client has it already, 304 instead.
+/// Adds the tag to a 200 answer of a read; 304 where the client has that version already.
 pub fn answer(head: &Head, response: Response) -> Response {
     let reads = matches!(head.method.as_str(), "GET" | "HEAD");
     if !reads || response.status != 200 {
@@ -43,7 +42,7 @@ pub fn answer(head: &Head, response: Response) -> Response {
     }
     let tag = etag(&response.body);
     let known = none_match(head, &tag);
-    // Verdicts change at any time: kept copies are good for asking whether they still hold.
+    // Verdicts change at any time: a kept copy must be revalidated.
     let response = response.with("ETag", tag).with("Cache-Control", "no-cache");
     match known {
         true => not_modified(response),
@@ -51,8 +50,7 @@ pub fn answer(head: &Head, response: Response) -> Response {
     }
 }
 
-/// The answer that says so instead of that one: without a body, with all headers but those of
-/// the body.
+/// The 304 in place of this answer: no body, and all headers that do not describe one.
 pub fn not_modified(response: Response) -> Response {
     let of_body = |name: &str| name.eq_ignore_ascii_case("content-type");
     let mut headers = response.headers;
@@ -64,17 +62,16 @@ pub fn not_modified(response: Response) -> Response {
     }
 }
 
-/// Which part of a body of `length` bytes a request wants, if it still is the version `etag`.
+/// The part of a body of `length` bytes that a request asks for, if the body is still the version `etag`.
 ///
-/// A header that is not understood asks for nothing: other units, several ranges, a first byte
-/// behind the last.
+/// A header that is not supported is ignored: other units, several ranges, a first byte after the last.
 pub fn range(head: &Head, length: u64, etag: &str) -> Part {
     let lines = values(&head.headers, "range");
     let wanted = match lines.as_slice() {
         [line] if head.method == "GET" => line,
         _ => return Part::Whole,
     };
-    // A date is no proof that the bytes before are the same, nor is a weak tag.
+    // Neither a date nor a weak tag proves that the bytes are the same.
     let mut conditions = values(&head.headers, "if-range").into_iter();
     if conditions.any(|tag| tag != etag || tag.starts_with("W/")) {
         return Part::Whole;
@@ -89,7 +86,7 @@ pub fn range(head: &Head, length: u64, etag: &str) -> Part {
 fn part(first: &str, last: &str, length: u64) -> Part {
     match (first, number(first), last, number(last)) {
         ("", _, _, Some(0)) => Part::Unsatisfiable,
-        // The end of nothing is all of it, and no range could say so.
+        // The end of an empty body is the whole of it, which no range can express.
         ("", _, _, Some(_)) if length == 0 => Part::Whole,
         ("", _, _, Some(count)) => Part::Range {
             from: length - count.min(length),
@@ -111,14 +108,13 @@ fn part(first: &str, last: &str, length: u64) -> Part {
     }
 }
 
-/// Digits alone; more than fit are as good as the largest that fits.
+/// A number of digits only; one that does not fit is the largest that does.
 fn number(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
-/// The tags of a list, each with its quotes; what is no tag ends the list. A comma may stand
-/// inside of the quotes.
+/// The tags of a list, each with its quotes, up to the first entry that is no tag. Quotes may contain commas.
 fn tags(list: &str) -> impl Iterator<Item = &str> {
     let mut rest = list;
     std::iter::from_fn(move || {
@@ -134,7 +130,7 @@ fn tags(list: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Weak and strong are one here: nobody sends another body for saving some bytes.
+/// The tag without its weak mark: `If-None-Match` compares weakly.
 fn opaque(tag: &str) -> &str {
     tag.strip_prefix("W/").unwrap_or(tag)
 }

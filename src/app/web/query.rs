@@ -1,14 +1,14 @@
-//! The query of a request: names and values, and what is wrong with them in words.
+//! The query of a request: names, values, and errors that name the field.
 
 use crate::app::store::list::{Paging, Sort};
 use crate::interface::message::Response;
 
-/// 400, and which field is wrong and why.
+/// 400 with a sentence that names the field and the fault.
 pub fn bad(sentence: &str) -> Response {
     Response::error(400, sentence)
 }
 
-/// What stands behind the `?`, decoded.
+/// The names and values after the `?`, decoded.
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
@@ -27,7 +27,7 @@ impl Query {
         self.get(name).map(str::to_string)
     }
 
-    /// Named at all, and not with `0` or `false`.
+    /// True where the name is present, unless with `0` or `false`.
     pub fn flag(&self, name: &str) -> bool {
         let found = self.0.iter().find(|(known, _)| known == name);
         found.is_some_and(|(_, value)| !matches!(value.as_str(), "0" | "false"))
@@ -42,7 +42,7 @@ impl Query {
         number.map(Some).ok_or_else(|| bad(&sentence))
     }
 
-    /// A word out of a closed list.
+    /// A value out of a closed list.
     pub fn word<T: Copy>(
         &self,
         name: &str,
@@ -66,7 +66,7 @@ impl Query {
         })
     }
 
-    /// `sort=NAME` goes up, `sort=-NAME` down; `columns` gives each name its column.
+    /// `sort=NAME` sorts upwards, `sort=-NAME` downwards; `columns` maps names to columns.
     pub fn sort(&self, columns: &[(&str, &'static str)], default: &str) -> Result<Sort, Response> {
         let value = self.get("sort").unwrap_or(default);
         let (name, down) = match value.strip_prefix('-') {
@@ -80,7 +80,7 @@ impl Query {
                 let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
                 let names = names.join(", ");
                 bad(&format!(
-                    "sort: must be one of {names}, with - in front to go down"
+                    "sort: must be one of {names}, with - in front to sort downwards"
                 ))
             })
     }

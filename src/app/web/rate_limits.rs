@@ -1,4 +1,4 @@
-//! What each client may ask for in an hour: submissions, and bytes of uploads.
+//! Rate limits of each client: submissions, and bytes of uploads.
 
 use crate::app::web::limits::BURSTS_PER_HOUR;
 use crate::base::client_addr::ClientAddr;
@@ -8,11 +8,11 @@ use crate::config::settings::Settings;
 use crate::interface::event::Now;
 use crate::interface::message::Response;
 
-/// Of one kind; without buckets as much as anybody likes.
+/// One limit; without buckets there is none.
 #[derive(Debug)]
 struct RateLimit {
     buckets: Option<Buckets>,
-    /// What who has used it up is told.
+    /// The error of a client over the limit.
     sentence: String,
 }
 
@@ -34,20 +34,20 @@ impl RateLimits {
             ),
             bytes: RateLimit::new(
                 bytes,
-                // One that may be sent at all must come through.
+                // The largest upload fits into a full bucket.
                 SOURCE_LIMIT_BYTES,
                 no_more(format!("{} MiB of uploads", bytes >> 20)),
             ),
         }
     }
 
-    /// Whether a submission with an upload of so many bytes would be taken; nothing is taken by that.
+    /// 429 where a submission with an upload of so many bytes is over a limit; charges nothing.
     pub fn peek(&self, client: Option<ClientAddr>, bytes: u64, now: Now) -> Result<(), Response> {
         self.submissions.peek(client, 1, now)?;
         self.bytes.peek(client, bytes, now)
     }
 
-    /// A submission, with an upload of so many bytes, as far as that is known.
+    /// Charges a submission, with the bytes of its upload where they are known.
     pub fn submit(
         &mut self,
         client: Option<ClientAddr>,
@@ -59,7 +59,7 @@ impl RateLimits {
         self.bytes.take(client, bytes, now)
     }
 
-    /// A piece of an upload of which it was not known how long it is.
+    /// Charges a piece of an upload whose length was unknown.
     pub fn upload(
         &mut self,
         client: Option<ClientAddr>,

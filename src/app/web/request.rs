@@ -1,4 +1,4 @@
-//! The request line and who asks: methods, the parts of a path, what a client takes.
+//! Requests in terms of HTTP: methods, the parts of a path, `Accept`, origins and CORS.
 
 use std::borrow::Cow;
 
@@ -7,23 +7,23 @@ use percent_encoding::percent_decode_str;
 use crate::app::web::limits::PREFLIGHT_AGE_S;
 use crate::interface::message::{Head, Response, values};
 
-/// Methods this server has heard of; another is 501, not 405.
+/// Known methods; any other is answered 501, not 405.
 const METHODS: [&str; 9] = [
     "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT",
 ];
 
-/// What a page of another origin may send when it reads.
+/// Headers that a page of another origin may send when it reads.
 const READ_HEADERS: &str = "Accept, If-None-Match, If-Range, Last-Event-ID, Range";
 
-/// What such a page may look at of an answer, besides what any page may.
+/// Headers of an answer that such a page may read, besides the ones that any page may.
 const SHOWN_HEADERS: &str = "ETag, Content-Range, Retry-After";
 
 pub fn is_method(method: &str) -> bool {
     METHODS.contains(&method)
 }
 
-/// The parts of a path, each decoded on its own: a slash that comes out of an escape separates
-/// nothing. None where an escape is broken or hides what is not UTF-8.
+/// The parts of a path, each decoded on its own: an escaped slash separates nothing. None where an escape is broken or
+/// the text is not UTF-8.
 pub fn parts(path: &str) -> Option<Vec<String>> {
     match path.strip_prefix('/') {
         None => Some(Vec::new()),
@@ -41,8 +41,7 @@ fn decode(part: &str) -> Option<String> {
     text.filter(|_| escapes).map(Cow::into_owned)
 }
 
-/// The value of `Allow` where there are routes for these methods: what reads also answers HEAD,
-/// and every path answers OPTIONS.
+/// The value of `Allow` for routes with these methods: GET implies HEAD, and every path answers OPTIONS.
 pub fn allow(routes: &[&str]) -> String {
     let there = |method: &&&str| match **method {
         "HEAD" => routes.contains(&"GET"),
@@ -53,7 +52,7 @@ pub fn allow(routes: &[&str]) -> String {
     allowed.join(", ")
 }
 
-/// The answer to OPTIONS; `open`: pages of other origins may read here.
+/// The answer to OPTIONS; `open`: pages of other origins may read this path.
 pub fn options(allow: String, open: bool) -> Response {
     let answer = Response {
         status: 204,
@@ -69,7 +68,7 @@ pub fn options(allow: String, open: bool) -> Response {
     }
 }
 
-/// Anybody's page may read this.
+/// The answer with the headers that let pages of any origin read it.
 pub fn open_to_all(response: Response) -> Response {
     let name = "Access-Control-Allow-Origin";
     match response.headers.iter().any(|(known, _)| *known == name) {
@@ -88,9 +87,9 @@ pub fn is_api(parts: &[String]) -> bool {
     parts.first().is_some_and(|first| first == "api")
 }
 
-/// Whether it is a page of another host that asks. A browser lets any page open a WebSocket anywhere and
-/// send what a form can send, and says here whose it is; behind a proxy with TLS the scheme is
-/// another. Who is no page says nothing.
+/// True where a page of another host sends the request. A browser lets any page open a WebSocket and submit a form to
+/// any host, and names the page's origin. The scheme is not compared: behind a proxy with TLS it differs. Programs that
+/// are not browsers send no origin.
 pub fn is_foreign(head: &Head) -> bool {
     let origins = values(&head.headers, "origin");
     let [origin] = origins[..] else {
@@ -106,26 +105,25 @@ pub fn is_foreign(head: &Head) -> bool {
     host.is_empty() || own != Some(bare(host))
 }
 
-/// Whether the client said how its body ends.
+/// True where the head says how long the body is.
 pub fn has_body(head: &Head) -> bool {
     head.header("content-length").is_some() || head.header("transfer-encoding").is_some()
 }
 
-/// Whether the client names HTML among what it takes, and likes plain text no better: browsers
-/// do, curl does not.
+/// True where `Accept` names HTML, and does not prefer plain text: browsers do, curl does not.
 pub fn wants_html(head: &Head) -> bool {
     let accept = head.header("accept").unwrap_or("");
     let html = quality(accept, "text/html");
     html > 0.0 && html >= quality(accept, "text/plain")
 }
 
-/// Whether the client names that kind of content among what it takes, and likes it better than JSON.
+/// True where `Accept` names this content type and prefers it to JSON.
 pub fn prefers(head: &Head, kind: &str) -> bool {
     let accept = head.header("accept").unwrap_or("");
     quality(accept, kind) > quality(accept, "application/json")
 }
 
-/// How well the client likes content that its `Accept` names; 0 where it does not.
+/// The quality of a content type in `Accept`; 0 where it is not named.
 fn quality(accept: &str, kind: &str) -> f32 {
     let of_range = |range: &str| {
         let mut words = range.split(';').map(str::trim);
@@ -139,7 +137,7 @@ fn quality(accept: &str, kind: &str) -> f32 {
     accept.split(',').filter_map(of_range).fold(0.0, f32::max)
 }
 
-/// The host the client speaks to, if it may stand in a command that people copy.
+/// The value of `Host`, if it is safe in a command that people copy.
 pub fn host(head: &Head) -> Option<&str> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
     let host = head.header("host")?;

@@ -1,4 +1,4 @@
-//! The queue as an answer: who runs, who waits, why, and until when.
+//! The queue as JSON: what runs, what waits, why, and its estimated start.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -18,12 +18,12 @@ use crate::interface::event::Now;
 
 /// Why a build waits.
 enum Wait<'w> {
-    /// For its turn, or that of its source.
-    Turn(&'w Waiting),
-    /// For the end of a fetch.
+    /// For a slot, or its source does.
+    Slot(&'w Waiting),
+    /// For the fetch of its source, which runs.
     Source,
-    /// For the verdict of that build.
-    Shared(i64),
+    /// For the verdict of this build, which is the same.
+    Verdict(i64),
 }
 
 /// A build that waits.
@@ -33,11 +33,10 @@ struct Waiter<'w> {
     wait: Wait<'w>,
 }
 
-/// One build for each slot in use, and one page of those that wait, of which the first
-/// `FORECAST_LIMIT` places can be seen here.
+/// One build for each slot in use, and one page of the waiting builds, out of the first `FORECAST_LIMIT` places.
 ///
-/// While a source is fetched, the first build of its check stands for it among those that run;
-/// the others wait, and will join the end of the queue.
+/// While a source is fetched, the first build of its check is listed as running; the others wait, and join the end of
+/// the queue once the source is there.
 pub fn queue_json(state: &State, page: Paging) -> store::Result<Value> {
     let mut expected = Expected::new(state)?;
     let running = state.scheduler.running_tasks(&state.services.store)?;
@@ -85,7 +84,7 @@ pub fn queue_json(state: &State, page: Paging) -> store::Result<Value> {
     }))
 }
 
-/// Nothing speaks against the engine; while it is asked how it is, it counts as it was.
+/// False where the engine is known not to answer. An engine that is being asked counts as up.
 pub fn is_up(state: &State) -> bool {
     state.services.engine.latest().is_ok() || state.services.engine.is_asking()
 }
@@ -94,8 +93,8 @@ fn elapsed_ms(running: &Running, now: Now) -> u64 {
     (now.unix_ms - running.started_unix_ms).max(0) as u64
 }
 
-/// What waits, in order, and last the builds whose source is being fetched, and those that wait
-/// for the verdict of one that runs.
+/// The waiting builds in order; last those whose source is being fetched, and those that wait for the verdict of a
+/// running build.
 fn waiters<'w>(
     state: &State,
     running: &[Running],
@@ -110,7 +109,7 @@ fn waiters<'w>(
         waiters.extend(builds.into_iter().map(|build| Waiter {
             build,
             position: Some(nth + 1),
-            wait: Wait::Turn(waiting),
+            wait: Wait::Slot(waiting),
         }));
     }
     let end = state.scheduler.waiting() as usize + 1;
@@ -123,27 +122,27 @@ fn waiters<'w>(
             wait: Wait::Source,
         }));
         if let Task::Build(build) = running.task {
-            let sharers = state.services.store.waiters(build, WAITERS_LIMIT)?;
-            waiters.extend(sharers.into_iter().map(|row| Waiter {
+            let same = state.services.store.waiters(build, WAITERS_LIMIT)?;
+            waiters.extend(same.into_iter().map(|row| Waiter {
                 build: row.id,
                 position: None,
-                wait: Wait::Shared(build),
+                wait: Wait::Verdict(build),
             }));
         }
     }
     Ok(waiters)
 }
 
-/// Why it does not run yet, in words.
+/// The sentence that says why a build does not run yet.
 fn reason(state: &State, waiter: &Waiter) -> String {
     let waiting = match &waiter.wait {
         Wait::Source => return "its source is being fetched".to_string(),
-        Wait::Shared(build) => {
+        Wait::Verdict(build) => {
             return format!(
                 "build {build} is the same, and runs: its verdict will be that of both"
             );
         }
-        Wait::Turn(waiting) => waiting,
+        Wait::Slot(waiting) => waiting,
     };
     if !is_up(state) {
         return "the engine is unavailable".to_string();
@@ -178,20 +177,20 @@ fn reason(state: &State, waiter: &Waiter) -> String {
     format!("{priority}: {before}{first}{share}")
 }
 
-/// When what waits will start, in milliseconds from now.
+/// The estimated starts of waiting tasks, in milliseconds from now.
 fn starts(
     state: &State,
     expected: &mut Expected,
     running: &[Running],
     order: &QueueOrder,
 ) -> store::Result<HashMap<Task, u64>> {
-    // Builds join the end of the queue when their source is there. Where that end is out of
-    // sight, nobody can say when they will start.
+    // Builds join the end of the queue when their source is there. Their start is estimated only where the estimate
+    // reaches that end.
     let whole = state.scheduler.waiting() <= FORECAST_LIMIT as u64;
     let mut busy = Vec::new();
     for running in running {
         let expected_ms = expected.of(running.package, running.zig_version)?;
-        // What is overdue may end at any moment.
+        // A task that is overdue may end at any moment.
         let left = expected_ms.map(|ms| ms.saturating_sub(elapsed_ms(running, state.now())));
         busy.push(Piece {
             task: running.task,
@@ -201,22 +200,22 @@ fn starts(
         });
     }
     let mut waiting = Vec::new();
-    for work in &order.waiting {
-        let held_ms = work
+    for waiter in &order.waiting {
+        let held_ms = waiter
             .place
             .not_before
             .map_or(0, |at| at - state.now().unix_ms);
         waiting.push(Piece {
-            task: work.place.entry.task,
+            task: waiter.place.entry.task,
             not_before_ms: held_ms.max(0) as u64,
-            takes_ms: expected.of(&work.package, &work.zig_version)?,
-            then: expected.of_all(&work.package, &work.behind, whole)?,
+            takes_ms: expected.of(&waiter.package, &waiter.zig_version)?,
+            then: expected.of_all(&waiter.package, &waiter.behind, whole)?,
         });
     }
     Ok(forecast::starts(state.scheduler.slots(), busy, waiting))
 }
 
-/// What the past says of durations, each package looked up once.
+/// Expected durations by what earlier builds took; reads each package once.
 struct Expected<'a> {
     state: &'a State,
     of_any: Vec<(String, u64)>,
@@ -232,7 +231,7 @@ impl<'a> Expected<'a> {
         })
     }
 
-    /// As the package took before under that toolchain, or as any does, if there ever was one.
+    /// The duration of builds of this package under this toolchain, else that of any package.
     fn of(&mut self, package: &str, zig_version: &str) -> store::Result<Option<u64>> {
         if !self.known.contains_key(package) {
             let own = self.state.services.store.durations(package)?;
@@ -243,7 +242,7 @@ impl<'a> Expected<'a> {
         Ok(found.map(|(_, ms)| *ms))
     }
 
-    /// Of builds behind a source; of none where they are not `wanted`.
+    /// The durations of builds that wait for a source; empty unless `wanted`.
     fn of_all(
         &mut self,
         package: &str,
