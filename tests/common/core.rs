@@ -5,17 +5,15 @@ use crate::common::settings;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use crate::common::engine::{Engine, NONCE, Told};
-use data_encoding::HEXLOWER;
+use crate::common::engine::{Engine, Told};
 use rusqlite::Connection;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use zigcheck::app::dispatch::dispatch::App;
 use zigcheck::app::store::store::Store;
 use zigcheck::base::slab::Key;
 use zigcheck::config::settings::Settings;
 use zigcheck::config::token::Token;
-use zigcheck::interface::event::{Action, Core, DiskUsage, Event, Now, Pipe, Pull};
+use zigcheck::interface::event::{Action, Core, Event, Now, Pull};
 use zigcheck::interface::message::{Admission, Head, Request, Response};
 
 /// What every server here knows its admin by.
@@ -38,7 +36,7 @@ pub struct Asked<'a> {
 }
 
 pub struct Inside {
-    app: App,
+    pub(super) app: App,
     pub settings: Settings,
     /// Milliseconds since `START`.
     pub ms: u64,
@@ -46,7 +44,7 @@ pub struct Inside {
     mono_ms: u64,
     pub engine: Engine,
     conns: u32,
-    answered: Vec<(Key, Response)>,
+    pub(super) answered: Vec<(Key, Response)>,
 }
 
 /// A directory of that name with what a data directory must have, made anew.
@@ -175,7 +173,7 @@ impl Inside {
         self.killed().starts(memory)
     }
 
-    fn now(&self) -> Now {
+    pub(super) fn now(&self) -> Now {
         Now {
             mono_ms: self.mono_ms + self.ms,
             unix_ms: START + self.ms as i64,
@@ -265,7 +263,7 @@ impl Inside {
         self.app.counted(from).is_some()
     }
 
-    fn key(&mut self) -> Key {
+    pub(super) fn key(&mut self) -> Key {
         self.conns += 1;
         Key {
             index: self.conns,
@@ -273,7 +271,7 @@ impl Inside {
         }
     }
 
-    fn answer(&mut self, conn: Key) -> Response {
+    pub(super) fn answer(&mut self, conn: Key) -> Response {
         self.pump();
         let (_, response) = self
             .answered
@@ -391,128 +389,6 @@ impl Inside {
     pub fn path_of_source(&self, name: &str) -> PathBuf {
         self.settings.data.join("sources").join(name)
     }
-
-    /// Adds the package of that name; gives the id of its check.
-    pub fn submit(&mut self, name: &str) -> i64 {
-        let body = json!({"url": format!("https://github.com/x/{name}")}).to_string();
-        let response = self.request("POST", "/api/packages", &[], body.as_bytes());
-        assert_eq!(response.status, 201);
-        let answer: Value = serde_json::from_slice(&response.body).unwrap();
-        answer["check"].as_i64().unwrap()
-    }
-
-    /// Uploads a tree to be checked under the newest toolchain; gives the answer's only build.
-    pub fn upload(&mut self, tree: &[u8]) -> Value {
-        let conn = self.uploads("/api/check?name=up&zig_versions=0.16.0", tree);
-        self.tell(Event::BodyEnd { conn });
-        self.tell(Event::Time);
-        let response = self.answer(conn);
-        let answer: Value = serde_json::from_slice(&response.body).unwrap();
-        assert_eq!(response.status, 202, "{answer}");
-        answer["builds"][0].clone()
-    }
-
-    /// The head of an upload and a first piece of it have come; whose it is.
-    pub fn upload_begins(&mut self, piece: &[u8]) -> Key {
-        let conn = self.uploads("/api/check", piece);
-        self.pump();
-        conn
-    }
-
-    fn uploads(&mut self, target: &str, piece: &[u8]) -> Key {
-        let conn = self.key();
-        let mut request = request("POST", target, &[], b"");
-        request.spooled = true;
-        let from = None;
-        self.tell(Event::Request {
-            conn,
-            from,
-            request,
-        });
-        self.tell(Event::Body { conn, bytes: piece });
-        conn
-    }
-
-    /// What that one was answered, if it was.
-    pub fn answer_to(&mut self, conn: Key) -> Option<Response> {
-        let place = self.answered.iter().position(|(key, _)| *key == conn)?;
-        Some(self.answered.remove(place).1)
-    }
-
-    /// What becomes of a body, by its head.
-    pub fn admit(&self, method: &str, target: &str) -> Admission {
-        let length = [("content-length", "1000")];
-        let head = request(method, target, &length, b"").head;
-        self.app.admit(None, &head, self.now())
-    }
-
-    /// The disk was looked at, and there was so much room.
-    pub fn room(&mut self, free_bytes: u64, total_bytes: u64) {
-        self.tell(Event::DiskUsage(DiskUsage {
-            free_bytes,
-            total_bytes,
-        }));
-        self.pump();
-    }
-
-    /// When it wants to look at the clock, in milliseconds from now.
-    pub fn sleeps_ms(&self) -> Option<u64> {
-        let at = self.app.deadline()?;
-        Some(at.saturating_sub(self.now().mono_ms))
-    }
-
-    /// Names of the containers that run.
-    pub fn names(&self) -> Vec<&str> {
-        self.engine.running()
-    }
-
-    /// The container ends, having said that.
-    #[track_caller]
-    pub fn container_ends(&mut self, name: &str, said: &[u8], code: i32) {
-        self.engine.writes(name, Pipe::Stdout, said);
-        self.engine.ends(name, code, false);
-        self.pump();
-    }
-
-    /// It writes that to the log.
-    pub fn logs(&mut self, name: &str, text: &str) {
-        self.engine.writes(name, Pipe::Stderr, text.as_bytes());
-        self.pump();
-    }
-
-    /// Its runner says that the tests have begun.
-    pub fn tests_begin(&mut self, name: &str) {
-        let line = b"{\"state\":\"testing\",\"compiled\":2}\n";
-        self.engine.writes(name, Pipe::Stdout, line);
-        self.pump();
-    }
-
-    /// The source of a check is there, like no other, and needs nothing more.
-    pub fn source_is_there(&mut self, container: &str) {
-        let tree = format!("the tree of {container}");
-        self.source_is(container, tree.as_bytes(), false);
-    }
-
-    /// The source of a check is there: that one.
-    pub fn source_is(&mut self, container: &str, body: &[u8], dependencies: bool) {
-        let head = json!({"format": "tar.gz", "commit": "0123456789abcdef",
-            "dependencies": dependencies});
-        let said = framed(head, body);
-        self.container_ends(container, &said, 0);
-    }
-
-    /// The build succeeds with its tests.
-    #[track_caller]
-    pub fn build_succeeds(&mut self, container: &str) {
-        self.container_ends(container, &good(container), 0);
-    }
-
-    /// The build fails at compiling.
-    pub fn build_fails(&mut self, container: &str) {
-        let record = json!({"build_id": build_of(container), "nonce": NONCE, "build_status": "failed",
-            "test_status": null, "build_exit": 1, "error_log": "error: no", "build_zig": true});
-        self.container_ends(container, format!("{record}\n").as_bytes(), 0);
-    }
 }
 
 impl Killed {
@@ -541,7 +417,12 @@ impl Killed {
     }
 }
 
-fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Request {
+pub(super) fn request(
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Request {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
     let head = Head {
@@ -555,27 +436,4 @@ fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) ->
         body: body.to_vec(),
         spooled: false,
     }
-}
-
-/// What a fetch container sends: that head, with length and hash, and the body.
-pub fn framed(mut head: Value, body: &[u8]) -> Vec<u8> {
-    head["bytes"] = json!(body.len());
-    head["sha256"] = json!(sha256(body));
-    [format!("{head}\n").as_bytes(), body].concat()
-}
-
-pub fn sha256(body: &[u8]) -> String {
-    HEXLOWER.encode(&Sha256::digest(body))
-}
-
-fn build_of(container: &str) -> i64 {
-    container.split('-').nth(1).unwrap().parse().unwrap()
-}
-
-/// The record of a build that succeeded with its tests.
-pub fn good(container: &str) -> Vec<u8> {
-    let record = json!({"build_id": build_of(container), "nonce": NONCE, "build_status": "success",
-        "test_status": "success", "build_exit": 0, "test_exit": 0, "compiled": 2,
-        "tests_passed": 3, "tests_total": 3, "error_log": "", "build_zig": true});
-    format!("{record}\n").into_bytes()
 }

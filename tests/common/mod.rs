@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod core;
+pub mod core_steps;
 pub mod engine;
 pub mod http;
 pub mod load;

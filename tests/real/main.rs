@@ -11,6 +11,7 @@ mod exchange;
 mod exclusive;
 mod fetch;
 mod hostile;
+mod limits;
 mod own_engine;
 mod packages;
 mod service;

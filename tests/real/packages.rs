@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::common::server::{Server, archive, scratch};
-use crate::common::zig::{build_zig, containers_of, packed, zig_init};
+use crate::common::zig::{build_zig, packed, zig_init};
 use crate::exclusive::shared;
 use crate::web::{file_server, git_server, repository};
 use serde_json::{Value, json};
@@ -31,23 +31,23 @@ pub fn server() -> &'static Server {
 pub const VERSIONS: [&str; 4] = ["0.17.1", "0.16.0", "0.15.2", "0.14.1"];
 
 /// A `build.zig` whose install step runs this command of the shell; it has no test step.
-fn install_zig(command: &str) -> String {
+pub fn install_zig(command: &str) -> String {
     let of_test = "b.step(\"test\", \"the command\").dependOn(&run.step)";
     build_zig(command).replace(of_test, "b.getInstallStep().dependOn(&run.step)")
 }
 
 /// The build of this tree under one version.
-fn one(name: &str, version: &str, files: &[(&str, &str)]) -> Value {
+pub fn one(name: &str, version: &str, files: &[(&str, &str)]) -> Value {
     let check = upload(name, &format!("zig_versions={version}"), files);
     server().finished(check).remove(0)
 }
 
-fn upload(name: &str, query: &str, files: &[(&str, &str)]) -> i64 {
+pub fn upload(name: &str, query: &str, files: &[(&str, &str)]) -> i64 {
     let tree = archive(&format!("real-{name}"), files);
     server().upload(&tree, &format!("name={name}&{query}"))
 }
 
-fn said(build: &Value) -> (&str, &str, &str) {
+pub fn said(build: &Value) -> (&str, &str, &str) {
     let word = |name: &str| build[name].as_str().unwrap_or("null");
     (word("build_status"), word("test_status"), word("reason"))
 }
@@ -290,77 +290,6 @@ fn a_library_that_compiles_nothing_is_not_exercised() {
     let matrix = server().matrix(check);
     assert_eq!(matrix.matches("not exercised").count(), 4, "{matrix}");
     assert!(!matrix.contains("success"), "{matrix}");
-}
-
-/// A server for one test, and the build of a tree on it.
-fn one_on(server: &Server, name: &str, build_zig: &str) -> Value {
-    let tree = archive(&format!("own-{name}"), &[("build.zig", build_zig)]);
-    let check = server.upload(&tree, &format!("name={name}"));
-    server.finished(check).remove(0)
-}
-
-#[test]
-fn a_build_that_never_ends_is_ended_on_time_and_nothing_is_left() {
-    let _machine = shared();
-    let server = Server::start(
-        "timeout",
-        &["--build-timeout", "25", "--zig-versions", "0.16.0"],
-    );
-    let flood = one_on(
-        &server,
-        "flood",
-        &install_zig("exec yes a flood that never ends"),
-    );
-    // Whichever comes first.
-    let ends = [
-        ("failed", "null", "timeout"),
-        ("failed", "null", "output_limit"),
-    ];
-    assert!(ends.contains(&said(&flood)), "{flood}");
-    assert_eq!(flood["log_truncated"], true, "{flood}");
-    let sleep = one_on(&server, "sleep", &install_zig("sleep 1000"));
-    assert_eq!(said(&sleep), ("failed", "null", "timeout"), "{sleep}");
-    // Asked just before its container was ended.
-    let peak = sleep["peak_memory_bytes"].as_u64();
-    assert!(peak > Some(1 << 20), "{sleep}");
-    server.wait_for("/api/health", |_| our_containers(&server).is_empty());
-    // The build itself was good, on the slowest of machines: it is the tests that never end.
-    let server = Server::start(
-        "timeout-tests",
-        &["--build-timeout", "60", "--zig-versions", "0.16.0"],
-    );
-    let tests = one_on(
-        &server,
-        "tests",
-        &build_zig("while sleep 1; do echo working; done"),
-    );
-    assert_eq!(said(&tests), ("success", "failed", "timeout"), "{tests}");
-    server.wait_for("/api/health", |_| our_containers(&server).is_empty());
-}
-
-#[test]
-fn a_build_that_says_nothing_for_too_long_is_ended() {
-    let _machine = shared();
-    let server = Server::start(
-        "silence",
-        &["--silence-timeout", "20", "--zig-versions", "0.16.0"],
-    );
-    let silent = one_on(&server, "silent", &install_zig("sleep 1000"));
-    assert_eq!(said(&silent), ("failed", "null", "silent"), "{silent}");
-}
-
-/// Containers of that server's data directory, as the engine has them.
-fn our_containers(server: &Server) -> String {
-    containers_of(&server.data, "docker")
-}
-
-#[test]
-fn a_build_that_takes_too_much_memory_is_ended() {
-    let _machine = shared();
-    let server = Server::start("memory", &["--memory", "512m", "--zig-versions", "0.16.0"]);
-    let hungry = install_zig("x=$(head -c 900000000 /dev/zero | tr '\\0' x); echo ${#x}");
-    let build = one_on(&server, "hungry", &hungry);
-    assert_eq!(said(&build), ("failed", "null", "out_of_memory"), "{build}");
 }
 
 #[test]

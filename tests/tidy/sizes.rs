@@ -9,13 +9,6 @@ const LINE_LIMIT_CHARS: usize = 120;
 const FUNCTION_LIMIT_LINES: usize = 70;
 const TYPE_LIMIT_FILES: usize = 3;
 
-/// Test files that are still to be split.
-const LONG_TESTS: &[&str] = &[
-    "tests/common/core.rs",
-    "tests/real/hostile/fetches.rs",
-    "tests/real/packages.rs",
-];
-
 /// Types that still have methods in more files.
 const SPREAD_TYPES: &[&str] = &["Scheduler", "Store", "App", "State"];
 
@@ -29,8 +22,7 @@ fn files_say_what_they_are_and_stay_short() {
         let File { path, text } = file;
         assert!(text.starts_with("//! "), "{path} does not say what it is");
         let lines = lines_of(file);
-        let may = LONG_TESTS.contains(&path.as_str());
-        assert!(may || lines <= FILE_LIMIT_LINES, "{path} has {lines} lines");
+        assert!(lines <= FILE_LIMIT_LINES, "{path} has {lines} lines");
     }
 }
 

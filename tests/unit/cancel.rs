@@ -1,7 +1,8 @@
 //! Builds that nobody wants any more, in whatever state they are: nothing runs for them afterwards,
 //! nothing is left of them, and nobody waits for them in vain.
 
-use crate::common::core::{Inside, Memory, framed};
+use crate::common::core::{Inside, Memory};
+use crate::common::core_steps::framed;
 use crate::common::engine::How;
 use crate::common::pack;
 use crate::common::rows::in_memory;

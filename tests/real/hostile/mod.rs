@@ -1,6 +1,7 @@
 //! Packages and sources that mean harm.
 
 mod builds;
+mod fetched;
 mod fetches;
 mod host;
 mod packages;

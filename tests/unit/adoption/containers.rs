@@ -1,7 +1,7 @@
 //! Containers in every state, an engine that is away, and odd ends of its clients.
 
 use super::killed::*;
-use crate::common::core::good;
+use crate::common::core_steps::good;
 use crate::common::engine::How;
 use zigcheck::app::builds::limits::{
     ERRORS_LIMIT, INSPECTIONS_LIMIT, NOT_YET_VISIBLE_LIMIT_MS, NOT_YET_VISIBLE_PAUSE_MS,

@@ -1,7 +1,8 @@
 //! What goes on after an adoption: time, states, logs and leftovers.
 
 use super::killed::*;
-use crate::common::core::{Inside, Memory, framed};
+use crate::common::core::{Inside, Memory};
+use crate::common::core_steps::framed;
 use serde_json::{Value, json};
 use zigcheck::app::builds::limits::{
     ERRORS_LIMIT, NOT_YET_VISIBLE_LIMIT_MS, NOT_YET_VISIBLE_PAUSE_MS,

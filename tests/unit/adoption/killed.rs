@@ -1,6 +1,7 @@
 //! Servers that were killed, and what they left.
 
-use crate::common::core::{Inside, Killed, Memory, good};
+use crate::common::core::{Inside, Killed, Memory};
+use crate::common::core_steps::good;
 use crate::common::pack;
 use serde_json::json;
 use zigcheck::interface::event::Pipe;

@@ -3,7 +3,8 @@
 use std::fs;
 
 use super::experienced::*;
-use crate::common::core::{Inside, Memory, framed, sha256};
+use crate::common::core::{Inside, Memory};
+use crate::common::core_steps::{framed, sha256};
 use crate::common::rows::{self, waits};
 use serde_json::{Value, json};
 use zigcheck::app::domain::task::Task;

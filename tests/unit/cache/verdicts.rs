@@ -1,7 +1,8 @@
 //! Verdicts that are known.
 
 use super::experienced::*;
-use crate::common::core::{Inside, Memory, framed};
+use crate::common::core::{Inside, Memory};
+use crate::common::core_steps::framed;
 use serde_json::{Value, json};
 
 #[test]
