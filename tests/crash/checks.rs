@@ -226,10 +226,9 @@ fn none_ran_twice(life: &Life, rows: &[Row]) -> usize {
             ["end", _, code] if code != "65" => &mut ended,
             _ => continue,
         };
+        // Containers of fetches have a word in place of a build.
         let parts: Vec<&str> = words[1].split('-').collect();
-        // A name that was taken has the data directory's id behind it.
-        let of_build = !parts.contains(&"fetch");
-        if let (["zigcheck", build, attempt, ..], true) = (&parts[..], of_build)
+        if let ["zigcheck", _, build, attempt] = parts[..]
             && let (Ok(build), Ok(attempt)) = (build.parse::<i64>(), attempt.parse::<i64>())
         {
             of.entry(build).or_default().push(attempt);
