@@ -144,7 +144,7 @@ fn an_idle_socket() {
     assert!(conn.memory() <= 1_536, "{}", conn.memory());
 }
 
-/// Nobody has to talk to this server; who does is kept in bounds.
+/// Connections need not send anything; what they send is bounded.
 #[test]
 fn a_socket_that_talks() {
     let message = [&b"\x82\xfe\x10\x00abcd"[..], &[b'x'; 4_096]].concat();

@@ -22,7 +22,7 @@ pub const TOKEN: &str = "the-word-of-the-admin";
 /// When every test begins.
 pub const START: i64 = 1_700_000_000_000;
 
-/// Of two toolchains, the newer first.
+/// Two toolchains, the newer first.
 pub const VERSIONS: &str = "--zig-versions=0.16.0,0.15.2";
 
 /// A request with its body in pieces.

@@ -29,7 +29,7 @@ pub struct Container {
     pub stdin: Vec<Input>,
     how: How,
     output: Vec<(Pipe, Vec<u8>)>,
-    /// Who watches it: its `docker run`, and whoever follows its log.
+    /// Its clients: `docker run`, and those that follow its log.
     client: Option<JobId>,
     followers: Vec<JobId>,
 }
@@ -50,7 +50,7 @@ pub struct Engine {
     pub containers: Vec<Container>,
     /// What `inspect` says instead of how a container is.
     pub nonsense: Option<String>,
-    /// Nobody can read the logs.
+    /// `docker logs` fails.
     pub mute: bool,
     /// Short commands get no answer, and do nothing.
     pub hung: bool,
@@ -157,7 +157,7 @@ impl Engine {
         self.say(client.expect("it has a client"), Pipe::Stderr, words, code);
     }
 
-    /// Whoever follows the log of a container is let go of.
+    /// Ends the clients that follow the log of a container.
     pub fn follower_ends(&mut self, name: &str, code: i32) {
         for job in std::mem::take(&mut self.known(name).followers) {
             self.exit(job, code);

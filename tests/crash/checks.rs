@@ -84,7 +84,7 @@ pub fn after(mut life: Life) -> Seen {
     stop(&mut server);
     nothing_is_left_in_sources(&life);
     let refused = life.load.refused.lock().expect("no panic");
-    // Whoever asks before the engine has answered waits, or is told to come again.
+    // A request before the engine has answered waits, or gets a 503.
     let other = refused.iter().find(|refusal| !refusal.starts_with("503"));
     assert_eq!(other, None, "SEED={seed}");
     seen

@@ -284,7 +284,7 @@ fn last_attempts(data: &Path, seed: u64) -> bool {
     count.is_ok_and(|count| count > 0)
 }
 
-/// Of one server in four the engine is no better than itself.
+/// One engine in four goes away at times.
 fn has_outages(seed: u64) -> bool {
     seed.is_multiple_of(4)
 }

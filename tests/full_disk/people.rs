@@ -59,7 +59,7 @@ impl People {
         (promised, self.answered.load(Ordering::Relaxed))
     }
 
-    /// Nobody submits any more; gives the verdicts that were seen.
+    /// The verdicts that were seen, once all clients have stopped.
     pub fn leave(&self) -> Verdicts {
         self.load.over.store(true, Ordering::Relaxed);
         for other in self.others.lock().expect("no panic").drain(..) {
@@ -186,7 +186,7 @@ fn upload_large(load: &Load) {
         let body = tar.into_inner().expect("a tar");
         let target = format!("/api/check?name={package}&zig_versions=0.16.0");
         std::thread::sleep(Duration::from_millis(chance.between(50, 300) as u64));
-        // Who is refused before the end may not hear why: the other end has hung up.
+        // A refusal before the end of the body may be lost: the server has hung up.
         let Ok(answer) = ask(load.to, "POST", &target, &body) else {
             continue;
         };

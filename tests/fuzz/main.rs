@@ -22,7 +22,7 @@ use crate::common::seed::Seed;
 /// accepted.
 struct Parser {
     name: &'static str,
-    /// Of a hundred cases.
+    /// How many of a hundred cases.
     share: u64,
     case: fn(&mut Seed) -> bool,
 }

@@ -144,7 +144,7 @@ fn a_dependency_is_fetched_and_its_build_has_no_network() {
         ("build.zig", build),
         ("build.zig.zon", manifest_text.as_str()),
     ];
-    // Whoever names the same where Zig does not come to it, and so fetches nothing, spoils nothing.
+    // A package that names the same URL where Zig does not come to it fetches nothing, and spoils nothing.
     let spoils = [
         ("build.zig", &*install_zig("true")),
         ("build.zig.zon", &manifest("spoils", "")),
@@ -175,7 +175,7 @@ fn a_dependency_is_fetched_and_its_build_has_no_network() {
         "{gone}"
     );
 
-    // Nobody answers: what was fetched is at hand, whatever else has changed; all else is not.
+    // The host is down: what was fetched is still there, whatever else has changed; all else is not.
     drop(web);
     let changed = [files[0], files[1], ("readme", "another tree\n")];
     greets("again", &changed);

@@ -227,7 +227,7 @@ fn a_build_goes_on_over_a_crash_of_the_server_and_its_log_with_it() {
     });
     let data = server.crash();
     let server = next_server(data, &dir, &[]);
-    // Nobody needs to ask for it.
+    // No request is needed for it.
     let more = half["builds"][0]["log_bytes"].as_u64().expect("a number") + 100;
     server.wait_for(&path, |check| {
         check["builds"][0]["log_bytes"].as_u64() > Some(more)

@@ -1,4 +1,4 @@
-//! Who watches in the simulated world: each reads when it likes, and must miss nothing.
+//! Watchers of the simulated world: each reads when it likes, and must miss nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -27,10 +27,10 @@ struct Watcher {
     wish: Wish,
     awake: bool,
     got: Vec<u8>,
-    /// Of events: the number of the last, and the one that was named last.
+    /// A watcher of events: the number of the last, and the one that was named last.
     last: u64,
     named: u64,
-    /// Of a check: the last state of each build.
+    /// A watcher of a check: the last state of each build.
     states: BTreeMap<i64, String>,
 }
 
@@ -166,7 +166,7 @@ impl Audience {
         }
     }
 
-    /// Who sleeps has seen all there is: there is nothing that it should have been woken for.
+    /// A watcher that sleeps has seen everything: no wake-up was missed.
     pub fn assert_sleepers_miss_nothing(&self, db: &Connection, logs: &Path) {
         let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0));
         let newest = number("SELECT coalesce(max(seq), 0) FROM events").expect("events");

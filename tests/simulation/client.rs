@@ -197,7 +197,7 @@ impl Client {
             }
             Kind::Run(_) => self.end_oddly(engine, seed),
             Kind::Logs { follow, .. } => {
-                // Who follows cannot tell that from the container's end.
+                // A follower cannot tell that from the container's end.
                 let code = [1, seed.below(2) as i32][usize::from(*follow)];
                 self.end("", Exit::Code(code), seed);
             }

@@ -66,7 +66,7 @@ impl World {
         while client.is_setting_up() && !self.seed.once_in(3) {
             moved |= client.go_on(&mut self.engine, &mut self.seed);
         }
-        // Who was refused says so before anything else happens.
+        // A client that was refused says so before anything else happens.
         while let Some(client) = self.clients.get_mut(&job) {
             let Some(next) = client.moves.pop_front() else {
                 break;

@@ -74,7 +74,7 @@ pub struct Container {
     pub broken: bool,
     /// What an honest server says of it when it ends by itself; none: nothing, it tries again.
     pub verdict: Option<String>,
-    /// Of a build: the same key, the same verdict.
+    /// The key of a build: the same key, the same verdict.
     pub key: Option<Key>,
     pub started_ms: u64,
     /// Until then it does nothing.
@@ -168,7 +168,7 @@ impl Container {
         true
     }
 
-    /// Whoever fed it is gone: it finds that its input is not whole.
+    /// The client that fed it is gone: its input is not whole.
     pub fn starve_of_input(&mut self) {
         if !self.fed && self.purpose.is_some() {
             self.acts = VecDeque::from([Act::End {
@@ -299,7 +299,7 @@ impl Engine {
         self.listed_ms = None;
     }
 
-    /// Whoever asked for the images knows them as they are: not only a moment ago did it say so.
+    /// True if the server has had the list of images for a minute.
     pub fn is_known_well(&self) -> bool {
         self.listed_ms.is_some_and(|at| self.ms >= at + 60_000)
     }
@@ -314,7 +314,7 @@ impl Engine {
         }
     }
 
-    /// Nobody has touched what is another's.
+    /// Containers of other owners are untouched.
     pub fn assert_others_are_untouched(&self) {
         let theirs = self.containers.values().filter(|c| c.purpose.is_none());
         let there = theirs.filter(|c| !c.killed).count();

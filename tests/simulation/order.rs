@@ -1,4 +1,4 @@
-//! Who gets a slot: what can be said of it with certainty, from the rows and from what was seen.
+//! Which task gets a slot: what is certain from the rows and from what was seen.
 
 use std::collections::BTreeSet;
 
@@ -106,7 +106,7 @@ impl World {
         })
     }
 
-    /// Who waits for a slot and is not held back, with the class of it.
+    /// The tasks that wait for a slot and are not held back, with their priority.
     fn waiting_parties(&self) -> Vec<(i64, String)> {
         let sql = "SELECT DISTINCT priority, tenant FROM queue WHERE not_before = 0";
         let mut statement = self.keeper.prepare_cached(sql).expect("the schema");

@@ -251,7 +251,7 @@ pub fn url(package: u64) -> String {
     format!("https://github.com/{owner}/p{package}")
 }
 
-/// Who comes from there, as the server tells people apart.
+/// The tenant of that address, as the server tells clients apart.
 fn tenant(from: Option<IpAddr>) -> String {
     from.map(|address| address.to_string()).unwrap_or_default()
 }

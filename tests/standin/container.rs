@@ -90,7 +90,7 @@ pub fn be(place: &Place, words: &[String]) -> ! {
     }
 }
 
-/// Nobody wants a container whose test is over.
+/// A container whose test is over ends.
 fn end_with_owner(place: &Place) {
     let Ok(owner) = fs::read_to_string(place.beside("owner")) else {
         return;

@@ -24,7 +24,7 @@ pub struct Noise {
 
 #[allow(dead_code)]
 impl Noise {
-    /// Of a package of that name; none where it is no such package.
+    /// The noise of a package of that name; none if it is another package.
     pub fn of(package: &str) -> Option<Noise> {
         let number = package.strip_prefix("noise-")?.rsplit('-').next()?;
         Some(Noise::new(number.parse().ok()?))

@@ -5,36 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::text::{File, sources};
 
 /// Cycles that still exist, each as the folder and the entries of it that may name each other.
-const ALLOWED: &[(&str, &[&str])] = &[
-    ("app/builds", &["queue_view", "scheduler"]),
-    (
-        "app/store",
-        &[
-            "cache",
-            "durations",
-            "events",
-            "identity",
-            "latest",
-            "migrations",
-            "mod",
-            "overview",
-            "popularity",
-            "queue",
-            "recheck",
-            "retention",
-            "rows",
-            "runs",
-        ],
-    ),
-    (
-        "app/web/handlers",
-        &["mod", "pages", "queue", "watch", "admin"],
-    ),
-    (
-        "app/web/routes",
-        &["admin", "mod", "pages", "submit", "watch"],
-    ),
-];
+const ALLOWED: &[(&str, &[&str])] = &[("app/builds", &["queue_view", "scheduler"])];
 
 /// For each folder the entries that an entry names. An entry is a file, a folder with all in it, or the code in
 /// `mod.rs`, which is entered as `mod`.

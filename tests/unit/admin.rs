@@ -122,7 +122,7 @@ fn a_token_counts_in_one_header_and_nowhere_else() {
         let request = request("GET", &target, &[("cookie", &cookie)], "");
         assert_eq!(refused(&request, &settings).status, 401, "{query}");
     }
-    // Of two of them nobody can say which one counts.
+    // With two headers it is unclear which one counts.
     for other in ["Bearer wrong", &bearer] {
         let two = [("authorization", bearer.as_str()), ("authorization", other)];
         let request = request("GET", "/admin/status", &two, "");

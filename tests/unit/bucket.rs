@@ -102,7 +102,7 @@ fn a_full_table_forgets_who_lacks_least() {
         "who lacked least has all again"
     );
     assert_eq!(buckets.wait_ms(c, 6, 0), 1_000);
-    // Who is full again goes by itself.
+    // A bucket that has refilled is evicted.
     assert_eq!(buckets.take(a, 1, 20_000), Ok(()));
     assert_eq!(buckets.len(), 1);
 }

@@ -70,7 +70,7 @@ fn a_source_that_is_fetched_anew_is_for_nobody_once_who_wanted_it_is_cancelled()
     assert_eq!(inside.names(), ["zigcheck-2-1", "zigcheck-source-1-2"]);
     cancel(&mut inside, 1);
     assert_eq!(inside.names(), ["zigcheck-2-1"]);
-    // Who still runs may come to need it, and then it is fetched.
+    // A build that still runs may need it, and then it is fetched.
     inside.container_ends("zigcheck-2-1", b"", 65);
     assert_eq!(inside.names(), ["zigcheck-source-1-3"]);
 }
@@ -164,7 +164,7 @@ fn a_build_that_was_left_by_a_crash_is_ended_with_its_container() {
         upload(&mut inside, "a");
         inside.logs(ONE, "half");
         let mut killed = inside.killed();
-        // Nobody hears how it is.
+        // No answer says what state it is in.
         killed.engine.hung = true;
         killed.engine.is(ONE, how);
         let mut inside = killed.starts(&memory);
@@ -194,7 +194,7 @@ fn a_build_that_is_followed_after_a_crash_is_ended_with_its_container() {
     is_idle(&mut inside);
 }
 
-/// Nobody can be asked to end it: the row is cancelled all the same, and the container goes when the
+/// No engine can end it: the row is cancelled all the same, and the container goes when the
 /// engine is back.
 #[test]
 fn without_an_engine_a_build_is_cancelled_and_its_container_goes_later() {

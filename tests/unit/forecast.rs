@@ -20,7 +20,7 @@ fn by_ticks(slots: usize, running: &[Piece], waiting: &[Piece]) -> HashMap<Task,
     let mut queue = waiting.to_vec();
     let mut now = 0;
     while now < TICKS {
-        // Who ends at one time ends in the order of the starts, and so do their builds join.
+        // Tasks that end at the same time end in the order of their starts, and their builds join in that order.
         let mut ended: Vec<Piece> = Vec::new();
         held.retain(|(end, piece)| {
             let over = end.is_some_and(|end| end <= now);

@@ -72,7 +72,7 @@ fn what_an_earlier_run_asked_for_is_removed_when_it_comes() {
     assert!(inside.engine.all().is_empty());
 }
 
-/// Of two, one after the other: a sweep for the first does not do for the second.
+/// Two in turn: a rebuild for the first does not serve the second.
 #[test]
 fn each_client_that_was_killed_is_followed_by_a_sweep() {
     let (inside, memory, stray) = idle_with_stray("left-second");
@@ -101,7 +101,7 @@ fn an_engine_that_comes_back_is_swept_though_nothing_waits() {
     assert!(inside.engine.all().is_empty());
 }
 
-/// Nobody asked anything of the server since there is another image.
+/// No request came since the image changed.
 #[test]
 fn a_new_image_is_noticed_with_the_next_look_at_a_remote() {
     let memory = Memory::new("left-image");

@@ -85,7 +85,7 @@ pub enum At {
     Waiting(u64),
     Running(EventFilter),
     Settling(Kind),
-    /// Nobody knows how its container is.
+    /// The state of its container is unknown.
     Detached,
     /// Its container may still come.
     NotYetVisible(u64),

@@ -109,7 +109,7 @@ fn triggers_keep_totals_and_references() {
         builds: 2,
         source_bytes: 5,
         dependency_bytes: 9,
-        // Of the first alone: the second has its log, and the third has not ended.
+        // Only the first: the second has its log, and the third has not ended.
         log_bytes: LOG_LIMIT_BYTES,
         ..totals
     };

@@ -130,7 +130,7 @@ fn what_runs_comes_to_its_verdict_and_what_waits_goes_on_waiting() {
     inside.is(2, "finished", "success", None, 1);
 }
 
-/// Nobody is woken for a disk that nobody waits for.
+/// The server does not wake up for a disk that nothing waits for.
 #[test]
 fn where_nothing_waits_the_disk_is_not_looked_at() {
     let mut inside = Inside::open("space-sleeps", in_memory(), 1);

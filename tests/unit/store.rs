@@ -212,7 +212,7 @@ fn a_build_comes_out_as_it_ended() {
 fn a_build_that_was_overtaken_does_not_replace_the_later_verdict() {
     let error = Verdict::error(Reason::Lost, "");
     let failed = Verdict::failed(Reason::CompileError, "");
-    // Who ends first is the later build; then the earlier one ends.
+    // The later build ends first; then the earlier one ends.
     for (later, earlier, stays) in [
         (&success(), &failed, true),
         (&success(), &error, true),

@@ -23,7 +23,7 @@ struct Model {
     was_overdue: bool,
     round: i64,
     served: Vec<String>,
-    /// Of the parties that have something in class Person that may start.
+    /// The tenants with interactive tasks that may start.
     turns: BTreeMap<String, i64>,
 }
 

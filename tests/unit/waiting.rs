@@ -8,7 +8,7 @@ use zigcheck::app::store::sources::SourceRow;
 use zigcheck::app::store::store::Store;
 use zigcheck::config::limits::FORECAST_LIMIT;
 
-/// Of each build in that list: its id and these fields.
+/// The id and these fields of each build in that list.
 fn told(queue: &Value, list: &str, fields: &[&str]) -> Vec<Value> {
     let of_build = |build: &Value| {
         let fields = fields.iter().map(|field| build[*field].clone());
@@ -101,7 +101,7 @@ fn experienced(name: &str) -> Inside {
 #[test]
 fn the_past_says_when_what_waits_will_start() {
     let mut inside = experienced("queue-past");
-    // Nobody knows b: builds under its toolchains took 10 s and 30 s, and a source 2 s.
+    // Nothing is known of b: builds under its toolchains took 10 s and 30 s, and a source 2 s.
     inside.submit("b");
     inside.request("POST", "/api/packages/a/builds", &[], b"");
     inside.pass(500);
@@ -180,7 +180,7 @@ fn what_is_held_back_says_until_when() {
         told(&queue, "waiting", &["id", "reason"]),
         [json!([3, reason])]
     );
-    // Of a source, too.
+    // The same holds for a source.
     inside.submit("c");
     inside.build_succeeds("zigcheck-4-1");
     inside.build_succeeds("zigcheck-3-2");

@@ -280,7 +280,7 @@ impl Trial {
             assert_eq!(fetched.names, ["p/"], "{zon}");
         }
         assert_eq!(self.world.calls_of(OTHER), 0);
-        // Where nobody goes, anything may be written.
+        // An address that is never connected to may be anything.
         let fetched = asked(&manifest("asks", &[]), &[("example/build.zig.zon", &other)]);
         assert_eq!(fetched.head["dependencies"], "fetched", "{}", fetched.words);
 
@@ -300,7 +300,7 @@ impl Trial {
         }
         assert_eq!(self.world.calls_of(OTHER), 0);
         self.nobody_was_called();
-        // Nobody is kept off who is allowed: the counts can rise.
+        // Allowed hosts are reached: the counts can rise.
         self.fetch("gone", "*");
         assert!(self.world.calls_of(OTHER) > 0);
         self.world.forget();

@@ -28,7 +28,7 @@ pub struct Host {
     containers: JoinHandle<BTreeMap<String, String>>,
     /// Seconds for each of a number of requests.
     asker: JoinHandle<Vec<f64>>,
-    /// Nobody may connect to it.
+    /// No package may connect to it.
     victim: UnixListener,
 }
 
@@ -153,7 +153,7 @@ impl Host {
 fn nothing_is_left_of(id: &str) {
     let processes = std::fs::read_dir("/proc").expect("it is there");
     for process in processes.map(|entry| entry.expect("an entry").path()) {
-        // Of one that has just ended there is none.
+        // A process that has just ended has none.
         let groups = std::fs::read_to_string(process.join("cgroup")).unwrap_or_default();
         assert!(!groups.contains(id), "{} is left", process.display());
     }

@@ -86,7 +86,7 @@ pub fn hello(www: &Path) {
     Repository::of(www, "hello", &[("100644", "build.zig", BUILD)]);
 }
 
-/// Whoever asks for that path is sent elsewhere.
+/// A request for that path is redirected.
 pub fn leads(www: &Path, path: &str, to: &str) {
     std::fs::write(www.join(format!("{path}.redirect")), to).expect("a file");
 }
@@ -146,7 +146,7 @@ pub fn tricks(www: &Path) -> Vec<Trick> {
         let path = path.to_string();
         tricks.push(Trick { path, codes, fsck });
     };
-    // Of a host that nobody may name, an option, or an address that nobody can reach.
+    // A host that may not be named, an option, or an address that cannot be reached.
     let urls = [
         "ext::sh -c \"echo TRICK''ED >&2\"",
         "file:///etc",

@@ -22,11 +22,11 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use crate::common::server::scratch;
 use crate::exchange::target_of;
 
-/// Of whoever may be reached: the host of packages and dependencies.
+/// The address of a host that may be reached: it serves packages and dependencies.
 pub const GOOD: &str = "93.184.215.14";
 /// Public as well; not a host that is allowed.
 pub const OTHER: &str = "151.101.1.6";
-/// Of the owner's network.
+/// An address in the owner's network.
 pub const PRIVATE: &str = "10.66.66.66";
 /// The name server that the engine's host has, as many do: a private address.
 const RESOLVER: &str = "10.99.99.53";
@@ -215,7 +215,7 @@ fn serve(client: &mut TcpStream, www: &Path) -> std::io::Result<()> {
         .next()
         .unwrap_or("/")
         .trim_start_matches('/');
-    // Of a repository that moved the first step decides: what is behind it is asked for there.
+    // When a repository has moved, the first redirect decides where the rest is requested.
     let first = path.split('/').next().unwrap_or("");
     let leads = std::fs::read_to_string(www.join(format!("{first}.redirect")));
     let (status, more, body) = match (leads, std::fs::read(www.join(path))) {

@@ -19,7 +19,7 @@ const SLOW_UNREAD_BYTES: usize = 64 << 10;
 #[derive(Debug, Clone, Copy)]
 struct Plan {
     socket: bool,
-    /// Of a WebSocket: where it begins.
+    /// The offset at which a WebSocket begins.
     from: usize,
     joins_after: Duration,
     /// Pauses that long behind each piece.

@@ -114,7 +114,7 @@ fn what_failed_is_told_with_its_first_errors() {
     let above = text.split(matrix).next().expect("lines");
     assert!(above.contains(error), "{text}");
     assert!(text.contains("testing…"), "{text}");
-    // Who comes later is told how it ended.
+    // A later follower is told how it ended.
     let check = server.get("/api/builds")["builds"][0]["check"].clone();
     let url = format!("{}/api/checks/{check}?follow", server.url);
     let text = String::from_utf8(reading(&[&url]).rest()).expect("a text");

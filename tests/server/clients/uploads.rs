@@ -93,7 +93,7 @@ fn a_large_tree_waits_for_its_welcome() {
     assert!(got.talk.contains("< HTTP/1.1 100 Continue"), "{}", got.talk);
     assert_eq!(got.status, 200);
     assert!(got.text().ends_with("\nresult: 1 of 1 build\n"), "{got:?}");
-    // Who is not welcome is told before it sends anything.
+    // An upload that is refused is refused before its body is sent.
     let nowhere = format!("{}/api/nothing", server.url);
     let got = ask(&["--data-binary", &data, &nowhere]);
     assert_eq!(got.status, 404);

@@ -125,7 +125,7 @@ fn a_source_whose_file_is_not_whole_is_fetched_again() {
     inside.source_is("zigcheck-source-1-1", b"one", false);
     let file = format!("{}.tar.gz", sha256(b"one"));
     assert_eq!(inside.sources(), [file.as_str()]);
-    // Nobody stood between the file and the container.
+    // The file goes to the container unchecked.
     inside.container_ends("zigcheck-1-1", b"", 65);
     assert_eq!(inside.names(), ["zigcheck-source-1-2"], "at once");
     inside.is(1, "fetching", "pending", None, 2);
@@ -193,7 +193,7 @@ fn a_build_that_runs_is_where_it_is_while_its_source_is_fetched_again() {
 
 #[test]
 fn a_file_that_is_not_whole_is_fetched_once_for_all_who_met_it() {
-    // Nobody else waits; somebody else has the slot before the source; and it is back meanwhile.
+    // No other build waits; another one takes the slot before the source; and the file is back meanwhile.
     for others in ["none", "first", "late"] {
         let (mut inside, _memory) = both_run(&format!("cache-both-{others}"));
         if others == "first" {

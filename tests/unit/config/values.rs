@@ -55,7 +55,7 @@ fn the_default_of_slots_is_what_memory_holds_and_at_least_one() {
         [1, 1, 1, 1, 2, 3, 4, 4, 4]
     );
     assert_eq!(of(4, &["--memory=1g"]), 4);
-    // Who names a number is believed.
+    // A number that is given is used.
     assert_eq!(of(1, &["--max-builds=9"]), 9);
 }
 

@@ -29,7 +29,7 @@ fn popularity_is_who_uses_it_and_how_often_it_is_looked_at() {
     for seed in 0..100 {
         let mut chance = Seed(seed);
         let mut store = in_memory();
-        // Of each package its row, which repository it is, what it uses, how often it was seen.
+        // For each package: its row, its repository, what it uses, how often its page was viewed.
         let mut model: Vec<(i64, usize, BTreeSet<usize>, i64)> = Vec::new();
         for step in 0..80 {
             match chance.below(4) {
