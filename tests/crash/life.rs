@@ -209,12 +209,17 @@ impl Life {
             self.data
         );
         self.kills += 1;
-        // A child of it that had not become its program yet may have the socket a moment longer.
+        // Between fork and exec a child of it holds the socket and the lock a moment longer.
         let begun = Instant::now();
-        while TcpListener::bind(self.to).is_err() {
+        while TcpListener::bind(self.to).is_err() || self.is_locked() {
             assert!(begun.elapsed() < PATIENCE, "who listens there?");
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    fn is_locked(&self) -> bool {
+        let directory = std::fs::File::open(&self.data).expect("a directory");
+        directory.try_lock().is_err()
     }
 
     pub fn database(&self) -> Option<Connection> {
