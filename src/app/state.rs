@@ -1,5 +1,6 @@
 //! The state that requests read and change: the handlers of `web` take it, the dispatcher above them owns it.
 
+use crate::app::builds::recovery;
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::domain::disk_space::DiskSpace;
@@ -55,7 +56,7 @@ impl State {
     pub fn open(settings: Settings, store: Store, now: Now) -> Result<State, String> {
         let in_words = |error: rusqlite::Error| error.to_string();
         let mut services = Services::open(&settings, store, now).map_err(in_words)?;
-        let scheduler = Scheduler::open(&settings, &mut services).map_err(in_words)?;
+        let scheduler = recovery::open(&settings, &mut services).map_err(in_words)?;
         services.store.commit().map_err(in_words)?;
         Ok(State {
             disk: DiskSpace::new(settings.disk_floor_bytes),

@@ -1,7 +1,7 @@
 //! Result records as runners write them, and what is made of them.
 
 use serde_json::{Value, json};
-use zigcheck::app::builds::judge::{Judgement, judge, judge_container};
+use zigcheck::app::builds::judge::{ContainerExit, Judgement, judge, judge_container};
 use zigcheck::app::builds::record::RecordReader;
 use zigcheck::app::domain::verdict::{
     BuildStatus, DepsOutcome, Reason, ResourceLimits, TestStatus, Verdict,
@@ -80,11 +80,12 @@ pub fn judged(bytes: &[u8], end: &JobEnd, deps: DepsOutcome) -> Judgement {
 /// The verdict on a container that ended with that code, and perhaps for want of memory, after it
 /// had said those bytes.
 pub fn contained(bytes: &[u8], ended: (i32, bool), why: Option<KillReason>) -> Verdict {
+    let (code, oom_killed) = ended;
     let mut records = RecordReader::default();
     records.take(bytes);
     judge_container(
         &record_id(),
-        ended,
+        ContainerExit { code, oom_killed },
         why,
         &mut records,
         DepsOutcome::Fetched,
@@ -96,7 +97,7 @@ pub fn contained(bytes: &[u8], ended: (i32, bool), why: Option<KillReason>) -> V
 pub fn verdict(bytes: &[u8]) -> Verdict {
     match judged(bytes, &end(Exit::Code(0), None), DepsOutcome::Fetched) {
         Judgement::Verdict(verdict) => verdict,
-        Judgement::PageOptions => panic!("an exit with 0 needs no look"),
+        Judgement::Inspect => panic!("an exit with 0 needs no look"),
     }
 }
 

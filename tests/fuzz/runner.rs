@@ -32,7 +32,7 @@ fn judged(bytes: &[u8], mut size: impl FnMut() -> usize) -> (Verdict, Option<u32
         &BOUNDS,
     ) {
         Judgement::Verdict(verdict) => (verdict, testing, told),
-        Judgement::PageOptions => panic!("an exit with 0 needs no look"),
+        Judgement::Inspect => panic!("an exit with 0 needs no look"),
     }
 }
 

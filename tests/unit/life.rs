@@ -1,7 +1,8 @@
 //! One life of a build as seen from outside: by what went in and what came out alone. Every claim
 //! of the machine is checked on the way.
 
-use zigcheck::app::builds::build::{Build, Input, JobLimits, Kind, Settled, Step};
+use zigcheck::app::builds::build::{Build, Input, JobLimits, Step};
+use zigcheck::app::builds::build::{JobKind as Kind, JobOutcome as Outcome};
 use zigcheck::app::builds::limits::{ERRORS_LIMIT, INSPECTIONS_LIMIT, NOT_YET_VISIBLE_PAUSE_MS};
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
 use zigcheck::app::engine::job::{JobEnd, KillReason, Limits};
@@ -13,8 +14,8 @@ use zigcheck::interface::event::{Exit, Pipe};
 pub const LIMITS: JobLimits = JobLimits {
     fetch: limits([5_000, 4_500, 7]),
     build: limits([8_000, 3_000, 3]),
-    look: limits([4_000, 3_900, 11]),
-    rest: limits([6_000, 5_500, 13]),
+    inspect: limits([4_000, 3_900, 11]),
+    read_logs: limits([6_000, 5_500, 13]),
 };
 
 const fn limits([total_ms, silence_ms, output_bytes]: [u64; 3]) -> Limits {
@@ -27,10 +28,10 @@ const fn limits([total_ms, silence_ms, output_bytes]: [u64; 3]) -> Limits {
 
 fn limits_of(kind: Kind) -> Limits {
     match kind {
-        Kind::Source | Kind::Fetch | Kind::ResolveRemote => LIMITS.fetch,
+        Kind::FetchSource | Kind::FetchDependencies | Kind::ResolveRemote => LIMITS.fetch,
         Kind::Build | Kind::FollowLogs => LIMITS.build,
-        Kind::Inspect => LIMITS.look,
-        Kind::ReadLogs => LIMITS.rest,
+        Kind::Inspect => LIMITS.inspect,
+        Kind::ReadLogs => LIMITS.read_logs,
     }
 }
 
@@ -119,11 +120,11 @@ fn failed() -> Verdict {
 }
 
 /// Everything a job of that kind may be told to have given.
-fn answers(kind: Kind, calm: bool) -> Vec<Settled> {
-    let mut all = vec![Settled::Verdict(error()), Settled::Final(error())];
+fn answers(kind: Kind, calm: bool) -> Vec<Outcome> {
+    let mut all = vec![Outcome::Verdict(error()), Outcome::Final(error())];
     match kind {
-        Kind::Source | Kind::Fetch | Kind::ResolveRemote => {
-            all.extend([Settled::Fetched, Settled::Final(failed())]);
+        Kind::FetchSource | Kind::FetchDependencies | Kind::ResolveRemote => {
+            all.extend([Outcome::Fetched, Outcome::Final(failed())]);
         }
         Kind::Build => {
             let (reason, build_status) = (None, BuildStatus::Success);
@@ -133,30 +134,30 @@ fn answers(kind: Kind, calm: bool) -> Vec<Settled> {
                 ..failed()
             };
             all.extend([
-                Settled::Then(Kind::Inspect),
-                Settled::Verdict(success),
-                Settled::Verdict(failed()),
+                Outcome::Then(Kind::Inspect),
+                Outcome::Verdict(success),
+                Outcome::Verdict(failed()),
             ]);
         }
         Kind::Inspect => {
             all.extend([
-                Settled::Verdict(failed()),
-                Settled::Lost(error()),
-                Settled::Then(Kind::ReadLogs),
+                Outcome::Verdict(failed()),
+                Outcome::Lost(error()),
+                Outcome::Then(Kind::ReadLogs),
             ]);
             if !calm {
                 all.extend([
-                    Settled::Then(Kind::FollowLogs),
-                    Settled::Detached(error()),
-                    Settled::NotYetVisible,
+                    Outcome::Then(Kind::FollowLogs),
+                    Outcome::Detached(error()),
+                    Outcome::NotYetVisible,
                 ]);
             }
         }
-        Kind::FollowLogs => all = vec![Settled::Then(Kind::Inspect), Settled::Detached(error())],
+        Kind::FollowLogs => all = vec![Outcome::Then(Kind::Inspect), Outcome::Detached(error())],
         Kind::ReadLogs => {
-            all.extend([Settled::Verdict(failed()), Settled::Lost(error())]);
+            all.extend([Outcome::Verdict(failed()), Outcome::Lost(error())]);
             if !calm {
-                all.push(Settled::Detached(error()));
+                all.push(Outcome::Detached(error()));
             }
         }
     }
@@ -209,7 +210,9 @@ impl Life {
             At::Running(_) => of_job.to_vec(),
             At::Settling(kind) => {
                 let answers = answers(*kind, self.calm).into_iter();
-                answers.map(|given| (1, Input::Settled(given))).collect()
+                answers
+                    .map(|given| (1, Input::Interpreted(given)))
+                    .collect()
             }
             At::Detached => vec![(7, Input::Back)],
             At::NotYetVisible(at) => vec![(at.saturating_sub(self.now), Input::Time)],
@@ -255,10 +258,10 @@ impl Life {
             matches!(at, At::Running(job) if job.has_ended(now, timed)
                 || (job.exit.is_none() && (over || (timed && now >= job.due()))))
         };
-        let drifts = matches!(input, Input::Settled(Settled::Detached(_)));
+        let drifts = matches!(input, Input::Interpreted(Outcome::Detached(_)));
         let drifts = drifts && life.looks + 1 < INSPECTIONS_LIMIT;
-        let early = *input == Input::Settled(Settled::NotYetVisible);
-        let told = matches!(input, Input::Start(_) | Input::Settled(_) | Input::Back);
+        let early = *input == Input::Interpreted(Outcome::NotYetVisible);
+        let told = matches!(input, Input::Start(_) | Input::Interpreted(_) | Input::Back);
         let told = told || matches!(life.at, At::NotYetVisible(at) if timed && now >= at);
         let must_move = overdue(&life.at) || (told && !drifts && !early);
         let mut step = life.machine.step(input.clone(), now);
@@ -272,7 +275,7 @@ impl Life {
         }
         while let Some(made) = step {
             life.made(made, input);
-            step = life.machine.settle();
+            step = life.machine.take_ended();
         }
         life.agrees();
         life
@@ -304,7 +307,7 @@ impl Life {
                 assert!(now >= job.due(), "killed too early");
                 job.killed = true;
             }
-            (At::Running(job), Step::Settle(kind, end)) => {
+            (At::Running(job), Step::Interpret(kind, end)) => {
                 let seen = JobEnd {
                     exit: job.exit.as_ref().map(|(exit, _)| exit.clone()),
                     why: job.why.map(|(why, _)| why),
@@ -323,35 +326,37 @@ impl Life {
                 self.at = self.running(kind);
             }
             (At::Settling(kind), step) => {
-                let Input::Settled(given) = input else {
+                let Input::Interpreted(given) = input else {
                     panic!("{step:?} without an answer");
                 };
                 let retried = self.errors + 1 < ERRORS_LIMIT;
                 let kind = *kind;
-                if matches!(given, Settled::Detached(_)) {
+                if matches!(given, Outcome::Detached(_)) {
                     assert_eq!(self.looks + 1, INSPECTIONS_LIMIT, "given up too early");
                 }
                 if matches!(step, Step::Retry { .. } | Step::Finish(_)) {
                     self.looks = 0;
                 }
                 self.at = match (kind, given, step) {
-                    (Kind::Source | Kind::ResolveRemote, Settled::Fetched, Step::Ready) => At::Over,
-                    (Kind::Fetch, Settled::Fetched, Step::Run(Kind::Build)) => {
+                    (Kind::FetchSource | Kind::ResolveRemote, Outcome::Fetched, Step::Ready) => {
+                        At::Over
+                    }
+                    (Kind::FetchDependencies, Outcome::Fetched, Step::Run(Kind::Build)) => {
                         self.running(Kind::Build)
                     }
-                    (_, Settled::Then(next), Step::Run(kind)) => {
+                    (_, Outcome::Then(next), Step::Run(kind)) => {
                         assert_eq!(kind, *next);
                         self.running(kind)
                     }
                     (
                         _,
-                        Settled::Verdict(given) | Settled::Lost(given) | Settled::Detached(given),
+                        Outcome::Verdict(given) | Outcome::Lost(given) | Outcome::Detached(given),
                         Step::Retry { error, at_ms },
                     ) => {
                         assert_eq!((given.build_status, &error), (BuildStatus::Error, given));
                         assert!(retried, "more attempts than there may be");
                         let pause = match input {
-                            Input::Settled(Settled::Lost(_)) => 0,
+                            Input::Interpreted(Outcome::Lost(_)) => 0,
                             _ => RETRY_PAUSE_MS[self.errors as usize],
                         };
                         assert_eq!(at_ms, now + pause);
@@ -362,14 +367,14 @@ impl Life {
                     }
                     (
                         _,
-                        Settled::Verdict(given) | Settled::Lost(given) | Settled::Detached(given),
+                        Outcome::Verdict(given) | Outcome::Lost(given) | Outcome::Detached(given),
                         Step::Finish(verdict),
                     ) => {
                         assert!(!retried || given.build_status != BuildStatus::Error);
                         assert_eq!(&verdict, given);
                         At::Over
                     }
-                    (_, Settled::Final(given), Step::Finish(verdict)) => {
+                    (_, Outcome::Final(given), Step::Finish(verdict)) => {
                         assert_eq!(&verdict, given);
                         At::Over
                     }
@@ -405,7 +410,9 @@ impl Life {
             At::NotYetVisible(at) => (State::Building, Some(*at), None),
             At::Running(EventFilter { kind, .. }) | At::Settling(kind) => {
                 let state = match kind {
-                    Kind::Source | Kind::Fetch | Kind::ResolveRemote => State::Fetching,
+                    Kind::FetchSource | Kind::FetchDependencies | Kind::ResolveRemote => {
+                        State::Fetching
+                    }
                     _ if self.testing => State::Testing,
                     _ => State::Building,
                 };
@@ -441,7 +448,7 @@ impl Life {
         for stray in strays {
             let mut machine = self.machine.clone();
             let said = machine.step(stray.clone(), self.now + 1);
-            assert_eq!((said, machine.settle()), (None, None), "{stray:?}");
+            assert_eq!((said, machine.take_ended()), (None, None), "{stray:?}");
             assert_eq!(machine, self.machine, "{stray:?} changed something");
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::life::{At, Life, noises};
-use zigcheck::app::builds::build::{Input, Kind};
+use zigcheck::app::builds::build::{Input, JobKind};
 use zigcheck::interface::event::Exit;
 
 /// Inputs in one order.
@@ -57,22 +57,22 @@ fn explore_all(name: &str, first: Life) {
 
 #[test]
 fn a_source_keeps_every_rule_in_every_order() {
-    explore_all("a source", Life::new(Kind::Source));
+    explore_all("a source", Life::new(JobKind::FetchSource));
 }
 
 #[test]
 fn a_look_at_a_remote_keeps_every_rule_in_every_order() {
-    explore_all("a remote", Life::new(Kind::ResolveRemote));
+    explore_all("a remote", Life::new(JobKind::ResolveRemote));
 }
 
 #[test]
 fn a_build_with_dependencies_keeps_every_rule_in_every_order() {
-    explore_all("a fetch", Life::new(Kind::Fetch));
+    explore_all("a fetch", Life::new(JobKind::FetchDependencies));
 }
 
 #[test]
 fn a_build_keeps_every_rule_in_every_order() {
-    explore_all("a build", Life::new(Kind::Build));
+    explore_all("a build", Life::new(JobKind::Build));
 }
 
 #[test]
@@ -111,9 +111,9 @@ fn every_life_ends_exactly_once() {
     let lives = |e: u64, r: u64| e + r * (e + r * (e + r * (e + r)));
     // The rest of the output: E 6, R 6. A look: E 6 + 3 * 6, R 6 + 3 * 6.
     for (first, e, r) in [
-        (Kind::Source, 9, 3),
-        (Kind::Build, 9 + 3 * 24, 3 + 3 * 24),
-        (Kind::Fetch, 6 + 3 * 81, 3 + 3 * 75),
+        (JobKind::FetchSource, 9, 3),
+        (JobKind::Build, 9 + 3 * 24, 3 + 3 * 24),
+        (JobKind::FetchDependencies, 6 + 3 * 81, 3 + 3 * 75),
     ] {
         let name = format!("{first:?}, calm");
         let (_, over) = explore(&name, Life::calm(first), 120, &short);

@@ -129,7 +129,7 @@ fn an_end_by_us_is_looked_at_unless_the_record_came_first() {
             };
             assert_eq!(
                 judged(b"", &ended, DepsOutcome::Fetched),
-                Judgement::PageOptions
+                Judgement::Inspect
             );
         }
         let late = end(Exit::Code(0), Some(why));
@@ -241,9 +241,9 @@ fn an_odd_exit_is_never_the_record_s_word() {
     for bytes in [&b""[..], &line(&good())] {
         let judged = |exit| judged(bytes, &end(exit, None), DepsOutcome::Fetched);
         for code in [1, 2, 64, 66, 125, 126, 127, 128, 137, 143, 255, -1] {
-            assert_eq!(judged(Exit::Code(code)), Judgement::PageOptions, "{code}");
+            assert_eq!(judged(Exit::Code(code)), Judgement::Inspect, "{code}");
         }
-        assert_eq!(judged(Exit::Signal(9)), Judgement::PageOptions);
+        assert_eq!(judged(Exit::Signal(9)), Judgement::Inspect);
         let wanted = (BuildStatus::Error, None, Some(Reason::Lost), None);
         assert_eq!(in_words(judged(Exit::Code(65))), wanted);
         let wanted = (BuildStatus::Failed, None, Some(Reason::DiskLimit), None);
@@ -312,7 +312,7 @@ fn a_record_counts_by_the_exit_of_its_container() {
 
 #[test]
 fn without_a_container_nothing_is_said_of_the_package() {
-    let of = |exit, why| without_container((exit, why), "docker: no such luck");
+    let of = |exit, why| without_container(exit, why, "docker: no such luck");
     for (verdict, reason, words) in [
         (of(None, None), Reason::Lost, "never started"),
         (
@@ -333,7 +333,7 @@ fn without_a_container_nothing_is_said_of_the_package() {
         (
             of(None, Some(KillReason::Silent)),
             Reason::EngineError,
-            "did not come to it in time",
+            "did not create it in time",
         ),
     ] {
         assert_eq!(verdict.build_status, BuildStatus::Error);

@@ -1,12 +1,12 @@
-//! What the jobs of one attempt have given so far, and what their ends amount to.
+//! What the jobs of one attempt have written so far, and the outcome of each job.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::app::builds::build::{Kind, Settled};
+use crate::app::builds::build::{JobKind, JobOutcome};
 use crate::app::builds::judge::{
-    Judgement, ended_by_us, judge, judge_container, without_container,
+    ContainerExit, Judgement, ended_by_us, judge, judge_container, without_container,
 };
 use crate::app::builds::limits::{
     DEPENDENCIES_LIMIT_BYTES, LAST_WORDS_LIMIT_BYTES, LINE_COST_BYTES,
@@ -27,98 +27,100 @@ use crate::interface::event::Exit;
 
 #[derive(Debug, Default)]
 pub struct AttemptState {
-    kind: Option<Kind>,
-    /// What a fetch sends, and the file it goes to; or why it cannot be used.
+    kind: Option<JobKind>,
+    /// What a fetch sends, and the file that it goes to; or why it cannot be used.
     arriving: Option<Result<(FrameReader, IncomingFile), String>>,
-    /// What a runner says.
+    /// The output of a runner.
     records: RecordReader,
-    /// What a look is answered, or the commit of a remote.
+    /// The standard output of an inspection or of a recheck.
     answer: Vec<u8>,
-    /// The last words on standard error, for people.
-    words: Vec<u8>,
-    /// What the engine complained of when the container was looked at.
-    said: Vec<u8>,
+    /// The end of the container's standard error.
+    stderr_tail: Vec<u8>,
+    /// The end of the standard error of an inspection.
+    inspect_stderr: Vec<u8>,
     source: Option<Fetched>,
     dependencies: Option<SourceFile>,
-    /// What was fetched just now, for as long as the attempt needs it.
+    /// Dependencies fetched by this attempt, whose file goes with it unless they are kept.
     fetched: Option<IncomingFile>,
-    /// It is all that the source's manifests name, and whole.
-    whole: bool,
+    /// Those are all that the source's manifests name.
+    is_complete: bool,
     deps: Option<DepsOutcome>,
-    /// How the container's client ended, while the container is looked at.
-    odd_exit: Option<Exit>,
-    /// Why we ended the container.
+    /// How the container's client exited, while the container is inspected.
+    client_exit: Option<Exit>,
+    /// Why the server ended the container.
     why: Option<KillReason>,
-    /// A container that was silent was followed to hear whether it is.
-    listened: bool,
-    /// How the container ended, while the rest of its output is read: its exit code, and whether the
-    /// memory limit ended a process in it.
-    exited: Option<(i32, bool)>,
-    /// Asked before a container is killed: the most memory it used.
+    /// A silent container has been followed once, in case only its client was silent.
+    followed_silence: bool,
+    /// How the container exited, while the rest of its output is read.
+    exited: Option<ContainerExit>,
+    /// Read before a container is killed.
     peak_bytes: Option<u64>,
     /// False if the job at hand may have ended before its container was created.
     container_seen: bool,
-    /// The source did not reach the container whole: the fault may be that of its file.
-    interrupted_builds: bool,
+    /// The source did not reach the container whole: its file may be damaged.
+    input_truncated: bool,
 }
 
-/// A source that was fetched.
+/// A fetched source.
 #[derive(Debug)]
 pub struct Fetched {
     pub source: SourceRow,
     pub commit: Option<String>,
-    /// The URLs that its manifests name, in whatever form.
+    /// The URLs that its manifests name, as they stand there.
     pub uses: Vec<String>,
 }
 
-/// Who judges what jobs gave, and by what.
+/// What the outcome of a job depends on besides its output.
 pub struct AttemptContext<'a> {
     pub record_id: RecordId,
     pub sources: &'a Path,
-    pub bounds: ResourceLimits,
-    /// The container was asked for by an earlier run of the server, and may still come.
+    pub limits: ResourceLimits,
+    /// The engine may still create the container: an earlier run of the server asked for it a moment ago.
     pub not_yet_visible: bool,
 }
 
 impl AttemptState {
-    /// A job of that kind begins; `part` names the file of what it may send.
-    pub fn begin(&mut self, kind: Kind, sources: &Path, part: &str) {
+    /// Prepares for the output of a job; what a fetch sends goes to the file `part` in `sources`.
+    pub fn begin(&mut self, kind: JobKind, sources: &Path, part: &str) {
         self.kind = Some(kind);
         self.answer.clear();
         match kind {
-            // A look is of the job before it, whose words are still to be told.
-            Kind::Inspect => self.said.clear(),
-            // Everything is said once more.
-            Kind::FollowLogs | Kind::ReadLogs => self.records = RecordReader::default(),
-            Kind::Source | Kind::Fetch | Kind::Build | Kind::ResolveRemote => self.words.clear(),
+            // An inspection runs on behalf of the job before it, whose stderr goes into the error message.
+            JobKind::Inspect => self.inspect_stderr.clear(),
+            // The whole output comes once more.
+            JobKind::FollowLogs | JobKind::ReadLogs => self.records = RecordReader::default(),
+            JobKind::FetchSource
+            | JobKind::FetchDependencies
+            | JobKind::Build
+            | JobKind::ResolveRemote => self.stderr_tail.clear(),
         }
         let limit = match kind {
-            Kind::Source => SOURCE_LIMIT_BYTES,
-            Kind::Fetch => DEPENDENCIES_LIMIT_BYTES,
+            JobKind::FetchSource => SOURCE_LIMIT_BYTES,
+            JobKind::FetchDependencies => DEPENDENCIES_LIMIT_BYTES,
             _ => return,
         };
         let incoming = IncomingFile::create(sources, part, limit).map_err(|e| e.to_string());
         self.arriving = Some(incoming.map(|incoming| (FrameReader::new(limit), incoming)));
     }
 
-    /// Takes standard output. True if it says that the tests have begun.
+    /// Takes standard output; true if it says that the tests have begun.
     pub fn stdout(&mut self, bytes: &[u8]) -> bool {
         match self.kind {
-            Some(Kind::Build | Kind::FollowLogs | Kind::ReadLogs) => {
+            Some(JobKind::Build | JobKind::FollowLogs | JobKind::ReadLogs) => {
                 return self.records.take(bytes);
             }
-            Some(Kind::Inspect | Kind::ResolveRemote) => {
-                let room = ENGINE_OUTPUT_LIMIT_BYTES - self.answer.len();
+            Some(JobKind::Inspect | JobKind::ResolveRemote) => {
+                let space = ENGINE_OUTPUT_LIMIT_BYTES - self.answer.len();
                 self.answer
-                    .extend_from_slice(&bytes[..bytes.len().min(room)]);
+                    .extend_from_slice(&bytes[..bytes.len().min(space)]);
             }
-            Some(Kind::Source | Kind::Fetch) => self.arrive(bytes),
+            Some(JobKind::FetchSource | JobKind::FetchDependencies) => self.arrive(bytes),
             None => {}
         }
         false
     }
 
-    /// Takes a piece of what a fetch sends. After something went wrong the rest is dropped.
+    /// Takes a piece of what a fetch sends. After an error the rest is dropped.
     fn arrive(&mut self, bytes: &[u8]) {
         if let Some(Ok((framed, incoming))) = &mut self.arriving {
             let taken = framed.feed(bytes);
@@ -129,34 +131,33 @@ impl AttemptState {
         }
     }
 
-    /// What a fetch sent, if it is all there.
+    /// What a fetch sent, if it is complete.
     fn arrived(&mut self) -> Result<(Value, IncomingFile), String> {
         let (framed, incoming) = self.arriving.take().expect("a fetch was begun")?;
         let (hash, _) = incoming.digest();
         Ok((framed.finish(&hash)?, incoming))
     }
 
-    /// Takes standard error, of which the last words are kept: those of the container, or, while it
-    /// is looked at, those of the engine.
+    /// Takes standard error and keeps its end.
     pub fn stderr(&mut self, bytes: &[u8]) {
-        let words = match self.kind {
-            Some(Kind::Inspect) => &mut self.said,
-            _ => &mut self.words,
+        let tail = match self.kind {
+            Some(JobKind::Inspect) => &mut self.inspect_stderr,
+            _ => &mut self.stderr_tail,
         };
-        words.extend_from_slice(bytes);
-        let over = words.len().saturating_sub(LAST_WORDS_LIMIT_BYTES);
-        words.drain(..over);
+        tail.extend_from_slice(bytes);
+        let over = tail.len().saturating_sub(LAST_WORDS_LIMIT_BYTES);
+        tail.drain(..over);
     }
 
-    /// What the job at hand writes is what a container says.
-    pub fn is_of_container(&self) -> bool {
-        self.kind != Some(Kind::Inspect)
+    /// True if the output of the job at hand is that of a container.
+    pub fn is_container_output(&self) -> bool {
+        self.kind != Some(JobKind::Inspect)
     }
 
-    /// What a piece of output counts: of a build, what the engine takes to keep it.
-    pub fn counted(&self, bytes: &[u8]) -> usize {
+    /// How much a piece of output counts towards the output limit; for a build, what the engine needs to store it.
+    pub fn output_cost(&self, bytes: &[u8]) -> usize {
         let lines = match self.kind {
-            Some(Kind::Build | Kind::FollowLogs | Kind::ReadLogs) => {
+            Some(JobKind::Build | JobKind::FollowLogs | JobKind::ReadLogs) => {
                 bytes.iter().filter(|byte| **byte == b'\n').count()
             }
             _ => 0,
@@ -164,58 +165,58 @@ impl AttemptState {
         bytes.len() + lines * LINE_COST_BYTES
     }
 
-    /// What a fetch said last, for people.
-    pub fn words(&self) -> &[u8] {
-        &self.words
+    /// The end of the container's standard error.
+    pub fn stderr_tail(&self) -> &[u8] {
+        &self.stderr_tail
     }
 
-    /// The dependencies, as the build's container is fed with them.
+    /// The dependencies that the build's container reads.
     pub fn dependencies_file(&self) -> Option<&SourceFile> {
         self.dependencies.as_ref()
     }
 
-    /// Dependencies that were fetched for an earlier build.
+    /// Uses dependencies that were fetched for an earlier build.
     pub fn use_dependencies(&mut self, file: SourceFile) {
         self.dependencies = Some(file);
         self.deps = Some(DepsOutcome::Fetched);
     }
 
-    /// How fetching the dependencies went, where there were any to fetch.
+    /// The outcome of fetching the dependencies, if there were any.
     pub fn deps(&self) -> Option<DepsOutcome> {
         self.deps
     }
 
-    /// An earlier run of the server had fetched them, with that outcome.
-    pub fn recall(&mut self, deps: Option<DepsOutcome>) {
+    /// Restores the outcome of a fetch that an earlier run of the server made.
+    pub fn recall_deps(&mut self, deps: Option<DepsOutcome>) {
         self.deps = deps;
     }
 
-    /// The dependencies that were fetched just now, to be kept: all of them, and whole.
+    /// Takes the dependencies that this attempt fetched, if they are complete.
     pub fn take_fetched(&mut self) -> Option<IncomingFile> {
         match self.deps {
-            Some(DepsOutcome::Fetched) if self.whole => self.fetched.take(),
+            Some(DepsOutcome::Fetched) if self.is_complete => self.fetched.take(),
             _ => None,
         }
     }
 
-    /// Where the dependencies are now.
-    pub fn moved(&mut self, path: PathBuf) {
+    /// The file of the dependencies has moved.
+    pub fn set_dependencies_path(&mut self, path: PathBuf) {
         if let Some(file) = &mut self.dependencies {
             file.path = path;
         }
     }
 
-    /// The container told how much memory it used.
+    /// Notes the peak memory of the container.
     pub fn note_peak(&mut self, bytes: Option<u64>) {
         self.peak_bytes = bytes;
     }
 
-    /// The fault may be that of the source's file.
-    pub fn is_cut_off(&self) -> bool {
-        self.interrupted_builds
+    /// True if the source did not reach the container whole: its file may be damaged.
+    pub fn is_input_truncated(&self) -> bool {
+        self.input_truncated
     }
 
-    /// The commit that a remote is at.
+    /// The commit that a remote gave.
     pub fn remote_commit(&self) -> Option<String> {
         let text = String::from_utf8_lossy(&self.answer);
         let commit = text.trim();
@@ -227,35 +228,39 @@ impl AttemptState {
         self.container_seen
     }
 
-    /// The source a fetch gave.
+    /// The source that a fetch gave.
     pub fn into_source(self) -> Option<Fetched> {
         self.source
     }
 
-    /// What the end of the job at hand amounts to. A source goes to its place in `sources`.
-    pub fn settle(&mut self, end: JobEnd, by: &AttemptContext) -> Settled {
+    /// The outcome of a job that ended. A fetched source goes to its place in `sources`.
+    pub fn interpret(
+        &mut self,
+        kind: JobKind,
+        end: JobEnd,
+        context: &AttemptContext,
+    ) -> JobOutcome {
         let ran = matches!(end.exit, Some(Exit::Code(code)) if exit::is_of_container(code));
-        self.container_seen = match self.kind {
-            Some(Kind::Source | Kind::Fetch | Kind::ResolveRemote) => ran,
-            // Where the exit of a build is not clear, its container is inspected.
+        self.container_seen = match kind {
+            JobKind::FetchSource | JobKind::FetchDependencies | JobKind::ResolveRemote => ran,
+            // A build whose exit is not clear has its container inspected.
             _ => !matches!(end.exit, Some(Exit::NotStarted(_))),
         };
-        match self.kind {
-            Some(Kind::Source) => self.settle_source(&end, by.sources),
-            Some(Kind::Fetch) => self.settle_dependencies(&end),
-            Some(Kind::Build) => self.settle_build(end, by),
-            Some(Kind::FollowLogs) => self.settle_follow_logs(&end),
-            Some(Kind::Inspect) => self.settle_inspect(&end, by),
-            Some(Kind::ReadLogs) => self.settle_read_logs(&end, by),
-            Some(Kind::ResolveRemote) => self.settle_remote(&end),
-            None => unreachable!("an end without a job"),
+        match kind {
+            JobKind::FetchSource => self.source_outcome(&end, context.sources),
+            JobKind::FetchDependencies => self.dependencies_outcome(&end),
+            JobKind::Build => self.build_outcome(end, context),
+            JobKind::FollowLogs => self.follow_outcome(&end),
+            JobKind::Inspect => self.inspect_outcome(&end, context),
+            JobKind::ReadLogs => self.read_outcome(&end, context),
+            JobKind::ResolveRemote => self.remote_outcome(&end),
         }
     }
 
-    fn settle_source(&mut self, end: &JobEnd, sources: &Path) -> Settled {
-        let framed = match self.framed_of(end, Reason::SourceUnavailable) {
+    fn source_outcome(&mut self, end: &JobEnd, sources: &Path) -> JobOutcome {
+        let framed = match self.framed_output(end, Reason::SourceUnavailable) {
             Ok(framed) => framed,
-            Err(settled) => return settled,
+            Err(outcome) => return outcome,
         };
         let kept = framed.and_then(|(head, incoming)| {
             let format = format_of(&head)?;
@@ -278,26 +283,26 @@ impl AttemptState {
         match kept {
             Ok(source) => {
                 self.source = Some(source);
-                Settled::Fetched
+                JobOutcome::Fetched
             }
-            Err(wrong) => Settled::Verdict(Verdict::error(
+            Err(wrong) => JobOutcome::Verdict(Verdict::error(
                 Reason::SourceUnavailable,
                 format!("the source did not arrive: {wrong}"),
             )),
         }
     }
 
-    fn settle_dependencies(&mut self, end: &JobEnd) -> Settled {
-        let framed = match self.framed_of(end, Reason::DependencyUnavailable) {
+    fn dependencies_outcome(&mut self, end: &JobEnd) -> JobOutcome {
+        let framed = match self.framed_output(end, Reason::DependencyUnavailable) {
             Ok(framed) => framed,
-            Err(settled) => return settled,
+            Err(outcome) => return outcome,
         };
         let (head, incoming) = match framed {
             Ok(framed) => framed,
             Err(wrong) => {
                 let sentence = format!("the dependencies did not arrive: {wrong}");
                 let reason = Reason::DependencyUnavailable;
-                return Settled::Verdict(Verdict::error(reason, sentence));
+                return JobOutcome::Verdict(Verdict::error(reason, sentence));
             }
         };
         let dependencies = match head["dependencies"].as_str() {
@@ -312,155 +317,155 @@ impl AttemptState {
             sha256,
         });
         self.deps = Some(dependencies);
-        self.whole = head["whole"] != false;
+        self.is_complete = head["whole"] != false;
         self.fetched = Some(incoming);
-        Settled::Fetched
+        JobOutcome::Fetched
     }
 
-    /// What a fetch that exited with 0 sent; what any other end amounts to.
-    fn framed_of(
+    /// What a fetch that exited with 0 sent, or why that is incomplete; else the outcome of the fetch.
+    fn framed_output(
         &mut self,
         end: &JobEnd,
         unavailable: Reason,
-    ) -> Result<Result<(Value, IncomingFile), String>, Settled> {
-        self.exited_well(end, unavailable).map(|()| self.arrived())
+    ) -> Result<Result<(Value, IncomingFile), String>, JobOutcome> {
+        self.check_exit(end, unavailable).map(|()| self.arrived())
     }
 
-    /// What an end of a fetch amounts to that is not an exit with 0.
-    fn exited_well(&mut self, end: &JobEnd, unavailable: Reason) -> Result<(), Settled> {
-        let words = String::from_utf8_lossy(&self.words).into_owned();
-        let words = truncate_error_log(words.trim_end());
-        let error = |reason, words| Settled::Verdict(Verdict::error(reason, words));
-        let ended = |why: &str| format!("{words}\n{why}").trim_start().to_string();
+    /// Succeeds if a fetch exited with 0, and else gives its outcome.
+    fn check_exit(&mut self, end: &JobEnd, unavailable: Reason) -> Result<(), JobOutcome> {
+        let stderr = String::from_utf8_lossy(&self.stderr_tail).into_owned();
+        let stderr = truncate_error_log(stderr.trim_end());
+        let error = |reason, log| JobOutcome::Verdict(Verdict::error(reason, log));
+        let ended = |why: &str| format!("{stderr}\n{why}").trim_start().to_string();
         if end.why.is_some() {
             return Err(error(unavailable, ended("ended: fetching took too long")));
         }
         match &end.exit {
             Some(Exit::Code(0)) => Ok(()),
-            Some(Exit::Code(exit::UNREACHABLE)) => Err(error(unavailable, words)),
+            Some(Exit::Code(exit::UNREACHABLE)) => Err(error(unavailable, stderr)),
             Some(Exit::Code(exit::NOT_THERE)) => {
-                Err(Settled::Final(Verdict::error(unavailable, words)))
+                Err(JobOutcome::Final(Verdict::error(unavailable, stderr)))
             }
-            Some(Exit::Code(exit::TOO_LARGE)) => {
-                Err(Settled::Final(Verdict::failed(Reason::DiskLimit, words)))
-            }
-            Some(Exit::Code(exit::CUT_OFF)) => Err(error(Reason::Lost, words)),
-            Some(Exit::Code(exit::REFUSED..=127)) => Err(error(Reason::EngineError, words)),
+            Some(Exit::Code(exit::TOO_LARGE)) => Err(JobOutcome::Final(Verdict::failed(
+                Reason::DiskLimit,
+                stderr,
+            ))),
+            Some(Exit::Code(exit::CUT_OFF)) => Err(error(Reason::Lost, stderr)),
+            Some(Exit::Code(exit::REFUSED..=127)) => Err(error(Reason::EngineError, stderr)),
             Some(Exit::NotStarted(why)) => Err(error(Reason::EngineError, why.clone())),
             _ => Err(error(Reason::Lost, ended("the fetch was cut off"))),
         }
     }
 
-    fn settle_build(&mut self, end: JobEnd, by: &AttemptContext) -> Settled {
+    fn build_outcome(&mut self, end: JobEnd, context: &AttemptContext) -> JobOutcome {
         self.why = end.why;
-        self.interrupted_builds = end.exit == Some(Exit::Code(exit::CUT_OFF));
-        let (deps, bounds) = (self.deps_or_none(), self.bounds(by));
-        match judge(&by.record_id, &end, &mut self.records, deps, &bounds) {
-            Judgement::Verdict(verdict) => Settled::Verdict(verdict),
-            Judgement::PageOptions => {
-                self.odd_exit = end.exit;
-                Settled::Then(Kind::Inspect)
+        self.input_truncated = end.exit == Some(Exit::Code(exit::CUT_OFF));
+        let (deps, limits) = (self.deps_or_fetched(), self.limits(context));
+        match judge(&context.record_id, &end, &mut self.records, deps, &limits) {
+            Judgement::Verdict(verdict) => JobOutcome::Verdict(verdict),
+            Judgement::Inspect => {
+                self.client_exit = end.exit;
+                JobOutcome::Then(JobKind::Inspect)
             }
         }
     }
 
-    fn settle_follow_logs(&mut self, end: &JobEnd) -> Settled {
+    fn follow_outcome(&mut self, end: &JobEnd) -> JobOutcome {
         self.why = end.why.or(self.why);
         match (self.why, &end.exit) {
             (None, exit) if *exit != Some(Exit::Code(0)) => {
                 detached("the output of the container cannot be followed")
             }
-            _ => Settled::Then(Kind::Inspect),
+            _ => JobOutcome::Then(JobKind::Inspect),
         }
     }
 
-    fn settle_inspect(&mut self, end: &JobEnd, by: &AttemptContext) -> Settled {
-        let answer = String::from_utf8_lossy(&self.answer).into_owned();
-        let words = String::from_utf8_lossy(&self.said).into_owned();
+    fn inspect_outcome(&mut self, end: &JobEnd, context: &AttemptContext) -> JobOutcome {
+        let answer = String::from_utf8_lossy(&self.answer);
+        let stderr = String::from_utf8_lossy(&self.inspect_stderr);
         let container = match &end.exit {
-            Some(Exit::NotStarted(words)) => ContainerState::Unknown(words.clone()),
-            exit => container_state(exit.as_ref(), &answer, &words),
+            Some(Exit::NotStarted(why)) => ContainerState::Unknown(why.clone()),
+            exit => container_state(exit.as_ref(), &answer, &stderr),
         };
         match container {
             ContainerState::Running => match self.why.take() {
-                None => Settled::Then(Kind::FollowLogs),
-                // It may be its client that was silent: once it is listened to without that one.
-                Some(KillReason::Silent) if !std::mem::replace(&mut self.listened, true) => {
-                    Settled::Then(Kind::FollowLogs)
+                None => JobOutcome::Then(JobKind::FollowLogs),
+                // Only its client may have been silent: follow it once without that client.
+                Some(KillReason::Silent)
+                    if !std::mem::replace(&mut self.followed_silence, true) =>
+                {
+                    JobOutcome::Then(JobKind::FollowLogs)
                 }
-                // It was ended, and does not end: its time is up all the same.
+                // It was killed and goes on: the verdict is the same.
                 Some(why) => {
-                    let verdict = ended_by_us(why, self.records.testing(), &self.bounds(by));
-                    Settled::Verdict(verdict)
+                    let verdict = ended_by_us(why, self.records.testing(), &self.limits(context));
+                    JobOutcome::Verdict(verdict)
                 }
             },
             ContainerState::Exited { code, oom_killed } => {
-                self.exited = Some((code, oom_killed));
-                Settled::Then(Kind::ReadLogs)
+                self.exited = Some(ContainerExit { code, oom_killed });
+                JobOutcome::Then(JobKind::ReadLogs)
             }
             ContainerState::Created | ContainerState::Gone
-                if by.not_yet_visible && self.odd_exit.is_none() =>
+                if context.not_yet_visible && self.client_exit.is_none() =>
             {
-                Settled::NotYetVisible
+                JobOutcome::NotYetVisible
             }
             ContainerState::Created | ContainerState::Gone => {
                 self.container_seen = container == ContainerState::Created;
-                let words = String::from_utf8_lossy(&self.words).into_owned();
-                let client = (self.odd_exit.take(), self.why.take());
-                let verdict = without_container(client, &words);
+                let stderr = String::from_utf8_lossy(&self.stderr_tail).into_owned();
+                let verdict = without_container(self.client_exit.take(), self.why.take(), &stderr);
                 match verdict.reason {
-                    Some(Reason::Lost) => Settled::Lost(verdict),
-                    _ => Settled::Verdict(verdict),
+                    Some(Reason::Lost) => JobOutcome::Lost(verdict),
+                    _ => JobOutcome::Verdict(verdict),
                 }
             }
-            ContainerState::Unknown(words) => detached(&words),
+            ContainerState::Unknown(why) => detached(&why),
         }
     }
 
-    fn settle_read_logs(&mut self, end: &JobEnd, by: &AttemptContext) -> Settled {
+    fn read_outcome(&mut self, end: &JobEnd, context: &AttemptContext) -> JobOutcome {
         if end.exit != Some(Exit::Code(0)) {
             return detached("the output of the container cannot be read");
         }
-        let exited = self
-            .exited
-            .take()
-            .expect("only what has ended is read to its end");
-        let (deps, bounds) = (self.deps_or_none(), self.bounds(by));
+        let exited = self.exited.take();
+        let exited = exited.expect("logs are read after the container has exited");
+        let (deps, limits) = (self.deps_or_fetched(), self.limits(context));
         let records = &mut self.records;
-        let verdict = judge_container(&by.record_id, exited, self.why, records, deps, &bounds);
-        match exited.0 {
-            // It lost its client, and with it its source, which is as good as it was.
-            exit::CUT_OFF => Settled::Lost(verdict),
-            _ => Settled::Verdict(verdict),
+        let verdict = judge_container(&context.record_id, exited, self.why, records, deps, &limits);
+        match exited.code {
+            // Its client was killed before it had sent the source, whose file is as good as it was.
+            exit::CUT_OFF => JobOutcome::Lost(verdict),
+            _ => JobOutcome::Verdict(verdict),
         }
     }
 
-    fn settle_remote(&mut self, end: &JobEnd) -> Settled {
-        match self.exited_well(end, Reason::SourceUnavailable) {
-            Err(settled) => settled,
-            Ok(()) if self.remote_commit().is_some() => Settled::Fetched,
+    fn remote_outcome(&mut self, end: &JobEnd) -> JobOutcome {
+        match self.check_exit(end, Reason::SourceUnavailable) {
+            Err(outcome) => outcome,
+            Ok(()) if self.remote_commit().is_some() => JobOutcome::Fetched,
             Ok(()) => {
                 let sentence = "the remote did not say its commit";
-                Settled::Verdict(Verdict::error(Reason::SourceUnavailable, sentence))
+                JobOutcome::Verdict(Verdict::error(Reason::SourceUnavailable, sentence))
             }
         }
     }
 
-    fn deps_or_none(&self) -> DepsOutcome {
+    fn deps_or_fetched(&self) -> DepsOutcome {
         self.deps.unwrap_or(DepsOutcome::Fetched)
     }
 
-    fn bounds(&self, by: &AttemptContext) -> ResourceLimits {
+    fn limits(&self, context: &AttemptContext) -> ResourceLimits {
         ResourceLimits {
             peak_bytes: self.peak_bytes,
-            ..by.bounds
+            ..context.limits
         }
     }
 }
 
-fn detached(words: &str) -> Settled {
-    let sentence = format!("the engine does not say how the container is: {words}");
-    Settled::Detached(Verdict::error(
+fn detached(why: &str) -> JobOutcome {
+    let sentence = format!("the engine does not give the state of the container: {why}");
+    JobOutcome::Detached(Verdict::error(
         Reason::EngineError,
         truncate_error_log(&sentence),
     ))

@@ -1,28 +1,28 @@
-//! One build, from queued to finished; the source of a check is fetched by the same machine.
+//! The state machine of one task: a build from queued to finished, and likewise the fetch of a source and a recheck.
 //!
 //! ```text
 //!             start                 fetched            verdict
-//!   Queued ----+----> Fetch ---------------> Build -----------------> Finished
-//!     ^        |      (dependencies, where   ^   |                       ^
-//!     |        |       the source has any)   |   | odd end               |
-//!     |        +-----------------------------'   v          gone         |
-//!     |        |                     adopted -> Look --------------------+
-//!     |        |                     ^    |  ^  |  |                     |
-//!     |        |              back   |    |  |  |  '-- exited --> Rest --+ verdict
-//!     |        |                     |    |  |  '-- running -> Follow    |
-//!     |        |                   Adrift <  '------- ended -----'       |
-//!     |        |                  (the engine does not answer)           |
-//!     |        '----> Source, Remote ------------------------------------'
+//!   Queued ----+----> FetchDependencies ----> Build ----------------> Finished
+//!     ^        |      (if the source          ^   |                       ^
+//!     |        |       has any)               |   | unclear exit          |
+//!     |        +------------------------------'   v          gone         |
+//!     |        |                     adopted -> Inspect ------------------+
+//!     |        |                     ^    |  ^  |  |                      |
+//!     |        |              back   |    |  |  |  '- exited -> ReadLogs -+ verdict
+//!     |        |                     |    |  |  '- running -> FollowLogs  |
+//!     |        |                Detached <   '------- ended ----'         |
+//!     |        |               (the engine does not answer)               |
+//!     |        '----> FetchSource, ResolveRemote -------------------------'
 //!     |                                       ready
 //!     '---- from any job: an error with attempts left; later, again
 //! ```
 //!
-//! The container is what counts, not its client: where `docker run` ends oddly, or was lost with an
-//! earlier run of the server, the container is looked at, its output followed from where it was
-//! left, and the rest of it read once it has ended.
+//! The container counts, not its client: if `docker run` exits in an unclear way, or was lost with an earlier run of
+//! the server, the container is inspected, its output is followed from where that was left, and once the container has
+//! ended the rest of its output is read.
 //!
-//! The machine holds the order of things and the time limits. What a job's output means is
-//! settled outside: the machine asks (`Step::Settle`) and is told (`Input::Settled`).
+//! The machine decides the order of jobs and applies time limits. What the output of a job means is decided outside:
+//! the machine asks (`Step::Interpret`) and is answered (`Input::Interpreted`).
 
 use crate::app::builds::limits::{ERRORS_LIMIT, INSPECTIONS_LIMIT, NOT_YET_VISIBLE_PAUSE_MS};
 use crate::app::domain::verdict::{BuildStatus, State, Verdict};
@@ -30,59 +30,59 @@ use crate::app::engine::job::{Job, JobAction, JobEnd, Limits};
 use crate::config::limits::RETRY_PAUSE_MS;
 use crate::interface::event::{Exit, Pipe};
 
-/// The jobs there are.
+/// The kinds of jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// The source of a check, in a container with the fetch network.
-    Source,
-    /// Its dependencies, in a container with the fetch network.
-    Fetch,
-    /// The build and its tests, in a container without network.
+pub enum JobKind {
+    /// Fetch the source of a check, in a container with the fetch network.
+    FetchSource,
+    /// Fetch the dependencies of a build, in a container with the fetch network.
+    FetchDependencies,
+    /// Build and test, in a container without network.
     Build,
-    /// A look at the container of a build whose client ended oddly, or is no more.
+    /// Ask for the state of a container whose client exited in an unclear way, or is gone.
     Inspect,
-    /// Its output, from the beginning and as it comes.
+    /// Read the output of a container from its beginning and as it comes.
     FollowLogs,
-    /// All of its output, once it has ended.
+    /// Read all output of a container that has exited.
     ReadLogs,
-    /// The commit that the remote of a package is at, in a container with the fetch network.
+    /// Ask the remote of a package for its commit, in a container with the fetch network.
     ResolveRemote,
 }
 
-/// What a step asks for.
+/// What the caller does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Start this job.
-    Run(Kind),
+    Run(JobKind),
     /// End the container of this job.
-    End(Kind),
-    /// SIGKILL to the child of this job; nothing more is heard of it.
-    Kill(Kind),
-    /// This job has ended so: say by `settled` what it gave.
-    Settle(Kind, JobEnd),
-    /// The source, or the commit, is there: finished.
+    End(JobKind),
+    /// Send SIGKILL to the child of this job; no event of it follows.
+    Kill(JobKind),
+    /// Answer with the outcome of this job, which has ended.
+    Interpret(JobKind, JobEnd),
+    /// Finished: the source is fetched, or the commit known.
     Ready,
-    /// It has come to its verdict: finished.
+    /// Finished, with this verdict.
     Finish(Verdict),
     /// The attempt ended in this error; the next may start at that time.
     Retry { error: Verdict, at_ms: u64 },
 }
 
-/// What a job that ended gave.
+/// The outcome of a job that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Settled {
-    /// What was wanted, as far as it could be had.
+pub enum JobOutcome {
+    /// The fetch, or the recheck, has its result.
     Fetched,
-    /// What this job tells next is to be known first.
-    Then(Kind),
-    /// The engine does not answer; what to say of it if that does not change although it does.
+    /// This job must run before there is an outcome.
+    Then(JobKind),
+    /// The engine does not answer. The verdict counts if it does not say more after several inspections.
     Detached(Verdict),
-    /// What an earlier run of the server asked for a moment ago may still come: to be looked for again.
+    /// The engine may still create the container that an earlier run of the server asked for: inspect again later.
     NotYetVisible,
     Verdict(Verdict),
-    /// An error that has cost no time: another attempt may start at once.
+    /// An error that cost no time: another attempt may start at once.
     Lost(Verdict),
-    /// A verdict that another attempt would only meet again, even if it is an error.
+    /// A verdict that another attempt would only repeat, even if it is an error.
     Final(Verdict),
 }
 
@@ -91,17 +91,17 @@ enum Phase {
     Queued {
         not_before_ms: u64,
     },
-    RunningTask {
-        kind: Kind,
+    Running {
+        kind: JobKind,
         job: Job,
     },
-    /// Ended, and not yet told what it gave.
-    Settling {
-        kind: Kind,
+    /// The job has ended; its outcome is awaited.
+    Interpreting {
+        kind: JobKind,
     },
-    /// There may be a container, and nobody to ask; or not yet.
+    /// The state of the container is unknown: inspect it at that time or, without one, once the engine answers.
     Detached {
-        look_ms: Option<u64>,
+        inspect_ms: Option<u64>,
     },
     Finished,
 }
@@ -111,8 +111,8 @@ enum Phase {
 pub struct JobLimits {
     pub fetch: Limits,
     pub build: Limits,
-    pub look: Limits,
-    pub rest: Limits,
+    pub inspect: Limits,
+    pub read_logs: Limits,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -123,10 +123,10 @@ pub struct Build {
     /// Attempts that ended in an error: not those that a restart of the server has cost.
     errors: u32,
     testing: bool,
-    /// When the container of this attempt must have ended, whoever watches it.
+    /// When the container of this attempt must have ended, whichever client watches it.
     until_ms: u64,
-    /// Looks that came to nothing, since its container was last heard.
-    looks: u32,
+    /// Inspections without an answer since the container last wrote something.
+    failed_inspections: u32,
     limits: JobLimits,
 }
 
@@ -134,14 +134,14 @@ pub struct Build {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
     /// It has a slot, and this is its first job.
-    Start(Kind),
-    /// So many bytes of output came.
+    Start(JobKind),
+    /// The number of bytes of output that came.
     Output(usize),
     /// The runner says that the tests have begun.
     Testing,
     Eof(Pipe),
     Exited(Exit),
-    Settled(Settled),
+    Interpreted(JobOutcome),
     /// The engine answers again.
     Back,
     Time,
@@ -155,31 +155,31 @@ impl Build {
             errors,
             testing: false,
             until_ms: 0,
-            looks: 0,
+            failed_inspections: 0,
             limits,
         }
     }
 
-    /// Its container was left by an earlier run of the server, and may run until `until_ms`.
+    /// A build whose container an earlier run of the server left, and which may run until `until_ms`.
     pub fn adopted(self, testing: bool, until_ms: u64) -> Build {
         Build {
-            phase: Phase::Detached { look_ms: None },
+            phase: Phase::Detached { inspect_ms: None },
             testing,
             until_ms,
             ..self
         }
     }
 
-    /// It waits for the engine to come back.
+    /// True while it waits for the engine to come back.
     pub fn is_detached(&self) -> bool {
-        self.phase == Phase::Detached { look_ms: None }
+        self.phase == Phase::Detached { inspect_ms: None }
     }
 
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
 
-    /// How many attempts have ended in an error.
+    /// The number of attempts that ended in an error.
     pub fn errors(&self) -> u32 {
         self.errors
     }
@@ -187,8 +187,10 @@ impl Build {
     pub fn state(&self) -> State {
         match &self.phase {
             Phase::Queued { .. } => State::Queued,
-            Phase::RunningTask { kind, .. } | Phase::Settling { kind } => match kind {
-                Kind::Source | Kind::Fetch | Kind::ResolveRemote => State::Fetching,
+            Phase::Running { kind, .. } | Phase::Interpreting { kind } => match kind {
+                JobKind::FetchSource | JobKind::FetchDependencies | JobKind::ResolveRemote => {
+                    State::Fetching
+                }
                 _ => self.running_state(),
             },
             Phase::Detached { .. } => self.running_state(),
@@ -203,11 +205,11 @@ impl Build {
         }
     }
 
-    /// When `Input::Time` is due next at the latest; none where only others can move it.
+    /// When `Input::Time` is due; none if time does not move it.
     pub fn deadline_ms(&self) -> Option<u64> {
         match &self.phase {
-            Phase::RunningTask { job, .. } => job.deadline_ms(),
-            Phase::Detached { look_ms } => *look_ms,
+            Phase::Running { job, .. } => job.deadline_ms(),
+            Phase::Detached { inspect_ms } => *inspect_ms,
             _ => None,
         }
     }
@@ -220,103 +222,115 @@ impl Build {
         }
     }
 
-    /// Moves on, and says what is to be done. An input that does not fit the phase says nothing
-    /// new (a late end of a killed job) and changes nothing.
+    /// Takes an input and returns the next step, if there is one. An input that does not fit the phase, such as a late
+    /// event of a killed job, is ignored.
     pub fn step(&mut self, input: Input, now_ms: u64) -> Option<Step> {
         match (&mut self.phase, input) {
             (Phase::Queued { .. }, Input::Start(kind)) => Some(self.run(kind, now_ms)),
-            (Phase::Detached { look_ms: None }, Input::Back) => {
-                Some(self.run(Kind::Inspect, now_ms))
+            (Phase::Detached { inspect_ms: None }, Input::Back) => {
+                Some(self.run(JobKind::Inspect, now_ms))
             }
-            (Phase::Detached { look_ms: Some(at) }, Input::Time) if now_ms >= *at => {
-                Some(self.run(Kind::Inspect, now_ms))
-            }
-            (Phase::RunningTask { kind, job }, input) => {
+            (
+                Phase::Detached {
+                    inspect_ms: Some(at),
+                },
+                Input::Time,
+            ) if now_ms >= *at => Some(self.run(JobKind::Inspect, now_ms)),
+            (Phase::Running { kind, job }, input) => {
                 let kind = *kind;
-                let runs = matches!(kind, Kind::Build | Kind::FollowLogs | Kind::ReadLogs);
+                let runs = matches!(
+                    kind,
+                    JobKind::Build | JobKind::FollowLogs | JobKind::ReadLogs
+                );
                 self.testing |= runs && input == Input::Testing;
-                // A look alone may go well each time although what comes after it never does.
-                if kind == Kind::FollowLogs && matches!(input, Input::Output(_)) {
-                    self.looks = 0;
+                // Not reset by an inspection: that may succeed each time while the job after it never does.
+                if kind == JobKind::FollowLogs && matches!(input, Input::Output(_)) {
+                    self.failed_inspections = 0;
                 }
                 match advance(job, input, now_ms) {
                     Some(JobAction::End) => Some(Step::End(kind)),
                     Some(JobAction::Kill) => Some(Step::Kill(kind)),
-                    None => self.settle(),
+                    None => self.take_ended(),
                 }
             }
-            (Phase::Settling { kind }, Input::Settled(settled)) => {
+            (Phase::Interpreting { kind }, Input::Interpreted(outcome)) => {
                 let kind = *kind;
-                self.settled(kind, settled, now_ms)
+                self.on_outcome(kind, outcome, now_ms)
             }
             _ => None,
         }
     }
 
-    fn settled(&mut self, kind: Kind, settled: Settled, now_ms: u64) -> Option<Step> {
-        Some(match (kind, settled) {
-            (Kind::Source | Kind::ResolveRemote, Settled::Fetched) => {
+    fn on_outcome(&mut self, kind: JobKind, outcome: JobOutcome, now_ms: u64) -> Option<Step> {
+        Some(match (kind, outcome) {
+            (JobKind::FetchSource | JobKind::ResolveRemote, JobOutcome::Fetched) => {
                 self.phase = Phase::Finished;
                 Step::Ready
             }
-            (Kind::Fetch, Settled::Fetched) => self.run(Kind::Build, now_ms),
-            (Kind::Build | Kind::FollowLogs, Settled::Then(Kind::Inspect)) => {
-                self.run(Kind::Inspect, now_ms)
+            (JobKind::FetchDependencies, JobOutcome::Fetched) => self.run(JobKind::Build, now_ms),
+            (JobKind::Build | JobKind::FollowLogs, JobOutcome::Then(JobKind::Inspect)) => {
+                self.run(JobKind::Inspect, now_ms)
             }
-            (Kind::Inspect, Settled::Then(next @ (Kind::FollowLogs | Kind::ReadLogs))) => {
-                self.run(next, now_ms)
-            }
-            (Kind::Inspect | Kind::FollowLogs | Kind::ReadLogs, Settled::Detached(error)) => {
-                self.looks += 1;
-                if self.looks >= INSPECTIONS_LIMIT {
+            (
+                JobKind::Inspect,
+                JobOutcome::Then(next @ (JobKind::FollowLogs | JobKind::ReadLogs)),
+            ) => self.run(next, now_ms),
+            (
+                JobKind::Inspect | JobKind::FollowLogs | JobKind::ReadLogs,
+                JobOutcome::Detached(error),
+            ) => {
+                self.failed_inspections += 1;
+                if self.failed_inspections >= INSPECTIONS_LIMIT {
                     return Some(self.conclude(error, now_ms, true));
                 }
-                self.phase = Phase::Detached { look_ms: None };
+                self.phase = Phase::Detached { inspect_ms: None };
                 return None;
             }
-            (Kind::Inspect, Settled::NotYetVisible) => {
-                let look_ms = Some(now_ms + NOT_YET_VISIBLE_PAUSE_MS);
-                self.phase = Phase::Detached { look_ms };
+            (JobKind::Inspect, JobOutcome::NotYetVisible) => {
+                let inspect_ms = Some(now_ms + NOT_YET_VISIBLE_PAUSE_MS);
+                self.phase = Phase::Detached { inspect_ms };
                 return None;
             }
-            (_, Settled::Verdict(verdict)) => self.conclude(verdict, now_ms, true),
-            (_, Settled::Lost(verdict)) => self.conclude(verdict, now_ms, false),
-            (_, Settled::Final(verdict)) => {
+            (_, JobOutcome::Verdict(verdict)) => self.conclude(verdict, now_ms, true),
+            (_, JobOutcome::Lost(verdict)) => self.conclude(verdict, now_ms, false),
+            (_, JobOutcome::Final(verdict)) => {
                 self.phase = Phase::Finished;
                 Step::Finish(verdict)
             }
-            (kind, settled) => unreachable!("{kind:?} cannot give {settled:?}"),
+            // `AttemptState::interpret` gives each kind of job only the outcomes above.
+            (kind, outcome) => unreachable!("{kind:?} cannot have {outcome:?}"),
         })
     }
 
-    /// Asks what the job at hand gave, if it has ended. `Step::Kill` ends a job too: call this
-    /// after it.
-    pub fn settle(&mut self) -> Option<Step> {
-        let Phase::RunningTask { kind, job } = &self.phase else {
+    /// Asks for the outcome of the job at hand, if it has ended. Call this after `Step::Kill` too: that ends a job.
+    pub fn take_ended(&mut self) -> Option<Step> {
+        let Phase::Running { kind, job } = &self.phase else {
             return None;
         };
         let (kind, end) = (*kind, job.ended()?.clone());
-        self.phase = Phase::Settling { kind };
-        Some(Step::Settle(kind, end))
+        self.phase = Phase::Interpreting { kind };
+        Some(Step::Interpret(kind, end))
     }
 
-    fn run(&mut self, kind: Kind, now_ms: u64) -> Step {
-        if kind == Kind::Build {
+    fn run(&mut self, kind: JobKind, now_ms: u64) -> Step {
+        if kind == JobKind::Build {
             self.until_ms = now_ms + self.limits.build.total_ms;
         }
         let limits = match kind {
-            Kind::Source | Kind::Fetch | Kind::ResolveRemote => self.limits.fetch,
-            Kind::Build => self.limits.build,
-            // The time of a container does not begin anew with who watches it.
-            Kind::FollowLogs => Limits {
+            JobKind::FetchSource | JobKind::FetchDependencies | JobKind::ResolveRemote => {
+                self.limits.fetch
+            }
+            JobKind::Build => self.limits.build,
+            // A new client does not give the container more time.
+            JobKind::FollowLogs => Limits {
                 total_ms: self.until_ms.saturating_sub(now_ms),
                 ..self.limits.build
             },
-            Kind::Inspect => self.limits.look,
-            Kind::ReadLogs => self.limits.rest,
+            JobKind::Inspect => self.limits.inspect,
+            JobKind::ReadLogs => self.limits.read_logs,
         };
         let job = Job::new(limits, now_ms);
-        self.phase = Phase::RunningTask { kind, job };
+        self.phase = Phase::Running { kind, job };
         Step::Run(kind)
     }
 
@@ -330,7 +344,7 @@ impl Build {
             self.attempt += 1;
             self.errors += 1;
             self.testing = false;
-            self.looks = 0;
+            self.failed_inspections = 0;
             self.phase = Phase::Queued {
                 not_before_ms: at_ms,
             };
@@ -350,7 +364,7 @@ fn advance(job: &mut Job, input: Input, now_ms: u64) -> Option<JobAction> {
         Input::Time => return job.on_time(now_ms),
         Input::Eof(pipe) => job.eof(pipe),
         Input::Exited(exit) => job.exited(exit, now_ms),
-        Input::Start(_) | Input::Testing | Input::Settled(_) | Input::Back => {}
+        Input::Start(_) | Input::Testing | Input::Interpreted(_) | Input::Back => {}
     }
     None
 }

@@ -1,78 +1,82 @@
-//! How work ends: with what was wanted, with a verdict, with another attempt to come, or because
-//! somebody does not want it any more.
+//! How tasks end: with a source or a commit, with a verdict, with another attempt to come, or cancelled.
 
-use crate::app::builds::running::RunningTask;
+use crate::app::builds::rechecks;
+use crate::app::builds::running::{RunningTask, builds_behind};
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::domain::task::{Entry, Task};
 use crate::app::domain::verdict::{Reason, State, Verdict};
 use crate::app::engine::commands::Purpose;
+use crate::app::live::logs::Origin;
 use crate::app::store::builds::{BuildRow, Finished};
 use crate::app::store::checks::CheckRow;
-use crate::app::store::store::{self, Store};
+use crate::app::store::store;
 
 impl Scheduler {
-    pub(crate) fn ready(&mut self, task: Task, cx: &mut Services) -> store::Result<()> {
-        let running_task = self.leave(task, cx);
-        match task {
-            Task::CheckRemote(package) => {
-                let commit = running_task.attempt_state.remote_commit();
-                let commit = commit.expect("a commit that is ready");
-                self.recheck_ended(package, cx)?;
-                self.on_remote_commit(package, &commit, cx)
-            }
-            _ => self.source_ready(running_task, cx),
+    /// A fetch has its source, or a recheck the commit of the remote.
+    pub(super) fn on_fetched(&mut self, task: Task, services: &mut Services) -> store::Result<()> {
+        let running_task = self.release(task, services);
+        let Task::CheckRemote(package) = task else {
+            return self.on_source(running_task, services);
+        };
+        rechecks::schedule_next(package, services)?;
+        let commit = running_task.attempt_state.remote_commit();
+        let commit = commit.expect("the machine was told that there is one");
+        let rechecks = &self.rechecks;
+        match rechecks.on_remote_commit(package, &commit, services)? {
+            Some(check) => self.add(check, services).map(|_| ()),
+            None => Ok(()),
         }
     }
 
-    fn source_ready(&mut self, running_task: RunningTask, cx: &mut Services) -> store::Result<()> {
-        let at = cx.now.unix_ms;
-        let check = running_task.check.id;
-        cx.store
-            .note_fetch(check, at - running_task.started_unix_ms)?;
-        let fetched = running_task.attempt_state.into_source();
-        let fetched = fetched.expect("a source that is ready");
+    fn on_source(&mut self, task: RunningTask, services: &mut Services) -> store::Result<()> {
+        let at = services.now.unix_ms;
+        let check = task.check.id;
+        let store = &mut services.store;
+        store.note_fetch(check, at - task.started_unix_ms)?;
+        let fetched = task.attempt_state.into_source();
+        let fetched = fetched.expect("the machine was told that there is one");
         let commit = fetched.commit.as_deref();
-        cx.store.set_source(check, &fetched.source, commit, at)?;
-        let row = cx.store.check(check)?.expect("it is being worked on");
+        store.set_source(check, &fetched.source, commit, at)?;
+        let row = store.check(check)?.expect("a source has its check");
         if let Some(package) = row.package_id {
-            cx.store.set_uses(package, &fetched.uses)?;
+            store.set_uses(package, &fetched.uses)?;
         }
-        for build in self.builds_behind(check, &cx.store)? {
-            cx.set_state(build.id, State::Queued, build.attempt)?;
+        for build in builds_behind(&self.running, check, store)? {
+            services.set_state(build.id, State::Queued, build.attempt)?;
             if build.waits_for.is_none() {
-                self.enqueue_build(&build, &row, cx)?;
+                self.enqueue_build(&build, &row, services)?;
             }
         }
         Ok(())
     }
 
-    pub(crate) fn finish(
+    pub(super) fn finish(
         &mut self,
         task: Task,
         verdict: &Verdict,
-        cx: &mut Services,
+        services: &mut Services,
     ) -> store::Result<()> {
-        self.doubt(verdict, cx);
-        let running_task = self.leave(task, cx);
+        invalidate_engine(verdict, services);
+        let running_task = self.release(task, services);
         match task {
-            Task::Build(build) => self.finish_build(build, verdict, cx),
+            Task::Build(build) => self.finish_build(build, verdict, services),
             Task::FetchSource(check) => {
                 // No build without its source: all of them end as the fetch did.
-                for row in self.builds_behind(check, &cx.store)? {
-                    cx.feed.logs.begin(row.id, row.attempt);
-                    cx.feed
-                        .logs
-                        .append(row.id, running_task.attempt_state.words(), &mut cx.out);
-                    cx.store.forget_toolchain(row.id)?;
-                    self.finish_build(row.id, verdict, cx)?;
+                for row in builds_behind(&self.running, check, &services.store)? {
+                    let logs = &mut services.feed.logs;
+                    logs.begin(row.id, row.attempt);
+                    let text = running_task.attempt_state.stderr_tail();
+                    logs.append(row.id, text, &mut services.out);
+                    services.store.forget_toolchain(row.id)?;
+                    self.finish_build(row.id, verdict, services)?;
                 }
                 Ok(())
             }
             Task::CheckRemote(package) => {
                 let why = verdict.error_log.lines().last().unwrap_or("");
                 log::warn!("the remote of {}: {why}", running_task.check.package);
-                self.recheck_ended(package, cx)
+                rechecks::schedule_next(package, services)
             }
         }
     }
@@ -81,165 +85,199 @@ impl Scheduler {
         &mut self,
         build: i64,
         verdict: &Verdict,
-        cx: &mut Services,
+        services: &mut Services,
     ) -> store::Result<()> {
-        let log = cx.feed.logs.finish(build, &mut cx.out);
+        let log = services.feed.logs.finish(build, &mut services.out);
         let end = Finished {
             build,
             verdict,
             log_bytes: log.written,
             log_truncated: log.is_truncated,
         };
-        cx.store.finish_build(&end, cx.now.unix_ms)?;
-        self.ended(build, cx)?;
-        cx.publish(build)
+        services.store.finish_build(&end, services.now.unix_ms)?;
+        self.on_build_end(build, services)
     }
 
-    /// Takes the slot and the containers from work that needs them no more.
-    fn leave(&mut self, task: Task, cx: &mut Services) -> RunningTask {
+    /// Finishes a build with the verdict that is known for its key; false if there is none.
+    pub(super) fn finish_from_cache(
+        &mut self,
+        build: i64,
+        key: Option<&str>,
+        services: &mut Services,
+    ) -> store::Result<bool> {
+        let Some(key) = key else { return Ok(false) };
+        let Some(from) = services.store.cached(key)? else {
+            return Ok(false);
+        };
+        let at = services.now.unix_ms;
+        services.store.finish_cached(build, from, at)?;
+        let row = services.store.build(from)?;
+        let origin = Origin {
+            build: from,
+            written: row.map_or(0, |row| row.log_bytes),
+        };
+        let logs = &mut services.feed.logs;
+        logs.finish_as(build, origin, &mut services.out);
+        self.on_build_end(build, services)?;
+        Ok(true)
+    }
+
+    /// The row of a build is final: its waiters get an answer, and its watchers an event.
+    fn on_build_end(&mut self, build: i64, services: &mut Services) -> store::Result<()> {
+        self.open_builds = self.open_builds.saturating_sub(1);
+        self.verdicts.finish(build, &services.store)?;
+        services.publish(build)
+    }
+
+    /// Takes its slot and its containers from a task.
+    fn release(&mut self, task: Task, services: &mut Services) -> RunningTask {
         let mut running_task = self.running.remove(&task).expect("it made this step");
         self.queue.release(&running_task.entry.tenant);
-        self.view.forget();
         let containers = std::mem::take(&mut running_task.containers);
         if !containers.is_empty() {
-            let remove = cx.docker.remove(&containers);
-            cx.start(remove, Purpose::Removal);
+            let remove = services.docker.remove(&containers);
+            services.start(remove, Purpose::Removal);
         }
         running_task
     }
 
-    pub(crate) fn retry(
+    /// An attempt ended in an error: the next one may start at `at_ms`.
+    pub(super) fn retry(
         &mut self,
         task: Task,
         error: &Verdict,
         at_ms: u64,
-        cx: &mut Services,
+        services: &mut Services,
     ) -> store::Result<()> {
-        if let Task::CheckRemote(_) = task {
-            // There is another look tomorrow.
-            return self.finish(task, error, cx);
-        }
-        self.doubt(error, cx);
-        let why = error.error_log.lines().next().unwrap_or("");
-        log::warn!("{task:?}: {why}; another attempt follows");
-        let running_task = self.leave(task, cx);
-        let (attempt, errors) = (
-            running_task.machine.attempt(),
-            running_task.machine.errors(),
-        );
-        let pause_ms = at_ms.saturating_sub(cx.now.mono_ms);
-        let at = (pause_ms > 0).then(|| cx.now.unix_ms.saturating_add_unsigned(pause_ms));
+        let now = services.now;
+        let pause_ms = at_ms.saturating_sub(now.mono_ms);
+        let not_before = (pause_ms > 0).then(|| now.unix_ms.saturating_add_unsigned(pause_ms));
         match task {
+            // The next recheck is tomorrow.
+            Task::CheckRemote(_) => self.finish(task, error, services),
             Task::FetchSource(check) => {
-                cx.store.set_check_attempt(check, attempt, errors)?;
-                for row in self.builds_behind(check, &cx.store)? {
-                    cx.set_state(row.id, State::Queued, row.attempt)?;
+                let running_task = self.end_attempt(task, error, services);
+                let machine = &running_task.machine;
+                let (attempt, errors) = (machine.attempt(), machine.errors());
+                services.store.set_check_attempt(check, attempt, errors)?;
+                for row in builds_behind(&self.running, check, &services.store)? {
+                    services.set_state(row.id, State::Queued, row.attempt)?;
                 }
+                self.push(&running_task.entry, not_before, services)
             }
             Task::Build(build) => {
-                self.keys.retain(|_, runs| *runs != build);
-                // All attempts stand in one log: who reads it sees why there is another.
-                let reason = error.reason.map_or("error", Reason::as_str);
-                let line = format!("{reason}; attempt {attempt} follows");
-                cx.feed.logs.annotate(build, attempt, &line, &mut cx.out);
-                cx.set_state(build, State::Queued, attempt)?;
-                cx.store.count_error(build, errors)?;
-                let check = cx
-                    .store
-                    .check(running_task.check.id)?
-                    .expect("it has its check");
-                // Unless it was fetched again meanwhile.
-                let same = check.attempt == running_task.check.attempt;
-                let at_fault =
-                    running_task.attempt_state.is_cut_off() && check.url.is_some() && same;
-                if at_fault || check.source.is_none() {
-                    return self.fetch_again(&running_task, &check, cx);
+                let running_task = self.end_attempt(task, error, services);
+                self.retry_build(build, &running_task, error, services)?;
+                let check = services.store.check(running_task.check.id)?;
+                let check = check.expect("a build has its check");
+                // Unless it has been fetched again since.
+                let is_same = check.attempt == running_task.check.attempt;
+                let is_truncated = running_task.attempt_state.is_input_truncated();
+                let is_at_fault = is_truncated && check.url.is_some() && is_same;
+                if is_at_fault || check.source.is_none() {
+                    return self.fetch_again(&running_task, &check, services);
                 }
+                self.push(&running_task.entry, not_before, services)
             }
-            Task::CheckRemote(_) => unreachable!("a look is not repeated"),
         }
-        self.push(&running_task.entry, at, cx)
     }
 
-    /// The builds of a check that wait for its source. Where that is fetched for the second time,
-    /// others are on their way.
-    pub(crate) fn builds_behind(&self, check: i64, store: &Store) -> store::Result<Vec<BuildRow>> {
-        let mut rows = store.open_builds(check)?;
-        rows.retain(|row| !self.running.contains_key(&Task::Build(row.id)));
-        Ok(rows)
+    fn end_attempt(&mut self, task: Task, error: &Verdict, services: &mut Services) -> RunningTask {
+        invalidate_engine(error, services);
+        let why = error.error_log.lines().next().unwrap_or("");
+        log::warn!("{task:?}: {why}; another attempt follows");
+        self.release(task, services)
     }
 
-    /// The source did not reach a container whole although nobody stood between them: its file is
-    /// at fault, and it is fetched again for all builds of its check that wait. Where that is under
-    /// way they wait for it.
+    fn retry_build(
+        &mut self,
+        build: i64,
+        running_task: &RunningTask,
+        error: &Verdict,
+        services: &mut Services,
+    ) -> store::Result<()> {
+        self.verdicts.step_down(build);
+        let attempt = running_task.machine.attempt();
+        // All attempts write to one log: say there why another one follows.
+        let reason = error.reason.map_or("error", Reason::as_str);
+        let line = format!("{reason}; attempt {attempt} follows");
+        let logs = &mut services.feed.logs;
+        logs.annotate(build, attempt, &line, &mut services.out);
+        services.set_state(build, State::Queued, attempt)?;
+        let errors = running_task.machine.errors();
+        services.store.count_error(build, errors)
+    }
+
+    /// Fetches the source of a check again for all its waiting builds: it did not reach a container whole although the
+    /// client was not interrupted, so its file is damaged. If that fetch is under way already, they wait for it.
     fn fetch_again(
         &mut self,
         running_task: &RunningTask,
         check: &CheckRow,
-        cx: &mut Services,
+        services: &mut Services,
     ) -> store::Result<()> {
         let task = Task::FetchSource(check.id);
-        if self.running.contains_key(&task) || self.queue.is_waiting(&cx.store, task)? {
+        let store = &mut services.store;
+        if self.running.contains_key(&task) || self.queue.is_waiting(store, task)? {
             return Ok(());
         }
-        let source = running_task.source();
-        let image = cx.engine.image(&running_task.zig_version);
-        if let (Some(manifest), Some(image)) = (&source.manifest, image) {
-            let image = image.to_string();
-            self.forget_dependencies(manifest, &image, cx)?;
+        let image = services.engine.image(&running_task.zig_version);
+        if let (Some(manifest), Some(image)) = (&running_task.source().manifest, image) {
+            self.dependencies.forget(manifest, image, store)?;
         }
-        cx.store.forget_source(check.id)?;
-        cx.store
-            .set_check_attempt(check.id, check.attempt + 1, check.errors)?;
-        for row in cx.store.open_builds(check.id)? {
-            self.queue.remove(&mut cx.store, Task::Build(row.id))?;
+        store.forget_source(check.id)?;
+        store.set_check_attempt(check.id, check.attempt + 1, check.errors)?;
+        for row in store.open_builds(check.id)? {
+            self.queue.remove(store, Task::Build(row.id))?;
         }
         let entry = Entry {
             task,
             ..running_task.entry.clone()
         };
-        self.push(&entry, None, cx)
-    }
-
-    fn doubt(&self, verdict: &Verdict, cx: &mut Services) {
-        if verdict.reason == Some(Reason::EngineError) {
-            cx.engine.invalidate();
-        }
+        self.push(&entry, None, services)
     }
 
     // -- cancelling --
 
-    /// Ends a build that has not ended, in whatever state it is.
-    pub fn cancel(&mut self, row: &BuildRow, cx: &mut Services) -> store::Result<()> {
+    /// Cancels an unfinished build, whatever its state.
+    pub fn cancel(&mut self, row: &BuildRow, services: &mut Services) -> store::Result<()> {
         assert!(!row.state.is_final(), "build {} has ended", row.id);
         let (build, check) = (row.id, row.check);
-        self.drop_task(Task::Build(build), cx)?;
+        self.drop_task(Task::Build(build), services)?;
         if row.attempt > 1 {
-            // What earlier attempts wrote is there, though nobody may have it open.
-            cx.feed.logs.begin(build, row.attempt);
+            // The log of earlier attempts may not be open.
+            services.feed.logs.begin(build, row.attempt);
         }
-        let log = cx.feed.logs.finish(build, &mut cx.out);
-        cx.store
-            .cancel_build(build, (log.written, log.is_truncated), cx.now.unix_ms)?;
-        self.ended(build, cx)?;
-        if self.builds_behind(check, &cx.store)?.is_empty() {
-            // Nobody is left who would need its source; one that runs asks for it anew if it does.
-            self.drop_task(Task::FetchSource(check), cx)?;
+        let log = services.feed.logs.finish(build, &mut services.out);
+        services.store.cancel_build(
+            build,
+            (log.written, log.is_truncated),
+            services.now.unix_ms,
+        )?;
+        if builds_behind(&self.running, check, &services.store)?.is_empty() {
+            // No build waits for the source. One that runs has it fetched again should it need that.
+            self.drop_task(Task::FetchSource(check), services)?;
         }
-        cx.publish(build)
+        self.on_build_end(build, services)
     }
 
-    /// Work that waits or runs does neither any more.
-    fn drop_task(&mut self, task: Task, cx: &mut Services) -> store::Result<()> {
-        self.view.forget();
+    /// Takes a task out of the queue, or out of its slot.
+    fn drop_task(&mut self, task: Task, services: &mut Services) -> store::Result<()> {
         if self.running.contains_key(&task) {
-            self.detach_job(task, cx);
-            self.leave(task, cx);
+            self.detach_job(task, services);
+            self.release(task, services);
             // The engine may create the container after it was told to remove it.
-            cx.engine.schedule_cleanup(cx.now.mono_ms);
+            services.engine.schedule_cleanup(services.now.mono_ms);
             return Ok(());
         }
-        self.queue.remove(&mut cx.store, task)?;
+        self.queue.remove(&mut services.store, task)?;
         Ok(())
+    }
+}
+
+/// An error of the engine makes its last answer worthless.
+fn invalidate_engine(verdict: &Verdict, services: &mut Services) {
+    if verdict.reason == Some(Reason::EngineError) {
+        services.engine.invalidate();
     }
 }

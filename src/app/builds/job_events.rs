@@ -1,8 +1,8 @@
-//! What jobs do, and what the clock and the engine say meanwhile.
+//! What happens to running tasks: the events of their jobs, time, and the engine's answers.
 
 use crate::app::builds::build::Input;
 use crate::app::builds::running::RunningTask;
-use crate::app::builds::scheduler::{Scheduler, kill_container};
+use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::domain::task::Task;
 use crate::app::engine::commands::Answer;
@@ -15,93 +15,105 @@ impl Scheduler {
         job: JobId,
         pipe: Pipe,
         bytes: &[u8],
-        cx: &mut Services,
+        services: &mut Services,
     ) -> store::Result<()> {
         let Some(task) = self.jobs.get(&job).copied() else {
             return Ok(());
         };
-        let running_task = self.running.get_mut(&task).expect("a job has its work");
-        let counted = running_task.attempt_state.counted(bytes);
-        let mut testing = false;
+        let running_task = self.running.get_mut(&task).expect("a job has its task");
+        let attempt_state = &mut running_task.attempt_state;
+        let cost = attempt_state.output_cost(bytes);
+        let mut tests_begin = false;
         match pipe {
-            Pipe::Stdout => testing = running_task.attempt_state.stdout(bytes),
+            Pipe::Stdout => tests_begin = attempt_state.stdout(bytes),
             Pipe::Stderr => {
-                running_task.attempt_state.stderr(bytes);
-                if let (Task::Build(build), true) =
-                    (task, running_task.attempt_state.is_of_container())
+                attempt_state.stderr(bytes);
+                if let Task::Build(build) = task
+                    && attempt_state.is_container_output()
                 {
-                    cx.feed.logs.append(build, bytes, &mut cx.out);
+                    services.feed.logs.append(build, bytes, &mut services.out);
                 }
             }
         }
-        if testing {
-            self.step(task, Input::Testing, cx)?;
-            self.publish_state(task, cx)?;
+        if tests_begin {
+            self.step(task, Input::Testing, services)?;
+            self.publish_state(task, services)?;
         }
-        self.step(task, Input::Output(counted), cx)
+        self.step(task, Input::Output(cost), services)
     }
 
-    pub fn eof(&mut self, job: JobId, pipe: Pipe, cx: &mut Services) -> store::Result<()> {
+    pub fn eof(&mut self, job: JobId, pipe: Pipe, services: &mut Services) -> store::Result<()> {
         match self.jobs.get(&job).copied() {
-            Some(task) => self.step(task, Input::Eof(pipe), cx),
+            Some(task) => self.step(task, Input::Eof(pipe), services),
             None => Ok(()),
         }
     }
 
-    pub fn exited(&mut self, job: JobId, exit: Exit, cx: &mut Services) -> store::Result<()> {
+    pub fn exited(&mut self, job: JobId, exit: Exit, services: &mut Services) -> store::Result<()> {
         match self.jobs.get(&job).copied() {
-            Some(task) => self.step(task, Input::Exited(exit), cx),
+            Some(task) => self.step(task, Input::Exited(exit), services),
             None => Ok(()),
         }
     }
 
-    /// A container that is to be killed has said how much memory it used, or has not.
+    /// Notes the peak memory of a container, if the engine could read it, and kills the container.
     pub fn on_peak_memory(
         &mut self,
         task: Task,
         container: &str,
         answer: Answer,
-        cx: &mut Services,
+        services: &mut Services,
     ) {
-        let words = answer.unwrap_or_default();
-        let peak = words.split_whitespace().find_map(|word| word.parse().ok());
+        let text = answer.unwrap_or_default();
+        let peak = text.split_whitespace().find_map(|word| word.parse().ok());
         if let Some(running_task) = self.running.get_mut(&task) {
             running_task.attempt_state.note_peak(peak);
         }
-        kill_container(container, cx);
+        services.kill_container(container);
     }
 
-    /// The engine answers: what lost its container from sight looks for it.
-    pub fn engine_is_back(&mut self, cx: &mut Services) -> store::Result<()> {
-        let detached = self.running.iter().filter(|(_, a)| a.machine.is_detached());
+    /// The engine answers again, with its images: detached builds inspect their containers.
+    pub fn on_engine_ready(&mut self, services: &mut Services) -> store::Result<()> {
+        self.rechecks.on_images(services)?;
+        let running = self.running.iter();
+        let detached = running.filter(|(_, running_task)| running_task.machine.is_detached());
         let mut detached: Vec<Task> = detached.map(|(task, _)| *task).collect();
         detached.sort_unstable();
         for task in detached {
-            self.step(task, Input::Back, cx)?;
+            self.step(task, Input::Back, services)?;
         }
         Ok(())
     }
 
-    /// `has_space`: what nobody asked for may begin.
-    pub fn time(&mut self, has_space: bool, cx: &mut Services) -> store::Result<()> {
-        let due = |(task, running_task): (&Task, &RunningTask)| {
+    /// Applies time limits, answers waiting builds, and, if the disk `has_space`, enqueues rechecks and rebuilds.
+    pub fn on_time(&mut self, has_space: bool, services: &mut Services) -> store::Result<()> {
+        let now_ms = services.now.mono_ms;
+        let is_due = |(task, running_task): (&Task, &RunningTask)| {
             let deadline = running_task.machine.deadline_ms()?;
-            (deadline <= cx.now.mono_ms).then_some(*task)
+            (deadline <= now_ms).then_some(*task)
         };
-        let mut due: Vec<Task> = self.running.iter().filter_map(due).collect();
+        let mut due: Vec<Task> = self.running.iter().filter_map(is_due).collect();
         due.sort_unstable();
         for task in due {
-            self.step(task, Input::Time, cx)?;
+            self.step(task, Input::Time, services)?;
         }
-        self.answer_waiters(cx)?;
+        for row in self.verdicts.take_waiters(&mut services.store)? {
+            let check = services.store.check(row.check)?;
+            self.enqueue_build(&row, &check.expect("a build has its check"), services)?;
+        }
         if !has_space {
             return Ok(());
         }
-        if cx.engine.is_fresh(cx.now.mono_ms) {
-            self.start_due_rechecks(cx)?;
+        if services.engine.is_fresh(now_ms) {
+            let (queue, running) = (&self.queue, &self.running);
+            for entry in self.rechecks.take_due(queue, running, services)? {
+                self.push(&entry, None, services)?;
+            }
         }
-        if cx.engine.is_ready() {
-            self.rebuild_for_toolchain(cx)?;
+        if services.engine.is_ready() {
+            for check in self.rechecks.next_rebuilds(services)? {
+                self.add(check, services)?;
+            }
         }
         Ok(())
     }

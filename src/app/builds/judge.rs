@@ -1,4 +1,4 @@
-//! The verdict: what the end of a build's container and its record amount to.
+//! The verdict on a build, from the exit of its container and its record.
 
 use crate::app::builds::limits::{LINE_COST_BYTES, OUTPUT_LIMIT_BYTES};
 use crate::app::builds::record::{Record, RecordReader};
@@ -9,42 +9,42 @@ use crate::app::engine::docker::{RecordId, exit};
 use crate::app::engine::job::{JobEnd, KillReason};
 use crate::interface::event::Exit;
 
-/// What the end of a build's container amounts to.
+/// What follows from the exit of `docker run`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judgement {
     Verdict(Verdict),
-    /// The client's exit is not the package's word: only the container can say.
-    PageOptions,
+    /// The exit may be the client's own: inspect the container.
+    Inspect,
 }
 
 /// The verdict on a build whose `docker run` has ended.
 ///
 /// | end | record | judgement |
 /// |---|---|---|
-/// | exit 0 | good | what it says, even where we were about to end the build |
-/// | ended by us | - | look at the container: failed, with why, if there is one |
+/// | exit 0 | good | that of the record, even if the server was about to end the build |
+/// | ended by the server | - | inspect the container: if there is one, failed, with the reason |
 /// | exit 0 | none to trust | error, engine_error |
 /// | not started | - | error, engine_error |
 /// | 12 | - | failed, disk_limit: the source does not fit |
 /// | 65 | - | error, lost: the source did not arrive whole |
-/// | other | - | look at the container |
+/// | other | - | inspect the container |
 pub fn judge(
     record_id: &RecordId,
     end: &JobEnd,
     records: &mut RecordReader,
     deps: DepsOutcome,
-    bounds: &ResourceLimits,
+    limits: &ResourceLimits,
 ) -> Judgement {
     let record = records.record(record_id);
     let engine_error =
         |sentence: &str| Judgement::Verdict(Verdict::error(Reason::EngineError, sentence));
     match (&end.exit, end.why, record) {
         (Some(Exit::Code(0)), _, Ok(record)) => {
-            Judgement::Verdict(from_record(record, deps, bounds))
+            Judgement::Verdict(from_record(record, deps, limits))
         }
-        (_, Some(_), _) => Judgement::PageOptions,
+        (_, Some(_), _) => Judgement::Inspect,
         (Some(Exit::Code(0)), None, Err(unusable)) => engine_error(&unusable.sentence()),
-        (Some(Exit::NotStarted(words)), ..) => engine_error(words),
+        (Some(Exit::NotStarted(why)), ..) => engine_error(why),
         (Some(Exit::Code(exit::TOO_LARGE)), ..) => {
             let sentence = "the source and its dependencies do not fit into the container";
             Judgement::Verdict(Verdict::failed(Reason::DiskLimit, sentence))
@@ -52,36 +52,45 @@ pub fn judge(
         (Some(Exit::Code(exit::CUT_OFF)), ..) => {
             Judgement::Verdict(Verdict::error(Reason::Lost, CUT_OFF))
         }
-        _ => Judgement::PageOptions,
+        _ => Judgement::Inspect,
     }
 }
 
-/// The verdict on a build by its container, which has ended and whose output was read.
+/// How a container exited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContainerExit {
+    pub code: i32,
+    /// The memory limit ended a process in it.
+    pub oom_killed: bool,
+}
+
+/// The verdict on a build whose container has exited and whose output was read.
 pub fn judge_container(
     record_id: &RecordId,
-    (code, oom_killed): (i32, bool),
+    exited: ContainerExit,
     why: Option<KillReason>,
     records: &mut RecordReader,
     deps: DepsOutcome,
-    bounds: &ResourceLimits,
+    limits: &ResourceLimits,
 ) -> Verdict {
-    // Another code than that of a kill is its own: it ended before we could end it.
+    let ContainerExit { code, oom_killed } = exited;
+    // Any code but that of a kill is its own: it exited before the server could end it.
     let why = why.filter(|_| code == exit::KILLED);
     let exit = Some(Exit::Code(code));
-    let judgement = judge(record_id, &JobEnd { exit, why }, records, deps, bounds);
+    let judgement = judge(record_id, &JobEnd { exit, why }, records, deps, limits);
     match (judgement, why) {
         (Judgement::Verdict(verdict), _) => verdict,
-        (Judgement::PageOptions, Some(why)) => ended_by_us(why, records.testing(), bounds),
-        (Judgement::PageOptions, None) if oom_killed => {
-            // Whoever is ended by the limit has reached it.
-            let peak = bounds.peak_bytes.or(Some(bounds.memory_bytes));
-            let bounds = ResourceLimits {
+        (Judgement::Inspect, Some(why)) => ended_by_us(why, records.testing(), limits),
+        (Judgement::Inspect, None) if oom_killed => {
+            // A container that the limit ended has reached the limit.
+            let peak = limits.peak_bytes.or(Some(limits.memory_bytes));
+            let limits = ResourceLimits {
                 peak_bytes: peak,
-                ..*bounds
+                ..*limits
             };
             let sentence = format!(
                 "ended by the memory limit of its container; {}",
-                bounds.describe_memory()
+                limits.describe_memory()
             );
             let verdict = Verdict {
                 peak_memory_bytes: peak,
@@ -89,7 +98,7 @@ pub fn judge_container(
             };
             in_stage(verdict, records.testing())
         }
-        (Judgement::PageOptions, None) => {
+        (Judgement::Inspect, None) => {
             let reason = match code {
                 exit::REFUSED..=127 => Reason::EngineError,
                 _ => Reason::Lost,
@@ -104,7 +113,7 @@ pub fn judge_container(
 
 const CUT_OFF: &str = "the source did not reach the container whole";
 
-fn from_record(record: Record, deps: DepsOutcome, bounds: &ResourceLimits) -> Verdict {
+fn from_record(record: Record, deps: DepsOutcome, limits: &ResourceLimits) -> Verdict {
     let mut build_status = record.build_status;
     let short = if record.oom_kills > 0 {
         Some(Reason::OutOfMemory)
@@ -122,7 +131,7 @@ fn from_record(record: Record, deps: DepsOutcome, bounds: &ResourceLimits) -> Ve
             Some(short.unwrap_or(tests))
         }
         (BuildStatus::Success, _) => None,
-        // A source that did not fit was not looked into.
+        // A source that did not fit was not inspected for a `build.zig`.
         _ if !record.build_zig => Some(short.unwrap_or(Reason::NoBuildZig)),
         _ => Some(short.unwrap_or(match deps {
             DepsOutcome::Refused => Reason::DependencyUnavailable,
@@ -138,7 +147,7 @@ fn from_record(record: Record, deps: DepsOutcome, bounds: &ResourceLimits) -> Ve
         let peak_bytes = record.peak_memory_bytes;
         let memory = ResourceLimits {
             peak_bytes,
-            ..*bounds
+            ..*limits
         }
         .describe_memory();
         let sentence =
@@ -157,22 +166,22 @@ fn from_record(record: Record, deps: DepsOutcome, bounds: &ResourceLimits) -> Ve
     }
 }
 
-/// The verdict on a build that we ended.
-pub fn ended_by_us(why: KillReason, testing: Option<u32>, bounds: &ResourceLimits) -> Verdict {
+/// The verdict on a build that the server ended.
+pub fn ended_by_us(why: KillReason, testing: Option<u32>, limits: &ResourceLimits) -> Verdict {
     let seconds = |ms: u64| ms / 1_000;
     let (reason, sentence) = match why {
         KillReason::Timeout => (
             Reason::Timeout,
             format!(
                 "it took longer than --build-timeout, {} s",
-                seconds(bounds.build_timeout_ms)
+                seconds(limits.build_timeout_ms)
             ),
         ),
         KillReason::Silent => (
             Reason::Silent,
             format!(
                 "no output for --silence-timeout, {} s",
-                seconds(bounds.silence_timeout_ms)
+                seconds(limits.silence_timeout_ms)
             ),
         ),
         KillReason::OutputLimit => (
@@ -183,15 +192,15 @@ pub fn ended_by_us(why: KillReason, testing: Option<u32>, bounds: &ResourceLimit
             ),
         ),
     };
-    let sentence = format!("ended: {sentence}; {}", bounds.describe_memory());
+    let sentence = format!("ended: {sentence}; {}", limits.describe_memory());
     let verdict = Verdict {
-        peak_memory_bytes: bounds.peak_bytes,
+        peak_memory_bytes: limits.peak_bytes,
         ..Verdict::failed(reason, sentence)
     };
     in_stage(verdict, testing)
 }
 
-/// The verdict, said of the tests where the build itself had already succeeded.
+/// A verdict on the tests, if the build itself had already succeeded; else on the build.
 fn in_stage(verdict: Verdict, testing: Option<u32>) -> Verdict {
     match testing {
         Some(compiled) if verdict.build_status == BuildStatus::Failed => Verdict {
@@ -204,23 +213,22 @@ fn in_stage(verdict: Verdict, testing: Option<u32>) -> Verdict {
     }
 }
 
-/// The error of a build that has no container, by how `docker run` ended, where that was seen, and why
-/// we ended it, if we did.
-pub fn without_container(client: (Option<Exit>, Option<KillReason>), words: &str) -> Verdict {
-    let how = match client {
+/// The error of a build that has no container. `exit`: how `docker run` exited, if that was seen; `why`: why the server
+/// ended it, if it did.
+pub fn without_container(exit: Option<Exit>, why: Option<KillReason>, stderr: &str) -> Verdict {
+    let how = match (exit, why) {
         (Some(Exit::Code(code)), _) => format!("docker run exited with {code}"),
         (Some(Exit::Signal(signal)), _) => format!("docker run was ended by signal {signal}"),
-        (Some(Exit::NotStarted(words)), _) => words,
-        (None, Some(_)) => "docker run did not come to it in time".to_string(),
+        (Some(Exit::NotStarted(why)), _) => why,
+        (None, Some(_)) => "docker run did not create it in time".to_string(),
         (None, None) => {
             let sentence = "its container was never started, or is gone";
             return Verdict::error(Reason::Lost, sentence);
         }
     };
-    // What the engine's client complained of.
     let sentence = format!(
         "the engine could not run the container ({how})\n{}",
-        words.trim()
+        stderr.trim()
     );
     Verdict::error(Reason::EngineError, truncate_error_log(&sentence))
 }

@@ -3,6 +3,7 @@
 pub mod attempt;
 pub mod build;
 pub mod completion;
+pub mod dependency_cache;
 pub mod job_events;
 pub mod judge;
 pub mod limits;

@@ -1,117 +1,115 @@
-//! Who runs and who waits, in order: the queue as others see it, in builds.
+//! The queue as people see it: what runs and what waits, in order, in builds.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::app::builds::limits::RANK_LIMIT;
-use crate::app::builds::scheduler::Scheduler;
-use crate::app::domain::task::{Place, Priority, Task};
+use crate::app::builds::running::{RunningTask, builds_behind};
+use crate::app::domain::task::{Place, Task};
+use crate::app::queue::queue::Queue;
 use crate::app::store::builds::BuildRow;
 use crate::app::store::store::{self, Store};
 use crate::config::limits::FORECAST_LIMIT;
 
-/// A piece of work that holds a slot.
+/// A task that holds a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Running<'w> {
     pub task: Task,
-    /// The build it is; while a source is fetched, the first build of its check stands for it. A
-    /// look at a remote has none.
+    /// The build that it is. While a source is fetched, the first build of its check stands for it. A recheck has
+    /// none.
     pub build: Option<i64>,
     pub package: &'w str,
-    /// Of a source: empty.
+    /// Empty unless it is a build.
     pub zig_version: &'w str,
     pub started_unix_ms: i64,
-    /// Builds that wait for this source, with their versions.
+    /// The builds that wait for this source, with their versions.
     pub behind: Vec<(i64, String)>,
 }
 
-/// A piece of work that waits for a slot.
+/// A task that waits for a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     pub place: Place,
     pub package: String,
-    /// Of a source: empty.
+    /// Empty unless it is a build.
     pub zig_version: String,
     /// Attempts that ended in an error.
     pub errors: u32,
-    /// Of a source: the builds that wait for it, with their versions.
+    /// The builds that wait for this source, with their versions.
     pub behind: Vec<(i64, String)>,
 }
 
-/// The first of what waits, looked up once for as long as nothing changes.
-#[derive(Debug, Default)]
-pub struct View(RefCell<Option<Rc<QueueOrder>>>);
-
-/// What waits, in order, and the place of each build in it, from 1.
+/// What waits, in order, and the position of each build in it, from 1.
 #[derive(Debug)]
 pub struct QueueOrder {
     pub waiting: Vec<Waiting>,
-    places: HashMap<i64, usize>,
+    positions: HashMap<i64, usize>,
 }
 
-impl View {
-    pub fn forget(&self) {
-        self.0.take();
-    }
+/// The latest order, with the version of the queue that it shows and the number of unfinished builds then.
+#[derive(Debug, Default)]
+pub struct OrderCache(RefCell<Option<(u64, u64, Rc<QueueOrder>)>>);
+
+pub struct QueueView<'a> {
+    pub queue: &'a Queue,
+    pub running: &'a HashMap<Task, RunningTask>,
+    pub store: &'a Store,
+    /// Unfinished builds, wherever they are.
+    pub open_builds: u64,
+    pub cache: &'a OrderCache,
 }
 
-impl Scheduler {
-    pub fn slots(&self) -> usize {
-        self.queue.slots()
-    }
-
-    /// The first `FORECAST_LIMIT` pieces of work that wait, in order.
-    pub fn order(&self, store: &Store, unix_ms: i64) -> store::Result<Rc<QueueOrder>> {
-        if let Some(known) = &*self.view.0.borrow() {
-            return Ok(known.clone());
+impl<'a> QueueView<'a> {
+    /// The first `FORECAST_LIMIT` tasks that wait, in order.
+    pub fn order(&self, unix_ms: i64) -> store::Result<Rc<QueueOrder>> {
+        let (version, open) = (self.queue.version(), self.open_builds);
+        if let Some((of_version, of_open, order)) = &*self.cache.0.borrow()
+            && (*of_version, *of_open) == (version, open)
+        {
+            return Ok(order.clone());
         }
         let mut order = QueueOrder {
             waiting: Vec::new(),
-            places: HashMap::new(),
+            positions: HashMap::new(),
         };
-        for place in self.queue.order(store, FORECAST_LIMIT, unix_ms)? {
-            let waiting = self.describe(store, place)?;
-            let nth = order.waiting.len() + 1;
-            let behind = waiting.behind.iter().map(|(build, _)| (*build, nth));
-            order.places.extend(behind);
+        for place in self.queue.order(self.store, FORECAST_LIMIT, unix_ms)? {
+            let waiting = self.describe(place)?;
+            let position = order.waiting.len() + 1;
+            let behind = waiting.behind.iter().map(|(build, _)| (*build, position));
+            order.positions.extend(behind);
             if let Task::Build(build) = waiting.place.entry.task {
-                order.places.insert(build, nth);
+                order.positions.insert(build, position);
             }
             order.waiting.push(waiting);
         }
         let order = Rc::new(order);
-        *self.view.0.borrow_mut() = Some(order.clone());
+        *self.cache.0.borrow_mut() = Some((version, open, order.clone()));
         Ok(order)
     }
 
-    /// Where a build stands in the queue, from 1. While its source is still waited for, it stands
-    /// where that does; while that is fetched, at the end, where it will join. None for what runs,
-    /// for the build that stands for the source meanwhile, and for what waits for no slot. Far
-    /// back in a long queue it is told by class, popularity and age alone, up to `RANK_LIMIT`.
-    pub fn position(
-        &self,
-        store: &Store,
-        row: &BuildRow,
-        unix_ms: i64,
-    ) -> store::Result<Option<usize>> {
+    /// The position of a build in the queue, from 1. While its source waits, it has the position of that; while the
+    /// source is fetched, the one at the end, where it will join. None if it runs, if it stands for its source while
+    /// that is fetched, and if it waits for no slot. Beyond the forecast it is an estimate by priority, popularity and
+    /// age, at most `RANK_LIMIT`.
+    pub fn position(&self, row: &BuildRow, unix_ms: i64) -> store::Result<Option<usize>> {
         if row.state.is_final()
             || row.waits_for.is_some()
             || self.running.contains_key(&Task::Build(row.id))
         {
             return Ok(None);
         }
-        let order = self.order(store, unix_ms)?;
-        if let Some(place) = order.places.get(&row.id) {
-            return Ok(Some(*place));
+        let order = self.order(unix_ms)?;
+        if let Some(position) = order.positions.get(&row.id) {
+            return Ok(Some(*position));
         }
         let source = Task::FetchSource(row.check);
         if self.running.contains_key(&source) {
-            let behind = self.builds_behind(row.check, store)?;
+            let behind = builds_behind(self.running, row.check, self.store)?;
             let first = behind.first().map(|first| first.id);
             return Ok((first != Some(row.id)).then(|| self.queue.waiting() as usize + 1));
         }
-        let rank = |task| self.queue.rank(store, task, RANK_LIMIT);
+        let rank = |task| self.queue.rank(self.store, task, RANK_LIMIT);
         let rank = match rank(Task::Build(row.id))? {
             None => rank(source)?,
             rank => rank,
@@ -119,30 +117,21 @@ impl Scheduler {
         Ok(rank.map(|before| before as usize + 1))
     }
 
-    /// The place that new work of that class has at most.
-    pub fn last_place(&self, priority: Priority) -> usize {
-        let priorities = Priority::ALL.iter().filter(|before| **before <= priority);
-        priorities.map(|c| self.queue.waiting_of(*c)).sum::<u64>() as usize
-    }
-
-    /// What holds a slot, longest first.
-    pub fn running_tasks(&self, store: &Store) -> store::Result<Vec<Running<'_>>> {
+    /// The tasks that hold a slot, the longest first.
+    pub fn running_tasks(&self) -> store::Result<Vec<Running<'a>>> {
         let mut running = Vec::new();
-        for (task, running_task) in &self.running {
-            let behind = self.behind(store, *task)?;
+        for (task, running_task) in self.running {
+            let behind = self.behind(*task)?;
+            let first_behind = behind.first().map(|(build, _)| *build);
+            let (build, zig_version) = match task {
+                Task::Build(build) => (Some(*build), running_task.zig_version.as_str()),
+                Task::FetchSource(_) | Task::CheckRemote(_) => (first_behind, ""),
+            };
             running.push(Running {
                 task: *task,
-                build: match task {
-                    Task::Build(build) => Some(*build),
-                    Task::FetchSource(_) | Task::CheckRemote(_) => {
-                        behind.first().map(|(build, _)| *build)
-                    }
-                },
+                build,
                 package: &running_task.check.package,
-                zig_version: match task {
-                    Task::Build(_) => &running_task.zig_version,
-                    Task::FetchSource(_) | Task::CheckRemote(_) => "",
-                },
+                zig_version,
                 started_unix_ms: running_task.started_unix_ms,
                 behind,
             });
@@ -151,28 +140,19 @@ impl Scheduler {
         Ok(running)
     }
 
-    /// Builds that wait: for a slot, for their source, or for the verdict of another.
-    pub fn waiting_builds(&self) -> u64 {
-        let builds = self
-            .running
-            .keys()
-            .filter(|task| !matches!(task, Task::CheckRemote(_)));
-        self.open.saturating_sub(builds.count() as u64)
-    }
-
-    fn describe(&self, store: &Store, place: Place) -> store::Result<Waiting> {
+    fn describe(&self, place: Place) -> store::Result<Waiting> {
         let task = place.entry.task;
         let (package, zig_version, errors) = match task {
             Task::Build(build) => {
-                let row = store.build(build)?;
+                let row = self.store.build(build)?;
                 row.map(|row| (row.package, row.zig_version, row.errors))
             }
             Task::FetchSource(check) => {
-                let row = store.check(check)?;
+                let row = self.store.check(check)?;
                 row.map(|row| (row.package, String::new(), row.errors))
             }
             Task::CheckRemote(package) => {
-                let row = store.package_of_id(package)?;
+                let row = self.store.package_of_id(package)?;
                 row.map(|row| (row.name, String::new(), 0))
             }
         }
@@ -182,16 +162,16 @@ impl Scheduler {
             package,
             zig_version,
             errors,
-            behind: self.behind(store, task)?,
+            behind: self.behind(task)?,
         })
     }
 
-    /// The builds of the check of a source, with their versions.
-    fn behind(&self, store: &Store, task: Task) -> store::Result<Vec<(i64, String)>> {
+    /// The builds that wait for a source, with their versions.
+    fn behind(&self, task: Task) -> store::Result<Vec<(i64, String)>> {
         let Task::FetchSource(check) = task else {
             return Ok(Vec::new());
         };
-        let open = self.builds_behind(check, store)?.into_iter();
-        Ok(open.map(|row| (row.id, row.zig_version)).collect())
+        let rows = builds_behind(self.running, check, self.store)?.into_iter();
+        Ok(rows.map(|row| (row.id, row.zig_version)).collect())
     }
 }

@@ -1,123 +1,145 @@
-//! What nobody asked for: the daily look at the remotes of packages, and builds under toolchains
-//! that are new.
+//! Checks that nobody asked for: the daily recheck of each package, and builds under new toolchains.
 
-use crate::app::builds::build::{Build, Kind};
+use std::collections::HashMap;
+
 use crate::app::builds::limits::{DUE_CHECKS_LIMIT, REBUILD_LIMIT, RECHECK_RETRY_MS};
 use crate::app::builds::running::RunningTask;
-use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::domain::recheck::{self, Outcome};
 use crate::app::domain::repository::owner;
 use crate::app::domain::task::{Entry, Priority, Task};
+use crate::app::engine::engine::Engine;
+use crate::app::queue::queue::Queue;
 use crate::app::store::checks::{CheckRow, NewCheck};
 use crate::app::store::packages::RecheckRow;
-use crate::app::store::store;
+use crate::app::store::store::{self, Store};
 
-impl Scheduler {
-    /// The toolchains that have an image, each with it.
-    fn toolchains(&self, cx: &Services) -> Vec<(String, String)> {
+#[derive(Debug)]
+pub struct Rechecks {
+    zig_versions: Vec<String>,
+    /// Packages are being gone through for builds under a new toolchain.
+    rebuilding: bool,
+}
+
+/// What a recheck needs to run.
+pub struct RemoteCheck {
+    /// A check that is not in the database.
+    pub check: CheckRow,
+    /// The toolchain whose image it runs in.
+    pub zig_version: String,
+}
+
+impl Rechecks {
+    pub fn open(zig_versions: &[String], store: &Store) -> store::Result<Rechecks> {
+        Ok(Rechecks {
+            zig_versions: zig_versions.to_vec(),
+            rebuilding: store.is_rebuilding()?,
+        })
+    }
+
+    /// True while packages are still to be gone through for a new toolchain.
+    pub fn is_rebuilding(&self) -> bool {
+        self.rebuilding
+    }
+
+    /// The toolchains that have an image: version and image id.
+    fn toolchains(&self, engine: &Engine) -> Vec<(String, String)> {
         let versions = self.zig_versions.iter();
         let with_image = versions.filter_map(|version| {
-            let image = cx.engine.image(version)?;
+            let image = engine.image(version)?;
             Some((version.clone(), image.to_string()))
         });
         with_image.collect()
     }
 
-    // -- looks at remotes --
+    // -- daily rechecks --
 
-    /// Lets packages wait for their daily look that are due for it; a limited number at a time.
-    pub(crate) fn start_due_rechecks(&mut self, cx: &mut Services) -> store::Result<()> {
-        for recheck_row in cx.store.packages_due(cx.now.unix_ms, DUE_CHECKS_LIMIT)? {
-            let task = Task::CheckRemote(recheck_row.id);
-            if self.running.contains_key(&task) {
-                self.recheck_begins(recheck_row.id, cx)?;
+    /// Entries for up to `DUE_CHECKS_LIMIT` packages whose recheck is due and neither waits nor runs.
+    pub fn take_due(
+        &self,
+        queue: &Queue,
+        running: &HashMap<Task, RunningTask>,
+        services: &mut Services,
+    ) -> store::Result<Vec<Entry>> {
+        let now = services.now.unix_ms;
+        let mut due = Vec::new();
+        for package in services.store.packages_due(now, DUE_CHECKS_LIMIT)? {
+            let task = Task::CheckRemote(package.id);
+            if running.contains_key(&task) {
+                schedule_retry(package.id, services)?;
                 continue;
             }
-            self.recheck_ended(recheck_row.id, cx)?;
-            if self.queue.is_waiting(&cx.store, task)? {
+            schedule_next(package.id, services)?;
+            if queue.is_waiting(&services.store, task)? {
                 continue;
             }
-            let entry = Entry {
+            due.push(Entry {
                 task,
                 priority: Priority::Recheck,
-                tenant: owner(&recheck_row.url),
-                popularity: recheck_row.popularity_score,
-            };
-            self.push(&entry, None, cx)?;
+                tenant: owner(&package.url),
+                popularity: package.popularity_score,
+            });
         }
-        Ok(())
+        Ok(due)
     }
 
-    pub(crate) fn start_remote(
-        &mut self,
-        entry: Entry,
+    /// Begins the recheck of a package; none if the package or every image is gone.
+    pub fn begin(
+        &self,
         package: i64,
-        cx: &mut Services,
-    ) -> store::Result<bool> {
-        let newest = self.toolchains(cx).into_iter().next();
-        let (Some(recheck_row), Some((version, _))) = (cx.store.recheck_row(package)?, newest)
-        else {
-            return Ok(false);
+        entry: &Entry,
+        services: &mut Services,
+    ) -> store::Result<Option<RemoteCheck>> {
+        let newest = self.toolchains(&services.engine).into_iter().next();
+        let row = services.store.recheck_row(package)?;
+        let (Some(row), Some((zig_version, _))) = (row, newest) else {
+            return Ok(None);
         };
-        self.recheck_begins(package, cx)?;
+        schedule_retry(package, services)?;
         let check = CheckRow {
             id: 0,
             package_id: Some(package),
-            package: recheck_row.name,
-            url: Some(recheck_row.url),
-            reference: recheck_row.reference,
+            package: row.name,
+            url: Some(row.url),
+            reference: row.reference,
             source: None,
             commit: None,
             attempt: 1,
             errors: 0,
             priority: entry.priority,
             tenant: entry.tenant.clone(),
-            created_at: cx.now.unix_ms,
+            created_at: services.now.unix_ms,
         };
-        let running_task = RunningTask::new(entry, check, version, Build::new(1, 0, self.limits));
-        self.start(running_task, Kind::ResolveRemote, cx)?;
-        Ok(true)
+        Ok(Some(RemoteCheck { check, zig_version }))
     }
 
-    /// A look that is under way waits nowhere: if the server ends now, the next one knows by this that
-    /// it is owed.
-    fn recheck_begins(&mut self, package: i64, cx: &mut Services) -> store::Result<()> {
-        let again = cx.now.unix_ms + RECHECK_RETRY_MS;
-        cx.store.set_next_check(package, again)
-    }
-
-    /// A look is over, whatever it came to, or has its place in the queue: the next one is tomorrow.
-    pub(crate) fn recheck_ended(&mut self, package: i64, cx: &mut Services) -> store::Result<()> {
-        let next = recheck::next_check(package, cx.now.unix_ms);
-        cx.store.set_next_check(package, next)
-    }
-
-    /// The remote has said its commit.
-    pub(crate) fn on_remote_commit(
-        &mut self,
+    /// Takes the commit of a remote; returns the new check if one is needed.
+    pub fn on_remote_commit(
+        &self,
         package: i64,
         commit: &str,
-        cx: &mut Services,
-    ) -> store::Result<()> {
-        let Some(recheck_row) = cx.store.recheck_row(package)? else {
-            return Ok(());
+        services: &mut Services,
+    ) -> store::Result<Option<i64>> {
+        let Some(row) = services.store.recheck_row(package)? else {
+            return Ok(None);
         };
-        let cells = cx.store.cells(package, &self.toolchains(cx))?;
-        match recheck::outcome(commit, recheck_row.commit.as_deref(), &cells) {
-            Outcome::Unchanged => Ok(()),
+        let toolchains = self.toolchains(&services.engine);
+        let cells = services.store.cells(package, &toolchains)?;
+        match recheck::outcome(commit, row.commit.as_deref(), &cells) {
+            Outcome::Unchanged => Ok(None),
             Outcome::NewCommit(versions) | Outcome::Incomplete(versions) => {
-                self.check_again(&recheck_row, &versions, Priority::Recheck, cx)
+                insert_check(&row, &versions, Priority::Recheck, services).map(Some)
             }
         }
     }
 
     // -- new toolchains --
 
-    /// The engine has said which images it has: where one is new, all packages are looked through.
-    pub fn on_images(&mut self, cx: &mut Services) -> store::Result<()> {
-        for (version, image) in self.toolchains(cx) {
-            if cx.store.see_toolchain(&version, &image, cx.now.unix_ms)? {
+    /// The engine has listed its images: a new one means that all packages are gone through.
+    pub fn on_images(&mut self, services: &mut Services) -> store::Result<()> {
+        let now = services.now.unix_ms;
+        for (version, image) in self.toolchains(&services.engine) {
+            if services.store.see_toolchain(&version, &image, now)? {
                 log::info!("zig {version} has a new image");
                 self.rebuilding = true;
             }
@@ -125,38 +147,54 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Looks through the next few packages for those that were not built under a toolchain there is.
-    pub(crate) fn rebuild_for_toolchain(&mut self, cx: &mut Services) -> store::Result<()> {
-        let toolchains = self.toolchains(cx);
+    /// Goes through the next packages; returns new checks for those that have no build under a current image.
+    pub fn next_rebuilds(&mut self, services: &mut Services) -> store::Result<Vec<i64>> {
+        let toolchains = self.toolchains(&services.engine);
         if !self.rebuilding || toolchains.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let swept = cx.store.packages_to_rebuild(REBUILD_LIMIT, &toolchains)?;
-        self.rebuilding = !swept.done;
-        for (recheck_row, versions) in swept.packages {
-            self.check_again(&recheck_row, &versions, Priority::Toolchain, cx)?;
+        let store = &mut services.store;
+        let page = store.packages_to_rebuild(REBUILD_LIMIT, &toolchains)?;
+        self.rebuilding = !page.done;
+        let mut checks = Vec::new();
+        for (row, versions) in page.packages {
+            checks.push(insert_check(
+                &row,
+                &versions,
+                Priority::Toolchain,
+                services,
+            )?);
         }
-        Ok(())
+        Ok(checks)
     }
+}
 
-    /// A check of a known package that nobody asked for.
-    fn check_again(
-        &mut self,
-        recheck_row: &RecheckRow,
-        versions: &[String],
-        priority: Priority,
-        cx: &mut Services,
-    ) -> store::Result<()> {
-        let tenant = owner(&recheck_row.url);
-        let new = NewCheck {
-            package_id: Some(recheck_row.id),
-            package: &recheck_row.name,
-            git: Some((&recheck_row.url, recheck_row.reference.as_deref())),
-            priority,
-            tenant: &tenant,
-        };
-        let check = cx.store.begin_check(&new, versions, cx.now.unix_ms)?;
-        self.add(check, cx)?;
-        Ok(())
-    }
+/// A recheck that runs is not in the queue: should the server end now, it is due again by this.
+fn schedule_retry(package: i64, services: &mut Services) -> store::Result<()> {
+    let retry_at = services.now.unix_ms + RECHECK_RETRY_MS;
+    services.store.set_next_check(package, retry_at)
+}
+
+/// A recheck has ended, or has its place in the queue: the next one is tomorrow.
+pub fn schedule_next(package: i64, services: &mut Services) -> store::Result<()> {
+    let next = recheck::next_check(package, services.now.unix_ms);
+    services.store.set_next_check(package, next)
+}
+
+fn insert_check(
+    row: &RecheckRow,
+    versions: &[String],
+    priority: Priority,
+    services: &mut Services,
+) -> store::Result<i64> {
+    let tenant = owner(&row.url);
+    let new = NewCheck {
+        package_id: Some(row.id),
+        package: &row.name,
+        git: Some((&row.url, row.reference.as_deref())),
+        priority,
+        tenant: &tenant,
+    };
+    let at = services.now.unix_ms;
+    services.store.begin_check(&new, versions, at)
 }

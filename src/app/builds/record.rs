@@ -1,4 +1,4 @@
-//! What a runner says on its standard output: lines as they come, the last of them the record, checked.
+//! The standard output of a runner: lines of JSON, the last of which is the result record.
 
 use serde_json::Value;
 
@@ -22,20 +22,19 @@ pub(crate) struct Record {
     pub disk_full: bool,
 }
 
-/// What a runner wrote on its standard output, line by line as it comes; keeps no more than
-/// `RECORD_LIMIT_BYTES`.
+/// Reads the standard output of a runner as it comes; keeps at most one line of `RECORD_LIMIT_BYTES`.
 #[derive(Debug, Default)]
 pub struct RecordReader {
     line: Vec<u8>,
-    /// The line at hand is over the limit: the rest of it is dropped.
+    /// The current line is over the limit: the rest of it is dropped.
     overflowing: bool,
-    /// The last whole line, or that it was too long.
+    /// The last complete line, unless it was too long.
     last: Option<Result<Vec<u8>, Unusable>>,
     /// Compile steps that had run when the tests began.
     testing: Option<u32>,
 }
 
-/// Why there is no record to trust.
+/// Why a record cannot be trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unusable {
     Missing,
@@ -54,15 +53,15 @@ impl Unusable {
             }
             Unusable::Broken(why) => format!("the result record is broken: {why}"),
             Unusable::Foreign => "the result record is that of another build".to_string(),
-            Unusable::WrongNonce => "the result record has not the nonce of this attempt: \
-                it is none of the runner's, or the image is older than the server (make docker-build)"
+            Unusable::WrongNonce => "the result record lacks the nonce of this attempt: \
+                the runner did not write it, or the image is older than the server (make docker-build)"
                 .to_string(),
         }
     }
 }
 
 impl RecordReader {
-    /// Takes the next bytes. True if they say that the tests have begun.
+    /// Takes the next bytes; true if they say that the tests have begun.
     pub fn take(&mut self, bytes: &[u8]) -> bool {
         let before = self.testing.is_some();
         for piece in bytes.split_inclusive(|b| *b == b'\n') {
@@ -107,7 +106,7 @@ impl RecordReader {
         self.testing
     }
 
-    /// The last line as the record of that attempt. Ends an unfinished last line.
+    /// The last line as the record of that attempt. A last line without an end counts.
     pub(crate) fn record(&mut self, record_id: &RecordId) -> Result<Record, Unusable> {
         if !self.line.is_empty() || self.overflowing {
             self.end_line();
@@ -120,7 +119,7 @@ impl RecordReader {
     }
 }
 
-/// All that a runner writes; the times, the package and the version are for people who read it.
+/// All fields that a runner writes. The times, the package and the version are for people who read it.
 const FIELDS: [&str; 19] = [
     "build_id",
     "nonce",
@@ -148,7 +147,7 @@ fn read_record(line: &[u8], record_id: &RecordId) -> Result<Record, Unusable> {
     let value: Value = serde_json::from_slice(line).map_err(|e| broken(&e.to_string()))?;
     let fields = value.as_object().ok_or_else(|| broken("not an object"))?;
     if let Some(other) = fields.keys().find(|name| !FIELDS.contains(&&***name)) {
-        return Err(broken(&format!("{other:?} is no field of it")));
+        return Err(broken(&format!("unknown field {other:?}")));
     }
     if value["build_id"] != record_id.build {
         return Err(Unusable::Foreign);
@@ -169,10 +168,10 @@ fn read_record(line: &[u8], record_id: &RecordId) -> Result<Record, Unusable> {
                 .ok_or_else(|| broken("test_status"))?,
         ),
     };
-    // A status that its own exit code contradicts was not written by our runner.
+    // The runner never writes a status that contradicts its own exit code.
     let agrees = |exit: &Value, success: bool| exit.as_i64().map(|code| code == 0) == Some(success);
     let built = build_status == BuildStatus::Success;
-    // A build that was not even begun has no exit code.
+    // A build that did not begin has no exit code.
     let begun = built || !value["build_exit"].is_null();
     if begun && !agrees(&value["build_exit"], built) {
         return Err(broken("build_exit"));
@@ -186,7 +185,7 @@ fn read_record(line: &[u8], record_id: &RecordId) -> Result<Record, Unusable> {
     {
         return Err(broken("test_exit"));
     }
-    // Every build that succeeded goes on to its tests, and no other does.
+    // Tests follow every build that succeeds, and no other.
     if built != test_status.is_some() {
         return Err(broken("test_status"));
     }
@@ -207,7 +206,7 @@ fn read_record(line: &[u8], record_id: &RecordId) -> Result<Record, Unusable> {
     })
 }
 
-/// A field of that type; none where it is null or not there.
+/// A field of that type; none if it is null or missing.
 fn typed<'v, T>(
     record: &'v Value,
     name: &str,

@@ -1,42 +1,50 @@
-//! One source, build or look at a remote that has its slot: its check, its machine, and what it
-//! needs to run.
+//! One task that holds a slot: its check, its state machine, and what its jobs need.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use crate::app::builds::attempt::AttemptState;
-use crate::app::builds::build::{Build, JobLimits, Kind};
+use crate::app::builds::build::{Build, JobKind, JobLimits};
 use crate::app::builds::limits::NOT_YET_VISIBLE_LIMIT_MS;
+use crate::app::builds::services::Services;
 use crate::app::domain::task::{Entry, Task};
 use crate::app::domain::verdict::State;
 use crate::app::engine::docker::{ContainerInput, Docker, SourceFile};
-use crate::app::store::builds::BuildRow;
+use crate::app::store::builds::{BuildRow, Run};
 use crate::app::store::checks::CheckRow;
 use crate::app::store::sources::SourceRow;
+use crate::app::store::store::{self, Store};
 use crate::interface::event::{Command, JobId};
 
 #[derive(Debug)]
 pub struct RunningTask {
     pub entry: Entry,
-    /// The check it belongs to; a remote is looked at as if it were one that is not written down.
+    /// The check that it belongs to. A recheck has one that is not in the database.
     pub check: CheckRow,
     pub zig_version: String,
-    /// The id of the image its containers are made of, from its start on.
+    /// The id of the image of its containers, from its start on.
     pub image: String,
     pub machine: Build,
     pub job: Option<JobId>,
-    /// Since when it has its slot.
+    /// When it got its slot.
     pub started_unix_ms: i64,
-    /// What the jobs of this attempt have given so far.
     pub attempt_state: AttemptState,
-    /// Of this attempt; removed after it.
+    /// The containers of this attempt, which are removed after it.
     pub containers: Vec<String>,
-    /// What it is known by in the cache, where its toolchain is known.
+    /// Its key in the verdict cache, if its toolchain is known.
     pub key: Option<String>,
-    /// Until when, in unix milliseconds, a container that an earlier run of the server asked for
-    /// may still come.
+    /// Until when, in unix milliseconds, the engine may still create a container that an earlier run of the server
+    /// asked for.
     pub not_yet_visible_until_ms: i64,
     /// The offset in its log at which its container began to write.
     pub log_offset: u64,
+}
+
+/// The command of a job.
+pub struct JobCommand {
+    pub command: Command,
+    /// The name of the container that it creates, if it does.
+    pub new_container: Option<String>,
 }
 
 impl RunningTask {
@@ -57,7 +65,7 @@ impl RunningTask {
         }
     }
 
-    /// A build whose container an earlier run of the server has left, if it got as far as that.
+    /// A build that an earlier run of the server started, whose container may run until `until_ms`.
     pub fn adopted(
         entry: Entry,
         check: CheckRow,
@@ -72,23 +80,25 @@ impl RunningTask {
         running_task.not_yet_visible_until_ms = row.run_at.unwrap_or(0) + NOT_YET_VISIBLE_LIMIT_MS;
         running_task.key = row.cache_key.clone();
         running_task.log_offset = row.log_offset.unwrap_or(0);
-        running_task.attempt_state.recall(row.deps_outcome);
+        running_task.attempt_state.recall_deps(row.deps_outcome);
         running_task
     }
 
-    /// The name of the container of that job; of a job without one, that of the build's container.
-    pub fn container(&self, kind: Kind, docker: &Docker) -> String {
+    /// The name of the container that the job creates or, if it creates none, of the build's container.
+    pub fn container(&self, kind: JobKind, docker: &Docker) -> String {
         let attempt = self.machine.attempt();
         match (self.entry.task, kind) {
             (Task::FetchSource(check), _) => docker.source_container(check, attempt),
             (Task::CheckRemote(package), _) => docker.remote_container(package, attempt),
-            (Task::Build(build), Kind::Fetch) => docker.fetch_container(build, attempt),
+            (Task::Build(build), JobKind::FetchDependencies) => {
+                docker.fetch_container(build, attempt)
+            }
             (Task::Build(build), _) => docker.build_container(build, attempt),
         }
     }
 
-    /// A job begins: what it sends goes to a part file beside the sources.
-    pub fn begin(&mut self, kind: Kind, sources: &Path) {
+    /// Prepares for the output of a job. What a fetch sends goes to a part file in `sources`.
+    pub fn begin(&mut self, kind: JobKind, sources: &Path) {
         let part = match self.entry.task {
             Task::FetchSource(check) => format!("source-{check}.part"),
             Task::Build(build) => format!("dependencies-{build}.part"),
@@ -102,22 +112,15 @@ impl RunningTask {
         source.expect("builds wait for their source")
     }
 
-    /// The command of a job, and whether it makes a container of that name.
-    pub fn command(
-        &self,
-        kind: Kind,
-        docker: &Docker,
-        sources: &Path,
-    ) -> (Command, Option<String>) {
+    pub fn job_command(&self, kind: JobKind, docker: &Docker, sources: &Path) -> JobCommand {
         let name = self.container(kind, docker);
         let command = match (self.entry.task, kind) {
-            (_, Kind::Inspect) => return (docker.inspect(&name), None),
-            (_, Kind::FollowLogs | Kind::ReadLogs) => {
-                return (docker.logs(&name, kind == Kind::FollowLogs), None);
-            }
+            (_, JobKind::Inspect) => return JobCommand::on_existing(docker.inspect(&name)),
+            (_, JobKind::FollowLogs) => return JobCommand::on_existing(docker.logs(&name, true)),
+            (_, JobKind::ReadLogs) => return JobCommand::on_existing(docker.logs(&name, false)),
             (Task::Build(build), _) => {
                 let source = source_file(self.source(), sources);
-                let task = ContainerInput {
+                let input = ContainerInput {
                     build,
                     attempt: self.machine.attempt(),
                     package: &self.check.package,
@@ -127,16 +130,13 @@ impl RunningTask {
                     dependencies: self.attempt_state.dependencies_file(),
                 };
                 match kind {
-                    Kind::Fetch => docker.fetch_dependencies(&name, &task),
-                    _ => docker.build(&name, &task),
+                    JobKind::FetchDependencies => docker.fetch_dependencies(&name, &input),
+                    _ => docker.build(&name, &input),
                 }
             }
             (task, _) => {
-                let url = self
-                    .check
-                    .url
-                    .as_deref()
-                    .expect("only git sources are fetched");
+                let url = self.check.url.as_deref();
+                let url = url.expect("only git sources are fetched");
                 let (image, reference) = (&self.image, self.check.reference.as_deref());
                 match task {
                     Task::CheckRemote(package) => {
@@ -146,7 +146,19 @@ impl RunningTask {
                 }
             }
         };
-        (command, Some(name))
+        JobCommand {
+            command,
+            new_container: Some(name),
+        }
+    }
+}
+
+impl JobCommand {
+    fn on_existing(command: Command) -> JobCommand {
+        JobCommand {
+            command,
+            new_container: None,
+        }
     }
 }
 
@@ -156,5 +168,57 @@ fn source_file(source: &SourceRow, sources: &Path) -> SourceFile {
         format: source.format.clone(),
         bytes: source.bytes,
         sha256: source.hash.clone(),
+    }
+}
+
+/// The queue entry of a check's source or of one of its builds.
+pub fn entry(task: Task, check: &CheckRow, store: &Store) -> store::Result<Entry> {
+    Ok(Entry {
+        task,
+        priority: check.priority,
+        tenant: check.tenant.clone(),
+        popularity: store.popularity(check.package_id)?,
+    })
+}
+
+/// The unfinished builds of a check that wait for its source. When that is fetched for the second time, other builds of
+/// the check may be running.
+pub fn builds_behind(
+    running: &HashMap<Task, RunningTask>,
+    check: i64,
+    store: &Store,
+) -> store::Result<Vec<BuildRow>> {
+    let mut rows = store.open_builds(check)?;
+    rows.retain(|row| !running.contains_key(&Task::Build(row.id)));
+    Ok(rows)
+}
+
+/// Opens the log of a build at the offset where this job continues it.
+pub fn prepare_log(
+    running_task: &mut RunningTask,
+    build: i64,
+    kind: JobKind,
+    services: &mut Services,
+) -> store::Result<()> {
+    let logs = &mut services.feed.logs;
+    logs.begin(build, running_task.machine.attempt());
+    match kind {
+        JobKind::Build => {
+            running_task.log_offset = logs.written(build).unwrap_or(0);
+            let run = Run {
+                log_offset: running_task.log_offset,
+                deps_outcome: running_task.attempt_state.deps(),
+            };
+            services.store.set_run(build, &run, services.now.unix_ms)
+        }
+        JobKind::FollowLogs | JobKind::ReadLogs => {
+            let start = logs.rewind(build, running_task.log_offset);
+            if start != running_task.log_offset {
+                running_task.log_offset = start;
+                services.store.set_log_offset(build, start)?;
+            }
+            Ok(())
+        }
+        _ => Ok(()),
     }
 }

@@ -1,178 +1,197 @@
-//! The work there is: sources to fetch, builds to run, remotes to look at; what has its slot, with
-//! its machine and its jobs. What waits is in the database alone.
+//! All unfinished tasks. Those that hold a slot are here, each with its state machine and its job; those that wait are
+//! in the database.
 
-use std::collections::{HashMap, VecDeque};
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use crate::app::builds::attempt::AttemptContext;
-use crate::app::builds::build::{Build, Input, JobLimits, Kind, Settled, Step};
+use crate::app::builds::build::{Build, Input, JobKind, JobLimits, JobOutcome, Step};
+use crate::app::builds::dependency_cache::DependencyCache;
 use crate::app::builds::limits::{
     FETCH_TIMEOUT_MS, OUTPUT_LIMIT_BYTES, READ_LOGS_TIMEOUT_MS, STARTS_LIMIT,
 };
-use crate::app::builds::running::RunningTask;
+use crate::app::builds::queue_view::{OrderCache, QueueView};
+use crate::app::builds::rechecks::Rechecks;
+use crate::app::builds::running::{RunningTask, builds_behind, entry, prepare_log};
 use crate::app::builds::services::Services;
-use crate::app::domain::task::{Entry, Task};
+use crate::app::builds::verdict_cache::VerdictCache;
+use crate::app::domain::task::{Entry, Priority, Task};
 use crate::app::domain::verdict::ResourceLimits;
 use crate::app::engine::commands::{ENGINE_LIMITS, Purpose};
 use crate::app::engine::job::{JobEnd, Limits};
 use crate::app::queue::queue::Queue;
-use crate::app::store::builds::{BuildRow, Run};
+use crate::app::store::builds::BuildRow;
 use crate::app::store::checks::CheckRow;
 use crate::app::store::store::{self, Store};
 use crate::config::settings::Settings;
 use crate::interface::event::{Action, JobId, Now};
 
-/// All unfinished work. Errors are those of the database.
+/// Errors are those of the database.
 #[derive(Debug)]
 pub struct Scheduler {
     pub(super) queue: Queue,
-    /// What has its slot.
+    /// The tasks that hold a slot.
     pub(super) running: HashMap<Task, RunningTask>,
     pub(super) jobs: HashMap<JobId, Task>,
-    /// Builds that run, by what they are known by in the cache.
-    pub(super) keys: HashMap<String, i64>,
-    /// Builds that ended while others waited for their verdict.
-    pub(super) finished_leaders: VecDeque<i64>,
-    /// Builds still to finish, wherever they are.
-    pub(super) open: u64,
-    /// How many more may start in this turn.
-    pub(super) starts_left: usize,
-    /// Packages are being looked through for builds under a toolchain that is new.
-    pub(super) rebuilding: bool,
-    pub(super) zig_versions: Vec<String>,
-    pub(super) limits: JobLimits,
-    pub(super) bounds: ResourceLimits,
-    pub(super) sources: PathBuf,
-    /// Names of files in `sources` whose rows went in this turn.
-    pub(super) orphans: Vec<String>,
-    pub(super) view: crate::app::builds::queue_view::View,
+    pub(super) verdicts: VerdictCache,
+    pub(super) dependencies: DependencyCache,
+    pub(super) rechecks: Rechecks,
+    /// Unfinished builds, wherever they are.
+    pub(super) open_builds: u64,
+    /// How many more tasks may start in this turn.
+    starts_left: usize,
+    pub(super) job_limits: JobLimits,
+    resource_limits: ResourceLimits,
+    sources: PathBuf,
+    order_cache: OrderCache,
 }
 
-impl Scheduler {
-    pub(super) fn new(settings: &Settings, queue: Queue, open: u64) -> Scheduler {
-        let all = |total_ms| Limits {
-            total_ms,
-            silence_ms: total_ms,
-            output_bytes: OUTPUT_LIMIT_BYTES,
-        };
-        let build = Limits {
+fn job_limits(settings: &Settings) -> JobLimits {
+    let total = |total_ms| Limits {
+        total_ms,
+        silence_ms: total_ms,
+        output_bytes: OUTPUT_LIMIT_BYTES,
+    };
+    JobLimits {
+        fetch: total(FETCH_TIMEOUT_MS),
+        build: Limits {
             total_ms: settings.build_timeout_ms,
             silence_ms: settings.silence_timeout_ms,
             output_bytes: OUTPUT_LIMIT_BYTES,
+        },
+        inspect: ENGINE_LIMITS,
+        // The output was counted when it first came.
+        read_logs: Limits {
+            output_bytes: u64::MAX,
+            ..total(READ_LOGS_TIMEOUT_MS)
+        },
+    }
+}
+
+impl Scheduler {
+    /// The scheduler of a database, without the tasks that an earlier run left: `recovery` adds those.
+    pub(super) fn new(settings: &Settings, store: &Store, now: Now) -> store::Result<Scheduler> {
+        let resource_limits = ResourceLimits {
+            memory_bytes: settings.memory_bytes,
+            build_timeout_ms: settings.build_timeout_ms,
+            silence_timeout_ms: settings.silence_timeout_ms,
+            peak_bytes: None,
         };
-        Scheduler {
-            queue,
+        let sources = settings.data.join("sources");
+        Ok(Scheduler {
+            queue: Queue::open(settings.max_builds, store, now.unix_ms)?,
             running: HashMap::new(),
             jobs: HashMap::new(),
-            keys: HashMap::new(),
-            finished_leaders: VecDeque::new(),
-            open,
+            verdicts: VerdictCache::open(resource_limits, store)?,
+            dependencies: DependencyCache::new(sources.clone()),
+            rechecks: Rechecks::open(&settings.zig_versions, store)?,
+            open_builds: store.count_open_builds()?,
             starts_left: STARTS_LIMIT,
-            rebuilding: false,
-            zig_versions: settings.zig_versions.clone(),
-            limits: JobLimits {
-                fetch: all(FETCH_TIMEOUT_MS),
-                build,
-                look: ENGINE_LIMITS,
-                // What there is was counted when it came first.
-                rest: Limits {
-                    output_bytes: u64::MAX,
-                    ..all(READ_LOGS_TIMEOUT_MS)
-                },
-            },
-            bounds: ResourceLimits {
-                memory_bytes: settings.memory_bytes,
-                build_timeout_ms: settings.build_timeout_ms,
-                silence_timeout_ms: settings.silence_timeout_ms,
-                peak_bytes: None,
-            },
-            sources: settings.data.join("sources"),
-            orphans: Vec::new(),
-            view: crate::app::builds::queue_view::View::default(),
-        }
+            job_limits: job_limits(settings),
+            resource_limits,
+            sources,
+            order_cache: OrderCache::default(),
+        })
     }
 
-    /// Pieces of work that wait for a slot.
+    pub fn slots(&self) -> usize {
+        self.queue.slots()
+    }
+
+    /// The number of tasks that wait for a slot.
     pub fn waiting(&self) -> u64 {
         self.queue.waiting()
     }
 
+    /// The number of slots in use.
     pub fn running(&self) -> usize {
         self.queue.running()
     }
 
-    /// The turn is committed: there is time again, and files that no row names any more go.
-    pub fn turn_ends(&mut self) {
-        self.starts_left = STARTS_LIMIT;
-        if self.orphans.is_empty() {
-            return;
+    /// The number of builds that wait: for a slot, for their source, or for the verdict of another build.
+    pub fn waiting_builds(&self) -> u64 {
+        let tasks = self.running.keys();
+        let builds = tasks.filter(|task| !matches!(task, Task::CheckRemote(_)));
+        self.open_builds.saturating_sub(builds.count() as u64)
+    }
+
+    /// The largest position that a new task of that priority can have.
+    pub fn last_place(&self, priority: Priority) -> usize {
+        let priorities = Priority::ALL.iter().filter(|before| **before <= priority);
+        priorities
+            .map(|priority| self.queue.waiting_of(*priority))
+            .sum::<u64>() as usize
+    }
+
+    pub fn view<'a>(&'a self, store: &'a Store) -> QueueView<'a> {
+        QueueView {
+            queue: &self.queue,
+            running: &self.running,
+            store,
+            open_builds: self.open_builds,
+            cache: &self.order_cache,
         }
-        // A container may still be fed with one.
-        let running_task = self.running.values();
-        let fed =
-            running_task.filter_map(|running_task| running_task.attempt_state.dependencies_file());
-        let fed: Vec<&PathBuf> = fed.map(|file| &file.path).collect();
-        self.orphans.retain(|name| {
-            let path = self.sources.join(name);
-            let stays = fed.contains(&&path);
-            if !stays {
-                // What cannot be removed goes at the next start.
-                let _ = std::fs::remove_file(path);
-            }
-            stays
-        });
     }
 
-    /// Something needs the engine, if it does not answer.
+    /// The turn is committed: more tasks may start, and files without a row are deleted.
+    pub fn on_commit(&mut self) {
+        self.starts_left = STARTS_LIMIT;
+        let running = self.running.values();
+        let files = running.filter_map(|task| task.attempt_state.dependencies_file());
+        let in_use = files.map(|file| file.path.as_path() as &Path);
+        self.dependencies.remove_orphans(in_use);
+    }
+
+    /// True if an engine that does not answer should be asked again.
     pub fn wants_engine(&self) -> bool {
+        let mut running = self.running.values();
         self.waiting() > 0
-            || self.rebuilding
-            || self.running.values().any(|a| a.machine.is_detached())
+            || self.rechecks.is_rebuilding()
+            || running.any(|task| task.machine.is_detached())
     }
 
-    /// Containers of attempts under way.
+    /// The containers of attempts in progress.
     pub fn containers(&self) -> Vec<String> {
-        let all = self
-            .running
-            .values()
-            .flat_map(|running_task| &running_task.containers);
+        let running = self.running.values();
+        let all = running.flat_map(|task| &task.containers);
         all.cloned().collect()
     }
 
-    /// When `time` or `start_ready` has something to do next; `ready`: containers may be started.
+    /// When `on_time` or `start_ready` is due next. `ready`: containers may be started.
     pub fn deadline_ms(&self, ready: bool, store: &Store, now: Now) -> Option<u64> {
-        if !self.finished_leaders.is_empty() || (ready && self.rebuilding) {
+        if self.verdicts.has_waiters() || (ready && self.rechecks.is_rebuilding()) {
             return Some(now.mono_ms);
         }
-        let machines = self.running.values();
-        let machines = machines.filter_map(|running_task| running_task.machine.deadline_ms());
+        let running = self.running.values();
+        let machines = running.filter_map(|task| task.machine.deadline_ms());
         let queue = self.queue.deadline().filter(|_| ready);
-        // Where the database fails, the next turn finds out. Looks that are due wait for the engine.
-        let look = store.next_check_due().ok().flatten();
-        let look = look.filter(|at| ready || *at > now.unix_ms);
-        let later = queue.into_iter().chain(look);
+        // A database error is met again by the turn itself. A recheck that is due waits for the engine.
+        let recheck = store.next_check_due().ok().flatten();
+        let recheck = recheck.filter(|at| ready || *at > now.unix_ms);
+        let later = queue.into_iter().chain(recheck);
         let later = later.map(|at| now.mono_ms + at.saturating_sub(now.unix_ms).max(0) as u64);
         machines.chain(later).min()
     }
 
-    /// Takes a check that was just written, with its builds; gives their rows.
+    // -- enqueueing --
+
+    /// Enqueues a check that was just written, with its builds; returns their rows.
     pub fn add(
         &mut self,
         check: i64,
-        cx: &mut Services,
+        services: &mut Services,
     ) -> store::Result<(CheckRow, Vec<BuildRow>)> {
-        let check = cx.store.check(check)?.expect("it was just written");
-        let rows = cx.store.builds_of(check.id)?;
-        self.open += rows.len() as u64;
+        let check = services.store.check(check)?.expect("it was just written");
+        let rows = services.store.builds_of(check.id)?;
+        self.open_builds += rows.len() as u64;
         if check.source.is_none() {
-            let entry = entry(Task::FetchSource(check.id), &check, &cx.store)?;
-            self.push(&entry, None, cx)?;
+            let entry = entry(Task::FetchSource(check.id), &check, &services.store)?;
+            self.push(&entry, None, services)?;
         }
         for row in &rows {
-            cx.feed
-                .publish(&mut cx.store, row, cx.now.unix_ms, &mut cx.out)?;
+            services.publish_row(row)?;
             if check.source.is_some() {
-                self.enqueue_build(row, &check, cx)?;
+                self.enqueue_build(row, &check, services)?;
             }
         }
         Ok((check, rows))
@@ -182,43 +201,42 @@ impl Scheduler {
         &mut self,
         entry: &Entry,
         not_before: Option<i64>,
-        cx: &mut Services,
+        services: &mut Services,
     ) -> store::Result<()> {
-        self.view.forget();
-        self.queue
-            .push(&mut cx.store, entry, not_before, cx.now.unix_ms)
+        let now = services.now.unix_ms;
+        self.queue.push(&mut services.store, entry, not_before, now)
     }
 
-    /// A build that has its source waits for a slot, unless its verdict is known.
+    /// Enqueues a build whose source is fetched, or finishes it with a known verdict.
     pub(super) fn enqueue_build(
         &mut self,
         row: &BuildRow,
         check: &CheckRow,
-        cx: &mut Services,
+        services: &mut Services,
     ) -> store::Result<()> {
-        let key = self.key(check, &row.zig_version, &cx.engine);
-        if self.answer_known(row.id, key.as_deref(), cx)? {
+        let key = self.verdicts.key(check, &row.zig_version, &services.engine);
+        if self.finish_from_cache(row.id, key.as_deref(), services)? {
             return Ok(());
         }
-        let entry = entry(Task::Build(row.id), check, &cx.store)?;
-        self.push(&entry, None, cx)
+        let entry = entry(Task::Build(row.id), check, &services.store)?;
+        self.push(&entry, None, services)
     }
 
     // -- starting --
 
-    /// Starts what has a slot and whose time has come; a limited number at a time.
-    pub fn start_ready(&mut self, cx: &mut Services) -> store::Result<()> {
+    /// Starts tasks while slots are free, at most `STARTS_LIMIT` a turn.
+    pub fn start_ready(&mut self, services: &mut Services) -> store::Result<()> {
         while self.starts_left > 0 {
-            let Some(entry) = self.queue.take(&mut cx.store, cx.now.unix_ms)? else {
+            let now = services.now.unix_ms;
+            let Some(entry) = self.queue.take(&mut services.store, now)? else {
                 return Ok(());
             };
             self.starts_left -= 1;
-            self.view.forget();
             let tenant = entry.tenant.clone();
             let started = match entry.task {
-                Task::FetchSource(check) => self.start_source(entry, check, cx)?,
-                Task::Build(build) => self.start_build(entry, build, cx)?,
-                Task::CheckRemote(package) => self.start_remote(entry, package, cx)?,
+                Task::FetchSource(check) => self.start_fetch(entry, check, services)?,
+                Task::Build(build) => self.start_build(entry, build, services)?,
+                Task::CheckRemote(package) => self.start_recheck(entry, package, services)?,
             };
             if !started {
                 self.queue.release(&tenant);
@@ -227,172 +245,204 @@ impl Scheduler {
         Ok(())
     }
 
-    pub(super) fn start_source(
+    /// False if no build needs the source any more.
+    fn start_fetch(
         &mut self,
         entry: Entry,
         check: i64,
-        cx: &mut Services,
+        services: &mut Services,
     ) -> store::Result<bool> {
-        let row = cx.store.check(check)?.expect("it waited");
-        let builds = cx.store.open_builds(check)?;
+        let row = services.store.check(check)?.expect("it waited");
+        let builds = services.store.open_builds(check)?;
         let Some(newest) = builds.first() else {
             return Ok(false);
         };
         let version = newest.zig_version.clone();
-        let machine = Build::new(row.attempt, row.errors, self.limits);
+        let machine = Build::new(row.attempt, row.errors, self.job_limits);
         let running_task = RunningTask::new(entry, row, version, machine);
-        self.start(running_task, Kind::Source, cx)?;
+        self.start(running_task, JobKind::FetchSource, services)?;
         Ok(true)
     }
 
-    pub(super) fn start_build(
+    /// False if the build needs no slot: it is over, its verdict is known, or another build of its key runs.
+    fn start_build(
         &mut self,
         entry: Entry,
         build: i64,
-        cx: &mut Services,
+        services: &mut Services,
     ) -> store::Result<bool> {
-        let row = cx.store.build(build)?.expect("it waited");
-        let check = cx.store.check(row.check)?.expect("a build has its check");
-        if row.state.is_final() || check.source.is_none() {
+        let row = services.store.build(build)?.expect("it waited");
+        let check = services.store.check(row.check)?;
+        let check = check.expect("a build has its check");
+        let Some(source) = &check.source else {
+            return Ok(false);
+        };
+        if row.state.is_final() {
             return Ok(false);
         }
-        let key = self.key(&check, &row.zig_version, &cx.engine);
-        if self.answer_known(build, key.as_deref(), cx)? {
+        let key = self
+            .verdicts
+            .key(&check, &row.zig_version, &services.engine);
+        if self.finish_from_cache(build, key.as_deref(), services)? {
             return Ok(false);
         }
-        if let Some(runs) = key.as_ref().and_then(|key| self.keys.get(key)) {
-            cx.store.wait_for(build, *runs)?;
+        if let Some(leader) = self.verdicts.leader(key.as_deref()) {
+            services.store.wait_for(build, leader)?;
             return Ok(false);
         }
-        let image = cx.engine.image(&row.zig_version).unwrap_or("").to_string();
-        let at = cx.now.unix_ms;
-        cx.store.set_started(build, &image, key.as_deref(), at)?;
-        let source = check.source.as_ref().map_or("", |source| &source.hash);
-        cx.store.note_source_used(source, at)?;
-        if let Some(key) = &key {
-            self.keys.insert(key.clone(), build);
-        }
-        let machine = Build::new(row.attempt, row.errors, self.limits);
+        let image = services.engine.image(&row.zig_version);
+        let image = image.unwrap_or("").to_string();
+        let at = services.now.unix_ms;
+        services
+            .store
+            .set_started(build, &image, key.as_deref(), at)?;
+        services.store.note_source_used(&source.hash, at)?;
+        self.verdicts.lead(key.as_deref(), build);
+        let needs_dependencies = source.dependencies;
+        let machine = Build::new(row.attempt, row.errors, self.job_limits);
         let mut running_task = RunningTask::new(entry, check, row.zig_version, machine);
         running_task.key = key;
-        let first = self.first_job(&mut running_task, &image, cx)?;
-        self.start(running_task, first, cx)?;
+        let mut first = JobKind::Build;
+        if needs_dependencies {
+            match self.dependencies.find(&running_task, &image, services)? {
+                Some(file) => running_task.attempt_state.use_dependencies(file),
+                None => first = JobKind::FetchDependencies,
+            }
+        }
+        self.start(running_task, first, services)?;
         Ok(true)
     }
 
-    pub(super) fn start(
+    /// False if the package is gone, or no image is there to ask from.
+    fn start_recheck(
         &mut self,
-        mut running_task: RunningTask,
-        first: Kind,
-        cx: &mut Services,
-    ) -> store::Result<()> {
-        running_task.started_unix_ms = cx.now.unix_ms;
-        // By its id: what is run is what it is booked under. An engine that has none is told the name,
-        // and says so.
-        let image = cx
-            .engine
-            .image(&running_task.zig_version)
-            .map(str::to_string);
-        running_task.image =
-            image.unwrap_or_else(|| format!("zigcheck:{}", running_task.zig_version));
-        let task = running_task.entry.task;
-        self.running.insert(task, running_task);
-        self.step(task, Input::Start(first), cx)
+        entry: Entry,
+        package: i64,
+        services: &mut Services,
+    ) -> store::Result<bool> {
+        let Some(remote) = self.rechecks.begin(package, &entry, services)? else {
+            return Ok(false);
+        };
+        let machine = Build::new(1, 0, self.job_limits);
+        let running_task = RunningTask::new(entry, remote.check, remote.zig_version, machine);
+        self.start(running_task, JobKind::ResolveRemote, services)?;
+        Ok(true)
     }
 
-    // -- what machines ask for --
+    fn start(
+        &mut self,
+        mut running_task: RunningTask,
+        first: JobKind,
+        services: &mut Services,
+    ) -> store::Result<()> {
+        running_task.started_unix_ms = services.now.unix_ms;
+        // The id, so that the image that runs is the one in the row. Without one the engine gets the name, and its
+        // error message names that.
+        let image = services.engine.image(&running_task.zig_version);
+        running_task.image = match image {
+            Some(id) => id.to_string(),
+            None => format!("zigcheck:{}", running_task.zig_version),
+        };
+        let task = running_task.entry.task;
+        self.running.insert(task, running_task);
+        self.step(task, Input::Start(first), services)
+    }
+
+    // -- the steps of state machines --
 
     pub(super) fn step(
         &mut self,
         task: Task,
         input: Input,
-        cx: &mut Services,
+        services: &mut Services,
     ) -> store::Result<()> {
         let mut input = Some(input);
         while let Some(running_task) = self.running.get_mut(&task) {
             let step = match input.take() {
-                Some(input) => running_task.machine.step(input, cx.now.mono_ms),
-                None => running_task.machine.settle(),
+                Some(input) => running_task.machine.step(input, services.now.mono_ms),
+                None => running_task.machine.take_ended(),
             };
             let Some(step) = step else { break };
-            input = self.perform(task, step, cx)?;
+            input = self.perform(task, step, services)?;
         }
-        if self
-            .running
-            .get(&task)
-            .is_some_and(|a| a.machine.is_detached())
-        {
-            cx.engine.invalidate();
+        let running_task = self.running.get(&task);
+        if running_task.is_some_and(|running_task| running_task.machine.is_detached()) {
+            services.engine.invalidate();
         }
         Ok(())
     }
 
-    /// Does what a step asks for; gives what the machine is to be told of it.
-    pub(super) fn perform(
+    /// Performs a step; returns the next input of the machine, if the step has one.
+    fn perform(
         &mut self,
         task: Task,
         step: Step,
-        cx: &mut Services,
+        services: &mut Services,
     ) -> store::Result<Option<Input>> {
         match step {
-            Step::Run(kind) => self.run(task, kind, cx)?,
-            Step::End(kind) => self.end_container(task, kind, cx),
-            Step::Kill(_) => self.detach_job(task, cx),
-            Step::Settle(_, end) => {
-                let settled = self.settle(task, end, cx);
-                return Ok(Some(Input::Settled(settled)));
+            Step::Run(kind) => self.run(task, kind, services)?,
+            Step::End(kind) => self.end_container(task, kind, services),
+            Step::Kill(_) => self.detach_job(task, services),
+            Step::Interpret(kind, end) => {
+                let outcome = self.interpret(task, kind, end, services);
+                return Ok(Some(Input::Interpreted(outcome)));
             }
-            Step::Ready => self.ready(task, cx)?,
-            Step::Finish(verdict) => self.finish(task, &verdict, cx)?,
-            Step::Retry { error, at_ms } => self.retry(task, &error, at_ms, cx)?,
+            Step::Ready => self.on_fetched(task, services)?,
+            Step::Finish(verdict) => self.finish(task, &verdict, services)?,
+            Step::Retry { error, at_ms } => self.retry(task, &error, at_ms, services)?,
         }
         Ok(None)
     }
 
-    pub(super) fn run(&mut self, task: Task, kind: Kind, cx: &mut Services) -> store::Result<()> {
-        if kind == Kind::Build {
-            self.keep_dependencies(task, cx)?;
-        }
+    fn run(&mut self, task: Task, kind: JobKind, services: &mut Services) -> store::Result<()> {
         let running_task = self.running.get_mut(&task).expect("it made this step");
-        let (command, container) = running_task.command(kind, &cx.docker, &self.sources);
-        running_task.containers.extend(container);
+        if kind == JobKind::Build {
+            self.dependencies.keep(running_task, services)?;
+        }
+        let job = running_task.job_command(kind, &services.docker, &self.sources);
+        running_task.containers.extend(job.new_container);
         running_task.begin(kind, &self.sources);
         if let Task::Build(build) = task {
-            prepare_log(running_task, build, kind, cx)?;
+            prepare_log(running_task, build, kind, services)?;
         }
-        let job = cx.out.spawn(command);
+        let job = services.out.spawn(job.command);
         running_task.job = Some(job);
         self.jobs.insert(job, task);
-        self.publish_state(task, cx)
+        self.publish_state(task, services)
     }
 
-    pub(super) fn end_container(&mut self, task: Task, kind: Kind, cx: &mut Services) {
+    fn end_container(&mut self, task: Task, kind: JobKind, services: &mut Services) {
         let running_task = &self.running[&task];
-        let name = running_task.container(kind, &cx.docker);
+        let container = running_task.container(kind, &services.docker);
         match (kind, running_task.job) {
-            (Kind::Inspect | Kind::ReadLogs, Some(job)) => cx.out.push(Action::Kill { job }),
-            (Kind::Build | Kind::FollowLogs, _) => {
-                // The engine forgets the peak memory of a container that has ended: read it first.
-                let command = cx.docker.peak_memory(&name);
-                let container = name;
-                let purpose = Purpose::ReadPeakMemory { task, container };
-                cx.start(command, purpose);
+            (JobKind::Inspect | JobKind::ReadLogs, Some(job)) => {
+                services.out.push(Action::Kill { job });
             }
-            _ => kill_container(&name, cx),
+            (JobKind::Build | JobKind::FollowLogs, _) => {
+                // The engine forgets the peak memory of a container that has ended: read it first.
+                let command = services.docker.peak_memory(&container);
+                services.start(command, Purpose::ReadPeakMemory { task, container });
+            }
+            _ => services.kill_container(&container),
         }
     }
 
-    /// Nothing more is to be heard of the job at hand.
-    pub(super) fn detach_job(&mut self, task: Task, cx: &mut Services) {
+    /// Stops listening to the job at hand.
+    pub(super) fn detach_job(&mut self, task: Task, services: &mut Services) {
         let running_task = self.running.get_mut(&task);
         if let Some(job) = running_task.and_then(|running_task| running_task.job.take()) {
             self.jobs.remove(&job);
-            cx.out.push(Action::Kill { job });
+            services.out.push(Action::Kill { job });
         }
     }
 
-    /// What a job that ended gave.
-    pub(super) fn settle(&mut self, task: Task, end: JobEnd, cx: &mut Services) -> Settled {
+    fn interpret(
+        &mut self,
+        task: Task,
+        kind: JobKind,
+        end: JobEnd,
+        services: &mut Services,
+    ) -> JobOutcome {
         let running_task = self.running.get_mut(&task).expect("it made this step");
         if let Some(job) = running_task.job.take() {
             self.jobs.remove(&job);
@@ -401,77 +451,33 @@ impl Scheduler {
             Task::Build(build) => build,
             Task::FetchSource(_) | Task::CheckRemote(_) => 0,
         };
-        let judge = AttemptContext {
-            record_id: cx.docker.record_id(build, running_task.machine.attempt()),
+        let attempt = running_task.machine.attempt();
+        let context = AttemptContext {
+            record_id: services.docker.record_id(build, attempt),
             sources: &self.sources,
-            bounds: self.bounds,
-            not_yet_visible: cx.now.unix_ms < running_task.not_yet_visible_until_ms,
+            limits: self.resource_limits,
+            not_yet_visible: services.now.unix_ms < running_task.not_yet_visible_until_ms,
         };
-        let settled = running_task.attempt_state.settle(end, &judge);
+        let outcome = running_task.attempt_state.interpret(kind, end, &context);
         if !running_task.attempt_state.is_container_seen() {
-            cx.engine.schedule_cleanup(cx.now.mono_ms);
+            services.engine.schedule_cleanup(services.now.mono_ms);
         }
-        settled
+        outcome
     }
 
-    /// Writes where a build is; while a source is fetched, that is where its builds are.
-    pub(super) fn publish_state(&self, task: Task, cx: &mut Services) -> store::Result<()> {
+    /// Stores the state of a build; the state of a fetch is that of all builds that wait for it.
+    pub(super) fn publish_state(&self, task: Task, services: &mut Services) -> store::Result<()> {
         let running_task = &self.running[&task];
         let state = running_task.machine.state();
         match task {
-            Task::Build(build) => cx.set_state(build, state, running_task.machine.attempt()),
+            Task::Build(build) => services.set_state(build, state, running_task.machine.attempt()),
             Task::FetchSource(check) => {
-                for row in self.builds_behind(check, &cx.store)? {
-                    cx.set_state(row.id, state, row.attempt)?;
+                for row in builds_behind(&self.running, check, &services.store)? {
+                    services.set_state(row.id, state, row.attempt)?;
                 }
                 Ok(())
             }
             Task::CheckRemote(_) => Ok(()),
         }
-    }
-}
-
-pub(super) fn kill_container(name: &str, cx: &mut Services) {
-    let kill = cx.docker.kill(name);
-    cx.start(kill, Purpose::Nothing);
-}
-
-/// What waits for a check or for one of its builds.
-pub(super) fn entry(task: Task, check: &CheckRow, store: &Store) -> store::Result<Entry> {
-    Ok(Entry {
-        task,
-        priority: check.priority,
-        tenant: check.tenant.clone(),
-        popularity: store.popularity(check.package_id)?,
-    })
-}
-
-/// The log of a build is open, and stands where this job goes on writing.
-fn prepare_log(
-    running_task: &mut RunningTask,
-    build: i64,
-    kind: Kind,
-    cx: &mut Services,
-) -> store::Result<()> {
-    let logs = &mut cx.feed.logs;
-    logs.begin(build, running_task.machine.attempt());
-    match kind {
-        Kind::Build => {
-            running_task.log_offset = logs.written(build).unwrap_or(0);
-            let run = Run {
-                log_offset: running_task.log_offset,
-                deps_outcome: running_task.attempt_state.deps(),
-            };
-            cx.store.set_run(build, &run, cx.now.unix_ms)
-        }
-        Kind::FollowLogs | Kind::ReadLogs => {
-            let start = logs.rewind(build, running_task.log_offset);
-            if start != running_task.log_offset {
-                running_task.log_offset = start;
-                cx.store.set_log_offset(build, start)?;
-            }
-            Ok(())
-        }
-        _ => Ok(()),
     }
 }

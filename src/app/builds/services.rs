@@ -5,6 +5,7 @@ use crate::app::engine::commands::{EngineCommands, Purpose};
 use crate::app::engine::docker::Docker;
 use crate::app::engine::engine::Engine;
 use crate::app::live::feed::Feed;
+use crate::app::store::builds::BuildRow;
 use crate::app::store::store::{self, Store};
 use crate::config::settings::Settings;
 use crate::interface::event::{Command, Now};
@@ -40,6 +41,11 @@ impl Services {
         self.commands.start(command, purpose, &mut self.out, now_ms);
     }
 
+    pub fn kill_container(&mut self, name: &str) {
+        let kill = self.docker.kill(name);
+        self.start(kill, Purpose::Nothing);
+    }
+
     /// Stores the state of a build and publishes an event if that changed it.
     pub fn set_state(&mut self, build: i64, state: State, attempt: u32) -> store::Result<()> {
         match self.store.set_state(build, state, attempt)? {
@@ -51,7 +57,11 @@ impl Services {
     /// Publishes the row of a build as an event.
     pub fn publish(&mut self, build: i64) -> store::Result<()> {
         let row = self.store.build(build)?.expect("it was just written");
+        self.publish_row(&row)
+    }
+
+    pub fn publish_row(&mut self, row: &BuildRow) -> store::Result<()> {
         let at = self.now.unix_ms;
-        self.feed.publish(&mut self.store, &row, at, &mut self.out)
+        self.feed.publish(&mut self.store, row, at, &mut self.out)
     }
 }

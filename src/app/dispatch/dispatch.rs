@@ -247,7 +247,7 @@ impl App {
                 self.refresh_for_rechecks();
             }
             let (scheduler, services) = (&mut self.state.scheduler, &mut self.state.services);
-            scheduler.time(has_space, services)?;
+            scheduler.on_time(has_space, services)?;
         }
         match self.uploads.step() {
             None => {}
@@ -368,7 +368,7 @@ impl Core for App {
                     .write_views()
                     .and_then(|()| self.state.services.store.commit());
                 written.map_err(|error| cannot_write(&error))?;
-                self.state.scheduler.turn_ends();
+                self.state.scheduler.on_commit();
                 self.retention.committed(&self.state.services.store);
                 Ok(())
             }
@@ -416,7 +416,7 @@ impl Core for App {
         let (store, unix_ms) = (&services.store, services.now.unix_ms);
         let position = |build: i64| {
             let row = store.build(build).ok().flatten()?;
-            scheduler.position(store, &row, unix_ms).ok()?
+            scheduler.view(store).position(&row, unix_ms).ok()?
         };
         services.feed.pull(conn, store, &position, room, out)
     }

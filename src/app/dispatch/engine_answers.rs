@@ -69,8 +69,7 @@ impl App {
         }
         if self.state.services.engine.is_ready() && !self.state.is_stopping() {
             let (scheduler, services) = (&mut self.state.scheduler, &mut self.state.services);
-            let done = scheduler.on_images(services);
-            let done = done.and_then(|()| scheduler.engine_is_back(services));
+            let done = scheduler.on_engine_ready(services);
             if let Err(error) = done {
                 self.state.break_down(&error);
             }

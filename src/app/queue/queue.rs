@@ -1,4 +1,4 @@
-//! Which work may start next: it waits in the database, in the order of a policy.
+//! The queue of tasks: they wait in the database and start in the order of a policy.
 
 use crate::app::domain::task::{Entry, Place, Priority, Task, WaitReason};
 use crate::app::queue::limits::DUE_LIMIT;
@@ -7,33 +7,40 @@ use crate::app::queue::policy::Policy;
 use crate::app::store::lanes::Lane;
 use crate::app::store::store::{self, Store};
 
-/// Of what waits it keeps numbers alone, and of what runs the parties. They go with the
-/// transaction: after one that was rolled back the queue is opened anew.
+/// In memory are only counts of waiting tasks and the tenant of each slot in use; the queue itself is in the database.
+/// After a rollback these are stale: call `Queue::open` again.
 #[derive(Debug)]
 pub struct Queue {
     policy: Policy,
-    /// Held back, by class.
-    held: [u64; 4],
-    /// When the first of these may start, in unix milliseconds.
+    /// The number of tasks in a pause, by priority.
+    paused: [u64; 4],
+    /// When the first pause ends, in unix milliseconds.
     next_due: Option<i64>,
+    version: u64,
 }
 
 impl Queue {
-    /// The queue that the database holds. Turns start anew: who came before and who was served
-    /// in this round is forgotten, and nothing else. Counts what waits.
+    /// The queue in the database; counts its tasks. A new round begins: which tenants the latest one has served is not
+    /// stored.
     pub fn open(slots: usize, store: &Store, unix_ms: i64) -> store::Result<Queue> {
         let counts = store.queue_counts()?;
-        let first_turn = store.first_lane(Priority::Interactive, |_| true)?;
-        // Behind those who wait stands nobody: whoever comes now, joins before the next round.
-        let round = first_turn.map_or(0, |first| first.round - 1);
+        let first_lane = store.first_lane(Priority::Interactive, |_| true)?;
+        // One round before the first lane: a tenant that joins now is served before the second round of the others.
+        let round = first_lane.map_or(0, |first| first.round - 1);
         Ok(Queue {
             policy: Policy::new(slots, counts.map(|(ready, _)| ready), round, unix_ms),
-            held: counts.map(|(_, held)| held),
+            paused: counts.map(|(_, held)| held),
             next_due: store.next_due()?,
+            version: 0,
         })
     }
 
-    /// Lets work wait for a slot; where a time is given, not before it. Work waits once at a time.
+    /// Changes whenever a task joins or leaves the queue, or a slot is taken or released.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Enqueues a task that does not wait yet; it starts at `not_before` at the earliest.
     pub fn push(
         &mut self,
         store: &mut Store,
@@ -41,6 +48,7 @@ impl Queue {
         not_before: Option<i64>,
         unix_ms: i64,
     ) -> store::Result<()> {
+        self.version += 1;
         let later = not_before.filter(|at| *at > unix_ms.max(0));
         let ticket = store.push_waiting(entry, later)?;
         let Some(ticket) = ticket else {
@@ -48,16 +56,16 @@ impl Queue {
         };
         match later {
             Some(at) => {
-                self.held[entry.priority as usize] += 1;
+                self.paused[entry.priority as usize] += 1;
                 self.next_due = Some(self.next_due.map_or(at, |due| due.min(at)));
                 Ok(())
             }
-            None => self.join(store, entry, ticket, unix_ms),
+            None => self.enqueue(store, entry, ticket, unix_ms),
         }
     }
 
-    /// What may start stands in line with its party.
-    fn join(
+    /// Puts a task that may start into the lane of its tenant.
+    fn enqueue(
         &mut self,
         store: &mut Store,
         entry: &Entry,
@@ -74,24 +82,25 @@ impl Queue {
         store.join_lane(entry.priority, &turn)
     }
 
-    /// Lets work join whose time has come; more than `DUE_LIMIT` of it joins at the next call.
-    fn join_due(&mut self, store: &mut Store, unix_ms: i64) -> store::Result<()> {
+    /// Enqueues up to `DUE_LIMIT` tasks whose pause is over; the next call takes more.
+    fn enqueue_due(&mut self, store: &mut Store, unix_ms: i64) -> store::Result<()> {
         if self.next_due.is_none_or(|due| due > unix_ms) {
             return Ok(());
         }
+        self.version += 1;
         for due in store.held_back(unix_ms, DUE_LIMIT)? {
             store.set_due(due.ticket)?;
-            self.held[due.entry.priority as usize] -= 1;
-            self.join(store, &due.entry, due.ticket, unix_ms)?;
+            self.paused[due.entry.priority as usize] -= 1;
+            self.enqueue(store, &due.entry, due.ticket, unix_ms)?;
         }
         self.next_due = store.next_due()?;
         Ok(())
     }
 
-    /// Gives the next work a slot, if one is free and some work's time has come. It does not wait
-    /// any longer: who takes it notes that it runs in the same transaction.
+    /// Gives the next task a slot, if one is free and a task may start, and removes it from the queue. The caller
+    /// stores in the same transaction that it runs.
     pub fn take(&mut self, store: &mut Store, unix_ms: i64) -> store::Result<Option<Entry>> {
-        self.join_due(store, unix_ms)?;
+        self.enqueue_due(store, unix_ms)?;
         if !self.policy.has_free_slot() {
             return Ok(None);
         }
@@ -99,6 +108,7 @@ impl Queue {
         let Some((priority, turn)) = self.policy.next(unix_ms, in_line)? else {
             return Ok(None);
         };
+        self.version += 1;
         let next_turn = self.policy.start(priority, &turn, unix_ms);
         let task = store.take_waiting(turn.ticket)?;
         store.refresh_lane(priority, &turn.tenant, Some(next_turn))?;
@@ -110,27 +120,29 @@ impl Queue {
         }))
     }
 
-    /// Something runs already, and holds a slot of its party: even one that there is not.
+    /// Takes a slot for a task that runs already, even beyond the number of slots.
     pub fn adopt(&mut self, tenant: &str) {
+        self.version += 1;
         self.policy.adopt(tenant);
     }
 
-    /// Gives a slot back.
     pub fn release(&mut self, tenant: &str) {
+        self.version += 1;
         self.policy.finish(tenant);
     }
 
-    /// Ends a wait; false where there was none.
+    /// Takes a task out of the queue; false if it did not wait.
     pub fn remove(&mut self, store: &mut Store, task: Task) -> store::Result<bool> {
         let Some(waiting) = store.waiting(task)? else {
             return Ok(false);
         };
+        self.version += 1;
         store.take_waiting(waiting.ticket)?;
         let Entry {
             priority, tenant, ..
         } = waiting.entry;
         if waiting.not_before.is_some() {
-            self.held[priority as usize] -= 1;
+            self.paused[priority as usize] -= 1;
             self.next_due = store.next_due()?;
         } else {
             self.policy.dequeue(priority);
@@ -151,7 +163,7 @@ impl Queue {
         self.policy.running()
     }
 
-    /// All that waits, what is held back included.
+    /// The number of waiting tasks, including those in a pause.
     pub fn waiting(&self) -> u64 {
         Priority::ALL
             .iter()
@@ -160,10 +172,10 @@ impl Queue {
     }
 
     pub fn waiting_of(&self, priority: Priority) -> u64 {
-        self.policy.ready(priority) + self.held[priority as usize]
+        self.policy.ready(priority) + self.paused[priority as usize]
     }
 
-    /// When `take` may give something, in unix milliseconds; a past time means now.
+    /// When `take` may return a task, in unix milliseconds; a past time means now.
     pub fn deadline(&self) -> Option<i64> {
         if !self.policy.has_free_slot() {
             return None;
@@ -177,9 +189,8 @@ impl Queue {
         }
     }
 
-    /// The next works in the order in which they would start, if nothing else came, no time passed
-    /// and what runs ended in the order in which it started; those whose time has not come are last.
-    /// Costs a look-up for each.
+    /// The next tasks in the order in which they would start, if no others came, no time passed and running tasks ended
+    /// in the order of their starts. Tasks in a pause come last. Costs a read for each.
     pub fn order(&self, store: &Store, limit: usize, unix_ms: i64) -> store::Result<Vec<Place>> {
         let mut places = lookahead::order(&self.policy, store, limit, unix_ms)?;
         for held in store.held_back(i64::MAX, limit - places.len())? {
@@ -192,8 +203,8 @@ impl Queue {
         Ok(places)
     }
 
-    /// How many stand before it by class, popularity and age alone, counted up to `cap`; none for
-    /// what does not wait. Walks over as many.
+    /// The number of tasks that precede it by priority, popularity and age alone, counted up to `cap`; none if it does
+    /// not wait. Costs a step for each.
     pub fn rank(&self, store: &Store, task: Task, cap: u64) -> store::Result<Option<u64>> {
         let Some(waiting) = store.waiting(task)? else {
             return Ok(None);

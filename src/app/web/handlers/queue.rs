@@ -39,10 +39,9 @@ struct Waiter<'w> {
 /// the queue once the source is there.
 pub fn queue_json(state: &State, page: Paging) -> store::Result<Value> {
     let mut expected = Expected::new(state)?;
-    let running = state.scheduler.running_tasks(&state.services.store)?;
-    let order = state
-        .scheduler
-        .order(&state.services.store, state.now().unix_ms)?;
+    let view = state.scheduler.view(&state.services.store);
+    let running = view.running_tasks()?;
+    let order = view.order(state.now().unix_ms)?;
     let mut running_json = Vec::new();
     for running in &running {
         let row = running.build.map(|build| state.services.store.build(build));

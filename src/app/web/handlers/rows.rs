@@ -16,7 +16,7 @@ pub fn package_json(state: &State, row: &PackageRow) -> store::Result<Value> {
 /// A build with its place in the queue.
 pub fn build_json(state: &State, row: &BuildRow) -> Value {
     let (store, now) = (&state.services.store, state.now());
-    let position = state.scheduler.position(store, row, now.unix_ms);
+    let position = state.scheduler.view(store).position(row, now.unix_ms);
     build_json_at(state, row, position.unwrap_or_default())
 }
 

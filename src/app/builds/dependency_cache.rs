@@ -1,0 +1,115 @@
+//! Fetched dependencies, kept for later builds with the same manifests under the same image.
+
+use std::path::{Path, PathBuf};
+
+use crate::app::builds::running::RunningTask;
+use crate::app::builds::services::Services;
+use crate::app::engine::docker::SourceFile;
+use crate::app::source::unpack::Format;
+use crate::app::store::dependencies::KeptDependencies;
+use crate::app::store::store::{self, Store};
+
+#[derive(Debug)]
+pub struct DependencyCache {
+    /// The folder of the files.
+    sources: PathBuf,
+    /// Names of files whose rows were deleted in this turn.
+    orphans: Vec<String>,
+}
+
+impl DependencyCache {
+    pub fn new(sources: PathBuf) -> DependencyCache {
+        DependencyCache {
+            sources,
+            orphans: Vec::new(),
+        }
+    }
+
+    /// The file with the dependencies of a task's source; none if they must be fetched.
+    pub fn find(
+        &mut self,
+        running_task: &RunningTask,
+        image: &str,
+        services: &mut Services,
+    ) -> store::Result<Option<SourceFile>> {
+        let Some(manifest) = &running_task.source().manifest else {
+            return Ok(None);
+        };
+        let Some(kept) = services.store.kept_dependencies(manifest, image)? else {
+            return Ok(None);
+        };
+        let path = self.sources.join(file_name(&kept.hash));
+        if !path.is_file() {
+            self.forget(manifest, image, &mut services.store)?;
+            return Ok(None);
+        }
+        let at = services.now.unix_ms;
+        services.store.note_dependencies_used(manifest, image, at)?;
+        Ok(Some(SourceFile {
+            path,
+            format: Format::TarGz.as_str().to_string(),
+            bytes: kept.bytes,
+            sha256: kept.hash,
+        }))
+    }
+
+    pub fn forget(&mut self, manifest: &str, image: &str, store: &mut Store) -> store::Result<()> {
+        let orphan = store.forget_dependencies(manifest, image)?;
+        self.orphans.extend(orphan.map(|hash| file_name(&hash)));
+        Ok(())
+    }
+
+    /// Keeps the dependencies that a task has just fetched, if they are complete.
+    pub fn keep(
+        &mut self,
+        running_task: &mut RunningTask,
+        services: &mut Services,
+    ) -> store::Result<()> {
+        let manifest = running_task.source().manifest.clone();
+        let image = services.engine.image(&running_task.zig_version);
+        let (Some(manifest), Some(image)) = (manifest, image) else {
+            return Ok(());
+        };
+        let Some(fetched) = running_task.attempt_state.take_fetched() else {
+            return Ok(());
+        };
+        let (hash, bytes) = fetched.digest();
+        match fetched.keep(&self.sources, Format::TarGz) {
+            Ok(path) => {
+                running_task.attempt_state.set_dependencies_path(path);
+                self.forget(&manifest, image, &mut services.store)?;
+                let kept = KeptDependencies { hash, bytes };
+                let at = services.now.unix_ms;
+                self.orphans.retain(|name| *name != file_name(&kept.hash));
+                let store = &mut services.store;
+                store.keep_dependencies(&manifest, image, &kept, at)
+            }
+            Err(error) => {
+                // The part file is gone as well, so the container will report a truncated input.
+                log::warn!("cannot keep dependencies: {error}");
+                Ok(())
+            }
+        }
+    }
+
+    /// Deletes the files of deleted rows, except those in use: a container may still read one.
+    pub fn remove_orphans<'a>(&mut self, in_use: impl Iterator<Item = &'a Path>) {
+        if self.orphans.is_empty() {
+            return;
+        }
+        let in_use: Vec<&Path> = in_use.collect();
+        self.orphans.retain(|name| {
+            let path = self.sources.join(name);
+            let stays = in_use.contains(&path.as_path());
+            if !stays {
+                // A file that cannot be deleted now is deleted at the next start.
+                let _ = std::fs::remove_file(path);
+            }
+            stays
+        });
+    }
+}
+
+fn file_name(hash: &str) -> String {
+    format!("{hash}.{}", Format::TarGz.as_str())
+}
