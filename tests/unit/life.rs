@@ -437,7 +437,11 @@ impl Life {
             strays.extend(noises().into_iter().map(|(_, input)| input));
         }
         if !matches!(self.at, At::Settling(_)) {
-            strays.extend(answers(Kind::Build, true).into_iter().map(Input::Settled));
+            strays.extend(
+                answers(Kind::Build, true)
+                    .into_iter()
+                    .map(Input::Interpreted),
+            );
         }
         if self.at != At::Detached {
             strays.push(Input::Back);
