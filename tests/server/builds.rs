@@ -294,7 +294,7 @@ fn a_data_directory_that_went_away_is_said_and_nothing_is_taken() {
 
 #[test]
 fn a_tree_that_leaves_itself_and_one_that_is_too_large_are_refused_before_anything_starts() {
-    let (server, dir) = start("hostile", &[]);
+    let (server, dir) = start("hostile-trees", &[]);
     let evil = scratch("evil.tar");
     let mut tar = tar::Builder::new(std::fs::File::create(&evil).expect("a file"));
     let mut head = tar::Header::new_gnu();

@@ -58,7 +58,7 @@ fn check(server: &Server, package: &Package, build: &Value) {
 #[test]
 fn whatever_a_package_does_its_verdict_is_right_and_nothing_is_left_of_it() {
     let _machine = alone();
-    let guarded = Guarded::start("hostile", &FLAGS);
+    let guarded = Guarded::start("hostile-packages", &FLAGS);
     let server = &guarded.server;
     let host = Host::watch(server);
     let checks: Vec<i64> = PACKAGES.iter().map(|p| submit(server, p)).collect();

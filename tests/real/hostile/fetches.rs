@@ -124,7 +124,7 @@ impl Trial {
         let hosts = ["--docker", self.engine.command(), "--allow-hosts", "*"];
         let flags = [&hosts[..], &["--fetch-network", NETWORK]].concat();
         let versions = ["--zig-versions", VERSION];
-        let server = Server::start("hostile", &[&flags[..], &versions].concat());
+        let server = Server::start("hostile-sources", &[&flags[..], &versions].concat());
         let health = until(&server, |health| health["docker"] == "unavailable");
         assert_eq!(health["fetch_network"], "unknown", "{health}");
         let why = health["error"].as_str().expect("words");
