@@ -1,4 +1,4 @@
-//! When waiting work will start, if the past is a guide: the queue, played forward.
+//! Estimated starts: the queue played forward with the durations of past builds.
 //!
 //! All times are in milliseconds from now.
 
@@ -7,21 +7,21 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 
 use crate::app::domain::task::Task;
 
-/// A piece of work that runs or waits.
+/// A task that runs or waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
     pub task: Task,
-    /// Not earlier; 0 for what runs.
+    /// The earliest start; 0 if it runs.
     pub not_before_ms: u64,
-    /// How long it will take from its start, or, of what runs, from now. Where nothing is known
-    /// its slot is taken to be gone: no promise is built on it.
+    /// Its duration from its start or, if it runs, from now. If unknown, its slot counts as never free again, so that
+    /// no estimate rests on it.
     pub takes_ms: Option<u64>,
-    /// Builds that join the end of the queue when it is done, with what they will take.
+    /// The builds that join the end of the queue when it is done, with their durations.
     pub then: Vec<(Task, Option<u64>)>,
 }
 
-/// The earliest start of everything that waits, in order, and what follows from it, on `slots`
-/// slots of which each of `running` holds one; what has no entry cannot be said.
+/// The estimated start of each waiting task and of the builds that follow. Each of `running` holds one of `slots`; a
+/// task without an entry has no estimate.
 pub fn starts(slots: usize, running: Vec<Piece>, waiting: Vec<Piece>) -> HashMap<Task, u64> {
     let mut play = Play {
         now_ms: 0,
@@ -48,7 +48,7 @@ pub fn starts(slots: usize, running: Vec<Piece>, waiting: Vec<Piece>) -> HashMap
 struct Play {
     now_ms: u64,
     free: usize,
-    /// When slots come free, and the place in `behind` of what then joins the queue.
+    /// When slots come free, and the index in `behind` of the builds that then join the queue.
     finish: BinaryHeap<Reverse<(u64, usize)>>,
     behind: Vec<Vec<(Task, Option<u64>)>>,
     waiting: VecDeque<Piece>,
@@ -56,7 +56,7 @@ struct Play {
 }
 
 impl Play {
-    /// When something may happen next: a slot comes free, or there is one and work for it.
+    /// The next time at which a slot comes free, or at which a task may take a free one.
     fn next_ms(&self) -> Option<u64> {
         let end = self.finish.peek().map(|Reverse((end, _))| *end);
         let ready = || self.waiting.iter().map(|piece| piece.not_before_ms).min();

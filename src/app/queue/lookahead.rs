@@ -1,4 +1,4 @@
-//! The queue played forward, over the heads of its lines.
+//! The order of the next starts: the policy applied to a copy of its state and of the lanes.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -9,62 +9,62 @@ use crate::app::store::lanes::Lane;
 use crate::app::store::queue::Waiting;
 use crate::app::store::store::{self, Store};
 
-/// The lines as they would be after some starts, read as far as they are needed.
-struct Lines<'a> {
+/// The lanes as they would be after some starts, read as far as they are needed.
+struct Lanes<'a> {
     store: &'a Store,
-    /// More are never served in these lines, or passed over.
+    /// No more lanes than that are served or passed over.
     limit: usize,
-    lines: HashMap<Priority, BTreeMap<Key, String>>,
-    works: HashMap<(Priority, String), TaskIds>,
+    lanes: HashMap<Priority, BTreeMap<Key, String>>,
+    tasks: HashMap<(Priority, String), LaneTasks>,
 }
 
-/// Turn, popularity, ticket: the order of a line.
+/// Round, popularity, ticket: the order of the lanes of a priority.
 type Key = (i64, Reverse<i64>, i64);
 
-/// What waits of a party in a class.
+/// The waiting tasks of a tenant at a priority.
 #[derive(Default)]
-struct TaskIds {
-    /// Read and not started, in order.
+struct LaneTasks {
+    /// Read and not started yet, in order.
     next: VecDeque<Waiting>,
     read: usize,
 }
 
-/// The next works that may start. What runs ends in the order in which it started.
+/// The next tasks that may start, if running tasks end in the order of their starts.
 pub fn order(
     policy: &Policy,
     store: &Store,
     limit: usize,
     unix_ms: i64,
 ) -> store::Result<Vec<Place>> {
-    let mut lines = Lines {
+    let mut lanes = Lanes {
         store,
         limit: limit + policy.running() + 1,
-        lines: HashMap::new(),
-        works: HashMap::new(),
+        lanes: HashMap::new(),
+        tasks: HashMap::new(),
     };
     let mut later = policy.clone();
     let mut places = Vec::new();
     let mut others_wait = None;
     while places.len() < limit {
-        later.ends_first();
-        let in_line = &mut |priority, may: &dyn Fn(&str) -> bool| lines.first(priority, may);
-        // Who is served if a slot comes free now, is one with a right to it, if there is any.
+        later.free_a_slot();
+        let first_lane = &mut |priority, may: &dyn Fn(&str) -> bool| lanes.first(priority, may);
+        // If another tenant may be served now, a tenant with its share is passed over.
         if others_wait.is_none() {
-            let next = policy.next(unix_ms, in_line)?;
-            others_wait = Some(next.is_some_and(|(_, turn)| !policy.has_its_share(&turn.tenant)));
+            let next = policy.next(unix_ms, first_lane)?;
+            others_wait = Some(next.is_some_and(|(_, lane)| !policy.has_its_share(&lane.tenant)));
         }
-        let Some((priority, turn)) = later.next(unix_ms, in_line)? else {
+        let Some((priority, lane)) = later.next(unix_ms, first_lane)? else {
             break;
         };
-        let next_turn = later.start(priority, &turn, unix_ms);
-        let task = lines.start(priority, &turn, next_turn)?;
-        let is_passed_over = others_wait == Some(true) && policy.has_its_share(&turn.tenant);
+        let next_round = later.start(priority, &lane, unix_ms);
+        let task = lanes.start(priority, &lane, next_round)?;
+        let is_passed_over = others_wait == Some(true) && policy.has_its_share(&lane.tenant);
         places.push(Place {
             entry: Entry {
                 task,
                 priority,
-                tenant: turn.tenant,
-                popularity: turn.popularity,
+                tenant: lane.tenant,
+                popularity: lane.popularity,
             },
             not_before: None,
             wait_reason: is_passed_over.then_some(WaitReason::FairShare),
@@ -73,14 +73,14 @@ pub fn order(
     Ok(places)
 }
 
-impl Lines<'_> {
-    fn line(&mut self, priority: Priority) -> store::Result<&mut BTreeMap<Key, String>> {
-        if !self.lines.contains_key(&priority) {
-            let turns = self.store.lanes(priority, self.limit)?;
-            let line = turns.into_iter().map(|turn| (key(&turn), turn.tenant));
-            self.lines.insert(priority, line.collect());
+impl Lanes<'_> {
+    fn of_priority(&mut self, priority: Priority) -> store::Result<&mut BTreeMap<Key, String>> {
+        if !self.lanes.contains_key(&priority) {
+            let lanes = self.store.lanes(priority, self.limit)?;
+            let of_priority = lanes.into_iter().map(|lane| (key(&lane), lane.tenant));
+            self.lanes.insert(priority, of_priority.collect());
         }
-        Ok(self.lines.entry(priority).or_default())
+        Ok(self.lanes.entry(priority).or_default())
     }
 
     fn first(
@@ -88,7 +88,10 @@ impl Lines<'_> {
         priority: Priority,
         may: &dyn Fn(&str) -> bool,
     ) -> store::Result<Option<Lane>> {
-        let first = self.line(priority)?.iter().find(|(_, tenant)| may(tenant));
+        let first = self
+            .of_priority(priority)?
+            .iter()
+            .find(|(_, tenant)| may(tenant));
         Ok(first.map(|(key, tenant)| Lane {
             tenant: tenant.clone(),
             round: key.0,
@@ -97,34 +100,34 @@ impl Lines<'_> {
         }))
     }
 
-    /// Takes the first work of the party from its line, where its next one then stands.
-    fn start(&mut self, priority: Priority, turn: &Lane, next_turn: i64) -> store::Result<Task> {
-        let of = (priority, turn.tenant.clone());
-        let works = self.works.entry(of).or_default();
-        if works.next.len() < 2 {
-            // As much again as there was: a party with a million is not read whole, and one with
-            // hundreds among the next is read in few steps.
-            let (skip, more) = (works.read, works.read.max(2));
-            let read = self.store.waiting_of(priority, &turn.tenant, skip, more)?;
-            works.read += read.len();
-            works.next.extend(read);
+    /// Starts the first task of a lane, which then shows the next one.
+    fn start(&mut self, priority: Priority, lane: &Lane, next_round: i64) -> store::Result<Task> {
+        let of = (priority, lane.tenant.clone());
+        let tasks = self.tasks.entry(of).or_default();
+        if tasks.next.len() < 2 {
+            // As many again as were read: a lane with a million tasks is not read whole, and one with hundreds
+            // among the next is read in few steps.
+            let (skip, more) = (tasks.read, tasks.read.max(2));
+            let read = self.store.waiting_of(priority, &lane.tenant, skip, more)?;
+            tasks.read += read.len();
+            tasks.next.extend(read);
         }
-        let first = works.next.pop_front();
-        let first = first.expect("who stands in a line has work there");
-        assert_eq!(first.ticket, turn.ticket, "the line shows the first work");
-        let next = works.next.front().map(|next| Lane {
-            tenant: turn.tenant.clone(),
-            round: next_turn,
+        let first = tasks.next.pop_front();
+        let first = first.expect("a lane has a task");
+        assert_eq!(first.ticket, lane.ticket, "a lane shows its first task");
+        let next = tasks.next.front().map(|next| Lane {
+            tenant: lane.tenant.clone(),
+            round: next_round,
             popularity: next.entry.popularity,
             ticket: next.ticket,
         });
-        let line = self.line(priority)?;
-        line.remove(&key(turn));
-        line.extend(next.map(|next| (key(&next), next.tenant)));
+        let of_priority = self.of_priority(priority)?;
+        of_priority.remove(&key(lane));
+        of_priority.extend(next.map(|next| (key(&next), next.tenant)));
         Ok(first.entry.task)
     }
 }
 
-fn key(turn: &Lane) -> Key {
-    (turn.round, Reverse(turn.popularity), turn.ticket)
+fn key(lane: &Lane) -> Key {
+    (lane.round, Reverse(lane.popularity), lane.ticket)
 }

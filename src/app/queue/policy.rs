@@ -1,4 +1,4 @@
-//! Who is served next: the rules, over numbers and the heads of lines.
+//! The policy: which tenant is served next, given counts and the first lane of each priority.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -7,51 +7,51 @@ use crate::app::queue::limits::{PRIORITY_WAIT_LIMIT_MS, ROUND_LIMIT_TENANTS};
 use crate::app::store::lanes::Lane;
 use crate::app::store::store::Result;
 
-// A slot is free. Who gets it?
+// A slot is free. Which task gets it?
 //
-//      who asked         an admin         new toolchain     daily look      1  the classes, in this order; but one
-//     ───────────       ──────────       ──────────────    ────────────        that waited too long, of which nothing
-//     round 7  B: ■       x: ■■             y: ■■■            x: ■■■■          started meanwhile, goes first: at every
-//              C: ■■      y: ■                                z: ■■            second start at most, so that what goes
-//     round 8  A: ■■■■■                                                        first else is not held up by all three
-//                        popular before    2  of a party that holds half of the slots nothing starts while anything of
-//                        others, then         another party may, in whatever class
-//                        the oldest        3  where people asked, parties take turns: who was served (A, in round 7)
-//                                             stands in the next round, who comes (C) in this one. Else popularity
-//                                             decides alone
-//     held back: ■ 12:00, ■ 12:05          4  of one party, and among parties of one round: popular before others,
+//      interactive       admin            toolchain         recheck         1  Priorities in this order. But one that
+//     ───────────       ──────────       ──────────────    ────────────        has waited too long, without a start of
+//     round 7  B: ■       x: ■■             y: ■■■            x: ■■■■          its own, goes first: at every second
+//              C: ■■      y: ■                                z: ■■            start at most, so that the three of them
+//     round 8  A: ■■■■■                                                        cannot starve the better ones
+//                        popular before    2  A tenant with half of the slots gets no more while a task of another
+//                        others, then         tenant may start, at whatever priority
+//                        the oldest        3  Interactive tenants are served in rounds: one that was served (A, in
+//                                             round 7) is in the next round, one that joins (C) in this one. At the
+//                                             other priorities popularity alone decides
+//     paused: ■ 12:00, ■ 12:05             4  Within a tenant, and among tenants of one round: popular before others,
 //                                             then the oldest
-//                                          5  what is held back stands in no line until its time has come
+//                                          5  A task in a pause is in no lane until that is over
 //
-// So somebody's ten thousand builds are one party in each round: whoever comes with a single build
-// waits for the end of one running build, and not for the popular ones among ten thousand.
+// So ten thousand builds of one tenant are one lane in each round: another tenant's single build waits for the end of
+// one running build, not for the popular ones among ten thousand.
 //
-// A round takes in `ROUND_LIMIT_TENANTS` once it has begun, and then those who come join the next:
-// an endless stream of new parties would hold up A forever. As many names are remembered of who was
-// served in it, lest A comes again as a new party each time its last build has started.
+// Once a round has begun, `ROUND_LIMIT_TENANTS` are served in it, and later tenants join the next: an endless stream of
+// new tenants would starve A. As many served tenants are remembered, or A could return as a new tenant each time its
+// last build has started.
 
-/// The first party in the line of a class that may be served.
-pub type InLine<'a> = dyn FnMut(Priority, &dyn Fn(&str) -> bool) -> Result<Option<Lane>> + 'a;
+/// Finds the first lane of a priority whose tenant may be served.
+pub type FirstLane<'a> = dyn FnMut(Priority, &dyn Fn(&str) -> bool) -> Result<Option<Lane>> + 'a;
 
 #[derive(Debug, Clone)]
 pub struct Policy {
     slots: usize,
-    /// The party of each slot in use, in the order of their starts.
+    /// The tenant of each slot in use, in the order of their starts.
     running: VecDeque<String>,
     priorities: [Waits; 4],
-    /// The last start was of a class that had waited too long.
+    /// The latest start was that of a priority that had waited too long.
     was_overdue: bool,
-    /// Of who was served last, where people asked.
+    /// The round of the interactive tenant that was served last.
     round: i64,
-    /// Who was served in it.
+    /// The tenants served in it.
     served: HashSet<String>,
 }
 
-/// A class, as far as its work may start.
+/// The tasks of one priority that may start.
 #[derive(Debug, Clone, Copy)]
 struct Waits {
     ready: u64,
-    /// When the last of it started, or since when there is any, whichever was later.
+    /// The time of the latest start, or since when there are any, whichever is later.
     since_ms: i64,
 }
 
@@ -79,12 +79,12 @@ impl Policy {
         self.running.len() < self.slots
     }
 
-    /// How much of a class may start.
+    /// The number of tasks of a priority that may start.
     pub fn ready(&self, priority: Priority) -> u64 {
         self.priorities[priority as usize].ready
     }
 
-    /// Whether a party holds as many slots as it may while others wait.
+    /// True if a tenant holds as many slots as it may while others wait.
     pub fn has_its_share(&self, tenant: &str) -> bool {
         let held = self.running.iter().filter(|of| *of == tenant).count();
         held >= (self.slots / 2).max(1)
@@ -92,8 +92,8 @@ impl Policy {
 
     // -- waiting --
 
-    /// The turn of a party that nothing waits of.
-    pub fn turn_of_new(&self, priority: Priority, tenant: &str) -> i64 {
+    /// The round that a tenant joins that has no lane yet.
+    pub fn round_of_new(&self, priority: Priority, tenant: &str) -> i64 {
         let is_closed = self.served.len() >= ROUND_LIMIT_TENANTS;
         match priority {
             Priority::Interactive if is_closed || self.served.contains(tenant) => self.round + 1,
@@ -116,20 +116,25 @@ impl Policy {
 
     // -- starting --
 
-    /// Who is served next, whether a slot is free or not.
-    pub fn next(&self, unix_ms: i64, in_line: &mut InLine) -> Result<Option<(Priority, Lane)>> {
+    /// The lane to serve next, whether a slot is free or not.
+    pub fn next(
+        &self,
+        unix_ms: i64,
+        first_lane: &mut FirstLane,
+    ) -> Result<Option<(Priority, Lane)>> {
         for others_wait in [true, false] {
             for priority in self.priorities_in_order(unix_ms) {
                 let may = |tenant: &str| !others_wait || !self.has_its_share(tenant);
-                if let Some(turn) = in_line(priority, &may)? {
-                    return Ok(Some((priority, turn)));
+                if let Some(lane) = first_lane(priority, &may)? {
+                    return Ok(Some((priority, lane)));
                 }
             }
         }
         Ok(None)
     }
 
-    /// Those that waited too long, if it is their turn, the longest first; then all as they stand.
+    /// The priorities that have waited too long, the longest first, unless the latest start was one of those; then all
+    /// in their order.
     fn priorities_in_order(&self, unix_ms: i64) -> impl Iterator<Item = Priority> {
         let is_overdue =
             |priority: &Priority| !self.was_overdue && self.is_overdue(*priority, unix_ms);
@@ -146,24 +151,23 @@ impl Policy {
         self.ready(priority) > 0 && limit_ms.is_some_and(|limit_ms| waited_ms >= limit_ms)
     }
 
-    /// The party is served, and has a slot; gives its next turn.
-    pub fn start(&mut self, priority: Priority, turn: &Lane, unix_ms: i64) -> i64 {
+    /// Gives a tenant a slot; returns the next round of its lane.
+    pub fn start(&mut self, priority: Priority, lane: &Lane, unix_ms: i64) -> i64 {
         self.was_overdue = !self.was_overdue && self.is_overdue(priority, unix_ms);
         self.priorities[priority as usize].since_ms = unix_ms;
         self.dequeue(priority);
-        self.running.push_back(turn.tenant.clone());
+        self.running.push_back(lane.tenant.clone());
         if priority != Priority::Interactive {
             return 0;
         }
-        if turn.round > self.round {
-            self.round = turn.round;
+        if lane.round > self.round {
+            self.round = lane.round;
             self.served.clear();
         }
         if self.served.len() < ROUND_LIMIT_TENANTS {
-            self.served.insert(turn.tenant.clone());
+            self.served.insert(lane.tenant.clone());
         }
-        // Who was passed over for its share of the slots, and so stands in an older round, has no
-        // claim to all the rounds it missed.
+        // A tenant that was passed over for its share of the slots has no claim to the rounds it missed.
         self.round + 1
     }
 
@@ -177,8 +181,8 @@ impl Policy {
         assert!(tenant.is_some(), "a slot given back twice");
     }
 
-    /// What started first ends, until a slot is free.
-    pub fn ends_first(&mut self) {
+    /// Ends the tasks that started first until a slot is free.
+    pub fn free_a_slot(&mut self) {
         while !self.has_free_slot() {
             self.running.pop_front();
         }

@@ -73,13 +73,13 @@ impl Queue {
         unix_ms: i64,
     ) -> store::Result<()> {
         self.policy.enqueue(entry.priority, unix_ms);
-        let turn = Lane {
+        let lane = Lane {
             tenant: entry.tenant.clone(),
-            round: self.policy.turn_of_new(entry.priority, &entry.tenant),
+            round: self.policy.round_of_new(entry.priority, &entry.tenant),
             popularity: entry.popularity,
             ticket,
         };
-        store.join_lane(entry.priority, &turn)
+        store.join_lane(entry.priority, &lane)
     }
 
     /// Enqueues up to `DUE_LIMIT` tasks whose pause is over; the next call takes more.
@@ -104,19 +104,20 @@ impl Queue {
         if !self.policy.has_free_slot() {
             return Ok(None);
         }
-        let in_line = &mut |priority, may: &dyn Fn(&str) -> bool| store.first_lane(priority, may);
-        let Some((priority, turn)) = self.policy.next(unix_ms, in_line)? else {
+        let first_lane =
+            &mut |priority, may: &dyn Fn(&str) -> bool| store.first_lane(priority, may);
+        let Some((priority, lane)) = self.policy.next(unix_ms, first_lane)? else {
             return Ok(None);
         };
         self.version += 1;
-        let next_turn = self.policy.start(priority, &turn, unix_ms);
-        let task = store.take_waiting(turn.ticket)?;
-        store.refresh_lane(priority, &turn.tenant, Some(next_turn))?;
+        let next_round = self.policy.start(priority, &lane, unix_ms);
+        let task = store.take_waiting(lane.ticket)?;
+        store.refresh_lane(priority, &lane.tenant, Some(next_round))?;
         Ok(Some(Entry {
             task,
             priority,
-            tenant: turn.tenant,
-            popularity: turn.popularity,
+            tenant: lane.tenant,
+            popularity: lane.popularity,
         }))
     }
 
