@@ -17,13 +17,7 @@ const BEGINNINGS: [&str; 7] = [
 ];
 
 /// Folders whose comments are still to be rewritten.
-const OLD_COMMENTS: &[&str] = &[
-    "src/app/builds/",
-    "src/app/dispatch/",
-    "src/app/queue/",
-    "src/app/store/",
-    "src/app/web/",
-];
+const OLD_COMMENTS: &[&str] = &["src/app/dispatch/", "src/app/store/", "src/app/web/"];
 
 /// A banned word.
 struct Word<'a> {
