@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use rusqlite::{Connection, params};
 use rustix::fs::{Advice, fadvise};
+use zigcheck::app::domain::ids::BuildId;
 use zigcheck::app::domain::task::Entry;
 use zigcheck::app::domain::task::Priority;
 use zigcheck::app::domain::task::Task;
@@ -112,7 +113,7 @@ impl QueueBench {
         let build = self.next;
         self.next += 1;
         let entry = Entry {
-            task: Task::Build(build),
+            task: Task::Build(BuildId(build)),
             priority: Priority::Interactive,
             tenant: format!("2001:db8::{:x}", build * 7_919 % self.tenants),
             popularity: build * 7_919 % 1_000,
@@ -165,7 +166,7 @@ impl QueueBench {
     /// Microseconds to list the first entries, and to compute the rank of the last one.
     fn reads(&mut self) -> (f64, f64) {
         self.push();
-        let last = Task::Build(self.next - 1);
+        let last = Task::Build(BuildId(self.next - 1));
         let (mut orders, mut ranks) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             let order = ms(|| drop(self.queue.order(&self.store, LISTED, 1).expect("an order")));

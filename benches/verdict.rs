@@ -13,6 +13,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use common::server::{self, Server, scratch};
 use common::zig::{packed, zig_init};
+use zigcheck::app::domain::ids::BuildId;
 use zigcheck::app::engine::docker::{ContainerInput, Docker, SourceFile};
 use zigcheck::config::flags;
 use zigcheck::config::flags::Invocation;
@@ -95,7 +96,7 @@ fn by_hand(settings: &Settings, docker: &Docker, tree: &Path, round: usize) -> f
         sha256: sha256(&bytes),
     };
     let build = |nth: usize| (round * 10 + nth + 1_000_000) as i64;
-    let name = |nth: usize| docker.build_container(build(nth), 1);
+    let name = |nth: usize| docker.build_container(BuildId(build(nth)), 1);
     let names: Vec<String> = (0..settings.zig_versions.len()).map(name).collect();
     remove(docker, &names); // those of an interrupted run
     let start = Instant::now();
@@ -103,7 +104,7 @@ fn by_hand(settings: &Settings, docker: &Docker, tree: &Path, round: usize) -> f
     let children: Vec<Child> = versions
         .map(|(nth, version)| {
             let task = ContainerInput {
-                build: build(nth),
+                build: BuildId(build(nth)),
                 attempt: 1,
                 package: "bench",
                 zig_version: version,

@@ -8,6 +8,7 @@ use std::fs::{self, ReadDir};
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
+use crate::app::domain::ids::BuildId;
 use crate::app::store::scan::{ScanLimits, ScanResult};
 use crate::app::store::store::{self, Store};
 use crate::app::store::totals::Totals;
@@ -73,7 +74,7 @@ pub struct Retention {
     limits: RetentionLimits,
     logs: PathBuf,
     sources: PathBuf,
-    build_scan: Scan<i64>,
+    build_scan: Scan<BuildId>,
     source_scan: Scan<(i64, String)>,
     /// Log files of earlier runs that were not examined yet.
     log_files: Option<ReadDir>,
@@ -320,8 +321,8 @@ impl Retention {
 }
 
 /// The build whose log has this file name.
-fn build_of(name: &str) -> Option<i64> {
+fn build_of(name: &str) -> Option<BuildId> {
     let digits = name.strip_suffix(".log")?;
     let plain = digits.bytes().all(|b| b.is_ascii_digit());
-    digits.parse().ok().filter(|_| plain)
+    digits.parse().ok().filter(|_| plain).map(BuildId)
 }

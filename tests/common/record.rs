@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use zigcheck::app::builds::judge::{ContainerExit, Judgement, judge, judge_container};
 use zigcheck::app::builds::record::RecordReader;
+use zigcheck::app::domain::ids::BuildId;
 use zigcheck::app::domain::verdict::{
     BuildStatus, DepsOutcome, Reason, ResourceLimits, TestStatus, Verdict,
 };
@@ -16,7 +17,7 @@ pub const NONCE: &str = "0123456789abcdef";
 pub fn record_id() -> RecordId {
     let nonce = NONCE.to_string();
     RecordId {
-        build: BUILD,
+        build: BuildId(BUILD),
         nonce,
     }
 }

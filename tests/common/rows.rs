@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
+use zigcheck::app::domain::ids::{BuildId, PackageId};
 use zigcheck::app::domain::task::{Entry, Priority, Task};
 use zigcheck::app::domain::verdict::Verdict;
 use zigcheck::app::queue::queue::Queue;
@@ -71,7 +72,7 @@ pub fn new(name: &str) -> NewPackage {
 
 /// A check that a person on this machine asked for.
 pub fn check<'a>(
-    (package_id, package): (Option<i64>, &'a str),
+    (package_id, package): (Option<PackageId>, &'a str),
     git: Option<(&'a str, Option<&'a str>)>,
 ) -> NewCheck<'a> {
     NewCheck {
@@ -84,7 +85,7 @@ pub fn check<'a>(
 }
 
 /// That build came to that verdict then, and left no log.
-pub fn finish(store: &mut Store, build: i64, verdict: &Verdict, at: i64) {
+pub fn finish(store: &mut Store, build: BuildId, verdict: &Verdict, at: i64) {
     let end = Finished {
         build,
         verdict,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use zigcheck::app::domain::ids::{BuildId, CheckId, PackageId};
 use zigcheck::app::domain::task::{Priority, Task};
 use zigcheck::app::queue::limits::PRIORITY_WAIT_LIMIT_MS;
 use zigcheck::interface::event::Action;
@@ -82,18 +83,20 @@ impl World {
         let name = command.argv[2].strip_prefix("--name=")?;
         let (script, id, attempt) = scripts::purpose(name);
         let task = match script {
-            Script::Source => Task::FetchSource(id),
-            Script::Remote => Task::CheckRemote(id),
+            Script::Source => Task::FetchSource(CheckId(id)),
+            Script::Remote => Task::CheckRemote(PackageId(id)),
             Script::Dependencies => {
                 self.starts.fetching.insert((id, attempt));
-                Task::Build(id)
+                Task::Build(BuildId(id))
             }
             Script::Build if self.starts.fetching.contains(&(id, attempt)) => return None,
-            Script::Build => Task::Build(id),
+            Script::Build => Task::Build(BuildId(id)),
         };
         let (priority, tenant) = match task {
-            Task::CheckRemote(package) => (Priority::Recheck.number(), self.owner_of(package)),
-            Task::FetchSource(check) => self.right_of(check),
+            Task::CheckRemote(package) => {
+                (Priority::Recheck.number(), self.owner_of(package.get()))
+            }
+            Task::FetchSource(check) => self.right_of(check.get()),
             Task::Build(build) => {
                 let sql = format!("SELECT check_id FROM builds WHERE id = {build}");
                 self.right_of(number(&self.keeper, &sql))
@@ -125,8 +128,8 @@ impl World {
         let rows = statement.query_map([], |row| {
             let id = row.get(1)?;
             let task = match row.get(0)? {
-                true => Task::FetchSource(id),
-                false => Task::Build(id),
+                true => Task::FetchSource(CheckId(id)),
+                false => Task::Build(BuildId(id)),
             };
             Ok((task, row.get(2)?))
         });

@@ -5,6 +5,7 @@ use crate::common::core::{Inside, START, TOKEN};
 use crate::common::rows::{self, finish, in_memory};
 use crate::common::settings::settings;
 use serde_json::{Value, json};
+use zigcheck::app::domain::ids::PackageId;
 use zigcheck::app::domain::verdict::{Reason, Verdict};
 use zigcheck::app::web::call::{Call, PackageRef, SubmitCall};
 use zigcheck::config::settings::Settings;
@@ -188,12 +189,12 @@ fn an_admin_says_which_package() {
     };
     let by_name = PackageRef::Name("a.b-c".to_string());
     for (body, package) in [
-        (r#"{"package_id": 7}"#, PackageRef::Id(7)),
+        (r#"{"package_id": 7}"#, PackageRef::Id(PackageId(7))),
         (r#"{"package_name": "a.b-c"}"#, by_name.clone()),
         (r#"{"package_name": "a.b-c", "package_id": null}"#, by_name),
         (
             r#"{"package_name": "", "package_id": 7, "x": 1}"#,
-            PackageRef::Id(7),
+            PackageRef::Id(PackageId(7)),
         ),
     ] {
         assert_eq!(

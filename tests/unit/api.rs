@@ -1,6 +1,7 @@
 //! Every route, and every way a path or a query can be wrong.
 
 use crate::ask::{VERSIONS, answer, refused, request};
+use zigcheck::app::domain::ids::{BuildId, CheckId};
 use zigcheck::app::domain::verdict::{BuildStatus, State};
 use zigcheck::app::render::page::PageOptions;
 use zigcheck::app::store::builds::BuildFilter;
@@ -45,20 +46,26 @@ fn every_route_reads_its_call() {
         (
             "/api/checks/5",
             Call::Read(ReadCall::Check {
-                id: 5,
+                id: CheckId(5),
                 plain: false,
             }),
         ),
         ("/api/builds", builds),
-        ("/api/builds/6", Call::Read(ReadCall::Build { id: 6 })),
+        (
+            "/api/builds/6",
+            Call::Read(ReadCall::Build { id: BuildId(6) }),
+        ),
         (
             "/api/builds/7/log",
-            Call::Watch(WatchCall::Log { id: 7, tail: None }),
+            Call::Watch(WatchCall::Log {
+                id: BuildId(7),
+                tail: None,
+            }),
         ),
         (
             "/api/builds/7/log?tail=9",
             Call::Watch(WatchCall::Log {
-                id: 7,
+                id: BuildId(7),
                 tail: Some(9),
             }),
         ),
@@ -99,7 +106,10 @@ fn every_route_reads_its_call() {
     plain.head.headers = vec![("accept".to_string(), "text/plain, */*".to_string())];
     assert_eq!(
         answer(&plain),
-        Ok(Call::Read(ReadCall::Check { id: 5, plain: true }))
+        Ok(Call::Read(ReadCall::Check {
+            id: CheckId(5),
+            plain: true
+        }))
     );
     let again = answer(&request("POST", "/api/packages/x/builds", b""));
     let name = "x".to_string();
@@ -181,7 +191,10 @@ fn every_part_of_a_path_is_decoded_and_a_hidden_slash_separates_nothing() {
     let id = 7;
     assert_eq!(
         get("/api/builds/%37/%6cog"),
-        Call::Watch(WatchCall::Log { id, tail: None })
+        Call::Watch(WatchCall::Log {
+            id: BuildId(id),
+            tail: None
+        })
     );
     for path in [
         "/api%2Fqueue",
@@ -207,7 +220,7 @@ fn a_part_of_the_path_is_decoded_and_then_checked() {
     );
     assert_eq!(
         get("/api/builds/%31"),
-        Call::Read(ReadCall::Build { id: 1 })
+        Call::Read(ReadCall::Build { id: BuildId(1) })
     );
     let long = "x".repeat(101);
     for part in [
@@ -330,7 +343,7 @@ fn filters_are_read_and_their_words_checked() {
     };
     let wanted = BuildFilter {
         package: text("p"),
-        check: Some(4),
+        check: Some(CheckId(4)),
         zig_version: text("1"),
         status: Some(BuildStatus::Error),
         state: Some(State::Testing),

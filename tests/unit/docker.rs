@@ -3,6 +3,7 @@
 use crate::common::settings::settings;
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use zigcheck::app::domain::ids::{BuildId, CheckId, PackageId};
 use zigcheck::app::engine::docker::{
     self, ContainerInput, ContainerState, Docker, SourceFile, container_state,
 };
@@ -26,7 +27,7 @@ fn containers(flags: &[&str]) -> [Command; 3] {
     let source = file("/s/source");
     let dependencies = file("/s/dependencies");
     let mut task = ContainerInput {
-        build: 7,
+        build: BuildId(7),
         attempt: 2,
         package: "p",
         zig_version: "0.16.0",
@@ -34,12 +35,18 @@ fn containers(flags: &[&str]) -> [Command; 3] {
         source: &source,
         dependencies: None,
     };
-    let fetch = docker.fetch_dependencies(&docker.fetch_container(7, 2), &task);
+    let fetch = docker.fetch_dependencies(&docker.fetch_container(BuildId(7), 2), &task);
     task.dependencies = Some(&dependencies);
     [
-        docker.fetch_source(&docker.source_container(3, 1), 3, IMAGE, URL, Some("v1")),
+        docker.fetch_source(
+            &docker.source_container(CheckId(3), 1),
+            CheckId(3),
+            IMAGE,
+            URL,
+            Some("v1"),
+        ),
         fetch,
-        docker.build(&docker.build_container(7, 2), &task),
+        docker.build(&docker.build_container(BuildId(7), 2), &task),
     ]
 }
 
@@ -216,10 +223,10 @@ fn no_two_containers_have_the_same_name() {
         let docker = Docker::new(&settings(&[]), data_id, "secret");
         for (id, attempt) in [(1, 11), (11, 1), (1, 1)] {
             names.extend([
-                docker.build_container(id, attempt),
-                docker.fetch_container(id, attempt),
-                docker.source_container(id, attempt),
-                docker.remote_container(id, attempt),
+                docker.build_container(BuildId(id), attempt),
+                docker.fetch_container(BuildId(id), attempt),
+                docker.source_container(CheckId(id), attempt),
+                docker.remote_container(PackageId(id), attempt),
             ]);
         }
     }
@@ -242,7 +249,13 @@ fn what_runs_in_a_container_comes_behind_the_image() {
     let script = "/usr/lib/zigcheck/fetch-source";
     assert_eq!(behind(&source, IMAGE), [script, URL, "v1"]);
     let docker = Docker::new(&settings(&[]), "d1", "secret");
-    let bare = docker.fetch_source(&docker.source_container(3, 1), 3, IMAGE, URL, None);
+    let bare = docker.fetch_source(
+        &docker.source_container(CheckId(3), 1),
+        CheckId(3),
+        IMAGE,
+        URL,
+        None,
+    );
     assert_eq!(behind(&bare, IMAGE), [script, URL]);
 }
 
@@ -252,7 +265,10 @@ fn what_runs_in_a_container_comes_behind_the_image() {
 fn each_attempt_has_a_nonce_of_its_own() {
     let docker = |secret: &str| Docker::new(&settings(&[]), "d1", secret);
     let record_id = |secret: &str, build, attempt| docker(secret).record_id(build, attempt);
-    assert_eq!(record_id("secret", 7, 1), record_id("secret", 7, 1));
+    assert_eq!(
+        record_id("secret", BuildId(7), 1),
+        record_id("secret", BuildId(7), 1)
+    );
     let mut nonces: Vec<String> = [
         ("secret", 7, 1),
         ("secret", 7, 2),
@@ -260,7 +276,7 @@ fn each_attempt_has_a_nonce_of_its_own() {
         ("secret", 7, 11),
         ("another", 7, 1),
     ]
-    .map(|(secret, build, attempt)| record_id(secret, build, attempt).nonce)
+    .map(|(secret, build, attempt)| record_id(secret, BuildId(build), attempt).nonce)
     .to_vec();
     assert!(nonces.iter().all(|nonce| nonce.len() == 64));
     nonces.sort_unstable();
@@ -275,7 +291,7 @@ fn a_container_reads_its_task_and_then_its_files() {
     let part = json!({"bytes": 12, "sha256": "ab".repeat(32), "format": "tar.zst"});
     let head = |deps: Value| {
         json!({
-            "build_id": 7, "nonce": Docker::new(&settings(&[]), "d1", "secret").record_id(7, 2).nonce, "package_name": "p", "zig_version": "0.16.0",
+            "build_id": 7, "nonce": Docker::new(&settings(&[]), "d1", "secret").record_id(BuildId(7), 2).nonce, "package_name": "p", "zig_version": "0.16.0",
             "source": part, "deps": deps
         })
     };

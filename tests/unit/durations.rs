@@ -2,6 +2,7 @@
 
 use crate::common::rows;
 use crate::common::rows::{everywhere, finish, in_memory, new};
+use zigcheck::app::domain::ids::{BuildId, PackageId};
 use zigcheck::app::domain::verdict::{Reason, State, Verdict};
 use zigcheck::app::store::store::Store;
 
@@ -121,11 +122,11 @@ fn the_latest_checks_are_counted_build_by_build() {
         build_status: zigcheck::app::domain::verdict::BuildStatus::Success,
         ..failed()
     };
-    finish(&mut store, 3, &success, 9);
+    finish(&mut store, BuildId(3), &success, 9);
     let lines = store.latest_checks(2).unwrap();
     let said = lines
         .iter()
-        .map(|c| (c.id, c.package.as_str(), c.builds, c.good, c.open));
+        .map(|c| (c.id.get(), c.package.as_str(), c.builds, c.good, c.open));
     assert_eq!(
         said.collect::<Vec<_>>(),
         [(3, "c", 1, 0, 1), (2, "b", 3, 1, 1)]
@@ -158,8 +159,11 @@ fn the_newest_build_of_each_toolchain_has_its_own_state() {
     let newest = store.newest_builds(package).unwrap();
     let said = newest
         .iter()
-        .map(|n| (n.zig_version.as_str(), n.id, n.state));
+        .map(|n| (n.zig_version.as_str(), n.id.get(), n.state));
     let wanted = [("1", 5, State::Finished), ("2", 3, State::Testing)];
     assert_eq!(said.collect::<Vec<_>>(), wanted);
-    assert_eq!(store.newest_builds(package + 1).unwrap(), []);
+    assert_eq!(
+        store.newest_builds(PackageId(package.get() + 1)).unwrap(),
+        []
+    );
 }

@@ -4,6 +4,7 @@
 use crate::common::core::Inside;
 use crate::common::settings::settings;
 use rusqlite::Connection;
+use zigcheck::app::domain::ids::{BuildId, CheckId};
 use zigcheck::app::domain::verdict::State;
 use zigcheck::app::live::feed::{Feed, Framing};
 use zigcheck::app::live::subscription::{EventFilter, ProgressFormat};
@@ -34,11 +35,11 @@ impl DiskUsage {
             .insert_check(&crate::common::rows::check((None, package), None), 0)
             .unwrap();
         let build = self.store.insert_build(check, "0.16.0", 0).unwrap();
-        (check, build)
+        (check.get(), build.get())
     }
 
     fn change(&mut self, build: i64) {
-        let row = self.store.build(build).unwrap().unwrap();
+        let row = self.store.build(BuildId(build)).unwrap().unwrap();
         let (store, out) = (&mut self.store, &mut self.out);
         self.feed.publish(store, &row, 0, out).unwrap();
     }
@@ -87,9 +88,9 @@ fn who_sleeps_for_something_else_has_missed_nothing() {
     };
     let watchers = [
         of(Some("quiet"), None),
-        of(None, Some(check)),
-        of(Some("quiet"), Some(check)),
-        of(Some("busy"), Some(check)),
+        of(None, Some(CheckId(check))),
+        of(Some("quiet"), Some(CheckId(check))),
+        of(Some("busy"), Some(CheckId(check))),
         of(None, None),
     ];
     for (index, watched) in watchers.into_iter().enumerate() {
@@ -99,8 +100,8 @@ fn who_sleeps_for_something_else_has_missed_nothing() {
         assert_eq!(room.read(conn), "");
     }
     let follower = key(9);
-    let row = room.store.check(check).unwrap().unwrap();
-    let builds = room.store.builds_of(check).unwrap();
+    let row = room.store.check(CheckId(check)).unwrap().unwrap();
+    let builds = room.store.builds_of(CheckId(check)).unwrap();
     room.feed
         .follow(follower, row, &builds, ProgressFormat::Json, None);
     room.read(follower);
@@ -109,7 +110,9 @@ fn who_sleeps_for_something_else_has_missed_nothing() {
         room.change(busy);
     }
     assert_eq!(room.woken(), [key(4)], "only who wants all of them, once");
-    room.store.set_state(quiet, State::Building, 1).unwrap();
+    room.store
+        .set_state(BuildId(quiet), State::Building, 1)
+        .unwrap();
     room.change(quiet);
     let mut woken = room.woken();
     woken.sort();

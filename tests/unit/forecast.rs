@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use crate::common::seed::Seed;
+use zigcheck::app::domain::ids::{BuildId, CheckId};
 use zigcheck::app::domain::task::Task;
 use zigcheck::app::queue::forecast::{Piece, starts};
 
@@ -58,13 +59,13 @@ fn piece(chance: &mut Seed, id: i64, running: bool) -> Piece {
         _ => Some(chance.between(1, 60) as u64),
     };
     let source = chance.once_in(4);
-    let then = (0..4).map(|n| (Task::Build(1_000 + id * 10 + n), takes(chance)));
+    let then = (0..4).map(|n| (Task::Build(BuildId(1_000 + id * 10 + n)), takes(chance)));
     let then: Vec<(Task, Option<u64>)> = then.collect();
     Piece {
         task: if source {
-            Task::FetchSource(id)
+            Task::FetchSource(CheckId(id))
         } else {
-            Task::Build(id)
+            Task::Build(BuildId(id))
         },
         not_before_ms: match chance.once_in(4) && !running {
             true => chance.between(1, 90) as u64,
@@ -112,7 +113,7 @@ fn the_forecast_is_what_a_clock_comes_to() {
 
 fn build(id: i64, takes_ms: Option<u64>) -> Piece {
     Piece {
-        task: Task::Build(id),
+        task: Task::Build(BuildId(id)),
         not_before_ms: 0,
         takes_ms,
         then: Vec::new(),
@@ -124,7 +125,7 @@ fn slots_come_free_one_by_one() {
     let running = vec![build(1, Some(30)), build(2, Some(10))];
     let waiting = vec![build(3, Some(5)), build(4, Some(5)), build(5, None)];
     let starts = starts(2, running, waiting);
-    let of = |id: i64| starts.get(&Task::Build(id)).copied();
+    let of = |id: i64| starts.get(&Task::Build(BuildId(id))).copied();
     assert_eq!((of(3), of(4), of(5)), (Some(10), Some(15), Some(20)));
     assert_eq!(of(1), None, "it runs already");
 }
@@ -135,20 +136,32 @@ fn no_promise_is_built_on_what_is_not_known() {
     let none = starts(1, vec![build(1, None)], waiting.clone());
     assert!(none.is_empty());
     let overdue = starts(1, vec![build(1, Some(0))], waiting);
-    assert_eq!(overdue[&Task::Build(2)], 0);
-    assert_eq!(overdue[&Task::Build(3)], 5);
+    assert_eq!(overdue[&Task::Build(BuildId(2))], 0);
+    assert_eq!(overdue[&Task::Build(BuildId(3))], 5);
 }
 
 #[test]
 fn builds_join_the_end_of_the_queue_when_their_source_is_there() {
     let mut source = build(0, Some(10));
-    source.task = Task::FetchSource(9);
-    source.then = vec![(Task::Build(1), Some(7)), (Task::Build(2), Some(7))];
+    source.task = Task::FetchSource(CheckId(9));
+    source.then = vec![
+        (Task::Build(BuildId(1)), Some(7)),
+        (Task::Build(BuildId(2)), Some(7)),
+    ];
     let waiting = vec![source, build(3, Some(100))];
     let starts = starts(1, Vec::new(), waiting);
     let of = |task: Task| starts[&task];
-    assert_eq!((of(Task::FetchSource(9)), of(Task::Build(3))), (0, 10));
-    assert_eq!((of(Task::Build(1)), of(Task::Build(2))), (110, 117));
+    assert_eq!(
+        (
+            of(Task::FetchSource(CheckId(9))),
+            of(Task::Build(BuildId(3)))
+        ),
+        (0, 10)
+    );
+    assert_eq!(
+        (of(Task::Build(BuildId(1))), of(Task::Build(BuildId(2)))),
+        (110, 117)
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::common::seed::Seed;
+use zigcheck::app::domain::ids::BuildId;
 use zigcheck::app::live::limits::{LOG_HEAD_BYTES, LOG_TAIL_BYTES};
 use zigcheck::app::live::logs::{LogSize, Logs, Reader};
 use zigcheck::base::slab::Key;
@@ -103,7 +104,7 @@ fn live(name: &str, seed: &mut Seed, bytes: usize) -> (Vec<u8>, Vec<u8>, Vec<Cli
                 true => seed.below(written.len() + 1),
                 false => 0,
             };
-            let reader = logs.read_live(BUILD, from as u64, None, apart);
+            let reader = logs.read_live(BuildId(BUILD), from as u64, None, apart);
             clients.push(Client::new(clients.len(), reader, apart, from));
         }
         for client in &mut clients {
@@ -111,15 +112,15 @@ fn live(name: &str, seed: &mut Seed, bytes: usize) -> (Vec<u8>, Vec<u8>, Vec<Cli
                 client.pull(&mut logs, seed.between(64, 32 << 10), &written);
             }
         }
-        logs.begin(BUILD, 1);
+        logs.begin(BuildId(BUILD), 1);
         let count = seed.between(1, 64 << 10);
         let piece = seed.bytes(count);
         written.extend_from_slice(&piece);
-        logs.append(BUILD, &piece, &mut out);
+        logs.append(BuildId(BUILD), &piece, &mut out);
         wake(&mut clients, &mut out);
     }
     let truncated = written.len() as u64 > LOG_HEAD_BYTES + LOG_TAIL_BYTES;
-    let end = logs.finish(BUILD, &mut out);
+    let end = logs.finish(BuildId(BUILD), &mut out);
     let size = LogSize {
         written: written.len() as u64,
         is_truncated: truncated,
@@ -179,9 +180,9 @@ fn a_stored_log_is_resumed_by_the_offsets_it_was_read_by() {
         let (mut logs, path) = logs("stored");
         let mut out = Outbox::default();
         let written = seed.bytes(total);
-        logs.begin(BUILD, 1);
-        logs.append(BUILD, &written, &mut out);
-        logs.finish(BUILD, &mut out);
+        logs.begin(BuildId(BUILD), 1);
+        logs.append(BuildId(BUILD), &written, &mut out);
+        logs.finish(BuildId(BUILD), &mut out);
         let end = std::fs::metadata(path).unwrap().len();
         let (head, tail) = (
             LOG_HEAD_BYTES as usize,
@@ -190,7 +191,7 @@ fn a_stored_log_is_resumed_by_the_offsets_it_was_read_by() {
         let mut offsets = vec![0, 1, total / 2, head, head + 1, tail, tail + 1, total];
         offsets.retain(|offset| *offset <= total);
         for (index, from) in offsets.into_iter().enumerate() {
-            let reader = Reader::stored_with_gaps(BUILD, end, from as u64, total as u64);
+            let reader = Reader::stored_with_gaps(BuildId(BUILD), end, from as u64, total as u64);
             let mut client = Client::new(index, reader, true, from);
             while client.pull(&mut logs, 32 << 10, &written) {}
             assert_eq!(client.offset, total, "from {from} of {total}");
@@ -212,15 +213,15 @@ fn a_stored_log_is_resumed_by_the_offsets_it_was_read_by() {
 fn a_log_nobody_has_begun_is_waited_for() {
     let (mut logs, _) = logs("early");
     let mut out = Outbox::default();
-    let reader = logs.read_live(BUILD, 0, Some(3), false);
+    let reader = logs.read_live(BuildId(BUILD), 0, Some(3), false);
     let mut clients = [Client::new(0, reader, false, 0)];
     assert!(clients[0].pull(&mut logs, 100, b"") && !clients[0].awake);
-    logs.begin(BUILD, 1);
-    logs.append(BUILD, b"at last", &mut out);
+    logs.begin(BuildId(BUILD), 1);
+    logs.append(BuildId(BUILD), b"at last", &mut out);
     wake(&mut clients, &mut out);
     assert!(clients[0].pull(&mut logs, 100, b"at last"));
     assert_eq!(clients[0].got, b"at last");
-    assert_eq!(logs.finish(BUILD, &mut out), whole(7));
+    assert_eq!(logs.finish(BuildId(BUILD), &mut out), whole(7));
 }
 
 /// The size of a log without a cut.
@@ -240,15 +241,15 @@ fn again(path: &Path) -> Logs {
 fn a_log_goes_on_with_another_attempt_after_a_restart() {
     let (mut logs, path) = logs("restart");
     let mut out = Outbox::default();
-    logs.begin(BUILD, 1);
-    logs.append(BUILD, b"half a li", &mut out);
+    logs.begin(BuildId(BUILD), 1);
+    logs.append(BuildId(BUILD), b"half a li", &mut out);
     drop(logs);
     let mut logs = again(&path);
-    logs.annotate(BUILD, 2, "attempt 2 follows", &mut out);
-    let mut client = Client::new(0, logs.read_live(BUILD, 9, None, true), true, 9);
-    logs.begin(BUILD, 2);
-    logs.append(BUILD, b"the second run", &mut out);
-    logs.finish(BUILD, &mut out);
+    logs.annotate(BuildId(BUILD), 2, "attempt 2 follows", &mut out);
+    let mut client = Client::new(0, logs.read_live(BuildId(BUILD), 9, None, true), true, 9);
+    logs.begin(BuildId(BUILD), 2);
+    logs.append(BuildId(BUILD), b"the second run", &mut out);
+    logs.finish(BuildId(BUILD), &mut out);
     let stored = std::fs::read(path).unwrap();
     let wanted = b"half a li\n[zigcheck: attempt 2 follows]\nthe second run";
     assert_eq!(stored, wanted);
@@ -262,9 +263,9 @@ fn a_first_attempt_begins_anew_whatever_file_is_there() {
     std::fs::write(&path, b"of an earlier life").unwrap();
     let mut logs = again(&path);
     let mut out = Outbox::default();
-    logs.begin(BUILD, 1);
-    logs.append(BUILD, b"new", &mut out);
-    assert_eq!(logs.finish(BUILD, &mut out), whole(3));
+    logs.begin(BuildId(BUILD), 1);
+    logs.append(BuildId(BUILD), b"new", &mut out);
+    assert_eq!(logs.finish(BuildId(BUILD), &mut out), whole(3));
     assert_eq!(std::fs::read(path).unwrap(), b"new");
 }
 
@@ -273,15 +274,15 @@ fn a_log_that_lost_its_count_begins_anew_and_says_so() {
     let (mut logs, path) = logs("anew");
     let mut out = Outbox::default();
     let much = vec![b'x'; 5 << 20];
-    logs.begin(BUILD, 1);
-    logs.append(BUILD, &much, &mut out);
+    logs.begin(BuildId(BUILD), 1);
+    logs.append(BuildId(BUILD), &much, &mut out);
     let mut logs = again(&path);
-    logs.annotate(BUILD, 2, "attempt 2 follows", &mut out);
-    let mut reader = logs.read_live(BUILD, 5 << 20, None, true);
-    let total = logs.finish(BUILD, &mut out).written;
+    logs.annotate(BuildId(BUILD), 2, "attempt 2 follows", &mut out);
+    let mut reader = logs.read_live(BuildId(BUILD), 5 << 20, None, true);
+    let total = logs.finish(BuildId(BUILD), &mut out).written;
     assert_eq!(total, std::fs::metadata(path).unwrap().len());
     assert!(total < 100);
-    let after = Reader::stored_with_gaps(BUILD, total, 5 << 20, total);
+    let after = Reader::stored_with_gaps(BuildId(BUILD), total, 5 << 20, total);
     for reader in [&mut reader, &mut { after }] {
         let mut told = Vec::new();
         assert_eq!(logs.pull(reader, key(0), 1_000, &mut told), Pull::Text);
@@ -297,19 +298,19 @@ fn taken_anew(name: &str, (start, before, whole): (usize, usize, usize), crash: 
     let (mut logs, path) = logs(name);
     let (mut out, seed) = (Outbox::default(), &mut Seed(start as u64 + whole as u64));
     let (earlier, container) = (seed.bytes(start), seed.bytes(whole));
-    logs.begin(BUILD, 1);
-    logs.append(BUILD, &earlier, &mut out);
-    logs.append(BUILD, &container[..before], &mut out);
+    logs.begin(BuildId(BUILD), 1);
+    logs.append(BuildId(BUILD), &earlier, &mut out);
+    logs.append(BuildId(BUILD), &container[..before], &mut out);
     if crash {
         logs = again(&path);
-        logs.adopt(BUILD, start as u64);
+        logs.adopt(BuildId(BUILD), start as u64);
     }
-    let from = logs.rewind(BUILD, start as u64);
+    let from = logs.rewind(BuildId(BUILD), start as u64);
     assert!(from == start as u64 || from == 0, "{from}");
     for piece in container.chunks(60_000) {
-        logs.append(BUILD, piece, &mut out);
+        logs.append(BuildId(BUILD), piece, &mut out);
     }
-    let total = logs.finish(BUILD, &mut out).written;
+    let total = logs.finish(BuildId(BUILD), &mut out).written;
     assert_eq!(total, from + whole as u64);
     let stored = std::fs::read(path).unwrap();
     let all = [&earlier[..from as usize], &container].concat();
@@ -350,23 +351,23 @@ fn a_reader_waits_while_what_it_has_read_is_written_once_more() {
     let (mut logs, _) = logs("reader-waits");
     let mut out = Outbox::default();
     let written = b"one two three four";
-    logs.begin(BUILD, 1);
-    logs.append(BUILD, &written[..13], &mut out);
+    logs.begin(BuildId(BUILD), 1);
+    logs.append(BuildId(BUILD), &written[..13], &mut out);
     let mut clients = [Client::new(
         0,
-        logs.read_live(BUILD, 0, None, true),
+        logs.read_live(BuildId(BUILD), 0, None, true),
         true,
         0,
     )];
     while clients[0].pull(&mut logs, 100, written) && clients[0].awake {}
     assert_eq!(clients[0].got, &written[..13]);
-    assert_eq!(logs.rewind(BUILD, 0), 0);
+    assert_eq!(logs.rewind(BuildId(BUILD), 0), 0);
     for piece in written.chunks(5) {
-        logs.append(BUILD, piece, &mut out);
+        logs.append(BuildId(BUILD), piece, &mut out);
         wake(&mut clients, &mut out);
         clients[0].pull(&mut logs, 100, written);
     }
-    logs.finish(BUILD, &mut out);
+    logs.finish(BuildId(BUILD), &mut out);
     wake(&mut clients, &mut out);
     while clients[0].pull(&mut logs, 100, written) {}
     assert_eq!(clients[0].got, written);

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
+use zigcheck::app::domain::ids::{BuildId, CheckId, PackageId};
 use zigcheck::app::domain::task::{Priority, Task};
 use zigcheck::app::domain::verdict::{BuildStatus, DepsOutcome, Reason, State, TestStatus};
 use zigcheck::app::store::store::Store;
@@ -159,7 +160,7 @@ fn an_upgraded_database_is_read_as_it_was_meant() {
     let mut store = place.open();
     assert_eq!(store.data_id(), "0123456789abcdef");
     assert!(store.secret().starts_with("feedface"));
-    let check = store.check(1).unwrap().unwrap();
+    let check = store.check(CheckId(1)).unwrap().unwrap();
     assert_eq!(
         (check.priority, check.tenant.as_str()),
         (Priority::Recheck, "github.com/zigzap")
@@ -169,7 +170,7 @@ fn an_upgraded_database_is_read_as_it_was_meant() {
         (source.bytes, source.manifest.as_deref()),
         (500, Some("m1"))
     );
-    let build = store.build(1).unwrap().unwrap();
+    let build = store.build(BuildId(1)).unwrap().unwrap();
     assert_eq!(
         (build.state, build.build_status),
         (State::Finished, BuildStatus::Success)
@@ -177,13 +178,19 @@ fn an_upgraded_database_is_read_as_it_was_meant() {
     assert_eq!(build.test_status, Some(TestStatus::Success));
     assert_eq!(build.deps_outcome, Some(DepsOutcome::Fetched));
     assert_eq!(build.log_offset, Some(12));
-    let failed = store.build(2).unwrap().unwrap();
+    let failed = store.build(BuildId(2)).unwrap().unwrap();
     assert_eq!(failed.reason, Some(Reason::CompileError));
-    let waiters = store.waiters(3, 9).unwrap();
-    assert_eq!(waiters.iter().map(|row| row.id).collect::<Vec<_>>(), [4]);
-    assert_eq!(store.cached("key1").unwrap(), Some(1));
-    assert_eq!(store.uses(2).unwrap().len(), 2);
-    let waiting = store.waiting(Task::FetchSource(3)).unwrap().unwrap();
+    let waiters = store.waiters(BuildId(3), 9).unwrap();
+    assert_eq!(
+        waiters.iter().map(|row| row.id).collect::<Vec<_>>(),
+        [BuildId(4)]
+    );
+    assert_eq!(store.cached("key1").unwrap(), Some(BuildId(1)));
+    assert_eq!(store.uses(PackageId(2)).unwrap().len(), 2);
+    let waiting = store
+        .waiting(Task::FetchSource(CheckId(3)))
+        .unwrap()
+        .unwrap();
     assert_eq!(
         (waiting.entry.priority, waiting.ticket),
         (Priority::Admin, 1)
@@ -209,7 +216,7 @@ fn an_upgraded_database_is_read_as_it_was_meant() {
     assert!(store.is_rebuilding().unwrap());
     // The triggers are those of today: the cached build goes, and nothing but the check refers to the original.
     let count = |store: &Store| store.totals().unwrap().builds;
-    store.forget_build(8).unwrap();
+    store.forget_build(BuildId(8)).unwrap();
     assert_eq!(count(&store), 3);
 }
 

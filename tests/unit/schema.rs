@@ -3,6 +3,7 @@
 use crate::common::rows;
 use crate::common::rows::{Place, finish, in_memory};
 use std::collections::BTreeSet;
+use zigcheck::app::domain::ids::BuildId;
 use zigcheck::app::domain::verdict::{Reason, State, Verdict};
 use zigcheck::app::live::limits::LOG_LIMIT_BYTES;
 use zigcheck::app::store::store::Store;
@@ -90,8 +91,8 @@ fn triggers_keep_totals_and_references() {
         store.insert_build(check, version, 0).unwrap();
     }
     let verdict = Verdict::failed(Reason::CompileError, "");
-    finish(&mut store, 1, &verdict, 0);
-    finish(&mut store, 2, &verdict, 0);
+    finish(&mut store, BuildId(1), &verdict, 0);
+    finish(&mut store, BuildId(2), &verdict, 0);
     store.commit().unwrap();
     let totals = store.totals().unwrap();
     drop(store);

@@ -2,6 +2,7 @@
 
 use crate::common::rows;
 use crate::common::rows::{Place, everywhere, in_memory, new};
+use zigcheck::app::domain::ids::{BuildId, CheckId, PackageId};
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, TestStatus, Verdict};
 use zigcheck::app::store::builds::Finished;
 use zigcheck::app::store::sources::SourceRow;
@@ -22,7 +23,7 @@ fn success() -> Verdict {
 
 fn finish(store: &mut Store, build: i64, verdict: &Verdict, at: i64) {
     let end = Finished {
-        build,
+        build: BuildId(build),
         verdict,
         log_bytes: 1 << 33,
         log_truncated: true,
@@ -134,7 +135,7 @@ fn a_check_has_its_source_once_that_is_there() {
         );
         assert_eq!((row.package_id, row.attempt), (None, 1));
         assert_eq!(store.source_names().unwrap(), ["h.tar.zst"]);
-        assert_eq!(store.check(99).unwrap(), None);
+        assert_eq!(store.check(CheckId(99)).unwrap(), None);
     });
 }
 
@@ -163,7 +164,7 @@ fn a_build_comes_out_as_it_ended() {
             (row.state, row.attempt, row.started_at),
             (State::Testing, 2, Some(3))
         );
-        finish(&mut store, build, &success(), 4);
+        finish(&mut store, build.get(), &success(), 4);
         let mut store = place.again(store);
         let row = store.build(build).unwrap().unwrap();
         let verdict = Verdict {
@@ -202,9 +203,9 @@ fn a_build_comes_out_as_it_ended() {
         assert_eq!((rows[1].state, rows[1].finished_at), (State::Queued, None));
         let open = |store: &Store| store.open_builds(check).unwrap().len();
         assert_eq!((open(&store), store.count_open_builds().unwrap()), (1, 1));
-        finish(&mut store, other, &success(), 5);
+        finish(&mut store, other.get(), &success(), 5);
         assert_eq!((open(&store), store.count_open_builds().unwrap()), (0, 0));
-        assert_eq!(store.build(99).unwrap(), None);
+        assert_eq!(store.build(BuildId(99)).unwrap(), None);
     });
 }
 
@@ -224,8 +225,8 @@ fn a_build_that_was_overtaken_does_not_replace_the_later_verdict() {
             .insert_check(&rows::check((Some(package), "p"), None), 0)
             .unwrap();
         let builds = [1, 2].map(|at| store.insert_build(check, "0.16.0", at).unwrap());
-        finish(&mut store, builds[1], later, 3);
-        finish(&mut store, builds[0], earlier, 4);
+        finish(&mut store, builds[1].get(), later, 3);
+        finish(&mut store, builds[0].get(), earlier, 4);
         let shown = store.results(package).unwrap().remove(0).build_id;
         assert_eq!(
             shown == Some(builds[1]),
@@ -250,7 +251,7 @@ fn an_error_of_ours_replaces_no_verdict_on_the_package() {
         let build = store.insert_build(check, "0.16.0", at).unwrap();
         at += 10;
         if let Some(verdict) = verdict {
-            finish(store, build, verdict, at);
+            finish(store, build.get(), verdict, at);
         }
         let rows = store.results(package).unwrap();
         assert_eq!(rows.len(), 1);
@@ -322,18 +323,24 @@ fn verdicts_of_other_versions_packages_and_uploads_stay_apart() {
         builds.push(store.insert_build(check, "1", 0).unwrap());
         builds.push(store.insert_build(check, "2", 0).unwrap());
     }
-    finish(&mut store, builds[0], &success(), 1);
-    finish(&mut store, builds[4], &success(), 2);
+    finish(&mut store, builds[0].get(), &success(), 1);
+    finish(&mut store, builds[4].get(), &success(), 2);
     let of = |id: i64| {
-        let rows = store.results(id).unwrap().into_iter();
+        let rows = store.results(PackageId(id)).unwrap().into_iter();
         let mut rows: Vec<_> = rows
             .map(|row| (row.zig_version, row.build_status))
             .collect();
         rows.sort_by(|a, b| a.0.cmp(&b.0));
         rows.into_iter().map(|row| row.1).collect::<Vec<_>>()
     };
-    assert_eq!(of(ids[0]), [BuildStatus::Success, BuildStatus::Pending]);
-    assert_eq!(of(ids[1]), [BuildStatus::Pending, BuildStatus::Pending]);
+    assert_eq!(
+        of(ids[0].get()),
+        [BuildStatus::Success, BuildStatus::Pending]
+    );
+    assert_eq!(
+        of(ids[1].get()),
+        [BuildStatus::Pending, BuildStatus::Pending]
+    );
 }
 
 #[test]

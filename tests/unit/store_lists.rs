@@ -4,6 +4,7 @@ use crate::common::rows;
 use std::collections::BTreeSet;
 
 use crate::common::rows::{finish, in_memory, new, page, up};
+use zigcheck::app::domain::ids::CheckId;
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
 use zigcheck::app::store::builds::BuildFilter;
 use zigcheck::app::store::list::Sort;
@@ -151,7 +152,9 @@ fn builds_are_found_by_each_filter_and_by_all_together() {
     let ids = |filter: BuildFilter| {
         let (rows, total) = store.builds(&filter, up("b.id"), page(1, 100)).unwrap();
         assert_eq!(rows.len() as u64, total, "{filter:?}");
-        rows.into_iter().map(|row| row.id).collect::<Vec<i64>>()
+        rows.into_iter()
+            .map(|row| row.id.get())
+            .collect::<Vec<i64>>()
     };
     let none: [i64; 0] = [];
     assert_eq!(ids(all()), [1, 2, 3, 4]);
@@ -164,7 +167,7 @@ fn builds_are_found_by_each_filter_and_by_all_together() {
     );
     assert_eq!(
         ids(BuildFilter {
-            check: Some(2),
+            check: Some(CheckId(2)),
             ..all()
         }),
         [3]
@@ -206,7 +209,7 @@ fn builds_are_found_by_each_filter_and_by_all_together() {
     );
     let whole = BuildFilter {
         package: text("a"),
-        check: Some(1),
+        check: Some(CheckId(1)),
         zig_version: text("2"),
         status: Some(BuildStatus::Success),
         state: Some(State::Finished),
@@ -214,7 +217,7 @@ fn builds_are_found_by_each_filter_and_by_all_together() {
     assert_eq!(ids(whole.clone()), [2]);
     assert_eq!(
         ids(BuildFilter {
-            check: Some(2),
+            check: Some(CheckId(2)),
             ..whole
         }),
         none
@@ -332,7 +335,7 @@ fn no_build_is_on_two_pages_or_on_none() {
                     assert_eq!(total, 18);
                     seen.extend(rows);
                 }
-                let ids: BTreeSet<i64> = seen.iter().map(|row| row.id).collect();
+                let ids: BTreeSet<i64> = seen.iter().map(|row| row.id.get()).collect();
                 assert_eq!((seen.len(), ids.len()), (18, 18), "{column} {down} {limit}");
                 if down {
                     seen.reverse();

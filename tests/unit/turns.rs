@@ -2,6 +2,7 @@
 
 use crate::common::rows::in_memory;
 use crate::common::seed::Seed;
+use zigcheck::app::domain::ids::{BuildId, CheckId, PackageId};
 use zigcheck::app::domain::task::{Entry, Priority, Task, WaitReason};
 use zigcheck::app::queue::limits::{DUE_LIMIT, ROUND_LIMIT_TENANTS};
 use zigcheck::app::queue::queue::Queue;
@@ -38,8 +39,7 @@ impl Line {
         self.running.iter().for_each(|p| self.queue.adopt(p));
     }
 
-    /// The number of the build.
-    fn push(&mut self, priority: Priority, tenant: &str, popularity: i64) -> i64 {
+    fn push(&mut self, priority: Priority, tenant: &str, popularity: i64) -> BuildId {
         self.push_later(priority, tenant, popularity, None)
     }
 
@@ -49,8 +49,8 @@ impl Line {
         tenant: &str,
         popularity: i64,
         not_before: Option<i64>,
-    ) -> i64 {
-        let build = self.next;
+    ) -> BuildId {
+        let build = BuildId(self.next);
         self.next += 1;
         let entry = Entry {
             task: Task::Build(build),
@@ -191,7 +191,7 @@ fn the_rules_one_by_one() {
 }
 
 /// How many running builds end until this one starts.
-fn ends_until(line: &mut Line, build: i64, chance: &mut Seed) -> usize {
+fn ends_until(line: &mut Line, build: BuildId, chance: &mut Seed) -> usize {
     let mut finish = 0;
     loop {
         let started = line.fill();
@@ -437,7 +437,11 @@ fn what_is_adopted_holds_slots_that_there_are_not() {
 #[test]
 fn works_of_one_number_and_three_kinds_are_three() {
     let mut line = Line::with(1);
-    let tasks = [Task::FetchSource(7), Task::Build(7), Task::CheckRemote(7)];
+    let tasks = [
+        Task::FetchSource(CheckId(7)),
+        Task::Build(BuildId(7)),
+        Task::CheckRemote(PackageId(7)),
+    ];
     for task in tasks {
         assert_eq!(Task::from_columns(task.kind(), task.id()), Some(task));
         let entry = Entry {
@@ -453,7 +457,13 @@ fn works_of_one_number_and_three_kinds_are_three() {
     let is_waiting = tasks.map(|task| line.queue.is_waiting(&line.store, task).unwrap());
     assert_eq!(is_waiting, [true, false, true]);
     let started: Vec<Task> = line.run_dry().into_iter().map(|e| e.task).collect();
-    assert_eq!(started, [Task::FetchSource(7), Task::CheckRemote(7)]);
+    assert_eq!(
+        started,
+        [
+            Task::FetchSource(CheckId(7)),
+            Task::CheckRemote(PackageId(7))
+        ]
+    );
     assert_eq!(Task::from_columns(3, 7), None);
     let numbers = Priority::ALL.map(|priority| Priority::from_number(priority.number()));
     assert_eq!(numbers, Priority::ALL.map(Some));

@@ -3,6 +3,7 @@
 use crate::common::core::{Inside, START};
 use crate::common::rows::{finish, in_memory};
 use serde_json::{Value, json};
+use zigcheck::app::domain::ids::BuildId;
 use zigcheck::app::domain::verdict::{Reason, Verdict};
 use zigcheck::app::store::sources::SourceRow;
 use zigcheck::app::store::store::Store;
@@ -253,9 +254,9 @@ fn long_queue(checks: usize) -> Store {
         store.insert_build(upload, "0.16.0", 0).unwrap();
         store.note_fetch(upload, 2_000).unwrap();
     }
-    store.set_started(1, "sha256:a", None, 0).unwrap();
+    store.set_started(BuildId(1), "sha256:a", None, 0).unwrap();
     let verdict = Verdict::failed(Reason::Timeout, "");
-    finish(&mut store, 1, &verdict, 10_000);
+    finish(&mut store, BuildId(1), &verdict, 10_000);
     for n in 0..checks {
         let url = format!("https://github.com/x/p{n}");
         let git = Some((url.as_str(), None));

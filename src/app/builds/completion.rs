@@ -4,6 +4,7 @@ use crate::app::builds::rechecks;
 use crate::app::builds::running::{RunningTask, builds_behind};
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
+use crate::app::domain::ids::BuildId;
 use crate::app::domain::task::{Entry, Task};
 use crate::app::domain::verdict::{Reason, State, Verdict};
 use crate::app::engine::commands::Purpose;
@@ -83,7 +84,7 @@ impl Scheduler {
 
     fn finish_build(
         &mut self,
-        build: i64,
+        build: BuildId,
         verdict: &Verdict,
         services: &mut Services,
     ) -> store::Result<()> {
@@ -101,7 +102,7 @@ impl Scheduler {
     /// Finishes a build with the verdict that is known for its key; false if there is none.
     pub(super) fn finish_from_cache(
         &mut self,
-        build: i64,
+        build: BuildId,
         key: Option<&str>,
         services: &mut Services,
     ) -> store::Result<bool> {
@@ -123,7 +124,7 @@ impl Scheduler {
     }
 
     /// The row of a build is final: its waiters get an answer, and its watchers an event.
-    fn on_build_end(&mut self, build: i64, services: &mut Services) -> store::Result<()> {
+    fn on_build_end(&mut self, build: BuildId, services: &mut Services) -> store::Result<()> {
         self.open_builds = self.open_builds.saturating_sub(1);
         self.verdicts.finish(build, &services.store)?;
         services.publish(build)
@@ -191,7 +192,7 @@ impl Scheduler {
 
     fn retry_build(
         &mut self,
-        build: i64,
+        build: BuildId,
         running_task: &RunningTask,
         error: &Verdict,
         services: &mut Services,

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use crate::app::builds::limits::RANK_LIMIT;
 use crate::app::builds::running::{RunningTask, builds_behind};
+use crate::app::domain::ids::BuildId;
 use crate::app::domain::task::{Place, Task};
 use crate::app::queue::queue::Queue;
 use crate::app::store::builds::BuildRow;
@@ -18,13 +19,13 @@ pub struct Running<'w> {
     pub task: Task,
     /// The build that it is. While a source is fetched, the first build of its check stands for it. A recheck has
     /// none.
-    pub build: Option<i64>,
+    pub build: Option<BuildId>,
     pub package: &'w str,
     /// Empty unless it is a build.
     pub zig_version: &'w str,
     pub started_unix_ms: i64,
     /// The builds that wait for this source, with their versions.
-    pub behind: Vec<(i64, String)>,
+    pub behind: Vec<(BuildId, String)>,
 }
 
 /// A task that waits for a slot.
@@ -37,14 +38,14 @@ pub struct Waiting {
     /// Attempts that ended in an error.
     pub errors: u32,
     /// The builds that wait for this source, with their versions.
-    pub behind: Vec<(i64, String)>,
+    pub behind: Vec<(BuildId, String)>,
 }
 
 /// What waits, in order, and the position of each build in it, from 1.
 #[derive(Debug)]
 pub struct QueueOrder {
     pub waiting: Vec<Waiting>,
-    positions: HashMap<i64, usize>,
+    positions: HashMap<BuildId, usize>,
 }
 
 /// The latest order, with the version of the queue that it shows and the number of unfinished builds then.
@@ -167,7 +168,7 @@ impl<'a> QueueView<'a> {
     }
 
     /// The builds that wait for a source, with their versions.
-    fn behind(&self, task: Task) -> store::Result<Vec<(i64, String)>> {
+    fn behind(&self, task: Task) -> store::Result<Vec<(BuildId, String)>> {
         let Task::FetchSource(check) = task else {
             return Ok(Vec::new());
         };

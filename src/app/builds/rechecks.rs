@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::app::builds::limits::{DUE_CHECKS_LIMIT, REBUILD_LIMIT, RECHECK_RETRY_MS};
 use crate::app::builds::running::RunningTask;
 use crate::app::builds::services::Services;
+use crate::app::domain::ids::{CheckId, PackageId};
 use crate::app::domain::recheck::{self, Outcome};
 use crate::app::domain::repository::owner;
 use crate::app::domain::task::{Entry, Priority, Task};
@@ -86,7 +87,7 @@ impl Rechecks {
     /// Begins the recheck of a package; none if the package or every image is gone.
     pub fn begin(
         &self,
-        package: i64,
+        package: PackageId,
         entry: &Entry,
         services: &mut Services,
     ) -> store::Result<Option<RemoteCheck>> {
@@ -97,7 +98,7 @@ impl Rechecks {
         };
         schedule_retry(package, services)?;
         let check = CheckRow {
-            id: 0,
+            id: CheckId(0),
             package_id: Some(package),
             package: row.name,
             url: Some(row.url),
@@ -116,10 +117,10 @@ impl Rechecks {
     /// Takes the commit of a remote; returns the new check if one is needed.
     pub fn on_remote_commit(
         &self,
-        package: i64,
+        package: PackageId,
         commit: &str,
         services: &mut Services,
-    ) -> store::Result<Option<i64>> {
+    ) -> store::Result<Option<CheckId>> {
         let Some(row) = services.store.recheck_row(package)? else {
             return Ok(None);
         };
@@ -148,7 +149,7 @@ impl Rechecks {
     }
 
     /// Goes through the next packages; returns new checks for those that have no build under a current image.
-    pub fn next_rebuilds(&mut self, services: &mut Services) -> store::Result<Vec<i64>> {
+    pub fn next_rebuilds(&mut self, services: &mut Services) -> store::Result<Vec<CheckId>> {
         let toolchains = self.toolchains(&services.engine);
         if !self.rebuilding || toolchains.is_empty() {
             return Ok(Vec::new());
@@ -170,13 +171,13 @@ impl Rechecks {
 }
 
 /// A recheck that runs is not in the queue: should the server end now, it is due again by this.
-fn schedule_retry(package: i64, services: &mut Services) -> store::Result<()> {
+fn schedule_retry(package: PackageId, services: &mut Services) -> store::Result<()> {
     let retry_at = services.now.unix_ms + RECHECK_RETRY_MS;
     services.store.set_next_check(package, retry_at)
 }
 
 /// A recheck has ended, or has its place in the queue: the next one is tomorrow.
-pub fn schedule_next(package: i64, services: &mut Services) -> store::Result<()> {
+pub fn schedule_next(package: PackageId, services: &mut Services) -> store::Result<()> {
     let next = recheck::next_check(package, services.now.unix_ms);
     services.store.set_next_check(package, next)
 }
@@ -186,7 +187,7 @@ fn insert_check(
     versions: &[String],
     priority: Priority,
     services: &mut Services,
-) -> store::Result<i64> {
+) -> store::Result<CheckId> {
     let tenant = owner(&row.url);
     let new = NewCheck {
         package_id: Some(row.id),

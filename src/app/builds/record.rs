@@ -149,7 +149,7 @@ fn read_record(line: &[u8], record_id: &RecordId) -> Result<Record, Unusable> {
     if let Some(other) = fields.keys().find(|name| !FIELDS.contains(&&***name)) {
         return Err(broken(&format!("unknown field {other:?}")));
     }
-    if value["build_id"] != record_id.build {
+    if value["build_id"] != record_id.build.get() {
         return Err(Unusable::Foreign);
     }
     if value["nonce"] != *record_id.nonce {

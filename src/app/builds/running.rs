@@ -7,6 +7,7 @@ use crate::app::builds::attempt::AttemptState;
 use crate::app::builds::build::{Build, JobKind, JobLimits};
 use crate::app::builds::limits::NOT_YET_VISIBLE_LIMIT_MS;
 use crate::app::builds::services::Services;
+use crate::app::domain::ids::{BuildId, CheckId};
 use crate::app::domain::task::{Entry, Task};
 use crate::app::domain::verdict::State;
 use crate::app::engine::docker::{ContainerInput, Docker, SourceFile};
@@ -185,7 +186,7 @@ pub fn entry(task: Task, check: &CheckRow, store: &Store) -> store::Result<Entry
 /// the check may be running.
 pub fn builds_behind(
     running: &HashMap<Task, RunningTask>,
-    check: i64,
+    check: CheckId,
     store: &Store,
 ) -> store::Result<Vec<BuildRow>> {
     let mut rows = store.open_builds(check)?;
@@ -196,7 +197,7 @@ pub fn builds_behind(
 /// Opens the log of a build at the offset where this job continues it.
 pub fn prepare_log(
     running_task: &mut RunningTask,
-    build: i64,
+    build: BuildId,
     kind: JobKind,
     services: &mut Services,
 ) -> store::Result<()> {

@@ -15,6 +15,7 @@ use crate::app::builds::rechecks::Rechecks;
 use crate::app::builds::running::{RunningTask, builds_behind, entry, prepare_log};
 use crate::app::builds::services::Services;
 use crate::app::builds::verdict_cache::VerdictCache;
+use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::domain::task::{Entry, Priority, Task};
 use crate::app::domain::verdict::ResourceLimits;
 use crate::app::engine::commands::{ENGINE_LIMITS, Purpose};
@@ -178,7 +179,7 @@ impl Scheduler {
     /// Enqueues a check that was just written, with its builds; returns their rows.
     pub fn add(
         &mut self,
-        check: i64,
+        check: CheckId,
         services: &mut Services,
     ) -> store::Result<(CheckRow, Vec<BuildRow>)> {
         let check = services.store.check(check)?.expect("it was just written");
@@ -249,7 +250,7 @@ impl Scheduler {
     fn start_fetch(
         &mut self,
         entry: Entry,
-        check: i64,
+        check: CheckId,
         services: &mut Services,
     ) -> store::Result<bool> {
         let row = services.store.check(check)?.expect("it waited");
@@ -268,7 +269,7 @@ impl Scheduler {
     fn start_build(
         &mut self,
         entry: Entry,
-        build: i64,
+        build: BuildId,
         services: &mut Services,
     ) -> store::Result<bool> {
         let row = services.store.build(build)?.expect("it waited");
@@ -317,7 +318,7 @@ impl Scheduler {
     fn start_recheck(
         &mut self,
         entry: Entry,
-        package: i64,
+        package: PackageId,
         services: &mut Services,
     ) -> store::Result<bool> {
         let Some(remote) = self.rechecks.begin(package, &entry, services)? else {
@@ -449,7 +450,7 @@ impl Scheduler {
         }
         let build = match task {
             Task::Build(build) => build,
-            Task::FetchSource(_) | Task::CheckRemote(_) => 0,
+            Task::FetchSource(_) | Task::CheckRemote(_) => BuildId(0),
         };
         let attempt = running_task.machine.attempt();
         let context = AttemptContext {

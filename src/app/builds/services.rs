@@ -1,5 +1,6 @@
 //! What builds need of the rest of the server: the store, the engine, the watchers, and the actions of this turn.
 
+use crate::app::domain::ids::BuildId;
 use crate::app::domain::verdict::State;
 use crate::app::engine::commands::{EngineCommands, Purpose};
 use crate::app::engine::docker::Docker;
@@ -47,7 +48,7 @@ impl Services {
     }
 
     /// Stores the state of a build and publishes an event if that changed it.
-    pub fn set_state(&mut self, build: i64, state: State, attempt: u32) -> store::Result<()> {
+    pub fn set_state(&mut self, build: BuildId, state: State, attempt: u32) -> store::Result<()> {
         match self.store.set_state(build, state, attempt)? {
             true => self.publish(build),
             false => Ok(()),
@@ -55,7 +56,7 @@ impl Services {
     }
 
     /// Publishes the row of a build as an event.
-    pub fn publish(&mut self, build: i64) -> store::Result<()> {
+    pub fn publish(&mut self, build: BuildId) -> store::Result<()> {
         let row = self.store.build(build)?.expect("it was just written");
         self.publish_row(&row)
     }

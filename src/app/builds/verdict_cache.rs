@@ -6,6 +6,7 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::app::builds::limits::RUNNER_VERSION;
+use crate::app::domain::ids::BuildId;
 use crate::app::domain::verdict::ResourceLimits;
 use crate::app::engine::engine::Engine;
 use crate::app::store::builds::BuildRow;
@@ -17,9 +18,9 @@ use crate::config::limits::{WAITERS_LIMIT, WORK_TMPFS_BYTES};
 pub struct VerdictCache {
     limits: ResourceLimits,
     /// The running build of each key.
-    leaders: HashMap<String, i64>,
+    leaders: HashMap<String, BuildId>,
     /// Builds that have ended while others waited for their verdict.
-    finished_leaders: VecDeque<i64>,
+    finished_leaders: VecDeque<BuildId>,
 }
 
 impl VerdictCache {
@@ -45,24 +46,24 @@ impl VerdictCache {
     }
 
     /// The running build of that key.
-    pub fn leader(&self, key: Option<&str>) -> Option<i64> {
+    pub fn leader(&self, key: Option<&str>) -> Option<BuildId> {
         self.leaders.get(key?).copied()
     }
 
     /// A build starts: others of its key wait for it from now on.
-    pub fn lead(&mut self, key: Option<&str>, build: i64) {
+    pub fn lead(&mut self, key: Option<&str>, build: BuildId) {
         if let Some(key) = key {
             self.leaders.insert(key.to_string(), build);
         }
     }
 
     /// A build goes back to the queue: the next one of its key runs. Its own waiters go on waiting.
-    pub fn step_down(&mut self, build: i64) {
+    pub fn step_down(&mut self, build: BuildId) {
         self.leaders.retain(|_, leader| *leader != build);
     }
 
     /// A build has ended, with or without a verdict: `take_waiters` returns those that waited for it.
-    pub fn finish(&mut self, build: i64, store: &Store) -> store::Result<()> {
+    pub fn finish(&mut self, build: BuildId, store: &Store) -> store::Result<()> {
         self.step_down(build);
         if !store.waiters(build, 1)?.is_empty() {
             self.finished_leaders.push_back(build);

@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use crate::app::dispatch::limits::{HEALTH_WAITERS_LIMIT, STOP_LIMIT_MS, VIEWS_WRITTEN_LIMIT};
+use crate::app::domain::ids::BuildId;
 use crate::app::domain::popularity;
 use crate::app::retention::{Retention, RetentionLimits};
 use crate::app::source::incoming;
@@ -414,7 +415,7 @@ impl Core for App {
     fn pull(&mut self, conn: Key, room: usize, out: &mut Vec<u8>) -> Pull {
         let (scheduler, services) = (&self.state.scheduler, &mut self.state.services);
         let (store, unix_ms) = (&services.store, services.now.unix_ms);
-        let position = |build: i64| {
+        let position = |build: BuildId| {
             let row = store.build(build).ok().flatten()?;
             scheduler.view(store).position(&row, unix_ms).ok()?
         };

@@ -2,6 +2,7 @@
 
 pub mod disk_space;
 pub mod git_url;
+pub mod ids;
 pub mod limits;
 pub mod popularity;
 pub mod recheck;

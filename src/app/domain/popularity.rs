@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::app::domain::ids::PackageId;
 use crate::app::domain::limits::VIEWS_LIMIT;
 use crate::interface::message::Head;
 
@@ -23,12 +24,12 @@ pub fn is_view(head: &Head) -> bool {
 /// alone is not worth a disk write, and a crash may lose it.
 #[derive(Debug, Default)]
 pub struct Views {
-    counts: BTreeMap<i64, i64>,
+    counts: BTreeMap<PackageId, i64>,
 }
 
 impl Views {
     /// Counts a view of a package. A full table evicts one of the packages with the fewest views.
-    pub fn count(&mut self, package: i64) {
+    pub fn count(&mut self, package: PackageId) {
         let is_full = self.counts.len() >= VIEWS_LIMIT;
         if is_full && !self.counts.contains_key(&package) {
             let least = self.counts.iter().min_by_key(|(_, count)| **count);
@@ -40,7 +41,7 @@ impl Views {
     }
 
     /// Removes up to `limit` packages and returns them with their counts.
-    pub fn take(&mut self, limit: usize) -> Vec<(i64, i64)> {
+    pub fn take(&mut self, limit: usize) -> Vec<(PackageId, i64)> {
         std::iter::from_fn(|| self.counts.pop_first())
             .take(limit)
             .collect()

@@ -9,6 +9,7 @@
 //!     no build under that image -----------------> a check under those toolchains
 //! ```
 
+use crate::app::domain::ids::PackageId;
 use crate::app::domain::limits::{RECHECK_EVERY_MS, RECHECK_PAUSE_MS};
 use crate::app::domain::verdict::{BuildStatus, State};
 
@@ -16,9 +17,9 @@ const MINUTE_MS: i64 = 60_000;
 
 /// The time of the next recheck of a package, in unix milliseconds: once a day, at a minute of the day that depends on
 /// its id, and not within the next `RECHECK_PAUSE_MS`.
-pub fn next_check(package: i64, now_unix_ms: i64) -> i64 {
+pub fn next_check(package: PackageId, now_unix_ms: i64) -> i64 {
     // Multiples of the golden ratio spread evenly over any interval, however many there are.
-    let hash = (package as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    let hash = (package.get() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
     let minutes = (RECHECK_EVERY_MS / MINUTE_MS) as u64;
     let minute = ((hash * minutes) >> 32) as i64;
     let earliest = now_unix_ms + RECHECK_PAUSE_MS;

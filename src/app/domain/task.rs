@@ -1,22 +1,24 @@
 //! The unit that takes a slot, and the claim it has on one.
 
+use crate::app::domain::ids::{BuildId, CheckId, PackageId};
+
 /// What takes a slot, with the id of the check, the build or the package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Task {
     /// Fetch the source of a check.
-    FetchSource(i64),
-    Build(i64),
+    FetchSource(CheckId),
+    Build(BuildId),
     /// Ask the remote of a package for its commit.
-    CheckRemote(i64),
+    CheckRemote(PackageId),
 }
 
 impl Task {
     /// The task of the columns `kind` and `id`.
     pub fn from_columns(kind: i64, id: i64) -> Option<Task> {
         match kind {
-            0 => Some(Task::FetchSource(id)),
-            1 => Some(Task::Build(id)),
-            2 => Some(Task::CheckRemote(id)),
+            0 => Some(Task::FetchSource(CheckId(id))),
+            1 => Some(Task::Build(BuildId(id))),
+            2 => Some(Task::CheckRemote(PackageId(id))),
             _ => None,
         }
     }
@@ -30,9 +32,12 @@ impl Task {
         }
     }
 
+    /// The value of the column `id`.
     pub fn id(self) -> i64 {
         match self {
-            Task::FetchSource(id) | Task::Build(id) | Task::CheckRemote(id) => id,
+            Task::FetchSource(check) => check.get(),
+            Task::Build(build) => build.get(),
+            Task::CheckRemote(package) => package.get(),
         }
     }
 }

@@ -7,6 +7,7 @@ use data_encoding::HEXLOWER;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::engine::limits::{OPEN_FILES_LIMIT, PIDS_LIMIT, WORK_TMPFS_INODES};
 use crate::config::limits::WORK_TMPFS_BYTES;
 use crate::config::settings::Settings;
@@ -70,7 +71,7 @@ pub struct SourceFile {
 /// The build that a container works on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerInput<'a> {
-    pub build: i64,
+    pub build: BuildId,
     pub attempt: u32,
     pub package: &'a str,
     pub zig_version: &'a str,
@@ -99,28 +100,28 @@ impl Docker {
     // Names of containers. A name is a lock: the engine refuses to create a second container of the same name, so an
     // attempt runs at most once. The data id keeps the names of two servers on one engine apart.
 
-    pub fn build_container(&self, build: i64, attempt: u32) -> String {
+    pub fn build_container(&self, build: BuildId, attempt: u32) -> String {
         format!("zigcheck-{}-{build}-{attempt}", self.data_id)
     }
 
     /// The container that fetches the dependencies of a build.
-    pub fn fetch_container(&self, build: i64, attempt: u32) -> String {
+    pub fn fetch_container(&self, build: BuildId, attempt: u32) -> String {
         format!("zigcheck-{}-fetch-{build}-{attempt}", self.data_id)
     }
 
     /// The container that fetches the source of a check.
-    pub fn source_container(&self, check: i64, attempt: u32) -> String {
+    pub fn source_container(&self, check: CheckId, attempt: u32) -> String {
         format!("zigcheck-{}-source-{check}-{attempt}", self.data_id)
     }
 
     /// The container that asks the remote of a package for its commit.
-    pub fn remote_container(&self, package: i64, attempt: u32) -> String {
+    pub fn remote_container(&self, package: PackageId, attempt: u32) -> String {
         format!("zigcheck-{}-remote-{package}-{attempt}", self.data_id)
     }
 
     /// What identifies the record of an attempt. Derived from the secret, so that a restarted server knows it too; no
     /// other attempt can know it.
-    pub fn record_id(&self, build: i64, attempt: u32) -> RecordId {
+    pub fn record_id(&self, build: BuildId, attempt: u32) -> RecordId {
         let text = format!("{} {build} {attempt}", self.secret);
         let nonce = HEXLOWER.encode(&Sha256::digest(text));
         RecordId { build, nonce }
@@ -130,7 +131,7 @@ impl Docker {
     pub fn fetch_source(
         &self,
         name: &str,
-        check: i64,
+        check: CheckId,
         image: &str,
         url: &str,
         reference: Option<&str>,
@@ -144,7 +145,7 @@ impl Docker {
     pub fn remote_commit(
         &self,
         name: &str,
-        package: i64,
+        package: PackageId,
         image: &str,
         url: &str,
         reference: Option<&str>,
@@ -189,7 +190,7 @@ impl Docker {
         let mut argv = self.run(name, &label, network, input.image);
         argv.push(script_path(script));
         let head = json!({
-            "build_id": input.build,
+            "build_id": input.build.get(),
             "nonce": self.record_id(input.build, input.attempt).nonce,
             "package_name": input.package,
             "zig_version": input.zig_version,
@@ -438,6 +439,6 @@ fn is_no_such(stderr: &str) -> bool {
 /// of the package runs, and writes it nowhere but into its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordId {
-    pub build: i64,
+    pub build: BuildId,
     pub nonce: String,
 }

@@ -81,9 +81,9 @@ pub fn json(event: &BuildEvent) -> String {
     let json = json!({
         "seq": event.seq,
         "type": "build",
-        "id": event.build,
+        "id": event.build.get(),
         "package": event.package,
-        "check": event.check,
+        "check": event.check.get(),
         "zig_version": event.zig_version,
         "state": event.state.as_str(),
         "build_status": event.build_status.as_str(),

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::app::domain::ids::{BuildId, CheckId};
 use crate::app::live::events::{EventLog, RESET};
 use crate::app::live::follow::{FollowContext, Follower};
 use crate::app::live::logs::{Logs, Reader};
@@ -62,7 +63,7 @@ pub struct Feed {
 enum Topic {
     AnyBuild,
     Package(String),
-    Check(i64),
+    Check(CheckId),
 }
 
 impl Watcher {
@@ -203,7 +204,7 @@ impl Feed {
         &mut self,
         conn: Key,
         store: &Store,
-        position: &dyn Fn(i64) -> Option<usize>,
+        position: &dyn Fn(BuildId) -> Option<usize>,
         room: usize,
         out: &mut Vec<u8>,
     ) -> Pull {

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::app::domain::ids::{BuildId, CheckId};
 use crate::app::domain::verdict::{BuildStatus, State};
 use crate::app::live::events::{self, EventLog};
 use crate::app::live::subscription::ProgressFormat;
@@ -17,7 +18,7 @@ pub struct FollowContext<'a> {
     pub store: &'a Store,
     pub event_log: &'a EventLog,
     /// The position of a build in the queue.
-    pub position: &'a dyn Fn(i64) -> Option<usize>,
+    pub position: &'a dyn Fn(BuildId) -> Option<usize>,
 }
 
 #[derive(Debug)]
@@ -27,7 +28,7 @@ pub struct Follower {
     /// The number of the next event to read.
     next: u64,
     /// Each build with the last state that was reported; `None` before the first report.
-    reported: Vec<(i64, Option<State>)>,
+    reported: Vec<(BuildId, Option<State>)>,
     /// Text that the connection has not taken yet.
     pending: Vec<u8>,
     /// The result was reported.
@@ -59,7 +60,7 @@ impl Follower {
     }
 
     /// The id of the check.
-    pub fn check(&self) -> i64 {
+    pub fn check(&self) -> CheckId {
         self.check.id
     }
 
@@ -176,7 +177,7 @@ impl Follower {
                 format!("\n{matrix}\nresult: {good} of {all} build\n")
             }
             ProgressFormat::Json => {
-                let check = self.check.id;
+                let check = self.check.id.get();
                 json!({"type": "result", "check": check, "success": good, "builds": all})
                     .to_string()
                     + "\n"

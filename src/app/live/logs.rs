@@ -10,6 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use crate::app::domain::disk_space::is_full;
+use crate::app::domain::ids::BuildId;
 use crate::app::live::events::RESET;
 use crate::app::live::log::{Cut, Log};
 use crate::base::slab::Key;
@@ -32,7 +33,7 @@ struct OpenLog {
 /// The build whose log is shown for a build with a cached verdict.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin {
-    pub build: i64,
+    pub build: BuildId,
     /// Number of bytes that it wrote.
     pub written: u64,
 }
@@ -49,7 +50,7 @@ pub struct LogSize {
 #[derive(Debug)]
 pub struct Logs {
     dir: PathBuf,
-    live: BTreeMap<i64, OpenLog>,
+    live: BTreeMap<BuildId, OpenLog>,
     /// A write failed on a full disk since the last `take_full`.
     full: bool,
 }
@@ -67,11 +68,11 @@ pub struct Reader {
 #[derive(Debug)]
 enum Cursor {
     /// Offsets are those of the build's output.
-    Live { build: i64, offset: u64 },
+    Live { build: BuildId, offset: u64 },
     /// Positions are those of the file; reading stops at `end`. The file is opened for each pull, so thousands of
     /// slow readers hold no descriptors.
     Stored {
-        build: i64,
+        build: BuildId,
         position: u64,
         end: u64,
         cut: Option<Cut>,
@@ -87,14 +88,14 @@ impl Logs {
         }
     }
 
-    fn path(&self, build: i64) -> PathBuf {
+    fn path(&self, build: BuildId) -> PathBuf {
         self.dir.join(format!("{build}.log"))
     }
 
     // -- writing --
 
     /// Opens the log for an attempt. All attempts of a build write to one log.
-    pub fn begin(&mut self, build: i64, attempt: u32) {
+    pub fn begin(&mut self, build: BuildId, attempt: u32) {
         let path = self.path(build);
         let live = self.live.entry(build).or_default();
         if live.log.is_none() {
@@ -108,14 +109,14 @@ impl Logs {
     }
 
     /// Appends a line of the server's own to the log of a build that will be retried.
-    pub fn annotate(&mut self, build: i64, attempt: u32, line: &str, out: &mut Outbox) {
+    pub fn annotate(&mut self, build: BuildId, attempt: u32, line: &str, out: &mut Outbox) {
         self.begin(build, attempt);
         self.append(build, format!("\n[zigcheck: {line}]\n").as_bytes(), out);
     }
 
     /// Reopens the log of a build whose container was adopted from an earlier run of the server. The present attempt
     /// began at offset `start`.
-    pub fn adopt(&mut self, build: i64, start: u64) {
+    pub fn adopt(&mut self, build: BuildId, start: u64) {
         if let Ok(log) = Log::reopen(&self.path(build), start) {
             self.live.entry(build).or_default().log = Some(log);
         }
@@ -123,7 +124,7 @@ impl Logs {
     }
 
     /// Drops the log from offset `start` on, before it is read from the engine again. Returns the new end.
-    pub fn rewind(&mut self, build: i64, start: u64) -> u64 {
+    pub fn rewind(&mut self, build: BuildId, start: u64) -> u64 {
         let live = self.live.get_mut(&build);
         let Some(log) = live.and_then(|live| live.log.as_mut()) else {
             return 0;
@@ -136,7 +137,7 @@ impl Logs {
     }
 
     /// Appends to an open log, and wakes its parked readers.
-    pub fn append(&mut self, build: i64, bytes: &[u8], out: &mut Outbox) {
+    pub fn append(&mut self, build: BuildId, bytes: &[u8], out: &mut Outbox) {
         let Some(live) = self.live.get_mut(&build) else {
             return;
         };
@@ -150,7 +151,7 @@ impl Logs {
     }
 
     /// Closes the log of a build that has ended; returns its size.
-    pub fn finish(&mut self, build: i64, out: &mut Outbox) -> LogSize {
+    pub fn finish(&mut self, build: BuildId, out: &mut Outbox) -> LogSize {
         let Some(live) = self.live.get_mut(&build) else {
             return LogSize::default();
         };
@@ -171,7 +172,7 @@ impl Logs {
     }
 
     /// Closes the log of a build with a cached verdict; its readers get the log of `origin`.
-    pub fn finish_as(&mut self, build: i64, origin: Origin, out: &mut Outbox) {
+    pub fn finish_as(&mut self, build: BuildId, origin: Origin, out: &mut Outbox) {
         if let Some(live) = self.live.get_mut(&build) {
             (live.log, live.origin) = (None, Some(origin));
         }
@@ -179,7 +180,7 @@ impl Logs {
     }
 
     /// Drops a log that has no readers, unless the build still writes: it holds an open file.
-    fn drop_unread(&mut self, build: i64) {
+    fn drop_unread(&mut self, build: BuildId) {
         let unread = |live: &OpenLog| live.readers == 0 && (live.ended || live.log.is_none());
         if self.live.get(&build).is_some_and(unread) {
             self.live.remove(&build);
@@ -187,7 +188,7 @@ impl Logs {
     }
 
     /// Number of bytes that a build has written, if its log is open.
-    pub fn written(&self, build: i64) -> Option<u64> {
+    pub fn written(&self, build: BuildId) -> Option<u64> {
         let log = self.live.get(&build)?.log.as_ref()?;
         Some(log.total_bytes())
     }
@@ -202,7 +203,7 @@ impl Logs {
     /// A reader of a running build's log: from offset `from` on, or from its last `tail` lines.
     pub fn read_live(
         &mut self,
-        build: i64,
+        build: BuildId,
         from: u64,
         tail: Option<u64>,
         report_gaps: bool,
@@ -220,7 +221,7 @@ impl Logs {
     }
 
     /// The file of a finished log.
-    pub fn open(&self, build: i64) -> io::Result<File> {
+    pub fn open(&self, build: BuildId) -> io::Result<File> {
         File::open(self.path(build))
     }
 
@@ -286,7 +287,7 @@ impl Logs {
 
 impl Reader {
     /// A reader of a finished log, from `position` to `end` in the file.
-    pub fn stored(build: i64, position: u64, end: u64) -> Reader {
+    pub fn stored(build: BuildId, position: u64, end: u64) -> Reader {
         Reader {
             cursor: Cursor::Stored {
                 build,
@@ -301,7 +302,7 @@ impl Reader {
 
     /// A reader of a finished log that reports its cut. `end` is the size of the file; `from` counts in the build's
     /// output, of `total` bytes.
-    pub fn stored_with_gaps(build: i64, end: u64, from: u64, total: u64) -> Reader {
+    pub fn stored_with_gaps(build: BuildId, end: u64, from: u64, total: u64) -> Reader {
         let cut = Cut::of(total, end);
         let (past_end, from) = (from > total, from.min(total));
         let position = match cut {
@@ -323,7 +324,7 @@ impl Reader {
     }
 }
 
-fn report(build: i64, error: &io::Error, full: &mut bool) {
+fn report(build: BuildId, error: &io::Error, full: &mut bool) {
     log::error!("the log of build {build}: {error}");
     *full |= is_full(error);
 }

@@ -1,5 +1,6 @@
 //! What a watcher asks for: which events, and in which format.
 
+use crate::app::domain::ids::CheckId;
 use crate::app::store::events::BuildEvent;
 
 /// The format of a check's progress.
@@ -15,7 +16,7 @@ pub enum ProgressFormat {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EventFilter {
     pub package: Option<String>,
-    pub check: Option<i64>,
+    pub check: Option<CheckId>,
 }
 
 impl EventFilter {

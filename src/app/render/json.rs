@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::app::domain::ids::BuildId;
 use crate::app::domain::verdict::{BuildStatus, Reason, State, TestStatus};
 use crate::app::store::builds::BuildRow;
 use crate::app::store::checks::CheckRow;
@@ -21,8 +22,8 @@ pub fn build(row: &BuildRow, queue_position: Option<usize>) -> Value {
         _ => None,
     };
     json!({
-        "id": row.id,
-        "check": row.check,
+        "id": row.id.get(),
+        "check": row.check.get(),
         "package": row.package,
         "zig_version": row.zig_version,
         "commit": row.commit,
@@ -37,7 +38,7 @@ pub fn build(row: &BuildRow, queue_position: Option<usize>) -> Value {
         "tests_total": row.tests_total,
         "error_log": row.error_log,
         "cached": row.cached_from.is_some(),
-        "cached_from": row.cached_from,
+        "cached_from": row.cached_from.map(BuildId::get),
         "attempt": row.attempt,
         "priority": row.priority.number(),
         "queue_position": queue_position,
@@ -64,7 +65,7 @@ pub fn package(row: &PackageRow, results: &[ResultRow], toolchains: &[String]) -
         .iter()
         .filter(|r| !toolchains.contains(&r.zig_version));
     json!({
-        "id": row.id,
+        "id": row.id.get(),
         "name": row.name,
         "url": row.url,
         "ref": row.reference,
@@ -86,7 +87,7 @@ fn result(row: &ResultRow) -> Value {
         "compiled": row.compiled,
         "last_checked": row.last_checked.map(time),
         "commit": row.commit,
-        "build_id": row.build_id,
+        "build_id": row.build_id.map(BuildId::get),
         "state": row.state.as_str(),
     })
 }
@@ -110,7 +111,7 @@ pub fn check(row: &CheckRow, builds: Vec<Value>) -> Value {
         build["state"] != State::Finished.as_str() && build["state"] != State::Cancelled.as_str()
     };
     json!({
-        "id": row.id,
+        "id": row.id.get(),
         "package": row.package,
         "url": row.url,
         "ref": row.reference,

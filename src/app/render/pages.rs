@@ -1,5 +1,6 @@
 //! The pages for people: `/` and `/packages/NAME`.
 
+use crate::app::domain::ids::BuildId;
 use crate::app::domain::popularity;
 use crate::app::render::limits::{
     SHOWN_COMMIT_CHARS, SHOWN_FACT_LIMIT_CHARS, SHOWN_PACKAGE_LIMIT_CHARS, SHOWN_URL_LIMIT_CHARS,
@@ -361,11 +362,11 @@ fn toolchain(
     (cells, notes)
 }
 
-fn build_cell(id: i64) -> Cell {
+fn build_cell(id: BuildId) -> Cell {
     Cell::new(&id.to_string()).linked(format!("/api/builds/{id}"))
 }
 
-fn log_cell(id: i64) -> Cell {
+fn log_cell(id: BuildId) -> Cell {
     let path = format!("/api/builds/{id}/log");
     Cell::new(&path).linked(path.as_str())
 }

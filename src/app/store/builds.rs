@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Row, params};
 
+use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::domain::task::Priority;
 use crate::app::domain::verdict::{BuildStatus, DepsOutcome, Reason, State, TestStatus, Verdict};
 use crate::app::store::checks::NewCheck;
@@ -15,8 +16,8 @@ use crate::app::store::store::{Result, Store};
 /// A build with what its check says of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BuildRow {
-    pub id: i64,
-    pub check: i64,
+    pub id: BuildId,
+    pub check: CheckId,
     pub package: String,
     pub zig_version: String,
     pub commit: Option<String>,
@@ -48,14 +49,14 @@ pub struct BuildRow {
     pub deps_outcome: Option<DepsOutcome>,
     pub cache_key: Option<String>,
     /// The build whose verdict this is.
-    pub cached_from: Option<i64>,
+    pub cached_from: Option<BuildId>,
     /// The running build whose verdict this will be.
-    pub waits_for: Option<i64>,
+    pub waits_for: Option<BuildId>,
 }
 
 impl BuildRow {
     /// The build whose log this one shows.
-    pub fn log_of(&self) -> i64 {
+    pub fn log_of(&self) -> BuildId {
         self.cached_from.unwrap_or(self.id)
     }
 }
@@ -106,7 +107,7 @@ fn build_row(row: &Row) -> Result<BuildRow> {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct BuildFilter {
     pub package: Option<String>,
-    pub check: Option<i64>,
+    pub check: Option<CheckId>,
     pub zig_version: Option<String>,
     pub status: Option<BuildStatus>,
     pub state: Option<State>,
@@ -116,7 +117,7 @@ pub struct BuildFilter {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewestBuild {
     pub zig_version: String,
-    pub id: i64,
+    pub id: BuildId,
     pub state: State,
 }
 
@@ -139,7 +140,7 @@ pub struct Run {
 /// The end of a build with a verdict.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finished<'a> {
-    pub build: i64,
+    pub build: BuildId,
     pub verdict: &'a Verdict,
     pub log_bytes: u64,
     pub log_truncated: bool,
@@ -147,11 +148,11 @@ pub struct Finished<'a> {
 
 /// Reads.
 impl Store {
-    pub fn build(&self, id: i64) -> Result<Option<BuildRow>> {
+    pub fn build(&self, id: BuildId) -> Result<Option<BuildRow>> {
         self.optional_row(&format!("{BUILD} WHERE b.id = ?1"), [id], build_row)
     }
 
-    pub fn is_build(&self, id: i64) -> Result<bool> {
+    pub fn is_build(&self, id: BuildId) -> Result<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM builds WHERE id = ?1)";
         self.value(sql, [id])
     }
@@ -162,13 +163,13 @@ impl Store {
     }
 
     /// The builds of a check, oldest first.
-    pub fn builds_of(&self, check: i64) -> Result<Vec<BuildRow>> {
+    pub fn builds_of(&self, check: CheckId) -> Result<Vec<BuildRow>> {
         let sql = format!("{BUILD} WHERE b.check_id = ?1 ORDER BY b.id");
         self.rows(&sql, [check], build_row)
     }
 
     /// The unfinished builds of a check, oldest first.
-    pub fn open_builds(&self, check: i64) -> Result<Vec<BuildRow>> {
+    pub fn open_builds(&self, check: CheckId) -> Result<Vec<BuildRow>> {
         let sql = format!(
             "{BUILD} WHERE b.check_id = ?1 AND b.state NOT IN ('finished', 'cancelled') \
              ORDER BY b.id"
@@ -185,7 +186,7 @@ impl Store {
     ) -> Result<(Vec<BuildRow>, u64)> {
         let mut condition = Condition::default();
         condition.and("c.package = ?", filter.package.clone());
-        condition.and("b.check_id = ?", filter.check);
+        condition.and("b.check_id = ?", filter.check.map(CheckId::get));
         condition.and("b.zig_version = ?", filter.zig_version.clone());
         let status = filter.status.map(|status| status.as_str().to_string());
         condition.and("b.build_status = ?", status);
@@ -202,7 +203,7 @@ impl Store {
     }
 
     /// The newest build of a package under each toolchain.
-    pub fn newest_builds(&self, package: i64) -> Result<Vec<NewestBuild>> {
+    pub fn newest_builds(&self, package: PackageId) -> Result<Vec<NewestBuild>> {
         // SQLite takes the columns beside max() from the row that has the maximum.
         let sql = "SELECT b.zig_version, max(b.id) AS id, b.state \
             FROM checks c JOIN builds b ON b.check_id = c.id WHERE c.package_id = ?1 \
@@ -234,7 +235,12 @@ impl Store {
 /// A build on its way.
 impl Store {
     /// Adds a check with a build under each of these versions; gives the id of the check.
-    pub fn begin_check(&mut self, new: &NewCheck, zig_versions: &[String], at: i64) -> Result<i64> {
+    pub fn begin_check(
+        &mut self,
+        new: &NewCheck,
+        zig_versions: &[String],
+        at: i64,
+    ) -> Result<CheckId> {
         let check = self.insert_check(new, at)?;
         for version in zig_versions {
             self.insert_build(check, version, at)?;
@@ -242,15 +248,15 @@ impl Store {
         Ok(check)
     }
 
-    pub fn insert_build(&mut self, check: i64, zig_version: &str, at: i64) -> Result<i64> {
+    pub fn insert_build(&mut self, check: CheckId, zig_version: &str, at: i64) -> Result<BuildId> {
         let sql = "INSERT INTO builds (check_id, zig_version, created_at) VALUES (?1, ?2, ?3)";
         let id = self.insert(sql, params![check, zig_version, at])?;
         self.insert_result(check, zig_version)?;
-        Ok(id)
+        Ok(BuildId(id))
     }
 
     /// Sets state and attempt; false if they were set already.
-    pub fn set_state(&mut self, build: i64, state: State, attempt: u32) -> Result<bool> {
+    pub fn set_state(&mut self, build: BuildId, state: State, attempt: u32) -> Result<bool> {
         let sql = "UPDATE builds SET state = ?2, attempt = ?3 \
             WHERE id = ?1 AND (state <> ?2 OR attempt <> ?3)";
         Ok(self.execute(sql, params![build, state, attempt])? > 0)
@@ -259,7 +265,7 @@ impl Store {
     /// Notes that a build has its slot: its image, its cache key, and since when.
     pub fn set_started(
         &mut self,
-        build: i64,
+        build: BuildId,
         toolchain: &str,
         key: Option<&str>,
         at: i64,
@@ -271,7 +277,7 @@ impl Store {
     }
 
     /// Notes that the container of a build is started.
-    pub fn set_run(&mut self, build: i64, run: &Run, at: i64) -> Result<()> {
+    pub fn set_run(&mut self, build: BuildId, run: &Run, at: i64) -> Result<()> {
         let sql = "UPDATE builds SET run_at = ?2, log_offset = ?3, deps_outcome = ?4 \
             WHERE id = ?1";
         let log_offset = run.log_offset as i64;
@@ -280,21 +286,21 @@ impl Store {
     }
 
     /// Notes how many attempts ended in an error.
-    pub fn count_error(&mut self, build: i64, errors: u32) -> Result<()> {
+    pub fn count_error(&mut self, build: BuildId, errors: u32) -> Result<()> {
         let sql = "UPDATE builds SET errors = ?2 WHERE id = ?1";
         self.execute(sql, params![build, errors])?;
         Ok(())
     }
 
     /// Notes that the output of a build is written again, from that offset of its log.
-    pub fn set_log_offset(&mut self, build: i64, log_offset: u64) -> Result<()> {
+    pub fn set_log_offset(&mut self, build: BuildId, log_offset: u64) -> Result<()> {
         let sql = "UPDATE builds SET log_offset = ?2 WHERE id = ?1";
         self.execute(sql, params![build, log_offset as i64])?;
         Ok(())
     }
 
     /// Takes image and cache key of an earlier attempt from a build that ends without its source.
-    pub fn forget_toolchain(&mut self, build: i64) -> Result<()> {
+    pub fn forget_toolchain(&mut self, build: BuildId) -> Result<()> {
         let sql = "UPDATE builds SET toolchain = NULL, cache_key = NULL WHERE id = ?1";
         self.execute(sql, [build])?;
         Ok(())
@@ -327,7 +333,7 @@ impl Store {
     }
 
     /// Ends a build without a verdict; `log` is the size of its log and whether that was truncated.
-    pub fn cancel_build(&mut self, build: i64, log: (u64, bool), at: i64) -> Result<()> {
+    pub fn cancel_build(&mut self, build: BuildId, log: (u64, bool), at: i64) -> Result<()> {
         let sql = "UPDATE builds SET state = 'cancelled', reason = 'cancelled', finished_at = ?2, \
             log_bytes = ?3, log_truncated = ?4, waits_for = NULL WHERE id = ?1";
         self.execute(sql, params![build, at, log.0 as i64, log.1])?;
@@ -339,7 +345,7 @@ impl Store {
 impl Store {
     /// The latest build of that key with a verdict on the package that is still valid: a failure to fetch may not
     /// happen again.
-    pub fn cached(&self, key: &str) -> Result<Option<i64>> {
+    pub fn cached(&self, key: &str) -> Result<Option<BuildId>> {
         let sql = "SELECT id FROM builds WHERE cache_key = ?1 AND cached_from IS NULL \
             AND build_status IN ('success', 'failed') \
             AND reason IS NOT 'dependency_unavailable' \
@@ -349,7 +355,7 @@ impl Store {
     }
 
     /// Ends a build with the verdict of another one of the same key.
-    pub fn finish_cached(&mut self, build: i64, from: i64, at: i64) -> Result<()> {
+    pub fn finish_cached(&mut self, build: BuildId, from: BuildId, at: i64) -> Result<()> {
         let sql = "UPDATE builds SET state = 'finished', waits_for = NULL, cached_from = o.id, \
             finished_at = ?3, toolchain = o.toolchain, cache_key = o.cache_key, \
             build_status = o.build_status, test_status = o.test_status, reason = o.reason, \
@@ -357,31 +363,31 @@ impl Store {
             error_log = o.error_log, peak_memory_bytes = o.peak_memory_bytes, \
             log_bytes = o.log_bytes, log_truncated = o.log_truncated \
             FROM (SELECT * FROM builds WHERE id = ?2) o WHERE builds.id = ?1";
-        self.execute(sql, [build, from, at])?;
+        self.execute(sql, params![build, from, at])?;
         self.publish_verdict(build, at)
     }
 
     /// Lets a build wait for the verdict of a running one, its leader.
-    pub fn wait_for(&mut self, build: i64, leader: i64) -> Result<()> {
+    pub fn wait_for(&mut self, build: BuildId, leader: BuildId) -> Result<()> {
         let sql = "UPDATE builds SET waits_for = ?2 WHERE id = ?1";
-        self.execute(sql, [build, leader])?;
+        self.execute(sql, params![build, leader])?;
         Ok(())
     }
 
-    pub fn stop_waiting(&mut self, build: i64) -> Result<()> {
+    pub fn stop_waiting(&mut self, build: BuildId) -> Result<()> {
         let sql = "UPDATE builds SET waits_for = NULL WHERE id = ?1";
         self.execute(sql, [build])?;
         Ok(())
     }
 
     /// The builds that wait for the verdict of that one, oldest first.
-    pub fn waiters(&self, leader: i64, limit: usize) -> Result<Vec<BuildRow>> {
+    pub fn waiters(&self, leader: BuildId, limit: usize) -> Result<Vec<BuildRow>> {
         let sql = format!("{BUILD} WHERE b.waits_for = ?1 ORDER BY b.id LIMIT ?2");
-        self.rows(&sql, [leader, limit as i64], build_row)
+        self.rows(&sql, params![leader, limit as i64], build_row)
     }
 
     /// Finished builds that others still wait for.
-    pub fn finished_leaders(&self) -> Result<Vec<i64>> {
+    pub fn finished_leaders(&self) -> Result<Vec<BuildId>> {
         let sql = "SELECT DISTINCT s.waits_for FROM builds s JOIN builds b ON b.id = s.waits_for \
             WHERE s.waits_for NOT NULL AND b.state IN ('finished', 'cancelled')";
         self.values(sql, [])
@@ -395,11 +401,11 @@ impl Store {
     /// another one waits for, that an event names, or whose check is unfinished.
     pub fn past_builds(
         &self,
-        after: i64,
+        after: BuildId,
         over: u64,
         before: i64,
         limits: ScanLimits,
-    ) -> Result<ScanResult<i64, i64>> {
+    ) -> Result<ScanResult<BuildId, BuildId>> {
         let sql = "SELECT b.id, b.created_at, \
                 NOT EXISTS (SELECT 1 FROM build_results WHERE build_id = b.id) \
                 AND NOT EXISTS (SELECT 1 FROM builds WHERE cached_from = b.id) \
@@ -415,7 +421,7 @@ impl Store {
         let mut found = ScanResult::new();
         let mut examined = 0;
         // For each original: how many of the references to it go.
-        let mut released: HashMap<i64, i64> = HashMap::new();
+        let mut released: HashMap<BuildId, i64> = HashMap::new();
         while let Some(row) = rows.next()? {
             let columns = Columns::of(row);
             let id = columns.get("id")?;
@@ -426,13 +432,13 @@ impl Store {
             examined += 1;
             let is_free = columns.get("is_free")?;
             let is_done = found.add(id, id, is_free, examined, limits);
-            let original: Option<i64> = columns.get("original")?;
+            let original: Option<BuildId> = columns.get("original")?;
             if let (true, Some(original)) = (is_free, original) {
                 let count = released.entry(original).or_default();
                 *count += 1;
                 // Nothing refers to the original any more. It is older, so the next scan begins with it.
                 if *count >= columns.get("ref_count")? {
-                    found.after = Some(original - 1);
+                    found.after = Some(BuildId(original.get() - 1));
                     break;
                 }
             }
@@ -444,7 +450,7 @@ impl Store {
     }
 
     /// Removes a build, with its check if that has no other one.
-    pub fn forget_build(&mut self, build: i64) -> Result<()> {
+    pub fn forget_build(&mut self, build: BuildId) -> Result<()> {
         let sql = "SELECT check_id FROM builds WHERE id = ?1";
         let Some(check) = self.optional_row(sql, [build], |row| row.get("check_id"))? else {
             return Ok(());

@@ -2,6 +2,7 @@
 
 use rusqlite::{Row, params};
 
+use crate::app::domain::ids::{CheckId, PackageId};
 use crate::app::domain::task::Priority;
 use crate::app::store::columns::Columns;
 use crate::app::store::sources::SourceRow;
@@ -9,8 +10,8 @@ use crate::app::store::store::{Result, Store};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckRow {
-    pub id: i64,
-    pub package_id: Option<i64>,
+    pub id: CheckId,
+    pub package_id: Option<PackageId>,
     pub package: String,
     pub url: Option<String>,
     pub reference: Option<String>,
@@ -64,7 +65,7 @@ fn source(columns: &Columns) -> Result<Option<SourceRow>> {
 /// A check as it was asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewCheck<'a> {
-    pub package_id: Option<i64>,
+    pub package_id: Option<PackageId>,
     pub package: &'a str,
     /// The repository and the reference in it; none for an upload.
     pub git: Option<(&'a str, Option<&'a str>)>,
@@ -75,7 +76,7 @@ pub struct NewCheck<'a> {
 /// A check in one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckLine {
-    pub id: i64,
+    pub id: CheckId,
     pub package: String,
     pub created_at: i64,
     /// The number of its builds, of those that succeeded, and of those that are unfinished.
@@ -98,7 +99,7 @@ fn check_line(row: &Row) -> Result<CheckLine> {
 
 impl Store {
     /// Adds a check; gives its id.
-    pub fn insert_check(&mut self, new: &NewCheck, at: i64) -> Result<i64> {
+    pub fn insert_check(&mut self, new: &NewCheck, at: i64) -> Result<CheckId> {
         let sql = "INSERT INTO checks (package_id, package, url, ref, priority, tenant, created_at) \
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let NewCheck {
@@ -110,10 +111,10 @@ impl Store {
         } = new;
         let (url, reference) = (git.map(|git| git.0), git.and_then(|git| git.1));
         let values = params![package_id, package, url, reference, priority, tenant, at];
-        self.insert(sql, values)
+        self.insert(sql, values).map(CheckId)
     }
 
-    pub fn check(&self, id: i64) -> Result<Option<CheckRow>> {
+    pub fn check(&self, id: CheckId) -> Result<Option<CheckRow>> {
         self.optional_row(&format!("{CHECK} WHERE c.id = ?1"), [id], check_row)
     }
 
@@ -130,7 +131,7 @@ impl Store {
     /// Gives a check its source.
     pub fn set_source(
         &mut self,
-        check: i64,
+        check: CheckId,
         source: &SourceRow,
         commit: Option<&str>,
         at: i64,
@@ -142,21 +143,21 @@ impl Store {
     }
 
     /// Takes the source from a check: it cannot be used and will be fetched again.
-    pub fn forget_source(&mut self, check: i64) -> Result<()> {
+    pub fn forget_source(&mut self, check: CheckId) -> Result<()> {
         let sql = "UPDATE checks SET source = NULL WHERE id = ?1";
         self.execute(sql, [check])?;
         Ok(())
     }
 
     /// Notes the attempt to fetch the source, and how many attempts ended in an error.
-    pub fn set_check_attempt(&mut self, check: i64, attempt: u32, errors: u32) -> Result<()> {
+    pub fn set_check_attempt(&mut self, check: CheckId, attempt: u32, errors: u32) -> Result<()> {
         let sql = "UPDATE checks SET attempt = ?2, errors = ?3 WHERE id = ?1";
         self.execute(sql, params![check, attempt, errors])?;
         Ok(())
     }
 
     /// Removes a check without builds, with what is left of its source if no other check names it.
-    pub(super) fn delete_empty_check(&mut self, check: i64) -> Result<()> {
+    pub(super) fn delete_empty_check(&mut self, check: CheckId) -> Result<()> {
         let sql = "SELECT source FROM checks WHERE id = ?1";
         let source: Option<String> = self.value(sql, [check])?;
         let sql = "DELETE FROM checks WHERE id = ?1 \

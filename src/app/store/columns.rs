@@ -5,6 +5,7 @@ use std::cell::Cell;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Row, Statement};
 
+use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::domain::task::{Priority, Task};
 use crate::app::domain::verdict::{BuildStatus, DepsOutcome, Reason, State, TestStatus};
 use crate::app::store::store::Result;
@@ -75,6 +76,25 @@ macro_rules! stored_as_words {
 }
 
 stored_as_words!(BuildStatus, DepsOutcome, Reason, State, TestStatus);
+
+/// Stores ids as their numbers.
+macro_rules! stored_as_numbers {
+    ($($name:ident),+) => { $(
+        impl ToSql for $name {
+            fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+                Ok(self.get().into())
+            }
+        }
+
+        impl FromSql for $name {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<$name> {
+                value.as_i64().map($name)
+            }
+        }
+    )+ };
+}
+
+stored_as_numbers!(BuildId, CheckId, PackageId);
 
 fn unknown_word(word: &str) -> Box<dyn std::error::Error + Send + Sync> {
     format!("unknown word in the database: {word}").into()

@@ -2,6 +2,7 @@
 
 use rusqlite::params;
 
+use crate::app::domain::ids::{BuildId, CheckId};
 use crate::app::store::limits::DURATIONS_AVERAGED;
 use crate::app::store::store::{Result, Store};
 
@@ -22,7 +23,7 @@ fn average(values: &str) -> String {
 impl Store {
     /// Adds how long a build took. An error does not count, nor does a build that never ran: neither says anything
     /// about the next build.
-    pub(super) fn note_duration(&mut self, build: i64) -> Result<()> {
+    pub(super) fn note_duration(&mut self, build: BuildId) -> Result<()> {
         for package in ["c.package", "''"] {
             let sql = average(&format!(
                 "SELECT {package}, b.zig_version, max(b.finished_at - b.started_at, 0), 1, {NEXT} \
@@ -35,7 +36,7 @@ impl Store {
     }
 
     /// Adds how long it took to fetch the source of a check.
-    pub fn note_fetch(&mut self, check: i64, duration_ms: i64) -> Result<()> {
+    pub fn note_fetch(&mut self, check: CheckId, duration_ms: i64) -> Result<()> {
         for package in ["package", "''"] {
             let sql = average(&format!(
                 "SELECT {package}, '', max(?2, 0), 1, {NEXT} FROM checks WHERE id = ?1"

@@ -2,6 +2,7 @@
 
 use rusqlite::{Row, params};
 
+use crate::app::domain::ids::{BuildId, CheckId};
 use crate::app::domain::verdict::{BuildStatus, Reason, State, TestStatus};
 use crate::app::store::builds::BuildRow;
 use crate::app::store::columns::Columns;
@@ -16,8 +17,8 @@ const DELETE_EVERY: u64 = 64;
 pub struct BuildEvent {
     /// Rises from one event to the next.
     pub seq: u64,
-    pub build: i64,
-    pub check: i64,
+    pub build: BuildId,
+    pub check: CheckId,
     pub package: String,
     pub zig_version: String,
     pub state: State,

@@ -2,6 +2,7 @@
 
 use rusqlite::{Row, params};
 
+use crate::app::domain::ids::PackageId;
 use crate::app::domain::popularity::USE_SCORE;
 use crate::app::domain::recheck::next_check;
 use crate::app::domain::repository::repository;
@@ -12,7 +13,7 @@ use crate::app::store::store::{Result, Store};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct PackageRow {
-    pub id: i64,
+    pub id: PackageId,
     pub name: String,
     pub url: String,
     pub reference: Option<String>,
@@ -67,7 +68,7 @@ pub struct PackageFilter {
 /// What a recheck needs to know of a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecheckRow {
-    pub id: i64,
+    pub id: PackageId,
     pub name: String,
     pub url: String,
     pub reference: Option<String>,
@@ -112,7 +113,11 @@ pub fn recheck_statements() -> Vec<String> {
 
 impl Store {
     /// The id of the package that has this name or else this URL, and which of the two it has.
-    pub fn known_package(&self, name: &str, url: &str) -> Result<Option<(i64, &'static str)>> {
+    pub fn known_package(
+        &self,
+        name: &str,
+        url: &str,
+    ) -> Result<Option<(PackageId, &'static str)>> {
         let sql = "SELECT id, name = ?1 AS has_name FROM packages WHERE name = ?1 OR url = ?2 \
             ORDER BY name = ?1 DESC";
         self.optional_row(sql, [name, url], |row| {
@@ -122,7 +127,7 @@ impl Store {
     }
 
     /// Adds a package; gives its id. Its first recheck is scheduled, and its users are counted.
-    pub fn insert_package(&mut self, new: &NewPackage, at: i64) -> Result<i64> {
+    pub fn insert_package(&mut self, new: &NewPackage, at: i64) -> Result<PackageId> {
         let sql = "INSERT INTO packages (name, url, ref, description, author, license, \
             created_at, last_updated) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)";
         let NewPackage {
@@ -134,7 +139,7 @@ impl Store {
             license,
         } = new;
         let values = params![name, url, reference, description, author, license, at];
-        let id = self.insert(sql, values)?;
+        let id = PackageId(self.insert(sql, values)?);
         let repository = repository(url).unwrap_or_else(|| url.to_string());
         let sql = "UPDATE packages SET repository = ?2, next_check = ?3 WHERE id = ?1";
         self.next_check_due.set(None);
@@ -148,12 +153,12 @@ impl Store {
         self.optional_row(&sql, [name], package_row)
     }
 
-    pub fn package_of_id(&self, id: i64) -> Result<Option<PackageRow>> {
+    pub fn package_of_id(&self, id: PackageId) -> Result<Option<PackageRow>> {
         let sql = format!("{PACKAGE} WHERE id = ?1");
         self.optional_row(&sql, [id], package_row)
     }
 
-    pub fn package_id(&self, name: &str) -> Result<Option<i64>> {
+    pub fn package_id(&self, name: &str) -> Result<Option<PackageId>> {
         let sql = "SELECT id FROM packages WHERE name = ?1";
         self.optional_row(sql, [name], |row| row.get("id"))
     }
@@ -189,22 +194,22 @@ impl Store {
     // -- popularity --
 
     /// The score of a package; 0 for an upload.
-    pub fn popularity(&self, package: Option<i64>) -> Result<i64> {
+    pub fn popularity(&self, package: Option<PackageId>) -> Result<i64> {
         let sql = "SELECT coalesce(sum(popularity_score), 0) FROM packages WHERE id = ?1";
         package.map_or(Ok(0), |package| self.value(sql, [package]))
     }
 
     /// Adds to the scores of packages how often each was viewed.
-    pub fn add_views(&mut self, views: &[(i64, i64)]) -> Result<()> {
+    pub fn add_views(&mut self, views: &[(PackageId, i64)]) -> Result<()> {
         for (package, count) in views {
-            self.execute(ADD_VIEWS, [*package, *count, USE_SCORE])?;
+            self.execute(ADD_VIEWS, params![package, count, USE_SCORE])?;
         }
         Ok(())
     }
 
     // -- rechecks --
 
-    pub fn recheck_row(&self, package: i64) -> Result<Option<RecheckRow>> {
+    pub fn recheck_row(&self, package: PackageId) -> Result<Option<RecheckRow>> {
         self.optional_row(&format!("{RECHECK} {ONE}"), [package], recheck_row)
     }
 
@@ -215,10 +220,10 @@ impl Store {
     }
 
     /// The next packages with a remote after that id, in the order of their ids.
-    pub(super) fn packages_after(&self, id: i64, limit: usize) -> Result<Vec<RecheckRow>> {
+    pub(super) fn packages_after(&self, id: PackageId, limit: usize) -> Result<Vec<RecheckRow>> {
         self.rows(
             &format!("{RECHECK} {AFTER}"),
-            [id, limit as i64],
+            params![id, limit as i64],
             recheck_row,
         )
     }
@@ -233,10 +238,10 @@ impl Store {
         Ok(next)
     }
 
-    pub fn set_next_check(&mut self, package: i64, at: i64) -> Result<()> {
+    pub fn set_next_check(&mut self, package: PackageId, at: i64) -> Result<()> {
         let sql = "UPDATE packages SET next_check = ?2 WHERE id = ?1";
         self.next_check_due.set(None);
-        self.execute(sql, [package, at])?;
+        self.execute(sql, params![package, at])?;
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use rusqlite::{Row, params};
 
+use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::domain::recheck::{Cell, Newest};
 use crate::app::domain::verdict::{BuildStatus, State, TestStatus};
 use crate::app::store::columns::Columns;
@@ -16,7 +17,7 @@ pub struct ResultRow {
     pub compiled: Option<u32>,
     pub last_checked: Option<i64>,
     pub commit: Option<String>,
-    pub build_id: Option<i64>,
+    pub build_id: Option<BuildId>,
     pub state: State,
 }
 
@@ -67,13 +68,13 @@ fn newest_row(row: &Row) -> Result<Newest> {
 
 impl Store {
     /// One row for each toolchain the package was ever built under.
-    pub fn results(&self, package: i64) -> Result<Vec<ResultRow>> {
+    pub fn results(&self, package: PackageId) -> Result<Vec<ResultRow>> {
         let sql = format!("{RESULT} WHERE r.package_id = ?1");
         self.rows(&sql, [package], result_row)
     }
 
     /// Shows the first build of a package under a toolchain as pending until there is a verdict.
-    pub(super) fn insert_result(&mut self, check: i64, zig_version: &str) -> Result<()> {
+    pub(super) fn insert_result(&mut self, check: CheckId, zig_version: &str) -> Result<()> {
         let sql = "INSERT INTO build_results (package_id, zig_version, build_status) \
             SELECT package_id, ?2, 'pending' FROM checks WHERE id = ?1 AND package_id NOT NULL \
             ON CONFLICT (package_id, zig_version) DO NOTHING";
@@ -83,7 +84,7 @@ impl Store {
 
     /// Makes the verdict of a build the latest of its package and toolchain. An error replaces only an error or a
     /// pending verdict, and a build never replaces the verdict of a later one unless that is an error.
-    pub(super) fn publish_verdict(&mut self, build: i64, at: i64) -> Result<()> {
+    pub(super) fn publish_verdict(&mut self, build: BuildId, at: i64) -> Result<()> {
         let sql = "UPDATE build_results SET build_status = b.build_status, \
             test_status = b.test_status, error_log = b.error_log, last_checked = ?2, build_id = ?1 \
             FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = ?1 \
@@ -91,15 +92,15 @@ impl Store {
             AND build_results.zig_version = b.zig_version \
             AND (b.build_status <> 'error' OR build_results.build_status IN ('pending', 'error')) \
             AND (coalesce(build_results.build_id, 0) <= ?1 OR build_results.build_status = 'error')";
-        self.execute(sql, [build, at])?;
+        self.execute(sql, params![build, at])?;
         let sql = "UPDATE packages SET last_updated = ?2 WHERE id = (SELECT c.package_id \
             FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = ?1)";
-        self.execute(sql, [build, at])?;
+        self.execute(sql, params![build, at])?;
         Ok(())
     }
 
     /// The state of a package under each of these toolchains: versions with their images.
-    pub fn cells(&self, package: i64, toolchains: &[(String, String)]) -> Result<Vec<Cell>> {
+    pub fn cells(&self, package: PackageId, toolchains: &[(String, String)]) -> Result<Vec<Cell>> {
         let cell = |(version, image): &(String, String)| -> Result<Cell> {
             let key = params![package, version];
             let shown: Option<Option<String>> =

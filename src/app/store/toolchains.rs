@@ -2,6 +2,7 @@
 
 use rusqlite::params;
 
+use crate::app::domain::ids::PackageId;
 use crate::app::domain::recheck::Cell;
 use crate::app::store::packages::RecheckRow;
 use crate::app::store::store::{Result, Store};
@@ -43,7 +44,7 @@ impl Store {
         Ok(self.rebuild_after()?.is_some())
     }
 
-    fn rebuild_after(&self) -> Result<Option<i64>> {
+    fn rebuild_after(&self) -> Result<Option<PackageId>> {
         self.value("SELECT rebuild_after FROM server", [])
     }
 

@@ -2,6 +2,7 @@
 
 use rusqlite::params;
 
+use crate::app::domain::ids::PackageId;
 use crate::app::domain::popularity::USE_SCORE;
 use crate::app::domain::repository::repositories;
 use crate::app::store::store::{Result, Store};
@@ -15,13 +16,13 @@ pub const USES: &str = "SELECT repository FROM uses WHERE package_id = ?1 ORDER 
 
 impl Store {
     /// The repositories that a package depends on, in order.
-    pub fn uses(&self, package: i64) -> Result<Vec<String>> {
+    pub fn uses(&self, package: PackageId) -> Result<Vec<String>> {
         self.values(USES, [package])
     }
 
     /// Replaces what a package depends on by the repositories of these URLs. The scores of the packages that gain or
     /// lose a user follow.
-    pub fn set_uses(&mut self, package: i64, urls: &[String]) -> Result<()> {
+    pub fn set_uses(&mut self, package: PackageId, urls: &[String]) -> Result<()> {
         let new = repositories(urls);
         let old = self.uses(package)?;
         let removed = difference(&old, &new);

@@ -1,5 +1,6 @@
 //! What a request asks for, checked: a tree, of which each handler matches its own branch.
 
+use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::live::subscription::{EventFilter, ProgressFormat};
 use crate::app::render::page::PageOptions;
 use crate::app::store::builds::BuildFilter;
@@ -30,7 +31,7 @@ pub enum ReadCall {
         name: String,
     },
     Check {
-        id: i64,
+        id: CheckId,
         /// As a matrix in text, not as JSON.
         plain: bool,
     },
@@ -40,7 +41,7 @@ pub enum ReadCall {
         page: Paging,
     },
     Build {
-        id: i64,
+        id: BuildId,
     },
     /// What runs, what waits, and when that will start.
     Queue {
@@ -78,14 +79,14 @@ impl ReadCall {
 #[derive(Debug, Clone, PartialEq)]
 pub enum WatchCall {
     Log {
-        id: i64,
+        id: BuildId,
         /// Only so many lines of its end.
         tail: Option<u64>,
     },
     /// The log of a build over a WebSocket, from this offset on.
-    LogSocket { id: i64, from: u64 },
+    LogSocket { id: BuildId, from: u64 },
     /// The progress of a check from its state now to its end.
-    Check { id: i64, format: ProgressFormat },
+    Check { id: CheckId, format: ProgressFormat },
     /// Events as they come, over SSE or a WebSocket.
     Events {
         filter: EventFilter,
@@ -122,7 +123,7 @@ pub struct UploadOptions {
 #[derive(Debug, Clone, PartialEq)]
 pub enum AdminCall {
     /// Ends a build, whatever its state.
-    CancelBuild { id: i64 },
+    CancelBuild { id: BuildId },
     /// Makes the recheck of all packages due now.
     CheckBuilds,
     /// The state of the server in numbers.
@@ -131,6 +132,6 @@ pub enum AdminCall {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PackageRef {
-    Id(i64),
+    Id(PackageId),
     Name(String),
 }

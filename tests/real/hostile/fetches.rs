@@ -18,6 +18,7 @@ use crate::common::server::Server;
 use crate::common::settings::settings;
 use crate::own_engine::OwnEngine;
 use serde_json::{Value, json};
+use zigcheck::app::domain::ids::{BuildId, CheckId};
 use zigcheck::app::engine::docker::{ContainerInput, Docker, SourceFile};
 use zigcheck::interface::event::Input;
 
@@ -84,7 +85,7 @@ impl Trial {
 
     fn fetch_url(&self, url: &str, hosts: &str) -> Fetched {
         let docker = self.docker(&[&format!("--allow-hosts={hosts}")]);
-        let command = docker.fetch_source("zigcheck-hostile", 1, IMAGE, url, None);
+        let command = docker.fetch_source("zigcheck-hostile", CheckId(1), IMAGE, url, None);
         Fetched::of(run(&command.argv, &[]))
     }
 
@@ -99,7 +100,7 @@ impl Trial {
             sha256: sha256(&bytes),
         };
         let task = ContainerInput {
-            build: 1,
+            build: BuildId(1),
             attempt: 1,
             package: "hostile",
             zig_version: VERSION,

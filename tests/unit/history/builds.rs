@@ -3,6 +3,7 @@
 use super::place::*;
 use crate::common::rows::finish;
 use crate::common::seed::Seed;
+use zigcheck::app::domain::ids::BuildId;
 use zigcheck::app::domain::verdict::{Reason, Verdict};
 use zigcheck::app::live::limits::LOG_LIMIT_BYTES;
 use zigcheck::app::retention::RetentionLimits;
@@ -48,7 +49,7 @@ fn logs_have_room_for_so_many_bytes() {
         // More than is kept of a log is not there.
         let log_bytes = *seed.pick(&[0, 1, 90_000, LOG_LIMIT_BYTES / 2, LOG_LIMIT_BYTES, 1 << 40]);
         let end = Finished {
-            build,
+            build: BuildId(build),
             verdict: &failed(),
             log_bytes,
             log_truncated: false,
@@ -85,7 +86,7 @@ fn the_latest_verdict_stays_whatever_its_age() {
     // Our own error is no verdict on it.
     let error = place.check(Some(package), &["0.16.0"])[0];
     let lost = Verdict::error(Reason::Lost, "");
-    finish(&mut place.store, error, &lost, place.now.unix_ms);
+    finish(&mut place.store, BuildId(error), &lost, place.now.unix_ms);
     place.come_to_rest();
     assert_eq!(place.ids(), [old, other]);
     let newer = place.finished(Some(package), "0.16.0");
@@ -178,11 +179,11 @@ fn where_nothing_may_go_it_is_not_tried_again_at_once() {
     let keep = RetentionLimits { builds: 0, ..ALL };
     let mut place = Place::new("pause", keep);
     let builds = place.check(None, &["0.16.0", "0.15.2"]);
-    finish(&mut place.store, builds[0], &failed(), 0);
+    finish(&mut place.store, BuildId(builds[0]), &failed(), 0);
     assert!(place.come_to_rest() <= 2);
     assert_eq!(place.ids(), builds);
     // Woken, it waits for the end of its pause; then it looks again.
-    finish(&mut place.store, builds[1], &failed(), 0);
+    finish(&mut place.store, BuildId(builds[1]), &failed(), 0);
     place.history.wake();
     place.delete_expired();
     assert_eq!(place.ids(), builds);

@@ -5,6 +5,7 @@ use std::fs;
 use super::place::*;
 use crate::common::core::{Inside, START};
 use crate::common::rows::{finish, in_memory};
+use zigcheck::app::domain::ids::{BuildId, CheckId};
 use zigcheck::app::retention::RetentionLimits;
 use zigcheck::app::retention::{DELETE_LIMIT_COUNT, SCAN_PAUSE_MS};
 
@@ -92,12 +93,12 @@ fn a_source_that_comes_in_again_in_the_turn_it_goes_keeps_its_file() {
     // A build waits for it: it stays, however much that is.
     place.come_to_rest();
     assert_eq!(place.files("sources"), names(["h.tar.zst"]));
-    finish(&mut place.store, next, &failed(), 0);
+    finish(&mut place.store, BuildId(next), &failed(), 0);
     place.now.mono_ms += SCAN_PAUSE_MS;
     place.come_to_rest();
     assert_eq!(place.files("sources"), names([]));
     // Its checks still say what it was.
-    let check = place.store.check(1).unwrap().unwrap();
+    let check = place.store.check(CheckId(1)).unwrap().unwrap();
     assert_eq!(check.source.unwrap().hash, "h");
     assert_eq!(place.store.source_names().unwrap(), [] as [&str; 0]);
 }
@@ -167,7 +168,7 @@ fn durations_not_noted_for_long_are_forgotten() {
         store.note_fetch(check, 5).unwrap();
         // This one is seen again and again.
         let first = 1;
-        store.note_fetch(first, 5).unwrap();
+        store.note_fetch(CheckId(first), 5).unwrap();
     }
     assert!(place.come_to_rest() > 40 / DELETE_LIMIT_COUNT);
     let left = place.texts("SELECT package FROM durations ORDER BY update_seq");

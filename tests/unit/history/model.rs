@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::place::*;
 use crate::common::rows::finish;
 use crate::common::seed::Seed;
+use zigcheck::app::domain::ids::BuildId;
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
 use zigcheck::app::retention::RetentionLimits;
 use zigcheck::app::retention::SCAN_PAUSE_MS;
@@ -154,10 +155,16 @@ impl Run {
         let package = self.packages.get(of).copied();
         let count = self.seed.between(1, 3);
         let builds = self.place.check(package, &VERSIONS[..count]);
-        let check = self.place.store.build(builds[0]).unwrap().unwrap().check;
+        let check = self
+            .place
+            .store
+            .build(BuildId(builds[0]))
+            .unwrap()
+            .unwrap()
+            .check;
         for (build, version) in builds.iter().zip(VERSIONS) {
             let made = Build {
-                check,
+                check: check.get(),
                 created_at: self.place.now.unix_ms,
                 result: package.map(|package| (package, version)),
                 ..Build::default()
@@ -171,7 +178,7 @@ impl Run {
             let row = (self.place.now.unix_ms, true, bytes);
             self.model.sources.insert(hash.clone(), row);
         }
-        self.model.checks.insert(check, hash);
+        self.model.checks.insert(check.get(), hash);
     }
 
     /// One of the builds that are so.
@@ -189,7 +196,7 @@ impl Run {
         let build = self.model.builds.get_mut(&id).unwrap();
         (build.is_final, build.waits_for) = (true, None);
         if self.seed.once_in(5) {
-            let cancelled = self.place.store.set_state(id, State::Cancelled, 1);
+            let cancelled = self.place.store.set_state(BuildId(id), State::Cancelled, 1);
             assert!(cancelled.unwrap());
         } else {
             let verdict = match self.seed.once_in(4) {
@@ -206,13 +213,13 @@ impl Run {
                     self.model.latest.insert(result, id);
                 }
             }
-            finish(&mut self.place.store, id, &verdict, at);
+            finish(&mut self.place.store, BuildId(id), &verdict, at);
         }
         self.place.sql(&format!(
             "UPDATE builds SET waits_for = NULL WHERE id = {id}"
         ));
         if self.seed.once_in(3) {
-            let row = self.place.store.build(id).unwrap().unwrap();
+            let row = self.place.store.build(BuildId(id)).unwrap().unwrap();
             self.place.store.insert_event(&row, at).unwrap();
             self.model.named.insert(id);
         }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::common::rows::{finish, new};
 use crate::common::settings::settings;
 use rusqlite::{Connection, params};
+use zigcheck::app::domain::ids::{BuildId, PackageId};
 use zigcheck::app::domain::verdict::{Reason, Verdict};
 use zigcheck::app::retention::{Retention, RetentionLimits};
 use zigcheck::app::store::sources::SourceRow;
@@ -123,7 +124,7 @@ impl Place {
     // -- rows --
 
     pub fn package(&mut self, name: &str) -> i64 {
-        self.store.insert_package(&new(name), 0).unwrap()
+        self.store.insert_package(&new(name), 0).unwrap().get()
     }
 
     /// A check with a build for each of these versions, each with a log.
@@ -131,12 +132,15 @@ impl Place {
         let at = self.now.unix_ms;
         let check = self
             .store
-            .insert_check(&crate::common::rows::check((package, "p"), None), at)
+            .insert_check(
+                &crate::common::rows::check((package.map(PackageId), "p"), None),
+                at,
+            )
             .unwrap();
         let insert = |version: &&str| {
             let build = self.store.insert_build(check, version, at).unwrap();
             fs::write(self.data.join(format!("logs/{build}.log")), b"x").unwrap();
-            build
+            build.get()
         };
         versions.iter().map(insert).collect()
     }
@@ -144,13 +148,13 @@ impl Place {
     /// A build that was finished, alone in its check.
     pub fn finished(&mut self, package: Option<i64>, version: &str) -> i64 {
         let build = self.check(package, &[version])[0];
-        finish(&mut self.store, build, &failed(), self.now.unix_ms);
+        finish(&mut self.store, BuildId(build), &failed(), self.now.unix_ms);
         build
     }
 
     /// Gives the check of a build its source, with its file.
     pub fn source(&mut self, build: i64, hash: &str, bytes: u64) {
-        let check = self.store.build(build).unwrap().unwrap().check;
+        let check = self.store.build(BuildId(build)).unwrap().unwrap().check;
         let row = SourceRow {
             hash: hash.to_string(),
             format: "tar.zst".to_string(),

@@ -2,6 +2,7 @@
 
 use crate::common::core::START;
 use crate::common::rows::{self, finish, in_memory};
+use zigcheck::app::domain::ids::{CheckId, PackageId};
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, TestStatus, Verdict};
 use zigcheck::app::store::packages::NewPackage;
 use zigcheck::app::store::sources::SourceRow;
@@ -41,7 +42,7 @@ pub fn new(name: &str, description: Option<&str>) -> NewPackage {
     }
 }
 
-pub fn fetched(store: &mut Store, package: (Option<i64>, &str), at: i64) -> i64 {
+pub fn fetched(store: &mut Store, package: (Option<PackageId>, &str), at: i64) -> i64 {
     let url = format!("https://github.com/x/{}", package.1);
     let git = package.0.map(|_| (url.as_str(), None));
     let check = store
@@ -58,12 +59,12 @@ pub fn fetched(store: &mut Store, package: (Option<i64>, &str), at: i64) -> i64 
         .0
         .map(|_| "0123456789abcdef0123456789abcdef01234567");
     store.set_source(check, &source, commit, at).unwrap();
-    check
+    check.get()
 }
 
 /// A build that ended so at that time, under that version.
 pub fn built(store: &mut Store, check: i64, version: &str, verdict: &Verdict, at: i64) {
-    let build = store.insert_build(check, version, at).unwrap();
+    let build = store.insert_build(CheckId(check), version, at).unwrap();
     store
         .set_started(build, "sha256:a", None, at - 9_000)
         .unwrap();
@@ -97,7 +98,14 @@ pub fn some() -> Store {
         ),
     ] {
         let id = store.insert_package(&package, at).unwrap();
-        let check = fetched(&mut store, (Some(id), &package.name), at);
+        let check = fetched(
+            &mut store,
+            (
+                Some(zigcheck::app::domain::ids::PackageId(id.get())),
+                &package.name,
+            ),
+            at,
+        );
         for (version, verdict) in ["0.16.0", "0.15.2"].iter().zip(&verdicts) {
             built(&mut store, check, version, verdict, at);
         }
@@ -105,9 +113,18 @@ pub fn some() -> Store {
     let upload = fetched(&mut store, (None, "upload"), START - 5_000);
     built(&mut store, upload, "0.16.0", &good(), START - 4_000);
     let known = store.package("folders").unwrap().unwrap();
-    let again = fetched(&mut store, (Some(known.id), "folders"), START - 1_000);
+    let again = fetched(
+        &mut store,
+        (
+            Some(zigcheck::app::domain::ids::PackageId(known.id.get())),
+            "folders",
+        ),
+        START - 1_000,
+    );
     for version in ["0.16.0", "0.15.2"] {
-        store.insert_build(again, version, START - 1_000).unwrap();
+        store
+            .insert_build(CheckId(again), version, START - 1_000)
+            .unwrap();
     }
     store.commit().unwrap();
     store

@@ -19,7 +19,11 @@ fn hostile() -> Store {
     package.author = Some("<i>".to_string());
     package.license = Some("L".repeat(500));
     let id = store.insert_package(&package, START).unwrap();
-    let check = fetched(&mut store, (Some(id), "p"), START);
+    let check = fetched(
+        &mut store,
+        (Some(zigcheck::app::domain::ids::PackageId(id.get())), "p"),
+        START,
+    );
     let error = format!("{HOSTILE}\n{}\n", "e".repeat(500));
     let verdict = Verdict::failed(Reason::CompileError, &error);
     built(&mut store, check, "0.16.0", &verdict, START);

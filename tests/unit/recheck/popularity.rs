@@ -4,6 +4,7 @@ use crate::common::core::Inside;
 use crate::common::rows::{Place, in_memory, new};
 use crate::common::seed::Seed;
 use std::collections::BTreeSet;
+use zigcheck::app::domain::ids::PackageId;
 use zigcheck::app::domain::limits::VIEWS_LIMIT;
 use zigcheck::app::domain::popularity::{USE_SCORE, Views, is_view};
 use zigcheck::app::store::packages::{NewPackage, recheck_statements};
@@ -42,13 +43,13 @@ fn popularity_is_who_uses_it_and_how_often_it_is_looked_at() {
                     let of = chance.below(model.len());
                     let mut named: Vec<String> = urls.iter().map(|u| u.0.clone()).collect();
                     named.push("../local".to_string());
-                    store.set_uses(model[of].0, &named).unwrap();
+                    store.set_uses(PackageId(model[of].0), &named).unwrap();
                     model[of].2 = urls.iter().map(|u| u.1).collect();
                 }
                 _ => {
                     let of = chance.below(model.len());
                     let count = [1, 7, 600_000][chance.below(3)];
-                    store.add_views(&[(model[of].0, count)]).unwrap();
+                    store.add_views(&[(PackageId(model[of].0), count)]).unwrap();
                     model[of].3 = (model[of].3 + count).min(USE_SCORE - 1);
                 }
             }
@@ -60,14 +61,18 @@ fn popularity_is_who_uses_it_and_how_often_it_is_looked_at() {
                     ..new(&format!("n{step}"))
                 };
                 let id = store.insert_package(&package, 0).unwrap();
-                model.push((id, n, BTreeSet::new(), 0));
+                model.push((id.get(), n, BTreeSet::new(), 0));
             }
             for (id, repository, _, seen) in &model {
                 let users = model
                     .iter()
                     .filter(|other| other.0 != *id && other.2.contains(repository));
                 let expected = users.count() as i64 * USE_SCORE + seen;
-                let score = store.recheck_row(*id).unwrap().unwrap().popularity_score;
+                let score = store
+                    .recheck_row(PackageId(*id))
+                    .unwrap()
+                    .unwrap()
+                    .popularity_score;
                 assert_eq!(score, expected, "seed {seed}, step {step}");
             }
         }
@@ -115,18 +120,18 @@ fn views_are_bounded_and_those_least_looked_at_make_room() {
     let last = VIEWS_LIMIT as i64;
     for package in 1..=last {
         for _ in 0..=(package % 3) {
-            views.count(package);
+            views.count(PackageId(package));
         }
     }
-    views.count(last + 1);
+    views.count(PackageId(last + 1));
     let taken = views.take(10);
-    let first: Vec<(i64, i64)> = [1, 2, 4, 5, 6, 7, 8, 9, 10, 11]
-        .map(|p| (p, p % 3 + 1))
+    let first: Vec<(PackageId, i64)> = [1, 2, 4, 5, 6, 7, 8, 9, 10, 11]
+        .map(|p| (PackageId(p), p % 3 + 1))
         .to_vec();
     assert_eq!(taken, first, "package 3 was seen once, and gone");
     let rest = views.take(usize::MAX);
     assert_eq!(rest.len(), VIEWS_LIMIT - 10);
-    assert_eq!(rest.last(), Some(&(last + 1, 1)));
+    assert_eq!(rest.last(), Some(&(PackageId(last + 1), 1)));
     assert_eq!(views.take(9), []);
 }
 

@@ -4,6 +4,7 @@ use super::times::*;
 use crate::common::rows::{Place, finish, in_memory, new};
 use crate::common::seed::Seed;
 use std::collections::BTreeMap;
+use zigcheck::app::domain::ids::{BuildId, PackageId};
 use zigcheck::app::domain::recheck::{Cell, Newest, Outcome, outcome};
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
 use zigcheck::app::store::store::Store;
@@ -174,14 +175,15 @@ struct Life {
 
 impl Life {
     fn add(&mut self, package: i64, versions: &[&'static str]) {
-        let check = self
-            .store
-            .insert_check(&crate::common::rows::check((Some(package), "x"), None), 0);
+        let check = self.store.insert_check(
+            &crate::common::rows::check((Some(PackageId(package)), "x"), None),
+            0,
+        );
         let check = check.unwrap();
         for version in versions {
             let id = self.store.insert_build(check, version, 0).unwrap();
             self.builds.push(Built {
-                id,
+                id: id.get(),
                 package,
                 version,
                 state: State::Queued,
@@ -195,7 +197,7 @@ impl Life {
             if self.packages.is_empty() || self.chance.once_in(4) {
                 let name = format!("p{at}");
                 self.packages
-                    .push(self.store.insert_package(&new(&name), 0).unwrap());
+                    .push(self.store.insert_package(&new(&name), 0).unwrap().get());
             }
             let package = *self.chance.pick(&self.packages);
             let versions = &SWEPT[self.chance.below(SWEPT.len())..];
@@ -224,23 +226,32 @@ impl Life {
             (State::Queued, Some(image)) => {
                 build.state = State::Building;
                 build.image = Some(image.clone());
-                self.store.set_started(build.id, image, None, 0).unwrap();
+                self.store
+                    .set_started(BuildId(build.id), image, None, 0)
+                    .unwrap();
             }
             (State::Building, _) => {
                 let error = Verdict::error(Reason::Lost, "");
                 let verdicts = [success(), Verdict::failed(Reason::CompileError, ""), error];
-                finish(&mut self.store, build.id, self.chance.pick(&verdicts), 0);
+                finish(
+                    &mut self.store,
+                    BuildId(build.id),
+                    self.chance.pick(&verdicts),
+                    0,
+                );
                 build.state = State::Finished;
                 return;
             }
             _ => return,
         }
-        self.store.set_state(build.id, build.state, 1).unwrap();
+        self.store
+            .set_state(BuildId(build.id), build.state, 1)
+            .unwrap();
     }
 
     fn is_stale(&self, package: i64, version: &str) -> bool {
         let image = &self.images[version];
-        let shown = self.store.results(package).unwrap();
+        let shown = self.store.results(PackageId(package)).unwrap();
         let shown = shown.iter().find(|row| row.zig_version == version);
         let shown = shown.and_then(|row| row.build_id);
         let of = |b: &&Built| b.package == package && b.version == version;
@@ -248,7 +259,7 @@ impl Life {
         let counts = |b: &&Built| match newest {
             // Its verdict will be the one that is shown.
             Some(newest) if !newest.state.is_final() => newest.id == b.id,
-            newest => newest.is_some_and(|n| n.id == b.id) || shown == Some(b.id),
+            newest => newest.is_some_and(|n| n.id == b.id) || shown == Some(BuildId(b.id)),
         };
         let mut counted = self.builds.iter().filter(counts);
         let is_there = |b: &Built| b.state == State::Queued || b.image.as_ref() == Some(image);
@@ -271,7 +282,7 @@ impl Life {
         let swept = self.store.packages_to_rebuild(limit, &known).unwrap();
         let given = swept.packages.iter().map(|(package, versions)| {
             let versions = versions.iter().map(String::as_str);
-            (package.id, versions.collect::<Vec<&str>>())
+            (package.id.get(), versions.collect::<Vec<&str>>())
         });
         assert_eq!(given.collect::<Vec<_>>(), expected);
         assert_eq!(swept.done, next.len() < limit);

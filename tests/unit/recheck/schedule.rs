@@ -5,6 +5,7 @@ use crate::common::core::START;
 use crate::common::rows::{in_memory, new};
 use crate::common::seed::Seed;
 use std::collections::BTreeMap;
+use zigcheck::app::domain::ids::PackageId;
 use zigcheck::app::domain::recheck::next_check;
 use zigcheck::app::domain::repository::owner;
 use zigcheck::app::domain::repository::repository;
@@ -19,7 +20,7 @@ fn looks_are_spread_over_the_day() {
         let mut hours = [0; 24];
         let mut minutes = BTreeMap::new();
         for id in (first..).step_by(step).take(10_000) {
-            let at = next_check(id, START);
+            let at = next_check(PackageId(id), START);
             hours[(at.rem_euclid(DAY) / HOUR) as usize] += 1;
             *minutes.entry(at.rem_euclid(DAY) / 60_000).or_insert(0) += 1;
         }
@@ -39,12 +40,16 @@ fn the_next_look_is_never_sooner_than_half_a_day_nor_later_than_one_and_a_half()
     for _ in 0..10_000 {
         let id = chance.between(1, 1 << 40) as i64;
         let now = START + chance.below(3 * DAY as usize) as i64;
-        let next = next_check(id, now);
+        let next = next_check(PackageId(id), now);
         assert!((12 * HOUR..36 * HOUR).contains(&(next - now)), "{id} {now}");
         assert_eq!(next % 60_000, 0);
         // Each day at the same time, though a look may come late.
         let late = chance.below(11 * HOUR as usize) as i64;
-        assert_eq!(next_check(id, next + late), next + DAY, "{id} {now}");
+        assert_eq!(
+            next_check(PackageId(id), next + late),
+            next + DAY,
+            "{id} {now}"
+        );
     }
 }
 
@@ -58,7 +63,7 @@ fn those_due_longest_come_first() {
     for n in 0..50 {
         let package = store.insert_package(&new(&format!("p{n}")), START).unwrap();
         let at = next_check(package, START);
-        model.insert(package, at);
+        model.insert(package.get(), at);
     }
     for _ in 0..500 {
         let now = START + chance.below(2 * DAY as usize) as i64;
@@ -69,12 +74,12 @@ fn those_due_longest_come_first() {
         due.retain(|(at, _)| *at <= now);
         due.truncate(limit);
         let found = store.packages_due(now, limit).unwrap();
-        let ids: Vec<i64> = found.iter().map(|package| package.id).collect();
+        let ids: Vec<i64> = found.iter().map(|package| package.id.get()).collect();
         assert_eq!(ids, due.iter().map(|(_, id)| *id).collect::<Vec<i64>>());
         let package = *chance.pick(&model.keys().copied().collect::<Vec<i64>>());
         // Few times, so that some are the same.
         let at = START + chance.below(20) as i64 * 2 * HOUR;
-        store.set_next_check(package, at).unwrap();
+        store.set_next_check(PackageId(package), at).unwrap();
         model.insert(package, at);
     }
     assert!(store.next_check_due().unwrap() < Some(START + DAY));
@@ -93,7 +98,10 @@ fn the_latest_known_commit_is_that_of_the_newest_check_with_one() {
     let other = store.insert_package(&new("b"), 0).unwrap();
     let check = |store: &mut Store, package: i64, commit: Option<&str>| {
         let check = store
-            .insert_check(&crate::common::rows::check((Some(package), "x"), None), 0)
+            .insert_check(
+                &crate::common::rows::check((Some(PackageId(package)), "x"), None),
+                0,
+            )
             .unwrap();
         let source = SourceRow {
             hash: format!("h{check}"),
@@ -108,19 +116,19 @@ fn the_latest_known_commit_is_that_of_the_newest_check_with_one() {
     };
     let known = |store: &Store| store.recheck_row(package).unwrap().unwrap().commit;
     assert_eq!(known(&store), None);
-    check(&mut store, package, None);
+    check(&mut store, package.get(), None);
     assert_eq!(known(&store), None);
-    check(&mut store, package, Some("one"));
-    check(&mut store, package, Some("two"));
-    check(&mut store, package, None);
-    check(&mut store, other, Some("three"));
+    check(&mut store, package.get(), Some("one"));
+    check(&mut store, package.get(), Some("two"));
+    check(&mut store, package.get(), None);
+    check(&mut store, other.get(), Some("three"));
     assert_eq!(known(&store).as_deref(), Some("two"));
     let row = &store.packages_due(i64::MAX, 2).unwrap();
     let row = row.iter().find(|row| row.id == package).unwrap();
     assert_eq!((row.name.as_str(), &row.url), ("a", &new("a").url));
     assert_eq!(row.reference.as_deref(), Some("v1"));
     assert_eq!(row.commit.as_deref(), Some("two"));
-    assert_eq!(store.recheck_row(99).unwrap(), None);
+    assert_eq!(store.recheck_row(PackageId(99)).unwrap(), None);
 }
 
 // -- whose, and which ------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::app::domain::ids::BuildId;
 use crate::app::state::State;
 use crate::app::store::store;
 use crate::app::web::call::AdminCall;
@@ -26,7 +27,7 @@ fn check_builds(state: &mut State) -> Result<Response, Error> {
 }
 
 /// Cancels a build; the answer shows it as it is then.
-fn cancel_build(state: &mut State, id: i64) -> Result<Response, Error> {
+fn cancel_build(state: &mut State, id: BuildId) -> Result<Response, Error> {
     let row = state.services.store.build(id)?;
     let row = row.ok_or_else(|| Error::not_found("build"))?;
     if row.state.is_final() {

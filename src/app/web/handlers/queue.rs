@@ -6,6 +6,7 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use crate::app::builds::queue_view::{QueueOrder, Running, Waiting};
+use crate::app::domain::ids::BuildId;
 use crate::app::domain::task::{Task, WaitReason};
 use crate::app::queue::forecast::{self, Piece};
 use crate::app::render::json;
@@ -23,12 +24,12 @@ enum Wait<'w> {
     /// For the fetch of its source, which runs.
     Source,
     /// For the verdict of this build, which is the same.
-    Verdict(i64),
+    Verdict(BuildId),
 }
 
 /// A build that waits.
 struct Waiter<'w> {
-    build: i64,
+    build: BuildId,
     position: Option<usize>,
     wait: Wait<'w>,
 }
@@ -101,7 +102,7 @@ fn waiters<'w>(
 ) -> store::Result<Vec<Waiter<'w>>> {
     let mut waiters = Vec::new();
     for (nth, waiting) in order.waiting.iter().enumerate() {
-        let builds: Vec<i64> = match waiting.place.entry.task {
+        let builds: Vec<BuildId> = match waiting.place.entry.task {
             Task::Build(build) => vec![build],
             _ => waiting.behind.iter().map(|(build, _)| *build).collect(),
         };
@@ -245,7 +246,7 @@ impl<'a> Expected<'a> {
     fn of_all(
         &mut self,
         package: &str,
-        builds: &[(i64, String)],
+        builds: &[(BuildId, String)],
         wanted: bool,
     ) -> store::Result<Vec<(Task, Option<u64>)>> {
         let builds = builds.iter().filter(|_| wanted);

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::app::domain::ids::CheckId;
 use crate::app::render::{json, matrix};
 use crate::app::state::State;
 use crate::app::store::store;
@@ -45,7 +46,7 @@ pub fn read(state: &State, call: &ReadCall) -> Result<Response, Error> {
     Ok(Response::json(200, &value))
 }
 
-fn check(state: &State, id: i64, plain: bool) -> Result<Response, Error> {
+fn check(state: &State, id: CheckId, plain: bool) -> Result<Response, Error> {
     let store = &state.services.store;
     let Some(check) = store.check(id)? else {
         let missing = Response::error(404, "there is no such check");

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::app::domain::disk_space;
+use crate::app::domain::ids::CheckId;
 use crate::app::domain::repository;
 use crate::app::domain::task::Priority;
 use crate::app::state::State;
@@ -39,7 +40,7 @@ pub fn submit(state: &mut State, call: SubmitCall, tenant: &str) -> Result<Respo
             };
             let new = check_package(state, package, Priority::Admin, None)?;
             let message = "Build triggered";
-            let value = json!({ "message": message, "check": new.id, "builds": new.builds });
+            let value = json!({ "message": message, "check": new.id.get(), "builds": new.builds });
             Ok(Response::json(202, &value))
         }
     }
@@ -47,14 +48,14 @@ pub fn submit(state: &mut State, call: SubmitCall, tenant: &str) -> Result<Respo
 
 /// A check that was just added.
 struct AddedCheck {
-    id: i64,
+    id: CheckId,
     /// Its builds as JSON.
     builds: Vec<Value>,
 }
 
 impl AddedCheck {
     fn accepted(self) -> Response {
-        let value = json!({ "check": self.id, "builds": self.builds });
+        let value = json!({ "check": self.id.get(), "builds": self.builds });
         Response::json(202, &value)
     }
 }
@@ -107,7 +108,7 @@ fn submit_package(
     let store = &mut state.services.store;
     if let Some((id, field)) = store.known_package(&package.name, &package.url)? {
         let sentence = format!("{field}: this package is known already");
-        let value = json!({ "error": sentence, "id": id });
+        let value = json!({ "error": sentence, "id": id.get() });
         return Err(Response::json(409, &value).into());
     }
     let id = store
@@ -124,11 +125,11 @@ fn submit_package(
     let check = enqueue_check(state, check.map_err(Error::HalfWritten)?)?;
     let value = json!({
         "message": "Package submitted successfully",
-        "id": id,
+        "id": id.get(),
         "name": package.name,
         "author": package.author,
         "status": "Build started for all Zig versions",
-        "check": check.id,
+        "check": check.id.get(),
         "builds": check.builds,
     });
     Ok(Response::json(201, &value))
@@ -205,7 +206,7 @@ fn add_with_source(
     zig_versions: &[String],
     source: &SourceRow,
     at: i64,
-) -> store::Result<i64> {
+) -> store::Result<CheckId> {
     let store = &mut state.services.store;
     let check = store.begin_check(new, zig_versions, at)?;
     store.set_source(check, source, None, at)?;
@@ -213,7 +214,7 @@ fn add_with_source(
 }
 
 /// Enqueues the builds of a check whose row was just written.
-fn enqueue_check(state: &mut State, id: i64) -> Result<AddedCheck, Error> {
+fn enqueue_check(state: &mut State, id: CheckId) -> Result<AddedCheck, Error> {
     let added = state.scheduler.add(id, &mut state.services);
     let (row, mut rows) = added.map_err(Error::HalfWritten)?;
     log::info!(

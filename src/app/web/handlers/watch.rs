@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::app::domain::ids::{BuildId, CheckId};
 use crate::app::live::feed::Framing;
 use crate::app::live::log;
 use crate::app::live::logs::Reader;
@@ -68,7 +69,7 @@ fn events_head() -> Answer {
 pub fn follow(
     state: &mut State,
     conn: Key,
-    id: i64,
+    id: CheckId,
     format: ProgressFormat,
     next: Option<u64>,
 ) -> Result<Answer, Error> {
@@ -88,7 +89,7 @@ pub fn follow(
     Ok(Answer::Stream(head, Streamed::default()))
 }
 
-fn build(state: &State, id: i64) -> Result<BuildRow, Error> {
+fn build(state: &State, id: BuildId) -> Result<BuildRow, Error> {
     let row = state.services.store.build(id)?;
     row.ok_or_else(|| Error::not_found("build"))
 }
@@ -97,7 +98,7 @@ fn log(
     state: &mut State,
     conn: Key,
     request: &Head,
-    id: i64,
+    id: BuildId,
     tail: Option<u64>,
 ) -> Result<Answer, Error> {
     let row = build(state, id)?;
@@ -171,7 +172,7 @@ fn select_part(
 }
 
 /// The reader of a log for a WebSocket, from that offset of the build's output on.
-fn read_for_socket(state: &mut State, id: i64, from: u64) -> Result<Reader, Error> {
+fn read_for_socket(state: &mut State, id: BuildId, from: u64) -> Result<Reader, Error> {
     let row = build(state, id)?;
     let logs = &mut state.services.feed.logs;
     if !row.state.is_final() {

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::app::domain::ids::{BuildId, PackageId};
 use crate::app::web::call::{AdminCall, Call, PackageRef, SubmitCall};
 use crate::app::web::query::bad;
 use crate::app::web::routes::route_request::{NAME, RouteRequest, is_name, text};
@@ -34,7 +35,7 @@ fn bearer(head: &Head) -> Option<&str> {
 }
 
 pub fn cancel_build(request: &RouteRequest) -> Result<Call, Response> {
-    let id = request.id()?;
+    let id = BuildId(request.id()?);
     Ok(Call::Admin(AdminCall::CancelBuild { id }))
 }
 
@@ -49,7 +50,7 @@ pub fn trigger_build(request: &RouteRequest) -> Result<Call, Response> {
     };
     let name = text(&fields, "package_name", 1_000)?;
     let package = match (id, name) {
-        (Some(id), None) => PackageRef::Id(id),
+        (Some(id), None) => PackageRef::Id(PackageId(id)),
         (None, Some(name)) if is_name(&name) => PackageRef::Name(name),
         (None, Some(_)) => return Err(bad(&format!("package_name: {NAME}"))),
         (None, None) => return Err(bad("package_id or package_name: one of them is needed")),

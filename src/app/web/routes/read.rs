@@ -1,5 +1,6 @@
 //! Calls that read, from their query; the progress of a check and its state share a path.
 
+use crate::app::domain::ids::{BuildId, CheckId};
 use crate::app::domain::verdict::{BuildStatus, State};
 use crate::app::live::subscription::ProgressFormat;
 use crate::app::store::builds::BuildFilter;
@@ -48,7 +49,7 @@ pub fn builds(request: &RouteRequest) -> Result<Call, Response> {
     Ok(Call::Read(ReadCall::Builds {
         filter: BuildFilter {
             package: query.owned("package"),
-            check: check.map(|id| id as i64),
+            check: check.map(|id| CheckId(id as i64)),
             zig_version: query.owned("zig_version"),
             status: query.word("status", BuildStatus::ALL, BuildStatus::as_str)?,
             state: query.word("state", State::ALL, State::as_str)?,
@@ -59,12 +60,12 @@ pub fn builds(request: &RouteRequest) -> Result<Call, Response> {
 }
 
 pub fn build(request: &RouteRequest) -> Result<Call, Response> {
-    let id = request.id()?;
+    let id = BuildId(request.id()?);
     Ok(Call::Read(ReadCall::Build { id }))
 }
 
 pub fn check(request: &RouteRequest) -> Result<Call, Response> {
-    let id = request.id()?;
+    let id = CheckId(request.id()?);
     let format = request.progress_format();
     let follow = request.query.flag("follow") || format == Some(ProgressFormat::Json);
     Ok(match (follow, format) {

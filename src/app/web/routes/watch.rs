@@ -1,5 +1,6 @@
 //! Calls that watch: what is watched, and from where on.
 
+use crate::app::domain::ids::{BuildId, CheckId};
 use crate::app::live::subscription::EventFilter;
 use crate::app::web::call::{Call, WatchCall};
 use crate::app::web::request;
@@ -10,13 +11,13 @@ fn filter(request: &RouteRequest) -> Result<EventFilter, Response> {
     let check = request.query.number("check", 1, i64::MAX as u64)?;
     Ok(EventFilter {
         package: request.query.owned("package"),
-        check: check.map(|id| id as i64),
+        check: check.map(|id| CheckId(id as i64)),
     })
 }
 
 pub fn log(request: &RouteRequest) -> Result<Call, Response> {
     Ok(Call::Watch(WatchCall::Log {
-        id: request.id()?,
+        id: BuildId(request.id()?),
         tail: request.query.number("tail", 1, 1_000_000)?,
     }))
 }
@@ -39,7 +40,7 @@ pub fn socket(request: &RouteRequest) -> Result<Call, Response> {
     }
     let call = match request.query.number("build", 1, i64::MAX as u64)? {
         Some(id) => WatchCall::LogSocket {
-            id: id as i64,
+            id: BuildId(id as i64),
             from: request.query.number("from", 0, u64::MAX)?.unwrap_or(0),
         },
         None => WatchCall::Events {
