@@ -379,7 +379,7 @@ impl Trial {
         for path in ["hello", "sub"] {
             let fetched = self.fetch(path, "*");
             assert_eq!(fetched.code, 10, "{}", fetched.words);
-            assert!(fetched.words.contains("are gone"), "{}", fetched.words);
+            assert!(fetched.words.contains("are missing"), "{}", fetched.words);
         }
         assert_eq!(self.world.calls_of(GOOD), 0);
         // And all that was not reached above was there to be reached.
