@@ -262,7 +262,13 @@ impl World {
         let own = of(Script::Dependencies, (row.id, row.attempt));
         // It may have ended by its own fetch although another build found its source to be at fault.
         let (container, errors) = match unsourced && code(own) != Some(12) {
-            true => (of(Script::Source, fetch), fetch_errors),
+            // The turn that ended the build may have begun another fetch, for other builds: that has no container yet.
+            true => {
+                let (check, attempt) = fetch;
+                let mut fetches = (1..=attempt).rev();
+                let latest = fetches.find_map(|attempt| of(Script::Source, (check, attempt)));
+                (latest, fetch_errors)
+            }
             false => (own, row.errors),
         };
         let code = code(container);
