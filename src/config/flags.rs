@@ -78,7 +78,7 @@ const SETTINGS: [Setting; 17] = [
     row(
         "docker",
         DefaultValue::Value("docker"),
-        "the command that speaks docker's language",
+        "engine command: docker, podman or a compatible one",
         |settings, value| set(&mut settings.docker, values::text(value)),
     ),
     row(
@@ -92,7 +92,7 @@ const SETTINGS: [Setting; 17] = [
     row(
         "max-builds",
         DefaultValue::Computed(
-            "4, fewer where memory holds fewer",
+            "4, fewer if memory holds fewer",
             |settings, surroundings| {
                 let fit = surroundings.machine.memory_bytes / settings.memory_bytes;
                 let fit = usize::try_from(fit).unwrap_or(usize::MAX);
@@ -141,7 +141,7 @@ const SETTINGS: [Setting; 17] = [
     row(
         "trusted-proxies",
         DefaultValue::Initial("none"),
-        "addresses, networks, loopback, unix: whose X-Forwarded-For is taken",
+        "addresses, networks, loopback or unix, whose X-Forwarded-For is trusted",
         |settings, value| set(&mut settings.trusted_proxies, values::proxies(value)),
     ),
     row(
@@ -162,7 +162,7 @@ const SETTINGS: [Setting; 17] = [
     row(
         "disk-floor",
         DefaultValue::Initial("1g, at most 5 % of the disk"),
-        "free space below which nothing new begins",
+        "free disk space below which no new work starts",
         |settings, value| {
             let bytes = values::disk_floor_bytes(value);
             set(&mut settings.disk_floor_bytes, bytes.map(Some))

@@ -68,7 +68,7 @@ pub struct Machine {
 pub struct Settings {
     pub listen: Listen,
     pub data: PathBuf,
-    /// The command that speaks docker's language.
+    /// The engine's command: docker, podman or a compatible one.
     pub docker: String,
     /// Newest first.
     pub zig_versions: Vec<String>,
@@ -89,7 +89,7 @@ pub struct Settings {
     pub submit_rate: u64,
     /// Bytes of uploads of one address in an hour; 0: any number.
     pub upload_rate_bytes: u64,
-    /// Free bytes of the disk below which nothing new begins; none: by the disk's size.
+    /// Free bytes of the disk below which no new work starts; none: derived from the disk's size.
     pub disk_floor_bytes: Option<u64>,
     /// No flag: `DATABASE_LIMIT_BYTES`, but for tests.
     pub database_limit_bytes: u64,

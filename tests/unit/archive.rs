@@ -48,21 +48,21 @@ fn a_tree_is_good_in_every_format() {
 fn paths_that_leave_the_tree_are_refused() {
     refused(
         &[file("/etc/x", b"")],
-        "The entry '/etc/x' is an absolute path.",
+        "the entry '/etc/x' is an absolute path",
     );
     refused(
         &[file("a/../../x", b"")],
-        "The entry 'a/../../x' steps up with '..'.",
+        "the entry 'a/../../x' steps up with '..'",
     );
-    refused(&[file("..", b"")], "The entry '..' steps up with '..'.");
-    refused(&[file("", b"")], "The entry '' has no name.");
-    refused(&[file(".", b"")], "The entry '.' has no name.");
+    refused(&[file("..", b"")], "the entry '..' steps up with '..'");
+    refused(&[file("", b"")], "the entry '' has no name");
+    refused(&[file(".", b"")], "the entry '.' has no name");
     let mut prefixed = head(b'0', b"x", b"", 0);
     prefixed[345..348].copy_from_slice(b"/..");
     sign(&mut prefixed);
     refused(
         &[prefixed.to_vec()],
-        "The entry '/../x' is an absolute path.",
+        "the entry '/../x' is an absolute path",
     );
     accepted(&[file("./a//b..c/.../d", b"")], 1);
 }
@@ -72,28 +72,28 @@ fn long_names_and_pax_records_are_names_too() {
     let long = |name: &[u8]| entry(b'L', b"././@LongLink", b"", name);
     refused(
         &[long(b"../x\0"), file("y", b"")],
-        "The entry '../x' steps up with '..'.",
+        "the entry '../x' steps up with '..'",
     );
     let pax = |records: &[u8]| entry(b'x', b"pax", b"", records);
     refused(
         &[pax(&record("path", b"/x")), file("y", b"")],
-        "The entry '/x' is an absolute path.",
+        "the entry '/x' is an absolute path",
     );
     refused(
         &[pax(&record("path", b"a\0b")), file("y", b"")],
-        "The entry 'a\u{fffd}b' holds a NUL byte.",
+        "the entry 'a\u{fffd}b' holds a NUL byte",
     );
     let target = [record("mtime", b"1.5"), record("linkpath", b"../x")].concat();
     refused(
         &[pax(&target), link("l", "y")],
-        "The entry 'l' is a link to something outside the tree.",
+        "the entry 'l' is a link to something outside the tree",
     );
     let target = entry(b'K', b"././@LongLink", b"", b"/x\0");
     refused(
         &[target, link("l", "y")],
-        "The entry 'l' is a link to an absolute path.",
+        "the entry 'l' is a link to an absolute path",
     );
-    let damaged = "The archive is damaged: its pax records are not well formed.";
+    let damaged = "the archive is damaged: its pax records are not well formed";
     for records in [
         &b"8 path=x\n"[..],
         b"x",
@@ -110,7 +110,7 @@ fn long_names_and_pax_records_are_names_too() {
     accepted(&[long(&[&name[..], b"\0"].concat()), file("y", b"")], 1);
     refused(
         &[long(&[&name[..], b"n\0"].concat()), file("y", b"")],
-        "A name is longer than 4096 bytes.",
+        "a name is longer than 4096 bytes",
     );
     let reason = bad(
         "long",
@@ -118,10 +118,7 @@ fn long_names_and_pax_records_are_names_too() {
     );
     assert_eq!(
         reason,
-        format!(
-            "The entry '{}…' is longer than 4096 bytes.",
-            "p".repeat(100)
-        )
+        format!("the entry '{}…' is longer than 4096 bytes", "p".repeat(100))
     );
     // What a head overrules is forgotten behind the next entry.
     accepted(&[long(b"a"), file("y", b""), file("z", b"")], 2);
@@ -137,9 +134,9 @@ fn pax_sizes_and_records_for_all() {
         &[pax(b'g', &record("comment", b"commit")), file("y", b"")],
         1,
     );
-    let all = "The archive gives one name or size to all its entries.";
+    let all = "the archive gives one name or size to all its entries";
     refused(&[pax(b'g', &record("path", b"a")), file("y", b"")], all);
-    let sparse = "The entry 'y' is a sparse file.";
+    let sparse = "the entry 'y' is a sparse file";
     refused(
         &[pax(b'x', &record("GNU.sparse.major", b"1")), file("y", b"")],
         sparse,
@@ -156,13 +153,13 @@ fn only_files_directories_and_links_are_let_in() {
     ] {
         refused(
             &[entry(kind, b"d", b"", b"")],
-            &format!("The entry 'd' {what}."),
+            &format!("the entry 'd' {what}"),
         );
     }
     for kind in *b"VMDNAZ\x7f" {
         refused(
             &[entry(kind, b"d", b"", b"")],
-            "The entry 'd' is neither file, directory nor link.",
+            "the entry 'd' is neither file, directory nor link",
         );
     }
     accepted(
@@ -184,24 +181,24 @@ fn only_files_directories_and_links_are_let_in() {
     for kind in *b"125" {
         refused(
             &[entry(kind, b"d", b"e", b"1")],
-            "The entry 'd' has a size without being a file.",
+            "the entry 'd' has a size without being a file",
         );
     }
 }
 
 #[test]
 fn links_stay_inside() {
-    let outside = "The entry 'a/l' is a link to something outside the tree.";
+    let outside = "the entry 'a/l' is a link to something outside the tree";
     refused(&[link("a/l", "../../x")], outside);
     refused(&[link("a/l", ".././../x")], outside);
     refused(
         &[link("a/l", "/x")],
-        "The entry 'a/l' is a link to an absolute path.",
+        "the entry 'a/l' is a link to an absolute path",
     );
-    refused(&[link("a/l", "")], "The entry 'a/l' is a link to nothing.");
+    refused(&[link("a/l", "")], "the entry 'a/l' is a link to nothing");
     refused(
         &[link("a/l", "b/../x")],
-        "The entry 'a/l' is a link with '..' after a name.",
+        "the entry 'a/l' is a link with '..' after a name",
     );
     accepted(
         &[
@@ -213,7 +210,7 @@ fn links_stay_inside() {
         4,
     );
     let through =
-        |name: &str| format!("The entry '{name}' passes through a link of the same archive.");
+        |name: &str| format!("the entry '{name}' passes through a link of the same archive");
     refused(&[link("a", "b"), file("a/x", b"")], &through("a/x"));
     refused(&[link("a", "b"), link("a/x/y", "z")], &through("a/x/y"));
     refused(
@@ -237,9 +234,9 @@ fn links_stay_inside() {
     );
     refused(
         &[link("a/b", "c"), link("a", "d")],
-        "The entry 'a' is a link in place of a directory.",
+        "the entry 'a' is a link in place of a directory",
     );
-    let hard = "The entry 'h' is a hard link to something outside the tree, or to a link.";
+    let hard = "the entry 'h' is a hard link to something outside the tree, or to a link";
     for target in ["/x", "../x", "", "d/l", "d/l/x"] {
         refused(&[link("d/l", "x"), hard_link("h", target)], hard);
     }
@@ -282,20 +279,20 @@ fn limits() {
         many.extend_from_slice(&head(b'0', number.to_string().as_bytes(), b"", 0));
     }
     fs::write(path("many"), tar(&[many])).unwrap();
-    let reason = "The archive has more than 100000 entries.".to_string();
+    let reason = "the archive has more than 100000 entries".to_string();
     assert_eq!(run(&path("many"), 1 << 20), Progress::Rejected(reason));
     let links: Vec<Vec<u8>> = (0..20_000)
         .map(|number| link(&number.to_string(), "x"))
         .collect();
     assert!(bad("links", &tar(&links)).ends_with("is one link too many."));
-    let large = "The archive unpacks to more than 512 MiB.";
+    let large = "the archive unpacks to more than 512 MiB";
     refused(
         &[head(b'0', b"x", b"", UNPACKED_LIMIT_BYTES + 1).to_vec()],
         large,
     );
     refused(
         &[entry(b'x', b"x", b"", &[0; 300_000])],
-        "The pax records of an entry are longer than 262144 bytes.",
+        "the pax records of an entry are longer than 262144 bytes",
     );
 }
 
@@ -315,7 +312,7 @@ fn sizes_in_base_256_and_odd_ones() {
     );
     accepted(&[size(b"       1000 "), body.clone()], 1);
     accepted(&[size(b"")], 1);
-    let none = "The archive is damaged: a head has no size.";
+    let none = "the archive is damaged: a head has no size";
     refused(&[size(&[0xff; 12])], none);
     refused(
         &[size(&[0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0, 2, 0]), body.clone()],
@@ -328,7 +325,7 @@ fn sizes_in_base_256_and_odd_ones() {
         &[size(&[
             0x80, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255,
         ])],
-        "The archive unpacks to more than 512 MiB.",
+        "the archive unpacks to more than 512 MiB",
     );
 }
 

@@ -9,14 +9,14 @@ use zigcheck::app::source::archive::Progress;
 
 #[test]
 fn what_is_no_whole_archive_is_refused() {
-    assert_eq!(bad("none", b""), "The archive is empty.");
-    assert_eq!(bad("none", &gzip(b"")), "The archive is empty.");
-    assert_eq!(bad("none", &[0; 10_240]), "The archive holds no entry.");
+    assert_eq!(bad("none", b""), "the archive is empty");
+    assert_eq!(bad("none", &gzip(b"")), "the archive is empty");
+    assert_eq!(bad("none", &[0; 10_240]), "the archive holds no entry");
     assert_eq!(
         bad("none", &tar(&[entry(b'5', b"./", b"", b"")])),
-        "The archive holds no entry."
+        "the archive holds no entry"
     );
-    let not = "This is not a tar, tar.gz or tar.zst archive.";
+    let not = "this is not a tar, tar.gz or tar.zst archive";
     assert_eq!(bad("none", b"PK\x03\x04 and so on"), not);
     assert_eq!(bad("none", &Seed(6).bytes(5000)), not);
     assert_eq!(bad("none", &zstd(&Seed(6).bytes(5000))), not);
@@ -24,12 +24,12 @@ fn what_is_no_whole_archive_is_refused() {
     broken[1030] ^= 1;
     assert_eq!(
         bad("none", &broken),
-        "The archive is damaged: a head has a wrong checksum."
+        "the archive is damaged: a head has a wrong checksum"
     );
     let lone = [file("a", b"1"), vec![0; 512], file("b", b"2")];
     assert_eq!(
         bad("none", &tar(&lone)),
-        "The archive continues after a block of zeros."
+        "the archive continues after a block of zeros"
     );
     let behind = [tar(&[file("a", b"1")]), b"something else".repeat(100)].concat();
     assert_eq!(good("behind", &behind).entries, 1);

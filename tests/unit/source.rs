@@ -155,10 +155,10 @@ fn a_framed_file_that_is_not_whole_is_said_to_be_so() {
     let file = framed(b"body");
     for end in 0..file.len() {
         let (_, verdict) = receive(&[&file[..end]]);
-        assert!(verdict.unwrap_err().starts_with("It ended "), "{end}");
+        assert!(verdict.unwrap_err().starts_with("it ended "), "{end}");
     }
     let more = [&file[..], b"!"].concat();
-    let reason = "The body is longer than its head says.";
+    let reason = "the body is longer than its head says";
     assert_eq!(receive(&[&more]).1.unwrap_err(), reason);
     assert_eq!(receive(&[&file, b"!"]).1.unwrap_err(), reason);
     assert!(receive(&[&file, b""]).1.is_ok());
@@ -170,7 +170,7 @@ fn a_framed_file_that_is_not_whole_is_said_to_be_so() {
 #[test]
 fn heads_that_say_nothing_are_refused() {
     let refused = |head: &str| receive(&[head.as_bytes(), b"\n"]).1.unwrap_err();
-    assert!(refused("no json").starts_with("The head line is not JSON: "));
+    assert!(refused("no json").starts_with("the head line is not JSON: "));
     for head in [
         "[]",
         "7",
@@ -181,16 +181,16 @@ fn heads_that_say_nothing_are_refused() {
     ] {
         assert_eq!(
             refused(head),
-            "The head does not say how many `bytes` follow."
+            "the head does not say how many `bytes` follow"
         );
     }
     assert_eq!(
         refused(r#"{"bytes":1}"#),
-        "The head does not say the `sha256` of the body."
+        "the head does not say the `sha256` of the body"
     );
     assert_eq!(
         refused(r#"{"bytes":100001,"sha256":""}"#),
-        "The body has 100001 bytes, 100000 are allowed."
+        "the body has 100001 bytes, 100000 are allowed"
     );
     let longest = format!(
         "{:width$}",
@@ -199,7 +199,7 @@ fn heads_that_say_nothing_are_refused() {
     );
     assert!(refused(&longest).contains("sha256 differs"));
     let longer = "x".repeat(FRAME_HEAD_LIMIT_BYTES + 1);
-    let reason = "The head line is longer than 16384 bytes.";
+    let reason = "the head line is longer than 16384 bytes";
     assert_eq!(receive(&[longer.as_bytes()]).1.unwrap_err(), reason);
     let bytes: Vec<&[u8]> = longer.as_bytes().chunks(1).collect();
     assert_eq!(receive(&bytes).1.unwrap_err(), reason);

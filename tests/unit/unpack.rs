@@ -72,7 +72,7 @@ fn zstd_frames_follow_each_other_and_some_are_passed_over() {
     assert!(behind.contains("damaged"), "{behind}");
     for end in 4..first.len() {
         let reason = unpack(&first[..end], 100).unwrap_err();
-        assert_eq!(reason, "The zstd data ends too early.");
+        assert_eq!(reason, "the zstd data ends too early");
     }
 }
 
@@ -84,7 +84,7 @@ fn zstd_may_not_ask_for_much_memory() {
     assert!(unpack(&log2(limit), 100).is_ok());
     assert_eq!(
         unpack(&log2(limit + 1), 100).unwrap_err(),
-        "The zstd data needs more memory than the 8 MiB that are allowed."
+        "the zstd data needs more memory than the 8 MiB that are allowed"
     );
 }
 
@@ -118,20 +118,20 @@ fn a_zstd_frame_keeps_what_its_header_says() {
         wrong[at] ^= 1;
         assert_eq!(
             unpack(&wrong, 100).unwrap_err(),
-            "The zstd data is damaged: its checksum does not fit."
+            "the zstd data is damaged: its checksum does not fit"
         );
     }
     // One segment of three bytes, of which the only block holds two.
     let short = [0x28, 0xb5, 0x2f, 0xfd, 0x20, 3, 0x11, 0, 0, b'a', b'b'];
     assert_eq!(
         unpack(&short, 100).unwrap_err(),
-        "The zstd data is damaged: its size does not fit."
+        "the zstd data is damaged: its size does not fit"
     );
     let mut reserved = summed;
     reserved[4] |= 8;
     assert_eq!(
         unpack(&reserved, 100).unwrap_err(),
-        "The zstd data is damaged: a reserved bit is set."
+        "the zstd data is damaged: a reserved bit is set"
     );
 }
 
@@ -140,7 +140,7 @@ fn a_zstd_bomb_ends_at_the_limit() {
     let megabytes = zstd(&vec![0; 64 << 20]);
     let bomb = [&zstd(&tar(&[file("a", b"")]))[..], &megabytes.repeat(9)].concat();
     fs::write(path("bomb.zst"), bomb).unwrap();
-    let reason = "The archive unpacks to more than 512 MiB.".to_string();
+    let reason = "the archive unpacks to more than 512 MiB".to_string();
     assert_eq!(run(&path("bomb.zst"), 1 << 20), Progress::Rejected(reason));
 }
 
@@ -174,17 +174,17 @@ fn gzip_members_follow_each_other_and_zeros_behind_them_do_not_matter() {
     all.push(1);
     assert_eq!(
         unpack(&all, 1 << 16).unwrap_err(),
-        "Something else follows the gzip data."
+        "something else follows the gzip data"
     );
     let behind = [&gzip(b"a")[..], b"b"].concat();
     assert_eq!(
         unpack(&behind, 100).unwrap_err(),
-        "The gzip data ends too early."
+        "the gzip data ends too early"
     );
     let behind = [&gzip(b"a")[..], b"something else"].concat();
     assert_eq!(
         unpack(&behind, 100).unwrap_err(),
-        "Something else follows the gzip data."
+        "something else follows the gzip data"
     );
 }
 
@@ -203,7 +203,7 @@ fn gzip_heads_and_sums_are_checked() {
         odd[at] = value;
         assert_eq!(
             unpack(&odd, 10).unwrap_err(),
-            "The gzip data is packed in a way that is not known."
+            "the gzip data is packed in a way that is not known"
         );
     }
     let mut long = plain.clone();
@@ -211,7 +211,7 @@ fn gzip_heads_and_sums_are_checked() {
     long.splice(10..10, vec![b'n'; 70_000]);
     assert_eq!(
         unpack(&long, 10).unwrap_err(),
-        "The gzip data has too long a head."
+        "the gzip data has too long a head"
     );
     let packed = gzip(b"some text");
     for at in packed.len() - 8..packed.len() {
@@ -219,7 +219,7 @@ fn gzip_heads_and_sums_are_checked() {
         wrong[at] ^= 1;
         assert_eq!(
             unpack(&wrong, 100).unwrap_err(),
-            "The gzip data is damaged: its checksum does not fit."
+            "the gzip data is damaged: its checksum does not fit"
         );
     }
 }
@@ -231,6 +231,6 @@ fn a_gzip_bomb_ends_at_the_limit() {
     assert_eq!(good("twenty", &bomb).unpacked_bytes, (20 << 20) + 1536);
     let endless = [&gzip(&tar(&[file("a", b"")]))[..], &megabyte.repeat(600)].concat();
     fs::write(path("endless"), endless).unwrap();
-    let reason = "The archive unpacks to more than 512 MiB.".to_string();
+    let reason = "the archive unpacks to more than 512 MiB".to_string();
     assert_eq!(run(&path("endless"), 1 << 20), Progress::Rejected(reason));
 }

@@ -412,14 +412,14 @@ impl Core for App {
         .min()
     }
 
-    fn pull(&mut self, conn: Key, room: usize, out: &mut Vec<u8>) -> Pull {
+    fn pull(&mut self, conn: Key, space: usize, out: &mut Vec<u8>) -> Pull {
         let (scheduler, services) = (&self.state.scheduler, &mut self.state.services);
         let (store, unix_ms) = (&services.store, services.now.unix_ms);
         let position = |build: BuildId| {
             let row = store.build(build).ok().flatten()?;
             scheduler.view(store).position(&row, unix_ms).ok()?
         };
-        services.feed.pull(conn, store, &position, room, out)
+        services.feed.pull(conn, store, &position, space, out)
     }
 
     fn stopped(&self) -> bool {

@@ -1,4 +1,4 @@
-//! The watchers: one cursor each, pulled when its connection has room.
+//! The watchers: one cursor each, pulled when its connection has space.
 //!
 //! An event is not copied to watchers. A watcher that had read everything is woken and reads on from its
 //! cursor. A thousand watchers of a log cost a thousand cursors, and one that never reads costs only what its
@@ -199,30 +199,30 @@ impl Feed {
 
     // -- reading --
 
-    /// Appends at most `room` further bytes for the watcher.
+    /// Appends at most `space` further bytes for the watcher.
     pub fn pull(
         &mut self,
         conn: Key,
         store: &Store,
         position: &dyn Fn(BuildId) -> Option<usize>,
-        room: usize,
+        space: usize,
         out: &mut Vec<u8>,
     ) -> Pull {
         let result = match self.watchers.get_mut(&conn) {
             None => return Pull::End,
-            Some(Watcher::Log(reader)) => self.logs.pull(reader, conn, room, out),
+            Some(Watcher::Log(reader)) => self.logs.pull(reader, conn, space, out),
             Some(Watcher::Events {
                 filter,
                 next,
                 framing,
-            }) => pull_events(&self.event_log, filter, next, *framing, room, out),
+            }) => pull_events(&self.event_log, filter, next, *framing, space, out),
             Some(Watcher::Check(follower)) => {
                 let cx = FollowContext {
                     store,
                     event_log: &self.event_log,
                     position,
                 };
-                follower.pull(&cx, room, out)
+                follower.pull(&cx, space, out)
             }
         };
         match result {
@@ -240,13 +240,13 @@ impl Feed {
     }
 }
 
-/// Appends as many events as there is room for; on a WebSocket one, as a message of its own.
+/// Appends as many events as there is space for; on a WebSocket one, as a message of its own.
 fn pull_events(
     event_log: &EventLog,
     filter: &EventFilter,
     next: &mut u64,
     framing: Framing,
-    room: usize,
+    space: usize,
     out: &mut Vec<u8>,
 ) -> Pull {
     let start = out.len();
@@ -259,7 +259,7 @@ fn pull_events(
         let seq = entry.event.seq;
         if filter.matches(&entry.event) {
             let bytes = entry.json.len() + SSE_OVERHEAD_BYTES;
-            if out.len() - start + bytes > room {
+            if out.len() - start + bytes > space {
                 return Pull::More;
             }
             put_event(&entry.json, seq, framing, out);

@@ -69,15 +69,15 @@ impl Follower {
         self.next = seq;
     }
 
-    /// Appends at most `room` further bytes. A database error ends the answer.
-    pub fn pull(&mut self, cx: &FollowContext, room: usize, out: &mut Vec<u8>) -> Pull {
+    /// Appends at most `space` further bytes. A database error ends the answer.
+    pub fn pull(&mut self, cx: &FollowContext, space: usize, out: &mut Vec<u8>) -> Pull {
         if self.pending.is_empty() && !self.ended && self.read_events(cx).is_err() {
             return Pull::End;
         }
         if self.pending.is_empty() {
             return if self.ended { Pull::End } else { Pull::Idle };
         }
-        let taken = self.pending.len().min(room);
+        let taken = self.pending.len().min(space);
         out.extend(self.pending.drain(..taken));
         if self.pending.is_empty() {
             self.pending = Vec::new();

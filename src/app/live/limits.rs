@@ -8,5 +8,5 @@ pub const LOG_HEAD_BYTES: u64 = 1024 * 1024;
 pub const LOG_TAIL_BYTES: u64 = 3 * 1024 * 1024;
 /// One step of copying, and of searching backwards for line ends: as much as a pipe holds.
 pub const LOG_STEP_BYTES: u64 = 64 * 1024;
-/// Longest cut line (20 digits and 30 letters): the room that a reader needs to get past a cut.
+/// Longest cut line (20 digits and 30 letters): the space that a reader needs to get past a cut.
 pub const CUT_LINE_LIMIT_BYTES: usize = 64;

@@ -45,7 +45,7 @@ pub struct Range {
 impl Layout {
     /// The longest run from `offset` on that is contiguous in the file, at most `bytes` long.
     pub fn range(&self, offset: u64, bytes: u64) -> Range {
-        let (position, room) = match offset.checked_sub(self.head_bytes) {
+        let (position, space) = match offset.checked_sub(self.head_bytes) {
             None => (offset, self.head_bytes - offset),
             Some(tail_offset) => {
                 let slot = tail_offset % self.tail_bytes;
@@ -54,7 +54,7 @@ impl Layout {
         };
         Range {
             position,
-            bytes: bytes.min(room),
+            bytes: bytes.min(space),
         }
     }
 
@@ -183,16 +183,16 @@ impl Log {
         Ok(())
     }
 
-    /// Appends to `out` at most `room` bytes from `offset` on; returns the offset to continue from, never beyond
-    /// `total_bytes`. A cut is replaced by a line that reports it, and needs `CUT_LINE_LIMIT_BYTES` of room.
-    pub fn read_at(&self, offset: u64, room: usize, out: &mut Vec<u8>) -> io::Result<u64> {
-        let room_end = out.len() + room;
+    /// Appends to `out` at most `space` bytes from `offset` on; returns the offset to continue from, never beyond
+    /// `total_bytes`. A cut is replaced by a line that reports it, and needs `CUT_LINE_LIMIT_BYTES` of space.
+    pub fn read_at(&self, offset: u64, space: usize, out: &mut Vec<u8>) -> io::Result<u64> {
+        let space_end = out.len() + space;
         let mut next = offset.min(self.total);
-        while next < self.total && out.len() < room_end {
-            next = self.read_kept(next, room_end - out.len(), out)?;
+        while next < self.total && out.len() < space_end {
+            next = self.read_kept(next, space_end - out.len(), out)?;
             let resume = self.resume(next);
             if resume > next {
-                if room_end - out.len() < CUT_LINE_LIMIT_BYTES {
+                if space_end - out.len() < CUT_LINE_LIMIT_BYTES {
                     break;
                 }
                 out.extend_from_slice(cut_line(resume - next).as_bytes());
@@ -203,12 +203,12 @@ impl Log {
     }
 
     /// Like `read_at`, but stops at a cut; `resume` returns the offset after it.
-    pub fn read_kept(&self, offset: u64, room: usize, out: &mut Vec<u8>) -> io::Result<u64> {
-        let room_end = out.len() + room;
+    pub fn read_kept(&self, offset: u64, space: usize, out: &mut Vec<u8>) -> io::Result<u64> {
+        let space_end = out.len() + space;
         let mut next = offset.min(self.total);
-        while next < self.total && out.len() < room_end && self.resume(next) == next {
-            let room = room_end - out.len();
-            next += self.read_run(next, room as u64, out)?;
+        while next < self.total && out.len() < space_end && self.resume(next) == next {
+            let space = space_end - out.len();
+            next += self.read_run(next, space as u64, out)?;
         }
         Ok(next)
     }
@@ -284,9 +284,9 @@ impl Log {
         }
     }
 
-    /// Reads a run of 1 to `room` kept bytes; returns its length.
-    fn read_run(&self, offset: u64, room: u64, out: &mut Vec<u8>) -> io::Result<u64> {
-        let range = self.layout.range(offset, room.min(self.stored - offset));
+    /// Reads a run of 1 to `space` kept bytes; returns its length.
+    fn read_run(&self, offset: u64, space: u64, out: &mut Vec<u8>) -> io::Result<u64> {
+        let range = self.layout.range(offset, space.min(self.stored - offset));
         read_append(&self.file, range, out)?;
         Ok(range.bytes)
     }

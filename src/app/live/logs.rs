@@ -1,6 +1,6 @@
 //! The logs of all builds, for writing and for reading, during a build and after it.
 //!
-//! A reader is only a cursor; bytes are read from the file when its connection has room. Live and finished logs
+//! A reader is only a cursor; bytes are read from the file when its connection has space. Live and finished logs
 //! take the same path.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -225,8 +225,14 @@ impl Logs {
         File::open(self.path(build))
     }
 
-    /// Appends at most `room` further bytes; with `report_gaps` also messages that report cuts.
-    pub fn pull(&mut self, reader: &mut Reader, conn: Key, room: usize, out: &mut Vec<u8>) -> Pull {
+    /// Appends at most `space` further bytes; with `report_gaps` also messages that report cuts.
+    pub fn pull(
+        &mut self,
+        reader: &mut Reader,
+        conn: Key,
+        space: usize,
+        out: &mut Vec<u8>,
+    ) -> Pull {
         if std::mem::take(&mut reader.past_end) {
             out.extend_from_slice(RESET.as_bytes());
             return Pull::Text;
@@ -239,14 +245,14 @@ impl Logs {
                 end,
                 cut,
             } => match File::open(self.path(*build)) {
-                Ok(file) => pull_stored(&file, position, *end, *cut, room, out),
+                Ok(file) => pull_stored(&file, position, *end, *cut, space, out),
                 Err(_) => Pull::End,
             },
             Cursor::Live { build, offset } => {
                 let Some(live) = self.live.get_mut(build) else {
                     return Pull::End;
                 };
-                pull_live(live, offset, reader.report_gaps, conn, room, out)
+                pull_live(live, offset, reader.report_gaps, conn, space, out)
             }
         }
     }
@@ -340,7 +346,7 @@ fn pull_live(
     offset: &mut u64,
     report_gaps: bool,
     conn: Key,
-    room: usize,
+    space: usize,
     out: &mut Vec<u8>,
 ) -> Pull {
     let before = (*offset, out.len());
@@ -357,8 +363,8 @@ fn pull_live(
             return Pull::Text;
         }
         let read = match report_gaps {
-            true => log.read_kept(*offset, room, out),
-            false => log.read_at(*offset, room, out),
+            true => log.read_kept(*offset, space, out),
+            false => log.read_at(*offset, space, out),
         };
         // A read error ends the body: the response head was already sent.
         let Ok(next) = read else { return Pull::End };
@@ -385,7 +391,7 @@ fn pull_stored(
     position: &mut u64,
     end: u64,
     cut: Option<Cut>,
-    room: usize,
+    space: usize,
     out: &mut Vec<u8>,
 ) -> Pull {
     let mut until = end;
@@ -400,8 +406,8 @@ fn pull_stored(
         }
     }
     let start = out.len();
-    let room = (until - *position).min(room as u64) as usize;
-    out.resize(start + room, 0);
+    let space = (until - *position).min(space as u64) as usize;
+    out.resize(start + space, 0);
     let read = file.read_at(&mut out[start..], *position).unwrap_or(0);
     out.truncate(start + read);
     *position += read as u64;

@@ -30,10 +30,10 @@ pub fn clip(text: &str, limit: usize) -> String {
     if width(text) <= limit {
         return text.to_string();
     }
-    let mut room = limit.saturating_sub(1);
+    let mut space = limit.saturating_sub(1);
     let fits = |c: &char| {
-        let rest = room.checked_sub(width_of(*c));
-        room = rest.unwrap_or(0);
+        let rest = space.checked_sub(width_of(*c));
+        space = rest.unwrap_or(0);
         rest.is_some()
     };
     let mut clipped: String = text.chars().take_while(fits).collect();

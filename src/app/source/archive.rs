@@ -154,10 +154,10 @@ impl TarReader {
                 dependencies: self.names_url,
                 manifest: self.dependencies.digest(),
             }),
-            Position::End => Err("The archive holds no entry.".to_string()),
-            _ if self.bytes == 0 => Err("The archive is empty.".to_string()),
+            Position::End => Err("the archive holds no entry".to_string()),
+            _ if self.bytes == 0 => Err("the archive is empty".to_string()),
             Position::Header if !self.saw_header => Err(no_tar()),
-            _ => Err("The archive ends too early.".to_string()),
+            _ => Err("the archive ends too early".to_string()),
         }
     }
 
@@ -171,13 +171,13 @@ impl TarReader {
         match self.position {
             Position::HalfEnd if is_zero => self.position = Position::End,
             Position::HalfEnd => {
-                return Err("The archive continues after a block of zeros.".to_string());
+                return Err("the archive continues after a block of zeros".to_string());
             }
             _ if is_zero => self.position = Position::HalfEnd,
             _ => match TarHeader::parse(block) {
                 Some(header) => self.take_header(header)?,
                 None if self.saw_header => {
-                    return Err("The archive is damaged: a head has a wrong checksum.".to_string());
+                    return Err("the archive is damaged: a head has a wrong checksum".to_string());
                 }
                 None => return Err(no_tar()),
             },
@@ -202,15 +202,15 @@ impl TarReader {
             Body::LongName | Body::LongTarget => PATH_LIMIT_BYTES as u64 + 1,
             Body::PaxRecords | Body::GlobalPaxRecords => RECORDS_LIMIT_BYTES,
         };
-        let size = size.ok_or("The archive is damaged: a head has no size.")?;
+        let size = size.ok_or("the archive is damaged: a head has no size")?;
         if size > limit {
             return Err(match body {
                 Body::Skipped | Body::Manifest => too_large(),
                 Body::LongName | Body::LongTarget => {
-                    format!("A name is longer than {PATH_LIMIT_BYTES} bytes.")
+                    format!("a name is longer than {PATH_LIMIT_BYTES} bytes")
                 }
                 _ => format!(
-                    "The pax records of an entry are longer than {RECORDS_LIMIT_BYTES} bytes."
+                    "the pax records of an entry are longer than {RECORDS_LIMIT_BYTES} bytes"
                 ),
             });
         }
@@ -223,7 +223,7 @@ impl TarReader {
         let path = overrides.path.unwrap_or(header.path);
         let target = overrides.target.unwrap_or(header.target);
         let size = overrides.size.or(header.size);
-        let fault = |fault: &str| format!("The entry '{}' {fault}.", display_name(&path));
+        let fault = |fault: &str| format!("the entry '{}' {fault}", display_name(&path));
         let kind = match header.kind {
             _ if overrides.is_sparse => EntryKind::Refused("is a sparse file"),
             // Old formats have no directories: a file whose name ends with a slash is one.
@@ -247,9 +247,7 @@ impl TarReader {
         // The root itself does not count as an entry.
         self.entries += u32::from(!plain.is_empty());
         if self.entries > ENTRIES_LIMIT {
-            return Err(format!(
-                "The archive has more than {ENTRIES_LIMIT} entries."
-            ));
+            return Err(format!("the archive has more than {ENTRIES_LIMIT} entries"));
         }
         if plain.rsplit(|byte| *byte == b'/').next() != Some(MANIFEST_NAME) {
             return Ok((Body::Skipped, size));
@@ -299,9 +297,9 @@ impl TarReader {
         match kind {
             Body::Skipped => {}
             Body::Manifest => {
-                let room = MANIFEST_LIMIT_BYTES - self.body.len();
+                let space = MANIFEST_LIMIT_BYTES - self.body.len();
                 self.body
-                    .extend_from_slice(&content[..content.len().min(room)]);
+                    .extend_from_slice(&content[..content.len().min(space)]);
             }
             _ => self.body.extend_from_slice(content),
         }
@@ -332,9 +330,7 @@ impl TarReader {
                 let mut global = Overrides::default();
                 global.read_records(&body).ok_or_else(bad_records)?;
                 if !global.is_empty() {
-                    return Err(
-                        "The archive gives one name or size to all its entries.".to_string()
-                    );
+                    return Err("the archive gives one name or size to all its entries".to_string());
                 }
             }
         }
@@ -343,14 +339,14 @@ impl TarReader {
 }
 
 fn bad_records() -> String {
-    "The archive is damaged: its pax records are not well formed.".to_string()
+    "the archive is damaged: its pax records are not well formed".to_string()
 }
 
 fn no_tar() -> String {
-    "This is not a tar, tar.gz or tar.zst archive.".to_string()
+    "this is not a tar, tar.gz or tar.zst archive".to_string()
 }
 
 fn too_large() -> String {
     let limit = UNPACKED_LIMIT_BYTES >> 20;
-    format!("The archive unpacks to more than {limit} MiB.")
+    format!("the archive unpacks to more than {limit} MiB")
 }

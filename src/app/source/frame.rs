@@ -34,7 +34,7 @@ impl FrameReader {
             None => self.read_head(bytes)?,
         };
         let left = self.left_bytes.checked_sub(body.len() as u64);
-        self.left_bytes = left.ok_or("The body is longer than its head says.")?;
+        self.left_bytes = left.ok_or("the body is longer than its head says")?;
         Ok(body)
     }
 
@@ -45,12 +45,12 @@ impl FrameReader {
 
     /// At the end of the frame: the head, if the body is complete and `sha256` is its hash.
     pub fn finish(self, sha256: &str) -> Result<Value, String> {
-        let head = self.head.ok_or("It ended within its head line.")?;
+        let head = self.head.ok_or("it ended within its head line")?;
         if self.left_bytes > 0 {
-            return Err(format!("It ended {} bytes too early.", self.left_bytes));
+            return Err(format!("it ended {} bytes too early", self.left_bytes));
         }
         if self.sha256 != sha256 {
-            return Err("The body is not the one its head names: its sha256 differs.".to_string());
+            return Err("the body is not the one its head names: its sha256 differs".to_string());
         }
         Ok(head)
     }
@@ -61,25 +61,25 @@ impl FrameReader {
         let line = &bytes[..end.unwrap_or(bytes.len())];
         if self.line.len() + line.len() > FRAME_HEAD_LIMIT_BYTES {
             return Err(format!(
-                "The head line is longer than {FRAME_HEAD_LIMIT_BYTES} bytes."
+                "the head line is longer than {FRAME_HEAD_LIMIT_BYTES} bytes"
             ));
         }
         self.line.extend_from_slice(line);
         let Some(end) = end else { return Ok(&[]) };
         let head: Value = serde_json::from_slice(&self.line)
-            .map_err(|error| format!("The head line is not JSON: {error}."))?;
+            .map_err(|error| format!("the head line is not JSON: {error}"))?;
         self.left_bytes = head["bytes"]
             .as_u64()
-            .ok_or("The head does not say how many `bytes` follow.")?;
+            .ok_or("the head does not say how many `bytes` follow")?;
         if self.left_bytes > self.limit_bytes {
             return Err(format!(
-                "The body has {} bytes, {} are allowed.",
+                "the body has {} bytes, {} are allowed",
                 self.left_bytes, self.limit_bytes
             ));
         }
         let sha256 = head["sha256"]
             .as_str()
-            .ok_or("The head does not say the `sha256` of the body.")?;
+            .ok_or("the head does not say the `sha256` of the body")?;
         self.sha256 = sha256.to_string();
         self.head = Some(head);
         Ok(&bytes[end + 1..])

@@ -62,7 +62,7 @@ impl GzipDecoder {
             Position::Padding => {
                 let bytes = source.fill_buf().map_err(unreadable)?;
                 if bytes.iter().any(|byte| *byte != 0) {
-                    return Err("Something else follows the gzip data.".to_string());
+                    return Err("something else follows the gzip data".to_string());
                 }
                 let count = bytes.len();
                 source.consume(count);
@@ -92,11 +92,11 @@ impl GzipDecoder {
         source.consume(consumed);
         match status {
             // Output before the damage is returned first, so that the result does not depend on `limit`.
-            Err(_) if produced == 0 => return Err("The gzip data is damaged.".to_string()),
+            Err(_) if produced == 0 => return Err("the gzip data is damaged".to_string()),
             Ok(Status::StreamEnd) => self.position = Position::Trailer,
             Ok(_) if consumed + produced == 0 && at_end => return Err(ends_early("gzip")),
             Ok(_) if consumed + produced == 0 => {
-                return Err("The gzip data is damaged.".to_string());
+                return Err("the gzip data is damaged".to_string());
             }
             _ => {}
         }
@@ -121,11 +121,11 @@ fn skip_gzip_header(source: &mut BufReader<File>) -> Result<usize, String> {
     const HAS_COMMENT: u8 = 16;
     let header: [u8; 10] = take("gzip", source)?;
     if header[..2] != [0x1f, 0x8b] {
-        return Err("Something else follows the gzip data.".to_string());
+        return Err("something else follows the gzip data".to_string());
     }
     let flags = header[3];
     if header[2] != 8 || flags & 0xe0 != 0 {
-        return Err("The gzip data is packed in a way that is not known.".to_string());
+        return Err("the gzip data is packed in a way that is not known".to_string());
     }
     let mut bytes = header.len();
     if flags & HAS_EXTRA != 0 {
@@ -138,7 +138,7 @@ fn skip_gzip_header(source: &mut BufReader<File>) -> Result<usize, String> {
         while flags & field != 0 && take("gzip", source)? != [0] {
             bytes += 1;
             if bytes > GZIP_HEADER_LIMIT_BYTES {
-                return Err("The gzip data has too long a head.".to_string());
+                return Err("the gzip data has too long a head".to_string());
             }
         }
     }

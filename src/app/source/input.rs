@@ -18,13 +18,13 @@ pub fn take<const COUNT: usize>(
 }
 
 pub fn ends_early(format: &str) -> String {
-    format!("The {format} data ends too early.")
+    format!("the {format} data ends too early")
 }
 
 pub fn damaged(format: &str, why: impl Display) -> String {
-    format!("The {format} data is damaged: {why}.")
+    format!("the {format} data is damaged: {why}")
 }
 
 pub fn unreadable(error: io::Error) -> String {
-    format!("The archive cannot be read: {error}.")
+    format!("the archive cannot be read: {error}")
 }

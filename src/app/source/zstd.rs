@@ -160,7 +160,7 @@ impl Input<'_> {
             (Some(error), _) => unreadable(error),
             (None, FrameDecoderError::WindowSizeTooBig { .. }) => {
                 let limit = ZSTD_WINDOW_LIMIT_BYTES >> 20;
-                format!("The zstd data needs more memory than the {limit} MiB that are allowed.")
+                format!("the zstd data needs more memory than the {limit} MiB that are allowed")
             }
             (None, _) if self.ended => ends_early("zstd"),
             (None, error) => damaged("zstd", error),

@@ -88,7 +88,7 @@ impl Uploads {
         Ok(())
     }
 
-    /// 429 or 503 where the limits on uploads at once, by number or bytes, leave no room for another of that client.
+    /// 429 or 503 where the limits on uploads at once, by number or bytes, leave no space for another of that client.
     pub fn check_room(&self, client: Option<ClientAddr>) -> Result<(), Response> {
         let later =
             |status, sentence: &str| Err(Response::later(status, sentence, UPLOADS_PAUSE_MS));

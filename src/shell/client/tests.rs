@@ -18,7 +18,7 @@ const KEY: Key = Key {
 #[derive(Default)]
 struct Mute {
     told: Vec<&'static str>,
-    /// What the stream has to give, piece by piece, as far as there is room.
+    /// What the stream has to give, piece by piece, as far as there is space.
     gives: Vec<Vec<u8>>,
 }
 
@@ -47,11 +47,11 @@ impl Core for Mute {
     fn deadline(&self) -> Option<u64> {
         None
     }
-    fn pull(&mut self, _conn: Key, room: usize, out: &mut Vec<u8>) -> Pull {
+    fn pull(&mut self, _conn: Key, space: usize, out: &mut Vec<u8>) -> Pull {
         let Some(piece) = self.gives.pop() else {
             return Pull::Idle;
         };
-        out.extend_from_slice(&piece[..piece.len().min(room)]);
+        out.extend_from_slice(&piece[..piece.len().min(space)]);
         Pull::More
     }
 
@@ -314,7 +314,7 @@ fn who_asked_with_head_is_told_of_as_gone() {
     assert_eq!(pair.core.told, ["request", "gone"]);
 }
 
-/// Pings whose answers find no room wait inside: no byte of the socket will say that they are there.
+/// Pings whose answers find no space wait inside: no byte of the socket will say that they are there.
 #[test]
 fn what_was_held_back_is_looked_at_again() {
     let mut pair = Pair::new();

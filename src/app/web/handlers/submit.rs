@@ -87,7 +87,7 @@ fn check_accepting(state: &State, zig_versions: &[String]) -> Result<(), Error> 
     Ok(check_queue(state, zig_versions.len())?)
 }
 
-/// 503 where the queue has no room for so many builds.
+/// 503 where the queue has no space for so many builds.
 pub fn check_queue(state: &State, builds: usize) -> Result<(), Response> {
     if state.scheduler.waiting() + builds as u64 > QUEUE_LIMIT {
         let sentence = "the queue is full: try again later";
