@@ -117,7 +117,7 @@ pub fn bad(name: &str, bytes: &[u8]) -> String {
     match verdict(name, bytes) {
         Progress::Rejected(reason) => {
             assert!(
-                reason.ends_with('.') && !reason.contains('\n') && reason.len() < 500,
+                !reason.ends_with('.') && !reason.contains('\n') && reason.len() < 500,
                 "{reason}"
             );
             reason

@@ -51,7 +51,7 @@ fn truncated_archives_are_refused_at_every_block() {
     for (packed, name) in [(gzip(&whole), "gzip"), (zstd(&whole), "zstd")] {
         for at in 4..packed.len() {
             fs::write(path("cut.packed"), &packed[..at]).unwrap();
-            let early = Progress::Rejected(format!("The {name} data ends too early."));
+            let early = Progress::Rejected(format!("the {name} data ends too early"));
             assert_eq!(run(&path("cut.packed"), 1 << 20), early, "{at}");
         }
     }

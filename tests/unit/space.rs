@@ -266,7 +266,7 @@ fn it_says_so_wherever_somebody_asks() {
         json!([waiting["id"], waiting["reason"], waiting["estimated_start"]]),
         json!([
             2,
-            "the disk is nearly full: nothing begins before there is room",
+            "the disk is nearly full: nothing starts before there is space",
             null
         ])
     );

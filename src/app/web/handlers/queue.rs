@@ -148,7 +148,7 @@ fn reason(state: &State, waiter: &Waiter) -> String {
         return "the engine is unavailable".to_string();
     }
     if state.disk.is_low() {
-        return "the disk is nearly full: nothing begins before there is space".to_string();
+        return "the disk is nearly full: nothing starts before there is space".to_string();
     }
     let source = matches!(waiting.place.entry.task, Task::FetchSource(_));
     let what = if source { "its source is " } else { "" };
