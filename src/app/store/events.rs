@@ -96,7 +96,7 @@ impl Store {
              ORDER BY e.seq"
         );
         let recent = self.rows(&sql, [], event_row)?;
-        // Of AUTOINCREMENT, not of the table: a number is never given twice, even if all events are deleted.
+        // AUTOINCREMENT keeps this number: it is never given twice, even if all events are deleted.
         let sql = "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'events'";
         let next: i64 = self.value(sql, [])?;
         Ok((recent, next as u64))

@@ -43,7 +43,7 @@ struct Upload {
     incoming: IncomingFile,
 }
 
-/// Who sends an upload.
+/// The sender of an upload.
 #[derive(Debug, Clone, Copy)]
 pub struct Sender {
     pub client: Option<ClientAddr>,
