@@ -9,9 +9,13 @@ use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 use crate::app::domain::ids::BuildId;
+use crate::app::store::builds;
+use crate::app::store::dependencies;
+use crate::app::store::durations;
 use crate::app::store::scan::{ScanLimits, ScanResult};
+use crate::app::store::sources;
 use crate::app::store::store::{self, Store};
-use crate::app::store::totals::Totals;
+use crate::app::store::totals::{self, Totals};
 use crate::config::settings::Settings;
 use crate::interface::event::Now;
 
@@ -166,7 +170,7 @@ impl Retention {
         if self.due_ms.is_none_or(|at| at > now.mono_ms) {
             return Ok(());
         }
-        let totals = store.totals()?;
+        let totals = totals::read(store)?;
         let next = [
             self.delete_expired_builds(store, totals, now)?,
             self.delete_expired_sources(store, totals, now)?,
@@ -175,7 +179,7 @@ impl Retention {
             self.delete_stray_logs(store)?,
         ];
         if self.shortage_bytes > 0 {
-            let left = store.totals()?;
+            let left = totals::read(store)?;
             let gone = totals.cached_bytes().saturating_sub(left.cached_bytes());
             self.shortage_bytes = self.shortage_bytes.saturating_sub(gone);
         }
@@ -189,7 +193,11 @@ impl Retention {
             let path = match pending {
                 PendingDelete::Log(name) => self.logs.join(name),
                 // The same content may have arrived again in this turn, or another row may use the file.
-                PendingDelete::Source(name) if store.keeps_file(&name).unwrap_or(true) => continue,
+                PendingDelete::Source(name)
+                    if sources::keeps_file(store, &name).unwrap_or(true) =>
+                {
+                    continue;
+                }
                 PendingDelete::Source(name) => self.sources.join(name),
             };
             match fs::remove_file(&path) {
@@ -215,9 +223,9 @@ impl Retention {
         // While the logs are too large, one build in each step.
         let over = over.max(u64::from(totals.log_bytes > self.limits.log_bytes));
         let before = now.unix_ms.saturating_sub(self.limits.age_ms);
-        let result = store.past_builds(scan.after, over, before, SCAN_LIMITS)?;
+        let result = builds::expired(store, scan.after, over, before, SCAN_LIMITS)?;
         for build in &result.free {
-            store.forget_build(*build)?;
+            builds::delete(store, *build)?;
             let name = format!("{build}.log");
             self.pending_deletes
                 .push(PendingDelete::Log(format!("{name}.part")));
@@ -242,9 +250,9 @@ impl Retention {
         if scan.resume_ms > now.mono_ms {
             return Ok(Some(scan.resume_ms));
         }
-        let result = store.idle_sources(&scan.after, over, SCAN_LIMITS)?;
+        let result = sources::idle(store, &scan.after, over, SCAN_LIMITS)?;
         for hash in &result.free {
-            let name = store.drop_source(hash)?;
+            let name = sources::delete_file(store, hash)?;
             self.pending_deletes.push(PendingDelete::Source(name));
         }
         Ok(scan.record(result, now.mono_ms))
@@ -263,7 +271,7 @@ impl Retention {
         if over == 0 {
             return Ok(None);
         }
-        let names = store.drop_dependencies(over, DELETE_LIMIT_COUNT)?;
+        let names = dependencies::delete_idle(store, over, DELETE_LIMIT_COUNT)?;
         let more = !names.is_empty();
         self.pending_deletes
             .extend(names.into_iter().map(PendingDelete::Source));
@@ -279,7 +287,7 @@ impl Retention {
         if over == 0 {
             return Ok(None);
         }
-        let gone = store.forget_durations(over.min(DELETE_LIMIT_COUNT as u64))?;
+        let gone = durations::delete_oldest(store, over.min(DELETE_LIMIT_COUNT as u64))?;
         Ok((gone > 0).then_some(0))
     }
 
@@ -308,7 +316,7 @@ impl Retention {
             let Some(build) = build_of(whole) else {
                 continue;
             };
-            if part || !store.is_build(build)? {
+            if part || !builds::exists(store, build)? {
                 self.pending_deletes
                     .push(PendingDelete::Log(name.to_string()));
             }

@@ -8,7 +8,7 @@ use zigcheck::app::domain::ids::{BuildId, PackageId};
 use zigcheck::app::domain::task::{Entry, Priority, Task};
 use zigcheck::app::domain::verdict::Verdict;
 use zigcheck::app::queue::queue::Queue;
-use zigcheck::app::store::builds::Finished;
+use zigcheck::app::store::builds::{self, Finished};
 use zigcheck::app::store::checks::NewCheck;
 use zigcheck::app::store::list::{Paging, Sort};
 use zigcheck::app::store::packages::NewPackage;
@@ -92,7 +92,7 @@ pub fn finish(store: &mut Store, build: BuildId, verdict: &Verdict, at: i64) {
         log_bytes: 0,
         log_truncated: false,
     };
-    store.finish_build(&end, at).unwrap();
+    builds::finish(store, &end, at).unwrap();
 }
 
 pub fn page(page: u64, limit: u64) -> Paging {

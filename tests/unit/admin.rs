@@ -7,6 +7,9 @@ use crate::common::settings::settings;
 use serde_json::{Value, json};
 use zigcheck::app::domain::ids::PackageId;
 use zigcheck::app::domain::verdict::{Reason, Verdict};
+use zigcheck::app::store::builds;
+use zigcheck::app::store::checks;
+use zigcheck::app::store::packages;
 use zigcheck::app::web::call::{Call, PackageRef, SubmitCall};
 use zigcheck::config::settings::Settings;
 use zigcheck::config::token::Token;
@@ -284,7 +287,7 @@ fn a_build_is_triggered_by_name_or_number() {
 #[test]
 fn without_an_engine_nothing_is_triggered() {
     let mut store = in_memory();
-    store.insert_package(&rows::new("p"), 0).unwrap();
+    packages::insert(&mut store, &rows::new("p"), 0).unwrap();
     let mut inside = Inside::without_engine("admin-no-engine", store);
     let body = json!({"package_name": "p"});
     let (status, _) = admin(&mut inside, "POST", "/admin/trigger-build", &body);
@@ -299,7 +302,7 @@ fn all_remotes_are_looked_at_when_an_admin_says_so() {
     let place = rows::Place::on_disk("admin-check");
     let mut store = place.open();
     for name in ["a", "b", "c"] {
-        store.insert_package(&rows::new(name), 0).unwrap();
+        packages::insert(&mut store, &rows::new(name), 0).unwrap();
     }
     let mut inside = Inside::open("admin-check", store, 1);
     let (status, answer) = admin(&mut inside, "POST", "/admin/check-builds", &Value::Null);
@@ -338,10 +341,13 @@ fn the_status_says_how_much_there_is() {
 #[test]
 fn a_build_that_has_ended_cannot_be_cancelled() {
     let mut store = in_memory();
-    let check = store
-        .insert_check(&crate::common::rows::check((None, "p"), None), 0)
-        .unwrap();
-    let build = store.insert_build(check, "0.16.0", 0).unwrap();
+    let check = checks::insert(
+        &mut store,
+        &crate::common::rows::check((None, "p"), None),
+        0,
+    )
+    .unwrap();
+    let build = builds::insert(&mut store, check, "0.16.0", 0).unwrap();
     finish(&mut store, build, &Verdict::failed(Reason::Timeout, ""), 9);
     store.commit().unwrap();
     let mut inside = Inside::open("admin-cancel", store, 1);

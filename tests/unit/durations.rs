@@ -4,21 +4,23 @@ use crate::common::rows;
 use crate::common::rows::{everywhere, finish, in_memory, new};
 use zigcheck::app::domain::ids::{BuildId, PackageId};
 use zigcheck::app::domain::verdict::{Reason, State, Verdict};
+use zigcheck::app::store::builds;
+use zigcheck::app::store::checks;
+use zigcheck::app::store::durations;
+use zigcheck::app::store::packages;
 use zigcheck::app::store::store::Store;
 
 /// A build of that package that took so long to come to that verdict.
 fn took(store: &mut Store, package: &str, version: &str, ms: i64, verdict: &Verdict) {
-    let check = store
-        .insert_check(&rows::check((None, package), None), 0)
-        .unwrap();
-    let build = store.insert_build(check, version, 0).unwrap();
-    store.set_started(build, "sha256:a", None, 1_000).unwrap();
+    let check = checks::insert(store, &rows::check((None, package), None), 0).unwrap();
+    let build = builds::insert(store, check, version, 0).unwrap();
+    builds::set_started(store, build, "sha256:a", None, 1_000).unwrap();
     finish(store, build, verdict, 1_000 + ms);
 }
 
 /// What is known of that package under that version.
 fn known(store: &Store, package: &str, version: &str) -> Option<u64> {
-    let all = store.durations(package).unwrap();
+    let all = durations::of_package(store, package).unwrap();
     let mut found = all.iter().filter(|(known, _)| known == version);
     let ms = found.next().map(|(_, ms)| *ms);
     assert_eq!(found.next(), None, "twice");
@@ -71,10 +73,8 @@ fn only_builds_that_ran_and_came_to_a_verdict_count() {
     let mut store = in_memory();
     took(&mut store, "p", "1", 100, &Verdict::error(Reason::Lost, ""));
     assert_eq!(known(&store, "p", "1"), None, "an error of ours");
-    let check = store
-        .insert_check(&rows::check((None, "p"), None), 0)
-        .unwrap();
-    let build = store.insert_build(check, "1", 0).unwrap();
+    let check = checks::insert(&mut store, &rows::check((None, "p"), None), 0).unwrap();
+    let build = builds::insert(&mut store, check, "1", 0).unwrap();
     let unavailable = Verdict::failed(Reason::SourceUnavailable, "");
     finish(&mut store, build, &unavailable, 9_000);
     assert_eq!(known(&store, "p", "1"), None, "it never ran");
@@ -86,14 +86,10 @@ fn only_builds_that_ran_and_came_to_a_verdict_count() {
 #[test]
 fn fetching_a_source_is_timed_beside_the_builds() {
     let mut store = in_memory();
-    let check = store
-        .insert_check(&rows::check((None, "p"), None), 0)
-        .unwrap();
-    store.note_fetch(check, 4_000).unwrap();
-    let other = store
-        .insert_check(&rows::check((None, "q"), None), 0)
-        .unwrap();
-    store.note_fetch(other, 2_000).unwrap();
+    let check = checks::insert(&mut store, &rows::check((None, "p"), None), 0).unwrap();
+    durations::add_fetch(&mut store, check, 4_000).unwrap();
+    let other = checks::insert(&mut store, &rows::check((None, "q"), None), 0).unwrap();
+    durations::add_fetch(&mut store, other, 2_000).unwrap();
     assert_eq!(known(&store, "p", ""), Some(4_000));
     assert_eq!(known(&store, "", ""), Some(3_000));
     assert_eq!(known(&store, "p", "1"), None);
@@ -102,17 +98,15 @@ fn fetching_a_source_is_timed_beside_the_builds() {
 #[test]
 fn the_latest_checks_are_counted_build_by_build() {
     let mut store = in_memory();
-    assert_eq!(store.latest_checks(5).unwrap(), []);
+    assert_eq!(checks::latest(&store, 5).unwrap(), []);
     for (name, verdicts) in [
         ("a", &[Some(failed())][..]),
         ("b", &[Some(failed()), None, None]),
         ("c", &[None]),
     ] {
-        let check = store
-            .insert_check(&rows::check((None, name), None), 7)
-            .unwrap();
+        let check = checks::insert(&mut store, &rows::check((None, name), None), 7).unwrap();
         for verdict in verdicts {
-            let build = store.insert_build(check, "1", 0).unwrap();
+            let build = builds::insert(&mut store, check, "1", 0).unwrap();
             if let Some(verdict) = verdict {
                 finish(&mut store, build, verdict, 9);
             }
@@ -123,7 +117,7 @@ fn the_latest_checks_are_counted_build_by_build() {
         ..failed()
     };
     finish(&mut store, BuildId(3), &success, 9);
-    let lines = store.latest_checks(2).unwrap();
+    let lines = checks::latest(&store, 2).unwrap();
     let said = lines
         .iter()
         .map(|c| (c.id.get(), c.package.as_str(), c.builds, c.good, c.open));
@@ -132,38 +126,35 @@ fn the_latest_checks_are_counted_build_by_build() {
         [(3, "c", 1, 0, 1), (2, "b", 3, 1, 1)]
     );
     assert_eq!(lines[0].created_at, 7);
-    assert_eq!(store.latest_checks(9).unwrap().len(), 3);
+    assert_eq!(checks::latest(&store, 9).unwrap().len(), 3);
 }
 
 #[test]
 fn the_newest_build_of_each_toolchain_has_its_own_state() {
     let mut store = in_memory();
-    let package = store.insert_package(&new("p"), 0).unwrap();
+    let package = packages::insert(&mut store, &new("p"), 0).unwrap();
     for round in 0..2 {
-        let check = store
-            .insert_check(&rows::check((Some(package), "p"), None), 0)
-            .unwrap();
+        let check =
+            checks::insert(&mut store, &rows::check((Some(package), "p"), None), 0).unwrap();
         for version in ["2", "1"] {
-            let build = store.insert_build(check, version, 0).unwrap();
+            let build = builds::insert(&mut store, check, version, 0).unwrap();
             match round {
                 0 => finish(&mut store, build, &failed(), 9),
-                _ => assert!(store.set_state(build, State::Testing, 1).unwrap()),
+                _ => assert!(builds::set_state(&mut store, build, State::Testing, 1).unwrap()),
             }
         }
     }
-    let alone = store
-        .insert_check(&rows::check((Some(package), "p"), None), 0)
-        .unwrap();
-    let build = store.insert_build(alone, "1", 0).unwrap();
+    let alone = checks::insert(&mut store, &rows::check((Some(package), "p"), None), 0).unwrap();
+    let build = builds::insert(&mut store, alone, "1", 0).unwrap();
     finish(&mut store, build, &failed(), 9);
-    let newest = store.newest_builds(package).unwrap();
+    let newest = builds::newest_of_package(&store, package).unwrap();
     let said = newest
         .iter()
         .map(|n| (n.zig_version.as_str(), n.id.get(), n.state));
     let wanted = [("1", 5, State::Finished), ("2", 3, State::Testing)];
     assert_eq!(said.collect::<Vec<_>>(), wanted);
     assert_eq!(
-        store.newest_builds(PackageId(package.get() + 1)).unwrap(),
+        builds::newest_of_package(&store, PackageId(package.get() + 1)).unwrap(),
         []
     );
 }

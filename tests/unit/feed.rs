@@ -8,6 +8,8 @@ use zigcheck::app::domain::ids::{BuildId, CheckId};
 use zigcheck::app::domain::verdict::State;
 use zigcheck::app::live::feed::{Feed, Framing};
 use zigcheck::app::live::subscription::{EventFilter, ProgressFormat};
+use zigcheck::app::store::builds;
+use zigcheck::app::store::checks;
 use zigcheck::app::store::store::Store;
 use zigcheck::base::slab::Key;
 use zigcheck::config::limits::EVENTS_KEPT;
@@ -30,16 +32,18 @@ impl DiskUsage {
 
     /// A check of one build.
     fn check(&mut self, package: &str) -> (i64, i64) {
-        let check = self
-            .store
-            .insert_check(&crate::common::rows::check((None, package), None), 0)
-            .unwrap();
-        let build = self.store.insert_build(check, "0.16.0", 0).unwrap();
+        let check = checks::insert(
+            &mut self.store,
+            &crate::common::rows::check((None, package), None),
+            0,
+        )
+        .unwrap();
+        let build = builds::insert(&mut self.store, check, "0.16.0", 0).unwrap();
         (check.get(), build.get())
     }
 
     fn change(&mut self, build: i64) {
-        let row = self.store.build(BuildId(build)).unwrap().unwrap();
+        let row = builds::by_id(&self.store, BuildId(build)).unwrap().unwrap();
         let (store, out) = (&mut self.store, &mut self.out);
         self.feed.publish(store, &row, 0, out).unwrap();
     }
@@ -100,8 +104,8 @@ fn who_sleeps_for_something_else_has_missed_nothing() {
         assert_eq!(room.read(conn), "");
     }
     let follower = key(9);
-    let row = room.store.check(CheckId(check)).unwrap().unwrap();
-    let builds = room.store.builds_of(CheckId(check)).unwrap();
+    let row = checks::by_id(&room.store, CheckId(check)).unwrap().unwrap();
+    let builds = builds::of_check(&room.store, CheckId(check)).unwrap();
     room.feed
         .follow(follower, row, &builds, ProgressFormat::Json, None);
     room.read(follower);
@@ -110,9 +114,7 @@ fn who_sleeps_for_something_else_has_missed_nothing() {
         room.change(busy);
     }
     assert_eq!(room.woken(), [key(4)], "only who wants all of them, once");
-    room.store
-        .set_state(BuildId(quiet), State::Building, 1)
-        .unwrap();
+    builds::set_state(&mut room.store, BuildId(quiet), State::Building, 1).unwrap();
     room.change(quiet);
     let mut woken = room.woken();
     woken.sort();

@@ -6,7 +6,9 @@ use crate::common::rows::{self, finish, in_memory};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use zigcheck::app::domain::verdict::{Reason, Verdict};
-use zigcheck::app::store::packages::NewPackage;
+use zigcheck::app::store::builds;
+use zigcheck::app::store::checks;
+use zigcheck::app::store::packages::{self, NewPackage};
 use zigcheck::app::store::sources::SourceRow;
 use zigcheck::app::store::store::Store;
 use zigcheck::base::control_chars::{escaped, is_control};
@@ -48,10 +50,10 @@ fn store(word: &str) -> Store {
     let web = format!("https://mark/{word}");
     for (name, url) in [("p", word), ("q", &web), (word, "https://github.com/x/y")] {
         let package = hostile(name, url);
-        let id = store.insert_package(&package, START).unwrap();
+        let id = packages::insert(&mut store, &package, START).unwrap();
         let git = Some((url, Some(word)));
         let check = rows::check((Some(id), name), git);
-        let check = store.insert_check(&check, START).unwrap();
+        let check = checks::insert(&mut store, &check, START).unwrap();
         let source = SourceRow {
             hash: format!("h{id}"),
             format: "tar.gz".to_string(),
@@ -59,18 +61,16 @@ fn store(word: &str) -> Store {
             dependencies: false,
             manifest: None,
         };
-        store.set_source(check, &source, Some(word), START).unwrap();
+        checks::set_source(&mut store, check, &source, Some(word), START).unwrap();
         // Under a toolchain that is there, and under one that is no more, if it ever was.
         for version in ["0.16.0", word] {
-            let build = store.insert_build(check, version, START).unwrap();
-            store
-                .set_started(build, "sha256:a", None, START - 9_000)
-                .unwrap();
+            let build = builds::insert(&mut store, check, version, START).unwrap();
+            builds::set_started(&mut store, build, "sha256:a", None, START - 9_000).unwrap();
             let verdict = Verdict::failed(Reason::CompileError, format!("{word}\n{word}\n"));
             finish(&mut store, build, &verdict, START);
         }
         // And one that waits.
-        store.insert_build(check, "0.15.2", START).unwrap();
+        builds::insert(&mut store, check, "0.15.2", START).unwrap();
     }
     store.commit().unwrap();
     store

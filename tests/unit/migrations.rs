@@ -8,7 +8,14 @@ use rusqlite::types::Value;
 use zigcheck::app::domain::ids::{BuildId, CheckId, PackageId};
 use zigcheck::app::domain::task::{Priority, Task};
 use zigcheck::app::domain::verdict::{BuildStatus, DepsOutcome, Reason, State, TestStatus};
+use zigcheck::app::store::builds;
+use zigcheck::app::store::checks;
+use zigcheck::app::store::lanes;
+use zigcheck::app::store::queue;
 use zigcheck::app::store::store::Store;
+use zigcheck::app::store::toolchains;
+use zigcheck::app::store::totals;
+use zigcheck::app::store::uses;
 
 use crate::common::rows::Place;
 
@@ -160,7 +167,7 @@ fn an_upgraded_database_is_read_as_it_was_meant() {
     let mut store = place.open();
     assert_eq!(store.data_id(), "0123456789abcdef");
     assert!(store.secret().starts_with("feedface"));
-    let check = store.check(CheckId(1)).unwrap().unwrap();
+    let check = checks::by_id(&store, CheckId(1)).unwrap().unwrap();
     assert_eq!(
         (check.priority, check.tenant.as_str()),
         (Priority::Recheck, "github.com/zigzap")
@@ -170,7 +177,7 @@ fn an_upgraded_database_is_read_as_it_was_meant() {
         (source.bytes, source.manifest.as_deref()),
         (500, Some("m1"))
     );
-    let build = store.build(BuildId(1)).unwrap().unwrap();
+    let build = builds::by_id(&store, BuildId(1)).unwrap().unwrap();
     assert_eq!(
         (build.state, build.build_status),
         (State::Finished, BuildStatus::Success)
@@ -178,32 +185,30 @@ fn an_upgraded_database_is_read_as_it_was_meant() {
     assert_eq!(build.test_status, Some(TestStatus::Success));
     assert_eq!(build.deps_outcome, Some(DepsOutcome::Fetched));
     assert_eq!(build.log_offset, Some(12));
-    let failed = store.build(BuildId(2)).unwrap().unwrap();
+    let failed = builds::by_id(&store, BuildId(2)).unwrap().unwrap();
     assert_eq!(failed.reason, Some(Reason::CompileError));
-    let waiters = store.waiters(BuildId(3), 9).unwrap();
+    let waiters = builds::waiters(&store, BuildId(3), 9).unwrap();
     assert_eq!(
         waiters.iter().map(|row| row.id).collect::<Vec<_>>(),
         [BuildId(4)]
     );
-    assert_eq!(store.cached("key1").unwrap(), Some(BuildId(1)));
-    assert_eq!(store.uses(PackageId(2)).unwrap().len(), 2);
-    let waiting = store
-        .waiting(Task::FetchSource(CheckId(3)))
+    assert_eq!(builds::cached(&store, "key1").unwrap(), Some(BuildId(1)));
+    assert_eq!(uses::of_package(&store, PackageId(2)).unwrap().len(), 2);
+    let waiting = queue::by_task(&store, Task::FetchSource(CheckId(3)))
         .unwrap()
         .unwrap();
     assert_eq!(
         (waiting.entry.priority, waiting.ticket),
         (Priority::Admin, 1)
     );
-    let lane = store
-        .first_lane(Priority::Recheck, |_| true)
+    let lane = lanes::first(&store, Priority::Recheck, |_| true)
         .unwrap()
         .unwrap();
     assert_eq!(
         (lane.tenant.as_str(), lane.round, lane.ticket),
         ("codeberg.org/x", 4, 2)
     );
-    let totals = store.totals().unwrap();
+    let totals = totals::read(&store).unwrap();
     assert_eq!((totals.builds, totals.log_bytes), (4, (4 << 20) + 345));
     assert_eq!(
         (
@@ -213,10 +218,10 @@ fn an_upgraded_database_is_read_as_it_was_meant() {
         ),
         (570, 40, 3)
     );
-    assert!(store.is_rebuilding().unwrap());
+    assert!(toolchains::is_rebuilding(&store).unwrap());
     // The triggers are those of today: the cached build goes, and nothing but the check refers to the original.
-    let count = |store: &Store| store.totals().unwrap().builds;
-    store.forget_build(BuildId(8)).unwrap();
+    let count = |store: &Store| totals::read(store).unwrap().builds;
+    builds::delete(&mut store, BuildId(8)).unwrap();
     assert_eq!(count(&store), 3);
 }
 

@@ -6,8 +6,11 @@ use std::collections::BTreeSet;
 use zigcheck::app::domain::ids::BuildId;
 use zigcheck::app::domain::verdict::{Reason, State, Verdict};
 use zigcheck::app::live::limits::LOG_LIMIT_BYTES;
+use zigcheck::app::store::builds;
+use zigcheck::app::store::checks;
+use zigcheck::app::store::packages;
 use zigcheck::app::store::store::Store;
-use zigcheck::app::store::totals::Totals;
+use zigcheck::app::store::totals::{self, Totals};
 
 #[test]
 fn the_tables_keep_the_columns_that_others_rely_on() {
@@ -64,18 +67,19 @@ fn the_tables_keep_the_columns_that_others_rely_on() {
 #[test]
 fn every_word_of_the_closed_lists_can_be_kept() {
     let mut store = in_memory();
-    let check = store
-        .insert_check(&rows::check((None, "p"), None), 0)
-        .unwrap();
-    let build = store.insert_build(check, "1", 0).unwrap();
+    let check = checks::insert(&mut store, &rows::check((None, "p"), None), 0).unwrap();
+    let build = builds::insert(&mut store, check, "1", 0).unwrap();
     for state in State::ALL {
-        store.set_state(build, *state, 1).unwrap();
-        assert_eq!(store.build(build).unwrap().unwrap().state, *state);
+        builds::set_state(&mut store, build, *state, 1).unwrap();
+        assert_eq!(builds::by_id(&store, build).unwrap().unwrap().state, *state);
     }
     for reason in Reason::ALL {
         let verdict = &Verdict::failed(*reason, "");
         finish(&mut store, build, verdict, 0);
-        assert_eq!(store.build(build).unwrap().unwrap().reason, Some(*reason));
+        assert_eq!(
+            builds::by_id(&store, build).unwrap().unwrap().reason,
+            Some(*reason)
+        );
     }
 }
 
@@ -83,18 +87,16 @@ fn every_word_of_the_closed_lists_can_be_kept() {
 fn triggers_keep_totals_and_references() {
     let place = Place::on_disk("counted");
     let mut store = place.open();
-    let package = store.insert_package(&rows::new("p"), 0).unwrap();
-    let check = store
-        .insert_check(&rows::check((Some(package), "p"), None), 0)
-        .unwrap();
+    let package = packages::insert(&mut store, &rows::new("p"), 0).unwrap();
+    let check = checks::insert(&mut store, &rows::check((Some(package), "p"), None), 0).unwrap();
     for version in ["1", "2", "3"] {
-        store.insert_build(check, version, 0).unwrap();
+        builds::insert(&mut store, check, version, 0).unwrap();
     }
     let verdict = Verdict::failed(Reason::CompileError, "");
     finish(&mut store, BuildId(1), &verdict, 0);
     finish(&mut store, BuildId(2), &verdict, 0);
     store.commit().unwrap();
-    let totals = store.totals().unwrap();
+    let totals = totals::read(&store).unwrap();
     drop(store);
     let db = rusqlite::Connection::open(place.path()).unwrap();
     db.execute_batch(
@@ -123,7 +125,7 @@ fn triggers_keep_totals_and_references() {
         let ref_count: Vec<i64> = ref_count.map(Result::unwrap).collect();
         let sql = "SELECT min(used_at) FROM sources";
         let used: Option<i64> = db.query_row(sql, [], |row| row.get(0)).unwrap();
-        (place.open().totals().unwrap(), ref_count, used)
+        (totals::read(&place.open()).unwrap(), ref_count, used)
     };
     assert_eq!(look(), (wanted, vec![2, 1, 0], Some(7)), "by the triggers");
 }

@@ -8,7 +8,7 @@ use crate::common::rows::in_memory;
 use serde_json::{Value, json};
 use zigcheck::app::domain::disk_space::DiskSpace;
 use zigcheck::app::domain::limits::{DISK_FLOOR_BYTES, DISK_PAUSE_MS};
-use zigcheck::app::store::store::Store;
+use zigcheck::app::store::totals;
 use zigcheck::app::web::limits::UPLOADS_LIMIT_BYTES;
 use zigcheck::config::limits::SOURCE_LIMIT_BYTES;
 use zigcheck::interface::event::{DiskUsage, Event};
@@ -385,7 +385,7 @@ fn a_database_that_has_grown_to_its_limit_takes_nobody_in() {
     let memory = Memory::new("space-database");
     let mut inside = Inside::open("space-database", memory.open(), 1);
     inside.submit("a");
-    let used = Store::used_bytes(&memory.open()).unwrap();
+    let used = totals::used_bytes(&memory.open()).unwrap();
     let mut inside =
         inside.restarted_with(&memory, |settings| settings.database_limit_bytes = used);
     let body = br#"{"url": "https://github.com/x/b"}"#;

@@ -4,8 +4,11 @@ use crate::common::rows;
 use crate::common::rows::{Place, everywhere, in_memory, new};
 use zigcheck::app::domain::ids::{BuildId, CheckId, PackageId};
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, TestStatus, Verdict};
-use zigcheck::app::store::builds::Finished;
-use zigcheck::app::store::sources::SourceRow;
+use zigcheck::app::store::builds::{self, Finished};
+use zigcheck::app::store::checks;
+use zigcheck::app::store::packages;
+use zigcheck::app::store::results;
+use zigcheck::app::store::sources::{self, SourceRow};
 use zigcheck::app::store::store::Store;
 
 fn success() -> Verdict {
@@ -28,7 +31,7 @@ fn finish(store: &mut Store, build: i64, verdict: &Verdict, at: i64) {
         log_bytes: 1 << 33,
         log_truncated: true,
     };
-    store.finish_build(&end, at).unwrap();
+    builds::finish(store, &end, at).unwrap();
 }
 
 fn source(hash: &str) -> SourceRow {
@@ -51,11 +54,11 @@ fn a_package_comes_out_as_it_went_in() {
         whole.description = Some("d'\u{1f980}\"".to_string());
         whole.author = Some("au".to_string());
         whole.license = Some("MIT".to_string());
-        let id = store.insert_package(&whole, 5).unwrap();
-        let other = store.insert_package(&new("b"), 6).unwrap();
+        let id = packages::insert(&mut store, &whole, 5).unwrap();
+        let other = packages::insert(&mut store, &new("b"), 6).unwrap();
         assert!(other > id);
         let store = place.again(store);
-        let row = store.package("a").unwrap().unwrap();
+        let row = packages::by_name(&store, "a").unwrap().unwrap();
         assert_eq!((row.id, row.name, row.url), (id, whole.name, whole.url));
         assert_eq!(
             (row.reference, row.description),
@@ -66,24 +69,28 @@ fn a_package_comes_out_as_it_went_in() {
             (row.created_at, row.last_updated, row.popularity_score),
             (5, 5, 0)
         );
-        assert_eq!(store.package("b").unwrap().unwrap().description, None);
-        assert_eq!(store.package("A").unwrap(), None);
+        assert_eq!(
+            packages::by_name(&store, "b").unwrap().unwrap().description,
+            None
+        );
+        assert_eq!(packages::by_name(&store, "A").unwrap(), None);
     });
 }
 
 #[test]
 fn a_name_or_url_that_is_known_is_found_the_name_first() {
     let mut store = in_memory();
-    let a = store.insert_package(&new("a"), 0).unwrap();
-    let b = store.insert_package(&new("b"), 0).unwrap();
-    let known = |name: &str, url: &str| store.known_package(name, &new(url).url).unwrap();
+    let a = packages::insert(&mut store, &new("a"), 0).unwrap();
+    let b = packages::insert(&mut store, &new("b"), 0).unwrap();
+    let known =
+        |name: &str, url: &str| packages::same_name_or_url(&store, name, &new(url).url).unwrap();
     assert_eq!(known("a", "x"), Some((a, "name")));
     assert_eq!(known("x", "b"), Some((b, "url")));
     assert_eq!(known("b", "a"), Some((b, "name")));
     assert_eq!(known("a", "b"), Some((a, "name")));
     assert_eq!(known("x", "x"), None);
     assert!(
-        store.insert_package(&new("a"), 0).is_err(),
+        packages::insert(&mut store, &new("a"), 0).is_err(),
         "the same name twice"
     );
 }
@@ -92,16 +99,12 @@ fn a_name_or_url_that_is_known_is_found_the_name_first() {
 fn a_check_has_its_source_once_that_is_there() {
     everywhere("check", |place| {
         let mut store = place.open();
-        let package = store.insert_package(&new("p"), 0).unwrap();
+        let package = packages::insert(&mut store, &new("p"), 0).unwrap();
         let git = Some(("https://github.com/a/b", Some("main")));
-        let check = store
-            .insert_check(&rows::check((Some(package), "p"), git), 7)
-            .unwrap();
-        let upload = store
-            .insert_check(&rows::check((None, "upload"), None), 8)
-            .unwrap();
-        store.set_check_attempt(check, 2, 1).unwrap();
-        let row = store.check(check).unwrap().unwrap();
+        let check = checks::insert(&mut store, &rows::check((Some(package), "p"), git), 7).unwrap();
+        let upload = checks::insert(&mut store, &rows::check((None, "upload"), None), 8).unwrap();
+        checks::set_attempt(&mut store, check, 2, 1).unwrap();
+        let row = checks::by_id(&store, check).unwrap().unwrap();
         assert_eq!((row.package_id, row.package.as_str()), (Some(package), "p"));
         assert_eq!(
             (row.url.as_deref(), row.reference.as_deref()),
@@ -117,25 +120,23 @@ fn a_check_has_its_source_once_that_is_there() {
             ),
             (None, None, 2, 1, 7)
         );
-        store
-            .set_source(check, &source("h"), Some("c0"), 9)
-            .unwrap();
+        checks::set_source(&mut store, check, &source("h"), Some("c0"), 9).unwrap();
         // The same source again: one row, two checks.
-        store.set_source(upload, &source("h"), None, 9).unwrap();
+        checks::set_source(&mut store, upload, &source("h"), None, 9).unwrap();
         let store = place.again(store);
-        let row = store.check(check).unwrap().unwrap();
+        let row = checks::by_id(&store, check).unwrap().unwrap();
         assert_eq!(
             (row.source, row.commit.as_deref()),
             (Some(source("h")), Some("c0"))
         );
-        let row = store.check(upload).unwrap().unwrap();
+        let row = checks::by_id(&store, upload).unwrap().unwrap();
         assert_eq!(
             (row.source, row.commit, row.url),
             (Some(source("h")), None, None)
         );
         assert_eq!((row.package_id, row.attempt), (None, 1));
-        assert_eq!(store.source_names().unwrap(), ["h.tar.zst"]);
-        assert_eq!(store.check(CheckId(99)).unwrap(), None);
+        assert_eq!(sources::file_names(&store).unwrap(), ["h.tar.zst"]);
+        assert_eq!(checks::by_id(&store, CheckId(99)).unwrap(), None);
     });
 }
 
@@ -143,30 +144,26 @@ fn a_check_has_its_source_once_that_is_there() {
 fn a_build_comes_out_as_it_ended() {
     everywhere("build", |place| {
         let mut store = place.open();
-        let check = store
-            .insert_check(&rows::check((None, "p"), None), 0)
-            .unwrap();
-        store
-            .set_source(check, &source("h"), Some("c0"), 0)
-            .unwrap();
-        let build = store.insert_build(check, "0.16.0", 1).unwrap();
-        let other = store.insert_build(check, "0.15.2", 2).unwrap();
-        let row = store.build(build).unwrap().unwrap();
+        let check = checks::insert(&mut store, &rows::check((None, "p"), None), 0).unwrap();
+        checks::set_source(&mut store, check, &source("h"), Some("c0"), 0).unwrap();
+        let build = builds::insert(&mut store, check, "0.16.0", 1).unwrap();
+        let other = builds::insert(&mut store, check, "0.15.2", 2).unwrap();
+        let row = builds::by_id(&store, build).unwrap().unwrap();
         assert_eq!(
             (row.state, row.build_status),
             (State::Queued, BuildStatus::Pending)
         );
         assert_eq!((row.check, row.attempt, row.created_at), (check, 1, 1));
-        store.set_started(build, "sha256:aa", None, 3).unwrap();
-        store.set_state(build, State::Testing, 2).unwrap();
-        let row = store.build(build).unwrap().unwrap();
+        builds::set_started(&mut store, build, "sha256:aa", None, 3).unwrap();
+        builds::set_state(&mut store, build, State::Testing, 2).unwrap();
+        let row = builds::by_id(&store, build).unwrap().unwrap();
         assert_eq!(
             (row.state, row.attempt, row.started_at),
             (State::Testing, 2, Some(3))
         );
         finish(&mut store, build.get(), &success(), 4);
         let mut store = place.again(store);
-        let row = store.build(build).unwrap().unwrap();
+        let row = builds::by_id(&store, build).unwrap().unwrap();
         let verdict = Verdict {
             build_status: row.build_status,
             test_status: row.test_status,
@@ -194,18 +191,18 @@ fn a_build_comes_out_as_it_ended() {
             row.toolchain.unwrap(),
         ];
         assert_eq!(words, ["p", "0.16.0", "c0", "h", "sha256:aa"]);
-        let rows = store.builds_of(check).unwrap();
+        let rows = builds::of_check(&store, check).unwrap();
         assert_eq!(
             rows.iter().map(|row| row.id).collect::<Vec<_>>(),
             [build, other]
         );
         // The other one was not touched, and keeps its check open.
         assert_eq!((rows[1].state, rows[1].finished_at), (State::Queued, None));
-        let open = |store: &Store| store.open_builds(check).unwrap().len();
-        assert_eq!((open(&store), store.count_open_builds().unwrap()), (1, 1));
+        let open = |store: &Store| builds::open_of_check(store, check).unwrap().len();
+        assert_eq!((open(&store), builds::count_open(&store).unwrap()), (1, 1));
         finish(&mut store, other.get(), &success(), 5);
-        assert_eq!((open(&store), store.count_open_builds().unwrap()), (0, 0));
-        assert_eq!(store.build(BuildId(99)).unwrap(), None);
+        assert_eq!((open(&store), builds::count_open(&store).unwrap()), (0, 0));
+        assert_eq!(builds::by_id(&store, BuildId(99)).unwrap(), None);
     });
 }
 
@@ -220,14 +217,16 @@ fn a_build_that_was_overtaken_does_not_replace_the_later_verdict() {
         (&error, &failed, false),
     ] {
         let mut store = in_memory();
-        let package = store.insert_package(&new("p"), 0).unwrap();
-        let check = store
-            .insert_check(&rows::check((Some(package), "p"), None), 0)
-            .unwrap();
-        let builds = [1, 2].map(|at| store.insert_build(check, "0.16.0", at).unwrap());
+        let package = packages::insert(&mut store, &new("p"), 0).unwrap();
+        let check =
+            checks::insert(&mut store, &rows::check((Some(package), "p"), None), 0).unwrap();
+        let builds = [1, 2].map(|at| builds::insert(&mut store, check, "0.16.0", at).unwrap());
         finish(&mut store, builds[1].get(), later, 3);
         finish(&mut store, builds[0].get(), earlier, 4);
-        let shown = store.results(package).unwrap().remove(0).build_id;
+        let shown = results::of_package(&store, package)
+            .unwrap()
+            .remove(0)
+            .build_id;
         assert_eq!(
             shown == Some(builds[1]),
             stays,
@@ -239,21 +238,19 @@ fn a_build_that_was_overtaken_does_not_replace_the_later_verdict() {
 #[test]
 fn an_error_of_ours_replaces_no_verdict_on_the_package() {
     let mut store = in_memory();
-    let package = store.insert_package(&new("p"), 0).unwrap();
-    let check = store
-        .insert_check(&rows::check((Some(package), "p"), None), 0)
-        .unwrap();
+    let package = packages::insert(&mut store, &new("p"), 0).unwrap();
+    let check = checks::insert(&mut store, &rows::check((Some(package), "p"), None), 0).unwrap();
     let error = Verdict::error(Reason::Lost, "lost");
     let failed = Verdict::failed(Reason::CompileError, "error: x");
     use BuildStatus::{Error, Failed, Pending, Success};
     let mut at = 10;
     let mut told = |store: &mut Store, verdict: Option<&Verdict>| {
-        let build = store.insert_build(check, "0.16.0", at).unwrap();
+        let build = builds::insert(store, check, "0.16.0", at).unwrap();
         at += 10;
         if let Some(verdict) = verdict {
             finish(store, build.get(), verdict, at);
         }
-        let rows = store.results(package).unwrap();
+        let rows = results::of_package(store, package).unwrap();
         assert_eq!(rows.len(), 1);
         let row = &rows[0];
         let mine = row.build_id == Some(build);
@@ -303,30 +300,33 @@ fn an_error_of_ours_replaces_no_verdict_on_the_package() {
         told(&mut store, Some(&failed)),
         of(Failed, true, done, Some(100), None)
     );
-    assert_eq!(store.package("p").unwrap().unwrap().last_updated, 100);
+    assert_eq!(
+        packages::by_name(&store, "p")
+            .unwrap()
+            .unwrap()
+            .last_updated,
+        100
+    );
 }
 
 #[test]
 fn verdicts_of_other_versions_packages_and_uploads_stay_apart() {
     let mut store = in_memory();
-    let ids = ["a", "b"].map(|name| store.insert_package(&new(name), 0).unwrap());
-    let checks = ids.map(|id| {
-        store
-            .insert_check(&rows::check((Some(id), "x"), None), 0)
-            .unwrap()
-    });
-    let upload = store
-        .insert_check(&rows::check((None, "a"), None), 0)
-        .unwrap();
+    let ids = ["a", "b"].map(|name| packages::insert(&mut store, &new(name), 0).unwrap());
+    let checks =
+        ids.map(|id| checks::insert(&mut store, &rows::check((Some(id), "x"), None), 0).unwrap());
+    let upload = checks::insert(&mut store, &rows::check((None, "a"), None), 0).unwrap();
     let mut builds = Vec::new();
     for check in [checks[0], checks[1], upload] {
-        builds.push(store.insert_build(check, "1", 0).unwrap());
-        builds.push(store.insert_build(check, "2", 0).unwrap());
+        builds.push(builds::insert(&mut store, check, "1", 0).unwrap());
+        builds.push(builds::insert(&mut store, check, "2", 0).unwrap());
     }
     finish(&mut store, builds[0].get(), &success(), 1);
     finish(&mut store, builds[4].get(), &success(), 2);
     let of = |id: i64| {
-        let rows = store.results(PackageId(id)).unwrap().into_iter();
+        let rows = results::of_package(&store, PackageId(id))
+            .unwrap()
+            .into_iter();
         let mut rows: Vec<_> = rows
             .map(|row| (row.zig_version, row.build_status))
             .collect();
@@ -347,17 +347,17 @@ fn verdicts_of_other_versions_packages_and_uploads_stay_apart() {
 fn what_is_not_committed_is_not_there_after_a_crash() {
     let place = Place::on_disk("crash");
     let mut store = place.open();
-    store.insert_package(&new("kept"), 0).unwrap();
+    packages::insert(&mut store, &new("kept"), 0).unwrap();
     store.commit().unwrap();
-    store.insert_package(&new("lost"), 0).unwrap();
+    packages::insert(&mut store, &new("lost"), 0).unwrap();
     assert!(
-        store.package("lost").unwrap().is_some(),
+        packages::by_name(&store, "lost").unwrap().is_some(),
         "a turn reads what it wrote"
     );
     drop(store);
     let store = place.open();
-    assert!(store.package("kept").unwrap().is_some());
-    assert_eq!(store.package("lost").unwrap(), None);
+    assert!(packages::by_name(&store, "kept").unwrap().is_some());
+    assert_eq!(packages::by_name(&store, "lost").unwrap(), None);
 }
 
 #[test]

@@ -6,9 +6,11 @@ use std::collections::BTreeSet;
 use crate::common::rows::{finish, in_memory, new, page, up};
 use zigcheck::app::domain::ids::CheckId;
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
-use zigcheck::app::store::builds::BuildFilter;
+use zigcheck::app::store::builds::{self, BuildFilter};
+use zigcheck::app::store::checks;
 use zigcheck::app::store::list::Sort;
-use zigcheck::app::store::packages::PackageFilter;
+use zigcheck::app::store::packages::{self, PackageFilter};
+use zigcheck::app::store::sources;
 use zigcheck::app::store::store::Store;
 
 /// Every column a list can be sorted by, as the routes name them.
@@ -39,13 +41,11 @@ fn some() -> Store {
         let mut package = new(name);
         package.license = text(license);
         package.author = text(author);
-        let id = store.insert_package(&package, at).unwrap();
-        let check = store
-            .insert_check(&rows::check((Some(id), name), None), at)
-            .unwrap();
+        let id = packages::insert(&mut store, &package, at).unwrap();
+        let check = checks::insert(&mut store, &rows::check((Some(id), name), None), at).unwrap();
         for (_, version, verdict) in verdicts.iter().filter(|row| row.0 == name) {
             at += 1;
-            let build = store.insert_build(check, version, at).unwrap();
+            let build = builds::insert(&mut store, check, version, at).unwrap();
             if let Some(verdict) = verdict {
                 finish(&mut store, build, verdict, at);
             }
@@ -64,7 +64,7 @@ fn success() -> Verdict {
 }
 
 fn names(store: &Store, filter: &PackageFilter) -> String {
-    let (rows, total) = store.packages(filter, up("name"), page(1, 100)).unwrap();
+    let (rows, total) = packages::page(store, filter, up("name"), page(1, 100)).unwrap();
     assert_eq!(rows.len() as u64, total, "{filter:?}");
     rows.into_iter().map(|row| row.name).collect()
 }
@@ -150,7 +150,7 @@ fn builds_are_found_by_each_filter_and_by_all_together() {
     let store = some();
     let all = BuildFilter::default;
     let ids = |filter: BuildFilter| {
-        let (rows, total) = store.builds(&filter, up("b.id"), page(1, 100)).unwrap();
+        let (rows, total) = builds::page(&store, &filter, up("b.id"), page(1, 100)).unwrap();
         assert_eq!(rows.len() as u64, total, "{filter:?}");
         rows.into_iter()
             .map(|row| row.id.get())
@@ -238,9 +238,9 @@ fn a_search_takes_every_character_for_itself() {
     ] {
         let mut package = new(name);
         package.description = text(description);
-        store.insert_package(&package, 0).unwrap();
+        packages::insert(&mut store, &package, 0).unwrap();
     }
-    store.insert_package(&new("Needle"), 0).unwrap();
+    packages::insert(&mut store, &new("Needle"), 0).unwrap();
     let found = |part: &str| {
         let search = text(part);
         names(
@@ -271,9 +271,7 @@ fn no_package_is_on_two_pages_or_on_none() {
     let mut store = in_memory();
     for n in 0..23 {
         // Few times, so that most rows are equal in what they are sorted by.
-        store
-            .insert_package(&new(&format!("p{n:02}")), n % 3)
-            .unwrap();
+        packages::insert(&mut store, &new(&format!("p{n:02}")), n % 3).unwrap();
     }
     let filter = PackageFilter::default();
     for column in OF_PACKAGES {
@@ -282,7 +280,8 @@ fn no_package_is_on_two_pages_or_on_none() {
                 let mut seen = Vec::new();
                 for at in 1..=24 {
                     let sort = Sort { column, down };
-                    let (rows, total) = store.packages(&filter, sort, page(at, limit)).unwrap();
+                    let (rows, total) =
+                        packages::page(&store, &filter, sort, page(at, limit)).unwrap();
                     assert_eq!(total, 23);
                     assert!(rows.len() as u64 <= limit);
                     seen.extend(rows.into_iter().map(|row| (row.created_at, row.name)));
@@ -302,9 +301,7 @@ fn no_package_is_on_two_pages_or_on_none() {
             }
         }
     }
-    let far = store
-        .packages(&filter, up("name"), page(u64::MAX, 100))
-        .unwrap();
+    let far = packages::page(&store, &filter, up("name"), page(u64::MAX, 100)).unwrap();
     assert_eq!(far, (vec![], 23));
 }
 
@@ -314,11 +311,9 @@ fn no_build_is_on_two_pages_or_on_none() {
     let verdict = success();
     for n in 0..9 {
         let package = ["p", "q", "r"][n % 3];
-        let check = store
-            .insert_check(&rows::check((None, package), None), 0)
-            .unwrap();
+        let check = checks::insert(&mut store, &rows::check((None, package), None), 0).unwrap();
         for version in ["1", "2"] {
-            let build = store.insert_build(check, version, n as i64 % 2).unwrap();
+            let build = builds::insert(&mut store, check, version, n as i64 % 2).unwrap();
             if n % 4 != 0 {
                 finish(&mut store, build, &verdict, n as i64 % 3);
             }
@@ -331,7 +326,8 @@ fn no_build_is_on_two_pages_or_on_none() {
                 let mut seen = Vec::new();
                 for at in 1..=19 {
                     let sort = Sort { column, down };
-                    let (rows, total) = store.builds(&filter, sort, page(at, limit)).unwrap();
+                    let (rows, total) =
+                        builds::page(&store, &filter, sort, page(at, limit)).unwrap();
                     assert_eq!(total, 18);
                     seen.extend(rows);
                 }
@@ -366,7 +362,7 @@ fn lists_are_empty_at_first() {
     let store = in_memory();
     let (filter, of_builds) = (PackageFilter::default(), BuildFilter::default());
     assert_eq!(
-        store.packages(&filter, up("name"), page(1, 20)).unwrap(),
+        packages::page(&store, &filter, up("name"), page(1, 20)).unwrap(),
         (vec![], 0)
     );
     let sort = Sort {
@@ -374,13 +370,13 @@ fn lists_are_empty_at_first() {
         down: true,
     };
     assert_eq!(
-        store.builds(&of_builds, sort, page(1, 20)).unwrap(),
+        builds::page(&store, &of_builds, sort, page(1, 20)).unwrap(),
         (vec![], 0)
     );
     assert_eq!(
         (
-            store.interrupted_builds().unwrap(),
-            store.source_names().unwrap()
+            builds::interrupted(&store).unwrap(),
+            sources::file_names(&store).unwrap()
         ),
         (vec![], vec![])
     );

@@ -5,6 +5,9 @@ use crate::common::rows::{finish, in_memory};
 use serde_json::{Value, json};
 use zigcheck::app::domain::ids::BuildId;
 use zigcheck::app::domain::verdict::{Reason, Verdict};
+use zigcheck::app::store::builds;
+use zigcheck::app::store::checks;
+use zigcheck::app::store::durations;
 use zigcheck::app::store::sources::SourceRow;
 use zigcheck::app::store::store::Store;
 use zigcheck::config::limits::FORECAST_LIMIT;
@@ -221,11 +224,12 @@ fn pages_are_cut_from_the_whole_queue() {
 #[test]
 fn without_an_engine_nothing_is_promised() {
     let mut store = in_memory();
-    let check = store.insert_check(
+    let check = checks::insert(
+        &mut store,
         &crate::common::rows::check((None, "p"), Some(("https://github.com/x/p", None))),
         0,
     );
-    store.insert_build(check.unwrap(), "0.16.0", 0).unwrap();
+    builds::insert(&mut store, check.unwrap(), "0.16.0", 0).unwrap();
     store.commit().unwrap();
     let mut inside = Inside::without_engine("queue-absent", store);
     let queue = inside.json("/api/queue");
@@ -247,26 +251,29 @@ fn long_queue(checks: usize) -> Store {
         manifest: None,
     };
     for _ in 0..2 {
-        let upload = store
-            .insert_check(&crate::common::rows::check((None, "u"), None), 0)
-            .unwrap();
-        store.set_source(upload, &source("h"), None, 0).unwrap();
-        store.insert_build(upload, "0.16.0", 0).unwrap();
-        store.note_fetch(upload, 2_000).unwrap();
+        let upload = checks::insert(
+            &mut store,
+            &crate::common::rows::check((None, "u"), None),
+            0,
+        )
+        .unwrap();
+        checks::set_source(&mut store, upload, &source("h"), None, 0).unwrap();
+        builds::insert(&mut store, upload, "0.16.0", 0).unwrap();
+        durations::add_fetch(&mut store, upload, 2_000).unwrap();
     }
-    store.set_started(BuildId(1), "sha256:a", None, 0).unwrap();
+    builds::set_started(&mut store, BuildId(1), "sha256:a", None, 0).unwrap();
     let verdict = Verdict::failed(Reason::Timeout, "");
     finish(&mut store, BuildId(1), &verdict, 10_000);
     for n in 0..checks {
         let url = format!("https://github.com/x/p{n}");
         let git = Some((url.as_str(), None));
-        let check = store
-            .insert_check(
-                &crate::common::rows::check((None, &format!("p{n}")), git),
-                0,
-            )
-            .unwrap();
-        store.insert_build(check, "0.16.0", 0).unwrap();
+        let check = checks::insert(
+            &mut store,
+            &crate::common::rows::check((None, &format!("p{n}")), git),
+            0,
+        )
+        .unwrap();
+        builds::insert(&mut store, check, "0.16.0", 0).unwrap();
     }
     store.commit().unwrap();
     store

@@ -6,6 +6,7 @@ use crate::common::rows::{self, in_memory};
 use crate::common::settings::settings;
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
+use zigcheck::app::store::packages;
 use zigcheck::interface::message::{Admission, Head, Request, Response};
 
 fn header<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
@@ -24,7 +25,7 @@ fn html(inside: &mut Inside, target: &str, tag: Option<&str>) -> Response {
 #[test]
 fn a_page_may_show_itself_and_nothing_else() {
     let mut store = in_memory();
-    store.insert_package(&rows::new("p"), START).unwrap();
+    packages::insert(&mut store, &rows::new("p"), START).unwrap();
     let mut inside = Inside::open("web-pages", store, 1);
     let first = html(&mut inside, "/", None);
     let page = String::from_utf8(first.body.clone()).unwrap();

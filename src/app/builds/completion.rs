@@ -9,9 +9,11 @@ use crate::app::domain::task::{Entry, Task};
 use crate::app::domain::verdict::{Reason, State, Verdict};
 use crate::app::engine::commands::Purpose;
 use crate::app::live::logs::Origin;
-use crate::app::store::builds::{BuildRow, Finished};
-use crate::app::store::checks::CheckRow;
+use crate::app::store::builds::{self, BuildRow, Finished};
+use crate::app::store::checks::{self, CheckRow};
+use crate::app::store::durations;
 use crate::app::store::store;
+use crate::app::store::uses;
 
 impl Scheduler {
     /// A fetch has its source, or a recheck the commit of the remote.
@@ -34,14 +36,14 @@ impl Scheduler {
         let at = services.now.unix_ms;
         let check = task.check.id;
         let store = &mut services.store;
-        store.note_fetch(check, at - task.started_unix_ms)?;
+        durations::add_fetch(store, check, at - task.started_unix_ms)?;
         let fetched = task.attempt_state.into_source();
         let fetched = fetched.expect("the machine was told that there is one");
         let commit = fetched.commit.as_deref();
-        store.set_source(check, &fetched.source, commit, at)?;
-        let row = store.check(check)?.expect("a source has its check");
+        checks::set_source(store, check, &fetched.source, commit, at)?;
+        let row = checks::by_id(store, check)?.expect("a source has its check");
         if let Some(package) = row.package_id {
-            store.set_uses(package, &fetched.uses)?;
+            uses::set(store, package, &fetched.uses)?;
         }
         for build in builds_behind(&self.running, check, store)? {
             services.set_state(build.id, State::Queued, build.attempt)?;
@@ -69,7 +71,7 @@ impl Scheduler {
                     logs.begin(row.id, row.attempt);
                     let text = running_task.attempt_state.stderr_tail();
                     logs.append(row.id, text, &mut services.out);
-                    services.store.forget_toolchain(row.id)?;
+                    builds::clear_toolchain(&mut services.store, row.id)?;
                     self.finish_build(row.id, verdict, services)?;
                 }
                 Ok(())
@@ -95,7 +97,7 @@ impl Scheduler {
             log_bytes: log.written,
             log_truncated: log.is_truncated,
         };
-        services.store.finish_build(&end, services.now.unix_ms)?;
+        builds::finish(&mut services.store, &end, services.now.unix_ms)?;
         self.on_build_end(build, services)
     }
 
@@ -107,12 +109,12 @@ impl Scheduler {
         services: &mut Services,
     ) -> store::Result<bool> {
         let Some(key) = key else { return Ok(false) };
-        let Some(from) = services.store.cached(key)? else {
+        let Some(from) = builds::cached(&services.store, key)? else {
             return Ok(false);
         };
         let at = services.now.unix_ms;
-        services.store.finish_cached(build, from, at)?;
-        let row = services.store.build(from)?;
+        builds::finish_cached(&mut services.store, build, from, at)?;
+        let row = builds::by_id(&services.store, from)?;
         let origin = Origin {
             build: from,
             written: row.map_or(0, |row| row.log_bytes),
@@ -160,7 +162,7 @@ impl Scheduler {
                 let running_task = self.end_attempt(task, error, services);
                 let machine = &running_task.machine;
                 let (attempt, errors) = (machine.attempt(), machine.errors());
-                services.store.set_check_attempt(check, attempt, errors)?;
+                checks::set_attempt(&mut services.store, check, attempt, errors)?;
                 for row in builds_behind(&self.running, check, &services.store)? {
                     services.set_state(row.id, State::Queued, row.attempt)?;
                 }
@@ -169,7 +171,7 @@ impl Scheduler {
             Task::Build(build) => {
                 let running_task = self.end_attempt(task, error, services);
                 self.retry_build(build, &running_task, error, services)?;
-                let check = services.store.check(running_task.check.id)?;
+                let check = checks::by_id(&services.store, running_task.check.id)?;
                 let check = check.expect("a build has its check");
                 // Unless it has been fetched again since.
                 let is_same = check.attempt == running_task.check.attempt;
@@ -206,7 +208,7 @@ impl Scheduler {
         logs.annotate(build, attempt, &line, &mut services.out);
         services.set_state(build, State::Queued, attempt)?;
         let errors = running_task.machine.errors();
-        services.store.count_error(build, errors)
+        builds::set_errors(&mut services.store, build, errors)
     }
 
     /// Fetches the source of a check again for all its waiting builds: it did not reach a container whole although the
@@ -226,9 +228,9 @@ impl Scheduler {
         if let (Some(manifest), Some(image)) = (&running_task.source().manifest, image) {
             self.dependencies.forget(manifest, image, store)?;
         }
-        store.forget_source(check.id)?;
-        store.set_check_attempt(check.id, check.attempt + 1, check.errors)?;
-        for row in store.open_builds(check.id)? {
+        checks::clear_source(store, check.id)?;
+        checks::set_attempt(store, check.id, check.attempt + 1, check.errors)?;
+        for row in builds::open_of_check(store, check.id)? {
             self.queue.remove(store, Task::Build(row.id))?;
         }
         let entry = Entry {
@@ -250,7 +252,8 @@ impl Scheduler {
             services.feed.logs.begin(build, row.attempt);
         }
         let log = services.feed.logs.finish(build, &mut services.out);
-        services.store.cancel_build(
+        builds::cancel(
+            &mut services.store,
             build,
             (log.written, log.is_truncated),
             services.now.unix_ms,

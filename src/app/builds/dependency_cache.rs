@@ -6,7 +6,7 @@ use crate::app::builds::running::RunningTask;
 use crate::app::builds::services::Services;
 use crate::app::engine::docker::SourceFile;
 use crate::app::source::unpack::Format;
-use crate::app::store::dependencies::KeptDependencies;
+use crate::app::store::dependencies::{self, KeptDependencies};
 use crate::app::store::store::{self, Store};
 
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl DependencyCache {
         let Some(manifest) = &running_task.source().manifest else {
             return Ok(None);
         };
-        let Some(kept) = services.store.kept_dependencies(manifest, image)? else {
+        let Some(kept) = dependencies::find(&services.store, manifest, image)? else {
             return Ok(None);
         };
         let path = self.sources.join(file_name(&kept.hash));
@@ -44,7 +44,7 @@ impl DependencyCache {
             return Ok(None);
         }
         let at = services.now.unix_ms;
-        services.store.note_dependencies_used(manifest, image, at)?;
+        dependencies::set_used(&mut services.store, manifest, image, at)?;
         Ok(Some(SourceFile {
             path,
             format: Format::TarGz.as_str().to_string(),
@@ -54,7 +54,7 @@ impl DependencyCache {
     }
 
     pub fn forget(&mut self, manifest: &str, image: &str, store: &mut Store) -> store::Result<()> {
-        let orphan = store.forget_dependencies(manifest, image)?;
+        let orphan = dependencies::delete(store, manifest, image)?;
         self.orphans.extend(orphan.map(|hash| file_name(&hash)));
         Ok(())
     }
@@ -82,7 +82,7 @@ impl DependencyCache {
                 let at = services.now.unix_ms;
                 self.orphans.retain(|name| *name != file_name(&kept.hash));
                 let store = &mut services.store;
-                store.keep_dependencies(&manifest, image, &kept, at)
+                dependencies::insert(store, &manifest, image, &kept, at)
             }
             Err(error) => {
                 // The part file is gone as well, so the container will report a truncated input.

@@ -6,6 +6,7 @@ use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::domain::task::Task;
 use crate::app::engine::commands::Answer;
+use crate::app::store::checks;
 use crate::app::store::store;
 use crate::interface::event::{Exit, JobId, Pipe};
 
@@ -98,7 +99,7 @@ impl Scheduler {
             self.step(task, Input::Time, services)?;
         }
         for row in self.verdicts.take_waiters(&mut services.store)? {
-            let check = services.store.check(row.check)?;
+            let check = checks::by_id(&services.store, row.check)?;
             self.enqueue_build(&row, &check.expect("a build has its check"), services)?;
         }
         if !has_space {

@@ -9,7 +9,9 @@ use crate::app::builds::running::{RunningTask, builds_behind};
 use crate::app::domain::ids::BuildId;
 use crate::app::domain::task::{Place, Task};
 use crate::app::queue::queue::Queue;
-use crate::app::store::builds::BuildRow;
+use crate::app::store::builds::{self, BuildRow};
+use crate::app::store::checks;
+use crate::app::store::packages;
 use crate::app::store::store::{self, Store};
 use crate::config::limits::FORECAST_LIMIT;
 
@@ -145,15 +147,15 @@ impl<'a> QueueView<'a> {
         let task = place.entry.task;
         let (package, zig_version, errors) = match task {
             Task::Build(build) => {
-                let row = self.store.build(build)?;
+                let row = builds::by_id(self.store, build)?;
                 row.map(|row| (row.package, row.zig_version, row.errors))
             }
             Task::FetchSource(check) => {
-                let row = self.store.check(check)?;
+                let row = checks::by_id(self.store, check)?;
                 row.map(|row| (row.package, String::new(), row.errors))
             }
             Task::CheckRemote(package) => {
-                let row = self.store.package_of_id(package)?;
+                let row = packages::by_id(self.store, package)?;
                 row.map(|row| (row.name, String::new(), 0))
             }
         }

@@ -11,9 +11,12 @@ use crate::app::domain::repository::owner;
 use crate::app::domain::task::{Entry, Priority, Task};
 use crate::app::engine::engine::Engine;
 use crate::app::queue::queue::Queue;
+use crate::app::store::builds;
 use crate::app::store::checks::{CheckRow, NewCheck};
-use crate::app::store::packages::RecheckRow;
+use crate::app::store::packages::{self, RecheckRow};
+use crate::app::store::results;
 use crate::app::store::store::{self, Store};
+use crate::app::store::toolchains;
 
 #[derive(Debug)]
 pub struct Rechecks {
@@ -34,7 +37,7 @@ impl Rechecks {
     pub fn open(zig_versions: &[String], store: &Store) -> store::Result<Rechecks> {
         Ok(Rechecks {
             zig_versions: zig_versions.to_vec(),
-            rebuilding: store.is_rebuilding()?,
+            rebuilding: toolchains::is_rebuilding(store)?,
         })
     }
 
@@ -64,7 +67,7 @@ impl Rechecks {
     ) -> store::Result<Vec<Entry>> {
         let now = services.now.unix_ms;
         let mut due = Vec::new();
-        for package in services.store.packages_due(now, DUE_CHECKS_LIMIT)? {
+        for package in packages::due(&services.store, now, DUE_CHECKS_LIMIT)? {
             let task = Task::CheckRemote(package.id);
             if running.contains_key(&task) {
                 schedule_retry(package.id, services)?;
@@ -92,7 +95,7 @@ impl Rechecks {
         services: &mut Services,
     ) -> store::Result<Option<RemoteCheck>> {
         let newest = self.toolchains(&services.engine).into_iter().next();
-        let row = services.store.recheck_row(package)?;
+        let row = packages::recheck(&services.store, package)?;
         let (Some(row), Some((zig_version, _))) = (row, newest) else {
             return Ok(None);
         };
@@ -121,11 +124,11 @@ impl Rechecks {
         commit: &str,
         services: &mut Services,
     ) -> store::Result<Option<CheckId>> {
-        let Some(row) = services.store.recheck_row(package)? else {
+        let Some(row) = packages::recheck(&services.store, package)? else {
             return Ok(None);
         };
         let toolchains = self.toolchains(&services.engine);
-        let cells = services.store.cells(package, &toolchains)?;
+        let cells = results::cells(&services.store, package, &toolchains)?;
         match recheck::outcome(commit, row.commit.as_deref(), &cells) {
             Outcome::Unchanged => Ok(None),
             Outcome::NewCommit(versions) | Outcome::Incomplete(versions) => {
@@ -140,7 +143,7 @@ impl Rechecks {
     pub fn on_images(&mut self, services: &mut Services) -> store::Result<()> {
         let now = services.now.unix_ms;
         for (version, image) in self.toolchains(&services.engine) {
-            if services.store.see_toolchain(&version, &image, now)? {
+            if toolchains::insert(&mut services.store, &version, &image, now)? {
                 log::info!("zig {version} has a new image");
                 self.rebuilding = true;
             }
@@ -155,7 +158,7 @@ impl Rechecks {
             return Ok(Vec::new());
         }
         let store = &mut services.store;
-        let page = store.packages_to_rebuild(REBUILD_LIMIT, &toolchains)?;
+        let page = toolchains::next_to_rebuild(store, REBUILD_LIMIT, &toolchains)?;
         self.rebuilding = !page.done;
         let mut checks = Vec::new();
         for (row, versions) in page.packages {
@@ -173,13 +176,13 @@ impl Rechecks {
 /// A recheck that runs is not in the queue: should the server end now, it is due again by this.
 fn schedule_retry(package: PackageId, services: &mut Services) -> store::Result<()> {
     let retry_at = services.now.unix_ms + RECHECK_RETRY_MS;
-    services.store.set_next_check(package, retry_at)
+    packages::set_next_check(&mut services.store, package, retry_at)
 }
 
 /// A recheck has ended, or has its place in the queue: the next one is tomorrow.
 pub fn schedule_next(package: PackageId, services: &mut Services) -> store::Result<()> {
     let next = recheck::next_check(package, services.now.unix_ms);
-    services.store.set_next_check(package, next)
+    packages::set_next_check(&mut services.store, package, next)
 }
 
 fn insert_check(
@@ -197,5 +200,5 @@ fn insert_check(
         tenant: &tenant,
     };
     let at = services.now.unix_ms;
-    services.store.begin_check(&new, versions, at)
+    builds::insert_with_check(&mut services.store, &new, versions, at)
 }

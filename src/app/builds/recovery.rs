@@ -15,8 +15,8 @@ use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::domain::task::Task;
 use crate::app::domain::verdict::State;
-use crate::app::store::builds::BuildRow;
-use crate::app::store::checks::CheckRow;
+use crate::app::store::builds::{self, BuildRow};
+use crate::app::store::checks::{self, CheckRow};
 use crate::app::store::store;
 use crate::config::settings::Settings;
 
@@ -26,7 +26,7 @@ pub fn open(settings: &Settings, services: &mut Services) -> store::Result<Sched
     // The earlier run may have killed a client just before it ended: the container that this one asked for may
     // still be created.
     services.engine.schedule_cleanup(services.now.mono_ms);
-    for row in services.store.interrupted_builds()? {
+    for row in builds::interrupted(&services.store)? {
         recover(&mut scheduler, row, services)?;
     }
     if scheduler.queue.waiting() == 0 && scheduler.open_builds > 0 {
@@ -37,8 +37,8 @@ pub fn open(settings: &Settings, services: &mut Services) -> store::Result<Sched
 
 /// Enqueues all waiting builds: earlier versions kept no queue in the database.
 fn enqueue_all(scheduler: &mut Scheduler, services: &mut Services) -> store::Result<()> {
-    for row in services.store.queued()? {
-        let check = services.store.check(row.check)?;
+    for row in builds::queued(&services.store)? {
+        let check = checks::by_id(&services.store, row.check)?;
         let check = check.expect("a build has its check");
         let task = match check.source {
             None => Task::FetchSource(check.id),
@@ -52,7 +52,7 @@ fn enqueue_all(scheduler: &mut Scheduler, services: &mut Services) -> store::Res
 }
 
 fn recover(scheduler: &mut Scheduler, row: BuildRow, services: &mut Services) -> store::Result<()> {
-    let check = services.store.check(row.check)?;
+    let check = checks::by_id(&services.store, row.check)?;
     let check = check.expect("a build has its check");
     if row.state != State::Fetching {
         adopt(scheduler, &row, check, services)
@@ -81,7 +81,7 @@ fn fetch_source_again(
     if scheduler.queue.is_waiting(store, task)? {
         return Ok(());
     }
-    store.set_check_attempt(check.id, check.attempt + 1, check.errors)?;
+    checks::set_attempt(store, check.id, check.attempt + 1, check.errors)?;
     let entry = entry(task, check, store)?;
     scheduler.push(&entry, None, services)
 }

@@ -11,8 +11,9 @@ use crate::app::domain::ids::{BuildId, CheckId};
 use crate::app::domain::task::{Entry, Task};
 use crate::app::domain::verdict::State;
 use crate::app::engine::docker::{ContainerInput, Docker, SourceFile};
-use crate::app::store::builds::{BuildRow, Run};
+use crate::app::store::builds::{self, BuildRow, Run};
 use crate::app::store::checks::CheckRow;
+use crate::app::store::packages;
 use crate::app::store::sources::SourceRow;
 use crate::app::store::store::{self, Store};
 use crate::interface::event::{Command, JobId};
@@ -178,7 +179,7 @@ pub fn entry(task: Task, check: &CheckRow, store: &Store) -> store::Result<Entry
         task,
         priority: check.priority,
         tenant: check.tenant.clone(),
-        popularity: store.popularity(check.package_id)?,
+        popularity: packages::popularity(store, check.package_id)?,
     })
 }
 
@@ -189,7 +190,7 @@ pub fn builds_behind(
     check: CheckId,
     store: &Store,
 ) -> store::Result<Vec<BuildRow>> {
-    let mut rows = store.open_builds(check)?;
+    let mut rows = builds::open_of_check(store, check)?;
     rows.retain(|row| !running.contains_key(&Task::Build(row.id)));
     Ok(rows)
 }
@@ -210,13 +211,13 @@ pub fn prepare_log(
                 log_offset: running_task.log_offset,
                 deps_outcome: running_task.attempt_state.deps(),
             };
-            services.store.set_run(build, &run, services.now.unix_ms)
+            builds::set_run(&mut services.store, build, &run, services.now.unix_ms)
         }
         JobKind::FollowLogs | JobKind::ReadLogs => {
             let start = logs.rewind(build, running_task.log_offset);
             if start != running_task.log_offset {
                 running_task.log_offset = start;
-                services.store.set_log_offset(build, start)?;
+                builds::set_log_offset(&mut services.store, build, start)?;
             }
             Ok(())
         }

@@ -21,8 +21,10 @@ use crate::app::domain::verdict::ResourceLimits;
 use crate::app::engine::commands::{ENGINE_LIMITS, Purpose};
 use crate::app::engine::job::{JobEnd, Limits};
 use crate::app::queue::queue::Queue;
-use crate::app::store::builds::BuildRow;
-use crate::app::store::checks::CheckRow;
+use crate::app::store::builds::{self, BuildRow};
+use crate::app::store::checks::{self, CheckRow};
+use crate::app::store::packages;
+use crate::app::store::sources;
 use crate::app::store::store::{self, Store};
 use crate::config::settings::Settings;
 use crate::interface::event::{Action, JobId, Now};
@@ -86,7 +88,7 @@ impl Scheduler {
             verdicts: VerdictCache::open(resource_limits, store)?,
             dependencies: DependencyCache::new(sources.clone()),
             rechecks: Rechecks::open(&settings.zig_versions, store)?,
-            open_builds: store.count_open_builds()?,
+            open_builds: builds::count_open(store)?,
             starts_left: STARTS_LIMIT,
             job_limits: job_limits(settings),
             resource_limits,
@@ -167,7 +169,7 @@ impl Scheduler {
         let machines = running.filter_map(|task| task.machine.deadline_ms());
         let queue = self.queue.deadline().filter(|_| ready);
         // A database error is met again by the turn itself. A recheck that is due waits for the engine.
-        let recheck = store.next_check_due().ok().flatten();
+        let recheck = packages::next_check_due(store).ok().flatten();
         let recheck = recheck.filter(|at| ready || *at > now.unix_ms);
         let later = queue.into_iter().chain(recheck);
         let later = later.map(|at| now.mono_ms + at.saturating_sub(now.unix_ms).max(0) as u64);
@@ -182,8 +184,8 @@ impl Scheduler {
         check: CheckId,
         services: &mut Services,
     ) -> store::Result<(CheckRow, Vec<BuildRow>)> {
-        let check = services.store.check(check)?.expect("it was just written");
-        let rows = services.store.builds_of(check.id)?;
+        let check = checks::by_id(&services.store, check)?.expect("it was just written");
+        let rows = builds::of_check(&services.store, check.id)?;
         self.open_builds += rows.len() as u64;
         if check.source.is_none() {
             let entry = entry(Task::FetchSource(check.id), &check, &services.store)?;
@@ -253,8 +255,8 @@ impl Scheduler {
         check: CheckId,
         services: &mut Services,
     ) -> store::Result<bool> {
-        let row = services.store.check(check)?.expect("it waited");
-        let builds = services.store.open_builds(check)?;
+        let row = checks::by_id(&services.store, check)?.expect("it waited");
+        let builds = builds::open_of_check(&services.store, check)?;
         let Some(newest) = builds.first() else {
             return Ok(false);
         };
@@ -272,8 +274,8 @@ impl Scheduler {
         build: BuildId,
         services: &mut Services,
     ) -> store::Result<bool> {
-        let row = services.store.build(build)?.expect("it waited");
-        let check = services.store.check(row.check)?;
+        let row = builds::by_id(&services.store, build)?.expect("it waited");
+        let check = checks::by_id(&services.store, row.check)?;
         let check = check.expect("a build has its check");
         let Some(source) = &check.source else {
             return Ok(false);
@@ -288,16 +290,14 @@ impl Scheduler {
             return Ok(false);
         }
         if let Some(leader) = self.verdicts.leader(key.as_deref()) {
-            services.store.wait_for(build, leader)?;
+            builds::wait_for(&mut services.store, build, leader)?;
             return Ok(false);
         }
         let image = services.engine.image(&row.zig_version);
         let image = image.unwrap_or("").to_string();
         let at = services.now.unix_ms;
-        services
-            .store
-            .set_started(build, &image, key.as_deref(), at)?;
-        services.store.note_source_used(&source.hash, at)?;
+        builds::set_started(&mut services.store, build, &image, key.as_deref(), at)?;
+        sources::set_used(&mut services.store, &source.hash, at)?;
         self.verdicts.lead(key.as_deref(), build);
         let needs_dependencies = source.dependencies;
         let machine = Build::new(row.attempt, row.errors, self.job_limits);

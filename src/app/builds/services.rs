@@ -6,7 +6,7 @@ use crate::app::engine::commands::{EngineCommands, Purpose};
 use crate::app::engine::docker::Docker;
 use crate::app::engine::engine::Engine;
 use crate::app::live::feed::Feed;
-use crate::app::store::builds::BuildRow;
+use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::store::{self, Store};
 use crate::config::settings::Settings;
 use crate::interface::event::{Command, Now};
@@ -49,7 +49,7 @@ impl Services {
 
     /// Stores the state of a build and publishes an event if that changed it.
     pub fn set_state(&mut self, build: BuildId, state: State, attempt: u32) -> store::Result<()> {
-        match self.store.set_state(build, state, attempt)? {
+        match builds::set_state(&mut self.store, build, state, attempt)? {
             true => self.publish(build),
             false => Ok(()),
         }
@@ -57,7 +57,7 @@ impl Services {
 
     /// Publishes the row of a build as an event.
     pub fn publish(&mut self, build: BuildId) -> store::Result<()> {
-        let row = self.store.build(build)?.expect("it was just written");
+        let row = builds::by_id(&self.store, build)?.expect("it was just written");
         self.publish_row(&row)
     }
 

@@ -9,7 +9,7 @@ use crate::app::builds::limits::RUNNER_VERSION;
 use crate::app::domain::ids::BuildId;
 use crate::app::domain::verdict::ResourceLimits;
 use crate::app::engine::engine::Engine;
-use crate::app::store::builds::BuildRow;
+use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::checks::CheckRow;
 use crate::app::store::store::{self, Store};
 use crate::config::limits::{WAITERS_LIMIT, WORK_TMPFS_BYTES};
@@ -28,7 +28,7 @@ impl VerdictCache {
         Ok(VerdictCache {
             limits,
             leaders: HashMap::new(),
-            finished_leaders: store.finished_leaders()?.into(),
+            finished_leaders: builds::finished_leaders(store)?.into(),
         })
     }
 
@@ -65,7 +65,7 @@ impl VerdictCache {
     /// A build has ended, with or without a verdict: `take_waiters` returns those that waited for it.
     pub fn finish(&mut self, build: BuildId, store: &Store) -> store::Result<()> {
         self.step_down(build);
-        if !store.waiters(build, 1)?.is_empty() {
+        if !builds::waiters(store, build, 1)?.is_empty() {
             self.finished_leaders.push_back(build);
         }
         Ok(())
@@ -81,12 +81,12 @@ impl VerdictCache {
         let Some(&leader) = self.finished_leaders.front() else {
             return Ok(Vec::new());
         };
-        let waiters = store.waiters(leader, WAITERS_LIMIT)?;
+        let waiters = builds::waiters(store, leader, WAITERS_LIMIT)?;
         if waiters.len() < WAITERS_LIMIT {
             self.finished_leaders.pop_front();
         }
         for waiter in &waiters {
-            store.stop_waiting(waiter.id)?;
+            builds::stop_waiting(store, waiter.id)?;
         }
         Ok(waiters)
     }

@@ -10,6 +10,9 @@ use crate::app::domain::popularity;
 use crate::app::retention::{Retention, RetentionLimits};
 use crate::app::source::incoming;
 use crate::app::state::{Fatal, Lifecycle, State, cannot_write};
+use crate::app::store::builds;
+use crate::app::store::packages;
+use crate::app::store::sources;
 use crate::app::store::store::{self, Store};
 use crate::app::web::call::{Call, ReadCall};
 use crate::app::web::conditional;
@@ -43,7 +46,7 @@ impl App {
     pub fn open(settings: Settings, store: Store, now: Now) -> Result<App, String> {
         let state = State::open(settings, store, now)?;
         let settings = &state.settings;
-        let known = state.services.store.source_names();
+        let known = sources::file_names(&state.services.store);
         let known = known.map_err(|e| e.to_string())?;
         let sources = settings.data.join("sources");
         incoming::remove_strays(&sources, &known)
@@ -121,7 +124,7 @@ impl App {
             return;
         };
         // The row was read a moment ago, and a count is not worth an error.
-        if let Ok(Some(package)) = self.state.services.store.package_id(name) {
+        if let Ok(Some(package)) = packages::id_of(&self.state.services.store, name) {
             self.state.views.count(package);
         }
     }
@@ -275,7 +278,7 @@ impl App {
             return Ok(());
         }
         let views = self.state.views.take(VIEWS_WRITTEN_LIMIT);
-        self.state.services.store.add_views(&views)
+        packages::add_views(&mut self.state.services.store, &views)
     }
 }
 
@@ -416,7 +419,7 @@ impl Core for App {
         let (scheduler, services) = (&self.state.scheduler, &mut self.state.services);
         let (store, unix_ms) = (&services.store, services.now.unix_ms);
         let position = |build: BuildId| {
-            let row = store.build(build).ok().flatten()?;
+            let row = builds::by_id(store, build).ok().flatten()?;
             scheduler.view(store).position(&row, unix_ms).ok()?
         };
         services.feed.pull(conn, store, &position, space, out)

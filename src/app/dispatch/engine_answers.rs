@@ -5,6 +5,7 @@ use crate::app::engine::capabilities::list_missing;
 use crate::app::engine::commands::{Answer, Purpose};
 use crate::app::engine::engine::EngineAction;
 use crate::app::state::{Fatal, Lifecycle};
+use crate::app::store::packages;
 use crate::app::store::store;
 
 impl App {
@@ -111,7 +112,7 @@ impl App {
 
     fn is_recheck_due(&self) -> bool {
         let is_due = |at| at <= self.state.now().unix_ms;
-        let next = self.state.services.store.next_check_due();
+        let next = packages::next_check_due(&self.state.services.store);
         next.is_ok_and(|at| at.is_some_and(is_due))
     }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::app::domain::verdict::{Reason, TestStatus};
 use crate::app::render::json;
 use crate::app::store::builds::BuildRow;
-use crate::app::store::events::BuildEvent;
+use crate::app::store::events::{self, BuildEvent};
 use crate::app::store::store::{self, Store};
 use crate::base::control_chars::escaped;
 use crate::config::limits::EVENTS_KEPT;
@@ -29,7 +29,7 @@ pub struct EventLog {
 impl EventLog {
     /// The events in the database.
     pub fn load(store: &Store) -> store::Result<EventLog> {
-        let (recent, next) = store.recent_events()?;
+        let (recent, next) = events::recent(store)?;
         let entries = recent.into_iter().map(entry).collect();
         Ok(EventLog { entries, next })
     }
@@ -41,7 +41,7 @@ impl EventLog {
         row: &BuildRow,
         at: i64,
     ) -> store::Result<&BuildEvent> {
-        let event = store.insert_event(row, at)?;
+        let event = events::insert(store, row, at)?;
         self.next = event.seq + 1;
         if self.entries.len() >= EVENTS_KEPT {
             self.entries.pop_front();

@@ -7,8 +7,8 @@ use crate::app::domain::verdict::{BuildStatus, State};
 use crate::app::live::events::{self, EventLog};
 use crate::app::live::subscription::ProgressFormat;
 use crate::app::render::matrix;
-use crate::app::store::builds::BuildRow;
-use crate::app::store::checks::CheckRow;
+use crate::app::store::builds::{self, BuildRow};
+use crate::app::store::checks::{self, CheckRow};
 use crate::app::store::events::BuildEvent;
 use crate::app::store::store::{self, Store};
 use crate::interface::event::Pull;
@@ -108,7 +108,7 @@ impl Follower {
     /// Reports each build whose state has changed since its last report.
     fn catch_up(&mut self, cx: &FollowContext) -> store::Result<()> {
         self.next = cx.event_log.next();
-        for row in cx.store.builds_of(self.check.id)? {
+        for row in builds::of_check(cx.store, self.check.id)? {
             let reported = self.reported.iter().find(|(id, _)| *id == row.id);
             if reported.is_some_and(|(_, state)| *state == Some(row.state)) {
                 continue;
@@ -138,7 +138,7 @@ impl Follower {
     /// `0.17.1  building…  12.3 s`; under a failed build, its first errors.
     fn line(&self, event: &BuildEvent, cx: &FollowContext) -> store::Result<String> {
         let seconds = (event.at - self.check.created_at).max(0) as f64 / 1000.0;
-        let row = cx.store.build(event.build)?;
+        let row = builds::by_id(cx.store, event.build)?;
         let ended = row.as_ref().filter(|_| event.state.is_final());
         let (word, detail) = match ended {
             Some(row) => {
@@ -167,8 +167,8 @@ impl Follower {
     /// Reports the result of the check, the last line.
     fn report_result(&mut self, cx: &FollowContext) -> store::Result<()> {
         self.ended = true;
-        let check = cx.store.check(self.check.id)?;
-        let builds = cx.store.builds_of(self.check.id)?;
+        let check = checks::by_id(cx.store, self.check.id)?;
+        let builds = builds::of_check(cx.store, self.check.id)?;
         let good = |build: &&BuildRow| build.build_status == BuildStatus::Success;
         let (good, all) = (builds.iter().filter(good).count(), builds.len());
         let text = match self.format {

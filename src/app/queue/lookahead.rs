@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::app::domain::task::{Entry, Place, Priority, Task, WaitReason};
 use crate::app::queue::policy::Policy;
-use crate::app::store::lanes::Lane;
-use crate::app::store::queue::Waiting;
+use crate::app::store::lanes::{self, Lane};
+use crate::app::store::queue::{self, Waiting};
 use crate::app::store::store::{self, Store};
 
 /// The lanes as they would be after some starts, read as far as they are needed.
@@ -76,7 +76,7 @@ pub fn order(
 impl Lanes<'_> {
     fn of_priority(&mut self, priority: Priority) -> store::Result<&mut BTreeMap<Key, String>> {
         if !self.lanes.contains_key(&priority) {
-            let lanes = self.store.lanes(priority, self.limit)?;
+            let lanes = lanes::list(self.store, priority, self.limit)?;
             let of_priority = lanes.into_iter().map(|lane| (key(&lane), lane.tenant));
             self.lanes.insert(priority, of_priority.collect());
         }
@@ -108,7 +108,7 @@ impl Lanes<'_> {
             // As many again as were read: a lane with a million tasks is not read whole, and one with hundreds
             // among the next is read in few steps.
             let (skip, more) = (tasks.read, tasks.read.max(2));
-            let read = self.store.waiting_of(priority, &lane.tenant, skip, more)?;
+            let read = queue::of_tenant(self.store, priority, &lane.tenant, skip, more)?;
             tasks.read += read.len();
             tasks.next.extend(read);
         }

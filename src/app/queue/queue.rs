@@ -4,7 +4,8 @@ use crate::app::domain::task::{Entry, Place, Priority, Task, WaitReason};
 use crate::app::queue::limits::DUE_LIMIT;
 use crate::app::queue::lookahead;
 use crate::app::queue::policy::Policy;
-use crate::app::store::lanes::Lane;
+use crate::app::store::lanes::{self, Lane};
+use crate::app::store::queue;
 use crate::app::store::store::{self, Store};
 
 /// In memory are only counts of waiting tasks and the tenant of each slot in use; the queue itself is in the database.
@@ -23,14 +24,14 @@ impl Queue {
     /// The queue in the database; counts its tasks. A new round begins: which tenants the latest one has served is not
     /// stored.
     pub fn open(slots: usize, store: &Store, unix_ms: i64) -> store::Result<Queue> {
-        let counts = store.queue_counts()?;
-        let first_lane = store.first_lane(Priority::Interactive, |_| true)?;
+        let counts = queue::counts(store)?;
+        let first_lane = lanes::first(store, Priority::Interactive, |_| true)?;
         // One round before the first lane: a tenant that joins now is served before the second round of the others.
         let round = first_lane.map_or(0, |first| first.round - 1);
         Ok(Queue {
             policy: Policy::new(slots, counts.map(|(ready, _)| ready), round, unix_ms),
             paused: counts.map(|(_, held)| held),
-            next_due: store.next_due()?,
+            next_due: queue::next_due(store)?,
             version: 0,
         })
     }
@@ -50,7 +51,7 @@ impl Queue {
     ) -> store::Result<()> {
         self.version += 1;
         let later = not_before.filter(|at| *at > unix_ms.max(0));
-        let ticket = store.push_waiting(entry, later)?;
+        let ticket = queue::insert(store, entry, later)?;
         let Some(ticket) = ticket else {
             panic!("{:?} is waiting already", entry.task);
         };
@@ -79,7 +80,7 @@ impl Queue {
             popularity: entry.popularity,
             ticket,
         };
-        store.join_lane(entry.priority, &lane)
+        lanes::add_task(store, entry.priority, &lane)
     }
 
     /// Enqueues up to `DUE_LIMIT` tasks whose pause is over; the next call takes more.
@@ -88,12 +89,12 @@ impl Queue {
             return Ok(());
         }
         self.version += 1;
-        for due in store.held_back(unix_ms, DUE_LIMIT)? {
-            store.set_due(due.ticket)?;
+        for due in queue::held_back(store, unix_ms, DUE_LIMIT)? {
+            queue::set_ready(store, due.ticket)?;
             self.paused[due.entry.priority as usize] -= 1;
             self.enqueue(store, &due.entry, due.ticket, unix_ms)?;
         }
-        self.next_due = store.next_due()?;
+        self.next_due = queue::next_due(store)?;
         Ok(())
     }
 
@@ -105,14 +106,14 @@ impl Queue {
             return Ok(None);
         }
         let first_lane =
-            &mut |priority, may: &dyn Fn(&str) -> bool| store.first_lane(priority, may);
+            &mut |priority, may: &dyn Fn(&str) -> bool| lanes::first(store, priority, may);
         let Some((priority, lane)) = self.policy.next(unix_ms, first_lane)? else {
             return Ok(None);
         };
         self.version += 1;
         let next_round = self.policy.start(priority, &lane, unix_ms);
-        let task = store.take_waiting(lane.ticket)?;
-        store.refresh_lane(priority, &lane.tenant, Some(next_round))?;
+        let task = queue::take(store, lane.ticket)?;
+        lanes::refresh(store, priority, &lane.tenant, Some(next_round))?;
         Ok(Some(Entry {
             task,
             priority,
@@ -134,26 +135,26 @@ impl Queue {
 
     /// Takes a task out of the queue; false if it did not wait.
     pub fn remove(&mut self, store: &mut Store, task: Task) -> store::Result<bool> {
-        let Some(waiting) = store.waiting(task)? else {
+        let Some(waiting) = queue::by_task(store, task)? else {
             return Ok(false);
         };
         self.version += 1;
-        store.take_waiting(waiting.ticket)?;
+        queue::take(store, waiting.ticket)?;
         let Entry {
             priority, tenant, ..
         } = waiting.entry;
         if waiting.not_before.is_some() {
             self.paused[priority as usize] -= 1;
-            self.next_due = store.next_due()?;
+            self.next_due = queue::next_due(store)?;
         } else {
             self.policy.dequeue(priority);
-            store.refresh_lane(priority, &tenant, None)?;
+            lanes::refresh(store, priority, &tenant, None)?;
         }
         Ok(true)
     }
 
     pub fn is_waiting(&self, store: &Store, task: Task) -> store::Result<bool> {
-        Ok(store.waiting(task)?.is_some())
+        Ok(queue::by_task(store, task)?.is_some())
     }
 
     pub fn slots(&self) -> usize {
@@ -194,7 +195,7 @@ impl Queue {
     /// in the order of their starts. Tasks in a pause come last. Costs a read for each.
     pub fn order(&self, store: &Store, limit: usize, unix_ms: i64) -> store::Result<Vec<Place>> {
         let mut places = lookahead::order(&self.policy, store, limit, unix_ms)?;
-        for held in store.held_back(i64::MAX, limit - places.len())? {
+        for held in queue::held_back(store, i64::MAX, limit - places.len())? {
             places.push(Place {
                 entry: held.entry,
                 not_before: held.not_before,
@@ -207,13 +208,13 @@ impl Queue {
     /// The number of tasks that precede it by priority, popularity and age alone, counted up to `cap`; none if it does
     /// not wait. Costs a step for each.
     pub fn rank(&self, store: &Store, task: Task, cap: u64) -> store::Result<Option<u64>> {
-        let Some(waiting) = store.waiting(task)? else {
+        let Some(waiting) = queue::by_task(store, task)? else {
             return Ok(None);
         };
         let priority = waiting.entry.priority;
         let priorities = Priority::ALL.iter().filter(|before| **before < priority);
         let before: u64 = priorities.map(|before| self.waiting_of(*before)).sum();
-        let among = store.ahead_in_priority(&waiting, cap.saturating_sub(before))?;
+        let among = queue::ahead_in_priority(store, &waiting, cap.saturating_sub(before))?;
         Ok(Some((before + among).min(cap)))
     }
 }

@@ -7,9 +7,11 @@ use rusqlite::{Row, params};
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::domain::task::Priority;
 use crate::app::domain::verdict::{BuildStatus, DepsOutcome, Reason, State, TestStatus, Verdict};
-use crate::app::store::checks::NewCheck;
+use crate::app::store::checks::{self, NewCheck};
 use crate::app::store::columns::Columns;
-use crate::app::store::list::{Condition, Paging, Sort};
+use crate::app::store::durations;
+use crate::app::store::list::{self, Condition, Paging, Sort};
+use crate::app::store::results;
 use crate::app::store::scan::{ScanLimits, ScanResult};
 use crate::app::store::store::{Result, Store};
 
@@ -146,316 +148,311 @@ pub struct Finished<'a> {
     pub log_truncated: bool,
 }
 
-/// Reads.
-impl Store {
-    pub fn build(&self, id: BuildId) -> Result<Option<BuildRow>> {
-        self.optional_row(&format!("{BUILD} WHERE b.id = ?1"), [id], build_row)
-    }
+// -- reads --
 
-    pub fn is_build(&self, id: BuildId) -> Result<bool> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM builds WHERE id = ?1)";
-        self.value(sql, [id])
-    }
-
-    /// The number given last; 0 if there is none.
-    pub fn last_build(&self) -> Result<i64> {
-        self.value("SELECT coalesce(max(id), 0) FROM builds", [])
-    }
-
-    /// The builds of a check, oldest first.
-    pub fn builds_of(&self, check: CheckId) -> Result<Vec<BuildRow>> {
-        let sql = format!("{BUILD} WHERE b.check_id = ?1 ORDER BY b.id");
-        self.rows(&sql, [check], build_row)
-    }
-
-    /// The unfinished builds of a check, oldest first.
-    pub fn open_builds(&self, check: CheckId) -> Result<Vec<BuildRow>> {
-        let sql = format!(
-            "{BUILD} WHERE b.check_id = ?1 AND b.state NOT IN ('finished', 'cancelled') \
-             ORDER BY b.id"
-        );
-        self.rows(&sql, [check], build_row)
-    }
-
-    /// One page of the builds that match, and how many match.
-    pub fn builds(
-        &self,
-        filter: &BuildFilter,
-        sort: Sort,
-        page: Paging,
-    ) -> Result<(Vec<BuildRow>, u64)> {
-        let mut condition = Condition::default();
-        condition.and("c.package = ?", filter.package.clone());
-        condition.and("b.check_id = ?", filter.check.map(CheckId::get));
-        condition.and("b.zig_version = ?", filter.zig_version.clone());
-        let status = filter.status.map(|status| status.as_str().to_string());
-        condition.and("b.build_status = ?", status);
-        let state = filter.state.map(|state| state.as_str().to_string());
-        condition.and("b.state = ?", state);
-        // Only the package is a column of checks: without it the count needs no join.
-        let count = match filter.package {
-            Some(_) => "SELECT count(*) FROM builds b JOIN checks c ON c.id = b.check_id",
-            None => "SELECT count(*) FROM builds b",
-        };
-        let total = self.count(count, &condition)?;
-        let rows = self.page((BUILD, "b.id"), &condition, sort, page, build_row)?;
-        Ok((rows, total))
-    }
-
-    /// The newest build of a package under each toolchain.
-    pub fn newest_builds(&self, package: PackageId) -> Result<Vec<NewestBuild>> {
-        // SQLite takes the columns beside max() from the row that has the maximum.
-        let sql = "SELECT b.zig_version, max(b.id) AS id, b.state \
-            FROM checks c JOIN builds b ON b.check_id = c.id WHERE c.package_id = ?1 \
-            GROUP BY b.zig_version ORDER BY b.zig_version";
-        self.rows(sql, [package], newest_build)
-    }
-
-    /// The builds that an earlier run of the server was working on, oldest first.
-    pub fn interrupted_builds(&self) -> Result<Vec<BuildRow>> {
-        let sql =
-            format!("{BUILD} WHERE b.state IN ('fetching', 'building', 'testing') ORDER BY b.id");
-        self.rows(&sql, [], build_row)
-    }
-
-    /// The builds that wait for a slot or for their source, oldest first.
-    pub fn queued(&self) -> Result<Vec<BuildRow>> {
-        let sql = format!("{BUILD} WHERE b.state = 'queued' AND b.waits_for IS NULL ORDER BY b.id");
-        self.rows(&sql, [], build_row)
-    }
-
-    /// The number of unfinished builds. Counts them one by one.
-    pub fn count_open_builds(&self) -> Result<u64> {
-        let sql = "SELECT count(*) FROM builds \
-            WHERE state IN ('queued', 'fetching', 'building', 'testing')";
-        self.count(sql, &Condition::default())
-    }
+pub fn by_id(store: &Store, id: BuildId) -> Result<Option<BuildRow>> {
+    store.optional_row(&format!("{BUILD} WHERE b.id = ?1"), [id], build_row)
 }
 
-/// A build on its way.
-impl Store {
-    /// Adds a check with a build under each of these versions; gives the id of the check.
-    pub fn begin_check(
-        &mut self,
-        new: &NewCheck,
-        zig_versions: &[String],
-        at: i64,
-    ) -> Result<CheckId> {
-        let check = self.insert_check(new, at)?;
-        for version in zig_versions {
-            self.insert_build(check, version, at)?;
+pub fn exists(store: &Store, id: BuildId) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM builds WHERE id = ?1)";
+    store.value(sql, [id])
+}
+
+/// The number given last; 0 if there is none.
+pub fn last_id(store: &Store) -> Result<i64> {
+    store.value("SELECT coalesce(max(id), 0) FROM builds", [])
+}
+
+/// The builds of a check, oldest first.
+pub fn of_check(store: &Store, check: CheckId) -> Result<Vec<BuildRow>> {
+    let sql = format!("{BUILD} WHERE b.check_id = ?1 ORDER BY b.id");
+    store.rows(&sql, [check], build_row)
+}
+
+/// The unfinished builds of a check, oldest first.
+pub fn open_of_check(store: &Store, check: CheckId) -> Result<Vec<BuildRow>> {
+    let sql = format!(
+        "{BUILD} WHERE b.check_id = ?1 AND b.state NOT IN ('finished', 'cancelled') \
+         ORDER BY b.id"
+    );
+    store.rows(&sql, [check], build_row)
+}
+
+/// One page of the builds that match, and how many match.
+pub fn page(
+    store: &Store,
+    filter: &BuildFilter,
+    sort: Sort,
+    page: Paging,
+) -> Result<(Vec<BuildRow>, u64)> {
+    let mut condition = Condition::default();
+    condition.and("c.package = ?", filter.package.clone());
+    condition.and("b.check_id = ?", filter.check.map(CheckId::get));
+    condition.and("b.zig_version = ?", filter.zig_version.clone());
+    let status = filter.status.map(|status| status.as_str().to_string());
+    condition.and("b.build_status = ?", status);
+    let state = filter.state.map(|state| state.as_str().to_string());
+    condition.and("b.state = ?", state);
+    // Only the package is a column of checks: without it the count needs no join.
+    let count = match filter.package {
+        Some(_) => "SELECT count(*) FROM builds b JOIN checks c ON c.id = b.check_id",
+        None => "SELECT count(*) FROM builds b",
+    };
+    let total = list::count(store, count, &condition)?;
+    let rows = list::page(store, (BUILD, "b.id"), &condition, sort, page, build_row)?;
+    Ok((rows, total))
+}
+
+/// The newest build of a package under each toolchain.
+pub fn newest_of_package(store: &Store, package: PackageId) -> Result<Vec<NewestBuild>> {
+    // SQLite takes the columns beside max() from the row that has the maximum.
+    let sql = "SELECT b.zig_version, max(b.id) AS id, b.state \
+        FROM checks c JOIN builds b ON b.check_id = c.id WHERE c.package_id = ?1 \
+        GROUP BY b.zig_version ORDER BY b.zig_version";
+    store.rows(sql, [package], newest_build)
+}
+
+/// The builds that an earlier run of the server was working on, oldest first.
+pub fn interrupted(store: &Store) -> Result<Vec<BuildRow>> {
+    let sql = format!("{BUILD} WHERE b.state IN ('fetching', 'building', 'testing') ORDER BY b.id");
+    store.rows(&sql, [], build_row)
+}
+
+/// The builds that wait for a slot or for their source, oldest first.
+pub fn queued(store: &Store) -> Result<Vec<BuildRow>> {
+    let sql = format!("{BUILD} WHERE b.state = 'queued' AND b.waits_for IS NULL ORDER BY b.id");
+    store.rows(&sql, [], build_row)
+}
+
+/// The number of unfinished builds. Counts them one by one.
+pub fn count_open(store: &Store) -> Result<u64> {
+    let sql = "SELECT count(*) FROM builds \
+        WHERE state IN ('queued', 'fetching', 'building', 'testing')";
+    list::count(store, sql, &Condition::default())
+}
+
+// -- a build on its way --
+
+/// Adds a check with a build under each of these versions; gives the id of the check.
+pub fn insert_with_check(
+    store: &mut Store,
+    new: &NewCheck,
+    zig_versions: &[String],
+    at: i64,
+) -> Result<CheckId> {
+    let check = checks::insert(store, new, at)?;
+    for version in zig_versions {
+        insert(store, check, version, at)?;
+    }
+    Ok(check)
+}
+
+pub fn insert(store: &mut Store, check: CheckId, zig_version: &str, at: i64) -> Result<BuildId> {
+    let sql = "INSERT INTO builds (check_id, zig_version, created_at) VALUES (?1, ?2, ?3)";
+    let id = store.insert(sql, params![check, zig_version, at])?;
+    results::insert(store, check, zig_version)?;
+    Ok(BuildId(id))
+}
+
+/// Sets state and attempt; false if they were set already.
+pub fn set_state(store: &mut Store, build: BuildId, state: State, attempt: u32) -> Result<bool> {
+    let sql = "UPDATE builds SET state = ?2, attempt = ?3 \
+        WHERE id = ?1 AND (state <> ?2 OR attempt <> ?3)";
+    Ok(store.execute(sql, params![build, state, attempt])? > 0)
+}
+
+/// Notes that a build has its slot: its image, its cache key, and since when.
+pub fn set_started(
+    store: &mut Store,
+    build: BuildId,
+    toolchain: &str,
+    key: Option<&str>,
+    at: i64,
+) -> Result<()> {
+    let sql = "UPDATE builds SET toolchain = ?2, cache_key = ?3, started_at = ?4, waits_for = NULL, \
+        run_at = NULL WHERE id = ?1";
+    store.execute(sql, params![build, toolchain, key, at])?;
+    Ok(())
+}
+
+/// Notes that the container of a build is started.
+pub fn set_run(store: &mut Store, build: BuildId, run: &Run, at: i64) -> Result<()> {
+    let sql = "UPDATE builds SET run_at = ?2, log_offset = ?3, deps_outcome = ?4 \
+        WHERE id = ?1";
+    let log_offset = run.log_offset as i64;
+    store.execute(sql, params![build, at, log_offset, run.deps_outcome])?;
+    Ok(())
+}
+
+/// Notes how many attempts ended in an error.
+pub fn set_errors(store: &mut Store, build: BuildId, errors: u32) -> Result<()> {
+    let sql = "UPDATE builds SET errors = ?2 WHERE id = ?1";
+    store.execute(sql, params![build, errors])?;
+    Ok(())
+}
+
+/// Notes that the output of a build is written again, from that offset of its log.
+pub fn set_log_offset(store: &mut Store, build: BuildId, log_offset: u64) -> Result<()> {
+    let sql = "UPDATE builds SET log_offset = ?2 WHERE id = ?1";
+    store.execute(sql, params![build, log_offset as i64])?;
+    Ok(())
+}
+
+/// Takes image and cache key of an earlier attempt from a build that ends without its source.
+pub fn clear_toolchain(store: &mut Store, build: BuildId) -> Result<()> {
+    let sql = "UPDATE builds SET toolchain = NULL, cache_key = NULL WHERE id = ?1";
+    store.execute(sql, [build])?;
+    Ok(())
+}
+
+/// Ends a build with its verdict, which is published as the latest.
+pub fn finish(store: &mut Store, end: &Finished, at: i64) -> Result<()> {
+    let verdict = end.verdict;
+    let sql = "UPDATE builds SET state = 'finished', build_status = ?2, test_status = ?3, \
+        reason = ?4, compiled = ?5, tests_passed = ?6, tests_total = ?7, error_log = ?8, \
+        peak_memory_bytes = ?9, log_bytes = ?10, log_truncated = ?11, finished_at = ?12 \
+        WHERE id = ?1";
+    let values = params![
+        end.build,
+        verdict.build_status,
+        verdict.test_status,
+        verdict.reason,
+        verdict.compiled,
+        verdict.tests_passed,
+        verdict.tests_total,
+        verdict.error_log,
+        verdict.peak_memory_bytes.map(|n| n as i64),
+        end.log_bytes as i64,
+        end.log_truncated,
+        at
+    ];
+    store.execute(sql, values)?;
+    results::publish(store, end.build, at)?;
+    durations::add_build(store, end.build)
+}
+
+/// Ends a build without a verdict; `log` is the size of its log and whether that was truncated.
+pub fn cancel(store: &mut Store, build: BuildId, log: (u64, bool), at: i64) -> Result<()> {
+    let sql = "UPDATE builds SET state = 'cancelled', reason = 'cancelled', finished_at = ?2, \
+        log_bytes = ?3, log_truncated = ?4, waits_for = NULL WHERE id = ?1";
+    store.execute(sql, params![build, at, log.0 as i64, log.1])?;
+    Ok(())
+}
+
+// -- cached verdicts, and builds that wait for the verdict of a running one --
+
+/// The latest build of that key with a verdict on the package that is still valid: a failure to fetch may not
+/// happen again.
+pub fn cached(store: &Store, key: &str) -> Result<Option<BuildId>> {
+    let sql = "SELECT id FROM builds WHERE cache_key = ?1 AND cached_from IS NULL \
+        AND build_status IN ('success', 'failed') \
+        AND reason IS NOT 'dependency_unavailable' \
+        AND (build_status = 'success' AND test_status IS NOT 'failed' \
+            OR deps_outcome IS NULL OR deps_outcome IN ('fetched', 'manifest')) ORDER BY id DESC LIMIT 1";
+    store.optional_row(sql, [key], |row| row.get("id"))
+}
+
+/// Ends a build with the verdict of another one of the same key.
+pub fn finish_cached(store: &mut Store, build: BuildId, from: BuildId, at: i64) -> Result<()> {
+    let sql = "UPDATE builds SET state = 'finished', waits_for = NULL, cached_from = o.id, \
+        finished_at = ?3, toolchain = o.toolchain, cache_key = o.cache_key, \
+        build_status = o.build_status, test_status = o.test_status, reason = o.reason, \
+        compiled = o.compiled, tests_passed = o.tests_passed, tests_total = o.tests_total, \
+        error_log = o.error_log, peak_memory_bytes = o.peak_memory_bytes, \
+        log_bytes = o.log_bytes, log_truncated = o.log_truncated \
+        FROM (SELECT * FROM builds WHERE id = ?2) o WHERE builds.id = ?1";
+    store.execute(sql, params![build, from, at])?;
+    results::publish(store, build, at)
+}
+
+/// Lets a build wait for the verdict of a running one, its leader.
+pub fn wait_for(store: &mut Store, build: BuildId, leader: BuildId) -> Result<()> {
+    let sql = "UPDATE builds SET waits_for = ?2 WHERE id = ?1";
+    store.execute(sql, params![build, leader])?;
+    Ok(())
+}
+
+pub fn stop_waiting(store: &mut Store, build: BuildId) -> Result<()> {
+    let sql = "UPDATE builds SET waits_for = NULL WHERE id = ?1";
+    store.execute(sql, [build])?;
+    Ok(())
+}
+
+/// The builds that wait for the verdict of that one, oldest first.
+pub fn waiters(store: &Store, leader: BuildId, limit: usize) -> Result<Vec<BuildRow>> {
+    let sql = format!("{BUILD} WHERE b.waits_for = ?1 ORDER BY b.id LIMIT ?2");
+    store.rows(&sql, params![leader, limit as i64], build_row)
+}
+
+/// Finished builds that others still wait for.
+pub fn finished_leaders(store: &Store) -> Result<Vec<BuildId>> {
+    let sql = "SELECT DISTINCT s.waits_for FROM builds s JOIN builds b ON b.id = s.waits_for \
+        WHERE s.waits_for NOT NULL AND b.state IN ('finished', 'cancelled')";
+    store.values(sql, [])
+}
+
+// -- retention --
+
+/// The oldest builds after id `after` that should be deleted: `over` of them, and all that were made before
+/// `before`. Blocked is a build that is the latest verdict of a package or the original of a cached one, that
+/// another one waits for, that an event names, or whose check is unfinished.
+pub fn expired(
+    store: &Store,
+    after: BuildId,
+    over: u64,
+    before: i64,
+    limits: ScanLimits,
+) -> Result<ScanResult<BuildId, BuildId>> {
+    let sql = "SELECT b.id, b.created_at, \
+            NOT EXISTS (SELECT 1 FROM build_results WHERE build_id = b.id) \
+            AND NOT EXISTS (SELECT 1 FROM builds WHERE cached_from = b.id) \
+            AND NOT EXISTS (SELECT 1 FROM builds WHERE waits_for = b.id) \
+            AND NOT EXISTS (SELECT 1 FROM events WHERE build_id = b.id) \
+            AND NOT EXISTS (SELECT 1 FROM builds WHERE check_id = b.check_id \
+                AND state NOT IN ('finished', 'cancelled')) AS is_free, \
+            o.id AS original, o.ref_count \
+        FROM builds b INDEXED BY builds_unreferenced LEFT JOIN builds o ON o.id = b.cached_from \
+        WHERE b.ref_count = 0 AND b.state IN ('finished', 'cancelled') AND b.id > ?1 ORDER BY b.id";
+    let mut statement = store.db.prepare_cached(sql)?;
+    let mut rows = statement.query([after])?;
+    let mut found = ScanResult::new();
+    let mut examined = 0;
+    // For each original: how many of the references to it go.
+    let mut released: HashMap<BuildId, i64> = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let columns = Columns::of(row);
+        let id = columns.get("id")?;
+        let created_at: i64 = columns.get("created_at")?;
+        if found.free.len() as u64 >= over && created_at >= before {
+            break;
         }
-        Ok(check)
-    }
-
-    pub fn insert_build(&mut self, check: CheckId, zig_version: &str, at: i64) -> Result<BuildId> {
-        let sql = "INSERT INTO builds (check_id, zig_version, created_at) VALUES (?1, ?2, ?3)";
-        let id = self.insert(sql, params![check, zig_version, at])?;
-        self.insert_result(check, zig_version)?;
-        Ok(BuildId(id))
-    }
-
-    /// Sets state and attempt; false if they were set already.
-    pub fn set_state(&mut self, build: BuildId, state: State, attempt: u32) -> Result<bool> {
-        let sql = "UPDATE builds SET state = ?2, attempt = ?3 \
-            WHERE id = ?1 AND (state <> ?2 OR attempt <> ?3)";
-        Ok(self.execute(sql, params![build, state, attempt])? > 0)
-    }
-
-    /// Notes that a build has its slot: its image, its cache key, and since when.
-    pub fn set_started(
-        &mut self,
-        build: BuildId,
-        toolchain: &str,
-        key: Option<&str>,
-        at: i64,
-    ) -> Result<()> {
-        let sql = "UPDATE builds SET toolchain = ?2, cache_key = ?3, started_at = ?4, waits_for = NULL, \
-            run_at = NULL WHERE id = ?1";
-        self.execute(sql, params![build, toolchain, key, at])?;
-        Ok(())
-    }
-
-    /// Notes that the container of a build is started.
-    pub fn set_run(&mut self, build: BuildId, run: &Run, at: i64) -> Result<()> {
-        let sql = "UPDATE builds SET run_at = ?2, log_offset = ?3, deps_outcome = ?4 \
-            WHERE id = ?1";
-        let log_offset = run.log_offset as i64;
-        self.execute(sql, params![build, at, log_offset, run.deps_outcome])?;
-        Ok(())
-    }
-
-    /// Notes how many attempts ended in an error.
-    pub fn count_error(&mut self, build: BuildId, errors: u32) -> Result<()> {
-        let sql = "UPDATE builds SET errors = ?2 WHERE id = ?1";
-        self.execute(sql, params![build, errors])?;
-        Ok(())
-    }
-
-    /// Notes that the output of a build is written again, from that offset of its log.
-    pub fn set_log_offset(&mut self, build: BuildId, log_offset: u64) -> Result<()> {
-        let sql = "UPDATE builds SET log_offset = ?2 WHERE id = ?1";
-        self.execute(sql, params![build, log_offset as i64])?;
-        Ok(())
-    }
-
-    /// Takes image and cache key of an earlier attempt from a build that ends without its source.
-    pub fn forget_toolchain(&mut self, build: BuildId) -> Result<()> {
-        let sql = "UPDATE builds SET toolchain = NULL, cache_key = NULL WHERE id = ?1";
-        self.execute(sql, [build])?;
-        Ok(())
-    }
-
-    /// Ends a build with its verdict, which is published as the latest.
-    pub fn finish_build(&mut self, end: &Finished, at: i64) -> Result<()> {
-        let verdict = end.verdict;
-        let sql = "UPDATE builds SET state = 'finished', build_status = ?2, test_status = ?3, \
-            reason = ?4, compiled = ?5, tests_passed = ?6, tests_total = ?7, error_log = ?8, \
-            peak_memory_bytes = ?9, log_bytes = ?10, log_truncated = ?11, finished_at = ?12 \
-            WHERE id = ?1";
-        let values = params![
-            end.build,
-            verdict.build_status,
-            verdict.test_status,
-            verdict.reason,
-            verdict.compiled,
-            verdict.tests_passed,
-            verdict.tests_total,
-            verdict.error_log,
-            verdict.peak_memory_bytes.map(|n| n as i64),
-            end.log_bytes as i64,
-            end.log_truncated,
-            at
-        ];
-        self.execute(sql, values)?;
-        self.publish_verdict(end.build, at)?;
-        self.note_duration(end.build)
-    }
-
-    /// Ends a build without a verdict; `log` is the size of its log and whether that was truncated.
-    pub fn cancel_build(&mut self, build: BuildId, log: (u64, bool), at: i64) -> Result<()> {
-        let sql = "UPDATE builds SET state = 'cancelled', reason = 'cancelled', finished_at = ?2, \
-            log_bytes = ?3, log_truncated = ?4, waits_for = NULL WHERE id = ?1";
-        self.execute(sql, params![build, at, log.0 as i64, log.1])?;
-        Ok(())
-    }
-}
-
-/// Cached verdicts, and builds that wait for the verdict of a running one.
-impl Store {
-    /// The latest build of that key with a verdict on the package that is still valid: a failure to fetch may not
-    /// happen again.
-    pub fn cached(&self, key: &str) -> Result<Option<BuildId>> {
-        let sql = "SELECT id FROM builds WHERE cache_key = ?1 AND cached_from IS NULL \
-            AND build_status IN ('success', 'failed') \
-            AND reason IS NOT 'dependency_unavailable' \
-            AND (build_status = 'success' AND test_status IS NOT 'failed' \
-                OR deps_outcome IS NULL OR deps_outcome IN ('fetched', 'manifest')) ORDER BY id DESC LIMIT 1";
-        self.optional_row(sql, [key], |row| row.get("id"))
-    }
-
-    /// Ends a build with the verdict of another one of the same key.
-    pub fn finish_cached(&mut self, build: BuildId, from: BuildId, at: i64) -> Result<()> {
-        let sql = "UPDATE builds SET state = 'finished', waits_for = NULL, cached_from = o.id, \
-            finished_at = ?3, toolchain = o.toolchain, cache_key = o.cache_key, \
-            build_status = o.build_status, test_status = o.test_status, reason = o.reason, \
-            compiled = o.compiled, tests_passed = o.tests_passed, tests_total = o.tests_total, \
-            error_log = o.error_log, peak_memory_bytes = o.peak_memory_bytes, \
-            log_bytes = o.log_bytes, log_truncated = o.log_truncated \
-            FROM (SELECT * FROM builds WHERE id = ?2) o WHERE builds.id = ?1";
-        self.execute(sql, params![build, from, at])?;
-        self.publish_verdict(build, at)
-    }
-
-    /// Lets a build wait for the verdict of a running one, its leader.
-    pub fn wait_for(&mut self, build: BuildId, leader: BuildId) -> Result<()> {
-        let sql = "UPDATE builds SET waits_for = ?2 WHERE id = ?1";
-        self.execute(sql, params![build, leader])?;
-        Ok(())
-    }
-
-    pub fn stop_waiting(&mut self, build: BuildId) -> Result<()> {
-        let sql = "UPDATE builds SET waits_for = NULL WHERE id = ?1";
-        self.execute(sql, [build])?;
-        Ok(())
-    }
-
-    /// The builds that wait for the verdict of that one, oldest first.
-    pub fn waiters(&self, leader: BuildId, limit: usize) -> Result<Vec<BuildRow>> {
-        let sql = format!("{BUILD} WHERE b.waits_for = ?1 ORDER BY b.id LIMIT ?2");
-        self.rows(&sql, params![leader, limit as i64], build_row)
-    }
-
-    /// Finished builds that others still wait for.
-    pub fn finished_leaders(&self) -> Result<Vec<BuildId>> {
-        let sql = "SELECT DISTINCT s.waits_for FROM builds s JOIN builds b ON b.id = s.waits_for \
-            WHERE s.waits_for NOT NULL AND b.state IN ('finished', 'cancelled')";
-        self.values(sql, [])
-    }
-}
-
-/// Retention.
-impl Store {
-    /// The oldest builds after id `after` that should be deleted: `over` of them, and all that were made before
-    /// `before`. Blocked is a build that is the latest verdict of a package or the original of a cached one, that
-    /// another one waits for, that an event names, or whose check is unfinished.
-    pub fn past_builds(
-        &self,
-        after: BuildId,
-        over: u64,
-        before: i64,
-        limits: ScanLimits,
-    ) -> Result<ScanResult<BuildId, BuildId>> {
-        let sql = "SELECT b.id, b.created_at, \
-                NOT EXISTS (SELECT 1 FROM build_results WHERE build_id = b.id) \
-                AND NOT EXISTS (SELECT 1 FROM builds WHERE cached_from = b.id) \
-                AND NOT EXISTS (SELECT 1 FROM builds WHERE waits_for = b.id) \
-                AND NOT EXISTS (SELECT 1 FROM events WHERE build_id = b.id) \
-                AND NOT EXISTS (SELECT 1 FROM builds WHERE check_id = b.check_id \
-                    AND state NOT IN ('finished', 'cancelled')) AS is_free, \
-                o.id AS original, o.ref_count \
-            FROM builds b INDEXED BY builds_unreferenced LEFT JOIN builds o ON o.id = b.cached_from \
-            WHERE b.ref_count = 0 AND b.state IN ('finished', 'cancelled') AND b.id > ?1 ORDER BY b.id";
-        let mut statement = self.db.prepare_cached(sql)?;
-        let mut rows = statement.query([after])?;
-        let mut found = ScanResult::new();
-        let mut examined = 0;
-        // For each original: how many of the references to it go.
-        let mut released: HashMap<BuildId, i64> = HashMap::new();
-        while let Some(row) = rows.next()? {
-            let columns = Columns::of(row);
-            let id = columns.get("id")?;
-            let created_at: i64 = columns.get("created_at")?;
-            if found.free.len() as u64 >= over && created_at >= before {
-                break;
-            }
-            examined += 1;
-            let is_free = columns.get("is_free")?;
-            let is_done = found.add(id, id, is_free, examined, limits);
-            let original: Option<BuildId> = columns.get("original")?;
-            if let (true, Some(original)) = (is_free, original) {
-                let count = released.entry(original).or_default();
-                *count += 1;
-                // Nothing refers to the original any more. It is older, so the next scan begins with it.
-                if *count >= columns.get("ref_count")? {
-                    found.after = Some(BuildId(original.get() - 1));
-                    break;
-                }
-            }
-            if is_done {
+        examined += 1;
+        let is_free = columns.get("is_free")?;
+        let is_done = found.add(id, id, is_free, examined, limits);
+        let original: Option<BuildId> = columns.get("original")?;
+        if let (true, Some(original)) = (is_free, original) {
+            let count = released.entry(original).or_default();
+            *count += 1;
+            // Nothing refers to the original any more. It is older, so the next scan begins with it.
+            if *count >= columns.get("ref_count")? {
+                found.after = Some(BuildId(original.get() - 1));
                 break;
             }
         }
-        Ok(found)
+        if is_done {
+            break;
+        }
     }
+    Ok(found)
+}
 
-    /// Removes a build, with its check if that has no other one.
-    pub fn forget_build(&mut self, build: BuildId) -> Result<()> {
-        let sql = "SELECT check_id FROM builds WHERE id = ?1";
-        let Some(check) = self.optional_row(sql, [build], |row| row.get("check_id"))? else {
-            return Ok(());
-        };
-        self.execute("DELETE FROM builds WHERE id = ?1", [build])?;
-        self.delete_empty_check(check)
-    }
+/// Removes a build, with its check if that has no other one.
+pub fn delete(store: &mut Store, build: BuildId) -> Result<()> {
+    let sql = "SELECT check_id FROM builds WHERE id = ?1";
+    let Some(check) = store.optional_row(sql, [build], |row| row.get("check_id"))? else {
+        return Ok(());
+    };
+    store.execute("DELETE FROM builds WHERE id = ?1", [build])?;
+    checks::delete_empty(store, check)
 }

@@ -5,7 +5,7 @@ use rusqlite::{Row, params};
 use crate::app::domain::ids::{CheckId, PackageId};
 use crate::app::domain::task::Priority;
 use crate::app::store::columns::Columns;
-use crate::app::store::sources::SourceRow;
+use crate::app::store::sources::{self, SourceRow};
 use crate::app::store::store::{Result, Store};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -97,75 +97,73 @@ fn check_line(row: &Row) -> Result<CheckLine> {
     })
 }
 
-impl Store {
-    /// Adds a check; gives its id.
-    pub fn insert_check(&mut self, new: &NewCheck, at: i64) -> Result<CheckId> {
-        let sql = "INSERT INTO checks (package_id, package, url, ref, priority, tenant, created_at) \
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        let NewCheck {
-            package_id,
-            package,
-            git,
-            priority,
-            tenant,
-        } = new;
-        let (url, reference) = (git.map(|git| git.0), git.and_then(|git| git.1));
-        let values = params![package_id, package, url, reference, priority, tenant, at];
-        self.insert(sql, values).map(CheckId)
-    }
+/// Adds a check; gives its id.
+pub fn insert(store: &mut Store, new: &NewCheck, at: i64) -> Result<CheckId> {
+    let sql = "INSERT INTO checks (package_id, package, url, ref, priority, tenant, created_at) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let NewCheck {
+        package_id,
+        package,
+        git,
+        priority,
+        tenant,
+    } = new;
+    let (url, reference) = (git.map(|git| git.0), git.and_then(|git| git.1));
+    let values = params![package_id, package, url, reference, priority, tenant, at];
+    store.insert(sql, values).map(CheckId)
+}
 
-    pub fn check(&self, id: CheckId) -> Result<Option<CheckRow>> {
-        self.optional_row(&format!("{CHECK} WHERE c.id = ?1"), [id], check_row)
-    }
+pub fn by_id(store: &Store, id: CheckId) -> Result<Option<CheckRow>> {
+    store.optional_row(&format!("{CHECK} WHERE c.id = ?1"), [id], check_row)
+}
 
-    /// The latest checks, the newest first.
-    pub fn latest_checks(&self, limit: u64) -> Result<Vec<CheckLine>> {
-        let sql = "SELECT c.id, c.package, c.created_at, count(*) AS builds, \
-                sum(b.build_status = 'success') AS good, \
-                sum(b.state NOT IN ('finished', 'cancelled')) AS open \
-            FROM (SELECT id, package, created_at FROM checks ORDER BY id DESC LIMIT ?1) c \
-            JOIN builds b ON b.check_id = c.id GROUP BY c.id ORDER BY c.id DESC";
-        self.rows(sql, [limit as i64], check_line)
-    }
+/// The latest checks, the newest first.
+pub fn latest(store: &Store, limit: u64) -> Result<Vec<CheckLine>> {
+    let sql = "SELECT c.id, c.package, c.created_at, count(*) AS builds, \
+            sum(b.build_status = 'success') AS good, \
+            sum(b.state NOT IN ('finished', 'cancelled')) AS open \
+        FROM (SELECT id, package, created_at FROM checks ORDER BY id DESC LIMIT ?1) c \
+        JOIN builds b ON b.check_id = c.id GROUP BY c.id ORDER BY c.id DESC";
+    store.rows(sql, [limit as i64], check_line)
+}
 
-    /// Gives a check its source.
-    pub fn set_source(
-        &mut self,
-        check: CheckId,
-        source: &SourceRow,
-        commit: Option<&str>,
-        at: i64,
-    ) -> Result<()> {
-        self.keep_source(source, at)?;
-        let sql = "UPDATE checks SET source = ?2, \"commit\" = ?3 WHERE id = ?1";
-        self.execute(sql, params![check, source.hash, commit])?;
-        Ok(())
-    }
+/// Gives a check its source.
+pub fn set_source(
+    store: &mut Store,
+    check: CheckId,
+    source: &SourceRow,
+    commit: Option<&str>,
+    at: i64,
+) -> Result<()> {
+    sources::insert(store, source, at)?;
+    let sql = "UPDATE checks SET source = ?2, \"commit\" = ?3 WHERE id = ?1";
+    store.execute(sql, params![check, source.hash, commit])?;
+    Ok(())
+}
 
-    /// Takes the source from a check: it cannot be used and will be fetched again.
-    pub fn forget_source(&mut self, check: CheckId) -> Result<()> {
-        let sql = "UPDATE checks SET source = NULL WHERE id = ?1";
-        self.execute(sql, [check])?;
-        Ok(())
-    }
+/// Takes the source from a check: it cannot be used and will be fetched again.
+pub fn clear_source(store: &mut Store, check: CheckId) -> Result<()> {
+    let sql = "UPDATE checks SET source = NULL WHERE id = ?1";
+    store.execute(sql, [check])?;
+    Ok(())
+}
 
-    /// Notes the attempt to fetch the source, and how many attempts ended in an error.
-    pub fn set_check_attempt(&mut self, check: CheckId, attempt: u32, errors: u32) -> Result<()> {
-        let sql = "UPDATE checks SET attempt = ?2, errors = ?3 WHERE id = ?1";
-        self.execute(sql, params![check, attempt, errors])?;
-        Ok(())
-    }
+/// Notes the attempt to fetch the source, and how many attempts ended in an error.
+pub fn set_attempt(store: &mut Store, check: CheckId, attempt: u32, errors: u32) -> Result<()> {
+    let sql = "UPDATE checks SET attempt = ?2, errors = ?3 WHERE id = ?1";
+    store.execute(sql, params![check, attempt, errors])?;
+    Ok(())
+}
 
-    /// Removes a check without builds, with what is left of its source if no other check names it.
-    pub(super) fn delete_empty_check(&mut self, check: CheckId) -> Result<()> {
-        let sql = "SELECT source FROM checks WHERE id = ?1";
-        let source: Option<String> = self.value(sql, [check])?;
-        let sql = "DELETE FROM checks WHERE id = ?1 \
-            AND NOT EXISTS (SELECT 1 FROM builds WHERE check_id = ?1)";
-        self.execute(sql, [check])?;
-        match source {
-            Some(hash) => self.delete_unnamed_source(&hash),
-            None => Ok(()),
-        }
+/// Removes a check without builds, with what is left of its source if no other check names it.
+pub(super) fn delete_empty(store: &mut Store, check: CheckId) -> Result<()> {
+    let sql = "SELECT source FROM checks WHERE id = ?1";
+    let source: Option<String> = store.value(sql, [check])?;
+    let sql = "DELETE FROM checks WHERE id = ?1 \
+        AND NOT EXISTS (SELECT 1 FROM builds WHERE check_id = ?1)";
+    store.execute(sql, [check])?;
+    match source {
+        Some(hash) => sources::delete_unnamed(store, &hash),
+        None => Ok(()),
     }
 }

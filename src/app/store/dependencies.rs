@@ -11,88 +11,73 @@ pub struct KeptDependencies {
     pub bytes: u64,
 }
 
-fn kept_dependencies(row: &Row) -> Result<KeptDependencies> {
+fn kept_row(row: &Row) -> Result<KeptDependencies> {
     Ok(KeptDependencies {
         hash: row.get("hash")?,
         bytes: row.get::<_, i64>("bytes")? as u64,
     })
 }
 
-impl Store {
-    pub fn kept_dependencies(
-        &self,
-        manifest: &str,
-        toolchain: &str,
-    ) -> Result<Option<KeptDependencies>> {
-        let sql = "SELECT hash, bytes FROM dependencies WHERE manifest = ?1 AND toolchain = ?2";
-        self.optional_row(sql, [manifest, toolchain], kept_dependencies)
-    }
+pub fn find(store: &Store, manifest: &str, toolchain: &str) -> Result<Option<KeptDependencies>> {
+    let sql = "SELECT hash, bytes FROM dependencies WHERE manifest = ?1 AND toolchain = ?2";
+    store.optional_row(sql, [manifest, toolchain], kept_row)
+}
 
-    pub fn keep_dependencies(
-        &mut self,
-        manifest: &str,
-        toolchain: &str,
-        kept: &KeptDependencies,
-        at: i64,
-    ) -> Result<()> {
-        let sql = "INSERT INTO dependencies (manifest, toolchain, hash, bytes, used_at) \
-            VALUES (?1, ?2, ?3, ?4, ?5)";
-        let bytes = kept.bytes as i64;
-        self.execute(sql, params![manifest, toolchain, kept.hash, bytes, at])?;
-        Ok(())
-    }
+pub fn insert(
+    store: &mut Store,
+    manifest: &str,
+    toolchain: &str,
+    kept: &KeptDependencies,
+    at: i64,
+) -> Result<()> {
+    let sql = "INSERT INTO dependencies (manifest, toolchain, hash, bytes, used_at) \
+        VALUES (?1, ?2, ?3, ?4, ?5)";
+    let bytes = kept.bytes as i64;
+    store.execute(sql, params![manifest, toolchain, kept.hash, bytes, at])?;
+    Ok(())
+}
 
-    /// Notes that a build uses them.
-    pub fn note_dependencies_used(
-        &mut self,
-        manifest: &str,
-        toolchain: &str,
-        at: i64,
-    ) -> Result<()> {
-        let sql = "UPDATE dependencies SET used_at = ?3 WHERE manifest = ?1 AND toolchain = ?2";
-        self.execute(sql, params![manifest, toolchain, at])?;
-        Ok(())
-    }
+/// Notes that a build uses them.
+pub fn set_used(store: &mut Store, manifest: &str, toolchain: &str, at: i64) -> Result<()> {
+    let sql = "UPDATE dependencies SET used_at = ?3 WHERE manifest = ?1 AND toolchain = ?2";
+    store.execute(sql, params![manifest, toolchain, at])?;
+    Ok(())
+}
 
-    /// Removes them; gives the hash of their file if no other row names it.
-    pub fn forget_dependencies(
-        &mut self,
-        manifest: &str,
-        toolchain: &str,
-    ) -> Result<Option<String>> {
-        let Some(kept) = self.kept_dependencies(manifest, toolchain)? else {
-            return Ok(None);
-        };
-        self.delete_dependencies(manifest, toolchain)?;
-        let sql = "SELECT EXISTS (SELECT 1 FROM dependencies WHERE hash = ?1)";
-        let is_named: bool = self.value(sql, [&kept.hash])?;
-        Ok((!is_named).then_some(kept.hash))
-    }
+/// Removes them; gives the hash of their file if no other row names it.
+pub fn delete(store: &mut Store, manifest: &str, toolchain: &str) -> Result<Option<String>> {
+    let Some(kept) = find(store, manifest, toolchain)? else {
+        return Ok(None);
+    };
+    delete_row(store, manifest, toolchain)?;
+    let sql = "SELECT EXISTS (SELECT 1 FROM dependencies WHERE hash = ?1)";
+    let is_named: bool = store.value(sql, [&kept.hash])?;
+    Ok((!is_named).then_some(kept.hash))
+}
 
-    /// Removes the least recently used until `over` bytes are gone, at most `limit` of them; gives the names of their
-    /// files, which other rows may still name.
-    pub fn drop_dependencies(&mut self, over: u64, limit: usize) -> Result<Vec<String>> {
-        let sql = "SELECT manifest, toolchain, hash, bytes FROM dependencies \
-            ORDER BY used_at LIMIT ?1";
-        let oldest = self.rows(sql, [limit as i64], |row| {
-            let key: (String, String) = (row.get("manifest")?, row.get("toolchain")?);
-            Ok((key, kept_dependencies(row)?))
-        })?;
-        let (mut names, mut gone) = (Vec::new(), 0);
-        for ((manifest, toolchain), kept) in oldest {
-            if gone >= over {
-                break;
-            }
-            self.delete_dependencies(&manifest, &toolchain)?;
-            names.push(format!("{}.tar.gz", kept.hash));
-            gone += kept.bytes;
+/// Removes the least recently used until `over` bytes are gone, at most `limit` of them; gives the names of their
+/// files, which other rows may still name.
+pub fn delete_idle(store: &mut Store, over: u64, limit: usize) -> Result<Vec<String>> {
+    let sql = "SELECT manifest, toolchain, hash, bytes FROM dependencies \
+        ORDER BY used_at LIMIT ?1";
+    let oldest = store.rows(sql, [limit as i64], |row| {
+        let key: (String, String) = (row.get("manifest")?, row.get("toolchain")?);
+        Ok((key, kept_row(row)?))
+    })?;
+    let (mut names, mut gone) = (Vec::new(), 0);
+    for ((manifest, toolchain), kept) in oldest {
+        if gone >= over {
+            break;
         }
-        Ok(names)
+        delete_row(store, &manifest, &toolchain)?;
+        names.push(format!("{}.tar.gz", kept.hash));
+        gone += kept.bytes;
     }
+    Ok(names)
+}
 
-    fn delete_dependencies(&mut self, manifest: &str, toolchain: &str) -> Result<()> {
-        let sql = "DELETE FROM dependencies WHERE manifest = ?1 AND toolchain = ?2";
-        self.execute(sql, [manifest, toolchain])?;
-        Ok(())
-    }
+fn delete_row(store: &mut Store, manifest: &str, toolchain: &str) -> Result<()> {
+    let sql = "DELETE FROM dependencies WHERE manifest = ?1 AND toolchain = ?2";
+    store.execute(sql, [manifest, toolchain])?;
+    Ok(())
 }

@@ -20,46 +20,44 @@ fn average(values: &str) -> String {
     )
 }
 
-impl Store {
-    /// Adds how long a build took. An error does not count, nor does a build that never ran: neither says anything
-    /// about the next build.
-    pub(super) fn note_duration(&mut self, build: BuildId) -> Result<()> {
-        for package in ["c.package", "''"] {
-            let sql = average(&format!(
-                "SELECT {package}, b.zig_version, max(b.finished_at - b.started_at, 0), 1, {NEXT} \
-                 FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = ?1 \
-                 AND b.started_at NOT NULL AND b.build_status IN ('success', 'failed')"
-            ));
-            self.execute(&sql, [build])?;
-        }
-        Ok(())
+/// Adds how long a build took. An error does not count, nor does a build that never ran: neither says anything
+/// about the next build.
+pub(super) fn add_build(store: &mut Store, build: BuildId) -> Result<()> {
+    for package in ["c.package", "''"] {
+        let sql = average(&format!(
+            "SELECT {package}, b.zig_version, max(b.finished_at - b.started_at, 0), 1, {NEXT} \
+             FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = ?1 \
+             AND b.started_at NOT NULL AND b.build_status IN ('success', 'failed')"
+        ));
+        store.execute(&sql, [build])?;
     }
+    Ok(())
+}
 
-    /// Adds how long it took to fetch the source of a check.
-    pub fn note_fetch(&mut self, check: CheckId, duration_ms: i64) -> Result<()> {
-        for package in ["package", "''"] {
-            let sql = average(&format!(
-                "SELECT {package}, '', max(?2, 0), 1, {NEXT} FROM checks WHERE id = ?1"
-            ));
-            self.execute(&sql, params![check, duration_ms])?;
-        }
-        Ok(())
+/// Adds how long it took to fetch the source of a check.
+pub fn add_fetch(store: &mut Store, check: CheckId, duration_ms: i64) -> Result<()> {
+    for package in ["package", "''"] {
+        let sql = average(&format!(
+            "SELECT {package}, '', max(?2, 0), 1, {NEXT} FROM checks WHERE id = ?1"
+        ));
+        store.execute(&sql, params![check, duration_ms])?;
     }
+    Ok(())
+}
 
-    /// The averages of a package in milliseconds, by version. The empty package stands for all packages, the empty
-    /// version for fetching the source.
-    pub fn durations(&self, package: &str) -> Result<Vec<(String, u64)>> {
-        let sql = "SELECT zig_version, duration_ms FROM durations WHERE package = ?1";
-        self.rows(sql, [package], |row| {
-            let ms: i64 = row.get("duration_ms")?;
-            Ok((row.get("zig_version")?, ms.max(0) as u64))
-        })
-    }
+/// The averages of a package in milliseconds, by version. The empty package stands for all packages, the empty
+/// version for fetching the source.
+pub fn of_package(store: &Store, package: &str) -> Result<Vec<(String, u64)>> {
+    let sql = "SELECT zig_version, duration_ms FROM durations WHERE package = ?1";
+    store.rows(sql, [package], |row| {
+        let ms: i64 = row.get("duration_ms")?;
+        Ok((row.get("zig_version")?, ms.max(0) as u64))
+    })
+}
 
-    /// Removes the averages that were updated least recently, but not those of all packages; gives how many.
-    pub fn forget_durations(&mut self, count: u64) -> Result<usize> {
-        let sql = "DELETE FROM durations WHERE (package, zig_version) IN ( \
-            SELECT package, zig_version FROM durations WHERE package <> '' ORDER BY update_seq LIMIT ?1)";
-        self.execute(sql, [count as i64])
-    }
+/// Removes the averages that were updated least recently, but not those of all packages; gives how many.
+pub fn delete_oldest(store: &mut Store, count: u64) -> Result<usize> {
+    let sql = "DELETE FROM durations WHERE (package, zig_version) IN ( \
+        SELECT package, zig_version FROM durations WHERE package <> '' ORDER BY update_seq LIMIT ?1)";
+    store.execute(sql, [count as i64])
 }

@@ -66,39 +66,37 @@ fn event_row(row: &Row) -> Result<BuildEvent> {
     })
 }
 
-impl Store {
-    /// Adds an event for a build as it is now; gives the event with its number.
-    pub fn insert_event(&mut self, row: &BuildRow, at: i64) -> Result<BuildEvent> {
-        let sql = "INSERT INTO events (build_id, state, build_status, test_status, reason, at) \
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let BuildRow {
-            id,
-            state,
-            build_status,
-            test_status,
-            reason,
-            ..
-        } = row;
-        let values = params![id, state, build_status, test_status, reason, at];
-        let seq = self.insert(sql, values)? as u64;
-        if seq.is_multiple_of(DELETE_EVERY) {
-            let oldest = seq.saturating_sub(EVENTS_KEPT as u64) as i64;
-            self.execute("DELETE FROM events WHERE seq <= ?1", [oldest])?;
-        }
-        self.has_finished |= state.is_final();
-        Ok(BuildEvent::of(row, seq, at))
+/// Adds an event for a build as it is now; gives the event with its number.
+pub fn insert(store: &mut Store, row: &BuildRow, at: i64) -> Result<BuildEvent> {
+    let sql = "INSERT INTO events (build_id, state, build_status, test_status, reason, at) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let BuildRow {
+        id,
+        state,
+        build_status,
+        test_status,
+        reason,
+        ..
+    } = row;
+    let values = params![id, state, build_status, test_status, reason, at];
+    let seq = store.insert(sql, values)? as u64;
+    if seq.is_multiple_of(DELETE_EVERY) {
+        let oldest = seq.saturating_sub(EVENTS_KEPT as u64) as i64;
+        store.execute("DELETE FROM events WHERE seq <= ?1", [oldest])?;
     }
+    store.has_finished |= state.is_final();
+    Ok(BuildEvent::of(row, seq, at))
+}
 
-    /// The newest events, oldest first, and the number of the next one.
-    pub fn recent_events(&self) -> Result<(Vec<BuildEvent>, u64)> {
-        let sql = format!(
-            "{EVENT} WHERE e.seq > (SELECT coalesce(max(seq), 0) FROM events) - {EVENTS_KEPT} \
-             ORDER BY e.seq"
-        );
-        let recent = self.rows(&sql, [], event_row)?;
-        // AUTOINCREMENT keeps this number: it is never given twice, even if all events are deleted.
-        let sql = "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'events'";
-        let next: i64 = self.value(sql, [])?;
-        Ok((recent, next as u64))
-    }
+/// The newest events, oldest first, and the number of the next one.
+pub fn recent(store: &Store) -> Result<(Vec<BuildEvent>, u64)> {
+    let sql = format!(
+        "{EVENT} WHERE e.seq > (SELECT coalesce(max(seq), 0) FROM events) - {EVENTS_KEPT} \
+         ORDER BY e.seq"
+    );
+    let recent = store.rows(&sql, [], event_row)?;
+    // AUTOINCREMENT keeps this number: it is never given twice, even if all events are deleted.
+    let sql = "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'events'";
+    let next: i64 = store.value(sql, [])?;
+    Ok((recent, next as u64))
 }

@@ -3,6 +3,7 @@
 use rusqlite::{Row, params};
 
 use crate::app::domain::task::Priority;
+use crate::app::store::queue;
 use crate::app::store::store::{Result, Store};
 
 /// The lane of a tenant at a priority, with the best of its tasks.
@@ -27,67 +28,65 @@ fn lane(row: &Row) -> Result<Lane> {
     })
 }
 
-impl Store {
-    /// The first lane of a priority whose tenant may be served; reads no further.
-    pub fn first_lane(
-        &self,
-        priority: Priority,
-        may_serve: impl Fn(&str) -> bool,
-    ) -> Result<Option<Lane>> {
-        let mut statement = self.db.prepare_cached(LANES)?;
-        let mut rows = statement.query([priority])?;
-        while let Some(row) = rows.next()? {
-            if may_serve(row.get_ref("tenant")?.as_str()?) {
-                return lane(row).map(Some);
-            }
+/// The first lane of a priority whose tenant may be served; reads no further.
+pub fn first(
+    store: &Store,
+    priority: Priority,
+    may_serve: impl Fn(&str) -> bool,
+) -> Result<Option<Lane>> {
+    let mut statement = store.db.prepare_cached(LANES)?;
+    let mut rows = statement.query([priority])?;
+    while let Some(row) = rows.next()? {
+        if may_serve(row.get_ref("tenant")?.as_str()?) {
+            return lane(row).map(Some);
         }
-        Ok(None)
     }
+    Ok(None)
+}
 
-    /// The lanes of a priority in order.
-    pub fn lanes(&self, priority: Priority, limit: usize) -> Result<Vec<Lane>> {
-        let mut statement = self.db.prepare_cached(LANES)?;
-        let rows = statement.query_map([priority], lane)?;
-        rows.take(limit).collect()
-    }
+/// The lanes of a priority in order.
+pub fn list(store: &Store, priority: Priority, limit: usize) -> Result<Vec<Lane>> {
+    let mut statement = store.db.prepare_cached(LANES)?;
+    let rows = statement.query_map([priority], lane)?;
+    rows.take(limit).collect()
+}
 
-    /// Adds a task to the lane of its tenant. A lane that is there keeps its round and shows the better task.
-    pub fn join_lane(&mut self, priority: Priority, new: &Lane) -> Result<()> {
-        let sql = "INSERT INTO lanes (priority, tenant, round, popularity, ticket) \
-            VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (priority, tenant) DO UPDATE \
-            SET popularity = excluded.popularity, ticket = excluded.ticket \
-            WHERE excluded.popularity > popularity \
-            OR (excluded.popularity = popularity AND excluded.ticket < ticket)";
-        let Lane {
-            tenant,
-            round,
-            popularity,
-            ticket,
-        } = new;
-        self.execute(sql, params![priority, tenant, round, popularity, ticket])?;
-        Ok(())
-    }
+/// Adds a task to the lane of its tenant. A lane that is there keeps its round and shows the better task.
+pub fn add_task(store: &mut Store, priority: Priority, new: &Lane) -> Result<()> {
+    let sql = "INSERT INTO lanes (priority, tenant, round, popularity, ticket) \
+        VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (priority, tenant) DO UPDATE \
+        SET popularity = excluded.popularity, ticket = excluded.ticket \
+        WHERE excluded.popularity > popularity \
+        OR (excluded.popularity = popularity AND excluded.ticket < ticket)";
+    let Lane {
+        tenant,
+        round,
+        popularity,
+        ticket,
+    } = new;
+    store.execute(sql, params![priority, tenant, round, popularity, ticket])?;
+    Ok(())
+}
 
-    /// Shows the best task of a lane after one was taken from it, in round `next` if given. An empty lane is removed.
-    pub fn refresh_lane(
-        &mut self,
-        priority: Priority,
-        tenant: &str,
-        next: Option<i64>,
-    ) -> Result<()> {
-        let best = self.waiting_of(priority, tenant, 0, 1)?;
-        let Some(best) = best.first() else {
-            let sql = "DELETE FROM lanes WHERE priority = ?1 AND tenant = ?2";
-            self.execute(sql, params![priority, tenant])?;
-            return Ok(());
-        };
-        let sql = "UPDATE lanes SET round = coalesce(?3, round), popularity = ?4, \
-            ticket = ?5 WHERE priority = ?1 AND tenant = ?2";
-        let popularity = best.entry.popularity;
-        self.execute(
-            sql,
-            params![priority, tenant, next, popularity, best.ticket],
-        )?;
-        Ok(())
-    }
+/// Shows the best task of a lane after one was taken from it, in round `next` if given. An empty lane is removed.
+pub fn refresh(
+    store: &mut Store,
+    priority: Priority,
+    tenant: &str,
+    next: Option<i64>,
+) -> Result<()> {
+    let best = queue::of_tenant(store, priority, tenant, 0, 1)?;
+    let Some(best) = best.first() else {
+        let sql = "DELETE FROM lanes WHERE priority = ?1 AND tenant = ?2";
+        store.execute(sql, params![priority, tenant])?;
+        return Ok(());
+    };
+    let sql = "UPDATE lanes SET round = coalesce(?3, round), popularity = ?4, \
+        ticket = ?5 WHERE priority = ?1 AND tenant = ?2";
+    let popularity = best.entry.popularity;
+    store.execute(
+        sql,
+        params![priority, tenant, next, popularity, best.ticket],
+    )?;
+    Ok(())
 }

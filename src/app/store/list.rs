@@ -53,26 +53,24 @@ impl Condition {
     }
 }
 
-impl Store {
-    /// The number of rows; `query` ends before its condition.
-    pub(super) fn count(&self, query: &str, condition: &Condition) -> Result<u64> {
-        let sql = format!("{query}{}", condition.sql());
-        let count: i64 = self.value(&sql, params_from_iter(&condition.values))?;
-        Ok(count as u64)
-    }
+/// The number of rows; `query` ends before its condition.
+pub(super) fn count(store: &Store, query: &str, condition: &Condition) -> Result<u64> {
+    let sql = format!("{query}{}", condition.sql());
+    let count: i64 = store.value(&sql, params_from_iter(&condition.values))?;
+    Ok(count as u64)
+}
 
-    /// One page of the rows; `query` ends before its condition, and `key` is the column of the row id.
-    pub(super) fn page<T>(
-        &self,
-        (query, key): (&str, &str),
-        condition: &Condition,
-        sort: Sort,
-        page: Paging,
-        read: fn(&Row) -> Result<T>,
-    ) -> Result<Vec<T>> {
-        let sql = format!("{query}{}{}", condition.sql(), ordered(sort, key, page));
-        self.rows(&sql, params_from_iter(&condition.values), read)
-    }
+/// One page of the rows; `query` ends before its condition, and `key` is the column of the row id.
+pub(super) fn page<T>(
+    store: &Store,
+    (query, key): (&str, &str),
+    condition: &Condition,
+    sort: Sort,
+    page: Paging,
+    read: fn(&Row) -> Result<T>,
+) -> Result<Vec<T>> {
+    let sql = format!("{query}{}{}", condition.sql(), ordered(sort, key, page));
+    store.rows(&sql, params_from_iter(&condition.values), read)
 }
 
 /// The key as second column makes the order total: no page repeats or skips a row.

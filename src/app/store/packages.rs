@@ -8,8 +8,9 @@ use crate::app::domain::recheck::next_check;
 use crate::app::domain::repository::repository;
 use crate::app::domain::verdict::BuildStatus;
 use crate::app::store::columns::Columns;
-use crate::app::store::list::{Condition, Paging, Sort, contains};
+use crate::app::store::list::{self, Condition, Paging, Sort, contains};
 use crate::app::store::store::{Result, Store};
+use crate::app::store::uses;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct PackageRow {
@@ -111,143 +112,141 @@ pub fn recheck_statements() -> Vec<String> {
     reads.into_iter().chain(others).collect()
 }
 
-impl Store {
-    /// The id of the package that has this name or else this URL, and which of the two it has.
-    pub fn known_package(
-        &self,
-        name: &str,
-        url: &str,
-    ) -> Result<Option<(PackageId, &'static str)>> {
-        let sql = "SELECT id, name = ?1 AS has_name FROM packages WHERE name = ?1 OR url = ?2 \
-            ORDER BY name = ?1 DESC";
-        self.optional_row(sql, [name, url], |row| {
-            let has_name: bool = row.get("has_name")?;
-            Ok((row.get("id")?, if has_name { "name" } else { "url" }))
-        })
+/// The id of the package that has this name or else this URL, and which of the two it has.
+pub fn same_name_or_url(
+    store: &Store,
+    name: &str,
+    url: &str,
+) -> Result<Option<(PackageId, &'static str)>> {
+    let sql = "SELECT id, name = ?1 AS has_name FROM packages WHERE name = ?1 OR url = ?2 \
+        ORDER BY name = ?1 DESC";
+    store.optional_row(sql, [name, url], |row| {
+        let has_name: bool = row.get("has_name")?;
+        Ok((row.get("id")?, if has_name { "name" } else { "url" }))
+    })
+}
+
+/// Adds a package; gives its id. Its first recheck is scheduled, and its users are counted.
+pub fn insert(store: &mut Store, new: &NewPackage, at: i64) -> Result<PackageId> {
+    let sql = "INSERT INTO packages (name, url, ref, description, author, license, \
+        created_at, last_updated) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)";
+    let NewPackage {
+        name,
+        url,
+        reference,
+        description,
+        author,
+        license,
+    } = new;
+    let values = params![name, url, reference, description, author, license, at];
+    let id = PackageId(store.insert(sql, values)?);
+    let repository = repository(url).unwrap_or_else(|| url.to_string());
+    let sql = "UPDATE packages SET repository = ?2, next_check = ?3 WHERE id = ?1";
+    store.next_check_due.set(None);
+    store.execute(sql, params![id, repository, next_check(id, at)])?;
+    uses::count_users(store, &repository)?;
+    Ok(id)
+}
+
+pub fn by_name(store: &Store, name: &str) -> Result<Option<PackageRow>> {
+    let sql = format!("{PACKAGE} WHERE name = ?1");
+    store.optional_row(&sql, [name], package_row)
+}
+
+pub fn by_id(store: &Store, id: PackageId) -> Result<Option<PackageRow>> {
+    let sql = format!("{PACKAGE} WHERE id = ?1");
+    store.optional_row(&sql, [id], package_row)
+}
+
+pub fn id_of(store: &Store, name: &str) -> Result<Option<PackageId>> {
+    let sql = "SELECT id FROM packages WHERE name = ?1";
+    store.optional_row(sql, [name], |row| row.get("id"))
+}
+
+/// The number given last; 0 if there is none.
+pub fn last_id(store: &Store) -> Result<i64> {
+    store.value("SELECT coalesce(max(id), 0) FROM packages", [])
+}
+
+/// One page of the packages that match, and how many match.
+pub fn page(
+    store: &Store,
+    filter: &PackageFilter,
+    sort: Sort,
+    page: Paging,
+) -> Result<(Vec<PackageRow>, u64)> {
+    let mut condition = Condition::default();
+    let text =
+        "name || char(10) || coalesce(description, '') || char(10) || url LIKE ? ESCAPE '\\'";
+    condition.and(text, filter.search.as_deref().map(contains));
+    condition.and("license = ?", filter.license.clone());
+    condition.and("author = ?", filter.author.clone());
+    let mut result = Condition::default();
+    result.and("zig_version = ?", filter.zig_version.clone());
+    let status = filter.status.map(|status| status.as_str().to_string());
+    result.and("build_status = ?", status);
+    condition.and_in("id", "SELECT package_id FROM build_results", result);
+    let total = list::count(store, "SELECT count(*) FROM packages", &condition)?;
+    let rows = list::page(store, (PACKAGE, "id"), &condition, sort, page, package_row)?;
+    Ok((rows, total))
+}
+
+// -- popularity --
+
+/// The score of a package; 0 for an upload.
+pub fn popularity(store: &Store, package: Option<PackageId>) -> Result<i64> {
+    let sql = "SELECT coalesce(sum(popularity_score), 0) FROM packages WHERE id = ?1";
+    package.map_or(Ok(0), |package| store.value(sql, [package]))
+}
+
+/// Adds to the scores of packages how often each was viewed.
+pub fn add_views(store: &mut Store, views: &[(PackageId, i64)]) -> Result<()> {
+    for (package, count) in views {
+        store.execute(ADD_VIEWS, params![package, count, USE_SCORE])?;
     }
+    Ok(())
+}
 
-    /// Adds a package; gives its id. Its first recheck is scheduled, and its users are counted.
-    pub fn insert_package(&mut self, new: &NewPackage, at: i64) -> Result<PackageId> {
-        let sql = "INSERT INTO packages (name, url, ref, description, author, license, \
-            created_at, last_updated) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)";
-        let NewPackage {
-            name,
-            url,
-            reference,
-            description,
-            author,
-            license,
-        } = new;
-        let values = params![name, url, reference, description, author, license, at];
-        let id = PackageId(self.insert(sql, values)?);
-        let repository = repository(url).unwrap_or_else(|| url.to_string());
-        let sql = "UPDATE packages SET repository = ?2, next_check = ?3 WHERE id = ?1";
-        self.next_check_due.set(None);
-        self.execute(sql, params![id, repository, next_check(id, at)])?;
-        self.count_users(&repository)?;
-        Ok(id)
+// -- rechecks --
+
+pub fn recheck(store: &Store, package: PackageId) -> Result<Option<RecheckRow>> {
+    store.optional_row(&format!("{RECHECK} {ONE}"), [package], recheck_row)
+}
+
+/// The packages whose recheck is due, the longest due first.
+pub fn due(store: &Store, now_unix_ms: i64, limit: usize) -> Result<Vec<RecheckRow>> {
+    let sql = format!("{RECHECK} {DUE}");
+    store.rows(&sql, [now_unix_ms, limit as i64], recheck_row)
+}
+
+/// The next packages with a remote after that id, in the order of their ids.
+pub(super) fn after(store: &Store, id: PackageId, limit: usize) -> Result<Vec<RecheckRow>> {
+    store.rows(
+        &format!("{RECHECK} {AFTER}"),
+        params![id, limit as i64],
+        recheck_row,
+    )
+}
+
+/// When the first recheck of all is due, in unix milliseconds.
+pub fn next_check_due(store: &Store) -> Result<Option<i64>> {
+    if let Some(known) = store.next_check_due.get() {
+        return Ok(known);
     }
+    let next = store.value(NEXT_DUE, [])?;
+    store.next_check_due.set(Some(next));
+    Ok(next)
+}
 
-    pub fn package(&self, name: &str) -> Result<Option<PackageRow>> {
-        let sql = format!("{PACKAGE} WHERE name = ?1");
-        self.optional_row(&sql, [name], package_row)
-    }
+pub fn set_next_check(store: &mut Store, package: PackageId, at: i64) -> Result<()> {
+    let sql = "UPDATE packages SET next_check = ?2 WHERE id = ?1";
+    store.next_check_due.set(None);
+    store.execute(sql, params![package, at])?;
+    Ok(())
+}
 
-    pub fn package_of_id(&self, id: PackageId) -> Result<Option<PackageRow>> {
-        let sql = format!("{PACKAGE} WHERE id = ?1");
-        self.optional_row(&sql, [id], package_row)
-    }
-
-    pub fn package_id(&self, name: &str) -> Result<Option<PackageId>> {
-        let sql = "SELECT id FROM packages WHERE name = ?1";
-        self.optional_row(sql, [name], |row| row.get("id"))
-    }
-
-    /// The number given last; 0 if there is none.
-    pub fn last_package(&self) -> Result<i64> {
-        self.value("SELECT coalesce(max(id), 0) FROM packages", [])
-    }
-
-    /// One page of the packages that match, and how many match.
-    pub fn packages(
-        &self,
-        filter: &PackageFilter,
-        sort: Sort,
-        page: Paging,
-    ) -> Result<(Vec<PackageRow>, u64)> {
-        let mut condition = Condition::default();
-        let text =
-            "name || char(10) || coalesce(description, '') || char(10) || url LIKE ? ESCAPE '\\'";
-        condition.and(text, filter.search.as_deref().map(contains));
-        condition.and("license = ?", filter.license.clone());
-        condition.and("author = ?", filter.author.clone());
-        let mut result = Condition::default();
-        result.and("zig_version = ?", filter.zig_version.clone());
-        let status = filter.status.map(|status| status.as_str().to_string());
-        result.and("build_status = ?", status);
-        condition.and_in("id", "SELECT package_id FROM build_results", result);
-        let total = self.count("SELECT count(*) FROM packages", &condition)?;
-        let rows = self.page((PACKAGE, "id"), &condition, sort, page, package_row)?;
-        Ok((rows, total))
-    }
-
-    // -- popularity --
-
-    /// The score of a package; 0 for an upload.
-    pub fn popularity(&self, package: Option<PackageId>) -> Result<i64> {
-        let sql = "SELECT coalesce(sum(popularity_score), 0) FROM packages WHERE id = ?1";
-        package.map_or(Ok(0), |package| self.value(sql, [package]))
-    }
-
-    /// Adds to the scores of packages how often each was viewed.
-    pub fn add_views(&mut self, views: &[(PackageId, i64)]) -> Result<()> {
-        for (package, count) in views {
-            self.execute(ADD_VIEWS, params![package, count, USE_SCORE])?;
-        }
-        Ok(())
-    }
-
-    // -- rechecks --
-
-    pub fn recheck_row(&self, package: PackageId) -> Result<Option<RecheckRow>> {
-        self.optional_row(&format!("{RECHECK} {ONE}"), [package], recheck_row)
-    }
-
-    /// The packages whose recheck is due, the longest due first.
-    pub fn packages_due(&self, now_unix_ms: i64, limit: usize) -> Result<Vec<RecheckRow>> {
-        let sql = format!("{RECHECK} {DUE}");
-        self.rows(&sql, [now_unix_ms, limit as i64], recheck_row)
-    }
-
-    /// The next packages with a remote after that id, in the order of their ids.
-    pub(super) fn packages_after(&self, id: PackageId, limit: usize) -> Result<Vec<RecheckRow>> {
-        self.rows(
-            &format!("{RECHECK} {AFTER}"),
-            params![id, limit as i64],
-            recheck_row,
-        )
-    }
-
-    /// When the first recheck of all is due, in unix milliseconds.
-    pub fn next_check_due(&self) -> Result<Option<i64>> {
-        if let Some(known) = self.next_check_due.get() {
-            return Ok(known);
-        }
-        let next = self.value(NEXT_DUE, [])?;
-        self.next_check_due.set(Some(next));
-        Ok(next)
-    }
-
-    pub fn set_next_check(&mut self, package: PackageId, at: i64) -> Result<()> {
-        let sql = "UPDATE packages SET next_check = ?2 WHERE id = ?1";
-        self.next_check_due.set(None);
-        self.execute(sql, params![package, at])?;
-        Ok(())
-    }
-
-    /// Makes the rechecks of all packages due; gives how many packages there are.
-    pub fn check_all_now(&mut self, at: i64) -> Result<u64> {
-        self.next_check_due.set(None);
-        Ok(self.execute("UPDATE packages SET next_check = ?1", [at])? as u64)
-    }
+/// Makes the rechecks of all packages due; gives how many packages there are.
+pub fn make_all_due(store: &mut Store, at: i64) -> Result<u64> {
+    store.next_check_due.set(None);
+    Ok(store.execute("UPDATE packages SET next_check = ?1", [at])? as u64)
 }

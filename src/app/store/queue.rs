@@ -22,7 +22,7 @@ pub struct Waiting {
 const WAITING: &str = "SELECT ticket, kind, id, priority, tenant, popularity, \
     not_before FROM queue";
 
-fn waiting(row: &Row) -> Result<Waiting> {
+fn waiting_row(row: &Row) -> Result<Waiting> {
     let columns = Columns::of(row);
     let ticket = columns.get("ticket")?;
     let entry = Entry {
@@ -39,128 +39,125 @@ fn waiting(row: &Row) -> Result<Waiting> {
     })
 }
 
-impl Store {
-    /// Adds a task; gives its ticket, or none if the task is waiting already.
-    pub fn push_waiting(&mut self, entry: &Entry, not_before: Option<i64>) -> Result<Option<i64>> {
-        let sql = "INSERT INTO queue (kind, id, priority, tenant, popularity, not_before) \
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (kind, id) DO NOTHING";
-        let Entry {
-            task,
-            priority,
-            tenant,
-            popularity,
-        } = entry;
-        let not_before = not_before.unwrap_or(0);
-        let values = params![
-            task.kind(),
-            task.id(),
-            priority,
-            tenant,
-            popularity,
-            not_before
-        ];
-        let pushed = self.execute(sql, values)?;
-        Ok((pushed == 1).then(|| self.db.last_insert_rowid()))
-    }
+/// Adds a task; gives its ticket, or none if the task is waiting already.
+pub fn insert(store: &mut Store, entry: &Entry, not_before: Option<i64>) -> Result<Option<i64>> {
+    let sql = "INSERT INTO queue (kind, id, priority, tenant, popularity, not_before) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (kind, id) DO NOTHING";
+    let Entry {
+        task,
+        priority,
+        tenant,
+        popularity,
+    } = entry;
+    let not_before = not_before.unwrap_or(0);
+    let values = params![
+        task.kind(),
+        task.id(),
+        priority,
+        tenant,
+        popularity,
+        not_before
+    ];
+    let pushed = store.execute(sql, values)?;
+    Ok((pushed == 1).then(|| store.db.last_insert_rowid()))
+}
 
-    /// Removes the task with that ticket from the queue.
-    pub fn take_waiting(&mut self, ticket: i64) -> Result<Task> {
-        // Two statements cost less than one DELETE with RETURNING.
-        let sql = "SELECT kind, id FROM queue WHERE ticket = ?1";
-        let task = self.row(sql, [ticket], |row| Columns::of(row).task())?;
-        self.execute("DELETE FROM queue WHERE ticket = ?1", [ticket])?;
-        Ok(task)
-    }
+/// Removes the task with that ticket from the queue.
+pub fn take(store: &mut Store, ticket: i64) -> Result<Task> {
+    // Two statements cost less than one DELETE with RETURNING.
+    let sql = "SELECT kind, id FROM queue WHERE ticket = ?1";
+    let task = store.row(sql, [ticket], |row| Columns::of(row).task())?;
+    store.execute("DELETE FROM queue WHERE ticket = ?1", [ticket])?;
+    Ok(task)
+}
 
-    pub fn waiting(&self, task: Task) -> Result<Option<Waiting>> {
-        let sql = format!("{WAITING} WHERE kind = ?1 AND id = ?2");
-        self.optional_row(&sql, [task.kind(), task.id()], waiting)
-    }
+pub fn by_task(store: &Store, task: Task) -> Result<Option<Waiting>> {
+    let sql = format!("{WAITING} WHERE kind = ?1 AND id = ?2");
+    store.optional_row(&sql, [task.kind(), task.id()], waiting_row)
+}
 
-    /// The tasks of a tenant that may start at a priority, the best first.
-    pub fn waiting_of(
-        &self,
-        priority: Priority,
-        tenant: &str,
-        skip: usize,
-        limit: usize,
-    ) -> Result<Vec<Waiting>> {
-        let sql = format!(
-            "{WAITING} WHERE priority = ?1 AND tenant = ?2 AND not_before = 0 \
-             ORDER BY popularity DESC, ticket LIMIT -1 OFFSET ?3"
-        );
-        let mut statement = self.db.prepare_cached(&sql)?;
-        let rows = statement.query_map(params![priority, tenant, skip as i64], waiting)?;
-        rows.take(limit).collect()
-    }
+/// The tasks of a tenant that may start at a priority, the best first.
+pub fn of_tenant(
+    store: &Store,
+    priority: Priority,
+    tenant: &str,
+    skip: usize,
+    limit: usize,
+) -> Result<Vec<Waiting>> {
+    let sql = format!(
+        "{WAITING} WHERE priority = ?1 AND tenant = ?2 AND not_before = 0 \
+         ORDER BY popularity DESC, ticket LIMIT -1 OFFSET ?3"
+    );
+    let mut statement = store.db.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![priority, tenant, skip as i64], waiting_row)?;
+    rows.take(limit).collect()
+}
 
-    /// How many tasks of each priority may start and how many must wait for a time. Reads all of an index.
-    pub fn queue_counts(&self) -> Result<[(u64, u64); 4]> {
-        let mut counts = [(0, 0); 4];
-        let sql = "SELECT priority, count(*) AS tasks FROM queue GROUP BY priority";
-        let tasks = self.rows(sql, [], |row| Ok((row.get("priority")?, row.get("tasks")?)))?;
-        for (priority, tasks) in tasks {
-            let (priority, tasks): (Priority, i64) = (priority, tasks);
-            counts[priority as usize].0 = tasks as u64;
+/// How many tasks of each priority may start and how many must wait for a time. Reads all of an index.
+pub fn counts(store: &Store) -> Result<[(u64, u64); 4]> {
+    let mut counts = [(0, 0); 4];
+    let sql = "SELECT priority, count(*) AS tasks FROM queue GROUP BY priority";
+    let tasks = store.rows(sql, [], |row| Ok((row.get("priority")?, row.get("tasks")?)))?;
+    for (priority, tasks) in tasks {
+        let (priority, tasks): (Priority, i64) = (priority, tasks);
+        counts[priority as usize].0 = tasks as u64;
+    }
+    // One pass over the index of those that wait, which does not group them.
+    let sums = Priority::ALL
+        .map(|of| of.number())
+        .map(|n| format!("coalesce(sum(priority = {n}), 0) AS priority{n}"))
+        .join(", ");
+    let sql = format!("SELECT {sums} FROM queue WHERE not_before > 0");
+    store.row(&sql, [], |row| {
+        for (priority, (ready, held_back)) in counts.iter_mut().enumerate() {
+            let count: i64 = row.get(format!("priority{priority}").as_str())?;
+            *ready -= count as u64;
+            *held_back = count as u64;
         }
-        // One pass over the index of those that wait, which does not group them.
-        let sums = Priority::ALL
-            .map(|of| of.number())
-            .map(|n| format!("coalesce(sum(priority = {n}), 0) AS priority{n}"))
-            .join(", ");
-        let sql = format!("SELECT {sums} FROM queue WHERE not_before > 0");
-        self.row(&sql, [], |row| {
-            for (priority, (ready, held_back)) in counts.iter_mut().enumerate() {
-                let count: i64 = row.get(format!("priority{priority}").as_str())?;
-                *ready -= count as u64;
-                *held_back = count as u64;
-            }
-            Ok(())
-        })?;
-        Ok(counts)
-    }
-
-    /// How many tasks of the same priority are before it by popularity and age; reads at most `cap` of them. SQLite
-    /// counts: reading the rows would cost more than compiling the LIMIT.
-    pub fn ahead_in_priority(&self, of: &Waiting, cap: u64) -> Result<u64> {
-        let Entry {
-            priority,
-            popularity,
-            ..
-        } = of.entry;
-        let cap = i64::try_from(cap).unwrap_or(i64::MAX);
-        let sql = "SELECT count(*) FROM \
-            (SELECT 1 FROM queue WHERE priority = ?1 AND popularity > ?2 LIMIT ?3)";
-        let above: i64 = self.value(sql, params![priority, popularity, cap])?;
-        let sql = "SELECT count(*) FROM \
-            (SELECT 1 FROM queue WHERE priority = ?1 AND popularity = ?2 AND ticket < ?3 LIMIT ?4)";
-        let values = params![priority, popularity, of.ticket, cap - above];
-        let older: i64 = self.value(sql, values)?;
-        Ok((above + older) as u64)
-    }
-
-    // -- tasks that wait for a time --
-
-    /// When the first of them may start.
-    pub fn next_due(&self) -> Result<Option<i64>> {
-        let sql = "SELECT min(not_before) FROM queue WHERE not_before > 0";
-        self.value(sql, [])
-    }
-
-    /// Those that may start at that time or earlier, in this order.
-    pub fn held_back(&self, until: i64, limit: usize) -> Result<Vec<Waiting>> {
-        let sql = format!(
-            "{WAITING} WHERE not_before > 0 AND not_before <= ?1 ORDER BY not_before, ticket"
-        );
-        let mut statement = self.db.prepare_cached(&sql)?;
-        let rows = statement.query_map([until], waiting)?;
-        rows.take(limit).collect()
-    }
-
-    /// Notes that the time of a task has come.
-    pub fn set_due(&mut self, ticket: i64) -> Result<()> {
-        let sql = "UPDATE queue SET not_before = 0 WHERE ticket = ?1";
-        self.execute(sql, [ticket])?;
         Ok(())
-    }
+    })?;
+    Ok(counts)
+}
+
+/// How many tasks of the same priority are before it by popularity and age; reads at most `cap` of them. SQLite
+/// counts: reading the rows would cost more than compiling the LIMIT.
+pub fn ahead_in_priority(store: &Store, of: &Waiting, cap: u64) -> Result<u64> {
+    let Entry {
+        priority,
+        popularity,
+        ..
+    } = of.entry;
+    let cap = i64::try_from(cap).unwrap_or(i64::MAX);
+    let sql = "SELECT count(*) FROM \
+        (SELECT 1 FROM queue WHERE priority = ?1 AND popularity > ?2 LIMIT ?3)";
+    let above: i64 = store.value(sql, params![priority, popularity, cap])?;
+    let sql = "SELECT count(*) FROM \
+        (SELECT 1 FROM queue WHERE priority = ?1 AND popularity = ?2 AND ticket < ?3 LIMIT ?4)";
+    let values = params![priority, popularity, of.ticket, cap - above];
+    let older: i64 = store.value(sql, values)?;
+    Ok((above + older) as u64)
+}
+
+// -- tasks that wait for a time --
+
+/// When the first of them may start.
+pub fn next_due(store: &Store) -> Result<Option<i64>> {
+    let sql = "SELECT min(not_before) FROM queue WHERE not_before > 0";
+    store.value(sql, [])
+}
+
+/// Those that may start at that time or earlier, in this order.
+pub fn held_back(store: &Store, until: i64, limit: usize) -> Result<Vec<Waiting>> {
+    let sql =
+        format!("{WAITING} WHERE not_before > 0 AND not_before <= ?1 ORDER BY not_before, ticket");
+    let mut statement = store.db.prepare_cached(&sql)?;
+    let rows = statement.query_map([until], waiting_row)?;
+    rows.take(limit).collect()
+}
+
+/// Notes that the time of a task has come.
+pub fn set_ready(store: &mut Store, ticket: i64) -> Result<()> {
+    let sql = "UPDATE queue SET not_before = 0 WHERE ticket = ?1";
+    store.execute(sql, [ticket])?;
+    Ok(())
 }

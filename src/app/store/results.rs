@@ -66,56 +66,58 @@ fn newest_row(row: &Row) -> Result<Newest> {
     })
 }
 
-impl Store {
-    /// One row for each toolchain the package was ever built under.
-    pub fn results(&self, package: PackageId) -> Result<Vec<ResultRow>> {
-        let sql = format!("{RESULT} WHERE r.package_id = ?1");
-        self.rows(&sql, [package], result_row)
-    }
+/// One row for each toolchain the package was ever built under.
+pub fn of_package(store: &Store, package: PackageId) -> Result<Vec<ResultRow>> {
+    let sql = format!("{RESULT} WHERE r.package_id = ?1");
+    store.rows(&sql, [package], result_row)
+}
 
-    /// Shows the first build of a package under a toolchain as pending until there is a verdict.
-    pub(super) fn insert_result(&mut self, check: CheckId, zig_version: &str) -> Result<()> {
-        let sql = "INSERT INTO build_results (package_id, zig_version, build_status) \
-            SELECT package_id, ?2, 'pending' FROM checks WHERE id = ?1 AND package_id NOT NULL \
-            ON CONFLICT (package_id, zig_version) DO NOTHING";
-        self.execute(sql, params![check, zig_version])?;
-        Ok(())
-    }
+/// Shows the first build of a package under a toolchain as pending until there is a verdict.
+pub(super) fn insert(store: &mut Store, check: CheckId, zig_version: &str) -> Result<()> {
+    let sql = "INSERT INTO build_results (package_id, zig_version, build_status) \
+        SELECT package_id, ?2, 'pending' FROM checks WHERE id = ?1 AND package_id NOT NULL \
+        ON CONFLICT (package_id, zig_version) DO NOTHING";
+    store.execute(sql, params![check, zig_version])?;
+    Ok(())
+}
 
-    /// Makes the verdict of a build the latest of its package and toolchain. An error replaces only an error or a
-    /// pending verdict, and a build never replaces the verdict of a later one unless that is an error.
-    pub(super) fn publish_verdict(&mut self, build: BuildId, at: i64) -> Result<()> {
-        let sql = "UPDATE build_results SET build_status = b.build_status, \
-            test_status = b.test_status, error_log = b.error_log, last_checked = ?2, build_id = ?1 \
-            FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = ?1 \
-            AND build_results.package_id = c.package_id \
-            AND build_results.zig_version = b.zig_version \
-            AND (b.build_status <> 'error' OR build_results.build_status IN ('pending', 'error')) \
-            AND (coalesce(build_results.build_id, 0) <= ?1 OR build_results.build_status = 'error')";
-        self.execute(sql, params![build, at])?;
-        let sql = "UPDATE packages SET last_updated = ?2 WHERE id = (SELECT c.package_id \
-            FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = ?1)";
-        self.execute(sql, params![build, at])?;
-        Ok(())
-    }
+/// Makes the verdict of a build the latest of its package and toolchain. An error replaces only an error or a
+/// pending verdict, and a build never replaces the verdict of a later one unless that is an error.
+pub(super) fn publish(store: &mut Store, build: BuildId, at: i64) -> Result<()> {
+    let sql = "UPDATE build_results SET build_status = b.build_status, \
+        test_status = b.test_status, error_log = b.error_log, last_checked = ?2, build_id = ?1 \
+        FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = ?1 \
+        AND build_results.package_id = c.package_id \
+        AND build_results.zig_version = b.zig_version \
+        AND (b.build_status <> 'error' OR build_results.build_status IN ('pending', 'error')) \
+        AND (coalesce(build_results.build_id, 0) <= ?1 OR build_results.build_status = 'error')";
+    store.execute(sql, params![build, at])?;
+    let sql = "UPDATE packages SET last_updated = ?2 WHERE id = (SELECT c.package_id \
+        FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = ?1)";
+    store.execute(sql, params![build, at])?;
+    Ok(())
+}
 
-    /// The state of a package under each of these toolchains: versions with their images.
-    pub fn cells(&self, package: PackageId, toolchains: &[(String, String)]) -> Result<Vec<Cell>> {
-        let cell = |(version, image): &(String, String)| -> Result<Cell> {
-            let key = params![package, version];
-            let shown: Option<Option<String>> =
-                self.optional_row(SHOWN, key, |row| row.get("toolchain"))?;
-            let newest = match shown {
-                None => None,
-                Some(_) => self.optional_row(NEWEST, key, newest_row)?,
-            };
-            Ok(Cell {
-                zig_version: version.clone(),
-                image: image.clone(),
-                newest,
-                shown: shown.flatten(),
-            })
+/// The state of a package under each of these toolchains: versions with their images.
+pub fn cells(
+    store: &Store,
+    package: PackageId,
+    toolchains: &[(String, String)],
+) -> Result<Vec<Cell>> {
+    let cell = |(version, image): &(String, String)| -> Result<Cell> {
+        let key = params![package, version];
+        let shown: Option<Option<String>> =
+            store.optional_row(SHOWN, key, |row| row.get("toolchain"))?;
+        let newest = match shown {
+            None => None,
+            Some(_) => store.optional_row(NEWEST, key, newest_row)?,
         };
-        toolchains.iter().map(cell).collect()
-    }
+        Ok(Cell {
+            zig_version: version.clone(),
+            image: image.clone(),
+            newest,
+            shown: shown.flatten(),
+        })
+    };
+    toolchains.iter().map(cell).collect()
 }

@@ -16,100 +16,98 @@ pub struct SourceRow {
     pub manifest: Option<String>,
 }
 
-impl Store {
-    /// Adds a source, or notes that its file is there again.
-    pub(super) fn keep_source(&mut self, source: &SourceRow, at: i64) -> Result<()> {
-        let sql = "INSERT INTO sources (hash, format, bytes, dependencies, manifest, created_at, \
-            used_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) \
-            ON CONFLICT (hash) DO UPDATE SET kept = 1, used_at = excluded.used_at";
-        let SourceRow {
-            hash,
-            format,
-            bytes,
-            dependencies,
-            manifest,
-        } = source;
-        let bytes = *bytes as i64;
-        self.execute(
-            sql,
-            params![hash, format, bytes, dependencies, manifest, at],
-        )?;
-        Ok(())
-    }
+/// Adds a source, or notes that its file is there again.
+pub(super) fn insert(store: &mut Store, source: &SourceRow, at: i64) -> Result<()> {
+    let sql = "INSERT INTO sources (hash, format, bytes, dependencies, manifest, created_at, \
+        used_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) \
+        ON CONFLICT (hash) DO UPDATE SET kept = 1, used_at = excluded.used_at";
+    let SourceRow {
+        hash,
+        format,
+        bytes,
+        dependencies,
+        manifest,
+    } = source;
+    let bytes = *bytes as i64;
+    store.execute(
+        sql,
+        params![hash, format, bytes, dependencies, manifest, at],
+    )?;
+    Ok(())
+}
 
-    /// Notes that a build uses that source.
-    pub fn note_source_used(&mut self, hash: &str, at: i64) -> Result<()> {
-        let sql = "UPDATE sources SET used_at = ?2 WHERE hash = ?1";
-        self.execute(sql, params![hash, at])?;
-        Ok(())
-    }
+/// Notes that a build uses that source.
+pub fn set_used(store: &mut Store, hash: &str, at: i64) -> Result<()> {
+    let sql = "UPDATE sources SET used_at = ?2 WHERE hash = ?1";
+    store.execute(sql, params![hash, at])?;
+    Ok(())
+}
 
-    /// The names of all files that `sources/` should hold.
-    pub fn source_names(&self) -> Result<Vec<String>> {
-        let sql = "SELECT hash || '.' || format FROM sources WHERE kept = 1 \
-            UNION SELECT hash || '.tar.gz' FROM dependencies";
-        self.values(sql, [])
-    }
+/// The names of all files that `sources/` should hold.
+pub fn file_names(store: &Store) -> Result<Vec<String>> {
+    let sql = "SELECT hash || '.' || format FROM sources WHERE kept = 1 \
+        UNION SELECT hash || '.tar.gz' FROM dependencies";
+    store.values(sql, [])
+}
 
-    /// Whether `sources/` should hold a file of that name.
-    pub fn keeps_file(&self, name: &str) -> Result<bool> {
-        let (hash, format) = name.split_once('.').unwrap_or((name, ""));
-        let sql = "SELECT EXISTS ( \
-                SELECT 1 FROM sources WHERE hash = ?1 AND format = ?2 AND kept = 1) \
-            OR (?2 = 'tar.gz' AND EXISTS (SELECT 1 FROM dependencies WHERE hash = ?1))";
-        self.value(sql, [hash, format])
-    }
+/// Whether `sources/` should hold a file of that name.
+pub fn keeps_file(store: &Store, name: &str) -> Result<bool> {
+    let (hash, format) = name.split_once('.').unwrap_or((name, ""));
+    let sql = "SELECT EXISTS ( \
+            SELECT 1 FROM sources WHERE hash = ?1 AND format = ?2 AND kept = 1) \
+        OR (?2 = 'tar.gz' AND EXISTS (SELECT 1 FROM dependencies WHERE hash = ?1))";
+    store.value(sql, [hash, format])
+}
 
-    /// Sources whose files should be deleted, the least recently used first, until `over` bytes are found. Those that
-    /// an unfinished build needs are blocked.
-    pub fn idle_sources(
-        &self,
-        after: &(i64, String),
-        over: u64,
-        limits: ScanLimits,
-    ) -> Result<ScanResult<String, (i64, String)>> {
-        let sql = "SELECT s.used_at, s.hash, s.bytes, NOT EXISTS ( \
-                SELECT 1 FROM checks c JOIN builds b ON b.check_id = c.id \
-                WHERE c.source = s.hash AND b.state NOT IN ('finished', 'cancelled')) AS is_free \
-            FROM sources s INDEXED BY sources_kept \
-            WHERE s.kept = 1 AND (s.used_at, s.hash) > (?1, ?2) ORDER BY s.used_at, s.hash";
-        let mut statement = self.db.prepare_cached(sql)?;
-        let mut rows = statement.query(params![after.0, after.1])?;
-        let mut found = ScanResult::new();
-        let (mut examined, mut bytes) = (0, 0);
-        while bytes < over
-            && let Some(row) = rows.next()?
-        {
-            let columns = Columns::of(row);
-            let used_at = columns.get("used_at")?;
-            let hash: String = columns.get("hash")?;
-            let size = columns.unsigned("bytes")?;
-            let is_free = columns.get("is_free")?;
-            if is_free {
-                bytes += size;
-            }
-            examined += 1;
-            if found.add(hash.clone(), (used_at, hash), is_free, examined, limits) {
-                break;
-            }
+/// Sources whose files should be deleted, the least recently used first, until `over` bytes are found. Those that
+/// an unfinished build needs are blocked.
+pub fn idle(
+    store: &Store,
+    after: &(i64, String),
+    over: u64,
+    limits: ScanLimits,
+) -> Result<ScanResult<String, (i64, String)>> {
+    let sql = "SELECT s.used_at, s.hash, s.bytes, NOT EXISTS ( \
+            SELECT 1 FROM checks c JOIN builds b ON b.check_id = c.id \
+            WHERE c.source = s.hash AND b.state NOT IN ('finished', 'cancelled')) AS is_free \
+        FROM sources s INDEXED BY sources_kept \
+        WHERE s.kept = 1 AND (s.used_at, s.hash) > (?1, ?2) ORDER BY s.used_at, s.hash";
+    let mut statement = store.db.prepare_cached(sql)?;
+    let mut rows = statement.query(params![after.0, after.1])?;
+    let mut found = ScanResult::new();
+    let (mut examined, mut bytes) = (0, 0);
+    while bytes < over
+        && let Some(row) = rows.next()?
+    {
+        let columns = Columns::of(row);
+        let used_at = columns.get("used_at")?;
+        let hash: String = columns.get("hash")?;
+        let size = columns.unsigned("bytes")?;
+        let is_free = columns.get("is_free")?;
+        if is_free {
+            bytes += size;
         }
-        Ok(found)
+        examined += 1;
+        if found.add(hash.clone(), (used_at, hash), is_free, examined, limits) {
+            break;
+        }
     }
+    Ok(found)
+}
 
-    /// Notes that the file of that source is deleted, and removes its row if no check names it; gives the file's name.
-    pub fn drop_source(&mut self, hash: &str) -> Result<String> {
-        let sql = "SELECT hash || '.' || format FROM sources WHERE hash = ?1";
-        let name = self.value(sql, [hash])?;
-        self.execute("UPDATE sources SET kept = 0 WHERE hash = ?1", [hash])?;
-        self.delete_unnamed_source(hash)?;
-        Ok(name)
-    }
+/// Notes that the file of that source is deleted, and removes its row if no check names it; gives the file's name.
+pub fn delete_file(store: &mut Store, hash: &str) -> Result<String> {
+    let sql = "SELECT hash || '.' || format FROM sources WHERE hash = ?1";
+    let name = store.value(sql, [hash])?;
+    store.execute("UPDATE sources SET kept = 0 WHERE hash = ?1", [hash])?;
+    delete_unnamed(store, hash)?;
+    Ok(name)
+}
 
-    /// Removes the row of a source without a file that no check names any more.
-    pub(super) fn delete_unnamed_source(&mut self, hash: &str) -> Result<()> {
-        let sql = "DELETE FROM sources WHERE hash = ?1 AND kept = 0 \
-            AND NOT EXISTS (SELECT 1 FROM checks WHERE source = ?1)";
-        self.execute(sql, [hash])?;
-        Ok(())
-    }
+/// Removes the row of a source without a file that no check names any more.
+pub(super) fn delete_unnamed(store: &mut Store, hash: &str) -> Result<()> {
+    let sql = "DELETE FROM sources WHERE hash = ?1 AND kept = 0 \
+        AND NOT EXISTS (SELECT 1 FROM checks WHERE source = ?1)";
+    store.execute(sql, [hash])?;
+    Ok(())
 }

@@ -4,7 +4,8 @@ use rusqlite::params;
 
 use crate::app::domain::ids::PackageId;
 use crate::app::domain::recheck::Cell;
-use crate::app::store::packages::RecheckRow;
+use crate::app::store::packages::{self, RecheckRow};
+use crate::app::store::results;
 use crate::app::store::store::{Result, Store};
 
 /// Some of the packages that lack a build.
@@ -16,65 +17,63 @@ pub struct RebuildPage {
     pub done: bool,
 }
 
-impl Store {
-    /// The images as the engine listed them last: versions with their images.
-    pub fn toolchains(&self) -> Result<Vec<(String, String)>> {
-        let sql = "SELECT zig_version, image FROM toolchains ORDER BY zig_version";
-        self.rows(sql, [], |row| {
-            Ok((row.get("zig_version")?, row.get("image")?))
-        })
-    }
+/// The images as the engine listed them last: versions with their images.
+pub fn all(store: &Store) -> Result<Vec<(String, String)>> {
+    let sql = "SELECT zig_version, image FROM toolchains ORDER BY zig_version";
+    store.rows(sql, [], |row| {
+        Ok((row.get("zig_version")?, row.get("image")?))
+    })
+}
 
-    /// Notes that a version has that image; true if that is new. Then all packages are examined again, from the first.
-    pub fn see_toolchain(&mut self, zig_version: &str, image: &str, at: i64) -> Result<bool> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM toolchains WHERE zig_version = ?1 AND image = ?2)";
-        if self.value(sql, [zig_version, image])? {
-            return Ok(false);
+/// Notes that a version has that image; true if that is new. Then all packages are examined again, from the first.
+pub fn insert(store: &mut Store, zig_version: &str, image: &str, at: i64) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM toolchains WHERE zig_version = ?1 AND image = ?2)";
+    if store.value(sql, [zig_version, image])? {
+        return Ok(false);
+    }
+    let sql = "INSERT INTO toolchains (zig_version, image, seen_at) VALUES (?1, ?2, ?3) \
+        ON CONFLICT (zig_version) DO UPDATE SET image = ?2, seen_at = ?3";
+    store.execute(sql, params![zig_version, image, at])?;
+    let sql = "UPDATE server SET rebuild_after = 0 WHERE EXISTS (SELECT 1 FROM packages)";
+    store.execute(sql, [])?;
+    Ok(true)
+}
+
+/// Whether packages are still to be examined.
+pub fn is_rebuilding(store: &Store) -> Result<bool> {
+    Ok(rebuild_after(store)?.is_some())
+}
+
+fn rebuild_after(store: &Store) -> Result<Option<PackageId>> {
+    store.value("SELECT rebuild_after FROM server", [])
+}
+
+/// Examines the next `limit` packages and gives those that have no build, finished or under way, under one of
+/// these images; `toolchains` are versions with their images. Without any it stays where it is.
+pub fn next_to_rebuild(
+    store: &mut Store,
+    limit: usize,
+    toolchains: &[(String, String)],
+) -> Result<RebuildPage> {
+    let mut found = RebuildPage {
+        packages: Vec::new(),
+        done: true,
+    };
+    let Some(after) = rebuild_after(store)?.filter(|_| !toolchains.is_empty()) else {
+        return Ok(found);
+    };
+    let next = packages::after(store, after, limit)?;
+    found.done = next.len() < limit;
+    let last = next.last().map(|package| package.id);
+    for package in next {
+        let cells = results::cells(store, package.id, toolchains)?;
+        let stale = cells.into_iter().filter(Cell::is_stale);
+        let versions: Vec<String> = stale.map(|cell| cell.zig_version).collect();
+        if !versions.is_empty() {
+            found.packages.push((package, versions));
         }
-        let sql = "INSERT INTO toolchains (zig_version, image, seen_at) VALUES (?1, ?2, ?3) \
-            ON CONFLICT (zig_version) DO UPDATE SET image = ?2, seen_at = ?3";
-        self.execute(sql, params![zig_version, image, at])?;
-        let sql = "UPDATE server SET rebuild_after = 0 WHERE EXISTS (SELECT 1 FROM packages)";
-        self.execute(sql, [])?;
-        Ok(true)
     }
-
-    /// Whether packages are still to be examined.
-    pub fn is_rebuilding(&self) -> Result<bool> {
-        Ok(self.rebuild_after()?.is_some())
-    }
-
-    fn rebuild_after(&self) -> Result<Option<PackageId>> {
-        self.value("SELECT rebuild_after FROM server", [])
-    }
-
-    /// Examines the next `limit` packages and gives those that have no build, finished or under way, under one of
-    /// these images; `toolchains` are versions with their images. Without any it stays where it is.
-    pub fn packages_to_rebuild(
-        &mut self,
-        limit: usize,
-        toolchains: &[(String, String)],
-    ) -> Result<RebuildPage> {
-        let mut found = RebuildPage {
-            packages: Vec::new(),
-            done: true,
-        };
-        let Some(after) = self.rebuild_after()?.filter(|_| !toolchains.is_empty()) else {
-            return Ok(found);
-        };
-        let next = self.packages_after(after, limit)?;
-        found.done = next.len() < limit;
-        let last = next.last().map(|package| package.id);
-        for package in next {
-            let cells = self.cells(package.id, toolchains)?;
-            let stale = cells.into_iter().filter(Cell::is_stale);
-            let versions: Vec<String> = stale.map(|cell| cell.zig_version).collect();
-            if !versions.is_empty() {
-                found.packages.push((package, versions));
-            }
-        }
-        let after = last.filter(|_| !found.done);
-        self.execute("UPDATE server SET rebuild_after = ?1", [after])?;
-        Ok(found)
-    }
+    let after = last.filter(|_| !found.done);
+    store.execute("UPDATE server SET rebuild_after = ?1", [after])?;
+    Ok(found)
 }

@@ -21,33 +21,31 @@ impl Totals {
     }
 }
 
-impl Store {
-    pub fn totals(&self) -> Result<Totals> {
-        let sql = "SELECT builds, log_bytes, source_bytes, dependency_bytes, durations FROM totals";
-        self.row(sql, [], |row| {
-            let columns = Columns::of(row);
-            let count = |name| columns.get(name).map(|n: i64| n.max(0) as u64);
-            Ok(Totals {
-                builds: count("builds")?,
-                log_bytes: count("log_bytes")?,
-                source_bytes: count("source_bytes")?,
-                dependency_bytes: count("dependency_bytes")?,
-                durations: count("durations")?,
-            })
+pub fn read(store: &Store) -> Result<Totals> {
+    let sql = "SELECT builds, log_bytes, source_bytes, dependency_bytes, durations FROM totals";
+    store.row(sql, [], |row| {
+        let columns = Columns::of(row);
+        let count = |name| columns.get(name).map(|n: i64| n.max(0) as u64);
+        Ok(Totals {
+            builds: count("builds")?,
+            log_bytes: count("log_bytes")?,
+            source_bytes: count("source_bytes")?,
+            dependency_bytes: count("dependency_bytes")?,
+            durations: count("durations")?,
         })
-    }
+    })
+}
 
-    /// The size of the database without its free pages.
-    pub fn used_bytes(&self) -> Result<u64> {
-        let sql = "SELECT ((SELECT page_count FROM pragma_page_count) \
-            - (SELECT freelist_count FROM pragma_freelist_count)) * page_size FROM pragma_page_size";
-        Ok(self.value::<i64>(sql, [])?.max(0) as u64)
-    }
+/// The size of the database without its free pages.
+pub fn used_bytes(store: &Store) -> Result<u64> {
+    let sql = "SELECT ((SELECT page_count FROM pragma_page_count) \
+        - (SELECT freelist_count FROM pragma_freelist_count)) * page_size FROM pragma_page_size";
+    Ok(store.value::<i64>(sql, [])?.max(0) as u64)
+}
 
-    /// The size of the database file, without what the write-ahead log holds.
-    pub fn file_bytes(&self) -> Result<i64> {
-        let sql = "SELECT (SELECT page_count FROM pragma_page_count) \
-            * (SELECT page_size FROM pragma_page_size)";
-        self.value(sql, [])
-    }
+/// The size of the database file, without what the write-ahead log holds.
+pub fn file_bytes(store: &Store) -> Result<i64> {
+    let sql = "SELECT (SELECT page_count FROM pragma_page_count) \
+        * (SELECT page_size FROM pragma_page_size)";
+    store.value(sql, [])
 }

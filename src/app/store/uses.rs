@@ -14,38 +14,36 @@ pub const COUNT_USERS: &str = "UPDATE packages SET popularity_score = popularity
 
 pub const USES: &str = "SELECT repository FROM uses WHERE package_id = ?1 ORDER BY repository";
 
-impl Store {
-    /// The repositories that a package depends on, in order.
-    pub fn uses(&self, package: PackageId) -> Result<Vec<String>> {
-        self.values(USES, [package])
-    }
+/// The repositories that a package depends on, in order.
+pub fn of_package(store: &Store, package: PackageId) -> Result<Vec<String>> {
+    store.values(USES, [package])
+}
 
-    /// Replaces what a package depends on by the repositories of these URLs. The scores of the packages that gain or
-    /// lose a user follow.
-    pub fn set_uses(&mut self, package: PackageId, urls: &[String]) -> Result<()> {
-        let new = repositories(urls);
-        let old = self.uses(package)?;
-        let removed = difference(&old, &new);
-        let added = difference(&new, &old);
-        for repository in &removed {
-            let sql = "DELETE FROM uses WHERE package_id = ?1 AND repository = ?2";
-            self.execute(sql, params![package, repository])?;
-        }
-        for repository in &added {
-            let sql = "INSERT INTO uses (package_id, repository) VALUES (?1, ?2)";
-            self.execute(sql, params![package, repository])?;
-        }
-        for repository in removed.into_iter().chain(added) {
-            self.count_users(repository)?;
-        }
-        Ok(())
+/// Replaces what a package depends on by the repositories of these URLs. The scores of the packages that gain or
+/// lose a user follow.
+pub fn set(store: &mut Store, package: PackageId, urls: &[String]) -> Result<()> {
+    let new = repositories(urls);
+    let old = of_package(store, package)?;
+    let removed = difference(&old, &new);
+    let added = difference(&new, &old);
+    for repository in &removed {
+        let sql = "DELETE FROM uses WHERE package_id = ?1 AND repository = ?2";
+        store.execute(sql, params![package, repository])?;
     }
+    for repository in &added {
+        let sql = "INSERT INTO uses (package_id, repository) VALUES (?1, ?2)";
+        store.execute(sql, params![package, repository])?;
+    }
+    for repository in removed.into_iter().chain(added) {
+        count_users(store, repository)?;
+    }
+    Ok(())
+}
 
-    /// Counts the users of the packages of that repository again.
-    pub(super) fn count_users(&mut self, repository: &str) -> Result<()> {
-        self.execute(COUNT_USERS, params![repository, USE_SCORE])?;
-        Ok(())
-    }
+/// Counts the users of the packages of that repository again.
+pub(super) fn count_users(store: &mut Store, repository: &str) -> Result<()> {
+    store.execute(COUNT_USERS, params![repository, USE_SCORE])?;
+    Ok(())
 }
 
 /// What is in the first list and not in the second, which is sorted.

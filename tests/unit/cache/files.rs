@@ -8,6 +8,8 @@ use crate::common::core_steps::{framed, sha256};
 use crate::common::rows::{self, waits};
 use serde_json::{Value, json};
 use zigcheck::app::domain::task::Task;
+use zigcheck::app::store::builds;
+use zigcheck::app::store::checks;
 use zigcheck::app::store::sources::SourceRow;
 use zigcheck::app::store::store::Store;
 use zigcheck::interface::event::Input;
@@ -16,7 +18,7 @@ use zigcheck::interface::event::Input;
 /// what its manifests ask for.
 fn wanting(store: &mut Store, manifests: &[&str]) {
     for (nth, manifest) in manifests.iter().enumerate() {
-        let check = store.insert_check(&rows::check((None, "p"), None), 0);
+        let check = checks::insert(store, &rows::check((None, "p"), None), 0);
         let check = check.unwrap();
         let source = SourceRow {
             hash: format!("h{nth}"),
@@ -25,8 +27,8 @@ fn wanting(store: &mut Store, manifests: &[&str]) {
             dependencies: true,
             manifest: Some(manifest.to_string()),
         };
-        store.set_source(check, &source, None, 0).unwrap();
-        let build = store.insert_build(check, "0.16.0", 0).unwrap();
+        checks::set_source(store, check, &source, None, 0).unwrap();
+        let build = builds::insert(store, check, "0.16.0", 0).unwrap();
         waits(store, Task::Build(build));
     }
     store.commit().unwrap();

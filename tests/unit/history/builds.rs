@@ -8,7 +8,8 @@ use zigcheck::app::domain::verdict::{Reason, Verdict};
 use zigcheck::app::live::limits::LOG_LIMIT_BYTES;
 use zigcheck::app::retention::RetentionLimits;
 use zigcheck::app::retention::{DELETE_LIMIT_COUNT, SCAN_PAUSE_MS};
-use zigcheck::app::store::builds::Finished;
+use zigcheck::app::store::builds::{self, Finished};
+use zigcheck::app::store::totals;
 
 #[test]
 fn a_bounded_number_goes_at_a_time_and_the_oldest_first() {
@@ -54,7 +55,7 @@ fn logs_have_room_for_so_many_bytes() {
             log_bytes,
             log_truncated: false,
         };
-        place.store.finish_build(&end, place.now.unix_ms).unwrap();
+        builds::finish(&mut place.store, &end, place.now.unix_ms).unwrap();
         logs.push((build, log_bytes.min(LOG_LIMIT_BYTES)));
         place.come_to_rest();
         while held(&logs) > cap {
@@ -64,7 +65,7 @@ fn logs_have_room_for_so_many_bytes() {
         let left: Vec<i64> = logs.iter().map(|(build, _)| *build).collect();
         assert_eq!(place.ids(), left);
         assert_eq!(place.files("logs").len(), left.len());
-        assert_eq!(place.store.totals().unwrap().log_bytes, held(&logs));
+        assert_eq!(totals::read(&place.store).unwrap().log_bytes, held(&logs));
     }
     assert!(gone > 200, "{gone}");
 }

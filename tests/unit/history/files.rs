@@ -8,6 +8,11 @@ use crate::common::rows::{finish, in_memory};
 use zigcheck::app::domain::ids::{BuildId, CheckId};
 use zigcheck::app::retention::RetentionLimits;
 use zigcheck::app::retention::{DELETE_LIMIT_COUNT, SCAN_PAUSE_MS};
+use zigcheck::app::store::builds;
+use zigcheck::app::store::checks;
+use zigcheck::app::store::durations;
+use zigcheck::app::store::sources;
+use zigcheck::app::store::totals;
 
 #[test]
 fn a_crash_between_rows_and_files_leaves_nothing_behind() {
@@ -84,12 +89,12 @@ fn a_source_that_comes_in_again_in_the_turn_it_goes_keeps_its_file() {
         .history
         .delete_expired(&mut place.store, place.now)
         .unwrap();
-    assert!(!place.store.keeps_file("h.tar.zst").unwrap());
+    assert!(!sources::keeps_file(&place.store, "h.tar.zst").unwrap());
     let next = place.check(None, &["0.16.0"])[0];
     place.source(next, "h", 9);
     place.commit();
     assert_eq!(place.files("sources"), names(["h.tar.zst"]));
-    assert_eq!(place.store.totals().unwrap().source_bytes, 9);
+    assert_eq!(totals::read(&place.store).unwrap().source_bytes, 9);
     // A build waits for it: it stays, however much that is.
     place.come_to_rest();
     assert_eq!(place.files("sources"), names(["h.tar.zst"]));
@@ -98,9 +103,9 @@ fn a_source_that_comes_in_again_in_the_turn_it_goes_keeps_its_file() {
     place.come_to_rest();
     assert_eq!(place.files("sources"), names([]));
     // Its checks still say what it was.
-    let check = place.store.check(CheckId(1)).unwrap().unwrap();
+    let check = checks::by_id(&place.store, CheckId(1)).unwrap().unwrap();
     assert_eq!(check.source.unwrap().hash, "h");
-    assert_eq!(place.store.source_names().unwrap(), [] as [&str; 0]);
+    assert_eq!(sources::file_names(&place.store).unwrap(), [] as [&str; 0]);
 }
 
 #[test]
@@ -143,13 +148,13 @@ fn dependencies_used_least_lately_go_first() {
     assert_eq!(place.files("sources"), names(["x.tar.gz", "z.tar.gz"]));
     // A row that is replaced is counted once.
     place.dependencies("a", "w", 50, 9);
-    assert_eq!(place.store.totals().unwrap().dependency_bytes, 90);
+    assert_eq!(totals::read(&place.store).unwrap().dependency_bytes, 90);
     for id in 0..100 {
         place.dependencies(&format!("m{id}"), &format!("f{id}"), 10, 100 + id);
     }
     assert!(place.come_to_rest() > 90 / DELETE_LIMIT_COUNT);
     assert_eq!(place.number("SELECT min(used_at) FROM dependencies"), 190);
-    assert_eq!(place.store.totals().unwrap().dependency_bytes, 100);
+    assert_eq!(totals::read(&place.store).unwrap().dependency_bytes, 100);
 }
 
 #[test]
@@ -162,13 +167,12 @@ fn durations_not_noted_for_long_are_forgotten() {
     for name in 0..50 {
         let name = format!("p{name}");
         let store = &mut place.store;
-        let check = store
-            .insert_check(&crate::common::rows::check((None, &name), None), 0)
-            .unwrap();
-        store.note_fetch(check, 5).unwrap();
+        let check =
+            checks::insert(store, &crate::common::rows::check((None, &name), None), 0).unwrap();
+        durations::add_fetch(store, check, 5).unwrap();
         // This one is seen again and again.
         let first = 1;
-        store.note_fetch(CheckId(first), 5).unwrap();
+        durations::add_fetch(store, CheckId(first), 5).unwrap();
     }
     assert!(place.come_to_rest() > 40 / DELETE_LIMIT_COUNT);
     let left = place.texts("SELECT package FROM durations ORDER BY update_seq");
@@ -190,10 +194,13 @@ fn a_server_that_starts_lets_go_of_what_is_past() {
     for age in [2 * year, year, 0] {
         for _ in 0..DELETE_LIMIT_COUNT {
             let at = START - age;
-            let check = store
-                .insert_check(&crate::common::rows::check((None, "p"), None), at)
-                .unwrap();
-            let build = store.insert_build(check, "0.16.0", at).unwrap();
+            let check = checks::insert(
+                &mut store,
+                &crate::common::rows::check((None, "p"), None),
+                at,
+            )
+            .unwrap();
+            let build = builds::insert(&mut store, check, "0.16.0", at).unwrap();
             finish(&mut store, build, &failed(), at);
         }
     }

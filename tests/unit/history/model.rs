@@ -9,6 +9,10 @@ use zigcheck::app::domain::ids::BuildId;
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
 use zigcheck::app::retention::RetentionLimits;
 use zigcheck::app::retention::SCAN_PAUSE_MS;
+use zigcheck::app::store::builds;
+use zigcheck::app::store::events;
+use zigcheck::app::store::sources;
+use zigcheck::app::store::totals;
 
 #[derive(Debug, Clone, Default)]
 struct Build {
@@ -155,10 +159,7 @@ impl Run {
         let package = self.packages.get(of).copied();
         let count = self.seed.between(1, 3);
         let builds = self.place.check(package, &VERSIONS[..count]);
-        let check = self
-            .place
-            .store
-            .build(BuildId(builds[0]))
+        let check = builds::by_id(&self.place.store, BuildId(builds[0]))
             .unwrap()
             .unwrap()
             .check;
@@ -196,7 +197,8 @@ impl Run {
         let build = self.model.builds.get_mut(&id).unwrap();
         (build.is_final, build.waits_for) = (true, None);
         if self.seed.once_in(5) {
-            let cancelled = self.place.store.set_state(BuildId(id), State::Cancelled, 1);
+            let cancelled =
+                builds::set_state(&mut self.place.store, BuildId(id), State::Cancelled, 1);
             assert!(cancelled.unwrap());
         } else {
             let verdict = match self.seed.once_in(4) {
@@ -219,8 +221,10 @@ impl Run {
             "UPDATE builds SET waits_for = NULL WHERE id = {id}"
         ));
         if self.seed.once_in(3) {
-            let row = self.place.store.build(BuildId(id)).unwrap().unwrap();
-            self.place.store.insert_event(&row, at).unwrap();
+            let row = builds::by_id(&self.place.store, BuildId(id))
+                .unwrap()
+                .unwrap();
+            events::insert(&mut self.place.store, &row, at).unwrap();
             self.model.named.insert(id);
         }
     }
@@ -280,7 +284,7 @@ impl Run {
         if !all.is_empty() {
             let hash = self.seed.pick(&all);
             let at = self.place.now.unix_ms;
-            self.place.store.note_source_used(hash, at).unwrap();
+            sources::set_used(&mut self.place.store, hash, at).unwrap();
             self.model.sources.get_mut(hash).unwrap().0 = at;
         }
     }
@@ -309,7 +313,10 @@ impl Run {
         let sql = "SELECT hash FROM sources ORDER BY hash";
         assert_eq!(place.texts(sql), sources, "sources");
         assert_eq!(place.files("sources"), model.files());
-        let known: BTreeSet<String> = place.store.source_names().unwrap().into_iter().collect();
+        let known: BTreeSet<String> = sources::file_names(&place.store)
+            .unwrap()
+            .into_iter()
+            .collect();
         assert_eq!(known, model.files());
         for (result, build) in &model.latest {
             let sql = format!(
@@ -328,7 +335,7 @@ impl Run {
     /// What the triggers counted is what there is.
     fn counts(&mut self) {
         let place = &mut self.place;
-        let said = place.store.totals().unwrap();
+        let said = totals::read(&place.store).unwrap();
         for (sql, said) in [
             (
                 "SELECT count(*) FROM builds WHERE state IN ('finished', 'cancelled')",

@@ -10,6 +10,9 @@ use rusqlite::{Connection, params};
 use zigcheck::app::domain::ids::{BuildId, PackageId};
 use zigcheck::app::domain::verdict::{Reason, Verdict};
 use zigcheck::app::retention::{Retention, RetentionLimits};
+use zigcheck::app::store::builds;
+use zigcheck::app::store::checks;
+use zigcheck::app::store::packages;
 use zigcheck::app::store::sources::SourceRow;
 use zigcheck::app::store::store::Store;
 use zigcheck::interface::event::Now;
@@ -124,21 +127,22 @@ impl Place {
     // -- rows --
 
     pub fn package(&mut self, name: &str) -> i64 {
-        self.store.insert_package(&new(name), 0).unwrap().get()
+        packages::insert(&mut self.store, &new(name), 0)
+            .unwrap()
+            .get()
     }
 
     /// A check with a build for each of these versions, each with a log.
     pub fn check(&mut self, package: Option<i64>, versions: &[&str]) -> Vec<i64> {
         let at = self.now.unix_ms;
-        let check = self
-            .store
-            .insert_check(
-                &crate::common::rows::check((package.map(PackageId), "p"), None),
-                at,
-            )
-            .unwrap();
+        let check = checks::insert(
+            &mut self.store,
+            &crate::common::rows::check((package.map(PackageId), "p"), None),
+            at,
+        )
+        .unwrap();
         let insert = |version: &&str| {
-            let build = self.store.insert_build(check, version, at).unwrap();
+            let build = builds::insert(&mut self.store, check, version, at).unwrap();
             fs::write(self.data.join(format!("logs/{build}.log")), b"x").unwrap();
             build.get()
         };
@@ -154,7 +158,10 @@ impl Place {
 
     /// Gives the check of a build its source, with its file.
     pub fn source(&mut self, build: i64, hash: &str, bytes: u64) {
-        let check = self.store.build(BuildId(build)).unwrap().unwrap().check;
+        let check = builds::by_id(&self.store, BuildId(build))
+            .unwrap()
+            .unwrap()
+            .check;
         let row = SourceRow {
             hash: hash.to_string(),
             format: "tar.zst".to_string(),
@@ -163,7 +170,7 @@ impl Place {
             manifest: None,
         };
         let at = self.now.unix_ms;
-        self.store.set_source(check, &row, None, at).unwrap();
+        checks::set_source(&mut self.store, check, &row, None, at).unwrap();
         self.write("sources", &format!("{hash}.tar.zst"));
     }
 

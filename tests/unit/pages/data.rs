@@ -4,7 +4,9 @@ use crate::common::core::START;
 use crate::common::rows::{self, finish, in_memory};
 use zigcheck::app::domain::ids::{CheckId, PackageId};
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, TestStatus, Verdict};
-use zigcheck::app::store::packages::NewPackage;
+use zigcheck::app::store::builds;
+use zigcheck::app::store::checks;
+use zigcheck::app::store::packages::{self, NewPackage};
 use zigcheck::app::store::sources::SourceRow;
 use zigcheck::app::store::store::Store;
 
@@ -45,9 +47,7 @@ pub fn new(name: &str, description: Option<&str>) -> NewPackage {
 pub fn fetched(store: &mut Store, package: (Option<PackageId>, &str), at: i64) -> i64 {
     let url = format!("https://github.com/x/{}", package.1);
     let git = package.0.map(|_| (url.as_str(), None));
-    let check = store
-        .insert_check(&crate::common::rows::check(package, git), at)
-        .unwrap();
+    let check = checks::insert(store, &crate::common::rows::check(package, git), at).unwrap();
     let source = SourceRow {
         hash: format!("h{check}"),
         format: "tar.gz".to_string(),
@@ -58,16 +58,14 @@ pub fn fetched(store: &mut Store, package: (Option<PackageId>, &str), at: i64) -
     let commit = package
         .0
         .map(|_| "0123456789abcdef0123456789abcdef01234567");
-    store.set_source(check, &source, commit, at).unwrap();
+    checks::set_source(store, check, &source, commit, at).unwrap();
     check.get()
 }
 
 /// A build that ended so at that time, under that version.
 pub fn built(store: &mut Store, check: i64, version: &str, verdict: &Verdict, at: i64) {
-    let build = store.insert_build(CheckId(check), version, at).unwrap();
-    store
-        .set_started(build, "sha256:a", None, at - 9_000)
-        .unwrap();
+    let build = builds::insert(store, CheckId(check), version, at).unwrap();
+    builds::set_started(store, build, "sha256:a", None, at - 9_000).unwrap();
     finish(store, build, verdict, at);
 }
 
@@ -97,7 +95,7 @@ pub fn some() -> Store {
             START - 50 * HOUR,
         ),
     ] {
-        let id = store.insert_package(&package, at).unwrap();
+        let id = packages::insert(&mut store, &package, at).unwrap();
         let check = fetched(
             &mut store,
             (
@@ -112,7 +110,7 @@ pub fn some() -> Store {
     }
     let upload = fetched(&mut store, (None, "upload"), START - 5_000);
     built(&mut store, upload, "0.16.0", &good(), START - 4_000);
-    let known = store.package("folders").unwrap().unwrap();
+    let known = packages::by_name(&store, "folders").unwrap().unwrap();
     let again = fetched(
         &mut store,
         (
@@ -122,9 +120,7 @@ pub fn some() -> Store {
         START - 1_000,
     );
     for version in ["0.16.0", "0.15.2"] {
-        store
-            .insert_build(CheckId(again), version, START - 1_000)
-            .unwrap();
+        builds::insert(&mut store, CheckId(again), version, START - 1_000).unwrap();
     }
     store.commit().unwrap();
     store

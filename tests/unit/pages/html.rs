@@ -5,6 +5,7 @@ use super::text::stripped;
 use crate::common::core::{Inside, START};
 use crate::common::rows::in_memory;
 use zigcheck::app::domain::verdict::{Reason, Verdict};
+use zigcheck::app::store::packages;
 use zigcheck::app::store::store::Store;
 use zigcheck::app::web::conditional::etag;
 use zigcheck::interface::message::Response;
@@ -18,7 +19,7 @@ fn hostile() -> Store {
     let mut package = new("p", Some(&HOSTILE.replace('\0', "")));
     package.author = Some("<i>".to_string());
     package.license = Some("L".repeat(500));
-    let id = store.insert_package(&package, START).unwrap();
+    let id = packages::insert(&mut store, &package, START).unwrap();
     let check = fetched(
         &mut store,
         (Some(zigcheck::app::domain::ids::PackageId(id.get())), "p"),

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use zigcheck::app::domain::ids::PackageId;
 use zigcheck::app::domain::limits::VIEWS_LIMIT;
 use zigcheck::app::domain::popularity::{USE_SCORE, Views, is_view};
-use zigcheck::app::store::packages::{NewPackage, recheck_statements};
+use zigcheck::app::store::packages::{self, NewPackage, recheck_statements};
 use zigcheck::app::store::results::CELL_STATEMENTS;
-use zigcheck::app::store::uses::{COUNT_USERS, USES};
+use zigcheck::app::store::uses::{self, COUNT_USERS, USES};
 use zigcheck::interface::message::Head;
 
 /// Some ways to name one of few repositories.
@@ -43,13 +43,13 @@ fn popularity_is_who_uses_it_and_how_often_it_is_looked_at() {
                     let of = chance.below(model.len());
                     let mut named: Vec<String> = urls.iter().map(|u| u.0.clone()).collect();
                     named.push("../local".to_string());
-                    store.set_uses(PackageId(model[of].0), &named).unwrap();
+                    uses::set(&mut store, PackageId(model[of].0), &named).unwrap();
                     model[of].2 = urls.iter().map(|u| u.1).collect();
                 }
                 _ => {
                     let of = chance.below(model.len());
                     let count = [1, 7, 600_000][chance.below(3)];
-                    store.add_views(&[(PackageId(model[of].0), count)]).unwrap();
+                    packages::add_views(&mut store, &[(PackageId(model[of].0), count)]).unwrap();
                     model[of].3 = (model[of].3 + count).min(USE_SCORE - 1);
                 }
             }
@@ -60,7 +60,7 @@ fn popularity_is_who_uses_it_and_how_often_it_is_looked_at() {
                     url: format!("{url}?{step}"),
                     ..new(&format!("n{step}"))
                 };
-                let id = store.insert_package(&package, 0).unwrap();
+                let id = packages::insert(&mut store, &package, 0).unwrap();
                 model.push((id.get(), n, BTreeSet::new(), 0));
             }
             for (id, repository, _, seen) in &model {
@@ -68,8 +68,7 @@ fn popularity_is_who_uses_it_and_how_often_it_is_looked_at() {
                     .iter()
                     .filter(|other| other.0 != *id && other.2.contains(repository));
                 let expected = users.count() as i64 * USE_SCORE + seen;
-                let score = store
-                    .recheck_row(PackageId(*id))
+                let score = packages::recheck(&store, PackageId(*id))
                     .unwrap()
                     .unwrap()
                     .popularity_score;
@@ -82,7 +81,7 @@ fn popularity_is_who_uses_it_and_how_often_it_is_looked_at() {
 #[test]
 fn uses_are_kept_in_one_form_and_the_same_ones_are_not_written_again() {
     let mut store = in_memory();
-    let package = store.insert_package(&new("a"), 0).unwrap();
+    let package = packages::insert(&mut store, &new("a"), 0).unwrap();
     let urls = |names: &[&str]| {
         names
             .iter()
@@ -94,24 +93,24 @@ fn uses_are_kept_in_one_form_and_the_same_ones_are_not_written_again() {
         "git+https://GitHub.com/A/b#1",
         "https://github.com/a/b",
     ]);
-    store.set_uses(package, &first).unwrap();
+    uses::set(&mut store, package, &first).unwrap();
     assert_eq!(
-        store.uses(package).unwrap(),
+        uses::of_package(&store, package).unwrap(),
         ["https://github.com/a/b", "https://x.org/b"]
     );
     store.commit().unwrap();
-    store
-        .set_uses(
-            package,
-            &urls(&["https://x.org/b", "https://github.com/A/b.git"]),
-        )
-        .unwrap();
+    uses::set(
+        &mut store,
+        package,
+        &urls(&["https://x.org/b", "https://github.com/A/b.git"]),
+    )
+    .unwrap();
     assert!(!store.is_writing());
     let many: Vec<String> = (0..5_000).map(|n| format!("https://x.org/{n}")).collect();
-    store.set_uses(package, &many).unwrap();
-    assert_eq!(store.uses(package).unwrap().len(), 256);
-    store.set_uses(package, &[]).unwrap();
-    assert_eq!(store.uses(package).unwrap().len(), 0);
+    uses::set(&mut store, package, &many).unwrap();
+    assert_eq!(uses::of_package(&store, package).unwrap().len(), 256);
+    uses::set(&mut store, package, &[]).unwrap();
+    assert_eq!(uses::of_package(&store, package).unwrap().len(), 0);
 }
 
 #[test]
@@ -154,14 +153,13 @@ fn who_asks_whether_anything_is_new_does_not_look() {
 fn looks_at_packages_are_written_with_what_is_written_anyway() {
     let place = Place::on_disk("views");
     let mut store = place.open();
-    let package = store.insert_package(&new("a"), 0).unwrap();
-    store.insert_package(&new("b"), 0).unwrap();
+    let package = packages::insert(&mut store, &new("a"), 0).unwrap();
+    packages::insert(&mut store, &new("b"), 0).unwrap();
     store.commit().unwrap();
     let mut inside = Inside::open("views", store, 1);
     let other = place.open();
     let score = || {
-        other
-            .recheck_row(package)
+        packages::recheck(&other, package)
             .unwrap()
             .unwrap()
             .popularity_score
@@ -182,8 +180,8 @@ fn looks_at_packages_are_written_with_what_is_written_anyway() {
     inside.submit("c");
     assert_eq!(score(), 3);
     let mut other = place.open();
-    let c = other.package_id("c").unwrap().unwrap();
-    other.set_uses(c, &[new("a").url]).unwrap();
+    let c = packages::id_of(&other, "c").unwrap().unwrap();
+    uses::set(&mut other, c, &[new("a").url]).unwrap();
     other.commit().unwrap();
     assert!(
         inside

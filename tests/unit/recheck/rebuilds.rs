@@ -7,7 +7,12 @@ use std::collections::BTreeMap;
 use zigcheck::app::domain::ids::{BuildId, PackageId};
 use zigcheck::app::domain::recheck::{Cell, Newest, Outcome, outcome};
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
+use zigcheck::app::store::builds;
+use zigcheck::app::store::checks;
+use zigcheck::app::store::packages;
+use zigcheck::app::store::results;
 use zigcheck::app::store::store::Store;
+use zigcheck::app::store::toolchains;
 
 fn cell(newest: Option<(State, BuildStatus, Option<&str>, bool)>, shown: Option<&str>) -> Cell {
     let newest = newest.map(|(state, build_status, toolchain, is_fetched)| Newest {
@@ -123,31 +128,38 @@ fn images(of: &[(&str, &str)]) -> Vec<(String, String)> {
 fn an_image_is_news_once_and_a_first_start_sweeps_nothing() {
     let place = Place::on_disk("toolchains");
     let mut store = place.open();
-    assert_eq!(store.toolchains().unwrap(), []);
-    assert!(store.see_toolchain("1", "a", 5).unwrap());
-    assert!(store.see_toolchain("2", "b", 5).unwrap());
-    assert!(!store.is_rebuilding().unwrap(), "there is nothing to sweep");
-    store.insert_package(&new("p"), 0).unwrap();
+    assert_eq!(toolchains::all(&store).unwrap(), []);
+    assert!(toolchains::insert(&mut store, "1", "a", 5).unwrap());
+    assert!(toolchains::insert(&mut store, "2", "b", 5).unwrap());
+    assert!(
+        !toolchains::is_rebuilding(&store).unwrap(),
+        "there is nothing to sweep"
+    );
+    packages::insert(&mut store, &new("p"), 0).unwrap();
     let mut store = place.again(store);
-    assert!(!store.see_toolchain("1", "a", 6).unwrap());
+    assert!(!toolchains::insert(&mut store, "1", "a", 6).unwrap());
     assert!(!store.is_writing(), "no news is not worth a write");
-    assert!(!store.is_rebuilding().unwrap());
+    assert!(!toolchains::is_rebuilding(&store).unwrap());
     let seen = images(&[("1", "a"), ("2", "b")]);
-    let swept = store.packages_to_rebuild(16, &seen).unwrap();
+    let swept = toolchains::next_to_rebuild(&mut store, 16, &seen).unwrap();
     assert!(swept.done && swept.packages.is_empty() && !store.is_writing());
-    assert!(store.see_toolchain("2", "c", 7).unwrap());
+    assert!(toolchains::insert(&mut store, "2", "c", 7).unwrap());
     let mut store = place.again(store);
     let seen = images(&[("1", "a"), ("2", "c")]);
-    assert_eq!(store.toolchains().unwrap(), seen);
-    assert!(store.is_rebuilding().unwrap(), "over a restart");
-    let swept = store.packages_to_rebuild(16, &[]).unwrap();
-    assert!(swept.packages.is_empty() && store.is_rebuilding().unwrap());
-    let swept = store.packages_to_rebuild(1, &seen).unwrap();
-    assert!(!swept.done && store.is_rebuilding().unwrap());
+    assert_eq!(toolchains::all(&store).unwrap(), seen);
+    assert!(toolchains::is_rebuilding(&store).unwrap(), "over a restart");
+    let swept = toolchains::next_to_rebuild(&mut store, 16, &[]).unwrap();
+    assert!(swept.packages.is_empty() && toolchains::is_rebuilding(&store).unwrap());
+    let swept = toolchains::next_to_rebuild(&mut store, 1, &seen).unwrap();
+    assert!(!swept.done && toolchains::is_rebuilding(&store).unwrap());
     assert_eq!(swept.packages[0].0.name, "p");
     assert_eq!(swept.packages[0].1, ["1", "2"]);
-    assert!(store.packages_to_rebuild(1, &seen).unwrap().done);
-    assert!(!store.is_rebuilding().unwrap());
+    assert!(
+        toolchains::next_to_rebuild(&mut store, 1, &seen)
+            .unwrap()
+            .done
+    );
+    assert!(!toolchains::is_rebuilding(&store).unwrap());
 }
 
 /// A build as the model knows it.
@@ -175,13 +187,14 @@ struct Life {
 
 impl Life {
     fn add(&mut self, package: i64, versions: &[&'static str]) {
-        let check = self.store.insert_check(
+        let check = checks::insert(
+            &mut self.store,
             &crate::common::rows::check((Some(PackageId(package)), "x"), None),
             0,
         );
         let check = check.unwrap();
         for version in versions {
-            let id = self.store.insert_build(check, version, 0).unwrap();
+            let id = builds::insert(&mut self.store, check, version, 0).unwrap();
             self.builds.push(Built {
                 id: id.get(),
                 package,
@@ -196,8 +209,11 @@ impl Life {
         if self.builds.is_empty() || self.chance.once_in(3) {
             if self.packages.is_empty() || self.chance.once_in(4) {
                 let name = format!("p{at}");
-                self.packages
-                    .push(self.store.insert_package(&new(&name), 0).unwrap().get());
+                self.packages.push(
+                    packages::insert(&mut self.store, &new(&name), 0)
+                        .unwrap()
+                        .get(),
+                );
             }
             let package = *self.chance.pick(&self.packages);
             let versions = &SWEPT[self.chance.below(SWEPT.len())..];
@@ -206,7 +222,7 @@ impl Life {
         if self.chance.once_in(12) {
             let version = *self.chance.pick(&SWEPT);
             let image = ["a", "b", "c"][self.chance.below(3)].to_string();
-            let news = self.store.see_toolchain(version, &image, 0).unwrap();
+            let news = toolchains::insert(&mut self.store, version, &image, 0).unwrap();
             assert_eq!(news, self.images.get(version) != Some(&image));
             if news && !self.packages.is_empty() {
                 self.sweep = Some(0);
@@ -226,9 +242,7 @@ impl Life {
             (State::Queued, Some(image)) => {
                 build.state = State::Building;
                 build.image = Some(image.clone());
-                self.store
-                    .set_started(BuildId(build.id), image, None, 0)
-                    .unwrap();
+                builds::set_started(&mut self.store, BuildId(build.id), image, None, 0).unwrap();
             }
             (State::Building, _) => {
                 let error = Verdict::error(Reason::Lost, "");
@@ -244,14 +258,12 @@ impl Life {
             }
             _ => return,
         }
-        self.store
-            .set_state(BuildId(build.id), build.state, 1)
-            .unwrap();
+        builds::set_state(&mut self.store, BuildId(build.id), build.state, 1).unwrap();
     }
 
     fn is_stale(&self, package: i64, version: &str) -> bool {
         let image = &self.images[version];
-        let shown = self.store.results(PackageId(package)).unwrap();
+        let shown = results::of_package(&self.store, PackageId(package)).unwrap();
         let shown = shown.iter().find(|row| row.zig_version == version);
         let shown = shown.and_then(|row| row.build_id);
         let of = |b: &&Built| b.package == package && b.version == version;
@@ -279,7 +291,7 @@ impl Life {
             (!stale.is_empty()).then_some((*id, stale))
         });
         let expected: Vec<(i64, Vec<&str>)> = stale.collect();
-        let swept = self.store.packages_to_rebuild(limit, &known).unwrap();
+        let swept = toolchains::next_to_rebuild(&mut self.store, limit, &known).unwrap();
         let given = swept.packages.iter().map(|(package, versions)| {
             let versions = versions.iter().map(String::as_str);
             (package.id.get(), versions.collect::<Vec<&str>>())
@@ -287,7 +299,10 @@ impl Life {
         assert_eq!(given.collect::<Vec<_>>(), expected);
         assert_eq!(swept.done, next.len() < limit);
         self.sweep = self.sweep.and(next.last().copied()).filter(|_| !swept.done);
-        assert_eq!(self.store.is_rebuilding().unwrap(), self.sweep.is_some());
+        assert_eq!(
+            toolchains::is_rebuilding(&self.store).unwrap(),
+            self.sweep.is_some()
+        );
         for (package, versions) in expected {
             let versions = SWEPT.iter().filter(|known| versions.contains(known));
             let versions: Vec<&str> = versions.copied().collect();
@@ -321,7 +336,7 @@ fn a_sweep_finds_what_lacks_a_build_under_the_images_there_are() {
         // Left alone, it comes to its end, and then nothing is stale.
         if life.sweep.is_some() {
             life.sweep = Some(0);
-            assert!(life.store.see_toolchain("1", "last", 0).unwrap());
+            assert!(toolchains::insert(&mut life.store, "1", "last", 0).unwrap());
             life.images.insert("1", "last".to_string());
             while !life.sweep(3) {}
             for package in &life.packages {

@@ -9,7 +9,8 @@ use zigcheck::app::domain::ids::PackageId;
 use zigcheck::app::domain::recheck::next_check;
 use zigcheck::app::domain::repository::owner;
 use zigcheck::app::domain::repository::repository;
-use zigcheck::app::store::packages::NewPackage;
+use zigcheck::app::store::checks;
+use zigcheck::app::store::packages::{self, NewPackage};
 use zigcheck::app::store::sources::SourceRow;
 use zigcheck::app::store::store::Store;
 
@@ -56,12 +57,12 @@ fn the_next_look_is_never_sooner_than_half_a_day_nor_later_than_one_and_a_half()
 #[test]
 fn those_due_longest_come_first() {
     let mut store = in_memory();
-    assert_eq!(store.next_check_due().unwrap(), None);
-    assert_eq!(store.packages_due(i64::MAX, 9).unwrap(), []);
+    assert_eq!(packages::next_check_due(&store).unwrap(), None);
+    assert_eq!(packages::due(&store, i64::MAX, 9).unwrap(), []);
     let mut chance = Seed(2);
     let mut model: BTreeMap<i64, i64> = BTreeMap::new();
     for n in 0..50 {
-        let package = store.insert_package(&new(&format!("p{n}")), START).unwrap();
+        let package = packages::insert(&mut store, &new(&format!("p{n}")), START).unwrap();
         let at = next_check(package, START);
         model.insert(package.get(), at);
     }
@@ -70,21 +71,21 @@ fn those_due_longest_come_first() {
         let limit = chance.between(1, 20);
         let mut due: Vec<(i64, i64)> = model.iter().map(|(id, at)| (*at, *id)).collect();
         due.sort_unstable();
-        assert_eq!(store.next_check_due().unwrap(), Some(due[0].0));
+        assert_eq!(packages::next_check_due(&store).unwrap(), Some(due[0].0));
         due.retain(|(at, _)| *at <= now);
         due.truncate(limit);
-        let found = store.packages_due(now, limit).unwrap();
+        let found = packages::due(&store, now, limit).unwrap();
         let ids: Vec<i64> = found.iter().map(|package| package.id.get()).collect();
         assert_eq!(ids, due.iter().map(|(_, id)| *id).collect::<Vec<i64>>());
         let package = *chance.pick(&model.keys().copied().collect::<Vec<i64>>());
         // Few times, so that some are the same.
         let at = START + chance.below(20) as i64 * 2 * HOUR;
-        store.set_next_check(PackageId(package), at).unwrap();
+        packages::set_next_check(&mut store, PackageId(package), at).unwrap();
         model.insert(package, at);
     }
-    assert!(store.next_check_due().unwrap() < Some(START + DAY));
-    store.check_all_now(START + DAY).unwrap();
-    assert_eq!(store.next_check_due().unwrap(), Some(START + DAY));
+    assert!(packages::next_check_due(&store).unwrap() < Some(START + DAY));
+    packages::make_all_due(&mut store, START + DAY).unwrap();
+    assert_eq!(packages::next_check_due(&store).unwrap(), Some(START + DAY));
 }
 
 #[test]
@@ -94,15 +95,15 @@ fn the_latest_known_commit_is_that_of_the_newest_check_with_one() {
         reference: Some("v1".to_string()),
         ..new("a")
     };
-    let package = store.insert_package(&whole, 0).unwrap();
-    let other = store.insert_package(&new("b"), 0).unwrap();
+    let package = packages::insert(&mut store, &whole, 0).unwrap();
+    let other = packages::insert(&mut store, &new("b"), 0).unwrap();
     let check = |store: &mut Store, package: i64, commit: Option<&str>| {
-        let check = store
-            .insert_check(
-                &crate::common::rows::check((Some(PackageId(package)), "x"), None),
-                0,
-            )
-            .unwrap();
+        let check = checks::insert(
+            store,
+            &crate::common::rows::check((Some(PackageId(package)), "x"), None),
+            0,
+        )
+        .unwrap();
         let source = SourceRow {
             hash: format!("h{check}"),
             format: "tar".to_string(),
@@ -111,10 +112,10 @@ fn the_latest_known_commit_is_that_of_the_newest_check_with_one() {
             manifest: None,
         };
         if commit.is_some() {
-            store.set_source(check, &source, commit, 0).unwrap();
+            checks::set_source(store, check, &source, commit, 0).unwrap();
         }
     };
-    let known = |store: &Store| store.recheck_row(package).unwrap().unwrap().commit;
+    let known = |store: &Store| packages::recheck(store, package).unwrap().unwrap().commit;
     assert_eq!(known(&store), None);
     check(&mut store, package.get(), None);
     assert_eq!(known(&store), None);
@@ -123,12 +124,12 @@ fn the_latest_known_commit_is_that_of_the_newest_check_with_one() {
     check(&mut store, package.get(), None);
     check(&mut store, other.get(), Some("three"));
     assert_eq!(known(&store).as_deref(), Some("two"));
-    let row = &store.packages_due(i64::MAX, 2).unwrap();
+    let row = &packages::due(&store, i64::MAX, 2).unwrap();
     let row = row.iter().find(|row| row.id == package).unwrap();
     assert_eq!((row.name.as_str(), &row.url), ("a", &new("a").url));
     assert_eq!(row.reference.as_deref(), Some("v1"));
     assert_eq!(row.commit.as_deref(), Some("two"));
-    assert_eq!(store.recheck_row(PackageId(99)).unwrap(), None);
+    assert_eq!(packages::recheck(&store, PackageId(99)).unwrap(), None);
 }
 
 // -- whose, and which ------------------------------------------------------------------------------

@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 
 use crate::app::domain::ids::BuildId;
 use crate::app::state::State;
+use crate::app::store::builds;
+use crate::app::store::packages;
 use crate::app::store::store;
+use crate::app::store::totals;
 use crate::app::web::call::AdminCall;
 use crate::app::web::handlers::answer::Error;
 use crate::app::web::handlers::rows::build_json;
@@ -21,14 +24,14 @@ pub fn answer(state: &mut State, call: &AdminCall) -> Result<Response, Error> {
 
 fn check_builds(state: &mut State) -> Result<Response, Error> {
     let now = state.now();
-    let packages = state.services.store.check_all_now(now.unix_ms)?;
+    let packages = packages::make_all_due(&mut state.services.store, now.unix_ms)?;
     let value = json!({ "message": "All remotes are looked at", "packages": packages });
     Ok(Response::json(202, &value))
 }
 
 /// Cancels a build; the answer shows it as it is then.
 fn cancel_build(state: &mut State, id: BuildId) -> Result<Response, Error> {
-    let row = state.services.store.build(id)?;
+    let row = builds::by_id(&state.services.store, id)?;
     let row = row.ok_or_else(|| Error::not_found("build"))?;
     if row.state.is_final() {
         let sentence = format!("the build is {} already", row.state.as_str());
@@ -36,7 +39,7 @@ fn cancel_build(state: &mut State, id: BuildId) -> Result<Response, Error> {
     }
     let cancelled = state.scheduler.cancel(&row, &mut state.services);
     cancelled.map_err(Error::HalfWritten)?;
-    let row = state.services.store.build(id).map_err(Error::HalfWritten)?;
+    let row = builds::by_id(&state.services.store, id).map_err(Error::HalfWritten)?;
     let row = row.expect("it was just cancelled");
     Ok(Response::json(200, &build_json(state, &row)))
 }
@@ -48,7 +51,7 @@ fn status(state: &State) -> store::Result<Value> {
         &state.scheduler,
         &state.services.store,
     );
-    let totals = store.totals()?;
+    let totals = totals::read(store)?;
     let latest = engine.latest();
     let missing: Vec<&String> = engine.missing(&state.settings.zig_versions).collect();
     let mut value = json!({
@@ -65,10 +68,10 @@ fn status(state: &State) -> store::Result<Value> {
         },
         "fetch_network": state.fetch_network(),
         "toolchains": state.settings.zig_versions,
-        "packages": store.last_package()?,
-        "builds": store.last_build()?,
+        "packages": packages::last_id(store)?,
+        "builds": builds::last_id(store)?,
         "builds_kept": totals.builds,
-        "database_bytes": store.file_bytes()?,
+        "database_bytes": totals::file_bytes(store)?,
         "logs_bytes": totals.log_bytes,
         "sources_bytes": totals.source_bytes,
         "dependencies_bytes": totals.dependency_bytes,

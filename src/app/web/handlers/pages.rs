@@ -3,8 +3,11 @@
 use crate::app::render::page::{self, Page, PageOptions};
 use crate::app::render::pages::{self, FrontPage, PackagePage};
 use crate::app::state::State;
+use crate::app::store::builds;
+use crate::app::store::checks;
 use crate::app::store::list::{Paging, Sort};
-use crate::app::store::packages::PackageFilter;
+use crate::app::store::packages::{self, PackageFilter};
+use crate::app::store::results;
 use crate::app::web::handlers::answer::Error;
 use crate::app::web::handlers::queue;
 use crate::app::web::limits::SHOWN_CHECKS_LIMIT;
@@ -26,10 +29,10 @@ pub fn front(
         column: "last_updated",
         down: true,
     };
-    let (rows, total) = store.packages(&filter, sort, paging)?;
+    let (rows, total) = packages::page(store, &filter, sort, paging)?;
     let mut packages = Vec::new();
     for row in rows {
-        let results = store.results(row.id)?;
+        let results = results::of_package(store, row.id)?;
         packages.push((row, results));
     }
     let front = pages::front(&FrontPage {
@@ -42,7 +45,7 @@ pub fn front(
         total,
         paging,
         search,
-        checks: store.latest_checks(SHOWN_CHECKS_LIMIT)?,
+        checks: checks::latest(store, SHOWN_CHECKS_LIMIT)?,
         options,
         now_unix_ms: state.now().unix_ms,
     });
@@ -52,19 +55,19 @@ pub fn front(
 /// `GET /packages/NAME`.
 pub fn package(state: &State, name: &str, options: &PageOptions) -> Result<Response, Error> {
     let store = &state.services.store;
-    let Some(row) = store.package(name)? else {
+    let Some(row) = packages::by_name(store, name)? else {
         return Ok(respond(404, &pages::missing(name), options));
     };
     let mut results = Vec::new();
-    for result in store.results(row.id)? {
+    for result in results::of_package(store, row.id)? {
         let build = match result.build_id {
-            Some(id) => store.build(id)?,
+            Some(id) => builds::by_id(store, id)?,
             None => None,
         };
         results.push((result, build));
     }
     let package = pages::package(&PackagePage {
-        newest: store.newest_builds(row.id)?,
+        newest: builds::newest_of_package(store, row.id)?,
         row,
         results,
         toolchains: &state.settings.zig_versions,

@@ -11,6 +11,8 @@ use crate::app::domain::task::{Task, WaitReason};
 use crate::app::queue::forecast::{self, Piece};
 use crate::app::render::json;
 use crate::app::state::State;
+use crate::app::store::builds;
+use crate::app::store::durations;
 use crate::app::store::list::Paging;
 use crate::app::store::store;
 use crate::app::web::handlers::rows::build_json_at;
@@ -45,7 +47,9 @@ pub fn queue_json(state: &State, page: Paging) -> store::Result<Value> {
     let order = view.order(state.now().unix_ms)?;
     let mut running_json = Vec::new();
     for running in &running {
-        let row = running.build.map(|build| state.services.store.build(build));
+        let row = running
+            .build
+            .map(|build| builds::by_id(&state.services.store, build));
         let Some(row) = row.transpose()?.flatten() else {
             continue;
         };
@@ -63,7 +67,7 @@ pub fn queue_json(state: &State, page: Paging) -> store::Result<Value> {
     let of_page = waiters.iter().skip(skipped as usize);
     let mut waiting = Vec::new();
     for waiter in of_page.take(page.limit as usize) {
-        let Some(row) = state.services.store.build(waiter.build)? else {
+        let Some(row) = builds::by_id(&state.services.store, waiter.build)? else {
             continue;
         };
         let start = starts.get(&Task::Build(waiter.build));
@@ -122,7 +126,7 @@ fn waiters<'w>(
             wait: Wait::Source,
         }));
         if let Task::Build(build) = running.task {
-            let same = state.services.store.waiters(build, WAITERS_LIMIT)?;
+            let same = builds::waiters(&state.services.store, build, WAITERS_LIMIT)?;
             waiters.extend(same.into_iter().map(|row| Waiter {
                 build: row.id,
                 position: None,
@@ -226,7 +230,7 @@ impl<'a> Expected<'a> {
     fn new(state: &'a State) -> store::Result<Expected<'a>> {
         Ok(Expected {
             state,
-            of_any: state.services.store.durations("")?,
+            of_any: durations::of_package(&state.services.store, "")?,
             known: HashMap::new(),
         })
     }
@@ -234,7 +238,7 @@ impl<'a> Expected<'a> {
     /// The duration of builds of this package under this toolchain, else that of any package.
     fn of(&mut self, package: &str, zig_version: &str) -> store::Result<Option<u64>> {
         if !self.known.contains_key(package) {
-            let own = self.state.services.store.durations(package)?;
+            let own = durations::of_package(&self.state.services.store, package)?;
             self.known.insert(package.to_string(), own);
         }
         let mut all = self.known[package].iter().chain(&self.of_any);

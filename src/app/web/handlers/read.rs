@@ -5,6 +5,9 @@ use serde_json::Value;
 use crate::app::domain::ids::CheckId;
 use crate::app::render::{json, matrix};
 use crate::app::state::State;
+use crate::app::store::builds;
+use crate::app::store::checks;
+use crate::app::store::packages;
 use crate::app::store::store;
 use crate::app::web::call::ReadCall;
 use crate::app::web::handlers::answer::Error;
@@ -16,23 +19,23 @@ pub fn read(state: &State, call: &ReadCall) -> Result<Response, Error> {
     let store = &state.services.store;
     let value = match call {
         ReadCall::Packages { filter, sort, page } => {
-            let (rows, total) = store.packages(filter, *sort, *page)?;
+            let (rows, total) = packages::page(store, filter, *sort, *page)?;
             let rows = rows.iter().map(|row| package_json(state, row));
             let rows: store::Result<Vec<Value>> = rows.collect();
             json::list("packages", rows?, total, page.page, page.limit)
         }
         ReadCall::Package { name } => {
-            let row = store.package(name)?;
+            let row = packages::by_name(store, name)?;
             package_json(state, &row.ok_or_else(|| Error::not_found("package"))?)?
         }
         ReadCall::Check { id, plain } => return check(state, *id, *plain),
         ReadCall::Builds { filter, sort, page } => {
-            let (rows, total) = store.builds(filter, *sort, *page)?;
+            let (rows, total) = builds::page(store, filter, *sort, *page)?;
             let rows = rows.iter().map(|row| build_json(state, row)).collect();
             json::list("builds", rows, total, page.page, page.limit)
         }
         ReadCall::Build { id } => {
-            let row = store.build(*id)?;
+            let row = builds::by_id(store, *id)?;
             build_json(state, &row.ok_or_else(|| Error::not_found("build"))?)
         }
         ReadCall::Queue { page } => queue::queue_json(state, *page)?,
@@ -48,11 +51,11 @@ pub fn read(state: &State, call: &ReadCall) -> Result<Response, Error> {
 
 fn check(state: &State, id: CheckId, plain: bool) -> Result<Response, Error> {
     let store = &state.services.store;
-    let Some(check) = store.check(id)? else {
+    let Some(check) = checks::by_id(store, id)? else {
         let missing = Response::error(404, "there is no such check");
         return Ok(missing.with("Vary", "Accept"));
     };
-    let builds = store.builds_of(id)?;
+    let builds = builds::of_check(store, id)?;
     let response = match plain {
         true => {
             let text = matrix::matrix(&check, &builds);

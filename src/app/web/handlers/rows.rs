@@ -6,10 +6,11 @@ use crate::app::render::json;
 use crate::app::state::State;
 use crate::app::store::builds::BuildRow;
 use crate::app::store::packages::PackageRow;
+use crate::app::store::results;
 use crate::app::store::store;
 
 pub fn package_json(state: &State, row: &PackageRow) -> store::Result<Value> {
-    let results = state.services.store.results(row.id)?;
+    let results = results::of_package(&state.services.store, row.id)?;
     Ok(json::package(row, &results, &state.settings.zig_versions))
 }
 

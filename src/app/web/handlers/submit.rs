@@ -7,11 +7,12 @@ use crate::app::domain::ids::CheckId;
 use crate::app::domain::repository;
 use crate::app::domain::task::Priority;
 use crate::app::state::State;
-use crate::app::store::builds::BuildRow;
-use crate::app::store::checks::NewCheck;
-use crate::app::store::packages::{NewPackage, PackageRow};
+use crate::app::store::builds::{self, BuildRow};
+use crate::app::store::checks::{self, NewCheck};
+use crate::app::store::packages::{self, NewPackage, PackageRow};
 use crate::app::store::sources::SourceRow;
 use crate::app::store::store;
+use crate::app::store::totals;
 use crate::app::web::call::{PackageRef, SubmitCall};
 use crate::app::web::client_id;
 use crate::app::web::handlers::answer::{Answer, Error};
@@ -29,14 +30,14 @@ pub fn submit(state: &mut State, call: SubmitCall, tenant: &str) -> Result<Respo
             zig_versions,
         } => submit_package(state, package, zig_versions, tenant),
         SubmitCall::Rebuild { name } => {
-            let package = state.services.store.package(&name)?;
+            let package = packages::by_name(&state.services.store, &name)?;
             let new = check_package(state, package, Priority::Interactive, Some(tenant))?;
             Ok(new.accepted())
         }
         SubmitCall::Trigger { package } => {
             let package = match package {
-                PackageRef::Id(id) => state.services.store.package_of_id(id)?,
-                PackageRef::Name(name) => state.services.store.package(&name)?,
+                PackageRef::Id(id) => packages::by_id(&state.services.store, id)?,
+                PackageRef::Name(name) => packages::by_name(&state.services.store, &name)?,
             };
             let new = check_package(state, package, Priority::Admin, None)?;
             let message = "Build triggered";
@@ -70,7 +71,7 @@ fn check_accepting(state: &State, zig_versions: &[String]) -> Result<(), Error> 
     if !store.is_connected() {
         return unavailable("the database is unavailable: nothing was stored, try again later");
     }
-    if store.used_bytes()? >= state.settings.database_limit_bytes {
+    if totals::used_bytes(store)? >= state.settings.database_limit_bytes {
         let sentence = "the database has reached its limit: nothing was stored";
         return Err(disk_space::insufficient(sentence).into());
     }
@@ -106,14 +107,12 @@ fn submit_package(
     check_accepting(state, &zig_versions)?;
     let at = state.now().unix_ms;
     let store = &mut state.services.store;
-    if let Some((id, field)) = store.known_package(&package.name, &package.url)? {
+    if let Some((id, field)) = packages::same_name_or_url(store, &package.name, &package.url)? {
         let sentence = format!("{field}: this package is known already");
         let value = json!({ "error": sentence, "id": id.get() });
         return Err(Response::json(409, &value).into());
     }
-    let id = store
-        .insert_package(&package, at)
-        .map_err(Error::HalfWritten)?;
+    let id = packages::insert(store, &package, at).map_err(Error::HalfWritten)?;
     let new = NewCheck {
         package_id: Some(id),
         package: &package.name,
@@ -121,7 +120,7 @@ fn submit_package(
         priority: Priority::Interactive,
         tenant,
     };
-    let check = store.begin_check(&new, &zig_versions, at);
+    let check = builds::insert_with_check(store, &new, &zig_versions, at);
     let check = enqueue_check(state, check.map_err(Error::HalfWritten)?)?;
     let value = json!({
         "message": "Package submitted successfully",
@@ -155,7 +154,7 @@ fn check_package(
     };
     let at = state.now().unix_ms;
     let store = &mut state.services.store;
-    let check = store.begin_check(&new, &state.settings.zig_versions, at);
+    let check = builds::insert_with_check(store, &new, &state.settings.zig_versions, at);
     enqueue_check(state, check.map_err(Error::HalfWritten)?)
 }
 
@@ -208,8 +207,8 @@ fn add_with_source(
     at: i64,
 ) -> store::Result<CheckId> {
     let store = &mut state.services.store;
-    let check = store.begin_check(new, zig_versions, at)?;
-    store.set_source(check, source, None, at)?;
+    let check = builds::insert_with_check(store, new, zig_versions, at)?;
+    checks::set_source(store, check, source, None, at)?;
     Ok(check)
 }
 
@@ -225,7 +224,7 @@ fn enqueue_check(state: &mut State, id: CheckId) -> Result<AddedCheck, Error> {
     );
     if row.source.is_some() {
         // Verdicts from the cache are there at once.
-        let known = state.services.store.builds_of(id);
+        let known = builds::of_check(&state.services.store, id);
         rows = known.map_err(Error::HalfWritten)?;
     }
     // Exact places in a long queue take a while to count: each build gets the last place of its priority.

@@ -8,7 +8,8 @@ use crate::app::live::log;
 use crate::app::live::logs::Reader;
 use crate::app::live::subscription::ProgressFormat;
 use crate::app::state::State;
-use crate::app::store::builds::BuildRow;
+use crate::app::store::builds::{self, BuildRow};
+use crate::app::store::checks;
 use crate::app::web::call::WatchCall;
 use crate::app::web::conditional::{self, Part};
 use crate::app::web::handlers::answer::{Answer, Error};
@@ -74,9 +75,9 @@ pub fn follow(
     next: Option<u64>,
 ) -> Result<Answer, Error> {
     let store = &state.services.store;
-    let check = store.check(id)?;
+    let check = checks::by_id(store, id)?;
     let check = check.ok_or_else(|| Error::not_found("check"))?;
-    let builds = store.builds_of(id)?;
+    let builds = builds::of_check(store, id)?;
     state
         .services
         .feed
@@ -90,7 +91,7 @@ pub fn follow(
 }
 
 fn build(state: &State, id: BuildId) -> Result<BuildRow, Error> {
-    let row = state.services.store.build(id)?;
+    let row = builds::by_id(&state.services.store, id)?;
     row.ok_or_else(|| Error::not_found("build"))
 }
 
