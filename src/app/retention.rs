@@ -87,6 +87,7 @@ pub struct Retention {
     shortage_bytes: u64,
     /// No build runs, so no file of dependencies is in use.
     idle: bool,
+    ended_builds: u64,
     /// When `delete_expired` has work again.
     due_ms: Option<u64>,
 }
@@ -142,13 +143,21 @@ impl Retention {
             pending_deletes: Vec::new(),
             shortage_bytes: 0,
             idle: false,
+            ended_builds: 0,
             due_ms: Some(0),
         })
     }
 
-    /// Makes work due: builds have ended.
+    /// Makes work due.
     pub fn wake(&mut self) {
         self.due_ms = Some(0);
+    }
+
+    /// Makes work due if builds have ended since the last call; `ended_builds` counts all that have.
+    pub fn note_ended(&mut self, ended_builds: u64) {
+        if std::mem::replace(&mut self.ended_builds, ended_builds) != ended_builds {
+            self.wake();
+        }
     }
 
     /// Sets how many bytes to delete from the caches, least recently used first. `idle`: nothing runs.

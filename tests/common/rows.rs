@@ -8,7 +8,7 @@ use zigcheck::app::domain::ids::{BuildId, PackageId};
 use zigcheck::app::domain::task::{Entry, Priority, Task};
 use zigcheck::app::domain::verdict::Verdict;
 use zigcheck::app::queue::queue::Queue;
-use zigcheck::app::store::builds::{self, Finished};
+use zigcheck::app::store::builds::{self, LogSize};
 use zigcheck::app::store::checks::NewCheck;
 use zigcheck::app::store::list::{Paging, Sort};
 use zigcheck::app::store::packages::NewPackage;
@@ -86,13 +86,7 @@ pub fn check<'a>(
 
 /// That build came to that verdict then, and left no log.
 pub fn finish(store: &mut Store, build: BuildId, verdict: &Verdict, at: i64) {
-    let end = Finished {
-        build,
-        verdict,
-        log_bytes: 0,
-        log_truncated: false,
-    };
-    builds::finish(store, &end, at).unwrap();
+    builds::finish(store, build, verdict, LogSize::default(), at).unwrap();
 }
 
 pub fn page(page: u64, limit: u64) -> Paging {

@@ -4,7 +4,7 @@ use crate::common::rows;
 use crate::common::rows::{Place, everywhere, in_memory, new};
 use zigcheck::app::domain::ids::{BuildId, CheckId, PackageId};
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, TestStatus, Verdict};
-use zigcheck::app::store::builds::{self, Finished};
+use zigcheck::app::store::builds::{self, LogSize};
 use zigcheck::app::store::checks;
 use zigcheck::app::store::packages;
 use zigcheck::app::store::results;
@@ -25,13 +25,11 @@ fn success() -> Verdict {
 }
 
 fn finish(store: &mut Store, build: i64, verdict: &Verdict, at: i64) {
-    let end = Finished {
-        build: BuildId(build),
-        verdict,
-        log_bytes: 1 << 33,
-        log_truncated: true,
+    let log = LogSize {
+        written: 1 << 33,
+        is_truncated: true,
     };
-    builds::finish(store, &end, at).unwrap();
+    builds::finish(store, BuildId(build), verdict, log, at).unwrap();
 }
 
 fn source(hash: &str) -> SourceRow {

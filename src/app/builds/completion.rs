@@ -9,7 +9,7 @@ use crate::app::domain::task::{Entry, Task};
 use crate::app::domain::verdict::{Reason, State, Verdict};
 use crate::app::engine::commands::Purpose;
 use crate::app::live::logs::Origin;
-use crate::app::store::builds::{self, BuildRow, Finished};
+use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::checks::{self, CheckRow};
 use crate::app::store::durations;
 use crate::app::store::store;
@@ -91,13 +91,8 @@ impl Scheduler {
         services: &mut Services,
     ) -> store::Result<()> {
         let log = services.feed.logs.finish(build, &mut services.out);
-        let end = Finished {
-            build,
-            verdict,
-            log_bytes: log.written,
-            log_truncated: log.is_truncated,
-        };
-        builds::finish(&mut services.store, &end, services.now.unix_ms)?;
+        let at = services.now.unix_ms;
+        builds::finish(&mut services.store, build, verdict, log, at)?;
         self.on_build_end(build, services)
     }
 
@@ -128,6 +123,7 @@ impl Scheduler {
     /// The row of a build is final: its waiters get an answer, and its watchers an event.
     fn on_build_end(&mut self, build: BuildId, services: &mut Services) -> store::Result<()> {
         self.open_builds = self.open_builds.saturating_sub(1);
+        self.ended_builds += 1;
         self.verdicts.finish(build, &services.store)?;
         services.publish(build)
     }
@@ -252,12 +248,7 @@ impl Scheduler {
             services.feed.logs.begin(build, row.attempt);
         }
         let log = services.feed.logs.finish(build, &mut services.out);
-        builds::cancel(
-            &mut services.store,
-            build,
-            (log.written, log.is_truncated),
-            services.now.unix_ms,
-        )?;
+        builds::cancel(&mut services.store, build, log, services.now.unix_ms)?;
         if builds_behind(&self.running, check, &services.store)?.is_empty() {
             // No build waits for the source. One that runs has it fetched again should it need that.
             self.drop_task(Task::FetchSource(check), services)?;

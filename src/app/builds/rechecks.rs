@@ -6,7 +6,7 @@ use crate::app::builds::limits::{DUE_CHECKS_LIMIT, REBUILD_LIMIT, RECHECK_RETRY_
 use crate::app::builds::running::RunningTask;
 use crate::app::builds::services::Services;
 use crate::app::domain::ids::{CheckId, PackageId};
-use crate::app::domain::recheck::{self, Outcome};
+use crate::app::domain::recheck::{self, Outcome, Toolchain};
 use crate::app::domain::repository::owner;
 use crate::app::domain::task::{Entry, Priority, Task};
 use crate::app::engine::engine::Engine;
@@ -46,12 +46,14 @@ impl Rechecks {
         self.rebuilding
     }
 
-    /// The toolchains that have an image: version and image id.
-    fn toolchains(&self, engine: &Engine) -> Vec<(String, String)> {
+    /// The toolchains that have an image.
+    fn toolchains(&self, engine: &Engine) -> Vec<Toolchain> {
         let versions = self.zig_versions.iter();
         let with_image = versions.filter_map(|version| {
-            let image = engine.image(version)?;
-            Some((version.clone(), image.to_string()))
+            Some(Toolchain {
+                zig_version: version.clone(),
+                image: engine.image(version)?.to_string(),
+            })
         });
         with_image.collect()
     }
@@ -96,7 +98,7 @@ impl Rechecks {
     ) -> store::Result<Option<RemoteCheck>> {
         let newest = self.toolchains(&services.engine).into_iter().next();
         let row = packages::recheck(&services.store, package)?;
-        let (Some(row), Some((zig_version, _))) = (row, newest) else {
+        let (Some(row), Some(Toolchain { zig_version, .. })) = (row, newest) else {
             return Ok(None);
         };
         schedule_retry(package, services)?;
@@ -142,9 +144,9 @@ impl Rechecks {
     /// The engine has listed its images: a new one means that all packages are gone through.
     pub fn on_images(&mut self, services: &mut Services) -> store::Result<()> {
         let now = services.now.unix_ms;
-        for (version, image) in self.toolchains(&services.engine) {
-            if toolchains::insert(&mut services.store, &version, &image, now)? {
-                log::info!("zig {version} has a new image");
+        for toolchain in self.toolchains(&services.engine) {
+            if toolchains::insert(&mut services.store, &toolchain, now)? {
+                log::info!("zig {} has a new image", toolchain.zig_version);
                 self.rebuilding = true;
             }
         }

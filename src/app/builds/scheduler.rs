@@ -41,6 +41,8 @@ pub struct Scheduler {
     pub(super) rechecks: Rechecks,
     /// Unfinished builds, wherever they are.
     pub(super) open_builds: u64,
+    /// Builds that have ended since the start of the server.
+    pub(super) ended_builds: u64,
     /// How many more tasks may start in this turn.
     starts_left: usize,
     pub(super) job_limits: JobLimits,
@@ -89,6 +91,7 @@ impl Scheduler {
             dependencies: DependencyCache::new(sources.clone()),
             rechecks: Rechecks::open(&settings.zig_versions, store)?,
             open_builds: builds::count_open(store)?,
+            ended_builds: 0,
             starts_left: STARTS_LIMIT,
             job_limits: job_limits(settings),
             resource_limits,
@@ -109,6 +112,11 @@ impl Scheduler {
     /// The number of slots in use.
     pub fn running(&self) -> usize {
         self.queue.running()
+    }
+
+    /// The number of builds that have ended since the start of the server.
+    pub fn ended_builds(&self) -> u64 {
+        self.ended_builds
     }
 
     /// The number of builds that wait: for a slot, for their source, or for the verdict of another build.

@@ -352,9 +352,8 @@ impl Core for App {
         };
         self.end_uploads_if_disk_low();
         let done = done.and_then(|()| self.start_ready());
-        if self.state.services.store.take_finished() {
-            self.retention.wake();
-        }
+        self.retention
+            .note_ended(self.state.scheduler.ended_builds());
         if let Err(error) = done {
             self.state.break_down(&error);
         }

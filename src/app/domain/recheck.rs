@@ -26,12 +26,18 @@ pub fn next_check(package: PackageId, now_unix_ms: i64) -> i64 {
     earliest + (minute * MINUTE_MS - earliest).rem_euclid(RECHECK_EVERY_MS)
 }
 
-/// A package under a toolchain that has an image.
+/// A Zig version that has an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Toolchain {
+    pub zig_version: String,
+    /// The id of its current image.
+    pub image: String,
+}
+
+/// A package under a toolchain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cell {
-    pub zig_version: String,
-    /// The id of the current image.
-    pub image: String,
+    pub toolchain: Toolchain,
     /// The newest build of the package under this version.
     pub newest: Option<Newest>,
     /// The image of the build whose verdict is shown.
@@ -51,7 +57,7 @@ pub struct Newest {
 impl Cell {
     /// True if the current image has neither a verdict nor an attempt, and none is about to come.
     pub fn is_stale(&self) -> bool {
-        let image = Some(&self.image);
+        let image = Some(&self.toolchain.image);
         match &self.newest {
             None => true,
             // A waiting build takes the image that is current when it starts. A running build has taken its
@@ -99,7 +105,9 @@ pub enum Outcome {
 pub fn outcome(commit: &str, known: Option<&str>, cells: &[Cell]) -> Outcome {
     let versions = |selected: fn(&Cell) -> bool| -> Vec<String> {
         let cells = cells.iter().filter(|cell| selected(cell));
-        cells.map(|cell| cell.zig_version.clone()).collect()
+        cells
+            .map(|cell| cell.toolchain.zig_version.clone())
+            .collect()
     };
     let outcome = match known {
         Some(known) if known == commit => Outcome::Incomplete(versions(Cell::lacks_verdict)),

@@ -13,6 +13,7 @@ use crate::app::domain::disk_space::is_full;
 use crate::app::domain::ids::BuildId;
 use crate::app::live::events::RESET;
 use crate::app::live::log::{Cut, Log};
+use crate::app::store::builds::LogSize;
 use crate::base::slab::Key;
 use crate::interface::event::{Action, Pull};
 use crate::interface::outbox::Outbox;
@@ -36,15 +37,6 @@ pub struct Origin {
     pub build: BuildId,
     /// Number of bytes that it wrote.
     pub written: u64,
-}
-
-/// The size of a finished log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LogSize {
-    /// Number of bytes that the build wrote.
-    pub written: u64,
-    /// Some of them are not kept.
-    pub is_truncated: bool,
 }
 
 #[derive(Debug)]

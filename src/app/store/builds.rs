@@ -2,58 +2,60 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Row, params};
+use rusqlite::params;
 
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::domain::task::Priority;
 use crate::app::domain::verdict::{BuildStatus, DepsOutcome, Reason, State, TestStatus, Verdict};
 use crate::app::store::checks::{self, NewCheck};
-use crate::app::store::columns::Columns;
+use crate::app::store::columns::{Columns, row};
 use crate::app::store::durations;
 use crate::app::store::list::{self, Condition, Paging, Sort};
 use crate::app::store::results;
 use crate::app::store::scan::{ScanLimits, ScanResult};
 use crate::app::store::store::{Result, Store};
 
-/// A build with what its check says of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct BuildRow {
-    pub id: BuildId,
-    pub check: CheckId,
-    pub package: String,
-    pub zig_version: String,
-    pub commit: Option<String>,
-    pub source: Option<String>,
-    pub toolchain: Option<String>,
-    pub state: State,
-    pub build_status: BuildStatus,
-    pub test_status: Option<TestStatus>,
-    pub reason: Option<Reason>,
-    pub compiled: Option<u32>,
-    pub tests_passed: Option<u32>,
-    pub tests_total: Option<u32>,
-    pub error_log: String,
-    /// From 1.
-    pub attempt: u32,
-    /// How many attempts ended in an error; those that a restart of the server interrupted do not count.
-    pub errors: u32,
-    pub created_at: i64,
-    pub started_at: Option<i64>,
-    pub finished_at: Option<i64>,
-    pub peak_memory_bytes: Option<u64>,
-    pub log_bytes: u64,
-    pub log_truncated: bool,
-    pub priority: Priority,
-    /// When the container of this attempt was started.
-    pub run_at: Option<i64>,
-    /// The offset in the log of the container's first byte.
-    pub log_offset: Option<u64>,
-    pub deps_outcome: Option<DepsOutcome>,
-    pub cache_key: Option<String>,
-    /// The build whose verdict this is.
-    pub cached_from: Option<BuildId>,
-    /// The running build whose verdict this will be.
-    pub waits_for: Option<BuildId>,
+row! {
+    /// A build with what its check says of it.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct BuildRow from "builds b JOIN checks c ON c.id = b.check_id" {
+        pub id: BuildId = "b.id",
+        pub check: CheckId = "b.check_id",
+        pub package: String = "c.package",
+        pub zig_version: String = "b.zig_version",
+        pub commit: Option<String> = "c.\"commit\"",
+        pub source: Option<String> = "c.source",
+        pub toolchain: Option<String> = "b.toolchain",
+        pub state: State = "b.state",
+        pub build_status: BuildStatus = "b.build_status",
+        pub test_status: Option<TestStatus> = "b.test_status",
+        pub reason: Option<Reason> = "b.reason",
+        pub compiled: Option<u32> = "b.compiled",
+        pub tests_passed: Option<u32> = "b.tests_passed",
+        pub tests_total: Option<u32> = "b.tests_total",
+        pub error_log: String = "b.error_log",
+        /// From 1.
+        pub attempt: u32 = "b.attempt",
+        /// How many attempts ended in an error; those that a restart of the server interrupted do not count.
+        pub errors: u32 = "b.errors",
+        pub created_at: i64 = "b.created_at",
+        pub started_at: Option<i64> = "b.started_at",
+        pub finished_at: Option<i64> = "b.finished_at",
+        pub peak_memory_bytes: Option<u64> = "b.peak_memory_bytes",
+        pub log_bytes: u64 = "b.log_bytes",
+        pub log_truncated: bool = "b.log_truncated",
+        pub priority: Priority = "c.priority",
+        /// When the container of this attempt was started.
+        pub run_at: Option<i64> = "b.run_at",
+        /// The offset in the log of the container's first byte.
+        pub log_offset: Option<u64> = "b.log_offset",
+        pub deps_outcome: Option<DepsOutcome> = "b.deps_outcome",
+        pub cache_key: Option<String> = "b.cache_key",
+        /// The build whose verdict this is.
+        pub cached_from: Option<BuildId> = "b.cached_from",
+        /// The running build whose verdict this will be.
+        pub waits_for: Option<BuildId> = "b.waits_for",
+    }
 }
 
 impl BuildRow {
@@ -63,48 +65,7 @@ impl BuildRow {
     }
 }
 
-const BUILD: &str = "SELECT b.id, b.check_id, c.package, b.zig_version, c.\"commit\", c.source, \
-    b.toolchain, b.state, b.build_status, b.test_status, b.reason, b.compiled, b.tests_passed, \
-    b.tests_total, b.error_log, b.attempt, b.errors, b.created_at, b.started_at, b.finished_at, \
-    b.peak_memory_bytes, b.log_bytes, b.log_truncated, c.priority, b.run_at, b.log_offset, \
-    b.deps_outcome, b.cache_key, b.cached_from, b.waits_for \
-    FROM builds b JOIN checks c ON c.id = b.check_id";
-
-fn build_row(row: &Row) -> Result<BuildRow> {
-    let columns = Columns::of(row);
-    Ok(BuildRow {
-        id: columns.get("id")?,
-        check: columns.get("check_id")?,
-        package: columns.get("package")?,
-        zig_version: columns.get("zig_version")?,
-        commit: columns.get("commit")?,
-        source: columns.get("source")?,
-        toolchain: columns.get("toolchain")?,
-        state: columns.get("state")?,
-        build_status: columns.get("build_status")?,
-        test_status: columns.get("test_status")?,
-        reason: columns.get("reason")?,
-        compiled: columns.get("compiled")?,
-        tests_passed: columns.get("tests_passed")?,
-        tests_total: columns.get("tests_total")?,
-        error_log: columns.get("error_log")?,
-        attempt: columns.get("attempt")?,
-        errors: columns.get("errors")?,
-        created_at: columns.get("created_at")?,
-        started_at: columns.get("started_at")?,
-        finished_at: columns.get("finished_at")?,
-        peak_memory_bytes: columns.optional_unsigned("peak_memory_bytes")?,
-        log_bytes: columns.unsigned("log_bytes")?,
-        log_truncated: columns.get("log_truncated")?,
-        priority: columns.get("priority")?,
-        run_at: columns.get("run_at")?,
-        log_offset: columns.optional_unsigned("log_offset")?,
-        deps_outcome: columns.get("deps_outcome")?,
-        cache_key: columns.get("cache_key")?,
-        cached_from: columns.get("cached_from")?,
-        waits_for: columns.get("waits_for")?,
-    })
-}
+const BUILD: &str = BuildRow::SELECT;
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct BuildFilter {
@@ -115,20 +76,14 @@ pub struct BuildFilter {
     pub state: Option<State>,
 }
 
-/// The newest build of a package under a toolchain, finished or not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewestBuild {
-    pub zig_version: String,
-    pub id: BuildId,
-    pub state: State,
-}
-
-fn newest_build(row: &Row) -> Result<NewestBuild> {
-    Ok(NewestBuild {
-        zig_version: row.get("zig_version")?,
-        id: row.get("id")?,
-        state: row.get("state")?,
-    })
+row! {
+    /// The newest build of a package under a toolchain, finished or not.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct NewestBuild from "checks c JOIN builds b ON b.check_id = c.id" {
+        pub zig_version: String = "b.zig_version",
+        pub id: BuildId = "max(b.id)",
+        pub state: State = "b.state",
+    }
 }
 
 /// What is known of the container of a build when it is started.
@@ -139,19 +94,19 @@ pub struct Run {
     pub deps_outcome: Option<DepsOutcome>,
 }
 
-/// The end of a build with a verdict.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Finished<'a> {
-    pub build: BuildId,
-    pub verdict: &'a Verdict,
-    pub log_bytes: u64,
-    pub log_truncated: bool,
+/// The size of a finished log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogSize {
+    /// Number of bytes that the build wrote.
+    pub written: u64,
+    /// Some of them are not kept.
+    pub is_truncated: bool,
 }
 
 // -- reads --
 
 pub fn by_id(store: &Store, id: BuildId) -> Result<Option<BuildRow>> {
-    store.optional_row(&format!("{BUILD} WHERE b.id = ?1"), [id], build_row)
+    store.optional_row(&format!("{BUILD} WHERE b.id = ?1"), [id], BuildRow::read)
 }
 
 pub fn exists(store: &Store, id: BuildId) -> Result<bool> {
@@ -167,7 +122,7 @@ pub fn last_id(store: &Store) -> Result<i64> {
 /// The builds of a check, oldest first.
 pub fn of_check(store: &Store, check: CheckId) -> Result<Vec<BuildRow>> {
     let sql = format!("{BUILD} WHERE b.check_id = ?1 ORDER BY b.id");
-    store.rows(&sql, [check], build_row)
+    store.rows(&sql, [check], BuildRow::read)
 }
 
 /// The unfinished builds of a check, oldest first.
@@ -176,7 +131,7 @@ pub fn open_of_check(store: &Store, check: CheckId) -> Result<Vec<BuildRow>> {
         "{BUILD} WHERE b.check_id = ?1 AND b.state NOT IN ('finished', 'cancelled') \
          ORDER BY b.id"
     );
-    store.rows(&sql, [check], build_row)
+    store.rows(&sql, [check], BuildRow::read)
 }
 
 /// One page of the builds that match, and how many match.
@@ -200,29 +155,37 @@ pub fn page(
         None => "SELECT count(*) FROM builds b",
     };
     let total = list::count(store, count, &condition)?;
-    let rows = list::page(store, (BUILD, "b.id"), &condition, sort, page, build_row)?;
+    let rows = list::page(
+        store,
+        (BUILD, "b.id"),
+        &condition,
+        sort,
+        page,
+        BuildRow::read,
+    )?;
     Ok((rows, total))
 }
 
 /// The newest build of a package under each toolchain.
 pub fn newest_of_package(store: &Store, package: PackageId) -> Result<Vec<NewestBuild>> {
     // SQLite takes the columns beside max() from the row that has the maximum.
-    let sql = "SELECT b.zig_version, max(b.id) AS id, b.state \
-        FROM checks c JOIN builds b ON b.check_id = c.id WHERE c.package_id = ?1 \
-        GROUP BY b.zig_version ORDER BY b.zig_version";
-    store.rows(sql, [package], newest_build)
+    let sql = format!(
+        "{} WHERE c.package_id = ?1 GROUP BY b.zig_version ORDER BY b.zig_version",
+        NewestBuild::SELECT
+    );
+    store.rows(&sql, [package], NewestBuild::read)
 }
 
 /// The builds that an earlier run of the server was working on, oldest first.
 pub fn interrupted(store: &Store) -> Result<Vec<BuildRow>> {
     let sql = format!("{BUILD} WHERE b.state IN ('fetching', 'building', 'testing') ORDER BY b.id");
-    store.rows(&sql, [], build_row)
+    store.rows(&sql, [], BuildRow::read)
 }
 
 /// The builds that wait for a slot or for their source, oldest first.
 pub fn queued(store: &Store) -> Result<Vec<BuildRow>> {
     let sql = format!("{BUILD} WHERE b.state = 'queued' AND b.waits_for IS NULL ORDER BY b.id");
-    store.rows(&sql, [], build_row)
+    store.rows(&sql, [], BuildRow::read)
 }
 
 /// The number of unfinished builds. Counts them one by one.
@@ -280,8 +243,7 @@ pub fn set_started(
 pub fn set_run(store: &mut Store, build: BuildId, run: &Run, at: i64) -> Result<()> {
     let sql = "UPDATE builds SET run_at = ?2, log_offset = ?3, deps_outcome = ?4 \
         WHERE id = ?1";
-    let log_offset = run.log_offset as i64;
-    store.execute(sql, params![build, at, log_offset, run.deps_outcome])?;
+    store.execute(sql, params![build, at, run.log_offset, run.deps_outcome])?;
     Ok(())
 }
 
@@ -295,7 +257,7 @@ pub fn set_errors(store: &mut Store, build: BuildId, errors: u32) -> Result<()> 
 /// Notes that the output of a build is written again, from that offset of its log.
 pub fn set_log_offset(store: &mut Store, build: BuildId, log_offset: u64) -> Result<()> {
     let sql = "UPDATE builds SET log_offset = ?2 WHERE id = ?1";
-    store.execute(sql, params![build, log_offset as i64])?;
+    store.execute(sql, params![build, log_offset])?;
     Ok(())
 }
 
@@ -307,14 +269,19 @@ pub fn clear_toolchain(store: &mut Store, build: BuildId) -> Result<()> {
 }
 
 /// Ends a build with its verdict, which is published as the latest.
-pub fn finish(store: &mut Store, end: &Finished, at: i64) -> Result<()> {
-    let verdict = end.verdict;
+pub fn finish(
+    store: &mut Store,
+    build: BuildId,
+    verdict: &Verdict,
+    log: LogSize,
+    at: i64,
+) -> Result<()> {
     let sql = "UPDATE builds SET state = 'finished', build_status = ?2, test_status = ?3, \
         reason = ?4, compiled = ?5, tests_passed = ?6, tests_total = ?7, error_log = ?8, \
         peak_memory_bytes = ?9, log_bytes = ?10, log_truncated = ?11, finished_at = ?12 \
         WHERE id = ?1";
     let values = params![
-        end.build,
+        build,
         verdict.build_status,
         verdict.test_status,
         verdict.reason,
@@ -322,21 +289,21 @@ pub fn finish(store: &mut Store, end: &Finished, at: i64) -> Result<()> {
         verdict.tests_passed,
         verdict.tests_total,
         verdict.error_log,
-        verdict.peak_memory_bytes.map(|n| n as i64),
-        end.log_bytes as i64,
-        end.log_truncated,
+        verdict.peak_memory_bytes,
+        log.written,
+        log.is_truncated,
         at
     ];
     store.execute(sql, values)?;
-    results::publish(store, end.build, at)?;
-    durations::add_build(store, end.build)
+    results::publish(store, build, at)?;
+    durations::add_build(store, build)
 }
 
-/// Ends a build without a verdict; `log` is the size of its log and whether that was truncated.
-pub fn cancel(store: &mut Store, build: BuildId, log: (u64, bool), at: i64) -> Result<()> {
+/// Ends a build without a verdict.
+pub fn cancel(store: &mut Store, build: BuildId, log: LogSize, at: i64) -> Result<()> {
     let sql = "UPDATE builds SET state = 'cancelled', reason = 'cancelled', finished_at = ?2, \
         log_bytes = ?3, log_truncated = ?4, waits_for = NULL WHERE id = ?1";
-    store.execute(sql, params![build, at, log.0 as i64, log.1])?;
+    store.execute(sql, params![build, at, log.written, log.is_truncated])?;
     Ok(())
 }
 
@@ -382,7 +349,7 @@ pub fn stop_waiting(store: &mut Store, build: BuildId) -> Result<()> {
 /// The builds that wait for the verdict of that one, oldest first.
 pub fn waiters(store: &Store, leader: BuildId, limit: usize) -> Result<Vec<BuildRow>> {
     let sql = format!("{BUILD} WHERE b.waits_for = ?1 ORDER BY b.id LIMIT ?2");
-    store.rows(&sql, params![leader, limit as i64], build_row)
+    store.rows(&sql, params![leader, limit], BuildRow::read)
 }
 
 /// Finished builds that others still wait for.

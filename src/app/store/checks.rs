@@ -4,7 +4,7 @@ use rusqlite::{Row, params};
 
 use crate::app::domain::ids::{CheckId, PackageId};
 use crate::app::domain::task::Priority;
-use crate::app::store::columns::Columns;
+use crate::app::store::columns::{Columns, row};
 use crate::app::store::sources::{self, SourceRow};
 use crate::app::store::store::{Result, Store};
 
@@ -56,7 +56,7 @@ fn source(columns: &Columns) -> Result<Option<SourceRow>> {
     Ok(Some(SourceRow {
         hash,
         format: columns.get("format")?,
-        bytes: columns.unsigned("bytes")?,
+        bytes: columns.get("bytes")?,
         dependencies: columns.get("dependencies")?,
         manifest: columns.get("manifest")?,
     }))
@@ -73,28 +73,19 @@ pub struct NewCheck<'a> {
     pub tenant: &'a str,
 }
 
-/// A check in one line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckLine {
-    pub id: CheckId,
-    pub package: String,
-    pub created_at: i64,
-    /// The number of its builds, of those that succeeded, and of those that are unfinished.
-    pub builds: u32,
-    pub good: u32,
-    pub open: u32,
-}
-
-fn check_line(row: &Row) -> Result<CheckLine> {
-    let columns = Columns::of(row);
-    Ok(CheckLine {
-        id: columns.get("id")?,
-        package: columns.get("package")?,
-        created_at: columns.get("created_at")?,
-        builds: columns.get("builds")?,
-        good: columns.get("good")?,
-        open: columns.get("open")?,
-    })
+row! {
+    /// A check in one line.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct CheckLine from "(SELECT id, package, created_at FROM checks ORDER BY id DESC LIMIT ?1) c \
+            JOIN builds b ON b.check_id = c.id" {
+        pub id: CheckId = "c.id",
+        pub package: String = "c.package",
+        pub created_at: i64 = "c.created_at",
+        /// The number of its builds, of those that succeeded, and of those that are unfinished.
+        pub builds: u32 = "count(*)",
+        pub good: u32 = "sum(b.build_status = 'success')",
+        pub open: u32 = "sum(b.state NOT IN ('finished', 'cancelled'))",
+    }
 }
 
 /// Adds a check; gives its id.
@@ -119,12 +110,8 @@ pub fn by_id(store: &Store, id: CheckId) -> Result<Option<CheckRow>> {
 
 /// The latest checks, the newest first.
 pub fn latest(store: &Store, limit: u64) -> Result<Vec<CheckLine>> {
-    let sql = "SELECT c.id, c.package, c.created_at, count(*) AS builds, \
-            sum(b.build_status = 'success') AS good, \
-            sum(b.state NOT IN ('finished', 'cancelled')) AS open \
-        FROM (SELECT id, package, created_at FROM checks ORDER BY id DESC LIMIT ?1) c \
-        JOIN builds b ON b.check_id = c.id GROUP BY c.id ORDER BY c.id DESC";
-    store.rows(sql, [limit as i64], check_line)
+    let sql = format!("{} GROUP BY c.id ORDER BY c.id DESC", CheckLine::SELECT);
+    store.rows(&sql, [limit], CheckLine::read)
 }
 
 /// Gives a check its source.

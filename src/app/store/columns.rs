@@ -30,15 +30,6 @@ impl<'r, 's> Columns<'r, 's> {
         self.row.get(self.index(name)?)
     }
 
-    /// A count or a size, which SQLite keeps as a signed number.
-    pub fn unsigned(&self, name: &str) -> Result<u64> {
-        self.get::<i64>(name).map(|n| n as u64)
-    }
-
-    pub fn optional_unsigned(&self, name: &str) -> Result<Option<u64>> {
-        Ok(self.get::<Option<i64>>(name)?.map(|n| n as u64))
-    }
-
     /// The task that the columns `kind` and `id` name.
     pub fn task(&self) -> Result<Task> {
         let task = Task::from_columns(self.get("kind")?, self.get("id")?);
@@ -56,6 +47,53 @@ impl<'r, 's> Columns<'r, 's> {
         Ok(index)
     }
 }
+
+/// Defines a row: the struct, `SELECT` with a column for each field, and `read`, which reads the fields by name. A
+/// field without an expression is a column of the same name.
+macro_rules! row {
+    (
+        $(#[$attribute:meta])*
+        pub struct $name:ident from $tables:literal {
+            $(#[$first_attribute:meta])*
+            pub $first:ident: $first_type:ty $(= $first_column:literal)?,
+            $($(#[$field_attribute:meta])* pub $field:ident: $type:ty $(= $column:literal)?,)*
+        }
+    ) => {
+        $(#[$attribute])*
+        pub struct $name {
+            $(#[$first_attribute])*
+            pub $first: $first_type,
+            $($(#[$field_attribute])* pub $field: $type,)*
+        }
+
+        impl $name {
+            const SELECT: &str = concat!(
+                "SELECT ", $crate::app::store::columns::column!($first $($first_column)?),
+                $(", ", $crate::app::store::columns::column!($field $($column)?),)*
+                " FROM ", $tables
+            );
+
+            fn read(row: &rusqlite::Row) -> $crate::app::store::store::Result<$name> {
+                let columns = $crate::app::store::columns::Columns::of(row);
+                Ok($name {
+                    $first: columns.get(stringify!($first))?,
+                    $($field: columns.get(stringify!($field))?,)*
+                })
+            }
+        }
+    };
+}
+pub(super) use row;
+
+macro_rules! column {
+    ($field:ident) => {
+        concat!("\"", stringify!($field), "\"")
+    };
+    ($field:ident $column:literal) => {
+        concat!($column, " AS \"", stringify!($field), "\"")
+    };
+}
+pub(super) use column;
 
 /// Stores the enums of `str_enum!` as their words.
 macro_rules! stored_as_words {

@@ -1,26 +1,25 @@
 //! The table `dependencies`: fetched dependencies by the manifest that declares them, each with its file in `sources/`.
 
-use rusqlite::{Row, params};
+use rusqlite::params;
 
+use crate::app::store::columns::row;
 use crate::app::store::store::{Result, Store};
 
-/// The dependencies of a manifest under a toolchain: a tar.gz.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptDependencies {
-    pub hash: String,
-    pub bytes: u64,
-}
-
-fn kept_row(row: &Row) -> Result<KeptDependencies> {
-    Ok(KeptDependencies {
-        hash: row.get("hash")?,
-        bytes: row.get::<_, i64>("bytes")? as u64,
-    })
+row! {
+    /// The dependencies of a manifest under a toolchain: a tar.gz.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct KeptDependencies from "dependencies" {
+        pub hash: String,
+        pub bytes: u64,
+    }
 }
 
 pub fn find(store: &Store, manifest: &str, toolchain: &str) -> Result<Option<KeptDependencies>> {
-    let sql = "SELECT hash, bytes FROM dependencies WHERE manifest = ?1 AND toolchain = ?2";
-    store.optional_row(sql, [manifest, toolchain], kept_row)
+    let sql = format!(
+        "{} WHERE manifest = ?1 AND toolchain = ?2",
+        KeptDependencies::SELECT
+    );
+    store.optional_row(&sql, [manifest, toolchain], KeptDependencies::read)
 }
 
 pub fn insert(
@@ -32,8 +31,7 @@ pub fn insert(
 ) -> Result<()> {
     let sql = "INSERT INTO dependencies (manifest, toolchain, hash, bytes, used_at) \
         VALUES (?1, ?2, ?3, ?4, ?5)";
-    let bytes = kept.bytes as i64;
-    store.execute(sql, params![manifest, toolchain, kept.hash, bytes, at])?;
+    store.execute(sql, params![manifest, toolchain, kept.hash, kept.bytes, at])?;
     Ok(())
 }
 
@@ -60,9 +58,9 @@ pub fn delete(store: &mut Store, manifest: &str, toolchain: &str) -> Result<Opti
 pub fn delete_idle(store: &mut Store, over: u64, limit: usize) -> Result<Vec<String>> {
     let sql = "SELECT manifest, toolchain, hash, bytes FROM dependencies \
         ORDER BY used_at LIMIT ?1";
-    let oldest = store.rows(sql, [limit as i64], |row| {
+    let oldest = store.rows(sql, [limit], |row| {
         let key: (String, String) = (row.get("manifest")?, row.get("toolchain")?);
-        Ok((key, kept_row(row)?))
+        Ok((key, KeptDependencies::read(row)?))
     })?;
     let (mut names, mut gone) = (Vec::new(), 0);
     for ((manifest, toolchain), kept) in oldest {

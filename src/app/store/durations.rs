@@ -59,5 +59,5 @@ pub fn of_package(store: &Store, package: &str) -> Result<Vec<(String, u64)>> {
 pub fn delete_oldest(store: &mut Store, count: u64) -> Result<usize> {
     let sql = "DELETE FROM durations WHERE (package, zig_version) IN ( \
         SELECT package, zig_version FROM durations WHERE package <> '' ORDER BY update_seq LIMIT ?1)";
-    store.execute(sql, [count as i64])
+    store.execute(sql, [count])
 }

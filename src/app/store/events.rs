@@ -1,31 +1,33 @@
 //! The table `events`: what happened to builds, each with a number that rises. Only the newest are kept.
 
-use rusqlite::{Row, params};
+use rusqlite::params;
 
 use crate::app::domain::ids::{BuildId, CheckId};
 use crate::app::domain::verdict::{BuildStatus, Reason, State, TestStatus};
 use crate::app::store::builds::BuildRow;
-use crate::app::store::columns::Columns;
+use crate::app::store::columns::row;
 use crate::app::store::store::{Result, Store};
 use crate::config::limits::EVENTS_KEPT;
 
 /// Old events are deleted once for so many new ones.
 const DELETE_EVERY: u64 = 64;
 
-/// A build has come to a state.
-#[derive(Debug, Clone, PartialEq)]
-pub struct BuildEvent {
-    /// Rises from one event to the next.
-    pub seq: u64,
-    pub build: BuildId,
-    pub check: CheckId,
-    pub package: String,
-    pub zig_version: String,
-    pub state: State,
-    pub build_status: BuildStatus,
-    pub test_status: Option<TestStatus>,
-    pub reason: Option<Reason>,
-    pub at: i64,
+row! {
+    /// A build has come to a state.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct BuildEvent from "events e JOIN builds b ON b.id = e.build_id JOIN checks c ON c.id = b.check_id" {
+        /// Rises from one event to the next.
+        pub seq: u64 = "e.seq",
+        pub build: BuildId = "e.build_id",
+        pub check: CheckId = "b.check_id",
+        pub package: String = "c.package",
+        pub zig_version: String = "b.zig_version",
+        pub state: State = "e.state",
+        pub build_status: BuildStatus = "e.build_status",
+        pub test_status: Option<TestStatus> = "e.test_status",
+        pub reason: Option<Reason> = "e.reason",
+        pub at: i64 = "e.at",
+    }
 }
 
 impl BuildEvent {
@@ -46,25 +48,7 @@ impl BuildEvent {
     }
 }
 
-const EVENT: &str = "SELECT e.seq, e.build_id, b.check_id, c.package, b.zig_version, e.state, \
-    e.build_status, e.test_status, e.reason, e.at FROM events e \
-    JOIN builds b ON b.id = e.build_id JOIN checks c ON c.id = b.check_id";
-
-fn event_row(row: &Row) -> Result<BuildEvent> {
-    let columns = Columns::of(row);
-    Ok(BuildEvent {
-        seq: columns.unsigned("seq")?,
-        build: columns.get("build_id")?,
-        check: columns.get("check_id")?,
-        package: columns.get("package")?,
-        zig_version: columns.get("zig_version")?,
-        state: columns.get("state")?,
-        build_status: columns.get("build_status")?,
-        test_status: columns.get("test_status")?,
-        reason: columns.get("reason")?,
-        at: columns.get("at")?,
-    })
-}
+const EVENT: &str = BuildEvent::SELECT;
 
 /// Adds an event for a build as it is now; gives the event with its number.
 pub fn insert(store: &mut Store, row: &BuildRow, at: i64) -> Result<BuildEvent> {
@@ -81,10 +65,9 @@ pub fn insert(store: &mut Store, row: &BuildRow, at: i64) -> Result<BuildEvent> 
     let values = params![id, state, build_status, test_status, reason, at];
     let seq = store.insert(sql, values)? as u64;
     if seq.is_multiple_of(DELETE_EVERY) {
-        let oldest = seq.saturating_sub(EVENTS_KEPT as u64) as i64;
+        let oldest = seq.saturating_sub(EVENTS_KEPT as u64);
         store.execute("DELETE FROM events WHERE seq <= ?1", [oldest])?;
     }
-    store.has_finished |= state.is_final();
     Ok(BuildEvent::of(row, seq, at))
 }
 
@@ -94,9 +77,8 @@ pub fn recent(store: &Store) -> Result<(Vec<BuildEvent>, u64)> {
         "{EVENT} WHERE e.seq > (SELECT coalesce(max(seq), 0) FROM events) - {EVENTS_KEPT} \
          ORDER BY e.seq"
     );
-    let recent = store.rows(&sql, [], event_row)?;
+    let recent = store.rows(&sql, [], BuildEvent::read)?;
     // AUTOINCREMENT keeps this number: it is never given twice, even if all events are deleted.
     let sql = "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'events'";
-    let next: i64 = store.value(sql, [])?;
-    Ok((recent, next as u64))
+    Ok((recent, store.value(sql, [])?))
 }

@@ -1,31 +1,30 @@
 //! The table `lanes`: one lane for each priority and tenant with tasks that may start, in the order of service.
 
-use rusqlite::{Row, params};
+use rusqlite::params;
 
 use crate::app::domain::task::Priority;
+use crate::app::store::columns::row;
 use crate::app::store::queue;
 use crate::app::store::store::{Result, Store};
 
-/// The lane of a tenant at a priority, with the best of its tasks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lane {
-    pub tenant: String,
-    /// The round in which it is served next.
-    pub round: i64,
-    pub popularity: i64,
-    pub ticket: i64,
+row! {
+    /// The lane of a tenant at a priority, with the best of its tasks.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Lane from "lanes" {
+        pub tenant: String,
+        /// The round in which it is served next.
+        pub round: i64,
+        pub popularity: i64,
+        pub ticket: i64,
+    }
 }
 
-const LANES: &str = "SELECT tenant, round, popularity, ticket FROM lanes WHERE priority = ?1 \
-    ORDER BY round, popularity DESC, ticket";
-
-fn lane(row: &Row) -> Result<Lane> {
-    Ok(Lane {
-        tenant: row.get("tenant")?,
-        round: row.get("round")?,
-        popularity: row.get("popularity")?,
-        ticket: row.get("ticket")?,
-    })
+/// The lanes of a priority, in the order of service.
+fn in_order() -> String {
+    format!(
+        "{} WHERE priority = ?1 ORDER BY round, popularity DESC, ticket",
+        Lane::SELECT
+    )
 }
 
 /// The first lane of a priority whose tenant may be served; reads no further.
@@ -34,11 +33,11 @@ pub fn first(
     priority: Priority,
     may_serve: impl Fn(&str) -> bool,
 ) -> Result<Option<Lane>> {
-    let mut statement = store.db.prepare_cached(LANES)?;
+    let mut statement = store.db.prepare_cached(&in_order())?;
     let mut rows = statement.query([priority])?;
     while let Some(row) = rows.next()? {
         if may_serve(row.get_ref("tenant")?.as_str()?) {
-            return lane(row).map(Some);
+            return Lane::read(row).map(Some);
         }
     }
     Ok(None)
@@ -46,8 +45,8 @@ pub fn first(
 
 /// The lanes of a priority in order.
 pub fn list(store: &Store, priority: Priority, limit: usize) -> Result<Vec<Lane>> {
-    let mut statement = store.db.prepare_cached(LANES)?;
-    let rows = statement.query_map([priority], lane)?;
+    let mut statement = store.db.prepare_cached(&in_order())?;
+    let rows = statement.query_map([priority], Lane::read)?;
     rows.take(limit).collect()
 }
 

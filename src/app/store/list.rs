@@ -56,8 +56,7 @@ impl Condition {
 /// The number of rows; `query` ends before its condition.
 pub(super) fn count(store: &Store, query: &str, condition: &Condition) -> Result<u64> {
     let sql = format!("{query}{}", condition.sql());
-    let count: i64 = store.value(&sql, params_from_iter(&condition.values))?;
-    Ok(count as u64)
+    store.value(&sql, params_from_iter(&condition.values))
 }
 
 /// One page of the rows; `query` ends before its condition, and `key` is the column of the row id.

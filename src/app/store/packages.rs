@@ -1,49 +1,34 @@
 //! The table `packages`.
 
-use rusqlite::{Row, params};
+use rusqlite::params;
 
 use crate::app::domain::ids::PackageId;
 use crate::app::domain::popularity::USE_SCORE;
 use crate::app::domain::recheck::next_check;
 use crate::app::domain::repository::repository;
 use crate::app::domain::verdict::BuildStatus;
-use crate::app::store::columns::Columns;
+use crate::app::store::columns::row;
 use crate::app::store::list::{self, Condition, Paging, Sort, contains};
-use crate::app::store::store::{Result, Store};
+use crate::app::store::store::{NextCheckDue, Result, Store};
 use crate::app::store::uses;
 
-#[derive(Debug, Clone, PartialEq)]
-pub struct PackageRow {
-    pub id: PackageId,
-    pub name: String,
-    pub url: String,
-    pub reference: Option<String>,
-    pub description: Option<String>,
-    pub author: Option<String>,
-    pub license: Option<String>,
-    pub created_at: i64,
-    pub last_updated: i64,
-    pub popularity_score: i64,
+row! {
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct PackageRow from "packages" {
+        pub id: PackageId,
+        pub name: String,
+        pub url: String,
+        pub reference: Option<String> = "ref",
+        pub description: Option<String>,
+        pub author: Option<String>,
+        pub license: Option<String>,
+        pub created_at: i64,
+        pub last_updated: i64,
+        pub popularity_score: i64,
+    }
 }
 
-const PACKAGE: &str = "SELECT id, name, url, ref, description, author, license, created_at, \
-    last_updated, popularity_score FROM packages";
-
-fn package_row(row: &Row) -> Result<PackageRow> {
-    let columns = Columns::of(row);
-    Ok(PackageRow {
-        id: columns.get("id")?,
-        name: columns.get("name")?,
-        url: columns.get("url")?,
-        reference: columns.get("ref")?,
-        description: columns.get("description")?,
-        author: columns.get("author")?,
-        license: columns.get("license")?,
-        created_at: columns.get("created_at")?,
-        last_updated: columns.get("last_updated")?,
-        popularity_score: columns.get("popularity_score")?,
-    })
-}
+const PACKAGE: &str = PackageRow::SELECT;
 
 /// A package as it was submitted.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -66,34 +51,23 @@ pub struct PackageFilter {
     pub author: Option<String>,
 }
 
-/// What a recheck needs to know of a package.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecheckRow {
-    pub id: PackageId,
-    pub name: String,
-    pub url: String,
-    pub reference: Option<String>,
-    pub popularity_score: i64,
-    /// The commit of its newest check that has one.
-    pub commit: Option<String>,
+row! {
+    /// What a recheck needs to know of a package.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct RecheckRow from "packages p" {
+        pub id: PackageId = "p.id",
+        pub name: String = "p.name",
+        pub url: String = "p.url",
+        pub reference: Option<String> = "p.ref",
+        pub popularity_score: i64 = "p.popularity_score",
+        /// The commit of its newest check that has one.
+        pub commit: Option<String> = "(SELECT c.\"commit\" FROM checks c WHERE c.package_id = p.id \
+                AND c.\"commit\" NOT NULL ORDER BY c.id DESC LIMIT 1)",
+    }
 }
 
 /// The search for the commit begins at the newest check, which has one in most cases.
-const RECHECK: &str = "SELECT p.id, p.name, p.url, p.ref, p.popularity_score, \
-    (SELECT c.\"commit\" FROM checks c WHERE c.package_id = p.id AND c.\"commit\" NOT NULL \
-     ORDER BY c.id DESC LIMIT 1) AS \"commit\" FROM packages p";
-
-fn recheck_row(row: &Row) -> Result<RecheckRow> {
-    let columns = Columns::of(row);
-    Ok(RecheckRow {
-        id: columns.get("id")?,
-        name: columns.get("name")?,
-        url: columns.get("url")?,
-        reference: columns.get("ref")?,
-        popularity_score: columns.get("popularity_score")?,
-        commit: columns.get("commit")?,
-    })
-}
+const RECHECK: &str = RecheckRow::SELECT;
 
 /// The conditions of `RECHECK`: one package, those that are due, those after an id.
 const ONE: &str = "WHERE p.id = ?1";
@@ -142,7 +116,7 @@ pub fn insert(store: &mut Store, new: &NewPackage, at: i64) -> Result<PackageId>
     let id = PackageId(store.insert(sql, values)?);
     let repository = repository(url).unwrap_or_else(|| url.to_string());
     let sql = "UPDATE packages SET repository = ?2, next_check = ?3 WHERE id = ?1";
-    store.next_check_due.set(None);
+    store.next_check_due.set(NextCheckDue::Unknown);
     store.execute(sql, params![id, repository, next_check(id, at)])?;
     uses::count_users(store, &repository)?;
     Ok(id)
@@ -150,12 +124,12 @@ pub fn insert(store: &mut Store, new: &NewPackage, at: i64) -> Result<PackageId>
 
 pub fn by_name(store: &Store, name: &str) -> Result<Option<PackageRow>> {
     let sql = format!("{PACKAGE} WHERE name = ?1");
-    store.optional_row(&sql, [name], package_row)
+    store.optional_row(&sql, [name], PackageRow::read)
 }
 
 pub fn by_id(store: &Store, id: PackageId) -> Result<Option<PackageRow>> {
     let sql = format!("{PACKAGE} WHERE id = ?1");
-    store.optional_row(&sql, [id], package_row)
+    store.optional_row(&sql, [id], PackageRow::read)
 }
 
 pub fn id_of(store: &Store, name: &str) -> Result<Option<PackageId>> {
@@ -187,7 +161,14 @@ pub fn page(
     result.and("build_status = ?", status);
     condition.and_in("id", "SELECT package_id FROM build_results", result);
     let total = list::count(store, "SELECT count(*) FROM packages", &condition)?;
-    let rows = list::page(store, (PACKAGE, "id"), &condition, sort, page, package_row)?;
+    let rows = list::page(
+        store,
+        (PACKAGE, "id"),
+        &condition,
+        sort,
+        page,
+        PackageRow::read,
+    )?;
     Ok((rows, total))
 }
 
@@ -210,43 +191,43 @@ pub fn add_views(store: &mut Store, views: &[(PackageId, i64)]) -> Result<()> {
 // -- rechecks --
 
 pub fn recheck(store: &Store, package: PackageId) -> Result<Option<RecheckRow>> {
-    store.optional_row(&format!("{RECHECK} {ONE}"), [package], recheck_row)
+    store.optional_row(&format!("{RECHECK} {ONE}"), [package], RecheckRow::read)
 }
 
 /// The packages whose recheck is due, the longest due first.
 pub fn due(store: &Store, now_unix_ms: i64, limit: usize) -> Result<Vec<RecheckRow>> {
     let sql = format!("{RECHECK} {DUE}");
-    store.rows(&sql, [now_unix_ms, limit as i64], recheck_row)
+    store.rows(&sql, params![now_unix_ms, limit], RecheckRow::read)
 }
 
 /// The next packages with a remote after that id, in the order of their ids.
 pub(super) fn after(store: &Store, id: PackageId, limit: usize) -> Result<Vec<RecheckRow>> {
     store.rows(
         &format!("{RECHECK} {AFTER}"),
-        params![id, limit as i64],
-        recheck_row,
+        params![id, limit],
+        RecheckRow::read,
     )
 }
 
 /// When the first recheck of all is due, in unix milliseconds.
 pub fn next_check_due(store: &Store) -> Result<Option<i64>> {
-    if let Some(known) = store.next_check_due.get() {
+    if let NextCheckDue::Known(known) = store.next_check_due.get() {
         return Ok(known);
     }
     let next = store.value(NEXT_DUE, [])?;
-    store.next_check_due.set(Some(next));
+    store.next_check_due.set(NextCheckDue::Known(next));
     Ok(next)
 }
 
 pub fn set_next_check(store: &mut Store, package: PackageId, at: i64) -> Result<()> {
     let sql = "UPDATE packages SET next_check = ?2 WHERE id = ?1";
-    store.next_check_due.set(None);
+    store.next_check_due.set(NextCheckDue::Unknown);
     store.execute(sql, params![package, at])?;
     Ok(())
 }
 
 /// Makes the rechecks of all packages due; gives how many packages there are.
 pub fn make_all_due(store: &mut Store, at: i64) -> Result<u64> {
-    store.next_check_due.set(None);
+    store.next_check_due.set(NextCheckDue::Unknown);
     Ok(store.execute("UPDATE packages SET next_check = ?1", [at])? as u64)
 }

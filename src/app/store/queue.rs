@@ -89,7 +89,7 @@ pub fn of_tenant(
          ORDER BY popularity DESC, ticket LIMIT -1 OFFSET ?3"
     );
     let mut statement = store.db.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![priority, tenant, skip as i64], waiting_row)?;
+    let rows = statement.query_map(params![priority, tenant, skip], waiting_row)?;
     rows.take(limit).collect()
 }
 
@@ -99,8 +99,8 @@ pub fn counts(store: &Store) -> Result<[(u64, u64); 4]> {
     let sql = "SELECT priority, count(*) AS tasks FROM queue GROUP BY priority";
     let tasks = store.rows(sql, [], |row| Ok((row.get("priority")?, row.get("tasks")?)))?;
     for (priority, tasks) in tasks {
-        let (priority, tasks): (Priority, i64) = (priority, tasks);
-        counts[priority as usize].0 = tasks as u64;
+        let (priority, tasks): (Priority, u64) = (priority, tasks);
+        counts[priority as usize].0 = tasks;
     }
     // One pass over the index of those that wait, which does not group them.
     let sums = Priority::ALL
@@ -110,9 +110,9 @@ pub fn counts(store: &Store) -> Result<[(u64, u64); 4]> {
     let sql = format!("SELECT {sums} FROM queue WHERE not_before > 0");
     store.row(&sql, [], |row| {
         for (priority, (ready, held_back)) in counts.iter_mut().enumerate() {
-            let count: i64 = row.get(format!("priority{priority}").as_str())?;
-            *ready -= count as u64;
-            *held_back = count as u64;
+            let count: u64 = row.get(format!("priority{priority}").as_str())?;
+            *ready -= count;
+            *held_back = count;
         }
         Ok(())
     })?;

@@ -3,45 +3,31 @@
 use rusqlite::{Row, params};
 
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
-use crate::app::domain::recheck::{Cell, Newest};
+use crate::app::domain::recheck::{Cell, Newest, Toolchain};
 use crate::app::domain::verdict::{BuildStatus, State, TestStatus};
-use crate::app::store::columns::Columns;
+use crate::app::store::columns::{Columns, row};
 use crate::app::store::store::{Result, Store};
 
-/// The latest verdict under one toolchain, and the state of the newest build there.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ResultRow {
-    pub zig_version: String,
-    pub build_status: BuildStatus,
-    pub test_status: Option<TestStatus>,
-    pub compiled: Option<u32>,
-    pub last_checked: Option<i64>,
-    pub commit: Option<String>,
-    pub build_id: Option<BuildId>,
-    pub state: State,
+row! {
+    /// The latest verdict under one toolchain, and the state of the newest build there.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct ResultRow from "build_results r LEFT JOIN builds v ON v.id = r.build_id \
+            LEFT JOIN checks c ON c.id = v.check_id" {
+        pub zig_version: String = "r.zig_version",
+        pub build_status: BuildStatus = "r.build_status",
+        pub test_status: Option<TestStatus> = "r.test_status",
+        pub compiled: Option<u32> = "v.compiled",
+        pub last_checked: Option<i64> = "r.last_checked",
+        pub commit: Option<String> = "c.\"commit\"",
+        pub build_id: Option<BuildId> = "r.build_id",
+        pub state: State = "coalesce( \
+                (SELECT b.state FROM builds b JOIN checks bc ON bc.id = b.check_id \
+                 WHERE bc.package_id = r.package_id AND b.zig_version = r.zig_version \
+                 ORDER BY b.id DESC LIMIT 1), 'finished')",
+    }
 }
 
-const RESULT: &str = "SELECT r.zig_version, r.build_status, r.test_status, v.compiled, \
-    r.last_checked, c.\"commit\", r.build_id, coalesce( \
-        (SELECT b.state FROM builds b JOIN checks bc ON bc.id = b.check_id \
-         WHERE bc.package_id = r.package_id AND b.zig_version = r.zig_version \
-         ORDER BY b.id DESC LIMIT 1), 'finished') AS state \
-    FROM build_results r LEFT JOIN builds v ON v.id = r.build_id \
-    LEFT JOIN checks c ON c.id = v.check_id";
-
-fn result_row(row: &Row) -> Result<ResultRow> {
-    let columns = Columns::of(row);
-    Ok(ResultRow {
-        zig_version: columns.get("zig_version")?,
-        build_status: columns.get("build_status")?,
-        test_status: columns.get("test_status")?,
-        compiled: columns.get("compiled")?,
-        last_checked: columns.get("last_checked")?,
-        commit: columns.get("commit")?,
-        build_id: columns.get("build_id")?,
-        state: columns.get("state")?,
-    })
-}
+const RESULT: &str = ResultRow::SELECT;
 
 /// The image under which the shown verdict was found. There is a row as soon as there is a build.
 const SHOWN: &str = "SELECT v.toolchain FROM build_results r \
@@ -69,7 +55,7 @@ fn newest_row(row: &Row) -> Result<Newest> {
 /// One row for each toolchain the package was ever built under.
 pub fn of_package(store: &Store, package: PackageId) -> Result<Vec<ResultRow>> {
     let sql = format!("{RESULT} WHERE r.package_id = ?1");
-    store.rows(&sql, [package], result_row)
+    store.rows(&sql, [package], ResultRow::read)
 }
 
 /// Shows the first build of a package under a toolchain as pending until there is a verdict.
@@ -98,14 +84,10 @@ pub(super) fn publish(store: &mut Store, build: BuildId, at: i64) -> Result<()> 
     Ok(())
 }
 
-/// The state of a package under each of these toolchains: versions with their images.
-pub fn cells(
-    store: &Store,
-    package: PackageId,
-    toolchains: &[(String, String)],
-) -> Result<Vec<Cell>> {
-    let cell = |(version, image): &(String, String)| -> Result<Cell> {
-        let key = params![package, version];
+/// The state of a package under each of these toolchains.
+pub fn cells(store: &Store, package: PackageId, toolchains: &[Toolchain]) -> Result<Vec<Cell>> {
+    let cell = |toolchain: &Toolchain| -> Result<Cell> {
+        let key = params![package, toolchain.zig_version];
         let shown: Option<Option<String>> =
             store.optional_row(SHOWN, key, |row| row.get("toolchain"))?;
         let newest = match shown {
@@ -113,8 +95,7 @@ pub fn cells(
             Some(_) => store.optional_row(NEWEST, key, newest_row)?,
         };
         Ok(Cell {
-            zig_version: version.clone(),
-            image: image.clone(),
+            toolchain: toolchain.clone(),
             newest,
             shown: shown.flatten(),
         })

@@ -28,7 +28,6 @@ pub(super) fn insert(store: &mut Store, source: &SourceRow, at: i64) -> Result<(
         dependencies,
         manifest,
     } = source;
-    let bytes = *bytes as i64;
     store.execute(
         sql,
         params![hash, format, bytes, dependencies, manifest, at],
@@ -82,7 +81,7 @@ pub fn idle(
         let columns = Columns::of(row);
         let used_at = columns.get("used_at")?;
         let hash: String = columns.get("hash")?;
-        let size = columns.unsigned("bytes")?;
+        let size: u64 = columns.get("bytes")?;
         let is_free = columns.get("is_free")?;
         if is_free {
             bytes += size;

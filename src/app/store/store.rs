@@ -18,10 +18,15 @@ pub struct Store {
     pub(super) file: Option<DatabaseFile>,
     pub(super) identity: Identity,
     is_writing: bool,
-    /// A build has finished since the last call of `take_finished`.
-    pub(super) has_finished: bool,
-    /// The answer of `next_check_due`, which every event of every turn asks for; none after a write to it.
-    pub(super) next_check_due: Cell<Option<Option<i64>>>,
+    pub(super) next_check_due: Cell<NextCheckDue>,
+}
+
+/// The answer of `packages::next_check_due`, which every event asks for.
+#[derive(Debug, Clone, Copy)]
+pub enum NextCheckDue {
+    /// It was not read since the last write to it.
+    Unknown,
+    Known(Option<i64>),
 }
 
 /// The database file as it was opened. SQLite goes on working on a file that was deleted.
@@ -45,8 +50,7 @@ impl Store {
             file,
             identity,
             is_writing: false,
-            has_finished: false,
-            next_check_due: Cell::new(None),
+            next_check_due: Cell::new(NextCheckDue::Unknown),
         }
     }
 
@@ -66,11 +70,6 @@ impl Store {
             std::fs::metadata(&file.path).is_ok_and(|found| found.ino() == file.inode)
         });
         is_in_place && self.value::<i64>("SELECT 1", []).is_ok()
-    }
-
-    /// Whether a build has finished since the last call.
-    pub fn take_finished(&mut self) -> bool {
-        std::mem::take(&mut self.has_finished)
     }
 
     // -- the transaction of a turn --

@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use crate::app::domain::ids::PackageId;
-use crate::app::domain::recheck::Cell;
+use crate::app::domain::recheck::{Cell, Toolchain};
 use crate::app::store::packages::{self, RecheckRow};
 use crate::app::store::results;
 use crate::app::store::store::{Result, Store};
@@ -17,16 +17,9 @@ pub struct RebuildPage {
     pub done: bool,
 }
 
-/// The images as the engine listed them last: versions with their images.
-pub fn all(store: &Store) -> Result<Vec<(String, String)>> {
-    let sql = "SELECT zig_version, image FROM toolchains ORDER BY zig_version";
-    store.rows(sql, [], |row| {
-        Ok((row.get("zig_version")?, row.get("image")?))
-    })
-}
-
-/// Notes that a version has that image; true if that is new. Then all packages are examined again, from the first.
-pub fn insert(store: &mut Store, zig_version: &str, image: &str, at: i64) -> Result<bool> {
+/// Stores the image of a version; true if that is new. Then all packages are examined again, from the first.
+pub fn insert(store: &mut Store, toolchain: &Toolchain, at: i64) -> Result<bool> {
+    let Toolchain { zig_version, image } = toolchain;
     let sql = "SELECT EXISTS (SELECT 1 FROM toolchains WHERE zig_version = ?1 AND image = ?2)";
     if store.value(sql, [zig_version, image])? {
         return Ok(false);
@@ -49,11 +42,11 @@ fn rebuild_after(store: &Store) -> Result<Option<PackageId>> {
 }
 
 /// Examines the next `limit` packages and gives those that have no build, finished or under way, under one of
-/// these images; `toolchains` are versions with their images. Without any it stays where it is.
+/// these images. Without any it stays where it is.
 pub fn next_to_rebuild(
     store: &mut Store,
     limit: usize,
-    toolchains: &[(String, String)],
+    toolchains: &[Toolchain],
 ) -> Result<RebuildPage> {
     let mut found = RebuildPage {
         packages: Vec::new(),
@@ -68,7 +61,7 @@ pub fn next_to_rebuild(
     for package in next {
         let cells = results::cells(store, package.id, toolchains)?;
         let stale = cells.into_iter().filter(Cell::is_stale);
-        let versions: Vec<String> = stale.map(|cell| cell.zig_version).collect();
+        let versions: Vec<String> = stale.map(|cell| cell.toolchain.zig_version).collect();
         if !versions.is_empty() {
             found.packages.push((package, versions));
         }

@@ -1,17 +1,19 @@
 //! The table `totals`: how much there is of what retention limits. Triggers keep the count.
 
-use crate::app::store::columns::Columns;
+use crate::app::store::columns::row;
 use crate::app::store::store::{Result, Store};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Totals {
-    /// Builds that are finished or cancelled.
-    pub builds: u64,
-    /// The logs of these builds.
-    pub log_bytes: u64,
-    pub source_bytes: u64,
-    pub dependency_bytes: u64,
-    pub durations: u64,
+row! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub struct Totals from "totals" {
+        /// Builds that are finished or cancelled.
+        pub builds: u64 = "max(builds, 0)",
+        /// The logs of these builds.
+        pub log_bytes: u64 = "max(log_bytes, 0)",
+        pub source_bytes: u64 = "max(source_bytes, 0)",
+        pub dependency_bytes: u64 = "max(dependency_bytes, 0)",
+        pub durations: u64 = "max(durations, 0)",
+    }
 }
 
 impl Totals {
@@ -22,18 +24,7 @@ impl Totals {
 }
 
 pub fn read(store: &Store) -> Result<Totals> {
-    let sql = "SELECT builds, log_bytes, source_bytes, dependency_bytes, durations FROM totals";
-    store.row(sql, [], |row| {
-        let columns = Columns::of(row);
-        let count = |name| columns.get(name).map(|n: i64| n.max(0) as u64);
-        Ok(Totals {
-            builds: count("builds")?,
-            log_bytes: count("log_bytes")?,
-            source_bytes: count("source_bytes")?,
-            dependency_bytes: count("dependency_bytes")?,
-            durations: count("durations")?,
-        })
-    })
+    store.row(Totals::SELECT, [], Totals::read)
 }
 
 /// The size of the database without its free pages.

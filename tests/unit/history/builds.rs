@@ -8,7 +8,7 @@ use zigcheck::app::domain::verdict::{Reason, Verdict};
 use zigcheck::app::live::limits::LOG_LIMIT_BYTES;
 use zigcheck::app::retention::RetentionLimits;
 use zigcheck::app::retention::{DELETE_LIMIT_COUNT, SCAN_PAUSE_MS};
-use zigcheck::app::store::builds::{self, Finished};
+use zigcheck::app::store::builds::{self, LogSize};
 use zigcheck::app::store::totals;
 
 #[test]
@@ -49,13 +49,12 @@ fn logs_have_room_for_so_many_bytes() {
         let build = place.check(None, &["0.16.0"])[0];
         // More than is kept of a log is not there.
         let log_bytes = *seed.pick(&[0, 1, 90_000, LOG_LIMIT_BYTES / 2, LOG_LIMIT_BYTES, 1 << 40]);
-        let end = Finished {
-            build: BuildId(build),
-            verdict: &failed(),
-            log_bytes,
-            log_truncated: false,
+        let log = LogSize {
+            written: log_bytes,
+            is_truncated: false,
         };
-        builds::finish(&mut place.store, &end, place.now.unix_ms).unwrap();
+        let at = place.now.unix_ms;
+        builds::finish(&mut place.store, BuildId(build), &failed(), log, at).unwrap();
         logs.push((build, log_bytes.min(LOG_LIMIT_BYTES)));
         place.come_to_rest();
         while held(&logs) > cap {

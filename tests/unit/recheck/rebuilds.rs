@@ -5,7 +5,7 @@ use crate::common::rows::{Place, finish, in_memory, new};
 use crate::common::seed::Seed;
 use std::collections::BTreeMap;
 use zigcheck::app::domain::ids::{BuildId, PackageId};
-use zigcheck::app::domain::recheck::{Cell, Newest, Outcome, outcome};
+use zigcheck::app::domain::recheck::{Cell, Newest, Outcome, Toolchain, outcome};
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
 use zigcheck::app::store::builds;
 use zigcheck::app::store::checks;
@@ -13,6 +13,13 @@ use zigcheck::app::store::packages;
 use zigcheck::app::store::results;
 use zigcheck::app::store::store::Store;
 use zigcheck::app::store::toolchains;
+
+fn toolchain(version: &str, image: &str) -> Toolchain {
+    Toolchain {
+        zig_version: version.to_string(),
+        image: image.to_string(),
+    }
+}
 
 fn cell(newest: Option<(State, BuildStatus, Option<&str>, bool)>, shown: Option<&str>) -> Cell {
     let newest = newest.map(|(state, build_status, toolchain, is_fetched)| Newest {
@@ -22,8 +29,7 @@ fn cell(newest: Option<(State, BuildStatus, Option<&str>, bool)>, shown: Option<
         is_fetched,
     });
     Cell {
-        zig_version: "1".to_string(),
-        image: "now".to_string(),
+        toolchain: toolchain("1", "now"),
         newest,
         shown: shown.map(str::to_string),
     }
@@ -74,7 +80,7 @@ fn a_package_is_built_again_where_it_lacks_a_verdict() {
 fn what_a_look_at_a_remote_comes_to() {
     use BuildStatus::{Error, Pending, Success};
     let named = |version: &str, cell: Cell| Cell {
-        zig_version: version.to_string(),
+        toolchain: toolchain(version, "now"),
         ..cell
     };
     let good = named(
@@ -119,34 +125,35 @@ fn what_a_look_at_a_remote_comes_to() {
 
 // -- toolchains ------------------------------------------------------------------------------------
 
-fn images(of: &[(&str, &str)]) -> Vec<(String, String)> {
-    let pair = |(version, image): &(&str, &str)| (version.to_string(), image.to_string());
-    of.iter().map(pair).collect()
+fn images(of: &[(&str, &str)]) -> Vec<Toolchain> {
+    let toolchains = of.iter();
+    toolchains
+        .map(|(version, image)| toolchain(version, image))
+        .collect()
 }
 
 #[test]
 fn an_image_is_news_once_and_a_first_start_sweeps_nothing() {
     let place = Place::on_disk("toolchains");
     let mut store = place.open();
-    assert_eq!(toolchains::all(&store).unwrap(), []);
-    assert!(toolchains::insert(&mut store, "1", "a", 5).unwrap());
-    assert!(toolchains::insert(&mut store, "2", "b", 5).unwrap());
+    assert!(toolchains::insert(&mut store, &toolchain("1", "a"), 5).unwrap());
+    assert!(toolchains::insert(&mut store, &toolchain("2", "b"), 5).unwrap());
     assert!(
         !toolchains::is_rebuilding(&store).unwrap(),
         "there is nothing to sweep"
     );
     packages::insert(&mut store, &new("p"), 0).unwrap();
     let mut store = place.again(store);
-    assert!(!toolchains::insert(&mut store, "1", "a", 6).unwrap());
+    assert!(!toolchains::insert(&mut store, &toolchain("1", "a"), 6).unwrap());
     assert!(!store.is_writing(), "no news is not worth a write");
     assert!(!toolchains::is_rebuilding(&store).unwrap());
     let seen = images(&[("1", "a"), ("2", "b")]);
     let swept = toolchains::next_to_rebuild(&mut store, 16, &seen).unwrap();
     assert!(swept.done && swept.packages.is_empty() && !store.is_writing());
-    assert!(toolchains::insert(&mut store, "2", "c", 7).unwrap());
+    assert!(toolchains::insert(&mut store, &toolchain("2", "c"), 7).unwrap());
     let mut store = place.again(store);
     let seen = images(&[("1", "a"), ("2", "c")]);
-    assert_eq!(toolchains::all(&store).unwrap(), seen);
+    assert!(!toolchains::insert(&mut store, &toolchain("2", "c"), 8).unwrap());
     assert!(toolchains::is_rebuilding(&store).unwrap(), "over a restart");
     let swept = toolchains::next_to_rebuild(&mut store, 16, &[]).unwrap();
     assert!(swept.packages.is_empty() && toolchains::is_rebuilding(&store).unwrap());
@@ -222,7 +229,7 @@ impl Life {
         if self.chance.once_in(12) {
             let version = *self.chance.pick(&SWEPT);
             let image = ["a", "b", "c"][self.chance.below(3)].to_string();
-            let news = toolchains::insert(&mut self.store, version, &image, 0).unwrap();
+            let news = toolchains::insert(&mut self.store, &toolchain(version, &image), 0).unwrap();
             assert_eq!(news, self.images.get(version) != Some(&image));
             if news && !self.packages.is_empty() {
                 self.sweep = Some(0);
@@ -336,7 +343,7 @@ fn a_sweep_finds_what_lacks_a_build_under_the_images_there_are() {
         // Left alone, it comes to its end, and then nothing is stale.
         if life.sweep.is_some() {
             life.sweep = Some(0);
-            assert!(toolchains::insert(&mut life.store, "1", "last", 0).unwrap());
+            assert!(toolchains::insert(&mut life.store, &toolchain("1", "last"), 0).unwrap());
             life.images.insert("1", "last".to_string());
             while !life.sweep(3) {}
             for package in &life.packages {
