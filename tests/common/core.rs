@@ -5,7 +5,8 @@ use crate::common::settings;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use crate::common::engine::{Engine, Told};
+use crate::common::engine::client::Move;
+use crate::common::engine::scripted::Scripted;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use zigcheck::app::dispatch::dispatch::App;
@@ -42,7 +43,7 @@ pub struct Inside {
     pub ms: u64,
     /// What the clock that never goes back showed at `START`, or would have.
     mono_ms: u64,
-    pub engine: Engine,
+    pub engine: Scripted,
     conns: u32,
     pub(super) answered: Vec<(Key, Response)>,
 }
@@ -63,7 +64,7 @@ pub fn data(name: &str) -> PathBuf {
 pub struct Killed {
     pub settings: Settings,
     pub ms: u64,
-    pub engine: Engine,
+    pub engine: Scripted,
 }
 
 /// A database in memory, which is there for as long as somebody has it open.
@@ -115,7 +116,7 @@ impl Inside {
     /// The same, with an engine that is not there.
     pub fn without_engine(name: &str, store: Store) -> Inside {
         let mut inside = Inside::unheard(name, store, 1);
-        inside.engine.down = true;
+        inside.engine.up = false;
         inside.pump();
         inside
     }
@@ -139,7 +140,7 @@ impl Inside {
             settings,
             ms: 0,
             mono_ms: 0,
-            engine: Engine::new(),
+            engine: Scripted::new(),
             conns: 0,
             answered: Vec::new(),
         }
@@ -190,22 +191,20 @@ impl Inside {
             while let Some(action) = self.app.next_action() {
                 match action {
                     Action::Respond { conn, response } => self.answered.push((conn, response)),
-                    Action::Spawn { job, command } => self.engine.spawn(job, command),
+                    Action::Spawn { job, command } => self.engine.spawn(job, &command),
                     Action::Kill { job } => self.engine.kill(job),
                     Action::Stream { conn, head, .. } => self.pull_all(conn, head),
                     action => panic!("{action:?} was not asked for"),
                 }
             }
-            let Some(told) = self.engine.next() else {
-                break;
-            };
-            match told {
-                Told::Output(job, pipe, bytes) => {
+            match self.engine.next() {
+                None => break,
+                Some((job, Move::Output(pipe, bytes))) => {
                     let bytes = bytes.as_slice();
                     self.tell(Event::Output { job, pipe, bytes });
                 }
-                Told::Eof(job, pipe) => self.tell(Event::Eof { job, pipe }),
-                Told::Exited(job, exit) => self.tell(Event::Exited { job, exit }),
+                Some((job, Move::Eof(pipe))) => self.tell(Event::Eof { job, pipe }),
+                Some((job, Move::Exit(exit))) => self.tell(Event::Exited { job, exit }),
             }
         }
         self.app.commit(self.now()).unwrap();

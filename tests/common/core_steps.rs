@@ -1,10 +1,9 @@
 //! What a test does with a core: submissions, uploads, and what its containers say.
 
 use crate::common::core::{Inside, request};
-use crate::common::engine::NONCE;
-use data_encoding::HEXLOWER;
+use crate::common::engine::scripted::NONCE;
+use crate::common::pack::sha256;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use zigcheck::base::slab::Key;
 use zigcheck::interface::event::{Core, DiskUsage, Event, Pipe};
 use zigcheck::interface::message::{Admission, Response};
@@ -80,7 +79,7 @@ impl Inside {
     }
 
     /// Names of the containers that run.
-    pub fn names(&self) -> Vec<&str> {
+    pub fn names(&self) -> Vec<String> {
         self.engine.running()
     }
 
@@ -138,10 +137,6 @@ pub fn framed(mut head: Value, body: &[u8]) -> Vec<u8> {
     head["bytes"] = json!(body.len());
     head["sha256"] = json!(sha256(body));
     [format!("{head}\n").as_bytes(), body].concat()
-}
-
-pub fn sha256(body: &[u8]) -> String {
-    HEXLOWER.encode(&Sha256::digest(body))
 }
 
 fn build_of(container: &str) -> i64 {

@@ -2,7 +2,14 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
 use zigcheck::app::source::archive::{Inspection, Progress, Summary};
+
+pub fn sha256(bytes: &[u8]) -> String {
+    HEXLOWER.encode(&Sha256::digest(bytes))
+}
 
 /// One head block with a right checksum; `name` and `target` may be anything that fits.
 pub fn head(kind: u8, name: &[u8], target: &[u8], size: u64) -> [u8; 512] {

@@ -47,6 +47,35 @@ impl Seed {
     }
 }
 
+/// What faults hang on.
+pub trait Chance {
+    /// Below `limit`, which is not 0.
+    fn below(&mut self, limit: usize) -> usize;
+
+    fn between(&mut self, low: usize, high: usize) -> usize {
+        low + self.below(high - low + 1)
+    }
+
+    fn once_in(&mut self, times: usize) -> bool {
+        self.below(times) == 0
+    }
+}
+
+impl Chance for Seed {
+    fn below(&mut self, limit: usize) -> usize {
+        Seed::below(self, limit)
+    }
+}
+
+/// No fault happens: each choice is its last one.
+pub struct Faultless;
+
+impl Chance for Faultless {
+    fn below(&mut self, limit: usize) -> usize {
+        limit - 1
+    }
+}
+
 /// The seed in `SEED`, or another one each time.
 pub fn seed_of_run() -> u64 {
     let given = std::env::var("SEED").ok();

@@ -4,8 +4,8 @@ use zigcheck::app::dispatch::dispatch::App;
 use zigcheck::interface::event::{Core, Event, JobId};
 
 use crate::days::HOUR_MS;
-use crate::engine::VERSIONS;
 use crate::people::url;
+use crate::scripts::{self, VERSIONS};
 use crate::world::World;
 
 impl World {
@@ -96,15 +96,13 @@ impl World {
     }
 
     fn change_images(&mut self) {
-        let nth = self.seed.below(VERSIONS.len());
-        self.engine.image_count += 1;
-        let made = match self.seed.once_in(4) {
-            true => None,
-            false => Some(self.engine.image_count),
-        };
-        self.engine.set_image(nth, made);
-        self.days.bare |= self.engine.images == [None; 2];
-        let what = ["new images", "missing images"][usize::from(made.is_none())];
+        let version = *self.seed.pick(&VERSIONS);
+        self.image_count += 1;
+        let made = !self.seed.once_in(4);
+        let id = made.then(|| scripts::image(version, self.image_count));
+        self.engine.set_image(version, id);
+        self.days.bare |= self.engine.images.is_empty();
+        let what = ["missing images", "new images"][usize::from(made)];
         self.tally.met(what);
     }
 
@@ -211,7 +209,14 @@ impl World {
     /// With the engine back and time going on, everything promised ends, and nothing stays.
     pub fn come_to_rest(&mut self) {
         self.perilous = false;
-        self.engine.calm_down();
+        self.engine.up = true;
+        self.engine.calm = true;
+        for version in VERSIONS {
+            if self.engine.image(version).is_none() {
+                self.engine
+                    .set_image(version, Some(scripts::image(version, 1)));
+            }
+        }
         self.low = false;
         self.tell_room();
         if self.app.is_none() {

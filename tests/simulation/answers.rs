@@ -5,9 +5,9 @@ use zigcheck::app::domain::task::Priority;
 use zigcheck::base::slab::Key;
 use zigcheck::interface::message::Response;
 
-use crate::engine::VERSIONS;
 use crate::people::Asked;
 use crate::rules::{Row, number};
+use crate::scripts::VERSIONS;
 use crate::world::World;
 
 impl World {

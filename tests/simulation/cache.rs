@@ -1,6 +1,6 @@
 //! What must hold of verdicts that were known already.
 
-use crate::engine::Script;
+use crate::common::engine::container::Script;
 use crate::rules::{Row, number};
 use crate::world::World;
 

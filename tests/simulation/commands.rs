@@ -1,8 +1,10 @@
 //! The commands that the server has run: clients begin, move and are killed.
 
-use zigcheck::interface::event::{Command, Event, Exit, JobId};
+use zigcheck::interface::event::{Command, Event, Exit, Input, JobId};
 
-use crate::client::{Client, Move};
+use crate::common::engine::client::{Client, Move};
+use crate::common::engine::container::Container;
+use crate::common::pack::sha256;
 use crate::scripts;
 use crate::world::World;
 
@@ -15,8 +17,7 @@ impl World {
     }
 
     pub fn spawn(&mut self, job: JobId, command: Command) {
-        let argv = command.argv.clone();
-        let words: Vec<&str> = argv.iter().map(String::as_str).collect();
+        let words: Vec<&str> = command.argv.iter().map(String::as_str).collect();
         assert_eq!(words[0], "docker");
         let mut client = match words[1] {
             "run" => {
@@ -25,7 +26,7 @@ impl World {
                 let (engine, outside) = (&self.engine, &mut self.outside);
                 let container = scripts::container(name, &command, engine, outside, &mut self.seed);
                 self.check_run(&container);
-                Client::run(container, command)
+                Client::run(container)
             }
             verb => {
                 match verb {
@@ -35,7 +36,7 @@ impl World {
                     "logs" => {
                         self.tally.met(&words[1..words.len() - 1].join(" "));
                         self.hear_of(words[words.len() - 1]);
-                        let purpose = self.engine.containers.get(words[words.len() - 1]);
+                        let purpose = self.engine.get(words[words.len() - 1]);
                         let purpose = purpose.and_then(|container| container.purpose);
                         self.audience
                             .taken_anew
@@ -43,7 +44,7 @@ impl World {
                     }
                     _ => {}
                 }
-                Client::short(command)
+                Client::short(&command)
             }
         };
         client.sound = self.engine.calm;
@@ -52,7 +53,7 @@ impl World {
     }
 
     fn hear_of(&mut self, name: &str) {
-        if let Some(container) = self.engine.containers.get_mut(name) {
+        if let Some(container) = self.engine.get_mut(name) {
             container.heard_ms = self.ms;
         }
     }
@@ -62,9 +63,17 @@ impl World {
         let Some(client) = self.clients.get_mut(&job) else {
             return false;
         };
+        let is_new = client.is_setting_up();
         let mut moved = client.go_on(&mut self.engine, &mut self.seed);
         while client.is_setting_up() && !self.seed.once_in(3) {
             moved |= client.go_on(&mut self.engine, &mut self.seed);
+        }
+        if is_new
+            && !client.is_setting_up()
+            && let Some(name) = &client.name
+            && let Some(container) = self.engine.get(name)
+        {
+            check_input(container);
         }
         // A client that was refused says so before anything else happens.
         while let Some(client) = self.clients.get_mut(&job) {
@@ -100,5 +109,21 @@ impl World {
             self.clients.remove(&job);
         }
         moved
+    }
+}
+
+/// The files that a container is fed with are there, and are those that its task names.
+fn check_input(container: &Container) {
+    let Some(head) = container.task() else {
+        return;
+    };
+    let files = container.stdin.iter().filter_map(|input| match input {
+        Input::File(path) => Some(path),
+        Input::Bytes(_) => None,
+    });
+    for (path, told) in files.zip([&head["source"], &head["deps"]]) {
+        let bytes = std::fs::read(path).unwrap_or_default();
+        assert_eq!(told["bytes"], bytes.len(), "{}", path.display());
+        assert_eq!(told["sha256"], sha256(&bytes), "{}", path.display());
     }
 }

@@ -3,10 +3,9 @@
 use zigcheck::app::builds::limits::FETCH_TIMEOUT_MS;
 use zigcheck::app::engine::limits::KILL_GRACE_MS;
 
-use crate::client::Client;
-use crate::engine::{Container, Script};
+use crate::common::engine::client::Client;
+use crate::common::engine::container::{Container, Script, purpose};
 use crate::rules::number;
-use crate::scripts;
 use crate::world::World;
 
 impl World {
@@ -82,7 +81,7 @@ impl World {
     /// Containers are to be removed.
     pub fn check_remove(&mut self, names: &[&str]) {
         for name in names {
-            let Some(container) = self.engine.containers.get(*name) else {
+            let Some(container) = self.engine.get(name) else {
                 continue;
             };
             let Some((script, id, _)) = container.purpose else {
@@ -115,7 +114,7 @@ impl World {
     /// Notes the containers whose time is up: those may be killed from now on.
     pub fn note_overdue(&mut self) {
         let (now, settings) = (self.ms, &self.settings);
-        for container in self.engine.containers.values() {
+        for container in self.engine.containers.iter() {
             let late = now >= container.started_ms + settings.build_timeout_ms;
             let silent = now >= container.heard_ms + settings.silence_timeout_ms;
             if late || silent {
@@ -128,7 +127,7 @@ impl World {
     pub fn check_sentence(&mut self, name: &str) {
         self.books.killed.insert(name.to_string());
         self.note_overdue();
-        let Some(container) = self.engine.containers.get(name) else {
+        let Some(container) = self.engine.get(name) else {
             return;
         };
         let Some((script, id, _)) = container.purpose else {
@@ -146,7 +145,7 @@ impl World {
     /// A container is killed. The peak memory of a build's container was read before.
     pub fn check_kill(&mut self, name: &str) {
         let sentenced = !self.books.killed.insert(name.to_string());
-        let Some(container) = self.engine.containers.get(name) else {
+        let Some(container) = self.engine.get(name) else {
             return;
         };
         let (script, id, _) = container.purpose.expect("it is ours");
@@ -177,7 +176,7 @@ impl World {
             .values()
             .filter_map(|client| client.name.as_ref());
         for name in names {
-            let (script, id, _) = scripts::purpose(name);
+            let (script, id, _) = purpose(name);
             let good = match script {
                 Script::Build | Script::Dependencies => !self.books.cancelled.contains(&id),
                 Script::Source => self.is_needed(id),
@@ -199,7 +198,7 @@ impl World {
     /// is up, nobody listens for longer than it may take to end it. Time was just told.
     pub fn check_nobody_overstays(&mut self) {
         let is_late = |client: &Client| {
-            let container = self.engine.containers.get(client.name.as_ref()?)?;
+            let container = self.engine.get(client.name.as_ref()?)?;
             let (script, ..) = container.purpose?;
             let up_ms = container.started_ms + self.settings.build_timeout_ms;
             let late = script == Script::Build && container.is_running() && self.ms >= up_ms;

@@ -9,10 +9,10 @@ use zigcheck::app::domain::task::Priority;
 use zigcheck::app::engine::limits::KILL_GRACE_MS;
 use zigcheck::config::limits::ENGINE_FRESH_MS;
 
-use crate::engine::{Container, Script, VERSIONS};
+use crate::common::engine::container::{Container, Script, purpose};
 use crate::people::url;
 use crate::rules::number;
-use crate::scripts;
+use crate::scripts::VERSIONS;
 use crate::world::World;
 
 pub const HOUR_MS: u64 = 3_600_000;
@@ -156,7 +156,7 @@ impl World {
 
     /// The client of a look has told its end: the server has heard the commit, unless it was too late.
     pub fn remote_has_told(&mut self, name: &str) {
-        let Some(container) = self.engine.containers.get(name) else {
+        let Some(container) = self.engine.get(name) else {
             return;
         };
         if let Some((Script::Remote, package, _)) = container.purpose
@@ -171,7 +171,7 @@ impl World {
     pub fn open_looks(&self) -> BTreeSet<i64> {
         let clients = self.clients.values();
         let names = clients.filter_map(|client| client.name.as_ref());
-        let purposes = names.map(|name| scripts::purpose(name));
+        let purposes = names.map(|name| purpose(name));
         let looks = purposes.filter(|(script, ..)| *script == Script::Remote);
         let patience_ms = FETCH_TIMEOUT_MS + KILL_GRACE_MS;
         let is_open = |container: &Container| self.ms < container.started_ms + patience_ms;

@@ -7,9 +7,8 @@ use zigcheck::app::domain::task::{Priority, Task};
 use zigcheck::app::queue::limits::PRIORITY_WAIT_LIMIT_MS;
 use zigcheck::interface::event::Action;
 
-use crate::engine::Script;
+use crate::common::engine::container::{Script, purpose};
 use crate::rules::number;
-use crate::scripts;
 use crate::world::World;
 
 /// What has a slot, as far as rows say so.
@@ -81,7 +80,7 @@ impl World {
             return None;
         }
         let name = command.argv[2].strip_prefix("--name=")?;
-        let (script, id, attempt) = scripts::purpose(name);
+        let (script, id, attempt) = purpose(name);
         let task = match script {
             Script::Source => Task::FetchSource(CheckId(id)),
             Script::Remote => Task::CheckRemote(PackageId(id)),

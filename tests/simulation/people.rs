@@ -12,8 +12,8 @@ use zigcheck::interface::message::{Admission, Head, Request};
 use crate::audience::Wish;
 use crate::common::pack;
 use crate::common::seed::Seed;
-use crate::engine::VERSIONS;
 use crate::rules::Row;
+use crate::scripts::VERSIONS;
 use crate::world::World;
 
 /// Trees that are uploaded, again and again the same: what matters is inside, not how it is packed.

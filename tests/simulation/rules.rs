@@ -8,9 +8,10 @@ use rusqlite::types::FromSql;
 use zigcheck::app::builds::limits::ERRORS_LIMIT;
 use zigcheck::interface::event::JobId;
 
-use crate::client::CUT_OFF;
-use crate::engine::{Container, Script, State, no_engine};
-use crate::scripts;
+use crate::common::engine::client::CUT_OFF;
+use crate::common::engine::container::{Container, Script, State};
+use crate::common::engine::engine::no_engine;
+use crate::common::pack::sha256;
 use crate::world::World;
 
 /// A build as everybody else can read it.
@@ -345,10 +346,7 @@ impl World {
             let name = entry.file_name().into_string().expect("a text");
             assert!(known.contains(&name), "{name} is left in sources");
             let bytes = std::fs::read(entry.path()).expect("a file");
-            assert_eq!(
-                name.split('.').next(),
-                Some(scripts::sha256(&bytes).as_str())
-            );
+            assert_eq!(name.split('.').next(), Some(sha256(&bytes).as_str()));
         }
     }
 }

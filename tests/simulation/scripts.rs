@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
-use zigcheck::interface::event::{Command, Input, Pipe};
+use zigcheck::interface::event::{Command, Pipe};
 
+use crate::common::engine::container::{Act, Container, Key, Purpose, Script, purpose};
+use crate::common::engine::engine::Engine;
+use crate::common::pack::sha256;
 use crate::common::seed::Seed;
-use crate::engine::{Act, Container, Engine, Key, Purpose, Script};
+
+/// The toolchains of this world.
+pub const VERSIONS: [&str; 2] = ["0.17.1", "0.16.0"];
 
 /// What the containers find outside, and what they have told of it.
 #[derive(Debug, Default)]
@@ -26,30 +29,9 @@ impl Outside {
     }
 }
 
-pub fn sha256(bytes: &[u8]) -> String {
-    HEXLOWER.encode(&Sha256::digest(bytes))
-}
-
-/// The purpose that a name says.
-pub fn purpose(name: &str) -> Purpose {
-    let words: Vec<&str> = name.split('-').collect();
-    let number = |word: &str| -> i64 { word.parse().expect("a number") };
-    let (script, id, attempt) = match words[..] {
-        ["zigcheck", _, "source", id, attempt] => (Script::Source, id, attempt),
-        ["zigcheck", _, "remote", id, attempt] => (Script::Remote, id, attempt),
-        ["zigcheck", _, "fetch", id, attempt] => (Script::Dependencies, id, attempt),
-        ["zigcheck", _, id, attempt] => (Script::Build, id, attempt),
-        _ => panic!("{name}"),
-    };
-    (script, number(id), number(attempt) as u32)
-}
-
-/// The head of the task that a client of this command passes on.
-pub fn task(command: &Command) -> Option<Value> {
-    match command.stdin.first() {
-        Some(Input::Bytes(head)) => Some(serde_json::from_slice(head).expect("JSON")),
-        _ => None,
-    }
+/// The id of the image of a toolchain that was made as that one.
+pub fn image(version: &str, count: u32) -> String {
+    format!("sha256:{version}-{count}")
 }
 
 /// What a server says of a build that ends by itself.
@@ -99,11 +81,12 @@ pub fn container(
     let own = format!("zigcheck-{}-", engine.data_id);
     assert!(name.starts_with(&own), "{name} could be another server's");
     let mut container = Container::new(name, Some(purpose));
+    container.stdin = command.stdin.clone();
     container.stubborn = seed.once_in(8);
     if said("--log-driver=") != Some("none") {
         container.kept = Some([Vec::new(), Vec::new()]);
     }
-    if let Some(head) = task(command) {
+    if let Some(head) = container.task() {
         let text = |value: &Value| value.as_str().expect("a text").to_string();
         let memory = said("--memory=").expect("a limit");
         container.key = Some(Key {
@@ -118,7 +101,7 @@ pub fn container(
         Script::Dependencies => dependencies(purpose, outside, seed),
         Script::Build => {
             assert!(words.contains(&"--network=none"), "{name}");
-            let head = task(command).expect("a runner is told its task");
+            let head = container.task().expect("a runner is told its task");
             assert_eq!(
                 said("--label=zigcheck.build="),
                 head["build_id"].to_string().as_str().into()

@@ -14,14 +14,14 @@ use zigcheck::interface::event::{Action, Core, DiskUsage, Event, JobId, Now};
 
 use crate::admin::TOKEN;
 use crate::audience::{Audience, Wish};
-use crate::client::Client;
+use crate::common::engine::client::Client;
+use crate::common::engine::engine::{ANOTHER, Engine};
 use crate::common::seed::Seed;
 use crate::days::Days;
-use crate::engine::{ANOTHER, Engine, VERSIONS};
 use crate::order::Starts;
 use crate::people::Asked;
 use crate::rules::{Books, number};
-use crate::scripts::Outside;
+use crate::scripts::{self, Outside, VERSIONS};
 use crate::tally::Tally;
 
 pub struct World {
@@ -45,6 +45,8 @@ pub struct World {
     /// The last event that was seen before the server went down.
     seen: Option<u64>,
     pub engine: Engine,
+    /// How many images were made of each toolchain, at the most.
+    pub image_count: u32,
     pub clients: BTreeMap<JobId, Client>,
     pub outside: Outside,
     next_conn: u32,
@@ -84,7 +86,8 @@ impl World {
             draining: false,
             low: false,
             seen: None,
-            engine: Engine::new(),
+            engine: Engine::new(&VERSIONS.map(|version| (version, scripts::image(version, 1)))),
+            image_count: 1,
             clients: BTreeMap::new(),
             outside: Outside::default(),
             next_conn: 0,
@@ -98,6 +101,7 @@ impl World {
             tally: Tally::default(),
             talks: std::env::var_os("SEED").is_some(),
         };
+        world.engine.peak = Some("123456789\n".to_string());
         world.meet_neighbours();
         world.open();
         world.perilous = true;

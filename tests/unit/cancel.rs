@@ -3,7 +3,7 @@
 
 use crate::common::core::{Inside, Memory};
 use crate::common::core_steps::framed;
-use crate::common::engine::How;
+use crate::common::engine::container::State;
 use crate::common::pack;
 use crate::common::rows::in_memory;
 use serde_json::{Value, json};
@@ -151,9 +151,9 @@ fn a_build_that_is_being_ended_may_still_be_cancelled() {
 #[test]
 fn a_build_that_was_left_by_a_crash_is_ended_with_its_container() {
     for how in [
-        How::Running,
-        How::Created,
-        How::Exited {
+        State::Running,
+        State::Created,
+        State::Exited {
             code: 0,
             oom_killed: false,
         },
@@ -166,7 +166,7 @@ fn a_build_that_was_left_by_a_crash_is_ended_with_its_container() {
         let mut killed = inside.killed();
         // No answer says what state it is in.
         killed.engine.hung = true;
-        killed.engine.is(ONE, how);
+        killed.engine.container(ONE).state = how;
         let mut inside = killed.starts(&memory);
         inside.is(1, "building", "pending", None, 1);
         cancel(&mut inside, 1);
@@ -186,11 +186,11 @@ fn a_build_that_is_followed_after_a_crash_is_ended_with_its_container() {
     let memory = Memory::new("cancel-followed");
     let mut inside = Inside::open("cancel-followed", memory.open(), 1);
     upload(&mut inside, "a");
-    inside.logs(ONE, "half ");
+    inside.logs(ONE, "half\n");
     let mut inside = inside.restarted(&memory);
-    inside.logs(ONE, "and more");
+    inside.logs(ONE, "and more\n");
     cancel(&mut inside, 1);
-    assert_eq!(inside.log(1), "half and more");
+    assert_eq!(inside.log(1), "half\nand more\n");
     is_idle(&mut inside);
 }
 
@@ -203,13 +203,13 @@ fn without_an_engine_a_build_is_cancelled_and_its_container_goes_later() {
     upload(&mut inside, "a");
     upload(&mut inside, "b");
     let mut killed = inside.killed();
-    killed.engine.down = true;
+    killed.engine.up = false;
     let mut inside = killed.starts(&memory);
     inside.is(1, "building", "pending", None, 1);
     cancel(&mut inside, 1);
     cancel(&mut inside, 2);
     assert_eq!(inside.engine.all(), [ONE]);
-    inside.engine.down = false;
+    inside.engine.up = true;
     inside.pass_step_by_step(60_000 + CLEANUP_DELAY_MS);
     is_idle(&mut inside);
 }

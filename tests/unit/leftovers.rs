@@ -1,7 +1,7 @@
 //! What would be left, or not be noticed, if nobody came: the server sees to it by itself.
 
 use crate::common::core::{Inside, Memory};
-use crate::common::engine::Container;
+use crate::common::engine::container::Container;
 use crate::common::pack;
 use zigcheck::app::domain::limits::{RECHECK_EVERY_MS, RECHECK_PAUSE_MS};
 use zigcheck::app::engine::limits::{CLEANUP_DELAY_MS, ENGINE_RETRY_MS};
@@ -53,11 +53,11 @@ fn a_fetch_that_ended_oddly_leaves_no_container() {
 fn a_container_that_could_not_be_removed_is_removed_later() {
     let (mut inside, _memory) = begun("left-removal");
     inside.pass_step_by_step(CLEANUP_DELAY_MS);
-    inside.engine.down = true;
+    inside.engine.up = false;
     inside.build_succeeds(ONE);
     inside.is(1, "finished", "success", None, 1);
     assert_eq!(inside.engine.all(), [ONE]);
-    inside.engine.down = false;
+    inside.engine.up = true;
     inside.pass_step_by_step(CLEANUP_DELAY_MS);
     assert!(inside.engine.all().is_empty());
 }
@@ -92,11 +92,11 @@ fn an_engine_that_comes_back_is_swept_though_nothing_waits() {
     let (inside, memory, stray) = idle_with_stray("left-absent");
     let mut killed = inside.killed();
     killed.engine.containers.push(stray);
-    killed.engine.down = true;
+    killed.engine.up = false;
     let mut inside = killed.starts(&memory);
     inside.pass_step_by_step(10 * ENGINE_RETRY_MS.1);
     assert_eq!(inside.engine.all(), ["zigcheck-7-1"]);
-    inside.engine.down = false;
+    inside.engine.up = true;
     inside.pass_step_by_step(ENGINE_RETRY_MS.1);
     assert!(inside.engine.all().is_empty());
 }

@@ -2,7 +2,7 @@
 
 use super::killed::*;
 use crate::common::core_steps::good;
-use crate::common::engine::How;
+use crate::common::engine::container::State;
 use zigcheck::app::builds::limits::{
     ERRORS_LIMIT, INSPECTIONS_LIMIT, NOT_YET_VISIBLE_LIMIT_MS, NOT_YET_VISIBLE_PAUSE_MS,
 };
@@ -102,7 +102,7 @@ fn a_container_whose_source_was_cut_off_is_tried_again_at_once() {
 #[test]
 fn a_container_that_was_made_and_not_started_is_made_anew() {
     let (mut killed, memory) = killed("adopt-created");
-    killed.engine.is(ONE, How::Created);
+    killed.engine.container(ONE).state = State::Created;
     let mut inside = killed.starts(&memory);
     // It might still come: it is looked for again and again.
     inside.pass_step_by_step(NOT_YET_VISIBLE_LIMIT_MS as u64 + NOT_YET_VISIBLE_PAUSE_MS);
@@ -152,7 +152,7 @@ fn containers_of_another_server_are_left_alone() {
     let others = ["1-1", "2-1", "source-1-1", "fetch-1-1", "remote-1-1"];
     let others = others.map(|name| format!("zigcheck-fedcba98-{name}"));
     for name in &others {
-        killed.engine.has(name, "fedcba98");
+        killed.engine.add_foreign(name);
     }
     let mut inside = killed.starts(&memory);
     inside.build_succeeds(ONE);
@@ -177,7 +177,7 @@ fn containers_of_another_server_are_left_alone() {
 #[test]
 fn while_the_engine_is_away_nothing_is_said_of_its_containers() {
     let (mut killed, memory) = killed("adopt-away");
-    killed.engine.down = true;
+    killed.engine.up = false;
     let mut inside = killed.starts(&memory);
     for _ in 0..10 {
         inside.pass_step_by_step(60_000);
@@ -192,7 +192,7 @@ fn while_the_engine_is_away_nothing_is_said_of_its_containers() {
     inside.is(1, "building", "pending", None, 1);
     inside.engine.writes(ONE, Pipe::Stdout, &good(ONE));
     inside.engine.ends(ONE, 0, false);
-    inside.engine.down = false;
+    inside.engine.up = true;
     inside.pass_step_by_step(60_000);
     ended_once(&mut inside, &memory, "one\ntwo\nthree\n");
 }
@@ -202,7 +202,7 @@ fn an_engine_that_goes_away_under_a_build_is_waited_for() {
     let (mut inside, memory) = begun("adopt-outage");
     for n in 0..2 * INSPECTIONS_LIMIT {
         // The first time it takes the client of `docker run` with it, then the follower.
-        inside.engine.down = true;
+        inside.engine.up = false;
         match n {
             0 => inside
                 .engine
@@ -212,7 +212,7 @@ fn an_engine_that_goes_away_under_a_build_is_waited_for() {
         inside.pass_step_by_step(30_000);
         inside.is(1, "building", "pending", None, 1);
         inside.engine.writes(ONE, Pipe::Stderr, b"more\n");
-        inside.engine.down = false;
+        inside.engine.up = true;
         inside.pass_step_by_step(30_000);
         inside.is(1, "building", "pending", None, 1);
         assert_eq!(
@@ -230,7 +230,7 @@ fn an_engine_that_talks_nonsense_is_believed_at_last_to_have_no_answer() {
     for nonsense in ["", "\n", "no idea", "false what 0", "false"] {
         let name = format!("adopt-nonsense-{}", nonsense.len());
         let (mut killed, memory) = killed(&name);
-        killed.engine.nonsense = Some(nonsense.to_string());
+        killed.engine.container(ONE).inspected_as = Some(nonsense.to_string());
         let mut inside = killed.starts(&memory);
         inside.pass_step_by_step(0);
         assert_eq!(
@@ -240,7 +240,6 @@ fn an_engine_that_talks_nonsense_is_believed_at_last_to_have_no_answer() {
         );
         inside.is(1, "queued", "pending", None, 2);
         assert!(inside.engine.all().is_empty(), "nobody can say how it is");
-        inside.engine.nonsense = None;
         inside.pass_step_by_step(2_000);
         assert_eq!(inside.names(), ["zigcheck-1-2"]);
         let log = inside.log(1);
@@ -260,14 +259,13 @@ fn an_output_that_cannot_be_read_is_not_asked_for_for_ever() {
             says_good(&mut killed, ONE);
             killed.engine.ends(ONE, 0, false);
         }
-        killed.engine.mute = true;
+        killed.engine.container(ONE).kept = None;
         let mut inside = killed.starts(&memory);
         inside.pass_step_by_step(0);
         assert_eq!(inside.engine.count("logs"), INSPECTIONS_LIMIT as usize);
         inside.is(1, "queued", "pending", None, 2);
         assert!(inside.engine.all().is_empty());
         // As often in the next attempt, if it comes to that.
-        inside.engine.mute = false;
         inside.pass_step_by_step(2_000);
         inside.build_succeeds("zigcheck-1-2");
         inside.is(1, "finished", "success", None, 2);

@@ -88,7 +88,7 @@ fn a_record_that_came_just_before_the_end_counts() {
     let mut inside = killed.starts(&memory);
     while inside.ms + 20_000 < left {
         inside.pass_step_by_step(20_000);
-        inside.logs(ONE, ".");
+        inside.logs(ONE, ".\n");
     }
     // It ends by itself while it is asked for its memory.
     inside.engine.hung = true;
@@ -118,7 +118,7 @@ fn tests_that_have_begun_go_on() {
                 killed
             }
         };
-        killed.engine.down = true;
+        killed.engine.up = false;
         let mut inside = killed.starts(&memory);
         inside.is(
             1,
@@ -127,7 +127,7 @@ fn tests_that_have_begun_go_on() {
             None,
             1,
         );
-        inside.engine.down = false;
+        inside.engine.up = true;
         inside.pass_step_by_step(1_000);
         inside.is(1, "testing", "pending", None, 1);
         // Want of memory is then said of the tests.

@@ -4,7 +4,8 @@ use std::fs;
 
 use super::experienced::*;
 use crate::common::core::{Inside, Memory};
-use crate::common::core_steps::{framed, sha256};
+use crate::common::core_steps::framed;
+use crate::common::pack::sha256;
 use crate::common::rows::{self, waits};
 use serde_json::{Value, json};
 use zigcheck::app::domain::task::Task;
@@ -42,9 +43,8 @@ fn fetched(inside: &mut Inside, build: i64, deps: &str) {
 }
 
 /// The file of dependencies that the container of a build reads.
-fn reads(inside: &Inside, name: &str) -> String {
-    let mut containers = inside.engine.containers.iter();
-    let container = containers.find(|container| container.name == name).unwrap();
+fn reads(inside: &mut Inside, name: &str) -> String {
+    let container = inside.engine.container(name);
     let [Input::Bytes(head), Input::File(_), Input::File(path)] = &container.stdin[..] else {
         panic!("{:?}", container.stdin)
     };
@@ -65,25 +65,25 @@ fn what_was_fetched_for_the_same_manifest_is_not_fetched_again() {
     assert_eq!(inside.names(), ["zigcheck-fetch-1-1"]);
     fetched(&mut inside, 1, "fetched");
     assert_eq!(inside.names(), ["zigcheck-1-1"]);
-    assert_eq!(reads(&inside, "zigcheck-1-1"), kept);
+    assert_eq!(reads(&mut inside, "zigcheck-1-1"), kept);
     assert_eq!(inside.sources(), [kept.as_str()]);
     inside.build_succeeds("zigcheck-1-1");
     // The source is another, and asks for the same.
     assert_eq!(inside.names(), ["zigcheck-2-1"]);
-    assert_eq!(reads(&inside, "zigcheck-2-1"), kept);
+    assert_eq!(reads(&mut inside, "zigcheck-2-1"), kept);
     assert_eq!(memory.events(2), ["building"]);
     inside.build_succeeds("zigcheck-2-1");
     // This one asks for something else.
     assert_eq!(inside.names(), ["zigcheck-fetch-3-1"]);
     fetched(&mut inside, 3, "refused");
-    assert!(reads(&inside, "zigcheck-3-1").ends_with(".part"));
+    assert!(reads(&mut inside, "zigcheck-3-1").ends_with(".part"));
     let sql = "SELECT group_concat(manifest) FROM dependencies";
     let manifests: String = memory.db.query_row(sql, [], |row| row.get(0)).unwrap();
     assert_eq!(manifests, "m", "what was not all there is not kept");
     let mut inside = inside.restarted(&memory);
     inside.build_succeeds("zigcheck-3-1");
     assert_eq!(inside.names(), ["zigcheck-4-1"]);
-    assert_eq!(reads(&inside, "zigcheck-4-1"), kept);
+    assert_eq!(reads(&mut inside, "zigcheck-4-1"), kept);
 }
 
 #[test]
@@ -93,14 +93,14 @@ fn dependencies_whose_file_is_gone_are_fetched_again() {
     wanting(&mut store, &["m", "m", "m"]);
     let mut inside = Inside::open("cache-deps-gone", store, 1);
     fetched(&mut inside, 1, "fetched");
-    let kept = reads(&inside, "zigcheck-1-1");
+    let kept = reads(&mut inside, "zigcheck-1-1");
     fs::remove_file(inside.path_of_source(&kept)).unwrap();
     inside.build_succeeds("zigcheck-1-1");
     assert_eq!(inside.names(), ["zigcheck-fetch-2-1"]);
     fetched(&mut inside, 2, "fetched");
-    assert_eq!(reads(&inside, "zigcheck-2-1"), kept);
+    assert_eq!(reads(&mut inside, "zigcheck-2-1"), kept);
     inside.build_succeeds("zigcheck-2-1");
-    assert_eq!(reads(&inside, "zigcheck-3-1"), kept);
+    assert_eq!(reads(&mut inside, "zigcheck-3-1"), kept);
 }
 
 #[test]

@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 
 use zigcheck::app::engine::limits::CLEANUP_DELAY_MS;
-use zigcheck::interface::event::{Command, Exit, Input, Pipe};
+use zigcheck::interface::event::{Command, Exit, Pipe};
 
-use crate::common::seed::Seed;
-use crate::engine::{Container, Engine, State, no_engine};
-use crate::scripts;
+use crate::common::engine::container::{Container, State};
+use crate::common::engine::engine::{Engine, no_engine};
+use crate::common::seed::Chance;
 
 /// What a client does to the server, in this order.
 #[derive(Debug, Clone)]
@@ -61,12 +61,10 @@ pub struct Client {
     pub hangs: bool,
     /// It does nothing odd.
     pub sound: bool,
-    /// What it was started with.
-    pub command: Command,
 }
 
 impl Client {
-    pub fn short(command: Command) -> Client {
+    pub fn short(command: &Command) -> Client {
         let words = command.argv[1..].to_vec();
         let kind = match words[0].as_str() {
             "logs" => Kind::Logs {
@@ -79,19 +77,19 @@ impl Client {
             Kind::Logs { name, .. } => Some(name.clone()),
             _ => None,
         };
-        Client::new(kind, name, command)
+        Client::new(kind, name)
     }
 
-    pub fn run(container: Container, command: Command) -> Client {
+    pub fn run(container: Container) -> Client {
         let name = Some(container.name.clone());
         let run = Run {
             stage: Stage::New,
             container: Some(container),
         };
-        Client::new(Kind::Run(Box::new(run)), name, command)
+        Client::new(Kind::Run(Box::new(run)), name)
     }
 
-    fn new(kind: Kind, name: Option<String>, command: Command) -> Client {
+    fn new(kind: Kind, name: Option<String>) -> Client {
         Client {
             kind,
             moves: VecDeque::new(),
@@ -100,7 +98,6 @@ impl Client {
             refused: false,
             hangs: false,
             sound: false,
-            command,
         }
     }
 
@@ -121,7 +118,7 @@ impl Client {
         self.moves = VecDeque::from(ended(Exit::Signal(9)));
     }
 
-    fn end(&mut self, words: &str, exit: Exit, seed: &mut Seed) {
+    pub fn end(&mut self, words: &str, exit: Exit, chance: &mut dyn Chance) {
         self.kind = Kind::Over;
         if !words.is_empty() {
             let words = words.as_bytes().to_vec();
@@ -132,7 +129,7 @@ impl Client {
         }
         let mut tail = vec![Move::Exit(exit), Move::Eof(Pipe::Stdout)];
         tail.push(Move::Eof(Pipe::Stderr));
-        match seed.below(24) {
+        match chance.below(24) {
             0 => tail.truncate(1), // exits, and a grandchild holds the pipes
             1 if !self.sound => {
                 tail.remove(0); // closes its pipes and runs on
@@ -146,36 +143,38 @@ impl Client {
     }
 
     /// Killed, by the server or with it. Gives what it leaves behind.
-    pub fn die(&mut self, engine: &mut Engine, seed: &mut Seed) {
+    pub fn die(&mut self, engine: &mut Engine, chance: &mut dyn Chance) {
         match std::mem::replace(&mut self.kind, Kind::Over) {
-            Kind::Short(words) if seed.once_in(2) => {
+            Kind::Short(words) if chance.once_in(2) => {
                 let words: Vec<&str> = words.iter().map(String::as_str).collect();
-                engine.command(&words, seed);
+                engine.command(&words, chance);
             }
-            Kind::Run(mut run) => self.leave_container(&mut run, engine, seed),
+            Kind::Run(mut run) => self.leave_container(&mut run, engine, chance),
             _ => {}
         }
         self.moves.clear();
     }
 
-    fn leave_container(&mut self, run: &mut Run, engine: &mut Engine, seed: &mut Seed) {
+    fn leave_container(&mut self, run: &mut Run, engine: &mut Engine, chance: &mut dyn Chance) {
         let name = self.name.as_deref().expect("a name");
         if run.stage == Stage::New {
             let container = run.container.take();
-            if seed.once_in(3) {
+            if chance.once_in(3) {
                 // In the time in which the server expects that.
-                let by_ms = engine.ms + seed.below(CLEANUP_DELAY_MS as usize) as u64;
+                let by_ms = engine.ms + chance.below(CLEANUP_DELAY_MS as usize) as u64;
                 engine
                     .late
                     .extend(container.map(|container| (by_ms, container)));
             }
             return;
         }
-        if let Some(container) = engine.containers.get_mut(name)
+        let up = engine.up;
+        let found = engine.containers.iter_mut().find(|c| c.name == name);
+        if let Some(container) = found
             && container.purpose.is_some()
         {
             // What it had asked for last may still be done.
-            if run.stage == Stage::Created && engine.up && seed.once_in(3) {
+            if run.stage == Stage::Created && up && chance.once_in(3) {
                 container.state = State::Running;
             }
             engine.met.push(match (container.state, container.fed) {
@@ -189,103 +188,102 @@ impl Client {
     }
 
     /// The engine is gone, and with it the connection to it.
-    pub fn interrupted_builds(&mut self, engine: &mut Engine, seed: &mut Seed) {
+    pub fn interrupted_builds(&mut self, engine: &mut Engine, chance: &mut dyn Chance) {
         match &self.kind {
             Kind::Short(_) => {
                 let (_, words, code) = no_engine();
-                self.end(&words, Exit::Code(code), seed);
+                self.end(&words, Exit::Code(code), chance);
             }
-            Kind::Run(_) => self.end_oddly(engine, seed),
+            Kind::Run(_) => self.end_oddly(engine, chance),
             Kind::Logs { follow, .. } => {
                 // A follower cannot tell that from the container's end.
-                let code = [1, seed.below(2) as i32][usize::from(*follow)];
-                self.end("", Exit::Code(code), seed);
+                let code = [1, chance.below(2) as i32][usize::from(*follow)];
+                self.end("", Exit::Code(code), chance);
             }
             Kind::Over => {}
         }
     }
 
     /// It ends, and its container goes on.
-    pub fn end_oddly(&mut self, engine: &mut Engine, seed: &mut Seed) {
+    pub fn end_oddly(&mut self, engine: &mut Engine, chance: &mut dyn Chance) {
         if let Kind::Run(mut run) = std::mem::replace(&mut self.kind, Kind::Over) {
             engine.met.push("clients that end oddly");
-            self.leave_container(&mut run, engine, seed);
-            match seed.below(3) {
-                0 => self.end("", Exit::Signal(9), seed),
-                1 => self.end("", Exit::Code(1), seed),
-                _ => self.end(CUT_OFF, Exit::Code(125), seed),
+            self.leave_container(&mut run, engine, chance);
+            match chance.below(3) {
+                0 => self.end("", Exit::Signal(9), chance),
+                1 => self.end("", Exit::Code(1), chance),
+                _ => self.end(CUT_OFF, Exit::Code(125), chance),
             }
         }
     }
 
     /// Does the next that it does by itself, where it has nothing to tell the server. False: it
     /// waits for something.
-    pub fn go_on(&mut self, engine: &mut Engine, seed: &mut Seed) -> bool {
+    pub fn go_on(&mut self, engine: &mut Engine, chance: &mut dyn Chance) -> bool {
         if matches!(self.kind, Kind::Over) || !self.moves.is_empty() {
             return false;
         }
         let set_up = self.is_setting_up();
-        self.do_next(engine, seed);
+        self.do_next(engine, chance);
         set_up || !self.moves.is_empty()
     }
 
-    fn do_next(&mut self, engine: &mut Engine, seed: &mut Seed) {
+    fn do_next(&mut self, engine: &mut Engine, chance: &mut dyn Chance) {
         match &mut self.kind {
             Kind::Over => {}
             Kind::Short(words) => {
                 let words: Vec<&str> = words.iter().map(String::as_str).collect();
-                if !self.sound && seed.once_in(120) {
+                if (engine.up && engine.hung) || (!self.sound && chance.once_in(120)) {
                     self.kind = Kind::Over;
                     self.hangs = true;
                     return;
                 }
-                let (said, complained, code) = engine.command(&words, seed);
+                let (said, complained, code) = engine.command(&words, chance);
                 self.moves
                     .push_back(Move::Output(Pipe::Stdout, said.into_bytes()));
-                self.end(&complained, Exit::Code(code), seed);
+                self.end(&complained, Exit::Code(code), chance);
             }
-            Kind::Run(run) if run.stage != Stage::Attached => self.set_up(engine, seed),
-            Kind::Run(_) => self.attached(engine, seed),
-            Kind::Logs { .. } => self.logs(engine, seed),
+            Kind::Run(run) if run.stage != Stage::Attached => self.set_up(engine, chance),
+            Kind::Run(_) => self.attached(engine, chance),
+            Kind::Logs { .. } => self.logs(engine, chance),
         }
     }
 
-    fn set_up(&mut self, engine: &mut Engine, seed: &mut Seed) {
+    fn set_up(&mut self, engine: &mut Engine, chance: &mut dyn Chance) {
         let Kind::Run(run) = &mut self.kind else {
             return;
         };
         let name = self.name.clone().expect("a name");
         if !engine.up {
             let words = format!("docker: {}", no_engine().1);
-            return self.end(&words, Exit::Code(125), seed);
+            return self.end(&words, Exit::Code(125), chance);
         }
         match run.stage {
             Stage::New => {
-                if !self.sound && seed.once_in(40) {
-                    return match seed.below(4) {
-                        0 => self.end("", Exit::NotStarted("no such program".into()), seed),
-                        _ => self.end("docker: some error\n", Exit::Code(125), seed),
+                if !self.sound && chance.once_in(40) {
+                    return match chance.below(4) {
+                        0 => self.end("", Exit::NotStarted("no such program".into()), chance),
+                        _ => self.end("docker: some error\n", Exit::Code(125), chance),
                     };
                 }
-                if engine.containers.contains_key(&name) {
+                if engine.get(&name).is_some() {
                     return self.refuse(&name);
                 }
                 let container = run.container.take().expect("it is made once");
                 run.stage = Stage::Created;
-                engine.containers.insert(name, container);
+                engine.containers.push(container);
             }
             Stage::Created => {
-                let Some(container) = engine.containers.get_mut(&name) else {
-                    return self.end("docker: No such container\n", Exit::Code(125), seed);
+                let Some(container) = engine.get_mut(&name) else {
+                    return self.end("docker: No such container\n", Exit::Code(125), chance);
                 };
                 run.stage = Stage::Started;
                 container.state = State::Running;
             }
             Stage::Started => {
                 run.stage = Stage::Attached;
-                if let Some(container) = engine.containers.get_mut(&name) {
+                if let Some(container) = engine.get_mut(&name) {
                     container.fed = true;
-                    check_input(&self.command);
                 }
             }
             Stage::Attached => {}
@@ -302,23 +300,23 @@ impl Client {
         self.moves.extend(ended(Exit::Code(125)));
     }
 
-    fn attached(&mut self, engine: &mut Engine, seed: &mut Seed) {
+    fn attached(&mut self, engine: &mut Engine, chance: &mut dyn Chance) {
         let name = self.name.clone().expect("a name");
-        if !self.sound && seed.once_in(150) {
-            return self.end_oddly(engine, seed);
+        if !self.sound && chance.once_in(150) {
+            return self.end_oddly(engine, chance);
         }
-        let Some(container) = engine.containers.get_mut(&name) else {
-            return self.end("", Exit::Code(137), seed);
+        let Some(container) = engine.get_mut(&name) else {
+            return self.end("", Exit::Code(137), chance);
         };
-        if let Some((pipe, bytes)) = next_piece(&container.wrote, &mut self.read, seed) {
+        if let Some((pipe, bytes)) = next_piece(&container.wrote, &mut self.read, chance) {
             return self.moves.push_back(Move::Output(pipe, bytes));
         }
         if let State::Exited { code, .. } = container.state {
-            self.end("", Exit::Code(code), seed);
+            self.end("", Exit::Code(code), chance);
         }
     }
 
-    fn logs(&mut self, engine: &mut Engine, seed: &mut Seed) {
+    fn logs(&mut self, engine: &mut Engine, chance: &mut dyn Chance) {
         let Kind::Logs { name, follow } = &self.kind else {
             return;
         };
@@ -326,24 +324,23 @@ impl Client {
         let begun = self.read != [0; 2];
         if !engine.up && !begun {
             let (_, words, code) = no_engine();
-            return self.end(&words, Exit::Code(code), seed);
+            return self.end(&words, Exit::Code(code), chance);
         }
-        let Some(container) = engine.containers.get_mut(&name) else {
+        let Some(container) = engine.get_mut(&name) else {
             let words = format!("Error response from daemon: No such container: {name}\n");
             let (words, code) = match begun {
                 true => ("", 0),
                 false => (words.as_str(), 1),
             };
-            return self.end(words, Exit::Code(code), seed);
+            return self.end(words, Exit::Code(code), chance);
         };
         assert!(container.purpose.is_some(), "{name} is not ours");
         let Some(kept) = &container.kept else {
-            let words = "Error: configured logging driver does not support reading\n";
-            return self.end(words, Exit::Code(1), seed);
+            return self.end("", Exit::Code(1), chance);
         };
-        if let Some((pipe, mut bytes)) = next_piece(kept, &mut self.read, seed) {
+        if let Some((pipe, mut bytes)) = next_piece(kept, &mut self.read, chance) {
             let all = [kept[0].len(), kept[1].len()];
-            if follow && self.read == all && bytes.last() != Some(&b'\n') && seed.once_in(2) {
+            if follow && self.read == all && bytes.last() != Some(&b'\n') && chance.once_in(2) {
                 // The last line of a log that is followed may get lost where it has no end.
                 let line = bytes.iter().rposition(|byte| *byte == b'\n');
                 bytes.truncate(line.map_or(0, |end| end + 1));
@@ -351,7 +348,7 @@ impl Client {
             return self.moves.push_back(Move::Output(pipe, bytes));
         }
         if !follow || !container.is_running() {
-            self.end("", Exit::Code(0), seed);
+            self.end("", Exit::Code(0), chance);
         }
     }
 }
@@ -364,42 +361,21 @@ fn ended(exit: Exit) -> [Move; 3] {
     ]
 }
 
-/// The files that a container is fed with are there, and are those that its task names.
-fn check_input(command: &Command) {
-    let Some(head) = scripts::task(command) else {
-        return;
-    };
-    let files = command.stdin.iter().filter_map(|input| match input {
-        Input::File(path) => Some(path),
-        Input::Bytes(_) => None,
-    });
-    for (path, told) in files.zip([&head["source"], &head["deps"]]) {
-        let bytes = std::fs::read(path).unwrap_or_default();
-        assert_eq!(told["bytes"], bytes.len(), "{}", path.display());
-        assert_eq!(
-            told["sha256"],
-            scripts::sha256(&bytes),
-            "{}",
-            path.display()
-        );
-    }
-}
-
 /// Some bytes that were not passed on yet, of either pipe.
 fn next_piece(
     all: &[Vec<u8>; 2],
     read: &mut [usize; 2],
-    seed: &mut Seed,
+    chance: &mut dyn Chance,
 ) -> Option<(Pipe, Vec<u8>)> {
     let left = |at: usize| all[at].len() - read[at];
     let at = match (left(0), left(1)) {
         (0, 0) => return None,
         (_, 0) => 0,
         (0, _) => 1,
-        _ => seed.below(2),
+        _ => chance.below(2),
     };
-    let count = match seed.below(3) {
-        0 => seed.between(1, left(at)),
+    let count = match chance.below(3) {
+        0 => chance.between(1, left(at)),
         _ => left(at),
     };
     let bytes = all[at][read[at]..read[at] + count].to_vec();
