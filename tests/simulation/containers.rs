@@ -114,7 +114,7 @@ impl World {
     /// Notes the containers whose time is up: those may be killed from now on.
     pub fn note_overdue(&mut self) {
         let (now, settings) = (self.ms, &self.settings);
-        for container in self.engine.containers.iter() {
+        for container in &self.engine.containers {
             let late = now >= container.started_ms + settings.build_timeout_ms;
             let silent = now >= container.heard_ms + settings.silence_timeout_ms;
             if late || silent {

@@ -221,7 +221,7 @@ impl Engine {
         self.up = false;
         // What it had not come to is lost with it.
         self.late.clear();
-        for container in self.containers.iter_mut() {
+        for container in &mut self.containers {
             if !container.is_running() {
                 continue;
             }
