@@ -47,13 +47,8 @@ pub struct DiskUsage {
 /// What happened outside.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// A request arrived: whole, or its head alone where it is `spooled`. `from` is the peer's address, none through a
-    /// unix socket.
-    Request {
-        conn: Key,
-        from: Option<IpAddr>,
-        request: Request,
-    },
+    /// A request that was admitted has arrived: whole, or its head alone where it is `spooled`.
+    Request { conn: Key, request: Request },
     /// A piece of a spooled body, in order. None follows once the request is answered.
     Body { conn: Key, bytes: &'a [u8] },
     /// The spooled body is complete.
@@ -171,8 +166,10 @@ pub trait Core {
     fn counted(&self, from: Option<IpAddr>) -> Option<ClientAddr> {
         from.and_then(ClientAddr::of)
     }
-    /// Decides on the body of a request by its head. Changes nothing.
-    fn admit(&self, from: Option<IpAddr>, head: &Head, now: Now) -> Admission;
+    /// Decides on the body of a request by its head, once for each request. `from` is the peer's address, none through
+    /// a unix socket. The request follows, unless it is refused or the connection ends first; no other head of that
+    /// connection comes before it.
+    fn admit(&mut self, conn: Key, from: Option<IpAddr>, head: &Head, now: Now) -> Admission;
     fn handle(&mut self, event: Event<'_>, now: Now);
     /// The next action that the last event caused; none after the last.
     fn next_action(&mut self) -> Option<Action>;

@@ -159,15 +159,13 @@ impl Client {
     ) {
         let mut budget = TURN_LIMIT_BYTES;
         while self.unparsed && budget > 0 {
-            let (core, from, now) = (&dispatcher.core, self.from, dispatcher.now);
-            let admit = &mut |head: &Head| core.admit(from, head, now);
+            let (core, from, now) = (&mut *dispatcher.core, self.from, dispatcher.now);
+            let admit = &mut |head: &Head| core.admit(conn, from, head, now);
             match self.conn.next(date, admit) {
                 None => self.unparsed = false,
-                Some(Incoming::Request(request)) => dispatcher.dispatch(Event::Request {
-                    conn,
-                    from,
-                    request,
-                }),
+                Some(Incoming::Request(request)) => {
+                    dispatcher.dispatch(Event::Request { conn, request });
+                }
                 // The app answered in this turn and wants no more of the body. The connection does not know it yet.
                 Some(_) if dispatcher.has_answered(conn) => {}
                 Some(Incoming::Body(bytes)) => {

@@ -288,13 +288,14 @@ impl Inside {
         body: &[u8],
     ) -> Response {
         let conn = self.key();
-        let request = request(method, target, headers, body);
-        let from = None;
-        self.tell(Event::Request {
-            conn,
-            from,
-            request,
-        });
+        let length = body.len().to_string();
+        let headers = [headers, &[("content-length", &length)]].concat();
+        let request = request(method, target, &headers, body);
+        let admission = self.app.admit(conn, None, &request.head, self.now());
+        if let Admission::Refuse(response) = admission {
+            return response;
+        }
+        self.tell(Event::Request { conn, request });
         self.answer(conn)
     }
 
@@ -309,17 +310,13 @@ impl Inside {
     pub fn ask_from(&mut self, from: Option<IpAddr>, asked: &Asked) -> Option<Response> {
         let conn = self.key();
         let mut request = request(asked.method, asked.target, &asked.headers, b"");
-        match self.app.admit(from, &request.head, self.now()) {
+        match self.app.admit(conn, from, &request.head, self.now()) {
             Admission::Refuse(response) => return Some(response),
             Admission::Spool { .. } => request.spooled = true,
             Admission::Collect { .. } => request.body = asked.body.concat(),
         }
         let spooled = request.spooled;
-        self.tell(Event::Request {
-            conn,
-            from,
-            request,
-        });
+        self.tell(Event::Request { conn, request });
         for bytes in asked.body.iter().filter(|_| spooled) {
             self.tell(Event::Body { conn, bytes });
         }

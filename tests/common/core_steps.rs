@@ -37,15 +37,16 @@ impl Inside {
     }
 
     fn uploads(&mut self, target: &str, piece: &[u8]) -> Key {
-        let conn = self.key();
-        let mut request = request("POST", target, &[], b"");
+        let length = [("content-length", "1000")];
+        let mut request = request("POST", target, &length, b"");
         request.spooled = true;
-        let from = None;
-        self.tell(Event::Request {
-            conn,
-            from,
-            request,
-        });
+        let conn = self.key();
+        let admission = self.app.admit(conn, None, &request.head, self.now());
+        assert!(
+            matches!(admission, Admission::Spool { .. }),
+            "{admission:?}"
+        );
+        self.tell(Event::Request { conn, request });
         self.tell(Event::Body { conn, bytes: piece });
         conn
     }
@@ -57,10 +58,11 @@ impl Inside {
     }
 
     /// What becomes of a body, by its head.
-    pub fn admit(&self, method: &str, target: &str) -> Admission {
+    pub fn admit(&mut self, method: &str, target: &str) -> Admission {
         let length = [("content-length", "1000")];
         let head = request(method, target, &length, b"").head;
-        self.app.admit(None, &head, self.now())
+        let conn = self.key();
+        self.app.admit(conn, None, &head, self.now())
     }
 
     /// The disk was looked at, and there was so much room.

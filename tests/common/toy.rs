@@ -251,7 +251,7 @@ impl Toy {
 }
 
 impl Core for Toy {
-    fn admit(&self, _from: Option<IpAddr>, head: &Head, _now: Now) -> Admission {
+    fn admit(&mut self, _: Key, _: Option<IpAddr>, head: &Head, _: Now) -> Admission {
         match head.path.as_str() {
             "/upload" | "/early" => Admission::Spool {
                 limit_bytes: 32 << 20,

@@ -9,7 +9,7 @@ use zigcheck::app::web::query::Query;
 use zigcheck::app::web::request::parts;
 use zigcheck::app::web::routes::table;
 use zigcheck::config::settings::{Hosts, Settings};
-use zigcheck::interface::message::{Admission, Head, Request};
+use zigcheck::interface::message::{Head, Request};
 
 use crate::common::seed::Seed;
 use crate::common::settings::settings;
@@ -173,21 +173,21 @@ pub fn request(random: &mut Seed) -> bool {
         query: text(random, &QUERIES, &QUERY_TOKENS),
         headers,
     };
-    let admission = match table::find(&head, served()) {
-        Ok(routed) => routed.admission(served()),
-        Err(response) => Admission::Refuse(response),
+    let routed = table::find(&head, served());
+    let admitted = routed.and_then(|routed| Ok((routed.admission(&head, served())?, routed)));
+    let routed = match admitted {
+        Ok((_, routed)) => routed,
+        Err(response) => {
+            assert!((200..600).contains(&response.status), "{head:?}");
+            return false;
+        }
     };
-    if let Admission::Refuse(response) = admission {
-        assert!((200..600).contains(&response.status), "{head:?}");
-        return false;
-    }
     let request = Request {
         head,
         body: body.into_bytes(),
         spooled: false,
     };
-    let routed = table::find(&request.head, served());
-    match routed.and_then(|routed| routed.read(&request.body, served())) {
+    match routed.read(&request.head, &request.body, served()) {
         Ok(_) => true,
         Err(response) => {
             assert!(

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 use zigcheck::app::domain::task::Priority;
+use zigcheck::base::slab::Key;
 use zigcheck::interface::event::{Core, Event};
 use zigcheck::interface::message::{Admission, Head, Request};
 
@@ -66,22 +67,30 @@ impl World {
         self.ask(head, body, None, Asked::Plain);
     }
 
-    pub fn ask(&mut self, head: Head, body: Value, from: Option<IpAddr>, asked: Asked) {
+    /// What becomes of a request; none while no server lives.
+    fn admit(&mut self, conn: Key, from: Option<IpAddr>, head: &Head) -> Option<Admission> {
+        let now = self.now();
+        let app = self.app.as_mut()?;
+        Some(app.admit(conn, from, head, now))
+    }
+
+    pub fn ask(&mut self, mut head: Head, body: Value, from: Option<IpAddr>, asked: Asked) {
         if self.app.is_none() {
             return;
         }
-        let conn = self.new_conn();
+        let (conn, body) = (self.new_conn(), body.to_string());
+        let length = ("content-length".to_string(), body.len().to_string());
+        head.headers.push(length);
+        self.asked.insert(conn, asked);
+        if let Some(Admission::Refuse(response)) = self.admit(conn, from, &head) {
+            return self.hear(conn, &response);
+        }
         let request = Request {
             head,
-            body: body.to_string().into_bytes(),
+            body: body.into_bytes(),
             ..Request::default()
         };
-        self.asked.insert(conn, asked);
-        self.turn(Some(Event::Request {
-            conn,
-            from,
-            request,
-        }));
+        self.turn(Some(Event::Request { conn, request }));
     }
 
     /// Somebody: from this machine, or from one of a few others.
@@ -133,12 +142,12 @@ impl World {
             headers: vec![("content-length".to_string(), tree.len().to_string())],
         };
         let from = self.somebody();
-        let app = self.app.as_ref().expect("it lives");
-        if !matches!(app.admit(from, &head, self.now()), Admission::Spool { .. }) {
+        let conn = self.new_conn();
+        let admission = self.admit(conn, from, &head);
+        if !matches!(admission, Some(Admission::Spool { .. })) {
             return;
         }
         self.tally.met("trees uploaded");
-        let conn = self.new_conn();
         let pieces = match self.seed.once_in(2) {
             true => vec![tree.clone()],
             false => self
@@ -156,11 +165,7 @@ impl World {
             spooled: true,
             ..Request::default()
         };
-        self.turn(Some(Event::Request {
-            conn,
-            from,
-            request,
-        }));
+        self.turn(Some(Event::Request { conn, request }));
     }
 
     /// Somebody sends the next piece. False: nobody has one.

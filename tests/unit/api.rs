@@ -7,7 +7,11 @@ use zigcheck::app::render::page::PageOptions;
 use zigcheck::app::store::builds::BuildFilter;
 use zigcheck::app::store::list::{Paging, Sort};
 use zigcheck::app::store::packages::PackageFilter;
-use zigcheck::app::web::call::{Call, ReadCall, SubmitCall, UploadOptions, WatchCall};
+use zigcheck::app::web::routes::pages::PageCall;
+use zigcheck::app::web::routes::read::ReadCall;
+use zigcheck::app::web::routes::submit::{SubmitCall, UploadOptions};
+use zigcheck::app::web::routes::table::Call;
+use zigcheck::app::web::routes::watch::WatchCall;
 
 #[track_caller]
 fn get(target: &str) -> Call {
@@ -78,7 +82,7 @@ fn every_route_reads_its_call() {
         ),
         (
             "/?search=a+b",
-            Call::Read(ReadCall::FrontPage {
+            Call::Page(PageCall::Front {
                 search: Some("a b".to_string()),
                 page,
                 options: plain_look(),
@@ -86,7 +90,7 @@ fn every_route_reads_its_call() {
         ),
         (
             "/packages/x?color",
-            Call::Read(ReadCall::PackagePage {
+            Call::Page(PageCall::Package {
                 name: "x".to_string(),
                 options: PageOptions {
                     color: true,

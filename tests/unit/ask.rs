@@ -2,8 +2,7 @@
 
 use crate::common::settings::settings;
 use serde_json::Value;
-use zigcheck::app::web::call::Call;
-use zigcheck::app::web::routes::table;
+use zigcheck::app::web::routes::table::{self, Call};
 use zigcheck::config::settings::Settings;
 use zigcheck::interface::message::{Admission, Head, Request, Response};
 
@@ -31,15 +30,14 @@ fn asked() -> Settings {
 
 /// The call that a request makes.
 pub fn read(request: &Request, settings: &Settings) -> Result<Call, Response> {
-    table::find(&request.head, settings)?.read(&request.body, settings)
+    table::find(&request.head, settings)?.read(&request.head, &request.body, settings)
 }
 
 /// What becomes of the body of a request with that head.
 pub fn admit(head: &Head, settings: &Settings) -> Admission {
-    match table::find(head, settings) {
-        Ok(routed) => routed.admission(settings),
-        Err(response) => Admission::Refuse(response),
-    }
+    let routed = table::find(head, settings);
+    let admission = routed.and_then(|routed| routed.admission(head, settings));
+    admission.unwrap_or_else(Admission::Refuse)
 }
 
 pub fn answer(request: &Request) -> Result<Call, Response> {

@@ -144,7 +144,9 @@ fn where_nothing_waits_the_disk_is_not_looked_at() {
 fn nobody_is_taken_in() {
     let mut inside = Inside::open("space-submissions", in_memory(), 1);
     inside.submit("a");
+    let conn = inside.upload_begins(b"admitted while there was space");
     inside.room(0, 200 * GIB);
+    assert_insufficient(&inside.answer_to(conn).unwrap());
     let body = br#"{"url": "https://github.com/x/b"}"#;
     let bearer = format!("Bearer {TOKEN}");
     let admin = [("authorization", bearer.as_str())];
@@ -155,13 +157,11 @@ fn nobody_is_taken_in() {
     ] {
         assert_insufficient(&inside.request("POST", path, headers, body));
     }
-    // An upload is told so before its body comes.
+    // An upload is refused before its body is sent.
     match inside.admit("POST", "/api/check") {
         Admission::Refuse(response) => assert_insufficient(&response),
         other => panic!("{other:?}"),
     }
-    let conn = inside.upload_begins(b"it was let in a moment before");
-    assert_insufficient(&inside.answer_to(conn).unwrap());
     assert_eq!(
         inside.sources(),
         ["source-1.part"],

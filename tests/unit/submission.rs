@@ -3,7 +3,8 @@
 use crate::ask::{VERSIONS, answer, refused, request};
 use serde_json::{Value, json};
 use zigcheck::app::store::packages::NewPackage;
-use zigcheck::app::web::call::{Call, SubmitCall};
+use zigcheck::app::web::routes::submit::SubmitCall;
+use zigcheck::app::web::routes::table::Call;
 use zigcheck::interface::message::Request;
 
 fn submission(body: &Value) -> Request {

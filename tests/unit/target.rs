@@ -2,8 +2,10 @@
 
 use crate::ask::{admitted, answer, refused, request, with};
 use zigcheck::app::live::subscription::ProgressFormat;
-use zigcheck::app::web::call::{Call, ReadCall, UploadOptions};
 use zigcheck::app::web::limits::JSON_LIMIT_BYTES;
+use zigcheck::app::web::routes::pages::PageCall;
+use zigcheck::app::web::routes::submit::UploadOptions;
+use zigcheck::app::web::routes::table::Call;
 use zigcheck::config::limits::SOURCE_LIMIT_BYTES;
 use zigcheck::interface::message::{Admission, Response};
 
@@ -240,8 +242,8 @@ fn html_is_for_who_names_it() {
         let mut request = request("GET", target, b"");
         request.head = with("GET", target, &[("accept", accept), ("host", "h:1")]);
         match answer(&request).unwrap() {
-            Call::Read(ReadCall::FrontPage { options, .. })
-            | Call::Read(ReadCall::PackagePage { options, .. }) => options,
+            Call::Page(PageCall::Front { options, .. })
+            | Call::Page(PageCall::Package { options, .. }) => options,
             call => panic!("{call:?}"),
         }
     };
@@ -279,7 +281,7 @@ fn a_host_is_repeated_only_where_a_shell_can_take_it() {
         let mut request = request("GET", "/", b"");
         request.head = with("GET", "/", &[("host", host)]);
         match answer(&request).unwrap() {
-            Call::Read(ReadCall::FrontPage { options, .. }) => options.host,
+            Call::Page(PageCall::Front { options, .. }) => options.host,
             call => panic!("{call:?}"),
         }
     };

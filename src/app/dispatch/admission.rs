@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use crate::app::dispatch::dispatch::App;
-use crate::app::web::call::{SubmitCall, UploadOptions};
+use crate::app::dispatch::dispatch::{Admitted, App};
+use crate::app::web::answer::{Answer, Error};
 use crate::app::web::client_id;
-use crate::app::web::handlers::answer::{Answer, Error};
 use crate::app::web::handlers::submit;
+use crate::app::web::routes::submit::{SubmitCall, UploadOptions};
 use crate::app::web::routes::table;
 use crate::app::web::upload::Sender;
 use crate::base::client_addr::ClientAddr;
@@ -23,27 +23,23 @@ fn content_length(head: &Head) -> Option<u64> {
 }
 
 impl App {
-    /// What becomes of the body of a request; changes nothing. A submission that would be refused whatever its body is
-    /// refused here.
-    pub(crate) fn admission(&self, from: Option<IpAddr>, head: &Head, now: Now) -> Admission {
-        let settings = &self.state.settings;
-        let routed = match table::find(head, settings) {
-            Ok(routed) => routed,
-            Err(response) => return Admission::Refuse(response),
-        };
-        let admission = routed.admission(settings);
-        if matches!(admission, Admission::Refuse(_)) || !routed.is_limited() {
-            return admission;
+    /// What becomes of the body of a request; the answer in its place where the request would be refused whatever its
+    /// body is.
+    pub(crate) fn check_head(
+        &mut self,
+        from: Option<IpAddr>,
+        head: &Head,
+        now: Now,
+    ) -> Result<(Admission, Admitted), Response> {
+        let routed = table::find(head, &self.state.settings)?;
+        let admission = routed.admission(head, &self.state.settings)?;
+        let client = self.identify(from, head);
+        if routed.is_limited() {
+            let is_upload = matches!(admission, Admission::Spool { .. });
+            let upload_bytes = is_upload.then(|| content_length(head).unwrap_or_default());
+            self.check_limits(client, upload_bytes, now)?;
         }
-        let client = client_id::identify(from, head, &settings.trusted_proxies);
-        let upload_bytes = match admission {
-            Admission::Spool { .. } => Some(content_length(head).unwrap_or_default()),
-            Admission::Collect { .. } | Admission::Refuse(_) => None,
-        };
-        match self.check_limits(client, upload_bytes, now) {
-            Ok(()) => admission,
-            Err(response) => Admission::Refuse(response),
-        }
+        Ok((admission, Admitted { routed, client }))
     }
 
     /// The limits of the client come first: it learns of the server's only within its own.
@@ -54,7 +50,7 @@ impl App {
         now: Now,
     ) -> Result<(), Response> {
         if upload_bytes.is_some() {
-            self.uploads.check_room(client)?;
+            self.uploads.check_limits(client)?;
         }
         let bytes = upload_bytes.unwrap_or_default();
         self.rate_limits.peek(client, bytes, now)?;
@@ -64,18 +60,14 @@ impl App {
         }
     }
 
-    /// Begins to receive an upload.
+    /// Begins to receive an upload, which was admitted in the same turn.
     pub(crate) fn begin_upload(
         &mut self,
         conn: Key,
         client: Option<ClientAddr>,
         head: &Head,
         options: UploadOptions,
-    ) -> Result<(), Response> {
-        self.uploads.check_room(client)?;
-        if let Some(response) = self.state.disk.refusal() {
-            return Err(response);
-        }
+    ) -> Result<Answer, Error> {
         let length = content_length(head);
         let now = self.state.now();
         self.rate_limits
@@ -84,23 +76,24 @@ impl App {
             client,
             is_charged: length.is_some(),
         };
-        self.uploads.begin(conn, sender, options)
+        self.uploads.begin(conn, sender, options)?;
+        Ok(Answer::Later)
     }
 
     /// Takes a piece of an upload; an error ends the upload.
-    pub(crate) fn take_piece(&mut self, conn: Key, bytes: &[u8]) -> Result<(), Response> {
+    pub(crate) fn take_piece(&mut self, conn: Key, bytes: &[u8]) -> Result<(), Error> {
         let client = self.uploads.client_to_charge(conn);
         let now = self.state.now();
         if let Err(response) = self.rate_limits.upload(client, bytes.len() as u64, now) {
             self.uploads.abort(conn);
-            return Err(response);
+            return Err(response.into());
         }
         self.uploads.body(conn, bytes)
     }
 
     /// The client of a request. Without limits are the clients of a proxy on this machine that is not in
     /// `--trusted-proxies`; the log says so once.
-    pub(crate) fn identify(&mut self, from: Option<IpAddr>, head: &Head) -> Option<ClientAddr> {
+    fn identify(&mut self, from: Option<IpAddr>, head: &Head) -> Option<ClientAddr> {
         let client = client_id::identify(from, head, &self.state.settings.trusted_proxies);
         let is_proxied = client.is_none() && head.header("x-forwarded-for").is_some();
         if is_proxied && !std::mem::replace(&mut self.has_warned_of_proxy, true) {

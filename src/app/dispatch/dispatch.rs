@@ -2,11 +2,12 @@
 //!
 //! No socket, no clock, no process. The shell performs no action of a turn before its commit.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::app::dispatch::limits::{HEALTH_WAITERS_LIMIT, STOP_LIMIT_MS, VIEWS_WRITTEN_LIMIT};
+use crate::app::domain::disk_space::insufficient;
 use crate::app::domain::ids::BuildId;
-use crate::app::domain::popularity;
 use crate::app::retention::{Retention, RetentionLimits};
 use crate::app::source::incoming;
 use crate::app::state::{Fatal, Lifecycle, State, cannot_write};
@@ -14,13 +15,12 @@ use crate::app::store::builds;
 use crate::app::store::packages;
 use crate::app::store::sources;
 use crate::app::store::store::{self, Store};
-use crate::app::web::call::{Call, ReadCall};
+use crate::app::web::answer::{Answer, Error};
 use crate::app::web::conditional;
-use crate::app::web::handlers::answer::{Answer, Error};
-use crate::app::web::handlers::{admin, health, read, submit, watch};
+use crate::app::web::handlers::{admin, health, pages, read, submit, watch};
 use crate::app::web::rate_limits::RateLimits;
-use crate::app::web::request::open_to_all;
-use crate::app::web::routes::table;
+use crate::app::web::request::open_if;
+use crate::app::web::routes::table::{Call, Routed};
 use crate::app::web::upload::Uploads;
 use crate::base::client_addr::ClientAddr;
 use crate::base::slab::Key;
@@ -33,11 +33,20 @@ pub struct App {
     pub(crate) state: State,
     pub(crate) uploads: Uploads,
     pub(crate) rate_limits: RateLimits,
+    /// Requests whose head was admitted and whose body has not arrived, by the slot of their connection. The next head
+    /// in that slot replaces one whose connection has ended.
+    pub(crate) admitted: HashMap<u32, Admitted>,
     /// The log has a warning of a proxy that is not trusted.
     pub(crate) has_warned_of_proxy: bool,
     retention: Retention,
     /// Health requests that wait for the engine's answer.
     pub(crate) health_waiters: Vec<Key>,
+}
+
+/// A request whose head was admitted.
+pub(crate) struct Admitted {
+    pub(crate) routed: Routed,
+    pub(crate) client: Option<ClientAddr>,
 }
 
 impl App {
@@ -57,6 +66,7 @@ impl App {
             retention,
             uploads: Uploads::new(settings),
             rate_limits: RateLimits::new(settings),
+            admitted: HashMap::new(),
             has_warned_of_proxy: false,
             health_waiters: Vec::new(),
             state,
@@ -85,102 +95,88 @@ impl App {
 
     // -- requests --
 
-    fn request(&mut self, conn: Key, from: Option<IpAddr>, request: Request) {
-        let head = &request.head;
-        let client = self.identify(from, head);
-        let settings = &self.state.settings;
-        let routed = table::find(head, settings);
-        let called = routed.and_then(|routed| Ok((routed.read(&request.body, settings)?, routed)));
-        let (call, routed) = match called {
-            Ok(called) => called,
-            Err(response) => return self.state.services.out.respond(conn, response),
-        };
-        let answer = match call {
-            Call::Health => return self.health(conn),
-            Call::Upload(options) => {
-                if let Err(response) = self.begin_upload(conn, client, head, options) {
-                    self.refuse_upload(conn, response);
-                }
-                return;
-            }
-            Call::Read(call) => self.read(head, &call),
-            Call::Watch(call) => watch::watch(&mut self.state, conn, head, call),
-            Call::Submit(call) => self.submit(client, routed.is_limited(), call),
-            Call::Admin(call) => admin::answer(&mut self.state, &call).map(Answer::from),
-        };
-        self.send(conn, routed.is_open(), answer);
-    }
-
-    fn read(&mut self, head: &Head, call: &ReadCall) -> Result<Answer, Error> {
-        let response = read::read(&self.state, call)?;
-        if response.status == 200 && popularity::is_view(head) {
-            self.count_view(call);
+    fn request(&mut self, conn: Key, request: &Request) {
+        if let Some(admitted) = self.admitted.remove(&conn.index) {
+            let answer = self.answer(conn, &admitted, request);
+            self.send(conn, admitted.routed.is_open(), answer);
         }
-        Ok(conditional::answer(head, response).into())
     }
 
-    fn count_view(&mut self, call: &ReadCall) {
-        let Some(name) = call.viewed_package() else {
-            return;
-        };
-        // The row was read a moment ago, and a count is not worth an error.
-        if let Ok(Some(package)) = packages::id_of(&self.state.services.store, name) {
-            self.state.views.count(package);
+    fn answer(
+        &mut self,
+        conn: Key,
+        admitted: &Admitted,
+        request: &Request,
+    ) -> Result<Answer, Error> {
+        let (Admitted { routed, client }, Request { head, body, .. }) = (admitted, request);
+        let state = &mut self.state;
+        match routed.read(head, body, &state.settings)? {
+            Call::Health => self.health(conn),
+            Call::Read(call) => {
+                let response = read::read(state, head, call)?;
+                Ok(conditional::answer(head, response).into())
+            }
+            Call::Page(call) => {
+                let response = pages::page(state, head, call)?;
+                Ok(conditional::answer(head, response).into())
+            }
+            Call::Watch(call) => watch::watch(state, conn, head, call),
+            Call::Submit(call) => self.submit(*client, routed.is_limited(), call),
+            Call::Upload(options) => self.begin_upload(conn, *client, head, options),
+            Call::Admin(call) => Ok(admin::answer(state, &call)?.into()),
         }
     }
 
     /// Sends what a handler gave. The one place where an error of the database breaks the server down.
     fn send(&mut self, conn: Key, is_open: bool, answer: Result<Answer, Error>) {
-        let opened = |response: Response| match is_open {
-            true => open_to_all(response),
-            false => response,
-        };
-        let out = &mut self.state.services.out;
-        match answer {
-            Ok(Answer::Response(response)) | Err(Error::Refused(response)) => {
-                out.respond(conn, opened(response));
-            }
+        let response = match answer {
+            Ok(Answer::Response(response)) | Err(Error::Refused(response)) => response,
             Ok(Answer::Stream(head, body)) => {
-                let head = opened(head);
-                out.push(Action::Stream { conn, head, body });
+                let head = open_if(is_open, head);
+                return self.push(Action::Stream { conn, head, body });
             }
-            Ok(Answer::Upgrade) => out.push(Action::Upgrade { conn }),
+            Ok(Answer::Upgrade) => return self.push(Action::Upgrade { conn }),
+            Ok(Answer::Later) => return,
+            Err(Error::DiskFull(sentence)) => {
+                self.state.disk.note_full(self.state.now().mono_ms);
+                insufficient(&sentence)
+            }
             Err(Error::Database(error)) => {
                 log::error!("the database: {error}");
-                let sentence = format!("the database does not answer: {error}");
-                out.respond(conn, opened(Response::error(503, &sentence)));
+                Response::error(503, &format!("the database does not answer: {error}"))
             }
-            Err(Error::HalfWritten(error)) => self.state.break_down(&error),
-        }
+            Err(Error::HalfWritten(error)) => return self.state.break_down(&error),
+        };
+        let response = open_if(is_open, response);
+        self.push(Action::Respond { conn, response });
     }
 
-    /// Answers at once while the engine's last answer is fresh, else after the next one.
-    fn health(&mut self, conn: Key) {
+    fn push(&mut self, action: Action) {
+        self.state.services.out.push(action);
+    }
+
+    /// The health now if the engine's last answer is fresh, else after the next one.
+    fn health(&mut self, conn: Key) -> Result<Answer, Error> {
         if self.is_engine_fresh() {
-            return self.respond_health(conn);
+            return Ok(health::health(&self.state).into());
         }
         if self.health_waiters.len() >= HEALTH_WAITERS_LIMIT {
             let sentence = "too many requests wait for the engine to answer";
-            let later = Response::later(503, sentence, ENGINE_FRESH_MS);
-            return self.state.services.out.respond(conn, later);
+            return Err(Response::later(503, sentence, ENGINE_FRESH_MS).into());
         }
         self.health_waiters.push(conn);
         self.refresh_engine();
+        Ok(Answer::Later)
     }
 
-    pub(crate) fn respond_health(&mut self, conn: Key) {
-        let response = open_to_all(health::health(&self.state));
-        self.state.services.out.respond(conn, response);
+    pub(crate) fn answer_health(&mut self) {
+        for conn in std::mem::take(&mut self.health_waiters) {
+            let response = health::health(&self.state);
+            self.send(conn, true, Ok(response.into()));
+        }
     }
 
     // -- the disk --
-
-    fn refuse_upload(&mut self, conn: Key, response: Response) {
-        if response.status == 507 {
-            self.state.disk.note_full(self.state.now().mono_ms);
-        }
-        self.state.services.out.respond(conn, response);
-    }
 
     /// While the disk is low, ends all uploads: their files give space back, and none of them could be accepted.
     fn end_uploads_if_disk_low(&mut self) {
@@ -253,14 +249,12 @@ impl App {
             let (scheduler, services) = (&mut self.state.scheduler, &mut self.state.services);
             scheduler.on_time(has_space, services)?;
         }
-        match self.uploads.step() {
-            None => {}
-            Some((conn, Ok(tree))) => {
+        if let Some((conn, tree)) = self.uploads.step() {
+            let answer = tree.and_then(|tree| {
                 self.refresh_stale_engine();
-                let answer = submit::submit_tree(&mut self.state, conn, tree);
-                self.send(conn, false, answer);
-            }
-            Some((conn, Err(response))) => self.state.services.out.respond(conn, response),
+                submit::submit_tree(&mut self.state, conn, tree)
+            });
+            self.send(conn, false, answer);
         }
         Ok(())
     }
@@ -291,8 +285,14 @@ impl Core for App {
         }
     }
 
-    fn admit(&self, from: Option<IpAddr>, head: &Head, now: Now) -> Admission {
-        self.admission(from, head, now)
+    fn admit(&mut self, conn: Key, from: Option<IpAddr>, head: &Head, now: Now) -> Admission {
+        match self.check_head(from, head, now) {
+            Ok((admission, admitted)) => {
+                self.admitted.insert(conn.index, admitted);
+                admission
+            }
+            Err(response) => Admission::Refuse(response),
+        }
     }
 
     fn handle(&mut self, event: Event<'_>, now: Now) {
@@ -301,17 +301,13 @@ impl Core for App {
         }
         self.state.services.now = now;
         let done = match event {
-            Event::Request {
-                conn,
-                from,
-                request,
-            } => {
-                self.request(conn, from, request);
+            Event::Request { conn, request } => {
+                self.request(conn, &request);
                 Ok(())
             }
             Event::Body { conn, bytes } => {
-                if let Err(response) = self.take_piece(conn, bytes) {
-                    self.refuse_upload(conn, response);
+                if let Err(error) = self.take_piece(conn, bytes) {
+                    self.send(conn, false, Err(error));
                 }
                 self.state
                     .disk
@@ -319,8 +315,8 @@ impl Core for App {
                 Ok(())
             }
             Event::BodyEnd { conn } => {
-                if let Err(response) = self.uploads.end(conn) {
-                    self.refuse_upload(conn, response);
+                if let Err(error) = self.uploads.end(conn) {
+                    self.send(conn, false, Err(error));
                 }
                 Ok(())
             }

@@ -65,9 +65,7 @@ impl App {
             self.state.lifecycle = Lifecycle::Broken(Fatal::UnfitEngine(why));
             return;
         }
-        for conn in std::mem::take(&mut self.health_waiters) {
-            self.respond_health(conn);
-        }
+        self.answer_health();
         if self.state.services.engine.is_ready() && !self.state.is_stopping() {
             let (scheduler, services) = (&mut self.state.scheduler, &mut self.state.services);
             let done = scheduler.on_engine_ready(services);

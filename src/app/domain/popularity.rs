@@ -14,12 +14,6 @@ pub fn users(score: i64) -> i64 {
     score / USE_SCORE
 }
 
-/// True for a request that counts as a page view. A conditional request does not: a counted view changes the score,
-/// and with it the answer to the next conditional request.
-pub fn is_view(head: &Head) -> bool {
-    head.method == "GET" && head.header("if-none-match").is_none()
-}
-
 /// Page views since they were last written to the database. They are written only along with something else: a view
 /// alone is not worth a disk write, and a crash may lose it.
 #[derive(Debug, Default)]
@@ -28,8 +22,13 @@ pub struct Views {
 }
 
 impl Views {
-    /// Counts a view of a package. A full table evicts one of the packages with the fewest views.
-    pub fn count(&mut self, package: PackageId) {
+    /// Counts an answered request as a view of a package. A conditional request is none: a counted view changes the
+    /// score, and with it the answer to the next conditional request. A full table evicts one of the packages with the
+    /// fewest views.
+    pub fn count(&mut self, package: PackageId, request: &Head) {
+        if request.method != "GET" || request.header("if-none-match").is_some() {
+            return;
+        }
         let is_full = self.counts.len() >= VIEWS_LIMIT;
         if is_full && !self.counts.contains_key(&package) {
             let least = self.counts.iter().min_by_key(|(_, count)| **count);

@@ -132,11 +132,6 @@ pub fn by_id(store: &Store, id: PackageId) -> Result<Option<PackageRow>> {
     store.optional_row(&sql, [id], PackageRow::read)
 }
 
-pub fn id_of(store: &Store, name: &str) -> Result<Option<PackageId>> {
-    let sql = "SELECT id FROM packages WHERE name = ?1";
-    store.optional_row(sql, [name], |row| row.get("id"))
-}
-
 /// The number given last; 0 if there is none.
 pub fn last_id(store: &Store) -> Result<i64> {
     store.value("SELECT coalesce(max(id), 0) FROM packages", [])

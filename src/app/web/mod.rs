@@ -1,6 +1,6 @@
 //! Requests become calls, calls become responses.
 
-pub mod call;
+pub mod answer;
 pub mod client_id;
 pub mod conditional;
 pub mod handlers;

@@ -61,22 +61,21 @@ pub fn options(allow: String, open: bool) -> Response {
     let answer = answer.with("Allow", allow);
     match open {
         false => answer,
-        true => open_to_all(answer)
+        true => open_if(true, answer)
             .with("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
             .with("Access-Control-Allow-Headers", READ_HEADERS)
             .with("Access-Control-Max-Age", PREFLIGHT_AGE_S.to_string()),
     }
 }
 
-/// The answer with the headers that let pages of any origin read it.
-pub fn open_to_all(response: Response) -> Response {
+/// The answer, with the headers that let pages of any origin read it if `open`.
+pub fn open_if(open: bool, response: Response) -> Response {
     let name = "Access-Control-Allow-Origin";
-    match response.headers.iter().any(|(known, _)| *known == name) {
-        true => response,
-        false => response
-            .with(name, "*")
-            .with("Access-Control-Expose-Headers", SHOWN_HEADERS),
+    if !open || response.headers.iter().any(|(known, _)| *known == name) {
+        return response;
     }
+    let response = response.with(name, "*");
+    response.with("Access-Control-Expose-Headers", SHOWN_HEADERS)
 }
 
 pub fn is_read(head: &Head) -> bool {

@@ -7,15 +7,15 @@
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 
-use crate::app::domain::disk_space::{insufficient, is_full};
 use crate::app::source::archive::{Inspection, Progress};
 use crate::app::source::incoming::{IncomingFile, WriteError};
 use crate::app::source::unpack::Format;
-use crate::app::web::call::UploadOptions;
+use crate::app::web::answer::Error;
 use crate::app::web::limits::{
     ADDRESS_UPLOADS_LIMIT, ADDRESS_UPLOADS_LIMIT_BYTES, CHECK_BUDGET_BYTES, UPLOADS_LIMIT,
     UPLOADS_LIMIT_BYTES, UPLOADS_PAUSE_MS,
 };
+use crate::app::web::routes::submit::UploadOptions;
 use crate::base::client_addr::ClientAddr;
 use crate::base::slab::Key;
 use crate::config::limits::SOURCE_LIMIT_BYTES;
@@ -25,7 +25,7 @@ use crate::interface::message::Response;
 /// A tree that may become a check.
 #[derive(Debug)]
 pub struct Tree {
-    /// The sender, where clients are told apart.
+    /// The sender; none where clients are not counted.
     pub client: Option<ClientAddr>,
     pub options: UploadOptions,
     pub incoming: IncomingFile,
@@ -69,27 +69,27 @@ impl Uploads {
         }
     }
 
+    /// Begins an upload that was admitted.
     pub fn begin(
         &mut self,
         conn: Key,
         sender: Sender,
         options: UploadOptions,
-    ) -> Result<(), Response> {
-        self.check_room(sender.client)?;
+    ) -> Result<(), Error> {
         self.begun += 1;
         let part = format!("upload-{}.part", self.begun);
         let incoming = IncomingFile::create(&self.sources, &part, SOURCE_LIMIT_BYTES);
         let upload = Upload {
             sender,
             options,
-            incoming: incoming.map_err(WriteError::Disk).map_err(not_stored)?,
+            incoming: incoming.map_err(|error| Error::not_stored(&error))?,
         };
         self.receiving.insert(conn, upload);
         Ok(())
     }
 
-    /// 429 or 503 where the limits on uploads at once, by number or bytes, leave no space for another of that client.
-    pub fn check_room(&self, client: Option<ClientAddr>) -> Result<(), Response> {
+    /// 429 or 503 where the limits on uploads at once, by number or bytes, allow no further one of that client.
+    pub fn check_limits(&self, client: Option<ClientAddr>) -> Result<(), Response> {
         let later =
             |status, sentence: &str| Err(Response::later(status, sentence, UPLOADS_PAUSE_MS));
         let (count, bytes) = self.totals(|_| true);
@@ -122,23 +122,27 @@ impl Uploads {
     }
 
     /// Stores a piece. Pieces after an answer that ended the upload are dropped.
-    pub fn body(&mut self, conn: Key, bytes: &[u8]) -> Result<(), Response> {
+    pub fn body(&mut self, conn: Key, bytes: &[u8]) -> Result<(), Error> {
         let Some(upload) = self.receiving.get_mut(&conn) else {
             return Ok(());
         };
         let written = upload.incoming.write(bytes);
         written.map_err(|error| {
             self.receiving.remove(&conn);
-            not_stored(error)
+            match error {
+                WriteError::Disk(error) => Error::not_stored(&error),
+                WriteError::TooLarge { .. } => Response::error(413, &error.to_string()).into(),
+            }
         })
     }
 
-    pub fn end(&mut self, conn: Key) -> Result<(), Response> {
+    /// The upload is complete: its inspection begins.
+    pub fn end(&mut self, conn: Key) -> Result<(), Error> {
         let Some(upload) = self.receiving.remove(&conn) else {
             return Ok(());
         };
         let check = Inspection::open(upload.incoming.path());
-        let check = check.map_err(|why| Response::error(503, &not_stored_sentence(&why)))?;
+        let check = check.map_err(|error| Error::not_stored(&error))?;
         self.checking.push_back((conn, upload, check));
         Ok(())
     }
@@ -149,12 +153,12 @@ impl Uploads {
 
     /// Inspects the next slice of the upload that has waited longest; gives the result of one that was inspected to
     /// its end.
-    pub fn step(&mut self) -> Option<(Key, Result<Tree, Response>)> {
+    pub fn step(&mut self) -> Option<(Key, Result<Tree, Error>)> {
         let (_, _, check) = self.checking.front_mut()?;
         let progress = check.step(CHECK_BUDGET_BYTES);
         let result = match progress {
             Progress::More => return None,
-            Progress::Rejected(why) => Err(Response::error(400, &why)),
+            Progress::Rejected(why) => Err(Response::error(400, &why).into()),
             Progress::Accepted(summary) => Ok(summary),
         };
         let (conn, upload, _) = self.checking.pop_front()?;
@@ -181,15 +185,4 @@ impl Uploads {
         self.receiving.remove(&conn);
         self.checking.retain(|(checked, _, _)| *checked != conn);
     }
-}
-
-fn not_stored(refused: WriteError) -> Response {
-    match &refused {
-        WriteError::Disk(error) if is_full(error) => insufficient(&not_stored_sentence(&refused)),
-        _ => Response::error(503, &not_stored_sentence(&refused)),
-    }
-}
-
-fn not_stored_sentence(why: &impl std::fmt::Display) -> String {
-    format!("the upload cannot be stored: {why}")
 }

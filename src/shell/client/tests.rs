@@ -23,7 +23,7 @@ struct Mute {
 }
 
 impl Core for Mute {
-    fn admit(&self, _from: Option<IpAddr>, head: &Head, _now: Now) -> Admission {
+    fn admit(&mut self, _: Key, _: Option<IpAddr>, head: &Head, _: Now) -> Admission {
         let limit_bytes = 1 << 20;
         match head.path.as_str() {
             "/spool" => Admission::Spool { limit_bytes },

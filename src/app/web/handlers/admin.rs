@@ -8,9 +8,9 @@ use crate::app::store::builds;
 use crate::app::store::packages;
 use crate::app::store::store;
 use crate::app::store::totals;
-use crate::app::web::call::AdminCall;
-use crate::app::web::handlers::answer::Error;
+use crate::app::web::answer::Error;
 use crate::app::web::handlers::rows::build_json;
+use crate::app::web::routes::admin::AdminCall;
 use crate::interface::message::Response;
 
 pub fn answer(state: &mut State, call: &AdminCall) -> Result<Response, Error> {
@@ -25,7 +25,8 @@ pub fn answer(state: &mut State, call: &AdminCall) -> Result<Response, Error> {
 fn check_builds(state: &mut State) -> Result<Response, Error> {
     let now = state.now();
     let packages = packages::make_all_due(&mut state.services.store, now.unix_ms)?;
-    let value = json!({ "message": "All remotes are looked at", "packages": packages });
+    let value =
+        json!({ "message": "All remotes are asked for their commit", "packages": packages });
     Ok(Response::json(202, &value))
 }
 

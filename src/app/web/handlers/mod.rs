@@ -1,7 +1,6 @@
 //! Calls become answers: each file matches one branch of `Call`.
 
 pub mod admin;
-pub mod answer;
 pub mod health;
 pub mod pages;
 pub mod queue;

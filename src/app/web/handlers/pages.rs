@@ -8,21 +8,33 @@ use crate::app::store::checks;
 use crate::app::store::list::{Paging, Sort};
 use crate::app::store::packages::{self, PackageFilter};
 use crate::app::store::results;
-use crate::app::web::handlers::answer::Error;
+use crate::app::web::answer::Error;
 use crate::app::web::handlers::queue;
 use crate::app::web::limits::SHOWN_CHECKS_LIMIT;
-use crate::interface::message::Response;
+use crate::app::web::routes::pages::PageCall;
+use crate::interface::message::{Head, Response};
+
+pub fn page(state: &mut State, head: &Head, call: PageCall) -> Result<Response, Error> {
+    match call {
+        PageCall::Front {
+            search,
+            page,
+            options,
+        } => front(state, search, page, &options),
+        PageCall::Package { name, options } => package(state, head, &name, &options),
+    }
+}
 
 /// `GET /`.
-pub fn front(
+fn front(
     state: &State,
-    search: Option<&str>,
+    search: Option<String>,
     paging: Paging,
     options: &PageOptions,
 ) -> Result<Response, Error> {
     let store = &state.services.store;
     let filter = PackageFilter {
-        search: search.map(str::to_string),
+        search,
         ..PackageFilter::default()
     };
     let sort = Sort {
@@ -44,7 +56,7 @@ pub fn front(
         packages,
         total,
         paging,
-        search,
+        search: filter.search.as_deref(),
         checks: checks::latest(store, SHOWN_CHECKS_LIMIT)?,
         options,
         now_unix_ms: state.now().unix_ms,
@@ -53,11 +65,17 @@ pub fn front(
 }
 
 /// `GET /packages/NAME`.
-pub fn package(state: &State, name: &str, options: &PageOptions) -> Result<Response, Error> {
+fn package(
+    state: &mut State,
+    head: &Head,
+    name: &str,
+    options: &PageOptions,
+) -> Result<Response, Error> {
     let store = &state.services.store;
     let Some(row) = packages::by_name(store, name)? else {
         return Ok(respond(404, &pages::missing(name), options));
     };
+    let id = row.id;
     let mut results = Vec::new();
     for result in results::of_package(store, row.id)? {
         let build = match result.build_id {
@@ -74,6 +92,7 @@ pub fn package(state: &State, name: &str, options: &PageOptions) -> Result<Respo
         options,
         now_unix_ms: state.now().unix_ms,
     });
+    state.views.count(id, head);
     Ok(respond(200, &package, options))
 }
 

@@ -9,42 +9,39 @@ use crate::app::store::builds;
 use crate::app::store::checks;
 use crate::app::store::packages;
 use crate::app::store::store;
-use crate::app::web::call::ReadCall;
-use crate::app::web::handlers::answer::Error;
+use crate::app::web::answer::Error;
+use crate::app::web::handlers::queue;
 use crate::app::web::handlers::rows::{build_json, package_json};
-use crate::app::web::handlers::{pages, queue};
-use crate::interface::message::Response;
+use crate::app::web::routes::read::ReadCall;
+use crate::interface::message::{Head, Response};
 
-pub fn read(state: &State, call: &ReadCall) -> Result<Response, Error> {
+pub fn read(state: &mut State, head: &Head, call: ReadCall) -> Result<Response, Error> {
     let store = &state.services.store;
     let value = match call {
         ReadCall::Packages { filter, sort, page } => {
-            let (rows, total) = packages::page(store, filter, *sort, *page)?;
+            let (rows, total) = packages::page(store, &filter, sort, page)?;
             let rows = rows.iter().map(|row| package_json(state, row));
             let rows: store::Result<Vec<Value>> = rows.collect();
             json::list("packages", rows?, total, page.page, page.limit)
         }
         ReadCall::Package { name } => {
-            let row = packages::by_name(store, name)?;
-            package_json(state, &row.ok_or_else(|| Error::not_found("package"))?)?
+            let row = packages::by_name(store, &name)?;
+            let row = row.ok_or_else(|| Error::not_found("package"))?;
+            let value = package_json(state, &row)?;
+            state.views.count(row.id, head);
+            value
         }
-        ReadCall::Check { id, plain } => return check(state, *id, *plain),
+        ReadCall::Check { id, plain } => return check(state, id, plain),
         ReadCall::Builds { filter, sort, page } => {
-            let (rows, total) = builds::page(store, filter, *sort, *page)?;
+            let (rows, total) = builds::page(store, &filter, sort, page)?;
             let rows = rows.iter().map(|row| build_json(state, row)).collect();
             json::list("builds", rows, total, page.page, page.limit)
         }
         ReadCall::Build { id } => {
-            let row = builds::by_id(store, *id)?;
+            let row = builds::by_id(store, id)?;
             build_json(state, &row.ok_or_else(|| Error::not_found("build"))?)
         }
-        ReadCall::Queue { page } => queue::queue_json(state, *page)?,
-        ReadCall::FrontPage {
-            search,
-            page,
-            options,
-        } => return pages::front(state, search.as_deref(), *page, options),
-        ReadCall::PackagePage { name, options } => return pages::package(state, name, options),
+        ReadCall::Queue { page } => queue::queue_json(state, page)?,
     };
     Ok(Response::json(200, &value))
 }

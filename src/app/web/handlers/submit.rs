@@ -13,12 +13,12 @@ use crate::app::store::packages::{self, NewPackage, PackageRow};
 use crate::app::store::sources::SourceRow;
 use crate::app::store::store;
 use crate::app::store::totals;
-use crate::app::web::call::{PackageRef, SubmitCall};
+use crate::app::web::answer::{Answer, Error};
 use crate::app::web::client_id;
-use crate::app::web::handlers::answer::{Answer, Error};
 use crate::app::web::handlers::rows::build_json_at;
 use crate::app::web::handlers::watch;
 use crate::app::web::limits::{QUEUE_LIMIT, QUEUE_PAUSE_MS};
+use crate::app::web::routes::submit::{PackageRef, SubmitCall};
 use crate::app::web::upload::Tree;
 use crate::base::slab::Key;
 use crate::interface::message::Response;
@@ -166,7 +166,7 @@ pub fn submit_tree(state: &mut State, conn: Key, tree: Tree) -> Result<Answer, E
     let sources = state.settings.data.join("sources");
     tree.incoming
         .keep(&sources, tree.format)
-        .map_err(|error| not_kept(&error))?;
+        .map_err(|error| Error::not_stored(&error))?;
     let source = SourceRow {
         hash,
         format: tree.format.as_str().to_string(),
@@ -188,14 +188,6 @@ pub fn submit_tree(state: &mut State, conn: Key, tree: Tree) -> Result<Answer, E
     match options.follow {
         None => Ok(check.accepted().into()),
         Some(format) => watch::follow(state, conn, check.id, format, Some(first_event)),
-    }
-}
-
-fn not_kept(error: &std::io::Error) -> Response {
-    let sentence = format!("the tree cannot be stored: {error}");
-    match disk_space::is_full(error) {
-        true => disk_space::insufficient(&sentence),
-        false => Response::error(503, &sentence),
     }
 }
 

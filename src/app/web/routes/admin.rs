@@ -1,13 +1,39 @@
 //! Admin calls: the token, and what each call names.
 
-use serde_json::Value;
-
-use crate::app::domain::ids::{BuildId, PackageId};
-use crate::app::web::call::{AdminCall, Call, PackageRef, SubmitCall};
-use crate::app::web::query::bad;
-use crate::app::web::routes::route_request::{NAME, RouteRequest, is_name, text};
+use crate::app::domain::ids::BuildId;
+use crate::app::web::routes::route::{Access, Body, Route, RouteRequest, row};
 use crate::config::settings::Settings;
 use crate::interface::message::{Head, Response, values};
+
+/// Needs the admin token.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AdminCall {
+    /// Ends a build, whatever its state.
+    CancelBuild { id: BuildId },
+    /// Makes the recheck of all packages due now.
+    CheckBuilds,
+    /// The state of the server in numbers.
+    Status,
+}
+
+pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 3] {
+    use Access::Admin;
+    use Body::Ignored;
+    [
+        row("DELETE", "/api/builds/*", Admin, Ignored, cancel_build),
+        row("POST", "/admin/check-builds", Admin, Ignored, |_| {
+            Ok(AdminCall::CheckBuilds.into())
+        }),
+        row("GET", "/admin/status", Admin, Ignored, |_| {
+            Ok(AdminCall::Status.into())
+        }),
+    ]
+}
+
+fn cancel_build<C: From<AdminCall>>(request: &RouteRequest) -> Result<C, Response> {
+    let id = BuildId(request.id()?);
+    Ok(AdminCall::CancelBuild { id }.into())
+}
 
 /// 401 or 403 unless the request carries the admin token.
 pub fn check_token(head: &Head, settings: &Settings) -> Result<(), Response> {
@@ -32,40 +58,4 @@ fn bearer(head: &Head) -> Option<&str> {
     let (scheme, token) = value.trim().split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
-}
-
-pub fn cancel_build(request: &RouteRequest) -> Result<Call, Response> {
-    let id = BuildId(request.id()?);
-    Ok(Call::Admin(AdminCall::CancelBuild { id }))
-}
-
-pub fn trigger_build(request: &RouteRequest) -> Result<Call, Response> {
-    let fields = request.fields()?;
-    let id = match fields.get("package_id") {
-        None | Some(Value::Null) => None,
-        Some(id) => {
-            let id = id.as_i64().filter(|id| *id > 0);
-            Some(id.ok_or_else(|| bad("package_id: must be a whole number from 1"))?)
-        }
-    };
-    let name = text(&fields, "package_name", 1_000)?;
-    let package = match (id, name) {
-        (Some(id), None) => PackageRef::Id(PackageId(id)),
-        (None, Some(name)) if is_name(&name) => PackageRef::Name(name),
-        (None, Some(_)) => return Err(bad(&format!("package_name: {NAME}"))),
-        (None, None) => return Err(bad("package_id or package_name: one of them is needed")),
-        (Some(_), Some(_)) => {
-            let sentence = "package_id and package_name: only one of them is allowed";
-            return Err(bad(sentence));
-        }
-    };
-    Ok(Call::Submit(SubmitCall::Trigger { package }))
-}
-
-pub fn check_builds(_request: &RouteRequest) -> Result<Call, Response> {
-    Ok(Call::Admin(AdminCall::CheckBuilds))
-}
-
-pub fn status(_request: &RouteRequest) -> Result<Call, Response> {
-    Ok(Call::Admin(AdminCall::Status))
 }

@@ -1,9 +1,9 @@
-//! Requests become calls: one table of routes, and one file of readers for each branch of `Call`.
+//! Requests become calls: each file has the rows, the readers and the type of one branch; `table` joins them.
 
 pub mod admin;
 pub mod pages;
 pub mod read;
-pub mod route_request;
+pub mod route;
 pub mod submit;
 pub mod table;
 pub mod watch;

@@ -1,10 +1,29 @@
 //! Calls for pages: which page, and in which form.
 
 use crate::app::render::page::PageOptions;
-use crate::app::web::call::{Call, ReadCall};
+use crate::app::store::list::Paging;
 use crate::app::web::request;
-use crate::app::web::routes::route_request::RouteRequest;
+use crate::app::web::routes::route::{Route, RouteRequest, get};
 use crate::interface::message::Response;
+
+/// A page for people.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PageCall {
+    /// The packages and the latest checks.
+    Front {
+        search: Option<String>,
+        page: Paging,
+        options: PageOptions,
+    },
+    Package {
+        name: String,
+        options: PageOptions,
+    },
+}
+
+pub const fn routes<C: From<PageCall>>() -> [Route<C>; 2] {
+    [get("/", front), get("/packages/*", package)]
+}
 
 fn options(request: &RouteRequest) -> PageOptions {
     let html = request::wants_html(request.head);
@@ -15,16 +34,16 @@ fn options(request: &RouteRequest) -> PageOptions {
     }
 }
 
-pub fn front(request: &RouteRequest) -> Result<Call, Response> {
-    Ok(Call::Read(ReadCall::FrontPage {
+fn front<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
+    Ok(C::from(PageCall::Front {
         search: request.query.owned("search"),
         page: request.query.page()?,
         options: options(request),
     }))
 }
 
-pub fn package(request: &RouteRequest) -> Result<Call, Response> {
-    Ok(Call::Read(ReadCall::PackagePage {
+fn package<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
+    Ok(C::from(PageCall::Package {
         name: request.name()?,
         options: options(request),
     }))

@@ -4,12 +4,54 @@ use crate::app::domain::ids::{BuildId, CheckId};
 use crate::app::domain::verdict::{BuildStatus, State};
 use crate::app::live::subscription::ProgressFormat;
 use crate::app::store::builds::BuildFilter;
+use crate::app::store::list::{Paging, Sort};
 use crate::app::store::packages::PackageFilter;
-use crate::app::web::call::{Call, ReadCall, WatchCall};
-use crate::app::web::routes::route_request::RouteRequest;
+use crate::app::web::routes::route::{Route, RouteRequest, get};
+use crate::app::web::routes::watch::WatchCall;
 use crate::interface::message::Response;
 
-pub fn packages(request: &RouteRequest) -> Result<Call, Response> {
+/// Reads the state, and changes nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ReadCall {
+    Packages {
+        filter: PackageFilter,
+        sort: Sort,
+        page: Paging,
+    },
+    Package {
+        name: String,
+    },
+    Check {
+        id: CheckId,
+        /// As a matrix in text, not as JSON.
+        plain: bool,
+    },
+    Builds {
+        filter: BuildFilter,
+        sort: Sort,
+        page: Paging,
+    },
+    Build {
+        id: BuildId,
+    },
+    /// What runs, what waits, and when that will start.
+    Queue {
+        page: Paging,
+    },
+}
+
+pub const fn routes<C: From<ReadCall> + From<WatchCall>>() -> [Route<C>; 6] {
+    [
+        get("/api/packages", packages),
+        get("/api/packages/*", package),
+        get("/api/checks/*", check),
+        get("/api/builds", builds),
+        get("/api/builds/*", build),
+        get("/api/queue", queue),
+    ]
+}
+
+fn packages<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response> {
     let query = &request.query;
     let columns = [
         ("name", "name"),
@@ -17,7 +59,7 @@ pub fn packages(request: &RouteRequest) -> Result<Call, Response> {
         ("last_updated", "last_updated"),
         ("popularity_score", "popularity_score"),
     ];
-    Ok(Call::Read(ReadCall::Packages {
+    Ok(C::from(ReadCall::Packages {
         filter: PackageFilter {
             search: query.owned("search"),
             zig_version: query.owned("zig_version"),
@@ -30,12 +72,12 @@ pub fn packages(request: &RouteRequest) -> Result<Call, Response> {
     }))
 }
 
-pub fn package(request: &RouteRequest) -> Result<Call, Response> {
+fn package<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response> {
     let name = request.name()?;
-    Ok(Call::Read(ReadCall::Package { name }))
+    Ok(C::from(ReadCall::Package { name }))
 }
 
-pub fn builds(request: &RouteRequest) -> Result<Call, Response> {
+fn builds<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response> {
     let query = &request.query;
     let columns = [
         ("id", "b.id"),
@@ -46,7 +88,7 @@ pub fn builds(request: &RouteRequest) -> Result<Call, Response> {
         ("zig_version", "b.zig_version"),
     ];
     let check = query.number("check", 1, i64::MAX as u64)?;
-    Ok(Call::Read(ReadCall::Builds {
+    Ok(C::from(ReadCall::Builds {
         filter: BuildFilter {
             package: query.owned("package"),
             check: check.map(|id| CheckId(id as i64)),
@@ -59,28 +101,28 @@ pub fn builds(request: &RouteRequest) -> Result<Call, Response> {
     }))
 }
 
-pub fn build(request: &RouteRequest) -> Result<Call, Response> {
+fn build<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response> {
     let id = BuildId(request.id()?);
-    Ok(Call::Read(ReadCall::Build { id }))
+    Ok(C::from(ReadCall::Build { id }))
 }
 
-pub fn check(request: &RouteRequest) -> Result<Call, Response> {
+fn check<C: From<ReadCall> + From<WatchCall>>(request: &RouteRequest) -> Result<C, Response> {
     let id = CheckId(request.id()?);
     let format = request.progress_format();
     let follow = request.query.flag("follow") || format == Some(ProgressFormat::Json);
     Ok(match (follow, format) {
-        (true, format) => Call::Watch(WatchCall::Check {
+        (true, format) => C::from(WatchCall::Check {
             id,
             format: format.unwrap_or(ProgressFormat::Text),
         }),
-        (false, format) => Call::Read(ReadCall::Check {
+        (false, format) => C::from(ReadCall::Check {
             id,
             plain: format == Some(ProgressFormat::Text),
         }),
     })
 }
 
-pub fn queue(request: &RouteRequest) -> Result<Call, Response> {
+fn queue<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response> {
     let page = request.query.page()?;
-    Ok(Call::Read(ReadCall::Queue { page }))
+    Ok(C::from(ReadCall::Queue { page }))
 }

@@ -3,28 +3,71 @@
 use serde_json::{Map, Value};
 
 use crate::app::domain::git_url;
+use crate::app::domain::ids::PackageId;
 use crate::app::live::subscription::ProgressFormat;
 use crate::app::store::packages::NewPackage;
-use crate::app::web::call::{Call, SubmitCall, UploadOptions};
 use crate::app::web::query::bad;
-use crate::app::web::routes::route_request::{RouteRequest, check_name, text};
+use crate::app::web::routes::route::{
+    Access, Body, NAME, Route, RouteRequest, check_name, is_name, row, text,
+};
 use crate::config::settings::Settings;
 use crate::config::values::is_version;
 use crate::interface::message::Response;
 
-pub fn upload(request: &RouteRequest) -> Result<Call, Response> {
+/// Asks for new builds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SubmitCall {
+    /// A package that is not known yet.
+    Package {
+        package: NewPackage,
+        zig_versions: Vec<String>,
+    },
+    /// A new check of a known package.
+    Rebuild { name: String },
+    /// An admin's new check of a known package, ahead of those that the server starts itself.
+    Trigger { package: PackageRef },
+}
+
+/// How an uploaded tree is checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadOptions {
+    pub name: String,
+    pub zig_versions: Vec<String>,
+    /// The answer is the check's progress, to its end.
+    pub follow: Option<ProgressFormat>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PackageRef {
+    Id(PackageId),
+    Name(String),
+}
+
+pub const fn routes<C: From<SubmitCall> + From<UploadOptions>>() -> [Route<C>; 5] {
+    use Access::{Admin, Limited};
+    use Body::{Ignored, Json, Tree};
+    [
+        row("POST", "/api/packages", Limited, Json, package),
+        row("POST", "/api/packages/*/builds", Limited, Ignored, rebuild),
+        row("POST", "/api/check", Limited, Tree, upload),
+        row("PUT", "/api/check", Limited, Tree, upload),
+        row("POST", "/admin/trigger-build", Admin, Json, trigger),
+    ]
+}
+
+fn upload<C: From<UploadOptions>>(request: &RouteRequest) -> Result<C, Response> {
     let name = request.query.owned("name");
     let versions = request.query.get("zig_versions");
     let versions = versions.map(|list| list.split(',').map(str::to_string).collect());
     let default = request.query.flag("follow").then_some(ProgressFormat::Text);
-    Ok(Call::Upload(UploadOptions {
+    Ok(C::from(UploadOptions {
         name: check_name(name.unwrap_or_else(|| "upload".to_string()))?,
         zig_versions: zig_versions(versions, request.settings)?,
         follow: request.progress_format().or(default),
     }))
 }
 
-pub fn package(request: &RouteRequest) -> Result<Call, Response> {
+fn package<C: From<SubmitCall>>(request: &RouteRequest) -> Result<C, Response> {
     let fields = request.fields()?;
     let url = text(&fields, "url", 2_000)?.ok_or_else(|| bad("url: is missing"))?;
     let repository = git_url::check(&url, &request.settings.allow_hosts)
@@ -35,7 +78,7 @@ pub fn package(request: &RouteRequest) -> Result<Call, Response> {
     }
     let name = text(&fields, "name", 1_000)?.unwrap_or(repository);
     let versions = version_list(&fields)?;
-    Ok(Call::Submit(SubmitCall::Package {
+    Ok(C::from(SubmitCall::Package {
         package: NewPackage {
             name: check_name(name)?,
             url,
@@ -48,9 +91,32 @@ pub fn package(request: &RouteRequest) -> Result<Call, Response> {
     }))
 }
 
-pub fn rebuild(request: &RouteRequest) -> Result<Call, Response> {
+fn rebuild<C: From<SubmitCall>>(request: &RouteRequest) -> Result<C, Response> {
     let name = request.name()?;
-    Ok(Call::Submit(SubmitCall::Rebuild { name }))
+    Ok(C::from(SubmitCall::Rebuild { name }))
+}
+
+fn trigger<C: From<SubmitCall>>(request: &RouteRequest) -> Result<C, Response> {
+    let fields = request.fields()?;
+    let id = match fields.get("package_id") {
+        None | Some(Value::Null) => None,
+        Some(id) => {
+            let id = id.as_i64().filter(|id| *id > 0);
+            Some(id.ok_or_else(|| bad("package_id: must be a whole number from 1"))?)
+        }
+    };
+    let name = text(&fields, "package_name", 1_000)?;
+    let package = match (id, name) {
+        (Some(id), None) => PackageRef::Id(PackageId(id)),
+        (None, Some(name)) if is_name(&name) => PackageRef::Name(name),
+        (None, Some(_)) => return Err(bad(&format!("package_name: {NAME}"))),
+        (None, None) => return Err(bad("package_id or package_name: one of them is needed")),
+        (Some(_), Some(_)) => {
+            let sentence = "package_id and package_name: only one of them is allowed";
+            return Err(bad(sentence));
+        }
+    };
+    Ok(C::from(SubmitCall::Trigger { package }))
 }
 
 fn version_list(fields: &Map<String, Value>) -> Result<Option<Vec<String>>, Response> {

@@ -1,153 +1,96 @@
-//! The routes, in one table; a head finds its route once, and keeps it.
+//! All routes, and the call that a request makes: a tree, of which each handler matches its own branch.
 
-use crate::app::web::call::Call;
 use crate::app::web::limits::JSON_LIMIT_BYTES;
 use crate::app::web::query::{Query, bad};
 use crate::app::web::request;
-use crate::app::web::routes::route_request::{RouteRequest, check_content_type};
-use crate::app::web::routes::{admin, pages, read, submit, watch};
+use crate::app::web::routes::admin::{self, AdminCall};
+use crate::app::web::routes::pages::{self, PageCall};
+use crate::app::web::routes::read::{self, ReadCall};
+use crate::app::web::routes::route::{Access, Body, Route, RouteRequest, check_content_type, get};
+use crate::app::web::routes::submit::{self, SubmitCall, UploadOptions};
+use crate::app::web::routes::watch::{self, WatchCall};
 use crate::config::limits::SOURCE_LIMIT_BYTES;
 use crate::config::settings::Settings;
 use crate::interface::message::{Admission, Head, Response};
 
-type ReadRequest = fn(&RouteRequest) -> Result<Call, Response>;
-
-struct Route {
-    method: &'static str,
-    /// `*` stands for one part of the path.
-    path: &'static str,
-    read: ReadRequest,
-    body: Body,
-    access: Access,
+#[derive(Debug, Clone, PartialEq)]
+pub enum Call {
+    /// Whether the server can do its work.
+    Health,
+    Read(ReadCall),
+    Page(PageCall),
+    Watch(WatchCall),
+    Submit(SubmitCall),
+    /// A check of an uploaded tree; the body follows in pieces.
+    Upload(UploadOptions),
+    Admin(AdminCall),
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Body {
-    /// Not needed; one that comes is read and ignored.
-    Ignored,
-    Json,
-    Tree,
+impl From<ReadCall> for Call {
+    fn from(call: ReadCall) -> Call {
+        Call::Read(call)
+    }
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Access {
-    Anyone,
-    /// Anyone, within the rate limits of submissions.
-    Limited,
-    /// Only with the admin token.
-    Admin,
+impl From<PageCall> for Call {
+    fn from(call: PageCall) -> Call {
+        Call::Page(call)
+    }
 }
 
-const ROUTES: [Route; 20] = [
-    get("/", pages::front),
-    get("/packages/*", pages::package),
-    get("/api/health", |_| Ok(Call::Health)),
-    get("/api/packages", read::packages),
-    get("/api/packages/*", read::package),
-    get("/api/checks/*", read::check),
-    get("/api/builds", read::builds),
-    get("/api/builds/*", read::build),
-    get("/api/builds/*/log", watch::log),
-    get("/api/queue", read::queue),
-    get("/api/events", watch::events),
-    get("/ws", watch::socket),
-    submission("POST", "/api/packages", submit::package, Body::Json),
-    submission(
-        "POST",
-        "/api/packages/*/builds",
-        submit::rebuild,
-        Body::Ignored,
-    ),
-    submission("POST", "/api/check", submit::upload, Body::Tree),
-    submission("PUT", "/api/check", submit::upload, Body::Tree),
-    admin(
-        "DELETE",
-        "/api/builds/*",
-        admin::cancel_build,
-        Body::Ignored,
-    ),
-    admin(
-        "POST",
-        "/admin/trigger-build",
-        admin::trigger_build,
-        Body::Json,
-    ),
-    admin(
-        "POST",
-        "/admin/check-builds",
-        admin::check_builds,
-        Body::Ignored,
-    ),
-    admin("GET", "/admin/status", admin::status, Body::Ignored),
+impl From<WatchCall> for Call {
+    fn from(call: WatchCall) -> Call {
+        Call::Watch(call)
+    }
+}
+
+impl From<SubmitCall> for Call {
+    fn from(call: SubmitCall) -> Call {
+        Call::Submit(call)
+    }
+}
+
+impl From<UploadOptions> for Call {
+    fn from(options: UploadOptions) -> Call {
+        Call::Upload(options)
+    }
+}
+
+impl From<AdminCall> for Call {
+    fn from(call: AdminCall) -> Call {
+        Call::Admin(call)
+    }
+}
+
+const ROUTES: [&[Route<Call>]; 6] = [
+    &[get("/api/health", |_| Ok(Call::Health))],
+    &pages::routes(),
+    &read::routes(),
+    &watch::routes(),
+    &submit::routes(),
+    &admin::routes(),
 ];
 
-const fn get(path: &'static str, read: ReadRequest) -> Route {
-    route("GET", path, read, Body::Ignored, Access::Anyone)
-}
-
-const fn submission(
-    method: &'static str,
-    path: &'static str,
-    read: ReadRequest,
-    body: Body,
-) -> Route {
-    route(method, path, read, body, Access::Limited)
-}
-
-const fn admin(method: &'static str, path: &'static str, read: ReadRequest, body: Body) -> Route {
-    route(method, path, read, body, Access::Admin)
-}
-
-const fn route(
-    method: &'static str,
-    path: &'static str,
-    read: ReadRequest,
-    body: Body,
-    access: Access,
-) -> Route {
-    Route {
-        method,
-        path,
-        read,
-        body,
-        access,
+/// The part of a path that `*` stands for in the pattern, empty without a `*`; none where the path is another.
+fn parameter<'p>(pattern: &str, parts: &'p [String]) -> Option<&'p str> {
+    let pattern = pattern.split('/').skip(1);
+    if pattern.clone().count() != parts.len() {
+        return None;
     }
-}
-
-impl Route {
-    /// The part of the path that `*` stands for, or an empty one without a `*`; none where the path is another.
-    fn parameter<'p>(&self, parts: &'p [String]) -> Option<&'p str> {
-        let pattern = self.path.split('/').skip(1);
-        if pattern.clone().count() != parts.len() {
-            return None;
+    let mut parameter = "";
+    for (pattern, part) in pattern.zip(parts) {
+        match pattern == "*" && !part.is_empty() {
+            true => parameter = part,
+            false if pattern == part => {}
+            false => return None,
         }
-        let mut parameter = "";
-        for (pattern, part) in pattern.zip(parts) {
-            match pattern == "*" && !part.is_empty() {
-                true => parameter = part,
-                false if pattern == part => {}
-                false => return None,
-            }
-        }
-        Some(parameter)
     }
-
-    /// HEAD is answered like GET.
-    fn takes(&self, method: &str) -> bool {
-        self.method == method || (method == "HEAD" && self.method == "GET")
-    }
+    Some(parameter)
 }
 
-/// A head with its route.
-pub struct Routed<'h> {
-    route: &'static Route,
-    parameter: String,
-    head: &'h Head,
-}
-
-/// The route of a request; else the error that says which methods there are, or what is wrong. Checks what concerns
+/// The route of a request, else the error that says which methods there are, or what is wrong. Checks what concerns
 /// the route alone: the origin of the page and the admin token.
-pub fn find<'h>(head: &'h Head, settings: &Settings) -> Result<Routed<'h>, Response> {
+pub fn find(head: &Head, settings: &Settings) -> Result<Routed, Response> {
     let parts = request::parts(&head.path);
     let found = find_among(head, parts.as_deref(), settings);
     // Where the path cannot be decoded, it is compared as it was sent.
@@ -155,41 +98,36 @@ pub fn find<'h>(head: &'h Head, settings: &Settings) -> Result<Routed<'h>, Respo
         Some(parts) => request::is_api(parts),
         None => head.path.starts_with("/api/"),
     };
-    let is_open = is_api && request::is_read(head);
-    found.map_err(|error| match is_open {
-        true => request::open_to_all(error),
-        false => error,
-    })
+    found.map_err(|error| request::open_if(is_api && request::is_read(head), error))
 }
 
-fn find_among<'h>(
-    head: &'h Head,
+fn find_among(
+    head: &Head,
     parts: Option<&[String]>,
     settings: &Settings,
-) -> Result<Routed<'h>, Response> {
+) -> Result<Routed, Response> {
     let method = head.method.as_str();
     if !request::is_method(method) {
         return Err(Response::error(501, "there is no such method here"));
     }
+    let all = ROUTES.into_iter().flatten();
     if (method, head.path.as_str()) == ("OPTIONS", "*") {
-        let all: Vec<&str> = ROUTES.iter().map(|route| route.method).collect();
-        return Err(request::options(request::allow(&all), false));
+        let methods: Vec<&str> = all.map(|route| route.method).collect();
+        return Err(request::options(request::allow(&methods), false));
     }
     let parts = parts.ok_or_else(|| bad("the path must be UTF-8 in whole escapes"))?;
     let mut methods = Vec::new();
-    for route in &ROUTES {
-        if let Some(parameter) = route.parameter(parts) {
-            if route.takes(method) {
-                let parameter = parameter.to_string();
-                let routed = Routed {
-                    route,
-                    parameter,
-                    head,
-                };
-                return routed.check_access(settings);
-            }
-            methods.push(route.method);
+    for route in all {
+        let Some(parameter) = parameter(route.path, parts) else {
+            continue;
+        };
+        // HEAD is answered like GET.
+        if route.method == method || (method == "HEAD" && route.method == "GET") {
+            check_access(route, head, settings)?;
+            let parameter = parameter.to_string();
+            return Ok(Routed { route, parameter });
         }
+        methods.push(route.method);
     }
     if methods.is_empty() {
         return Err(Response::error(404, "there is nothing at this path"));
@@ -203,18 +141,25 @@ fn find_among<'h>(
     Err(Response::error(405, &sentence).with("Allow", allow))
 }
 
-impl Routed<'_> {
-    fn check_access(self, settings: &Settings) -> Result<Self, Response> {
-        if self.route.method != "GET" && request::is_foreign(self.head) {
-            let sentence = "pages of other hosts may only read";
-            return Err(Response::error(403, sentence));
-        }
-        if self.route.access == Access::Admin {
-            admin::check_token(self.head, settings)?;
-        }
-        Ok(self)
+fn check_access(route: &Route<Call>, head: &Head, settings: &Settings) -> Result<(), Response> {
+    if route.method != "GET" && request::is_foreign(head) {
+        return Err(Response::error(403, "pages of other hosts may only read"));
     }
+    match route.access {
+        Access::Admin => admin::check_token(head, settings),
+        Access::Anyone | Access::Limited => Ok(()),
+    }
+}
 
+/// The route of one head.
+#[derive(Debug)]
+pub struct Routed {
+    route: &'static Route<Call>,
+    /// The part of the path that `*` stands for in the route; empty without one.
+    parameter: String,
+}
+
+impl Routed {
     /// True where pages of other origins may read the answer, errors included.
     pub fn is_open(&self) -> bool {
         self.route.method == "GET" && self.route.path.starts_with("/api/")
@@ -225,37 +170,35 @@ impl Routed<'_> {
         self.route.access == Access::Limited
     }
 
-    /// What becomes of the body: it is refused here where the head shows that the request cannot be answered.
-    pub fn admission(&self, settings: &Settings) -> Admission {
-        let limit_bytes = JSON_LIMIT_BYTES;
-        let checked = match self.route.body {
-            Body::Ignored => return Admission::Collect { limit_bytes },
-            _ if !request::has_body(self.head) => Err(Response::error(
-                411,
-                "a body is needed, with Content-Length or Transfer-Encoding",
-            )),
-            Body::Json => {
-                check_content_type(self.head).map(|()| Admission::Collect { limit_bytes })
+    /// What becomes of the body; an error where the head shows that the request cannot be answered.
+    pub fn admission(&self, head: &Head, settings: &Settings) -> Result<Admission, Response> {
+        let body = self.route.body;
+        if body != Body::Ignored && !request::has_body(head) {
+            let sentence = "a body is needed, with Content-Length or Transfer-Encoding";
+            return Err(Response::error(411, sentence));
+        }
+        let mut limit_bytes = JSON_LIMIT_BYTES;
+        match body {
+            Body::Ignored => {}
+            Body::Json => check_content_type(head)?,
+            Body::Tree => {
+                self.read(head, b"", settings)?;
+                limit_bytes = SOURCE_LIMIT_BYTES;
+                return Ok(Admission::Spool { limit_bytes });
             }
-            Body::Tree => self.read(b"", settings).map(|_| Admission::Spool {
-                limit_bytes: SOURCE_LIMIT_BYTES,
-            }),
-        };
-        checked.unwrap_or_else(Admission::Refuse)
+        }
+        Ok(Admission::Collect { limit_bytes })
     }
 
     /// The call that the request makes; else the error that names the wrong field.
-    pub fn read(&self, body: &[u8], settings: &Settings) -> Result<Call, Response> {
+    pub fn read(&self, head: &Head, body: &[u8], settings: &Settings) -> Result<Call, Response> {
         let call = (self.route.read)(&RouteRequest {
             parameter: &self.parameter,
-            query: Query::read(&self.head.query),
-            head: self.head,
+            query: Query::read(&head.query),
+            head,
             body,
             settings,
         });
-        call.map_err(|error| match self.is_open() {
-            true => request::open_to_all(error),
-            false => error,
-        })
+        call.map_err(|error| request::open_if(self.is_open(), error))
     }
 }

@@ -1,11 +1,39 @@
 //! Calls that watch: what is watched, and from where on.
 
 use crate::app::domain::ids::{BuildId, CheckId};
-use crate::app::live::subscription::EventFilter;
-use crate::app::web::call::{Call, WatchCall};
+use crate::app::live::subscription::{EventFilter, ProgressFormat};
 use crate::app::web::request;
-use crate::app::web::routes::route_request::RouteRequest;
+use crate::app::web::routes::route::{Route, RouteRequest, get};
 use crate::interface::message::Response;
+
+/// Answered by a body that goes on while something happens.
+#[derive(Debug, Clone, PartialEq)]
+pub enum WatchCall {
+    Log {
+        id: BuildId,
+        /// Only so many lines of its end.
+        tail: Option<u64>,
+    },
+    /// The log of a build over a WebSocket, from this offset on.
+    LogSocket { id: BuildId, from: u64 },
+    /// The progress of a check from its state now to its end.
+    Check { id: CheckId, format: ProgressFormat },
+    /// Events as they come, over SSE or a WebSocket.
+    Events {
+        filter: EventFilter,
+        /// The number of the last event that the client has: the events after it are replayed. None: only new events.
+        since: Option<u64>,
+        socket: bool,
+    },
+}
+
+pub const fn routes<C: From<WatchCall>>() -> [Route<C>; 3] {
+    [
+        get("/api/builds/*/log", log),
+        get("/api/events", events),
+        get("/ws", socket),
+    ]
+}
 
 fn filter(request: &RouteRequest) -> Result<EventFilter, Response> {
     let check = request.query.number("check", 1, i64::MAX as u64)?;
@@ -15,25 +43,25 @@ fn filter(request: &RouteRequest) -> Result<EventFilter, Response> {
     })
 }
 
-pub fn log(request: &RouteRequest) -> Result<Call, Response> {
-    Ok(Call::Watch(WatchCall::Log {
+fn log<C: From<WatchCall>>(request: &RouteRequest) -> Result<C, Response> {
+    Ok(C::from(WatchCall::Log {
         id: BuildId(request.id()?),
         tail: request.query.number("tail", 1, 1_000_000)?,
     }))
 }
 
-pub fn events(request: &RouteRequest) -> Result<Call, Response> {
+fn events<C: From<WatchCall>>(request: &RouteRequest) -> Result<C, Response> {
     let last = request.head.header("last-event-id");
-    // An id that is not a number is none of ours: past the end, so that the client is told to start over.
+    // An id that is not a number is none of ours. It counts as past the end: the client gets a reset.
     let since = last.map(|last| last.trim().parse().unwrap_or(u64::MAX));
-    Ok(Call::Watch(WatchCall::Events {
+    Ok(C::from(WatchCall::Events {
         filter: filter(request)?,
         since: since.or(request.query.number("since", 0, u64::MAX)?),
         socket: false,
     }))
 }
 
-pub fn socket(request: &RouteRequest) -> Result<Call, Response> {
+fn socket<C: From<WatchCall>>(request: &RouteRequest) -> Result<C, Response> {
     if request::is_foreign(request.head) {
         let sentence = "a WebSocket is for pages of this host; other pages may read /api/events";
         return Err(Response::error(403, sentence));
@@ -49,5 +77,5 @@ pub fn socket(request: &RouteRequest) -> Result<Call, Response> {
             socket: true,
         },
     };
-    Ok(Call::Watch(call))
+    Ok(C::from(call))
 }

@@ -1,4 +1,4 @@
-//! A request whose route is known, as the readers of calls take it.
+//! A row of the route table, and the request that its reader takes.
 
 use serde_json::{Map, Value};
 
@@ -8,6 +8,58 @@ use crate::app::web::request;
 use crate::config::settings::Settings;
 use crate::interface::message::{Head, Response};
 
+/// Which requests a route takes, and how they are read. `C` is `Call` of `table.rs`, which joins all rows: the rows of
+/// each file know only their own branch of it.
+#[derive(Debug)]
+pub struct Route<C> {
+    pub method: &'static str,
+    /// `*` stands for one part of the path.
+    pub path: &'static str,
+    pub access: Access,
+    pub body: Body,
+    pub read: Reader<C>,
+}
+
+pub type Reader<C> = fn(&RouteRequest) -> Result<C, Response>;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Access {
+    Anyone,
+    /// Anyone, within the rate limits of submissions.
+    Limited,
+    /// Only with the admin token.
+    Admin,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Body {
+    /// Not needed; one that comes is read and ignored.
+    Ignored,
+    Json,
+    Tree,
+}
+
+pub const fn get<C>(path: &'static str, read: Reader<C>) -> Route<C> {
+    row("GET", path, Access::Anyone, Body::Ignored, read)
+}
+
+pub const fn row<C>(
+    method: &'static str,
+    path: &'static str,
+    access: Access,
+    body: Body,
+    read: Reader<C>,
+) -> Route<C> {
+    Route {
+        method,
+        path,
+        access,
+        body,
+        read,
+    }
+}
+
+/// A request whose route is known.
 pub struct RouteRequest<'a> {
     /// The part of the path that `*` stands for in the route; empty without one.
     pub parameter: &'a str,

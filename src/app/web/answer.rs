@@ -1,5 +1,8 @@
 //! What a handler gives: an answer, or why there is none.
 
+use std::io;
+
+use crate::app::domain::disk_space::is_full;
 use crate::interface::event::Streamed;
 use crate::interface::message::Response;
 
@@ -10,12 +13,16 @@ pub enum Answer {
     Stream(Response, Streamed),
     /// The connection becomes a WebSocket, whose messages are pulled.
     Upgrade,
+    /// The answer follows in a later turn.
+    Later,
 }
 
 #[derive(Debug)]
 pub enum Error {
     /// This answer says why.
     Refused(Response),
+    /// A write met the end of the disk; the sentence says what was not stored.
+    DiskFull(String),
     /// The database failed before anything of this request was written: the client may try again.
     Database(rusqlite::Error),
     /// The database failed between writes that belong together: nothing of this turn may be committed.
@@ -26,6 +33,15 @@ impl Error {
     pub fn not_found(noun: &str) -> Error {
         let sentence = format!("there is no such {noun}");
         Error::Refused(Response::error(404, &sentence))
+    }
+
+    /// The file of an upload was not written.
+    pub fn not_stored(error: &io::Error) -> Error {
+        let sentence = format!("the upload cannot be stored: {error}");
+        match is_full(error) {
+            true => Error::DiskFull(sentence),
+            false => Error::Refused(Response::error(503, &sentence)),
+        }
     }
 }
 
