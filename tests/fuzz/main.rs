@@ -31,15 +31,18 @@ const fn parser(name: &'static str, share: u64, case: fn(&mut Seed) -> bool) -> 
     Parser { name, share, case }
 }
 
-const PARSERS: [Parser; 15] = [
-    parser("HTTP head", 12, wire::head),
-    parser("HTTP body", 8, wire::body),
+const PARSERS: [Parser; 18] = [
+    parser("HTTP head", 8, wire::head),
+    parser("HTTP body", 6, wire::body),
     parser("HTTP connection", 8, wire::connection),
+    parser("  in any order", 5, wire::connection_in_any_order),
+    parser("  good requests", 3, wire::good_requests),
     parser("WebSocket", 8, wire::socket),
-    parser("query", 8, urls::query),
-    parser("path", 6, urls::path),
-    parser("request", 8, urls::request),
-    parser("git URL", 8, urls::git_url),
+    parser("  in any order", 6, wire::socket_in_any_order),
+    parser("query", 5, urls::query),
+    parser("path", 5, urls::path),
+    parser("request", 7, urls::request),
+    parser("git URL", 5, urls::git_url),
     parser("ref", 4, urls::reference),
     parser("repository", 6, urls::repository),
     parser("tar head", 6, trees::head),

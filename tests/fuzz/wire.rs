@@ -4,9 +4,12 @@ use zigcheck::http::body::Body;
 use zigcheck::http::conn::Waiting;
 use zigcheck::http::head::{Fault, Framing, ReadHead, read_head};
 
-use crate::common::play::Play;
+use zigcheck::http::limits::MESSAGE_LIMIT_BYTES;
+use zigcheck::interface::message::Response;
+
+use crate::common::play::{DATE, Play};
 use crate::common::seed::Seed;
-use crate::common::talk::{CLOSE, frame, talked};
+use crate::common::talk::{CLOSE, Talk, close, frame, talked};
 use crate::mutate::{input, piece};
 
 const TOKENS: [&str; 26] = [
@@ -49,6 +52,9 @@ fn requests() -> Vec<Vec<u8>> {
         "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
         "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n",
         "HEAD /stream/short HTTP/1.1\r\nHost: h\r\n\r\n",
+        "POST /refuse HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
+        "POST /spool/early HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
+        "GET /204 HTTP/1.0\r\n\r\n",
     ]
     .map(|text| text.as_bytes().to_vec())
     .to_vec()
@@ -179,8 +185,59 @@ pub fn connection(random: &mut Seed) -> bool {
     !whole.asked.is_empty()
 }
 
-/// Frames behind a handshake; the pieces do not matter, a close is the last that is sent.
-pub fn socket(random: &mut Seed) -> bool {
+/// Good requests, in any order and any pieces, are all answered until one closes.
+pub fn good_requests(random: &mut Seed) -> bool {
+    let all = requests();
+    let count = 1 + random.below(5);
+    let bytes: Vec<u8> = (0..count).flat_map(|_| random.pick(&all).clone()).collect();
+    let mut play = Play::default();
+    play.feed(&bytes, || piece(random));
+    play.hang_up();
+    assert!(play.agrees() && play.conn.is_done());
+    let statuses = play.statuses();
+    let bad = |status: &u16| ![100, 200, 204, 403].contains(status);
+    assert!(!statuses.iter().any(bad), "{statuses:?}");
+    let answered = statuses.iter().filter(|status| **status != 100).count();
+    assert_eq!(play.asked.len(), answered);
+    let closed = answered < count;
+    assert!(!closed || shown(&play.sent).contains("Connection: close"));
+    closed
+}
+
+/// The client reads and hangs up at any time, and the app is cut short now and then.
+pub fn connection_in_any_order(random: &mut Seed) -> bool {
+    let bytes = input(random, &requests(), &TOKENS);
+    let mut rest = &bytes[..];
+    let mut play = Play::default();
+    let mut over = false;
+    for _ in 0..60 {
+        match random.below(12) {
+            0..4 => {
+                let count = random.below(50).min(rest.len()).min(play.conn.space());
+                play.conn.receive(&rest[..count]);
+                rest = &rest[count..];
+            }
+            4..7 => drop(play.listen()),
+            7..9 => drop(play.pour()),
+            9..11 => play.conn.sent(random.below(1 + play.conn.output().len())),
+            _ if random.once_in(8) => play.conn.half_closed(),
+            _ if random.once_in(20) => {
+                play.conn.abort(Response::error(503, "enough"), DATE);
+                play.listen();
+            }
+            _ => {}
+        }
+        play.check();
+        assert!(!over || play.conn.is_done(), "done and undone");
+        over = play.conn.is_done();
+    }
+    play.hang_up();
+    assert!(play.conn.is_done() && play.agrees());
+    !play.asked.is_empty()
+}
+
+/// What a client sends behind its handshake: good frames, changed now and then.
+fn frames(random: &mut Seed) -> Vec<u8> {
     let good = [
         frame(0x81, "text äöü".as_bytes()),
         frame(0x82, &[7; 130]),
@@ -188,11 +245,61 @@ pub fn socket(random: &mut Seed) -> bool {
         [frame(0x8a, b""), frame(0x88, b"\x03\xe8bye")].concat(),
         frame(0x89, &[1; 125]),
         [frame(0x81, &[b'x'; 4_096]), frame(0x89, b"behind")].concat(),
+        frame(0x82, &vec![b'x'; MESSAGE_LIMIT_BYTES + random.below(2)]),
+        close(random.next() as u16, b"why"),
     ];
     let mut bytes = input(random, &good, &["\u{1}", "\0"]);
     for _ in 0..random.below(3) {
         bytes.extend(random.pick(&good));
     }
+    bytes
+}
+
+/// Closed stays closed, and the app is told exactly once of an end that is not its own.
+pub fn socket_in_any_order(random: &mut Seed) -> bool {
+    let bytes = [frames(random), frames(random)].concat();
+    let mut rest = &bytes[..];
+    let mut talk = Talk::new();
+    talk.deaf = true;
+    let (mut ended, mut over) = (false, false);
+    for _ in 0..40 {
+        let was_with_app = talk.conn.is_with_app();
+        match random.below(14) {
+            0..4 => {
+                let count = random.below(300).min(rest.len()).min(talk.conn.space());
+                talk.conn.receive(&rest[..count]);
+                rest = &rest[count..];
+            }
+            4..7 => talk.listen(),
+            7..9 => {
+                let size = random.below(2_000).min(talk.conn.stream_space());
+                talk.conn.push_text(&vec![b't'; size]);
+            }
+            9..11 => talk.conn.sent(random.below(1 + talk.conn.output().len())),
+            11 => talk.conn.keepalive(),
+            _ if random.once_in(9) => {
+                talk.conn.end_stream();
+                ended |= was_with_app && !talk.conn.is_with_app();
+            }
+            _ if random.once_in(9) => talk.conn.drain_and_close(DATE),
+            _ if random.once_in(9) => talk.conn.half_closed(),
+            _ => {}
+        }
+        talk.check();
+        assert!(!over || talk.conn.is_done(), "done and undone");
+        over = talk.conn.is_done();
+    }
+    talk.deaf = false;
+    talk.settle();
+    talk.hang_up();
+    assert!(talk.conn.is_done() && !talk.conn.is_with_app());
+    assert_eq!(talk.gone, usize::from(!ended));
+    ended
+}
+
+/// Frames behind a handshake; the pieces do not matter, a close is the last that is sent.
+pub fn socket(random: &mut Seed) -> bool {
+    let bytes = frames(random);
     let mut whole = talked(&bytes, || usize::MAX);
     let mut pieces = talked(&bytes, || piece(random));
     assert_eq!(pieces.frames(), whole.frames());
@@ -200,10 +307,12 @@ pub fn socket(random: &mut Seed) -> bool {
     let frames = whole.frames();
     let closes = frames.iter().filter(|(first, _)| *first == CLOSE).count();
     assert!(closes == 0 || (closes == 1 && frames[frames.len() - 1].0 == CLOSE));
+    assert_eq!(closes, whole.gone);
     let open = whole.conn.waiting_for() == Waiting::Keepalive;
     for talk in [&mut whole, &mut pieces] {
         talk.hang_up();
         assert!(talk.conn.is_done() && talk.gone == 1);
+        assert_eq!(talk.frames(), frames);
     }
     open
 }

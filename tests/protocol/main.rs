@@ -8,8 +8,6 @@ mod answer;
 mod body;
 mod buffer;
 mod conn;
-mod fuzz;
-mod fuzz_ws;
 mod handshake;
 mod http;
 mod slab;
