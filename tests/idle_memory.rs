@@ -58,7 +58,6 @@ fn send_all(conn: &mut Conn) {
     conn.sent(count);
 }
 
-/// The heap that making this connection left behind, and its own size.
 fn cost(make: impl FnOnce() -> Conn) -> (usize, Conn) {
     let before = HELD_BYTES.get();
     let conn = make();

@@ -20,10 +20,8 @@ use zigcheck::interface::message::{Admission, Head, Request, Response};
 /// What every server here knows its admin by.
 pub const TOKEN: &str = "the-word-of-the-admin";
 
-/// When every test begins.
 pub const START: i64 = 1_700_000_000_000;
 
-/// Two toolchains, the newer first.
 pub const VERSIONS: &str = "--zig-versions=0.16.0,0.15.2";
 
 /// A request with its body in pieces.
@@ -32,7 +30,6 @@ pub struct Asked<'a> {
     pub target: &'a str,
     pub headers: Vec<(&'a str, &'a str)>,
     pub body: Vec<&'a [u8]>,
-    /// Its body ends.
     pub whole: bool,
 }
 
@@ -185,7 +182,6 @@ impl Inside {
         self.app.handle(event, self.now());
     }
 
-    /// Does what is asked for, until nothing is.
     pub fn pump(&mut self) {
         loop {
             while let Some(action) = self.app.next_action() {
@@ -210,7 +206,6 @@ impl Inside {
         self.app.commit(self.now()).unwrap();
     }
 
-    /// What there is of a stream now; of one that goes on, nothing more is wanted.
     fn pull_all(&mut self, conn: Key, mut response: Response) {
         loop {
             match self.app.pull(conn, 64 << 10, &mut response.body) {
@@ -225,7 +220,6 @@ impl Inside {
         self.answered.push((conn, response));
     }
 
-    /// Lets time pass.
     pub fn pass(&mut self, ms: u64) {
         self.ms += ms;
         self.tell(Event::Time);
@@ -257,7 +251,6 @@ impl Inside {
         self.app.stopped()
     }
 
-    /// Whether connections from there are counted.
     pub fn counts(&self, from: Option<IpAddr>) -> bool {
         self.app.counted(from).is_some()
     }
@@ -299,7 +292,6 @@ impl Inside {
         self.answer(conn)
     }
 
-    /// The same, by who knows the token.
     pub fn as_admin(&mut self, method: &str, target: &str, body: &[u8]) -> Response {
         let bearer = format!("Bearer {TOKEN}");
         self.request(method, target, &[("authorization", &bearer)], body)
@@ -336,7 +328,6 @@ impl Inside {
         })
     }
 
-    /// What curl is shown.
     pub fn curl(&mut self, target: &str) -> String {
         let headers = [("host", "zig.example.org"), ("accept", "*/*")];
         let response = self.request("GET", target, &headers, b"");
@@ -351,7 +342,6 @@ impl Inside {
         self.json(&format!("/api/builds/{build}"))
     }
 
-    /// State, status, reason and attempt of a build.
     #[track_caller]
     pub fn is(
         &mut self,
@@ -367,13 +357,11 @@ impl Inside {
         assert_eq!(found, wanted, "{row}");
     }
 
-    /// What stands in the log of a build.
     pub fn log(&self, build: i64) -> String {
         let path = self.settings.data.join(format!("logs/{build}.log"));
         String::from_utf8(std::fs::read(path).unwrap()).unwrap()
     }
 
-    /// Files of sources and dependencies.
     pub fn sources(&self) -> Vec<String> {
         let files = std::fs::read_dir(self.settings.data.join("sources")).unwrap();
         let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());

@@ -74,13 +74,11 @@ impl Inside {
         self.pump();
     }
 
-    /// When it wants to look at the clock, in milliseconds from now.
     pub fn sleeps_ms(&self) -> Option<u64> {
         let at = self.app.deadline()?;
         Some(at.saturating_sub(self.now().mono_ms))
     }
 
-    /// Names of the containers that run.
     pub fn names(&self) -> Vec<String> {
         self.engine.running()
     }
@@ -93,26 +91,22 @@ impl Inside {
         self.pump();
     }
 
-    /// It writes that to the log.
     pub fn logs(&mut self, name: &str, text: &str) {
         self.engine.writes(name, Pipe::Stderr, text.as_bytes());
         self.pump();
     }
 
-    /// Its runner says that the tests have begun.
     pub fn tests_begin(&mut self, name: &str) {
         let line = b"{\"state\":\"testing\",\"compiled\":2}\n";
         self.engine.writes(name, Pipe::Stdout, line);
         self.pump();
     }
 
-    /// The source of a check is there, like no other, and needs nothing more.
     pub fn source_is_there(&mut self, container: &str) {
         let tree = format!("the tree of {container}");
         self.source_is(container, tree.as_bytes(), false);
     }
 
-    /// The source of a check is there: that one.
     pub fn source_is(&mut self, container: &str, body: &[u8], dependencies: bool) {
         let head = json!({"format": "tar.gz", "commit": "0123456789abcdef",
             "dependencies": dependencies});
@@ -120,13 +114,11 @@ impl Inside {
         self.container_ends(container, &said, 0);
     }
 
-    /// The build succeeds with its tests.
     #[track_caller]
     pub fn build_succeeds(&mut self, container: &str) {
         self.container_ends(container, &good(container), 0);
     }
 
-    /// The build fails at compiling.
     pub fn build_fails(&mut self, container: &str) {
         let record = json!({"build_id": build_of(container), "nonce": NONCE, "build_status": "failed",
             "test_status": null, "build_exit": 1, "error_log": "error: no", "build_zig": true});

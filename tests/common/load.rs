@@ -19,7 +19,6 @@ const KNOWN_TREES: usize = 6;
 pub struct Promise {
     pub check: i64,
     pub package: String,
-    /// Ids and versions.
     pub builds: Vec<(i64, String)>,
 }
 
@@ -46,7 +45,6 @@ impl Load {
         }
     }
 
-    /// One client, until it is over.
     pub fn submit(&self, seed: u64) {
         let mut chance = Seed(seed);
         let mut number = 0;

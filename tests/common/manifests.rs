@@ -5,9 +5,7 @@ use sha2::{Digest, Sha256};
 
 pub struct Case {
     pub name: &'static str,
-    /// Paths with texts.
     pub files: Vec<(&'static str, Vec<u8>)>,
-    /// Links with their targets.
     pub links: Vec<(&'static str, &'static str)>,
     /// `URL HASH` of each dependency, in order; none where not all can be known.
     pub asked: Option<Vec<String>>,

@@ -15,7 +15,6 @@ pub const SPOOL_LIMIT_BYTES: u64 = 300_000;
 /// What the app heard, bodies in one piece.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
-    /// Method and target, and the body.
     Whole(String, Vec<u8>),
     Spooled(String),
     Body(Vec<u8>),
@@ -30,14 +29,12 @@ pub struct Play {
     pub sent: Vec<u8>,
     /// The targets that `admit` was asked about.
     pub asked: Vec<String>,
-    /// The request the app holds.
     held: Option<String>,
     /// Bytes the streaming app has still to give.
     stream: Option<usize>,
     body_bytes: usize,
 }
 
-/// What the path tells the app to do with the request.
 fn admission(head: &Head) -> Admission {
     match head.path.as_str() {
         path if path.starts_with("/spool") => Admission::Spool {
@@ -50,7 +47,6 @@ fn admission(head: &Head) -> Admission {
     }
 }
 
-/// How much the path tells the app to stream.
 fn stream_size(path: &str) -> Option<usize> {
     match path {
         path if !path.contains("/stream") => None,
@@ -78,7 +74,6 @@ impl Play {
         self.settle();
     }
 
-    /// Answers and sends until nothing moves any more.
     pub fn settle(&mut self) {
         loop {
             let mut moved = self.listen();
@@ -176,14 +171,12 @@ impl Play {
         }
     }
 
-    /// Answers a request that the path told to hold.
     pub fn answer_held(&mut self) {
         assert!(self.held.take().is_some());
         self.conn
             .respond(Response::new(200, "text/plain", "held"), DATE);
     }
 
-    /// Gives the stream as much as there is room for.
     pub fn pour(&mut self) -> bool {
         let Some(left) = self.stream else {
             return false;
@@ -231,7 +224,6 @@ impl Play {
     }
 }
 
-/// An answer as a client reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
@@ -272,7 +264,6 @@ fn read_answers(mut sent: &[u8], said: &[Said]) -> Vec<Answer> {
         let interim = answer.status < 200;
         let bare = !interim && requests.next().unwrap_or(false);
         if bare || interim || matches!(answer.status, 204 | 304) {
-            // No body.
         } else if answer.header("transfer-encoding") == Some("chunked") {
             assert_eq!(answer.header("content-length"), None);
             sent = read_chunks(sent, &mut answer.body);

@@ -30,7 +30,6 @@ pub const BOUNDS: ResourceLimits = ResourceLimits {
     peak_bytes: None,
 };
 
-/// The record of a build that succeeded with its tests.
 pub fn good() -> Value {
     json!({
         "build_id": BUILD, "nonce": NONCE, "package_name": "p", "zig_version": "0.16.0",
@@ -42,7 +41,6 @@ pub fn good() -> Value {
     })
 }
 
-/// The good record with some fields set otherwise.
 pub fn with(fields: Value) -> Value {
     let mut record = good();
     for (name, value) in fields.as_object().unwrap() {

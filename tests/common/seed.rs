@@ -11,7 +11,6 @@ impl Seed {
         mixed ^ (mixed >> 31)
     }
 
-    /// Below `limit`, which is not 0.
     pub fn below(&mut self, limit: usize) -> usize {
         (self.next() % limit as u64) as usize
     }
@@ -25,7 +24,6 @@ impl Seed {
         &of[self.below(of.len())]
     }
 
-    /// True once in `times`.
     pub fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
@@ -49,7 +47,6 @@ impl Seed {
 
 /// What faults hang on.
 pub trait Chance {
-    /// Below `limit`, which is not 0.
     fn below(&mut self, limit: usize) -> usize;
 
     fn between(&mut self, low: usize, high: usize) -> usize {

@@ -14,7 +14,6 @@ pub const PATIENCE: Duration = Duration::from_secs(600);
 
 pub struct Server {
     pub child: Child,
-    /// `http://127.0.0.1:PORT`
     pub url: String,
     pub data: PathBuf,
     pub log: PathBuf,
@@ -28,7 +27,6 @@ impl Server {
         Server::restart(data, flags)
     }
 
-    /// A server on a data directory as it is.
     pub fn restart(data: PathBuf, flags: &[&str]) -> Server {
         std::fs::create_dir_all(&data).expect("a data directory");
         let log = data.with_extension("log");
@@ -89,7 +87,6 @@ impl Server {
         answer.json()["check"].as_i64().expect("a check")
     }
 
-    /// The builds of a check once all are finished.
     pub fn finished(&self, check: i64) -> Vec<Value> {
         let path = format!("/api/checks/{check}");
         let is_over = |value: &Value| value["finished"] == true;
@@ -124,7 +121,6 @@ impl Server {
         self.curl(&["-H", "Accept: text/plain"], &path).body
     }
 
-    /// As `kill -9` does.
     pub fn crash(mut self) -> PathBuf {
         self.child.kill().expect("it was running");
         self.child.wait().expect("it is ours");
@@ -188,12 +184,10 @@ pub fn curl(args: &[&str], url: &str) -> Answer {
     }
 }
 
-/// A directory of that name for this test run.
 pub fn scratch(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
-/// A tar.gz of these files.
 pub fn archive(name: &str, files: &[(&str, &str)]) -> PathBuf {
     let path = scratch(&format!("{name}.tar.gz"));
     std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");

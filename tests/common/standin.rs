@@ -91,7 +91,6 @@ pub fn tree() -> PathBuf {
     archive(&name, &[("build.zig", &format!("// {name}\n"))])
 }
 
-/// A new check of a package that behaves as its name says.
 pub fn check(server: &Server, package: &str) -> i64 {
     server.upload(&tree(), &format!("name={package}"))
 }

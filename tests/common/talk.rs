@@ -22,7 +22,6 @@ pub const BINARY_BEGINS: u8 = 0x02;
 pub const GOES_ON: u8 = 0x00;
 pub const GOES_ON_LAST: u8 = 0x80;
 
-/// A client's frame.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = head(first, payload.len() as u64);
     let mask = [0x37, 0xfa, 0x21, 0x3d];
@@ -32,7 +31,6 @@ pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// The head of a client's frame without its mask.
 pub fn head(first: u8, length: u64) -> Vec<u8> {
     let mut head = vec![first];
     match length {
@@ -53,7 +51,6 @@ pub fn close(code: u16, reason: &[u8]) -> Vec<u8> {
     frame(CLOSE, &[&code.to_be_bytes(), reason].concat())
 }
 
-/// A server's frame: its first byte and its payload.
 pub type Frame = (u8, Vec<u8>);
 
 /// Frames as the server sent them: none masked, none cut, lengths in their shortest form.
@@ -95,8 +92,6 @@ impl Talk {
         talk
     }
 
-    /// Feeds it all in pieces of at most that size, and settles after each; gives what there was
-    /// no room for.
     pub fn feed<'a>(&mut self, mut bytes: &'a [u8], mut size: impl FnMut() -> usize) -> &'a [u8] {
         while !bytes.is_empty() && self.conn.space() > 0 {
             let count = size().min(self.conn.space()).min(bytes.len());

@@ -57,18 +57,15 @@ pub struct Toy {
     pub at_once: usize,
     pub stop_when_idle: bool,
     pub keep_output: bool,
-    /// Kill each job at its output.
     pub kill_on_output: bool,
     pub kill_after_exit: bool,
     pub commit_fails: bool,
     failed: bool,
-    /// Written at every commit.
     pub marker: Option<std::path::PathBuf>,
     pub jobs: BTreeMap<JobId, Job>,
     next_job: u64,
     running: usize,
     actions: VecDeque<Action>,
-    /// Requests without a whole answer.
     pub open: BTreeSet<Key>,
     pub gone: Vec<Key>,
     pub held: Vec<Key>,
@@ -77,7 +74,6 @@ pub struct Toy {
     uploads: BTreeMap<Key, (usize, Sha256)>,
     pub stops: usize,
     pub drains: usize,
-    /// How many stops it survives.
     pub stops_ignored: usize,
     /// If some, the number of open descriptors at every exit.
     pub fd_counts: Option<Vec<usize>>,

@@ -47,7 +47,6 @@ pub fn run(toy: &mut Toy) {
     reactor::run(toy, listener, pipes, Clock::start(), Disk::of("/".as_ref())).unwrap();
 }
 
-/// The jobs of these commands, once all have ended.
 pub fn ended(commands: Vec<Command>) -> Vec<Job> {
     let mut toy = Toy::with(commands);
     run(&mut toy);
@@ -132,7 +131,6 @@ impl Server {
         self.thread.join().unwrap()
     }
 
-    /// Stops it; gives the toy in its last state.
     pub fn stop(mut self) -> Toy {
         self.signal();
         let (toy, result) = self.ended();
@@ -146,7 +144,6 @@ pub fn get(socket: &mut (impl Read + Write), path: &str) -> String {
     read_answer(socket).1
 }
 
-/// Head and body of one answer with a Content-Length.
 pub fn read_answer(socket: &mut impl Read) -> (String, String) {
     let head = read_head(socket);
     let length = head

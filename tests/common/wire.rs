@@ -8,13 +8,11 @@ use rustix::net::{AddressFamily, SocketType, sockopt};
 
 use crate::common::server::{PATIENCE, Server};
 
-/// What a WebSocket frame is.
 pub const TEXT: u8 = 1;
 pub const BINARY: u8 = 2;
 pub const CLOSE: u8 = 8;
 pub const PING: u8 = 9;
 
-/// Where a server listens.
 pub fn address(server: &Server) -> SocketAddr {
     let address = server.url.trim_start_matches("http://");
     address.parse().expect("an address")
@@ -32,7 +30,6 @@ pub fn connect(to: SocketAddr, from: Ipv4Addr, unread: Option<usize>) -> io::Res
     Ok(TcpStream::from(socket))
 }
 
-/// The request that turns a connection into a WebSocket.
 pub fn handshake(target: &str) -> String {
     format!(
         "GET {target} HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -72,7 +69,6 @@ pub fn masked(kind: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The answer to a ping.
 pub fn pong(payload: &[u8]) -> Vec<u8> {
     masked(10, payload)
 }
@@ -89,26 +85,21 @@ impl Head {
     }
 }
 
-/// The value of a header in the text of a head.
 pub fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     let fields = head.lines().filter_map(|line| line.split_once(':'));
     let mut named = fields.filter(|(known, _)| known.eq_ignore_ascii_case(name));
     named.next().map(|(_, value)| value.trim())
 }
 
-/// A piece of a chunked body.
 #[derive(Debug, PartialEq)]
 pub enum Chunk {
     Bytes(Vec<u8>),
-    /// The body is complete.
     End,
-    /// The connection ended before the body did.
     Cut,
 }
 
 pub struct Wire {
     pub stream: TcpStream,
-    /// Read from the socket, and not looked at yet.
     unseen: Vec<u8>,
 }
 
@@ -127,7 +118,6 @@ impl Wire {
         }
     }
 
-    /// A WebSocket, open.
     pub fn socket(server: &Server, target: &str) -> Wire {
         Wire::open(server).upgraded(target)
     }
@@ -148,7 +138,6 @@ impl Wire {
         self.send(format!("GET {target} HTTP/1.1\r\nHost: here\r\n\r\n").as_bytes());
     }
 
-    /// Reads on; false where the connection has ended.
     pub fn more(&mut self) -> bool {
         let start = self.unseen.len();
         self.unseen.resize(start + (16 << 10), 0);
@@ -165,7 +154,6 @@ impl Wire {
         self.unseen.drain(..count).collect()
     }
 
-    /// The head of the next answer.
     pub fn head(&mut self) -> Head {
         loop {
             let mut ends = self.unseen.windows(4);
@@ -187,7 +175,6 @@ impl Wire {
         self.take(count)
     }
 
-    /// A whole answer with its length.
     pub fn answer(&mut self) -> (Head, Vec<u8>) {
         let head = self.head();
         let length = head.header("Content-Length").expect("a length");
@@ -216,7 +203,6 @@ impl Wire {
         }
     }
 
-    /// The rest of a chunked body, and how it ended.
     pub fn chunks(&mut self) -> (Vec<u8>, Chunk) {
         let mut all = Vec::new();
         loop {
@@ -238,7 +224,6 @@ impl Wire {
         }
     }
 
-    /// The next WebSocket frame, pings among them.
     pub fn any_frame(&mut self) -> Option<(u8, Vec<u8>)> {
         loop {
             if let Some((kind, payload, taken)) = frame(&self.unseen) {
@@ -253,7 +238,6 @@ impl Wire {
     }
 }
 
-/// The size of the chunk at the start, and where its bytes begin.
 fn chunk_size(bytes: &[u8]) -> Option<(usize, usize)> {
     let end = bytes.windows(2).position(|two| two == b"\r\n")?;
     let line = std::str::from_utf8(&bytes[..end]).expect("a size");

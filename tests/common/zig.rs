@@ -93,7 +93,6 @@ impl Numbers {
         ))
     }
 
-    /// What it says, byte for byte.
     pub fn said(&self) -> Vec<u8> {
         let line = |n: usize| [format!("{} {n:04} ", self.name).as_bytes(), b"\xff\x00\n"].concat();
         let lines: Vec<u8> = (1..=self.lines).flat_map(line).collect();

@@ -12,14 +12,12 @@ use crate::common::noise::{Ending, Noise};
 use crate::common::server::PATIENCE;
 use crate::life::Life;
 
-/// How much there was to go wrong.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Seen {
     pub kills: usize,
     pub builds: usize,
     /// Builds that were running when a server died, and finished in the same attempt.
     pub adopted: usize,
-    /// Builds with more than one attempt.
     pub repeated: usize,
     pub cached: usize,
     /// Containers that had all they needed, and were removed for having been seen too early.
@@ -44,7 +42,6 @@ impl Seen {
     }
 }
 
-/// Every build that a client was told of has its row.
 pub fn promises_are_written(life: &Life, db: &Connection) {
     let promises = life.load.promises.lock().expect("no panic");
     let sql = "SELECT b.id, b.zig_version, c.package FROM builds b JOIN checks c ON c.id = b.check_id \
@@ -66,7 +63,6 @@ pub fn promises_are_written(life: &Life, db: &Connection) {
     }
 }
 
-/// Lets everything finish under one last server, and looks.
 pub fn after(mut life: Life) -> Seen {
     let seed = life.seed;
     let mut server = life.start();

@@ -38,7 +38,6 @@ pub struct Life {
     pub standin: PathBuf,
     pub to: SocketAddr,
     pub load: Arc<Load>,
-    /// All events there were, by their numbers.
     pub events: BTreeMap<i64, Event>,
     /// Build and attempt of what was building whenever the server died.
     pub orphans: Vec<(i64, i64)>,
@@ -264,7 +263,6 @@ impl Life {
     }
 }
 
-/// The rows as they are, of which this process writes none.
 fn database(data: &Path) -> Option<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
     let db = Connection::open_with_flags(data.join("zigcheck.db"), flags).ok()?;
@@ -298,7 +296,6 @@ fn signal(server: &Child, signal: Signal) {
     kill_process(Pid::from_child(server), signal).expect("it is ours");
 }
 
-/// The children of a process that stands still.
 fn children(of: &Child) -> Vec<Pid> {
     let tasks = Path::new("/proc").join(of.id().to_string()).join("task");
     let tasks = std::fs::read_dir(tasks).into_iter().flatten().flatten();

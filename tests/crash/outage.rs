@@ -22,7 +22,6 @@ fn again(data: std::path::PathBuf, dir: &Path) -> Server {
     Server::restart(data, &flags)
 }
 
-/// The only build of a check.
 fn build_of(server: &Server, check: i64) -> Value {
     server.get(&format!("/api/checks/{check}"))["builds"][0].clone()
 }
@@ -42,7 +41,6 @@ fn wait_until_it_speaks(server: &Server, check: i64) {
     }
 }
 
-/// Names of the containers there are.
 fn containers(dir: &Path) -> Vec<String> {
     let all = std::fs::read_dir(dir.join("state")).expect("the stand-in's state");
     let names = all.map(|entry| entry.expect("an entry").file_name());

@@ -22,7 +22,6 @@ use crate::common::seed::Seed;
 /// accepted.
 struct Parser {
     name: &'static str,
-    /// How many of a hundred cases.
     share: u64,
     case: fn(&mut Seed) -> bool,
 }

@@ -87,7 +87,6 @@ pub fn record(random: &mut Seed) -> bool {
 
 const LIMIT_BYTES: u64 = 100;
 
-/// The body, or why it cannot be used.
 fn received(bytes: &[u8], mut size: impl FnMut() -> usize) -> Result<(Value, Vec<u8>), String> {
     let mut framed = FrameReader::new(LIMIT_BYTES);
     let (mut rest, mut body) = (bytes, Vec::new());

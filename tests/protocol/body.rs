@@ -5,10 +5,8 @@ use zigcheck::http::body::Body;
 use zigcheck::http::head::Framing;
 use zigcheck::http::limits::TRAILERS_LIMIT_BYTES;
 
-/// How reading a body came out.
 #[derive(Debug, Clone, PartialEq)]
 enum End {
-    /// Complete, with so many bytes of the input used.
     Complete(usize),
     Starved,
     Fault(u16),

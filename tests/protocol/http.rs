@@ -125,7 +125,6 @@ fn refused_heads() {
         (505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
         (505, "GET / HTTP/1.2\r\nHost: h\r\n\r\n"),
         (400, "GET / HTTP/1.1 \r\nHost: h\r\n\r\n"),
-        // targets
         (400, "GET * HTTP/1.1\r\nHost: h\r\n\r\n"),
         (400, "OPTIONS ** HTTP/1.1\r\nHost: h\r\n\r\n"),
         (400, "OPTIONS *?a HTTP/1.1\r\nHost: h\r\n\r\n"),
@@ -137,7 +136,6 @@ fn refused_heads() {
         (400, "GET http://u@h/a HTTP/1.1\r\nHost: h\r\n\r\n"),
         (400, "GET /a#b HTTP/1.1\r\nHost: h\r\n\r\n"),
         (400, "GET http://h#b HTTP/1.1\r\nHost: h\r\n\r\n"),
-        // hosts
         (400, "GET / HTTP/1.1\r\n\r\n"),
         (400, "GET http://h/ HTTP/1.1\r\n\r\n"),
         (400, "GET / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n"),
@@ -146,7 +144,6 @@ fn refused_heads() {
         (400, "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"),
         (400, "GET / HTTP/1.1\r\nHost: a, b\r\n\r\n"),
         (400, "GET / HTTP/1.1\r\nHost: u@h\r\n\r\n"),
-        // header lines
         (400, "GET / HTTP/1.1\r\nHost: h\r\nA : b\r\n\r\n"),
         (400, "GET / HTTP/1.1\r\nHost: h\r\n A: b\r\n\r\n"),
         (400, "GET / HTTP/1.1\r\nHost: h\r\nA: b\r\n c\r\n\r\n"),

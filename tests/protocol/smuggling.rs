@@ -4,7 +4,6 @@
 use crate::common::play::any_way;
 use zigcheck::http::conn::Waiting;
 
-/// What every row hides.
 const HIDDEN: &str = "GET /hidden HTTP/1.1\r\nHost: h\r\n\r\n";
 
 const POST: &str = "POST /a HTTP/1.1\r\nHost: h\r\n";

@@ -12,8 +12,6 @@ use crate::common::talk::{
     any_way, close, frame, head,
 };
 
-// ---- what clients say ----
-
 #[test]
 fn pings_are_answered_and_the_rest_is_dropped() {
     let most = vec![b'm'; MESSAGE_LIMIT_BYTES];
@@ -203,8 +201,6 @@ fn a_close_of_both_while_answers_wait() {
     }
 }
 
-// ---- how it ends ----
-
 #[test]
 fn the_client_closes() {
     for (payload, code) in [
@@ -312,7 +308,6 @@ fn who_gives_no_sign_of_life_is_gone() {
     for _ in 0..KEEPALIVES_LIMIT {
         keepalive(&mut talk);
     }
-    // Any byte will do.
     talk.feed(&frame(PONG, b"")[..1], || 1);
     for _ in 0..KEEPALIVES_LIMIT {
         keepalive(&mut talk);
@@ -323,8 +318,6 @@ fn who_gives_no_sign_of_life_is_gone() {
     let pings = vec![(PING, vec![]); 2 * KEEPALIVES_LIMIT as usize];
     assert_eq!(talk.frames(), pings);
 }
-
-// ---- what clients are told ----
 
 #[test]
 fn messages() {

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-/// Removed when it is dropped.
 pub struct Dir(pub PathBuf);
 
 impl Dir {

@@ -132,7 +132,6 @@ fn the_loop_sleeps_while_nothing_can_happen() {
         socket
     };
     let hold = "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n";
-    // Half-closed, waiting for its answer.
     let half = ask(hold);
     half.shutdown(Shutdown::Write).unwrap();
     // More behind the request than there is room for.

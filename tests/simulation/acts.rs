@@ -36,7 +36,6 @@ impl World {
         }
     }
 
-    /// The server is down, and everything else goes on.
     fn live_without(&mut self) {
         match self.seed.below(12) {
             0..=1 => self.open(),
@@ -69,8 +68,6 @@ impl World {
             _ => self.change_outside(),
         }
     }
-
-    // -- the engine --
 
     pub fn change_engine(&mut self) {
         if !self.engine.up {
@@ -111,15 +108,11 @@ impl World {
         *self.outside.commits.entry(url(package)).or_default() += 1;
     }
 
-    // -- the disk --
-
     fn fill_disk(&mut self) {
         self.tally.met("disks filled");
         self.low = true;
         self.tell_room();
     }
-
-    // -- time --
 
     /// When the server wants to look at the clock, in the time of this world.
     fn deadline(&self) -> Option<u64> {
@@ -185,8 +178,6 @@ impl World {
         }
         moved
     }
-
-    // -- the end --
 
     fn stop(&mut self) {
         self.tally.met("stops");

@@ -8,7 +8,6 @@ use crate::people::Asked;
 use crate::rules::number;
 use crate::world::World;
 
-/// What the server knows its admin by.
 pub const TOKEN: &str = "the-word-of-the-admin";
 
 impl World {

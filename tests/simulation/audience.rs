@@ -11,7 +11,6 @@ use zigcheck::interface::event::{Core, Pull};
 
 use crate::common::seed::Seed;
 
-/// What a connection asked to watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
     /// All events behind that one; without: those to come.
@@ -30,7 +29,6 @@ struct Watcher {
     /// A watcher of events: the number of the last, and the one that was named last.
     last: u64,
     named: u64,
-    /// A watcher of a check: the last state of each build.
     states: BTreeMap<i64, String>,
 }
 

@@ -4,7 +4,6 @@ use crate::common::engine::container::Script;
 use crate::rules::{Row, number};
 use crate::world::World;
 
-/// What a verdict consists of.
 const FIELDS: [&str; 12] = [
     "zig_version",
     "toolchain",

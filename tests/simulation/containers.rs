@@ -9,7 +9,6 @@ use crate::rules::number;
 use crate::world::World;
 
 impl World {
-    /// A container is asked for.
     pub fn check_run(&mut self, container: &Container) {
         let (script, id, attempt) = container.purpose.expect("it is ours");
         if container.slow_until_ms > 0 {
@@ -78,7 +77,6 @@ impl World {
         })
     }
 
-    /// Containers are to be removed.
     pub fn check_remove(&mut self, names: &[&str]) {
         for name in names {
             let Some(container) = self.engine.get(name) else {

@@ -28,7 +28,6 @@ pub struct Days {
     pub looks: BTreeSet<i64>,
     /// An admin wanted them looked at, and they were not yet.
     wanted: BTreeSet<i64>,
-    /// When packages were last looked at.
     looked_ms: BTreeMap<i64, u64>,
     /// The minute of the day at which a package is looked at.
     minutes: BTreeMap<i64, i64>,
@@ -104,7 +103,6 @@ impl Days {
         }
     }
 
-    /// A remote is looked at.
     pub fn look(&mut self, package: i64, ms: u64) {
         self.told.remove(&package);
         self.over.remove(&package);
@@ -151,8 +149,6 @@ impl World {
             }
         }
     }
-
-    // -- looks --
 
     /// The client of a look has told its end: the server has heard the commit, unless it was too late.
     pub fn remote_has_told(&mut self, name: &str) {
@@ -243,9 +239,6 @@ impl World {
         image.optional().expect("the schema")
     }
 
-    // -- checks that nobody asked for --
-
-    /// Looks at the checks that have come since.
     pub fn check_new_checks(&mut self) {
         let sql = "SELECT id, package_id, priority FROM checks WHERE id > ?1 ORDER BY id";
         let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
@@ -299,8 +292,6 @@ impl World {
             );
         }
     }
-
-    // -- at rest --
 
     /// A day later every package was looked at, and nothing is owed to any of them.
     pub fn check_day(&mut self) {
@@ -363,7 +354,6 @@ impl World {
         }
     }
 
-    /// Whose package that is.
     pub fn owner_of(&self, package: i64) -> String {
         let sql = format!("SELECT name FROM packages WHERE id = {package}");
         let name = self.texts(&sql).pop().expect("a package");

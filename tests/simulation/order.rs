@@ -71,7 +71,6 @@ impl World {
         }
     }
 
-    /// What an action starts that had no slot before.
     fn start(&mut self, action: &Action) -> Option<Start> {
         let Action::Spawn { command, .. } = action else {
             return None;

@@ -51,7 +51,6 @@ pub enum Asked {
     Cancel(i64, Option<Row>),
     /// A look at all remotes.
     Looks,
-    /// How the server is.
     Status,
     /// The same of that build, without the right to it: to be answered so.
     Forbidden(u16, i64),
@@ -99,7 +98,6 @@ impl World {
         (nth > 0).then(|| Ipv4Addr::from_bits(0x0a00_0000 + nth).into())
     }
 
-    /// Somebody asks for a check of a package.
     fn ask_for_check(&mut self, path: String, body: Value) {
         let from = self.somebody();
         let head = Head {

@@ -19,7 +19,6 @@ use crate::world::World;
 pub struct Row {
     pub id: i64,
     pub state: String,
-    /// The verdict: the status of the build, of its tests, and the reason.
     pub words: String,
     pub finished_at: Option<i64>,
     pub attempt: u32,
@@ -65,7 +64,6 @@ fn read_row(row: &rusqlite::Row) -> rusqlite::Result<Row> {
     })
 }
 
-/// What is known of the past.
 #[derive(Debug, Default)]
 pub struct Books {
     /// Builds a client was promised.
@@ -74,7 +72,6 @@ pub struct Books {
     pub unwanted: BTreeSet<i64>,
     /// Builds of which it was answered that they are.
     pub cancelled: BTreeSet<i64>,
-    /// Containers that the server wanted ended.
     pub killed: BTreeSet<String>,
     /// Containers whose time was up when the server asked which there are.
     pub overdue: BTreeSet<String>,

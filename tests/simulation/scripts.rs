@@ -150,7 +150,6 @@ fn acts(fate: Fate, script: Script, seed: &mut Seed) -> VecDeque<Act> {
     acts
 }
 
-/// Words that are like no others, whole lines or not, text or not.
 fn words(seed: &mut Seed) -> Vec<u8> {
     let count = seed.between(1, 40);
     let mut bytes = match seed.once_in(4) {

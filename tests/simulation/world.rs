@@ -30,9 +30,7 @@ pub struct World {
     uri: String,
     /// Keeps the database in memory alive over crashes, and reads what is committed.
     pub keeper: Connection,
-    /// None: the server is down.
     pub app: Option<App>,
-    /// The time since this world began.
     pub ms: u64,
     /// What the clock of the server showed then.
     pub mono_from: u64,
@@ -50,7 +48,6 @@ pub struct World {
     pub clients: BTreeMap<JobId, Client>,
     pub outside: Outside,
     next_conn: u32,
-    /// Requests not yet answered.
     pub asked: BTreeMap<Key, Asked>,
     /// What is still to be sent of the bodies of requests.
     pub sending: BTreeMap<Key, VecDeque<Vec<u8>>>,
@@ -60,7 +57,6 @@ pub struct World {
     pub days: Days,
     pub starts: Starts,
     pub tally: Tally,
-    /// Tells what happens.
     talks: bool,
 }
 
@@ -174,7 +170,6 @@ impl World {
         }
     }
 
-    /// The server looks at the disk.
     pub fn tell_room(&mut self) {
         let free_bytes = if self.low { 1 << 20 } else { 1 << 40 };
         self.turn(Some(Event::DiskUsage(DiskUsage {
@@ -200,7 +195,6 @@ impl World {
         self.seen = self.audience.interrupted_builds().or(self.seen);
     }
 
-    /// One turn: an event, its actions, the commit, and then what the world hears.
     pub fn turn(&mut self, event: Option<Event>) {
         let now = self.now();
         let fate = match self.perilous && self.seed.once_in(250) {

@@ -248,8 +248,6 @@ fn an_admin_says_which_package() {
     }
 }
 
-// -- answers --
-
 fn admin(inside: &mut Inside, method: &str, target: &str, body: &Value) -> (u16, Value) {
     let body = match body {
         Value::Null => String::new(),

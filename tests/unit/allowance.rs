@@ -177,8 +177,6 @@ fn connections_of_a_trusted_proxy_are_nobody_s() {
     }
 }
 
-// -- uploads --
-
 /// The head of an upload, with its length where one is said, and pieces of its body.
 fn upload<'a>(length: &'a Option<String>, pieces: &[&'a [u8]], whole: bool) -> Asked<'a> {
     let header = match length {
@@ -258,8 +256,6 @@ fn one_client_cannot_hold_the_uploads_of_all() {
     assert_eq!(refused, Some((429, Some(5))));
     assert_eq!(start(&mut inside, other, &small, &[b"x"]), None);
 }
-
-// -- the queue --
 
 #[test]
 fn a_full_queue_is_503_by_every_way_and_hurts_nothing_else() {

@@ -6,7 +6,6 @@ use zigcheck::app::web::routes::table::{self, Call};
 use zigcheck::config::settings::Settings;
 use zigcheck::interface::message::{Admission, Head, Request, Response};
 
-/// The versions of the server that is asked.
 pub const VERSIONS: [&str; 2] = ["0.16.0", "0.15.2"];
 
 pub fn request(method: &str, target: &str, body: &[u8]) -> Request {
@@ -48,7 +47,6 @@ pub fn admitted(head: &Head) -> Admission {
     admit(head, &asked())
 }
 
-/// The sentence of an answer with that status.
 #[track_caller]
 pub fn refused(status: u16, request: &Request) -> String {
     let response = answer(request).unwrap_err();
@@ -57,7 +55,6 @@ pub fn refused(status: u16, request: &Request) -> String {
     value["error"].as_str().unwrap().to_string()
 }
 
-/// A head with these headers.
 pub fn with(method: &str, target: &str, headers: &[(&str, &str)]) -> Head {
     let mut head = request(method, target, b"").head;
     let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());

@@ -47,7 +47,6 @@ fn is_idle(inside: &mut Inside) {
     assert_eq!(found, (&json!([]), &json!([]), &json!(0)), "{queue}");
 }
 
-/// A tree like no other, of one package.
 fn upload(inside: &mut Inside, words: &str) -> i64 {
     let tree = pack::tar(&[pack::file("build.zig", words.as_bytes())]);
     inside.upload(&tree)["id"].as_i64().unwrap()
@@ -223,7 +222,6 @@ fn a_build_whose_dependencies_are_fetched_is_ended_with_the_fetch() {
     inside.is(1, "fetching", "pending", None, 1);
     cancel(&mut inside, 1);
     assert_eq!(inside.names(), ["zigcheck-fetch-2-1"]);
-    // And behind it.
     let said = framed(json!({"dependencies": "fetched"}), b"deps");
     inside.container_ends("zigcheck-fetch-2-1", &said, 0);
     assert_eq!(inside.names(), [TWO]);

@@ -10,7 +10,6 @@ use zigcheck::app::store::durations;
 use zigcheck::app::store::packages;
 use zigcheck::app::store::store::Store;
 
-/// A build of that package that took so long to come to that verdict.
 fn took(store: &mut Store, package: &str, version: &str, ms: i64, verdict: &Verdict) {
     let check = checks::insert(store, &rows::check((None, package), None), 0).unwrap();
     let build = builds::insert(store, check, version, 0).unwrap();
@@ -18,7 +17,6 @@ fn took(store: &mut Store, package: &str, version: &str, ms: i64, verdict: &Verd
     finish(store, build, verdict, 1_000 + ms);
 }
 
-/// What is known of that package under that version.
 fn known(store: &Store, package: &str, version: &str) -> Option<u64> {
     let all = durations::of_package(store, package).unwrap();
     let mut found = all.iter().filter(|(known, _)| known == version);

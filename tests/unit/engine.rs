@@ -261,9 +261,6 @@ fn an_engine_that_may_not_run_anything_is_none() {
     assert_eq!(engine.recommended(), ["user namespaces"]);
 }
 
-// -- errands ----------------------------------------------------------------------------------
-
-/// One errand that was started at time 0.
 struct Sent {
     commands: EngineCommands,
     out: Outbox,

@@ -30,7 +30,6 @@ impl DiskUsage {
         DiskUsage { store, feed, out }
     }
 
-    /// A check of one build.
     fn check(&mut self, package: &str) -> (i64, i64) {
         let check = checks::insert(
             &mut self.store,

@@ -8,7 +8,6 @@ use zigcheck::app::domain::ids::{BuildId, CheckId};
 use zigcheck::app::domain::task::Task;
 use zigcheck::app::queue::forecast::{Piece, starts};
 
-/// Longer than any of the plays here.
 const TICKS: u64 = 3_000;
 
 /// Every slot is a time to its end, or none where that is not known.

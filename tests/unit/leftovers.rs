@@ -8,7 +8,6 @@ use zigcheck::app::engine::limits::{CLEANUP_DELAY_MS, ENGINE_RETRY_MS};
 
 const ONE: &str = "zigcheck-1-1";
 
-/// One slot, and build 1 in its container.
 fn begun(name: &str) -> (Inside, Memory) {
     let memory = Memory::new(name);
     let mut inside = Inside::open(name, memory.open(), 1);

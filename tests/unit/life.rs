@@ -35,7 +35,6 @@ fn limits_of(kind: Kind) -> Limits {
     }
 }
 
-/// A job as seen from outside.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EventFilter {
     kind: Kind,

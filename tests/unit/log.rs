@@ -180,7 +180,6 @@ fn a_reader_beyond_the_end_waits_at_the_end() {
     assert!(out.is_empty());
 }
 
-/// What `tail -n` prints.
 fn last_lines(text: &[u8], lines: usize) -> &[u8] {
     let mut starts = vec![0];
     starts.extend((1..text.len()).filter(|at| text[at - 1] == b'\n'));

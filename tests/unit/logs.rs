@@ -225,7 +225,6 @@ fn a_log_nobody_has_begun_is_waited_for() {
     assert_eq!(logs.finish(BuildId(BUILD), &mut out), whole(7));
 }
 
-/// The size of a log without a cut.
 fn whole(written: u64) -> LogSize {
     LogSize {
         written,

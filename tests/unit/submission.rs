@@ -21,7 +21,6 @@ fn submitted(body: Value) -> (NewPackage, Vec<String>) {
     }
 }
 
-/// A submission that is good but for these fields.
 #[track_caller]
 fn is_refused(fields: Value, words: &str) {
     let mut body = json!({"url": "https://github.com/a/b"});

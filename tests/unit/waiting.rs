@@ -12,7 +12,6 @@ use zigcheck::app::store::sources::SourceRow;
 use zigcheck::app::store::store::Store;
 use zigcheck::config::limits::FORECAST_LIMIT;
 
-/// The id and these fields of each build in that list.
 fn told(queue: &Value, list: &str, fields: &[&str]) -> Vec<Value> {
     let of_build = |build: &Value| {
         let fields = fields.iter().map(|field| build[*field].clone());
@@ -184,7 +183,6 @@ fn what_is_held_back_says_until_when() {
         told(&queue, "waiting", &["id", "reason"]),
         [json!([3, reason])]
     );
-    // The same holds for a source.
     inside.submit("c");
     inside.build_succeeds("zigcheck-4-1");
     inside.build_succeeds("zigcheck-3-2");

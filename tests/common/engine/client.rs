@@ -35,7 +35,6 @@ enum Kind {
 #[derive(Debug)]
 struct Run {
     stage: Stage,
-    /// What is to be made; taken when it is.
     container: Option<Container>,
 }
 
@@ -101,12 +100,10 @@ impl Client {
         }
     }
 
-    /// Its container does not run yet.
     pub fn is_setting_up(&self) -> bool {
         matches!(&self.kind, Kind::Run(run) if run.stage != Stage::Attached)
     }
 
-    /// Nothing more comes of it.
     pub fn is_over(&self) -> bool {
         matches!(self.kind, Kind::Over) && self.moves.is_empty() && !self.hangs
     }

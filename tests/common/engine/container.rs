@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use serde_json::Value;
 use zigcheck::interface::event::{Input, Pipe};
 
-/// What a container does next by itself.
 #[derive(Debug, Clone)]
 pub enum Act {
     Say(Pipe, Vec<u8>),
@@ -59,11 +58,8 @@ pub struct Container {
     line: [Vec<u8>; 2],
     /// The engine was restarted within a line, and has lost the beginning of that line.
     pub torn: bool,
-    /// `docker kill` does not help.
     pub stubborn: bool,
-    /// It was ended by `docker kill`.
     pub killed: bool,
-    /// The engine ended it.
     pub broken: bool,
     /// What an honest server says of it when it ends by itself; none: nothing, it tries again.
     pub verdict: Option<String>,
@@ -161,7 +157,6 @@ impl Container {
         }
     }
 
-    /// There is something left for it to do.
     pub fn is_moving(&self) -> bool {
         self.is_running() && self.fed && !self.acts.is_empty()
     }

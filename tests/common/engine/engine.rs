@@ -89,7 +89,6 @@ impl Engine {
         found.ok_or((String::new(), words, 1))
     }
 
-    /// Does what a short command asks for.
     pub fn command(&mut self, words: &[&str], chance: &mut dyn Chance) -> Said {
         if !self.up {
             return no_engine();

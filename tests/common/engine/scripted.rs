@@ -11,13 +11,11 @@ use crate::common::engine::container::{Container, State, purpose};
 use crate::common::engine::engine::Engine;
 use crate::common::seed::Faultless;
 
-/// Stands for the nonce in what a container writes to standard output.
 pub const NONCE: &str = "the nonce of the head";
 
 pub struct Scripted {
     engine: Engine,
     clients: BTreeMap<JobId, Client>,
-    /// Every command, in words.
     pub asked: Vec<String>,
 }
 
@@ -65,23 +63,18 @@ impl Scripted {
         names.collect()
     }
 
-    /// Names of the containers that run.
     pub fn running(&self) -> Vec<String> {
         self.names(Container::is_running)
     }
 
-    /// Names of all containers.
     pub fn all(&self) -> Vec<String> {
         self.names(|_| true)
     }
 
-    /// How many commands began with those words.
     pub fn count(&self, words: &str) -> usize {
         let asked = self.asked.iter().filter(|asked| asked.starts_with(words));
         asked.count()
     }
-
-    // -- what a test makes happen --
 
     /// The container writes that, with the nonce of the head that it was sent.
     pub fn writes(&mut self, name: &str, pipe: Pipe, bytes: &[u8]) {
@@ -140,8 +133,6 @@ impl Scripted {
     pub fn loses_server(&mut self) {
         self.clients.clear();
     }
-
-    // -- what a server asks for --
 
     pub fn kill(&mut self, job: JobId) {
         if let Some(client) = self.clients.get_mut(&job) {

@@ -172,8 +172,6 @@ fn containers_of_another_server_are_left_alone() {
     assert_eq!(inside.engine.asked.iter().find(named), None);
 }
 
-// -- an engine that does not answer -----------------------------------------------------------
-
 #[test]
 fn while_the_engine_is_away_nothing_is_said_of_its_containers() {
     let (mut killed, memory) = killed("adopt-away");
@@ -271,8 +269,6 @@ fn an_output_that_cannot_be_read_is_not_asked_for_for_ever() {
         inside.is(1, "finished", "success", None, 2);
     }
 }
-
-// -- odd ends of `docker run` -----------------------------------------------------------------
 
 #[test]
 fn a_client_that_ends_oddly_leaves_its_container_to_be_followed() {

@@ -100,8 +100,6 @@ fn a_record_that_came_just_before_the_end_counts() {
     inside.is(1, "finished", "success", None, 1);
 }
 
-// -- states -----------------------------------------------------------------------------------
-
 #[test]
 fn tests_that_have_begun_go_on() {
     for before in [true, false] {
@@ -244,8 +242,6 @@ fn what_was_fetched_in_vain_is_remembered() {
     inside.is(1, "finished", "failed", Some("dependency_unavailable"), 1);
 }
 
-// -- logs -------------------------------------------------------------------------------------
-
 #[test]
 fn what_stood_before_the_container_stays_before_it() {
     let (mut inside, memory) = begun("adopt-log");
@@ -290,8 +286,6 @@ fn a_flood_is_found_whole() {
         (&json!(all.len()), &json!(true))
     );
 }
-
-// -- what is left over ------------------------------------------------------------------------
 
 #[test]
 fn containers_that_belong_to_nothing_are_removed() {

@@ -8,7 +8,6 @@ use zigcheck::interface::event::Pipe;
 
 pub const ONE: &str = "zigcheck-1-1";
 
-/// Uploads a tree like no other.
 pub fn upload(inside: &mut Inside, words: &str) {
     inside.upload(&pack::tar(&[pack::file("build.zig", words.as_bytes())]));
 }

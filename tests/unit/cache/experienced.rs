@@ -5,7 +5,6 @@ use crate::common::pack;
 use crate::common::core::{Inside, Memory};
 use serde_json::{Value, json};
 
-/// A tree that says so in a file.
 pub fn tree(words: &str) -> Vec<u8> {
     pack::tar(&[pack::file("build.zig", words.as_bytes())])
 }

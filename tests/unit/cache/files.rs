@@ -117,8 +117,6 @@ fn dependencies_are_those_of_one_image() {
     assert_eq!(inside.names(), ["zigcheck-fetch-2-1"]);
 }
 
-// -- sources ----------------------------------------------------------------------------------
-
 #[test]
 fn a_source_whose_file_is_not_whole_is_fetched_again() {
     let memory = Memory::new("cache-source");

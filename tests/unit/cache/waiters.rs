@@ -126,8 +126,6 @@ fn who_waits_for_who_waits_gets_the_verdict_too() {
     assert_eq!(inside.json("/api/queue")["total"], 0);
 }
 
-// -- over a restart ---------------------------------------------------------------------------
-
 #[test]
 fn what_was_known_is_known_after_a_restart() {
     let (inside, memory) = experienced("cache-restart", 1);

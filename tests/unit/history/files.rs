@@ -27,7 +27,6 @@ fn a_crash_between_rows_and_files_leaves_nothing_behind() {
         .delete_expired(&mut place.store, place.now)
         .unwrap();
     place.store.commit().unwrap();
-    // Here it crashes.
     for name in [
         "1.log.part",
         "77.log",
@@ -184,8 +183,6 @@ fn durations_not_noted_for_long_are_forgotten() {
     };
     assert_eq!(sorted(left), sorted(wanted));
 }
-
-// -- the server --
 
 #[test]
 fn a_server_that_starts_lets_go_of_what_is_past() {

@@ -28,11 +28,9 @@ struct Build {
 #[derive(Debug, Default)]
 struct Model {
     builds: BTreeMap<i64, Build>,
-    /// The latest verdicts.
     latest: BTreeMap<(i64, &'static str), i64>,
     /// Builds that events name.
     named: BTreeSet<i64>,
-    /// Each check, and its source.
     checks: BTreeMap<i64, Option<String>>,
     /// Each source: when it was used, whether it is kept, its bytes.
     sources: BTreeMap<String, (i64, bool, u64)>,

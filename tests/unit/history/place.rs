@@ -124,8 +124,6 @@ impl Place {
         fs::write(self.data.join(dir).join(name), b"x").unwrap();
     }
 
-    // -- rows --
-
     pub fn package(&mut self, name: &str) -> i64 {
         packages::insert(&mut self.store, &new(name), 0)
             .unwrap()

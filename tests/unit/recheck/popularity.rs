@@ -200,8 +200,6 @@ fn looks_at_packages_are_written_with_what_is_written_anyway() {
     );
 }
 
-// -- the database ----------------------------------------------------------------------------------
-
 #[test]
 fn no_statement_of_these_goes_through_whole_tables() {
     let place = Place::on_disk("plans");

@@ -123,8 +123,6 @@ fn what_a_look_at_a_remote_comes_to() {
     }
 }
 
-// -- toolchains ------------------------------------------------------------------------------------
-
 fn images(of: &[(&str, &str)]) -> Vec<Toolchain> {
     let toolchains = of.iter();
     toolchains
@@ -169,7 +167,6 @@ fn an_image_is_news_once_and_a_first_start_sweeps_nothing() {
     assert!(!toolchains::is_rebuilding(&store).unwrap());
 }
 
-/// A build as the model knows it.
 #[derive(Debug, Clone)]
 struct Built {
     id: i64,

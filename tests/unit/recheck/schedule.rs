@@ -132,8 +132,6 @@ fn the_latest_known_commit_is_that_of_the_newest_check_with_one() {
     assert_eq!(packages::recheck(&store, PackageId(99)).unwrap(), None);
 }
 
-// -- whose, and which ------------------------------------------------------------------------------
-
 #[test]
 fn every_package_has_its_owner() {
     for (url, expected) in [
