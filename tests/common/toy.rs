@@ -58,6 +58,8 @@ pub struct Toy {
     pub stop_when_idle: bool,
     pub keep_output: bool,
     pub kill_on_output: bool,
+    /// Kill each job at the first end of one of its pipes.
+    pub kill_on_eof: bool,
     pub kill_after_exit: bool,
     pub commit_fails: bool,
     failed: bool,
@@ -303,6 +305,9 @@ impl Core for Toy {
                 assert!(!record.eofs.contains(&pipe), "two ends of one pipe");
                 record.happened("eof");
                 record.eofs.push(pipe);
+                if self.kill_on_eof && record.eofs.len() == 1 {
+                    self.actions.push_back(Action::Kill { job });
+                }
                 self.finish_if_over(job);
             }
             Event::Exited { job, exit } => {

@@ -90,7 +90,9 @@ fn a_proxy_that_nobody_named_is_told_of_once() {
         .spawn();
     let mut child = child.expect("the binary is built");
     let start = std::time::Instant::now();
-    while !path.exists() {
+    // The path is there a moment before anybody listens.
+    let listens = || std::fs::read_to_string(&log).is_ok_and(|log| log.contains("listens on "));
+    while !listens() {
         assert!(start.elapsed() < server::PATIENCE, "it never listens");
         std::thread::sleep(std::time::Duration::from_millis(10));
     }

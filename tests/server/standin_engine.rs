@@ -199,17 +199,18 @@ fn half_a_source_is_not_built() {
 #[test]
 fn a_client_that_dies_early_leaves_a_container_that_was_only_made() {
     let engine = Engine::new("created");
-    std::fs::write(engine.beside("pause"), "300").expect("a file");
+    let long_ms = server::PATIENCE.as_millis().to_string();
+    std::fs::write(engine.beside("pause"), long_ms).expect("a file");
     let mut client = engine.building("one", "good", b"whole");
     engine.wait_for("one", &["created"]);
     client.kill().expect("it runs");
     client.wait().expect("it is ours");
-    std::thread::sleep(Duration::from_millis(400));
     assert_eq!(engine.inspect("one"), "false created 0");
     // One that is removed on its way is not started.
     let client = engine.building("two", "good", b"whole");
     engine.wait_for("two", &["created"]);
     assert_eq!(engine.ask(&["rm", "--force", "two"]).status.code(), Some(0));
+    std::fs::remove_file(engine.beside("pause")).expect("it was there");
     let ended = client.wait_with_output().expect("it is ours");
     assert_eq!(ended.status.code(), Some(125));
     assert_eq!(engine.said(&["ps", "--all"]).trim(), "one");

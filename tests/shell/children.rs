@@ -34,7 +34,9 @@ fn a_signal_is_told_as_a_signal() {
 
 #[test]
 fn a_grandchild_holds_the_pipe_after_the_exit() {
-    let jobs = ended(vec![sh("(sleep 0.5; echo late) & exit 0")]);
+    // It speaks once the child is reaped.
+    let grandchild = "while kill -0 $$ 2>/dev/null; do sleep 0.01; done; echo late";
+    let jobs = ended(vec![sh(&format!("({grandchild}) & exit 0"))]);
     assert_eq!(jobs[0].stdout, b"late\n");
     assert_eq!(jobs[0].order, ["exit", "out", "eof"]);
 }
@@ -232,6 +234,10 @@ fn nothing_starts_before_it_is_saved() {
 
 #[test]
 fn both_pipes_are_told_apart() {
-    let jobs = ended(vec![sh("exec 2>&-; sleep 0.1; echo x")]);
-    assert_eq!(jobs[0].eofs[0], Pipe::Stderr);
+    let mut toy = Toy::with(vec![sh("exec 2>&-; exec sleep 60")]);
+    toy.kill_on_eof = true;
+    run(&mut toy);
+    let job = toy.jobs.values().next().unwrap();
+    assert_eq!(job.eofs[0], Pipe::Stderr);
+    assert_eq!(job.exit, Some(Exit::Signal(9)));
 }

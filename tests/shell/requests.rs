@@ -173,9 +173,7 @@ fn what_lies_there_already_is_read_to_the_end() {
     .unwrap();
     socket.write_all(&body).unwrap();
     let server = Server::behind(Toy::serving(true), listener);
-    socket
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let want = format!("{length} {}", HEXLOWER.encode(&Sha256::digest(&body)));
     assert_eq!(read_answer(&mut socket).1, want);
     server.stop();

@@ -14,7 +14,7 @@
 //!   down             while it is there, the engine is not
 //!   info             what `info` prints, where another engine than a whole one is wanted
 //!   images           what `images` prints, where others than the four are wanted
-//!   pause            how many milliseconds lie between making a container and starting it
+//!   pause            how many milliseconds lie between making a container and starting it, or fewer if the file goes
 //!   owner            a process id: containers end when that process is gone
 //!   network          there is a network of fetches
 //!   commit           what the commit of every repository is made from, for remotes that change
@@ -32,6 +32,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio, exit};
+use std::time::{Duration, Instant};
 
 /// The engine's own exit code: the container was not made, or not started.
 const REFUSED: i32 = 125;
@@ -296,7 +297,7 @@ fn end(container: &Path) -> bool {
             // Somebody is looking at it.
             Err(_) => {}
         }
-        std::thread::sleep(std::time::Duration::from_millis(1));
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
@@ -350,10 +351,7 @@ fn run(place: &Place, words: &[String]) -> i32 {
     if let Err(why) = create(place, &asked, &container) {
         return refuse(REFUSED, &why);
     }
-    if let Ok(ms) = fs::read_to_string(place.beside("pause")) {
-        let ms = ms.trim().parse().expect("milliseconds");
-        std::thread::sleep(std::time::Duration::from_millis(ms));
-    }
+    pause(place);
     if package == "unstartable" {
         return refuse(
             REFUSED,
@@ -363,6 +361,19 @@ fn run(place: &Place, words: &[String]) -> i32 {
     match start(place, &asked, &container) {
         Ok(stdin) => attach::show(place, &container, stdin, input),
         Err(why) => refuse(REFUSED, &why),
+    }
+}
+
+/// As long as the file says, and is there.
+fn pause(place: &Place) {
+    let begun = Instant::now();
+    let left = || {
+        let ms = fs::read_to_string(place.beside("pause")).ok()?;
+        let pause = Duration::from_millis(ms.trim().parse().expect("milliseconds"));
+        pause.checked_sub(begun.elapsed())
+    };
+    while let Some(left) = left().filter(|left| !left.is_zero()) {
+        std::thread::sleep(left.min(Duration::from_millis(20)));
     }
 }
 
