@@ -11,9 +11,9 @@ mod outage;
 
 use checks::Seen;
 
-/// Lives at a time, each with its own data and its own engine.
-const LIVES: u64 = 4;
-const KILLS: usize = 160;
+/// Lives at a time, each with its own data and its own engine: they mostly wait.
+const LIVES: u64 = 8;
+const KILLS: usize = 80;
 /// On a busy machine a life meets less, and more lives follow.
 const LIVES_LIMIT: u64 = 40;
 
