@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::common::seed::Seed;
 use crate::common::server::{Server, archive};
 use crate::common::zig::{Numbers, containers_of, packed, stands_once, without_times, zig_init};
-use crate::exclusive::alone;
+use crate::exclusive::shared;
 use serde_json::Value;
 
 const KILLS: usize = 20;
@@ -110,7 +110,7 @@ fn adopted(data: &Path, orphans: &BTreeSet<(i64, i64)>) -> usize {
 
 #[test]
 fn real_builds_come_to_the_same_through_twenty_crashes() {
-    let _machine = alone();
+    let _machine = shared();
     let mut kinds = [
         Kind::new("0.16.0", None),
         Kind::new("0.17.1", Some(zig_init("0.17.1"))),

@@ -7,16 +7,30 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::common::server::{PATIENCE, Server, archive};
-use crate::common::zig::{Numbers, containers_of, of_last_attempt, stands_once};
-use crate::exclusive::alone;
+use crate::common::zig::{Numbers, build_zig, containers_of, of_last_attempt, stands_once};
+use crate::exclusive::shared;
 use crate::own_engine::OwnEngine;
 use serde_json::Value;
 
-const NUMBERS: Numbers = Numbers {
-    name: "numbers",
-    lines: 80,
-    pause_s: 0.1,
-};
+/// What a package says of itself: numbers, until somebody lets it go.
+const WORD: &str = "number";
+
+fn speaks() -> String {
+    build_zig(&format!(
+        "n=0; until [ -e /work/go ]; do n=$((n + 1)); printf '{WORD} %04d \\377\\000\\n' $n; sleep 0.1; done >&2; \
+         printf '{WORD} ends' >&2"
+    ))
+}
+
+/// All that one said, if it said so many numbers.
+fn said(lines: usize) -> Vec<u8> {
+    let numbers = Numbers {
+        name: WORD,
+        lines,
+        pause_s: 0.1,
+    };
+    numbers.said()
+}
 
 fn flags(engine: &OwnEngine) -> [&str; 6] {
     let versions = ["--zig-versions", "0.16.0", "--max-builds", "2"];
@@ -28,7 +42,7 @@ fn flags(engine: &OwnEngine) -> [&str; 6] {
 fn two_speak(engine: &OwnEngine, name: &str) -> (Server, [i64; 2]) {
     let server = Server::start(name, &flags(engine));
     let submit = |nth: &str| {
-        let files = [("build.zig", &*NUMBERS.build_zig()), ("readme", nth)];
+        let files = [("build.zig", &*speaks()), ("readme", nth)];
         let tree = archive(&format!("{name}-{nth}"), &files);
         server.upload(&tree, "name=numbers")
     };
@@ -65,6 +79,18 @@ fn is_under_way(build: &Value) {
     assert_eq!(build["attempt"], 1, "{build}");
 }
 
+/// Lets what runs go on to its end, until no build is left that runs.
+fn let_go(server: &Server, engine: &OwnEngine) {
+    server.wait_for("/api/queue", |queue| {
+        for container in containers_of(&server.data, engine.command()).lines() {
+            // One that has ended meanwhile needs no word.
+            engine.ask(&["exec", container, "touch", "/work/go"]);
+        }
+        let empty = |list: &str| queue[list].as_array().is_some_and(Vec::is_empty);
+        empty("running") && empty("waiting")
+    });
+}
+
 fn come_to_their_verdicts(server: &Server, checks: [i64; 2], attempt: i64) {
     for check in checks {
         let build = server.finished(check).remove(0);
@@ -76,7 +102,8 @@ fn come_to_their_verdicts(server: &Server, checks: [i64; 2], attempt: i64) {
         let last = of_last_attempt(&log);
         assert_eq!(last.len() < log.len(), attempt > 1);
         let shown = String::from_utf8_lossy(last);
-        assert!(stands_once(last, &NUMBERS.said(), NUMBERS.name), "{shown}");
+        let lines = shown.matches(&format!("{WORD} 0")).count();
+        assert!(stands_once(last, &said(lines), WORD), "{shown}");
     }
 }
 
@@ -91,34 +118,38 @@ fn nothing_is_left(server: &Server, engine: &OwnEngine) {
 /// One engine for all, as its image takes its time to be loaded.
 #[test]
 fn an_engine_that_is_killed_under_running_builds_costs_no_verdict() {
-    let _machine = alone();
+    let _machine = shared();
     let mut engine = OwnEngine::new("engine-death");
     engine.start(true);
     engine.load("zigcheck:0.16.0");
-    // Containers go on without it, whether or not their server does.
-    dies(&mut engine, "engine-death-live", true, false);
-    dies(&mut engine, "engine-death-both", true, true);
+    // Containers go on without it.
+    dies(&mut engine, true);
     engine.stop();
     engine.start(false);
     // Without live restore it ends them when it is back.
-    dies(&mut engine, "engine-death-off", false, false);
+    dies(&mut engine, false);
 }
 
-/// Under two builds that speak, which then come to their verdicts; its server may die as well, and is
-/// back before it is.
-fn dies(engine: &mut OwnEngine, name: &str, live_restore: bool, and_server: bool) {
-    let (mut server, checks) = two_speak(engine, name);
+/// Under builds of two servers that speak, which then come to their verdicts. One of the servers dies as well, and is back
+/// before the engine is.
+fn dies(engine: &mut OwnEngine, live_restore: bool) {
+    let name = |server: &str| format!("engine-death-{server}-{live_restore}");
+    let (lives, its_checks) = two_speak(engine, &name("lives"));
+    let (dies, other_checks) = two_speak(engine, &name("dies"));
     engine.kill();
-    if and_server {
-        let data = server.crash();
-        server = Server::restart(data, &flags(engine));
-    }
+    let dies = Server::restart(dies.crash(), &flags(engine));
     std::thread::sleep(Duration::from_secs(2));
-    for check in checks {
-        is_under_way(&build_of(&server, check));
+    let servers = [(&lives, its_checks), (&dies, other_checks)];
+    for (server, checks) in servers {
+        for check in checks {
+            is_under_way(&build_of(server, check));
+        }
     }
     engine.start(live_restore);
     let attempt = if live_restore { 1 } else { 2 };
-    come_to_their_verdicts(&server, checks, attempt);
-    nothing_is_left(&server, engine);
+    for (server, checks) in servers {
+        let_go(server, engine);
+        come_to_their_verdicts(server, checks, attempt);
+        nothing_is_left(server, engine);
+    }
 }

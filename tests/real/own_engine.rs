@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -30,7 +31,9 @@ impl OwnEngine {
         let root = rustix::process::geteuid().is_root();
         assert!(root && version.is_ok(), "needs root, and dockerd here");
         let root = scratch(&format!("{name}-root"));
-        let run = PathBuf::from(format!("/tmp/zigcheck-{}", std::process::id()));
+        static ENGINES: AtomicUsize = AtomicUsize::new(0);
+        let number = ENGINES.fetch_add(1, Ordering::Relaxed);
+        let run = PathBuf::from(format!("/tmp/zigcheck-{}-{number}", std::process::id()));
         clear(&root);
         for dir in [&root, &run] {
             fs::create_dir_all(dir).expect("a directory");

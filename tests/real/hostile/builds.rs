@@ -12,8 +12,9 @@ use serde_json::Value;
 const FLAGS: [&str; 12] = [
     "--zig-versions",
     "0.16.0",
+    // Those that sit out their time limits leave slots to the others.
     "--max-builds",
-    "2",
+    "4",
     "--memory",
     "768m",
     "--cpus",

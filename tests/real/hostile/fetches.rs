@@ -5,7 +5,7 @@
 //! are in `tests/unit/archive*.rs`.
 
 use crate::common::server;
-use crate::exclusive::alone;
+use crate::exclusive::shared;
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::Command;
@@ -35,7 +35,7 @@ struct Trial {
 /// One world and one engine for all, as it takes its time to load an image.
 #[test]
 fn what_means_harm_reaches_nobody() {
-    let _machine = alone();
+    let _machine = shared();
     let world = World::new();
     let mut engine = OwnEngine::in_network("hostile", &world.engine, &world.resolvers);
     engine.start(false);

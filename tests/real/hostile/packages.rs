@@ -62,6 +62,43 @@ macro_rules! attempts {
 }
 
 pub const PACKAGES: [Package; 27] = [
+    // -- no end: first, as they take longest --
+    runs("sleeper", &["success/failed/silent"], "sleep 100000"),
+    runs(
+        "stubborn",
+        &["success/failed/silent"],
+        "trap '' TERM INT HUP QUIT USR1 USR2 PIPE ALRM; while :; do sleep 1; done",
+    ),
+    runs(
+        "busy-talker",
+        &["success/failed/timeout"],
+        "while :; do echo still here; sleep 1; done",
+    ),
+    runs(
+        "daemon",
+        &["success/success/null"],
+        "setsid bash -c 'trap \"\" TERM HUP INT; while :; do sleep 1; done' </dev/null >/dev/null 2>&1 & sleep 0.2",
+    ),
+    runs(
+        "daemon-with-pipes",
+        &["success/success/null"],
+        "setsid sleep 100000 & sleep 0.2",
+    ),
+    Package {
+        name: "comptime-loop",
+        what: What::Is(
+            "const std = @import(\"std\");\n\
+             pub fn build(b: *std.Build) void {\n    _ = b;\n    comptime {\n        \
+             @setEvalBranchQuota(4294967295);\n        var i: u64 = 0;\n        \
+             while (true) i +%= 1;\n    }\n}\n",
+        ),
+        ends: &[
+            "failed/null/silent",
+            "failed/null/timeout",
+            "failed/null/out_of_memory",
+        ],
+        tries: false,
+    },
     // -- too much of everything --
     runs(
         "fork-bomb",
@@ -110,43 +147,6 @@ pub const PACKAGES: [Package; 27] = [
         &["success/success/null"],
         "head -c 300000 /dev/urandom >&2; printf '\\\\033[2J\\\\033]0;owned\\\\007\\\\r\\\\010\\\\u202e' >&2",
     ),
-    // -- no end --
-    runs("sleeper", &["success/failed/silent"], "sleep 100000"),
-    runs(
-        "stubborn",
-        &["success/failed/silent"],
-        "trap '' TERM INT HUP QUIT USR1 USR2 PIPE ALRM; while :; do sleep 1; done",
-    ),
-    runs(
-        "busy-talker",
-        &["success/failed/timeout"],
-        "while :; do echo still here; sleep 1; done",
-    ),
-    runs(
-        "daemon",
-        &["success/success/null"],
-        "setsid bash -c 'trap \"\" TERM HUP INT; while :; do sleep 1; done' </dev/null >/dev/null 2>&1 & sleep 0.2",
-    ),
-    runs(
-        "daemon-with-pipes",
-        &["success/success/null"],
-        "setsid sleep 100000 & sleep 0.2",
-    ),
-    Package {
-        name: "comptime-loop",
-        what: What::Is(
-            "const std = @import(\"std\");\n\
-             pub fn build(b: *std.Build) void {\n    _ = b;\n    comptime {\n        \
-             @setEvalBranchQuota(4294967295);\n        var i: u64 = 0;\n        \
-             while (true) i +%= 1;\n    }\n}\n",
-        ),
-        ends: &[
-            "failed/null/silent",
-            "failed/null/timeout",
-            "failed/null/out_of_memory",
-        ],
-        tries: false,
-    },
     // -- records --
     runs(
         "forged-record",
