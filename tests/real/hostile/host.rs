@@ -68,13 +68,15 @@ fn docker(words: &[&str]) -> String {
 }
 
 impl Host {
-    pub fn watch(server: &Server) -> Host {
+    /// The containers of these servers; the first of them is asked.
+    pub fn watch(servers: [&Server; 2]) -> Host {
         let over = Arc::new(AtomicBool::new(false));
-        let (done, data) = (over.clone(), server.data.clone());
+        let (done, data) = (over.clone(), servers.map(|server| server.data.clone()));
         let containers = std::thread::spawn(move || {
             let mut seen = BTreeMap::new();
             while !done.load(Ordering::Relaxed) {
-                for id in containers_of(&data, "docker").split_whitespace() {
+                let ids = data.each_ref().map(|data| containers_of(data, "docker"));
+                for id in ids.iter().flat_map(|ids| ids.split_whitespace()) {
                     let format = "--format={{.Id}} {{.GraphDriver.Data.MergedDir}}";
                     let line = docker(&["inspect", format, id]);
                     if let Some((id, files)) = line.trim().split_once(' ') {
@@ -85,7 +87,7 @@ impl Host {
             }
             seen
         });
-        let (done, url) = (over.clone(), format!("{}/api/builds/1", server.url));
+        let (done, url) = (over.clone(), format!("{}/api/builds/1", servers[0].url));
         let asker = std::thread::spawn(move || {
             let mut took = Vec::new();
             while !done.load(Ordering::Relaxed) {
@@ -119,9 +121,10 @@ impl Host {
     }
 
     /// Nothing is left; says how the server answered meanwhile.
-    pub fn ends(self, server: &Server) -> String {
+    pub fn ends(self, servers: [&Server; 2]) -> String {
         let start = Instant::now();
-        while !containers_of(&server.data, "docker").is_empty() {
+        let is_clean = |server: &&Server| containers_of(&server.data, "docker").is_empty();
+        while !servers.iter().all(is_clean) {
             assert!(start.elapsed() < PATIENCE, "containers are left");
             std::thread::sleep(Duration::from_millis(100));
         }
