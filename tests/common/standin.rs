@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
-use crate::common::server::{Server, archive, scratch};
+use crate::common::server::{PATIENCE, Server, archive, scratch};
 
 /// The stand-in's directory and its command: what it remembers is its own.
 pub fn standin(name: &str) -> (PathBuf, String) {
@@ -80,6 +81,20 @@ pub fn start(name: &str, flags: &[&str]) -> (Server, PathBuf) {
 /// Ends the builds of `slowly`, those that run and those to come.
 pub fn let_go(dir: &Path) {
     std::fs::write(dir.join("state.go"), "").expect("a file");
+}
+
+/// Until a container of that build has all of its source: from then on it needs no client. Gives its name.
+pub fn has_its_source(dir: &Path, build: i64) -> String {
+    let begun = Instant::now();
+    loop {
+        let calls = std::fs::read_to_string(dir.join("state.calls")).unwrap_or_default();
+        let mut names = calls.lines().filter_map(|line| line.strip_prefix("whole "));
+        if let Some(name) = names.find(|name| name.contains(&format!("-{build}-"))) {
+            return name.to_string();
+        }
+        assert!(begun.elapsed() < PATIENCE, "never whole: {calls}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// A tree for packages of which the name alone counts, and no other's: what was built once need

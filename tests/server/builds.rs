@@ -33,24 +33,19 @@ fn a_record_and_exit_0_are_a_verdict() {
 }
 
 /// The check, the build and the container of a build that is running and says nothing.
-fn never_ending(server: &Server, dir: &Path) -> (i64, Value, String) {
-    let tree = archive("never-ending-tree", &[("build.zig", "")]);
-    let check = server.upload(&tree, "name=silent");
-    let path = format!("/api/checks/{check}");
-    server.wait_for(&path, |check| check["builds"][0]["state"] == "building");
-    let id = server.get(&path)["builds"][0]["id"].clone();
-    server.wait_for(&path, |_| container_of(dir, &id).is_some());
-    let container = container_of(dir, &id).expect("it is there");
-    (check, id, container)
+fn never_ending(server: &Server, dir: &Path) -> (i64, i64, String) {
+    let check = check(server, "silent");
+    let build = runs(server, dir, check);
+    (check, build, standin::has_its_source(dir, build))
 }
 
-/// The name of the container of the first attempt at a build.
-fn container_of(dir: &Path, build: &Value) -> Option<String> {
-    let state = std::fs::read_dir(dir.join("state")).ok()?;
-    let names = state.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let end = format!("-{build}-1");
-    let mut names = names.filter(|name| name.ends_with(&end));
-    names.next()
+/// The build of a check, once it is under way and needs no server any more.
+fn runs(server: &Server, dir: &Path, check: i64) -> i64 {
+    let path = format!("/api/checks/{check}");
+    let check = server.wait_for(&path, |check| check["builds"][0]["state"] == "building");
+    let build = check["builds"][0]["id"].as_i64().expect("an id");
+    standin::has_its_source(dir, build);
+    build
 }
 
 /// Names of removed containers.
@@ -265,7 +260,7 @@ fn a_build_whose_container_is_gone_is_built_again() {
     let server = next_server(data, &dir, &["--build-timeout", "1"]);
     let build = server.finished(check).remove(0);
     assert_eq!(said(&build), ("failed", "null", "timeout"));
-    assert_eq!((&build["attempt"], &build["id"]), (&2.into(), &id));
+    assert_eq!((&build["attempt"], &build["id"]), (&2.into(), &id.into()));
 }
 
 #[test]
@@ -316,8 +311,7 @@ fn a_tree_that_leaves_itself_and_one_that_is_too_large_are_refused_before_anythi
 fn a_stop_leaves_what_runs_to_the_next_server() {
     let (server, dir) = start("stop", &[]);
     let check = check(&server, "slowly");
-    let path = format!("/api/checks/{check}");
-    server.wait_for(&path, |check| check["builds"][0]["state"] == "building");
+    runs(&server, &dir, check);
     let data = server.data.clone();
     let before = std::time::Instant::now();
     drop(server);

@@ -253,10 +253,10 @@ fn containers_end_by_themselves_by_a_kill_and_by_their_memory() {
 #[test]
 fn an_engine_that_is_away_answers_nobody_and_ends_no_container() {
     let engine = Engine::new("away");
-    let attached = engine.building("one", "slowly", b"whole");
-    engine.wait_for("one", &["running"]);
+    let attached = engine.building("one-5-1", "slowly", b"whole");
+    standin::has_its_source(&engine.dir, 5);
     let following = engine
-        .command(&["logs", "--follow", "one"])
+        .command(&["logs", "--follow", "one-5-1"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -269,11 +269,11 @@ fn an_engine_that_is_away_answers_nobody_and_ends_no_container() {
     for words in [
         "images",
         "ps",
-        "inspect one",
-        "logs one",
-        "kill one",
-        "rm one",
-        "exec one x",
+        "inspect one-5-1",
+        "logs one-5-1",
+        "kill one-5-1",
+        "rm one-5-1",
+        "exec one-5-1 x",
     ] {
         let words: Vec<&str> = words.split(' ').collect();
         let answer = engine.ask(&words);
@@ -282,8 +282,8 @@ fn an_engine_that_is_away_answers_nobody_and_ends_no_container() {
     }
     assert_eq!(engine.built("two", "good").status.code(), Some(125));
     std::fs::remove_file(engine.beside("down")).expect("it was there");
-    assert_eq!(engine.inspect("one"), "false running 0");
-    assert_eq!(engine.said(&["ps", "--all"]).trim(), "one");
+    assert_eq!(engine.inspect("one-5-1"), "false running 0");
+    assert_eq!(engine.said(&["ps", "--all"]).trim(), "one-5-1");
 }
 
 #[test]

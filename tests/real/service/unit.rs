@@ -95,13 +95,18 @@ fn nobody_is_refused_while_it_restarts() {
                 curl -s -o /dev/null --max-time 20 -w '%{http_code}\\n' 127.0.0.1:3000/api/builds
             done >/tmp/codes.$i &
         done
-        for i in 1 2 3 4 5; do sleep 0.4; systemctl restart zigcheck || exit 1; done
-        sleep 0.4; touch /tmp/over; wait; sort /tmp/codes.* | uniq -c";
+        count() { cat /tmp/codes.* | wc -l; }
+        more() { to=$(($(count) + 25)); until [ $(count) -ge $to ]; do sleep 0.05; done; }
+        for i in 1 2 3 4 5; do more; systemctl restart zigcheck || exit 1; done
+        more; touch /tmp/over; wait; sort /tmp/codes.* | uniq -c";
     let counts = machine.sh(load);
     println!("answers during five restarts: {}", counts.trim());
     let words: Vec<&str> = counts.split_whitespace().collect();
     assert_eq!(words[1..], ["200"], "{counts}");
-    assert!(words[0].parse::<u32>().expect("a number") > 100, "{counts}");
+    assert!(
+        words[0].parse::<u32>().expect("a number") >= 150,
+        "{counts}"
+    );
     let ends = machine.sh("journalctl -o cat -p warning _COMM=zigcheck");
     assert_eq!(ends, "");
 }
@@ -111,11 +116,11 @@ fn a_loop_that_hangs_is_ended_and_started_again() {
     let _machine = shared();
     let machine = Machine::serving(ONE);
     let drop_in = "mkdir /run/systemd/system/zigcheck.service.d
-        printf '[Service]\\nWatchdogSec=1\\n' >/run/systemd/system/zigcheck.service.d/short.conf
+        printf '[Service]\\nWatchdogSec=5\\n' >/run/systemd/system/zigcheck.service.d/short.conf
         systemctl daemon-reload; systemctl restart zigcheck";
     machine.sh(drop_in);
     // Fed all the while.
-    machine.sh("sleep 3");
+    machine.sh("sleep 6");
     assert_eq!(machine.show("NRestarts"), "0");
     machine.sh("systemctl kill --signal=USR2 --kill-who=main zigcheck");
     machine.wait("systemctl show --value -p NRestarts zigcheck", "1");
@@ -125,17 +130,15 @@ fn a_loop_that_hangs_is_ended_and_started_again() {
     assert_eq!(machine.show("ActiveState"), "active");
 }
 
-/// Uploads a package whose build goes on until `let_go`, and waits until it runs.
+/// Uploads a package whose build goes on until `let_go`, and waits until it runs and needs no server any more.
 fn runs_slowly(machine: &Machine) {
     machine.sh(
         "curl -sS --fail --data-binary @/opt/tree.tar.gz '127.0.0.1:3000/api/check?name=slowly'",
     );
     let state = "curl -s 127.0.0.1:3000/api/builds/1 | grep -o '\"state\":\"[a-z]*\"'";
     machine.wait(state, "\"state\":\"building\"");
-    machine.wait(
-        "test -e /var/lib/engine/state/zigcheck-*-1-1/pid && echo yes",
-        "yes",
-    );
+    let whole = "grep -c '^whole zigcheck-.*-1-1$' /var/lib/engine/state.calls";
+    machine.wait(whole, "1");
 }
 
 fn let_go(machine: &Machine) {
