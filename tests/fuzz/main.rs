@@ -94,13 +94,16 @@ fn whatever_comes_is_read_or_refused() {
         let began = Instant::now();
         let accepted = match catch_unwind(|| (PARSERS[nth].case)(&mut Seed(seed))) {
             Ok(accepted) => accepted,
-            Err(_) => panic!("{}: SEED={seed} fails: see above", PARSERS[nth].name),
+            Err(_) => panic!("{}: repeat with make fuzz SEED={seed}", PARSERS[nth].name),
         };
         let (cases, good, took) = &mut seen[nth];
         *cases += 1;
         *good += u64::from(accepted);
         *took += began.elapsed();
-        assert!(start.elapsed() < PATIENCE, "too slow: at SEED={seed}");
+        assert!(
+            began.elapsed() < PATIENCE,
+            "too slow: repeat with make fuzz SEED={seed}"
+        );
     }
     for (parser, (cases, good, took)) in PARSERS.iter().zip(&seen) {
         let us = took.as_micros() as u64 / cases.max(&1);

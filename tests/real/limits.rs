@@ -6,25 +6,33 @@ use crate::exclusive::shared;
 use crate::packages::*;
 use serde_json::Value;
 
-/// A server for one test, and the build of a tree on it.
-fn one_on(server: &Server, name: &str, build_zig: &str) -> Value {
+/// A check of a tree on a server of one test.
+fn submit(server: &Server, name: &str, build_zig: &str) -> i64 {
     let tree = archive(&format!("own-{name}"), &[("build.zig", build_zig)]);
-    let check = server.upload(&tree, &format!("name={name}"));
+    server.upload(&tree, &format!("name={name}"))
+}
+
+/// The build of a tree on a server of one test.
+fn one_on(server: &Server, name: &str, build_zig: &str) -> Value {
+    let check = submit(server, name, build_zig);
     server.finished(check).remove(0)
 }
 
 #[test]
 fn a_build_that_never_ends_is_ended_on_time_and_nothing_is_left() {
     let _machine = shared();
-    let server = Server::start(
-        "timeout",
-        &["--build-timeout", "25", "--zig-versions", "0.16.0"],
-    );
-    let flood = one_on(
-        &server,
-        "flood",
-        &install_zig("exec yes a flood that never ends"),
-    );
+    let start = |name: &str, timeout: &str| {
+        let flags = ["--zig-versions", "0.16.0", "--max-builds", "2"];
+        Server::start(name, &[&flags[..], &["--build-timeout", timeout]].concat())
+    };
+    // All of them at once: they do little but wait for their end. On a slow machine 25 seconds are too few for more than
+    // a compiler.
+    let (short, long) = (start("timeout", "25"), start("timeout-tests", "90"));
+    let tests = build_zig("while sleep 1; do echo working; done");
+    let tests = submit(&long, "tests", &tests);
+    let sleep = submit(&short, "sleep", &install_zig("sleep 1000"));
+    let flood = install_zig("exec yes a flood that never ends");
+    let flood = one_on(&long, "flood", &flood);
     // Whichever comes first.
     let ends = [
         ("failed", "null", "timeout"),
@@ -32,24 +40,17 @@ fn a_build_that_never_ends_is_ended_on_time_and_nothing_is_left() {
     ];
     assert!(ends.contains(&said(&flood)), "{flood}");
     assert_eq!(flood["log_truncated"], true, "{flood}");
-    let sleep = one_on(&server, "sleep", &install_zig("sleep 1000"));
+    let sleep = short.finished(sleep).remove(0);
     assert_eq!(said(&sleep), ("failed", "null", "timeout"), "{sleep}");
     // Asked just before its container was ended.
     let peak = sleep["peak_memory_bytes"].as_u64();
     assert!(peak > Some(1 << 20), "{sleep}");
-    server.wait_for("/api/health", |_| our_containers(&server).is_empty());
     // The build itself was good, on the slowest of machines: it is the tests that never end.
-    let server = Server::start(
-        "timeout-tests",
-        &["--build-timeout", "60", "--zig-versions", "0.16.0"],
-    );
-    let tests = one_on(
-        &server,
-        "tests",
-        &build_zig("while sleep 1; do echo working; done"),
-    );
+    let tests = long.finished(tests).remove(0);
     assert_eq!(said(&tests), ("success", "failed", "timeout"), "{tests}");
-    server.wait_for("/api/health", |_| our_containers(&server).is_empty());
+    for server in [short, long] {
+        server.wait_for("/api/health", |_| our_containers(&server).is_empty());
+    }
 }
 
 #[test]
