@@ -19,7 +19,7 @@ const FLAGS: [&str; 8] = [
     "--cpus",
     "1",
 ];
-/// Of the server whose packages come to no end; those of the other one have all the time that a busy machine takes.
+/// The limits of the server whose packages come to no end. The other server has all the time that a busy machine takes.
 const HASTY: [&str; 4] = ["--build-timeout", "60", "--silence-timeout", "20"];
 /// What the server itself may take at most while it is flooded, in KiB: far above its buffers and
 /// far below what it is sent.
