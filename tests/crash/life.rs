@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use crate::checks::{self, Seen};
 use crate::common::load::Load;
@@ -180,11 +180,14 @@ impl Life {
     fn server_lives(&mut self, long: Duration, way: Way) {
         let mut server = self.start();
         std::thread::sleep(long);
-        self.wait_for_last_attempts();
         if way == Way::Stop {
             self.wait_until_it_listens(&mut server);
+        }
+        self.halt_where_it_costs_no_verdict(&server);
+        if way == Way::Stop {
             let start = Instant::now();
             signal(&server, Signal::TERM);
+            signal(&server, Signal::CONT);
             let ended = server.wait().expect("it is ours");
             assert!(ended.success(), "SEED={}: {ended}", self.seed);
             let took = start.elapsed();
@@ -192,8 +195,7 @@ impl Life {
             return;
         }
         if way == Way::KillWithClients {
-            // Stopped, it can neither start another nor forget one.
-            signal(&server, Signal::STOP);
+            // It stands still: it can neither start another nor forget one.
             for client in children(&server) {
                 let _ = kill_process(client, Signal::KILL);
             }
@@ -225,9 +227,25 @@ impl Life {
         database(&self.data)
     }
 
-    fn wait_for_last_attempts(&self) {
+    /// Stops the server at a moment when nothing would be given up for one more disturbance. A server that ran on could
+    /// begin a last attempt between that question and its end.
+    fn halt_where_it_costs_no_verdict(&self, server: &Child) {
         let start = Instant::now();
-        while last_attempts(&self.data, self.seed) {
+        loop {
+            signal(server, Signal::STOP);
+            let halted = waitpid(Some(Pid::from_child(server)), WaitOptions::UNTRACED);
+            let halted = halted
+                .expect("it is ours")
+                .is_some_and(|(_, is)| is.stopped());
+            assert!(
+                halted,
+                "SEED={}: it ended before, see {:?}",
+                self.seed, self.data
+            );
+            if !last_attempts(&self.data, self.seed) {
+                return;
+            }
+            signal(server, Signal::CONT);
             let long = start.elapsed();
             assert!(long < PATIENCE, "SEED={}: it never ends", self.seed);
             std::thread::sleep(Duration::from_millis(10));

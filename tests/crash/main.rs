@@ -26,7 +26,7 @@ fn lives(seeds: Vec<u64>) -> Seen {
     let mut all = Seen::default();
     for (seed, life) in lives {
         let seen = life.join().unwrap_or_else(|_| {
-            panic!("see above; repeat with SEED={seed} cargo test --test crash killed")
+            panic!("see above; repeat with SEED={seed} cargo test --test crash killed_again")
         });
         println!("SEED={seed}: {seen:?}");
         all.add(&seen);
