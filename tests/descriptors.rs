@@ -16,11 +16,8 @@ use crate::common::toy::Toy;
 use crate::common::toy_server::*;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 
-use zigcheck::shell::clock::Clock;
-use zigcheck::shell::disk::Disk;
 use zigcheck::shell::limits::RESERVED_FILES;
 use zigcheck::shell::listen::Listener;
-use zigcheck::shell::reactor;
 use zigcheck::shell::signal::SignalPipes;
 
 static ALONE: Mutex<()> = Mutex::new(());
@@ -132,13 +129,7 @@ fn without_descriptors_it_waits_and_goes_on() {
     allow_fds(dir + 25);
     let server = std::thread::spawn(move || {
         let mut toy = Toy::serving(true);
-        let result = reactor::run(
-            &mut toy,
-            listener,
-            pipes,
-            Clock::start(),
-            Disk::of("/".as_ref()),
-        );
+        let result = run_on(&mut toy, listener, pipes);
         (toy, result)
     });
     let mut rest = clients.split_off(15);
@@ -186,14 +177,7 @@ fn serve_until_stopped_twice() {
     println!("\nlistening on {}", listener.name);
     let mut toy = Toy::serving(true);
     toy.stops_ignored = 1;
-    reactor::run(
-        &mut toy,
-        listener,
-        wishes,
-        Clock::start(),
-        Disk::of("/".as_ref()),
-    )
-    .unwrap();
+    run_on(&mut toy, listener, wishes).unwrap();
     println!("\nended after {} stops, {} drains", toy.stops, toy.drains);
 }
 

@@ -1,7 +1,6 @@
 //! Trees, and what their manifests ask for: for all who read manifests, the script in the container too.
 
-use data_encoding::HEXLOWER;
-use sha2::{Digest, Sha256};
+use crate::common::pack::sha256;
 
 pub struct Case {
     pub name: &'static str,
@@ -18,8 +17,7 @@ impl Case {
             return Some(String::new());
         }
         let text: String = asked.iter().map(|line| format!("{line}\n")).collect();
-        let digest = Sha256::digest(text.as_bytes());
-        Some(HEXLOWER.encode(&digest))
+        Some(sha256(text.as_bytes()))
     }
 }
 

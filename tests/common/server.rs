@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// How long a test waits for anything at all: far above what it takes, so that only a hang fails.
@@ -37,21 +38,9 @@ impl Server {
             .args(flags)
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
-        #[expect(unsafe_code, reason = "pre_exec is unsafe")]
-        // SAFETY: one system call, no allocation, between fork and exec.
-        unsafe {
-            command.pre_exec(|| {
-                let end = Some(rustix::process::Signal::TERM);
-                rustix::process::set_parent_process_death_signal(end)?;
-                Ok(())
-            });
-        }
+        ends_with_its_parent(&mut command, Signal::TERM);
         let (mut child, first) = in_a_thread_that_stays(command);
-        let url = first
-            .split_once("listens on ")
-            .and_then(|(_, rest)| rest.split(';').next())
-            .map(|address| format!("http://{address}"));
-        let Some(url) = url else {
+        let Some(url) = url_in(&first) else {
             let _ = child.kill();
             panic!("the server did not start: {first}");
         };
@@ -130,11 +119,27 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(pid) = rustix::process::Pid::from_raw(self.child.id() as i32) {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        }
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
         let _ = self.child.wait();
     }
+}
+
+/// The child gets that signal when the thread that starts it ends.
+pub fn ends_with_its_parent(command: &mut Command, signal: Signal) {
+    #[expect(unsafe_code, reason = "pre_exec is unsafe")]
+    // SAFETY: one system call, no allocation, between fork and exec.
+    unsafe {
+        command.pre_exec(move || {
+            rustix::process::set_parent_process_death_signal(Some(signal))?;
+            Ok(())
+        });
+    }
+}
+
+/// Where a server listens, by what it logs.
+pub fn url_in(log: &str) -> Option<String> {
+    let (_, rest) = log.split_once("listens on ")?;
+    Some(format!("http://{}", rest.split(';').next()?))
 }
 
 /// Starts the command, and gives its first line of standard error; the others go nowhere. The

@@ -1,13 +1,17 @@
 //! A stand-in for the docker command, of its own for each test, and a server that uses it.
 
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::common::server::{PATIENCE, Server, archive, scratch};
+use rustix::process::Signal;
+
+use crate::common::server::{PATIENCE, Server, archive, ends_with_its_parent, scratch};
 
 /// The stand-in's directory and its command: what it remembers is its own.
 pub fn standin(name: &str) -> (PathBuf, String) {
@@ -76,6 +80,30 @@ pub fn start(name: &str, flags: &[&str]) -> (Server, PathBuf) {
     let mut all = vec!["--docker", &docker, "--zig-versions", "0.16.0"];
     all.extend(flags);
     (Server::start(name, &all), dir)
+}
+
+/// An address whose port was free a moment ago, outside of the ports that connections are given.
+pub fn free_address(nth: u16) -> SocketAddr {
+    let from = 20_000 + (std::process::id() as u16 % 500) * 20 + nth;
+    let mut ports = (from..32_000).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    let free = ports.find(|to| TcpListener::bind(to).is_ok());
+    free.expect("a free port")
+}
+
+/// A server of two toolchains at that address, whose log goes on in that file.
+pub fn spawn_at(to: SocketAddr, data: &Path, docker: &str, log: &Path) -> Child {
+    let log = File::options().append(true).create(true).open(log);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zigcheck"));
+    command
+        .arg("--data")
+        .arg(data)
+        .args(["--listen", &to.to_string(), "--docker", docker])
+        .args(["--zig-versions", "0.17.1,0.16.0", "--max-builds", "3"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log.expect("a log"));
+    ends_with_its_parent(&mut command, Signal::KILL);
+    command.spawn().expect("the binary is built")
 }
 
 /// Ends the builds of `slowly`, those that run and those to come.

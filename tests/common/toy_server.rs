@@ -44,7 +44,11 @@ pub fn signal_pipes() -> (SignalPipes, [UnixStream; 2]) {
 pub fn run(toy: &mut Toy) {
     let listener = Listener::open(&any_port()).unwrap();
     let (pipes, _kept) = signal_pipes();
-    reactor::run(toy, listener, pipes, Clock::start(), Disk::of("/".as_ref())).unwrap();
+    run_on(toy, listener, pipes).unwrap();
+}
+
+pub fn run_on(toy: &mut Toy, listener: Listener, pipes: SignalPipes) -> Result<(), String> {
+    reactor::run(toy, listener, pipes, Clock::start(), Disk::of("/".as_ref()))
 }
 
 pub fn ended(commands: Vec<Command>) -> Vec<Job> {
@@ -77,13 +81,7 @@ impl Server {
         let name = listener.name.clone();
         let (ours, theirs) = signal_pipes();
         let thread = std::thread::spawn(move || {
-            let result = reactor::run(
-                &mut toy,
-                listener,
-                ours,
-                Clock::start(),
-                Disk::of("/".as_ref()),
-            );
+            let result = run_on(&mut toy, listener, ours);
             (toy, result)
         });
         Server {
@@ -110,12 +108,7 @@ impl Server {
 
     pub fn post(&self, path: &str, body: &str) -> String {
         let mut socket = self.connect();
-        write!(
-            socket,
-            "POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .unwrap();
+        begin_post(&mut socket, path, body.len(), body);
         read_answer(&mut socket).1
     }
 
@@ -139,8 +132,19 @@ impl Server {
     }
 }
 
-pub fn get(socket: &mut (impl Read + Write), path: &str) -> String {
+/// Asks for a path, and leaves the answer to be read.
+pub fn ask(socket: &mut impl Write, path: &str) {
     write!(socket, "GET {path} HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+}
+
+/// The head of a request with a body, of which more is to follow, and the beginning of that.
+pub fn begin_post(socket: &mut impl Write, path: &str, length: usize, body: &str) {
+    let head = format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n{body}");
+    socket.write_all(head.as_bytes()).unwrap();
+}
+
+pub fn get(socket: &mut (impl Read + Write), path: &str) -> String {
+    ask(socket, path);
     read_answer(socket).1
 }
 

@@ -1,11 +1,9 @@
 //! One data directory and its engine, over many servers that all come to a bad end.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -17,7 +15,7 @@ use crate::checks::{self, Seen};
 use crate::common::load::Load;
 use crate::common::seed::Seed;
 use crate::common::server::{PATIENCE, scratch};
-use crate::common::standin::standin;
+use crate::common::standin::{free_address, spawn_at, standin};
 
 /// Between making a container and starting it: a moment to be killed in, as with a real engine.
 const START_MS: &str = "6";
@@ -119,11 +117,7 @@ impl Life {
         let _ = std::fs::remove_dir_all(&data);
         std::fs::create_dir_all(&data).expect("a directory");
         let _ = std::fs::remove_file(data.with_extension("log"));
-        // A port that was free a moment ago, outside of those that connections are given.
-        let from = 20_000 + (std::process::id() as u16 % 500) * 20 + seed as u16;
-        let free = (from..32_000).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-        let to = free.into_iter().find(|to| TcpListener::bind(to).is_ok());
-        let to = to.expect("a free port");
+        let to = free_address(seed as u16);
         Life {
             seed,
             data,
@@ -138,27 +132,8 @@ impl Life {
     }
 
     pub fn start(&self) -> Child {
-        let mut log = File::options();
-        let log = log.append(true).create(true);
-        let log = log.open(self.data.with_extension("log")).expect("a log");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_zigcheck"));
-        command
-            .arg("--data")
-            .arg(&self.data)
-            .args(["--listen", &self.to.to_string(), "--docker", &self.docker])
-            .args(["--zig-versions", "0.17.1,0.16.0", "--max-builds", "3"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log);
-        #[expect(unsafe_code, reason = "pre_exec is unsafe")]
-        // SAFETY: one system call, no allocation, between fork and exec.
-        unsafe {
-            command.pre_exec(|| {
-                rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-                Ok(())
-            });
-        }
-        command.spawn().expect("the binary is built")
+        let log = self.data.with_extension("log");
+        spawn_at(self.to, &self.data, &self.docker, &log)
     }
 
     /// Until it is heard; panics if it has ended instead.

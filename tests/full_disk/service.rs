@@ -1,10 +1,9 @@
 //! The server as a service: whenever it ends in failure it is started again, a moment later.
 
-use std::fs::{self, File};
-use std::net::{SocketAddr, TcpListener};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -15,7 +14,7 @@ use serde_json::Value;
 
 use crate::common::http::ask;
 use crate::common::server::scratch;
-use crate::common::standin::standin;
+use crate::common::standin::{free_address, spawn_at, standin};
 
 /// Shorter than that of the real unit, so that there are more starts on a full disk.
 const RESTART_MS: u64 = 100;
@@ -40,11 +39,7 @@ impl Service {
         let (_, docker) = standin(name);
         let log = scratch(&format!("{name}.log"));
         let _ = fs::remove_file(&log);
-        // A port that was free a moment ago, outside of those that connections are given.
-        let from = 20_000 + (std::process::id() as u16 % 500) * 20 + name.len() as u16;
-        let free = (from..32_000).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-        let to = free.into_iter().find(|to| TcpListener::bind(to).is_ok());
-        let to = to.expect("a free port");
+        let to = free_address(name.len() as u16);
         let shared = Arc::new(Shared {
             over: AtomicBool::new(false),
             ends: AtomicUsize::new(0),
@@ -110,7 +105,7 @@ impl Shared {
 
     fn keep(&self, to: SocketAddr, data: &PathBuf, docker: &str) {
         while !self.over.load(Ordering::Relaxed) {
-            let mut child = self.spawn(to, data, docker);
+            let mut child = spawn_at(to, data, docker, &self.log);
             *self.server.lock().expect("no panic") = Some(child.id());
             if self.over.load(Ordering::Relaxed) {
                 let _ = child.kill();
@@ -128,27 +123,5 @@ impl Shared {
             self.ends.fetch_add(failed, Ordering::Relaxed);
             std::thread::sleep(Duration::from_millis(RESTART_MS));
         }
-    }
-
-    fn spawn(&self, to: SocketAddr, data: &PathBuf, docker: &str) -> Child {
-        let log = File::options().append(true).create(true).open(&self.log);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_zigcheck"));
-        command
-            .arg("--data")
-            .arg(data)
-            .args(["--listen", &to.to_string(), "--docker", docker])
-            .args(["--zig-versions", "0.17.1,0.16.0", "--max-builds", "3"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log.expect("a log"));
-        #[expect(unsafe_code, reason = "pre_exec is unsafe")]
-        // SAFETY: one system call, no allocation, between fork and exec.
-        unsafe {
-            command.pre_exec(|| {
-                rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-                Ok(())
-            });
-        }
-        command.spawn().expect("the binary is built")
     }
 }

@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::common::server::{PATIENCE, scratch};
+use crate::common::server::{PATIENCE, ends_with_its_parent, scratch};
 
 pub struct OwnEngine {
     /// Images and containers.
@@ -104,14 +103,7 @@ impl OwnEngine {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log.expect("a log"));
-        #[expect(unsafe_code, reason = "pre_exec is unsafe")]
-        // SAFETY: one system call, no allocation, between fork and exec.
-        unsafe {
-            command.pre_exec(|| {
-                rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
-                Ok(())
-            });
-        }
+        ends_with_its_parent(&mut command, Signal::TERM);
         let mut daemon = command.spawn().expect("unshare is installed");
         let start = Instant::now();
         while !self.ask(&["version"]) {

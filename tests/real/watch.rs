@@ -5,9 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 
-use data_encoding::HEXLOWER;
+use crate::common::pack::sha256;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::common::server::{PATIENCE, scratch};
 use crate::common::zig::{packed, zig_init};
@@ -101,7 +100,7 @@ fn a_browser_watches_a_build_to_its_end() {
         (&json!("success"), &json!("success"))
     );
 
-    let hash = HEXLOWER.encode(&Sha256::digest(&log));
+    let hash = sha256(&log);
     let read = json!({"bytes": log.len(), "sha256": hash, "texts": 0, "code": 1000, "clean": true});
     assert_eq!(report["read"], read);
     let sent = report["sent"].as_array().expect("events");

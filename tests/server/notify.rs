@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::common::server::{PATIENCE, curl, scratch};
+use crate::common::server::{PATIENCE, curl, scratch, url_in};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// A server whose service manager is the test.
@@ -54,10 +54,7 @@ impl Service {
             service.next_message(),
             "READY=1\nSTATUS=0 builds run, 0 wait\n"
         );
-        let log = service.log();
-        let address = log.split("listens on ").nth(1).expect("where it listens");
-        let address = address.split(';').next().expect("an address");
-        service.url = format!("http://{address}");
+        service.url = url_in(&service.log()).expect("where it listens");
         service
     }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::common::server::{PATIENCE, curl};
+use crate::common::server::{PATIENCE, curl, url_in};
 
 const TOKEN: &str = "correct-horse-battery-staple";
 /// As near to it as a guess can be.
@@ -43,10 +43,7 @@ fn the_token_is_told_to_nobody() {
         .stderr(std::fs::File::create(&log).expect("a file"))
         .spawn()
         .expect("the binary is built");
-    let begun = log_with(&log, "listens on ");
-    let address = begun.split("listens on ").nth(1).expect("an address");
-    let address = address.split(';').next().expect("an address");
-    let url = format!("http://{address}");
+    let url = url_in(&log_with(&log, "listens on ")).expect("an address");
 
     let data = format!("@{}", standin::tree().display());
     let check = format!("{url}/api/check?name=good");

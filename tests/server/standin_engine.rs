@@ -1,6 +1,7 @@
 //! The stand-in for docker does what a real engine was seen to do: what the tests of the server
 //! build on.
 
+use crate::common::pack::sha256;
 use crate::common::server;
 use crate::common::standin;
 use std::io::{Read, Write};
@@ -9,7 +10,6 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::common::noise::Noise;
-use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
 struct Engine {
@@ -307,8 +307,7 @@ fn labels_tell_whose_a_container_is_and_sources_come_framed() {
         let (head, body) = got.stdout.split_at(end.expect("a line") + 1);
         let head: Value = serde_json::from_slice(head).expect("JSON");
         assert_eq!(head["bytes"], body.len());
-        let sum = sha2::Digest::finalize(<sha2::Sha256 as sha2::Digest>::new_with_prefix(body));
-        assert_eq!(head["sha256"], HEXLOWER.encode(&sum));
+        assert_eq!(head["sha256"], sha256(body));
         assert_eq!(head["dependencies"], name == "good-deps");
         let commit = fetched(
             &format!("look-{name}"),

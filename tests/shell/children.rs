@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use data_encoding::HEXLOWER;
-use sha2::{Digest, Sha256};
+use crate::common::pack::sha256;
 use zigcheck::interface::event::{Command, Exit, Input, Pipe};
 
 use crate::common::toy::{Job, Toy};
@@ -102,10 +101,7 @@ fn ten_megabytes_go_in_and_come_out() {
     };
     let jobs = ended(vec![fed(&["sha256sum"], stdin()), fed(&["cat"], stdin())]);
     let sum = String::from_utf8(jobs[0].stdout.clone()).unwrap();
-    assert_eq!(
-        sum,
-        format!("{}  -\n", HEXLOWER.encode(&Sha256::digest(&bytes)))
-    );
+    assert_eq!(sum, format!("{}  -\n", sha256(&bytes)));
     assert!(jobs[1].stdout == bytes);
 }
 

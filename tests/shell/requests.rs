@@ -5,15 +5,14 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use data_encoding::HEXLOWER;
-use sha2::{Digest, Sha256};
+use crate::common::pack::sha256;
 use zigcheck::config::settings::Listen;
 use zigcheck::shell::limits::LINGER_LIMIT_MS;
 use zigcheck::shell::listen::Listener;
 
 use crate::common::server::PATIENCE;
 use crate::common::toy::Toy;
-use crate::common::toy_server::{Server, get, read_answer, wait_until};
+use crate::common::toy_server::{Server, ask, begin_post, get, read_answer, wait_until};
 use crate::dir::{Dir, pattern};
 
 #[test]
@@ -58,12 +57,7 @@ fn two_hundred_connections_stay_open() {
     let mut sockets: Vec<_> = (0..200).map(|_| server.connect()).collect();
     for round in 0..5 {
         for socket in &mut sockets {
-            write!(
-                socket,
-                "GET /big?{} HTTP/1.1\r\nHost: h\r\n\r\n",
-                1 + round * 1000
-            )
-            .unwrap();
+            ask(socket, &format!("/big?{}", 1 + round * 1000));
         }
         for socket in &mut sockets {
             assert_eq!(read_answer(socket).1.len(), 1 + round * 1000);
@@ -93,7 +87,7 @@ fn a_client_that_never_reads_is_answered_up_to_a_limit() {
     let server = Server::start();
     let mut deaf = server.connect();
     for _ in 0..200 {
-        write!(deaf, "GET /big?1000000 HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+        ask(&mut deaf, "/big?1000000");
     }
     assert_eq!(server.get("/hello"), "hello");
     std::thread::sleep(Duration::from_millis(200));
@@ -128,7 +122,7 @@ fn a_client_that_sends_no_more_still_gets_its_answers() {
     assert_eq!(read_answer(&mut socket).1.len(), 300_000);
     assert_eq!(socket.read(&mut [0; 9]).unwrap(), 0, "then it is closed");
     let mut late = server.connect();
-    write!(late, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    ask(&mut late, "/hold");
     late.shutdown(Shutdown::Write).unwrap();
     std::thread::sleep(Duration::from_millis(50));
     server.get("/release");
@@ -141,18 +135,9 @@ fn a_spooled_body_comes_in_pieces() {
     let mut socket = server.connect();
     let bytes = pattern(10 << 20);
     for _ in 0..2 {
-        write!(
-            socket,
-            "POST /upload HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n",
-            bytes.len()
-        )
-        .unwrap();
+        begin_post(&mut socket, "/upload", bytes.len(), "");
         socket.write_all(&bytes).unwrap();
-        let want = format!(
-            "{} {}",
-            bytes.len(),
-            HEXLOWER.encode(&Sha256::digest(&bytes))
-        );
+        let want = format!("{} {}", bytes.len(), sha256(&bytes));
         assert_eq!(read_answer(&mut socket).1, want);
     }
     assert_eq!(get(&mut socket, "/hello"), "hello");
@@ -167,15 +152,11 @@ fn what_lies_there_already_is_read_to_the_end() {
     let mut socket = UnixStream::connect(&path).unwrap();
     let body = pattern(150_000);
     let length = body.len();
-    write!(
-        socket,
-        "POST /upload HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n"
-    )
-    .unwrap();
+    begin_post(&mut socket, "/upload", length, "");
     socket.write_all(&body).unwrap();
     let server = Server::behind(Toy::serving(true), listener);
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    let want = format!("{length} {}", HEXLOWER.encode(&Sha256::digest(&body)));
+    let want = format!("{length} {}", sha256(&body));
     assert_eq!(read_answer(&mut socket).1, want);
     server.stop();
 }
@@ -184,7 +165,7 @@ fn what_lies_there_already_is_read_to_the_end() {
 fn a_reset_behind_an_end_is_seen() {
     let server = Server::start();
     let mut leaver = server.connect();
-    write!(leaver, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    ask(&mut leaver, "/hold");
     leaver.shutdown(Shutdown::Write).unwrap();
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(server.get("/gone"), "0", "it may still read");
@@ -233,11 +214,7 @@ fn an_early_answer_reaches_who_is_still_sending() {
 fn an_upload_cut_off_is_told_as_gone() {
     let server = Server::start();
     let mut socket = server.connect();
-    write!(
-        socket,
-        "POST /upload HTTP/1.1\r\nHost: h\r\nContent-Length: 900000\r\n\r\nabc"
-    )
-    .unwrap();
+    begin_post(&mut socket, "/upload", 900000, "abc");
     while server.get("/gone") == "0" {
         socket.shutdown(Shutdown::Both).unwrap_or(());
         std::thread::sleep(Duration::from_millis(5));

@@ -8,14 +8,14 @@ use zigcheck::interface::event::Exit;
 use zigcheck::shell::limits::LAST_REQUESTS_LIMIT_MS;
 
 use crate::common::server::PATIENCE;
-use crate::common::toy_server::{Server, read_answer, read_head, wait_until};
+use crate::common::toy_server::{Server, ask, read_answer, read_head, wait_until};
 use crate::dir::Dir;
 
 #[test]
 fn a_signal_stops_it_when_what_is_left_was_sent() {
     let mut server = Server::start();
     let mut socket = server.connect();
-    write!(socket, "GET /big?3000000 HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    ask(&mut socket, "/big?3000000");
     assert_eq!(server.get("/hello"), "hello");
     server.signal();
     assert_eq!(read_answer(&mut socket).1.len(), 3_000_000);
@@ -35,7 +35,7 @@ fn the_last_answer_goes_out_whole() {
 fn a_stop_does_not_wait_for_a_client_that_never_reads() {
     let mut server = Server::start();
     let mut deaf = server.connect();
-    write!(deaf, "GET /big?30000000 HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    ask(&mut deaf, "/big?30000000");
     assert_eq!(server.get("/hello"), "hello");
     let began = Instant::now();
     server.signal();
@@ -143,18 +143,14 @@ fn children_that_are_left_are_killed_and_nobody_else() {
 fn nothing_is_sent_after_a_commit_failed() {
     let server = Server::start();
     let mut held = server.connect();
-    write!(held, "GET /drip?1000000 HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    ask(&mut held, "/drip?1000000");
     read_head(&mut held);
     // A stream that would go on for as long as it is pulled.
     let mut stream = server.connect();
-    write!(
-        stream,
-        "GET /stream?100000000000 HTTP/1.1\r\nHost: h\r\n\r\n"
-    )
-    .unwrap();
+    ask(&mut stream, "/stream?100000000000");
     let reader = std::thread::spawn(move || std::io::copy(&mut stream, &mut std::io::sink()));
     let mut socket = server.connect();
-    write!(socket, "GET /poison HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    ask(&mut socket, "/poison");
     let (head, body) = read_answer(&mut socket);
     assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
     assert_eq!(body, "{\"error\":\"the database cannot be written\"}\n");

@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use crate::common::server::PATIENCE;
-use crate::common::toy_server::{Server, get, read_answer, read_head, wait_until};
+use crate::common::toy_server::*;
 
 #[test]
 fn a_stream_comes_whole_and_the_connection_goes_on() {
@@ -47,7 +47,7 @@ fn read_chunks(socket: &mut impl Read) -> Vec<u8> {
 fn a_watcher_that_never_reads_costs_its_buffer_only() {
     let server = Server::start();
     let mut deaf = server.connect();
-    write!(deaf, "GET /stream?1000000000 HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    ask(&mut deaf, "/stream?1000000000");
     let pulled = || server.get("/pulled").parse::<usize>().unwrap();
     // The kernel's buffers and one of ours fill, and then nothing more is pulled.
     wait_until("the stream rests", || {
@@ -102,11 +102,7 @@ fn time_limits_end_what_nobody_else_ends() {
     // Two seconds to hang up, for one who keeps talking.
     let began = Instant::now();
     let mut talker = server.connect();
-    write!(
-        talker,
-        "POST /early HTTP/1.1\r\nHost: h\r\nContent-Length: 900000\r\n\r\n"
-    )
-    .unwrap();
+    begin_post(&mut talker, "/early", 900000, "");
     read_answer(&mut talker);
     assert_eq!(talker.read(&mut [0; 9]).unwrap(), 0);
     while talker.write_all(b"more").is_ok() {

@@ -6,7 +6,7 @@ use zigcheck::base::slab::Key;
 use zigcheck::interface::message::Response;
 
 use crate::people::Asked;
-use crate::rules::{Row, number};
+use crate::rules::{Row, number, rows};
 use crate::scripts::VERSIONS;
 use crate::world::World;
 
@@ -76,9 +76,10 @@ impl World {
     /// The class and the party of a check.
     pub fn right_of(&self, check: i64) -> (i64, String) {
         let sql = "SELECT priority, tenant FROM checks WHERE id = ?1";
-        let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
-        let right = statement.query_row([check], |row| Ok((row.get(0)?, row.get(1)?)));
-        right.expect("a check")
+        let mut found = rows(&self.keeper, sql, [check], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        });
+        found.pop().expect("a check")
     }
 
     /// Whether a build can be cancelled hangs on its state alone; what was answered is so.

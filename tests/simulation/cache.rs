@@ -1,7 +1,7 @@
 //! What must hold of verdicts that were known already.
 
 use crate::common::engine::container::Script;
-use crate::rules::{Row, number};
+use crate::rules::{Row, number, rows};
 use crate::world::World;
 
 const FIELDS: [&str; 12] = [
@@ -68,8 +68,9 @@ impl World {
     fn source_and_image(&self, build: i64) -> (String, String) {
         let sql = "SELECT c.source, b.toolchain FROM builds b JOIN checks c ON c.id = b.check_id \
             WHERE b.id = ?1";
-        let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
-        let row = statement.query_row([build], |row| Ok((row.get(0)?, row.get(1)?)));
-        row.expect("a build that has its source")
+        let mut found = rows(&self.keeper, sql, [build], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        });
+        found.pop().expect("a build that has its source")
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use zigcheck::app::builds::limits::{FETCH_TIMEOUT_MS, RECHECK_RETRY_MS};
 use zigcheck::app::domain::limits::{RECHECK_EVERY_MS, RECHECK_PAUSE_MS};
 use zigcheck::app::domain::task::Priority;
@@ -11,7 +11,7 @@ use zigcheck::config::limits::ENGINE_FRESH_MS;
 
 use crate::common::engine::container::{Container, Script, purpose};
 use crate::people::url;
-use crate::rules::number;
+use crate::rules::{number, rows};
 use crate::scripts::VERSIONS;
 use crate::world::World;
 
@@ -68,14 +68,11 @@ impl Earlier {
 
 impl Days {
     pub fn want_looks(&mut self, db: &Connection) {
-        let mut statement = db
-            .prepare_cached("SELECT id FROM packages")
-            .expect("the schema");
-        let ids = statement
-            .query_map([], |row| row.get(0))
-            .expect("the schema");
-        let ids = ids.map(|id| id.expect("an id"));
-        self.wanted = ids.filter(|id| !self.looks.contains(id)).collect();
+        let ids = rows(db, "SELECT id FROM packages", [], |row| row.get(0));
+        self.wanted = ids
+            .into_iter()
+            .filter(|id| !self.looks.contains(id))
+            .collect();
     }
 
     /// The server is gone, and with it what it had heard. Looks that were open are owed.
@@ -209,18 +206,15 @@ impl World {
     fn known_commit(&self, package: i64, before: i64) -> Option<String> {
         let sql = "SELECT \"commit\" FROM checks WHERE package_id = ?1 AND id < ?2 \
             AND \"commit\" NOT NULL ORDER BY id DESC LIMIT 1";
-        let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
-        let commit = statement.query_row([package, before], |row| row.get(0));
-        commit.optional().expect("the schema")
+        rows(&self.keeper, sql, [package, before], |row| row.get(0)).pop()
     }
 
     fn earlier(&self, package: i64, version: &str, before: i64) -> Option<Earlier> {
         let sql = "SELECT b.state, b.build_status, b.toolchain, c.source NOT NULL FROM builds b \
             JOIN checks c ON c.id = b.check_id WHERE c.package_id = ?1 AND b.zig_version = ?2 \
             AND c.id < ?3 ORDER BY b.id DESC LIMIT 1";
-        let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
         let given = rusqlite::params![package, version, before];
-        let row = statement.query_row(given, |row| {
+        let mut found = rows(&self.keeper, sql, given, |row| {
             Ok(Earlier {
                 state: row.get(0)?,
                 status: row.get(1)?,
@@ -228,29 +222,23 @@ impl World {
                 is_fetched: row.get(3)?,
             })
         });
-        row.optional().expect("the schema")
+        found.pop()
     }
 
     /// The image of a toolchain as the server knows it.
     pub fn image_as_known(&self, version: &str) -> Option<String> {
         let sql = "SELECT image FROM toolchains WHERE zig_version = ?1";
-        let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
-        let image = statement.query_row([version], |row| row.get(0));
-        image.optional().expect("the schema")
+        rows(&self.keeper, sql, [version], |row| row.get(0)).pop()
     }
 
     pub fn check_new_checks(&mut self) {
         let sql = "SELECT id, package_id, priority FROM checks WHERE id > ?1 ORDER BY id";
-        let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
-        let new = statement.query_map([self.days.newest], |row| {
+        let new = rows(&self.keeper, sql, [self.days.newest], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         });
-        let new = new.expect("the schema").collect::<Result<Vec<_>, _>>();
-        drop(statement);
-        for (check, package, priority) in new.expect("rows") {
+        for (check, package, priority) in new {
             self.days.newest = check;
-            let (check, priority): (i64, i64) = (check, priority);
-            let package: Option<i64> = package;
+            let (check, package, priority): (i64, Option<i64>, i64) = (check, package, priority);
             let nobody_asked = priority >= Priority::Toolchain.number();
             if let (true, Some(package)) = (nobody_asked, package) {
                 self.check_reason(check, package, priority);

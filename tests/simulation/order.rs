@@ -8,7 +8,7 @@ use zigcheck::app::queue::limits::PRIORITY_WAIT_LIMIT_MS;
 use zigcheck::interface::event::Action;
 
 use crate::common::engine::container::{Script, purpose};
-use crate::rules::number;
+use crate::rules::{number, rows};
 use crate::world::World;
 
 /// What has a slot, as far as rows say so.
@@ -110,10 +110,7 @@ impl World {
     /// The tasks that wait for a slot and are not held back, with their priority.
     fn waiting_parties(&self) -> Vec<(i64, String)> {
         let sql = "SELECT DISTINCT priority, tenant FROM queue WHERE not_before = 0";
-        let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
-        let rows = rows.expect("the schema").collect::<Result<_, _>>();
-        rows.expect("rows")
+        rows(&self.keeper, sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// Builds that run, and sources that are fetched: they stand in their builds.
@@ -122,17 +119,14 @@ impl World {
             iif(b.state = 'fetching' AND c.source IS NULL, c.id, b.id), c.tenant \
             FROM builds b JOIN checks c ON c.id = b.check_id \
             WHERE b.state IN ('fetching', 'building', 'testing')";
-        let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
-        let rows = statement.query_map([], |row| {
+        rows(&self.keeper, sql, [], |row| {
             let id = row.get(1)?;
             let task = match row.get(0)? {
                 true => Task::FetchSource(CheckId(id)),
                 false => Task::Build(BuildId(id)),
             };
             Ok((task, row.get(2)?))
-        });
-        let rows = rows.expect("the schema").collect::<Result<_, _>>();
-        rows.expect("rows")
+        })
     }
 
     /// Nothing of that party can have a slot, in the whole of this turn.

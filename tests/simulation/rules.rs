@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use rusqlite::Connection;
 use rusqlite::types::FromSql;
+use rusqlite::{Connection, Params};
 use zigcheck::app::builds::limits::ERRORS_LIMIT;
 use zigcheck::interface::event::JobId;
 
@@ -88,8 +88,20 @@ pub struct Books {
 }
 
 pub fn number(db: &Connection, sql: &str) -> i64 {
+    let rows = rows(db, sql, [], |row| row.get(0));
+    *rows.first().expect("a number")
+}
+
+/// What a query finds, row by row.
+pub fn rows<T>(
+    db: &Connection,
+    sql: &str,
+    given: impl Params,
+    read: impl FnMut(&rusqlite::Row) -> rusqlite::Result<T>,
+) -> Vec<T> {
     let mut statement = db.prepare_cached(sql).expect("the schema");
-    statement.query_row([], |row| row.get(0)).expect("a number")
+    let rows = statement.query_map(given, read).expect("the schema");
+    rows.collect::<Result<_, _>>().expect("values of that kind")
 }
 
 impl World {
@@ -102,23 +114,17 @@ impl World {
     }
 
     fn column<T: FromSql>(&self, sql: &str) -> Vec<T> {
-        let mut statement = self.keeper.prepare(sql).expect("the schema");
-        let rows = statement.query_map([], |row| row.get(0));
-        let rows = rows.expect("the schema").collect::<Result<_, _>>();
-        rows.expect("a value of that kind")
+        rows(&self.keeper, sql, [], |row| row.get(0))
     }
 
     /// The row of a build, as it was committed last.
     pub fn committed(&self, build: i64) -> Option<Row> {
         let sql = format!("{ROW} WHERE id = ?1");
-        let mut statement = self.keeper.prepare_cached(&sql).expect("the schema");
-        statement.query_row([build], read_row).ok()
+        rows(&self.keeper, &sql, [build], read_row).pop()
     }
 
     fn rows(&self) -> Vec<Row> {
-        let mut statement = self.keeper.prepare_cached(ROW).expect("the schema");
-        let rows = statement.query_map([], read_row).expect("the schema");
-        rows.collect::<Result<_, _>>().expect("rows")
+        rows(&self.keeper, ROW, [], read_row)
     }
 
     /// Looks at what has changed in the database.
@@ -135,13 +141,9 @@ impl World {
     fn hear_events(&mut self) {
         let sql = "SELECT build_id, state, build_status || '/' || coalesce(test_status, 'null') \
             || '/' || coalesce(reason, 'null') FROM events WHERE seq > ?1 ORDER BY seq";
-        let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
-        let events = statement.query_map([self.books.newest as i64], |row| {
-            Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
-        });
-        let events = events
-            .expect("the schema")
-            .map(|event| event.expect("an event"));
+        let since = [self.books.newest as i64];
+        let event = |row: &rusqlite::Row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?)));
+        let events = rows(&self.keeper, sql, since, event);
         self.books.said.extend(events);
     }
 
@@ -172,13 +174,10 @@ impl World {
     /// A verdict on a package stays until there is a new one, of a later build.
     fn check_cells(&mut self) {
         let sql = "SELECT package_id, zig_version, build_status, build_id FROM build_results";
-        let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
         let cell =
             |row: &rusqlite::Row| Ok(((row.get(0)?, row.get(1)?), (row.get(2)?, row.get(3)?)));
-        let cells = statement.query_map([], cell).expect("the schema");
-        let cells: BTreeMap<(i64, String), (String, Option<i64>)> =
-            cells.map(|cell| cell.expect("a cell")).collect();
-        drop(statement);
+        let cells = rows(&self.keeper, sql, [], cell);
+        let cells: BTreeMap<(i64, String), (String, Option<i64>)> = cells.into_iter().collect();
         for (which, known) in &self.books.cells {
             let now = cells.get(which).expect("a verdict stays");
             if now == known {
@@ -247,11 +246,10 @@ impl World {
     fn check_without_container(&self, row: &Row) {
         let sql = "SELECT c.id, c.attempt, c.errors, c.source IS NULL FROM builds b \
             JOIN checks c ON c.id = b.check_id WHERE b.id = ?1";
-        let mut statement = self.keeper.prepare_cached(sql).expect("the schema");
-        let check = statement.query_row([row.id], |row| {
+        let check = rows(&self.keeper, sql, [row.id], |row| {
             Ok(((row.get(0)?, row.get(1)?), row.get(2)?, row.get(3)?))
         });
-        let (fetch, fetch_errors, unsourced): ((i64, u32), u32, bool) = check.expect("a check");
+        let (fetch, fetch_errors, unsourced): ((i64, u32), u32, bool) = check[0];
         let of = |script, (id, attempt)| self.engine.of((script, id, attempt));
         let code = |container: Option<&Container>| match container?.state {
             State::Exited { code, .. } => Some(code),

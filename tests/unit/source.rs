@@ -1,9 +1,8 @@
 //! Sources on their way to disk, and the framed files they come in.
 
+use crate::common::pack::sha256;
 use crate::common::seed::Seed;
-use data_encoding::HEXLOWER;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::Read;
 use std::path::PathBuf;
@@ -28,10 +27,6 @@ fn files(directory: &PathBuf) -> Vec<String> {
         .collect();
     names.sort();
     names
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    HEXLOWER.encode(&Sha256::digest(bytes))
 }
 
 const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

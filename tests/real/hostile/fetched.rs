@@ -69,11 +69,6 @@ pub fn run(argv: &[String], input: &[u8]) -> Output {
     output
 }
 
-pub fn sha256(bytes: &[u8]) -> String {
-    use sha2::Digest;
-    data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(bytes))
-}
-
 /// The server's health, once it is so.
 pub fn until(server: &Server, is_there: impl Fn(&Value) -> bool) -> Value {
     let start = Instant::now();

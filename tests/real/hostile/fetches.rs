@@ -4,6 +4,7 @@
 //! Needs root, docker, nft, ip and the image zigcheck:0.16.0, and fails without. Uploads that mean harm
 //! are in `tests/unit/archive*.rs`.
 
+use crate::common::pack::sha256;
 use crate::common::server;
 use crate::exclusive::shared;
 use std::net::IpAddr;
