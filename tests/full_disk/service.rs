@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -103,7 +103,7 @@ impl Shared {
         }
     }
 
-    fn keep(&self, to: SocketAddr, data: &PathBuf, docker: &str) {
+    fn keep(&self, to: SocketAddr, data: &Path, docker: &str) {
         while !self.over.load(Ordering::Relaxed) {
             let mut child = spawn_at(to, data, docker, &self.log);
             *self.server.lock().expect("no panic") = Some(child.id());
