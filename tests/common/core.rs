@@ -110,6 +110,12 @@ impl Inside {
         inside
     }
 
+    /// The same on a new database, which others may open as well.
+    pub fn begin(name: &str, slots: usize) -> (Inside, Memory) {
+        let memory = Memory::new(name);
+        (Inside::open(name, memory.open(), slots), memory)
+    }
+
     /// The same, with an engine that is not there.
     pub fn without_engine(name: &str, store: Store) -> Inside {
         let mut inside = Inside::unheard(name, store, 1);

@@ -41,7 +41,6 @@ impl Kind {
         }
     }
 
-    /// A tree that nobody has built yet.
     fn tree(&self, nth: usize) -> PathBuf {
         let readme = format!("the {nth}th");
         match &self.hello {
@@ -66,11 +65,9 @@ impl Kind {
     }
 }
 
-/// All bytes of it.
 fn log_of(server: &Server, build: &Value) -> Vec<u8> {
     let id = build["id"].as_i64().expect("an id");
     let log = std::fs::read(server.data.join(format!("logs/{id}.log"))).expect("its log");
-    // What is shown is what is stored.
     assert_eq!(server.build_log(build), String::from_utf8_lossy(&log));
     log
 }

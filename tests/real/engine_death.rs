@@ -22,7 +22,6 @@ fn speaks() -> String {
     ))
 }
 
-/// All that one said, if it said so many numbers.
 fn said(lines: usize) -> Vec<u8> {
     let numbers = Numbers {
         name: WORD,

@@ -5,7 +5,6 @@ use std::net::TcpStream;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-/// Runs it to its end, with that input.
 pub fn fed(command: &mut Command, input: &[u8]) -> Output {
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let child = child.stderr(Stdio::piped()).spawn();

@@ -67,7 +67,6 @@ fn the_script_reads_manifests_as_the_server_does() {
     }
 }
 
-/// What the server finds in an archive of that tree.
 fn manifest_of(archive: &[u8]) -> Option<String> {
     let path = scratch("fetched").join("tree.tar.gz");
     fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");

@@ -6,13 +6,11 @@ use crate::exclusive::shared;
 use crate::packages::*;
 use serde_json::Value;
 
-/// A check of a tree on a server of one test.
 fn submit(server: &Server, name: &str, build_zig: &str) -> i64 {
     let tree = archive(&format!("own-{name}"), &[("build.zig", build_zig)]);
     server.upload(&tree, &format!("name={name}"))
 }
 
-/// The build of a tree on a server of one test.
 fn one_on(server: &Server, name: &str, build_zig: &str) -> Value {
     let check = submit(server, name, build_zig);
     server.finished(check).remove(0)
@@ -33,7 +31,6 @@ fn a_build_that_never_ends_is_ended_on_time_and_nothing_is_left() {
     let sleep = submit(&short, "sleep", &install_zig("sleep 1000"));
     let flood = install_zig("exec yes a flood that never ends");
     let flood = one_on(&long, "flood", &flood);
-    // Whichever comes first.
     let ends = [
         ("failed", "null", "timeout"),
         ("failed", "null", "output_limit"),

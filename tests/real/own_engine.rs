@@ -13,7 +13,6 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::common::server::{PATIENCE, ends_with_its_parent, scratch};
 
 pub struct OwnEngine {
-    /// Images and containers.
     root: PathBuf,
     /// Sockets, whose paths must be short.
     run: PathBuf,
@@ -66,7 +65,6 @@ impl OwnEngine {
         &self.command
     }
 
-    /// Its socket, as clients find it in DOCKER_HOST.
     #[allow(dead_code)]
     pub fn host(&self) -> String {
         format!("unix://{}/socket", self.run.display())
@@ -134,7 +132,6 @@ impl OwnEngine {
         command
     }
 
-    /// An image of the machine's own engine.
     pub fn load(&self, image: &str) {
         let script = format!("docker save {image} | {} load", self.command);
         let loaded = Command::new("sh").args(["-c", &script]).output();

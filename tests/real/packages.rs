@@ -36,7 +36,6 @@ pub fn install_zig(command: &str) -> String {
     build_zig(command).replace(of_test, "b.getInstallStep().dependOn(&run.step)")
 }
 
-/// The build of this tree under one version.
 pub fn one(name: &str, version: &str, files: &[(&str, &str)]) -> Value {
     let check = upload(name, &format!("zig_versions={version}"), files);
     server().finished(check).remove(0)
@@ -190,7 +189,6 @@ fn a_dependency_is_fetched_and_its_build_has_no_network() {
     assert_eq!(nobody["attempt"], ERRORS_LIMIT);
 }
 
-/// A manifest that all four versions take.
 fn manifest(name: &str, dependencies: &str) -> String {
     // The upper half of a fingerprint is the CRC-32 of the name.
     let mut crc = flate2::Crc::new();
@@ -409,7 +407,6 @@ fn the_submission_script_prints_the_matrix_of_a_directory_and_of_a_url() {
     let dir = zig_init("0.15.2");
     let (good, text, errors) = script(&dir.display().to_string());
     assert!(good, "{text}{errors}");
-    // The matrix comes last.
     let line = |version: &str| text.lines().rfind(|line| line.trim().starts_with(version));
     assert!(
         line("0.15.2").is_some_and(|l| l.contains("success")),

@@ -111,7 +111,6 @@ fn a_browser_watches_a_build_to_its_end() {
     assert_eq!(report["other"], "refused");
 }
 
-/// A browser without a window, until dropped.
 struct Browser(Child);
 
 impl Browser {

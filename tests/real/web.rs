@@ -11,7 +11,6 @@ use std::time::Duration;
 use crate::exchange::target_of;
 
 pub struct Web {
-    /// `http://127.0.0.1:PORT`
     pub url: String,
     closed: Arc<AtomicBool>,
 }
@@ -72,12 +71,10 @@ impl Drop for Web {
 }
 
 pub struct Git {
-    /// `git://127.0.0.1:PORT`
     pub url: String,
     daemon: Child,
 }
 
-/// Serves the repositories below `root` until dropped.
 pub fn git_server(root: &Path) -> Git {
     std::fs::create_dir_all(root).expect("a directory");
     let port = {
@@ -116,7 +113,6 @@ impl Drop for Git {
 
 pub struct Repository(PathBuf);
 
-/// A repository with one commit of these files.
 pub fn repository(root: &Path, name: &str, files: &[(&str, &str)]) -> Repository {
     let repository = Repository(root.join(name));
     std::fs::create_dir_all(&repository.0).expect("a directory");

@@ -9,7 +9,6 @@ use crate::common::server::{Server, archive, scratch};
 use crate::common::standin::{check, standin, start};
 use serde_json::Value;
 
-/// The finished build of a package that behaves as its name says.
 fn build(server: &Server, package: &str) -> Value {
     server.finished(check(server, package)).remove(0)
 }
@@ -39,7 +38,6 @@ fn never_ending(server: &Server, dir: &Path) -> (i64, i64, String) {
     (check, build, standin::has_its_source(dir, build))
 }
 
-/// The build of a check, once it is under way and needs no server any more.
 fn runs(server: &Server, dir: &Path, check: i64) -> i64 {
     let path = format!("/api/checks/{check}");
     let check = server.wait_for(&path, |check| check["builds"][0]["state"] == "building");
@@ -48,7 +46,6 @@ fn runs(server: &Server, dir: &Path, check: i64) -> i64 {
     build
 }
 
-/// Names of removed containers.
 fn removed(dir: &Path) -> Vec<String> {
     let calls = std::fs::read_to_string(dir.join("state.calls")).unwrap_or_default();
     let names = calls.lines().filter_map(|line| line.strip_prefix("rm "));

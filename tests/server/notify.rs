@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use crate::common::server::{PATIENCE, curl, scratch, url_in};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A server whose service manager is the test.
 struct Service {
     child: Child,
     messages: UnixDatagram,
@@ -58,7 +57,6 @@ impl Service {
         service
     }
 
-    /// The next message.
     fn next_message(&self) -> String {
         let mut bytes = [0; 1024];
         let count = self.messages.recv(&mut bytes).expect("a message");

@@ -11,7 +11,6 @@ const TOKEN: &str = "correct-horse-battery-staple";
 /// As near to it as a guess can be.
 const GUESS: &str = "correct-horse-battery-stable";
 
-/// What the log says once it says that.
 fn log_with(path: &std::path::Path, words: &str) -> String {
     let start = Instant::now();
     loop {

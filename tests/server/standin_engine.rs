@@ -71,7 +71,6 @@ impl Engine {
         client.wait_with_output().expect("it is ours")
     }
 
-    /// Until the container is in one of these states.
     fn wait_for(&self, name: &str, states: &[&str]) {
         let start = Instant::now();
         loop {

@@ -21,9 +21,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_m
 enum JobEnd {
     /// The container has ended and everything was shown.
     Container,
-    /// The engine went away.
     Engine,
-    /// Our own output was closed.
     Output,
 }
 
@@ -72,7 +70,6 @@ pub fn logs(place: &Place, name: &str, following: bool) -> i32 {
     }
 }
 
-/// All there is now.
 fn all(container: &Path) -> io::Result<JobEnd> {
     let mut streams = streams(container, false)?;
     Ok(
@@ -151,7 +148,6 @@ struct Stream {
 }
 
 impl Stream {
-    /// How many bytes there were.
     fn pass(&mut self) -> io::Result<usize> {
         let mut piece = [0; 64 << 10];
         let mut passed = 0;

@@ -39,7 +39,6 @@ pub fn package(input: &[u8]) -> String {
     text_in(&String::from_utf8_lossy(input), "package_name")
 }
 
-/// The text of that name in a line of JSON.
 fn text_in(json: &str, name: &str) -> String {
     let rest = json
         .split_once(&format!("\"{name}\":\""))
@@ -299,14 +298,11 @@ impl Container<'_> {
         }
     }
 
-    // -- fetching ---------------------------------------------------------------------------------
-
     fn commit(&self, url: &str) -> String {
         let at = fs::read_to_string(self.place.beside("commit")).unwrap_or_default();
         sha256(format!("{url} {at}").as_bytes())[..40].to_string()
     }
 
-    /// The repository's name, if there is one of that URL.
     fn repository(&self, url: &str) -> String {
         let name = url.trim_end_matches('/').rsplit('/').next().unwrap_or("");
         let name = name.trim_end_matches(".git");
@@ -374,12 +370,10 @@ const BY_URL: [&str; 8] = [
     "starved",
 ];
 
-/// On standard error, at once.
 fn say(text: &str) {
     let _ = sys::output(2).write_all(text.as_bytes());
 }
 
-/// On standard output, at once.
 fn put(text: &str) {
     let _ = sys::output(1).write_all(text.as_bytes());
 }

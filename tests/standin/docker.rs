@@ -54,7 +54,6 @@ impl Place {
         }
     }
 
-    /// The file of that name beside the directory.
     pub fn beside(&self, name: &str) -> PathBuf {
         self.state.with_extension(name)
     }
@@ -67,7 +66,6 @@ impl Place {
         self.beside("down").exists()
     }
 
-    /// Adds a line to what happened.
     pub fn note(&self, line: &str) {
         let file = File::options()
             .append(true)
@@ -77,7 +75,6 @@ impl Place {
     }
 }
 
-/// Says it and gives that exit code.
 pub fn refuse(code: i32, why: &str) -> i32 {
     eprintln!("{why}");
     code
@@ -168,7 +165,6 @@ fn list(place: &Place, words: &[String]) -> i32 {
     0
 }
 
-/// What is known of one container.
 pub enum State {
     Created,
     Running,
@@ -176,7 +172,6 @@ pub enum State {
     Exited(i32, bool),
 }
 
-/// None where there is no such container.
 pub fn state(container: &Path) -> Option<State> {
     let lock = File::open(container.join("lock")).ok()?;
     let runs = lock.try_lock_shared().is_err();
@@ -306,7 +301,6 @@ struct Asked<'a> {
     name: &'a str,
     labels: Vec<&'a str>,
     driver: &'a str,
-    /// The script and its arguments.
     command: &'a [String],
 }
 

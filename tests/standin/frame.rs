@@ -1,7 +1,6 @@
 //! What fetch containers send: a line of JSON, then a small archive; made by hand, for want of
 //! libraries.
 
-/// A tar.gz of these files.
 pub fn archive(files: &[(&str, &str)]) -> Vec<u8> {
     let mut tar = Vec::new();
     for (name, text) in files {

@@ -2,13 +2,10 @@
 
 use crate::ask::{admit, read};
 use crate::common::core::{Inside, START, TOKEN};
-use crate::common::rows::{self, finish, in_memory};
+use crate::common::rows::{self, in_memory};
 use crate::common::settings::settings;
 use serde_json::{Value, json};
 use zigcheck::app::domain::ids::PackageId;
-use zigcheck::app::domain::verdict::{Reason, Verdict};
-use zigcheck::app::store::builds;
-use zigcheck::app::store::checks;
 use zigcheck::app::store::packages;
 use zigcheck::app::web::routes::submit::{PackageRef, SubmitCall};
 use zigcheck::app::web::routes::table::Call;
@@ -335,27 +332,4 @@ fn the_status_says_how_much_there_is() {
         assert_eq!(answer[name], wanted, "{name} in {answer}");
     }
     assert!(answer["database_bytes"].as_i64().unwrap() > 10_000);
-}
-
-#[test]
-fn a_build_that_has_ended_cannot_be_cancelled() {
-    let mut store = in_memory();
-    let check = checks::insert(
-        &mut store,
-        &crate::common::rows::check((None, "p"), None),
-        0,
-    )
-    .unwrap();
-    let build = builds::insert(&mut store, check, "0.16.0", 0).unwrap();
-    finish(&mut store, build, &Verdict::failed(Reason::Timeout, ""), 9);
-    store.commit().unwrap();
-    let mut inside = Inside::open("admin-cancel", store, 1);
-    let error = |words: &str| json!({ "error": words });
-    let (status, answer) = admin(&mut inside, "DELETE", "/api/builds/1", &Value::Null);
-    assert_eq!(
-        (status, answer),
-        (409, error("the build is finished already"))
-    );
-    let (status, answer) = admin(&mut inside, "DELETE", "/api/builds/2", &Value::Null);
-    assert_eq!((status, answer), (404, error("there is no such build")));
 }

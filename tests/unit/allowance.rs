@@ -259,8 +259,7 @@ fn one_client_cannot_hold_the_uploads_of_all() {
 
 #[test]
 fn a_full_queue_is_503_by_every_way_and_hurts_nothing_else() {
-    let memory = Memory::new("allow-queue");
-    let mut inside = Inside::open("allow-queue", memory.open(), 1);
+    let (mut inside, memory) = Inside::begin("allow-queue", 1);
     inside.submit("p");
     // All but one place, of works that wait for long.
     let sql = "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?1) \

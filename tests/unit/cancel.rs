@@ -1,7 +1,7 @@
 //! Builds that nobody wants any more, in whatever state they are: nothing runs for them afterwards,
 //! nothing is left of them, and nobody waits for them in vain.
 
-use crate::common::core::{Inside, Memory};
+use crate::common::core::Inside;
 use crate::common::core_steps::framed;
 use crate::common::engine::container::State;
 use crate::common::pack;
@@ -158,8 +158,7 @@ fn a_build_that_was_left_by_a_crash_is_ended_with_its_container() {
         },
     ] {
         let name = format!("cancel-adopted-{how:?}").replace([' ', '{', '}', ':'], "");
-        let memory = Memory::new(&name);
-        let mut inside = Inside::open(&name, memory.open(), 1);
+        let (mut inside, memory) = Inside::begin(&name, 1);
         upload(&mut inside, "a");
         inside.logs(ONE, "half");
         let mut killed = inside.killed();
@@ -182,8 +181,7 @@ fn a_build_that_was_left_by_a_crash_is_ended_with_its_container() {
 
 #[test]
 fn a_build_that_is_followed_after_a_crash_is_ended_with_its_container() {
-    let memory = Memory::new("cancel-followed");
-    let mut inside = Inside::open("cancel-followed", memory.open(), 1);
+    let (mut inside, memory) = Inside::begin("cancel-followed", 1);
     upload(&mut inside, "a");
     inside.logs(ONE, "half\n");
     let mut inside = inside.restarted(&memory);
@@ -197,8 +195,7 @@ fn a_build_that_is_followed_after_a_crash_is_ended_with_its_container() {
 /// engine is back.
 #[test]
 fn without_an_engine_a_build_is_cancelled_and_its_container_goes_later() {
-    let memory = Memory::new("cancel-down");
-    let mut inside = Inside::open("cancel-down", memory.open(), 1);
+    let (mut inside, memory) = Inside::begin("cancel-down", 1);
     upload(&mut inside, "a");
     upload(&mut inside, "b");
     let mut killed = inside.killed();
@@ -295,8 +292,7 @@ fn who_shares_a_build_is_not_cancelled_with_it() {
 
 #[test]
 fn a_cancelled_build_is_no_verdict_that_others_get() {
-    let memory = Memory::new("cancel-known");
-    let mut inside = Inside::open("cancel-known", memory.open(), 1);
+    let (mut inside, memory) = Inside::begin("cancel-known", 1);
     upload(&mut inside, "a");
     cancel(&mut inside, 1);
     upload(&mut inside, "a");

@@ -9,8 +9,7 @@ use zigcheck::app::engine::limits::{CLEANUP_DELAY_MS, ENGINE_RETRY_MS};
 const ONE: &str = "zigcheck-1-1";
 
 fn begun(name: &str) -> (Inside, Memory) {
-    let memory = Memory::new(name);
-    let mut inside = Inside::open(name, memory.open(), 1);
+    let (mut inside, memory) = Inside::begin(name, 1);
     inside.upload(&pack::tar(&[pack::file("build.zig", b"a")]));
     assert_eq!(inside.names(), [ONE]);
     (inside, memory)
@@ -35,8 +34,7 @@ fn idle_with_stray(name: &str) -> (Inside, Memory, Container) {
 /// Exit code 1 may be that of a client that never got a container.
 #[test]
 fn a_fetch_that_ended_oddly_leaves_no_container() {
-    let memory = Memory::new("left-oddly");
-    let mut inside = Inside::open("left-oddly", memory.open(), 1);
+    let (mut inside, _memory) = Inside::begin("left-oddly", 1);
     inside.submit("a");
     let first = "zigcheck-source-1-1";
     inside.engine.client_ends(first, 1, "some error\n");
@@ -103,8 +101,7 @@ fn an_engine_that_comes_back_is_swept_though_nothing_waits() {
 /// No request came since the image changed.
 #[test]
 fn a_new_image_is_noticed_with_the_next_look_at_a_remote() {
-    let memory = Memory::new("left-image");
-    let mut inside = Inside::open("left-image", memory.open(), 1);
+    let (mut inside, _memory) = Inside::begin("left-image", 1);
     inside.submit("a");
     inside.source_is_there("zigcheck-source-1-1");
     inside.build_succeeds(ONE);
@@ -134,8 +131,7 @@ fn the_log_of_what_was_cancelled_after_a_restart_is_as_long_as_it_is() {
 /// What a source was known by says nothing of the next fetch.
 #[test]
 fn that_a_source_has_become_too_large_is_not_known_of_the_earlier_one() {
-    let memory = Memory::new("left-large");
-    let mut inside = Inside::open("left-large", memory.open(), 1);
+    let (mut inside, _memory) = Inside::begin("left-large", 1);
     inside.submit("a");
     inside.source_is("zigcheck-source-1-1", b"one", false);
     inside.container_ends(ONE, b"", 65);
@@ -149,8 +145,7 @@ fn that_a_source_has_become_too_large_is_not_known_of_the_earlier_one() {
 /// The same, of a build that was still at it when the source turned out to be at fault.
 #[test]
 fn nor_is_it_of_a_build_that_outlived_the_earlier_one() {
-    let memory = Memory::new("left-larger");
-    let mut inside = Inside::open("left-larger", memory.open(), 3);
+    let (mut inside, _memory) = Inside::begin("left-larger", 3);
     inside.submit("a");
     inside.source_is("zigcheck-source-1-1", b"one", false);
     inside.container_ends(ONE, b"", 65);

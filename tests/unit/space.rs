@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::symlink;
 
-use crate::common::core::{Inside, Memory, TOKEN};
+use crate::common::core::{Inside, TOKEN};
 use crate::common::rows::in_memory;
 use serde_json::{Value, json};
 use zigcheck::app::domain::disk_space::DiskSpace;
@@ -382,8 +382,7 @@ fn the_disk_is_looked_at_once_a_second_and_a_little_of_it_is_kept() {
 
 #[test]
 fn a_database_that_has_grown_to_its_limit_takes_nobody_in() {
-    let memory = Memory::new("space-database");
-    let mut inside = Inside::open("space-database", memory.open(), 1);
+    let (mut inside, memory) = Inside::begin("space-database", 1);
     inside.submit("a");
     let used = totals::used_bytes(&memory.open()).unwrap();
     let mut inside =

@@ -12,64 +12,42 @@ use zigcheck::interface::event::Exit;
 #[test]
 fn each_way_to_fail_has_its_reason() {
     use BuildStatus::{Failed, Success};
+    use Reason::{CompileError, DiskLimit, NoBuildZig, OutOfMemory, TestFailure};
     let tests_failed = json!({"test_status": "failed", "test_exit": 1});
     let also = |name: &str, value: Value| {
         let mut record = with(tests_failed.clone());
         record[name] = value;
         record
     };
-    let failed = Some(TestStatus::Failed);
+    let tests = Some(TestStatus::Failed);
+    let no_build_zig = json!({"build_zig": false, "build_exit": null});
+    let full = json!({"build_zig": false, "build_exit": null, "disk_full": true});
     for (record, status, tests, reason) in [
-        (
-            with(tests_failed.clone()),
-            Success,
-            failed,
-            Reason::TestFailure,
-        ),
+        (with(tests_failed.clone()), Success, tests, TestFailure),
         (
             also("compile_failures", json!(1)),
             Success,
-            failed,
-            Reason::CompileError,
+            tests,
+            CompileError,
         ),
-        (
-            also("oom_kills", json!(1)),
-            Success,
-            failed,
-            Reason::OutOfMemory,
-        ),
-        (
-            also("disk_full", json!(true)),
-            Success,
-            failed,
-            Reason::DiskLimit,
-        ),
-        (failed_with(json!({})), Failed, None, Reason::CompileError),
+        (also("oom_kills", json!(1)), Success, tests, OutOfMemory),
+        (also("disk_full", json!(true)), Success, tests, DiskLimit),
+        (failed_with(json!({})), Failed, None, CompileError),
         (
             failed_with(json!({"oom_kills": 2})),
             Failed,
             None,
-            Reason::OutOfMemory,
+            OutOfMemory,
         ),
         (
             failed_with(json!({"disk_full": true})),
             Failed,
             None,
-            Reason::DiskLimit,
+            DiskLimit,
         ),
-        (
-            failed_with(json!({"build_zig": false, "build_exit": null})),
-            Failed,
-            None,
-            Reason::NoBuildZig,
-        ),
+        (failed_with(no_build_zig), Failed, None, NoBuildZig),
         // A source that did not fit was not looked into: nothing is known of its build.zig.
-        (
-            failed_with(json!({"build_zig": false, "build_exit": null, "disk_full": true})),
-            Failed,
-            None,
-            Reason::DiskLimit,
-        ),
+        (failed_with(full), Failed, None, DiskLimit),
     ] {
         assert_eq!(of(&record), (status, tests, Some(reason)), "{record}");
     }
@@ -133,14 +111,8 @@ fn an_end_by_us_is_looked_at_unless_the_record_came_first() {
             );
         }
         let late = end(Exit::Code(0), Some(why));
-        let wanted = (
-            BuildStatus::Success,
-            Some(TestStatus::Success),
-            None,
-            Some(3),
-        );
         let late = judged(&line(&good()), &late, DepsOutcome::Fetched);
-        assert_eq!(in_words(late), wanted);
+        assert_eq!(in_words(late), SUCCESS);
     }
 }
 
@@ -217,6 +189,14 @@ fn who_is_ended_hears_of_the_limit_and_of_the_memory_it_used() {
 
 type Words = (BuildStatus, Option<TestStatus>, Option<Reason>, Option<u32>);
 
+/// What a good record comes to.
+const SUCCESS: Words = (
+    BuildStatus::Success,
+    Some(TestStatus::Success),
+    None,
+    Some(3),
+);
+
 #[track_caller]
 fn in_words(judgement: Judgement) -> Words {
     let Judgement::Verdict(verdict) = judgement else {
@@ -260,6 +240,7 @@ fn an_odd_exit_is_never_the_record_s_word() {
 fn of_containers_that_ended_by_themselves_only_want_of_memory_is_the_package_s_doing() {
     let error = |reason| (BuildStatus::Error, None, Some(reason), None);
     let memory = (BuildStatus::Failed, None, Some(Reason::OutOfMemory), None);
+    let disk = (BuildStatus::Failed, None, Some(Reason::DiskLimit), None);
     for (code, oom_killed, wanted) in [
         (137, true, memory),
         (1, true, memory),
@@ -272,11 +253,7 @@ fn of_containers_that_ended_by_themselves_only_want_of_memory_is_the_package_s_d
         (125, false, error(Reason::EngineError)),
         (126, false, error(Reason::EngineError)),
         (127, false, error(Reason::EngineError)),
-        (
-            12,
-            false,
-            (BuildStatus::Failed, None, Some(Reason::DiskLimit), None),
-        ),
+        (12, false, disk),
     ] {
         let of = |bytes| words_of(contained(bytes, (code, oom_killed), None));
         assert_eq!(of(b""), wanted, "{code} {oom_killed}");
@@ -296,15 +273,9 @@ fn of_containers_that_ended_by_themselves_only_want_of_memory_is_the_package_s_d
 #[test]
 fn a_record_counts_by_the_exit_of_its_container() {
     let good = line(&good());
-    let success = (
-        BuildStatus::Success,
-        Some(TestStatus::Success),
-        None,
-        Some(3),
-    );
     // The limit had ended a process that nobody missed.
     for oom_killed in [false, true] {
-        assert_eq!(words_of(contained(&good, (0, oom_killed), None)), success);
+        assert_eq!(words_of(contained(&good, (0, oom_killed), None)), SUCCESS);
     }
     let lost = (BuildStatus::Error, None, Some(Reason::Lost), None);
     assert_eq!(words_of(contained(&good, (137, false), None)), lost);
@@ -312,29 +283,16 @@ fn a_record_counts_by_the_exit_of_its_container() {
 
 #[test]
 fn without_a_container_nothing_is_said_of_the_package() {
+    use Reason::EngineError;
     let of = |exit, why| without_container(exit, why, "docker: no such luck");
+    let code = |code| Some(Exit::Code(code));
+    let (timeout, silent) = (Some(KillReason::Timeout), Some(KillReason::Silent));
     for (verdict, reason, words) in [
         (of(None, None), Reason::Lost, "never started"),
-        (
-            of(Some(Exit::Code(125)), None),
-            Reason::EngineError,
-            "exited with 125",
-        ),
-        (
-            of(Some(Exit::Signal(9)), None),
-            Reason::EngineError,
-            "signal 9",
-        ),
-        (
-            of(Some(Exit::Code(137)), Some(KillReason::Timeout)),
-            Reason::EngineError,
-            "no such luck",
-        ),
-        (
-            of(None, Some(KillReason::Silent)),
-            Reason::EngineError,
-            "did not create it in time",
-        ),
+        (of(code(125), None), EngineError, "exited with 125"),
+        (of(Some(Exit::Signal(9)), None), EngineError, "signal 9"),
+        (of(code(137), timeout), EngineError, "no such luck"),
+        (of(None, silent), EngineError, "did not create it in time"),
     ] {
         assert_eq!(verdict.build_status, BuildStatus::Error);
         assert_eq!(verdict.reason, Some(reason));

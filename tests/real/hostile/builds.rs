@@ -38,7 +38,6 @@ fn words(build: &Value) -> String {
         .join("/")
 }
 
-/// The build of one package came to that end, and to no more.
 fn check(server: &Server, package: &Package, build: &Value) {
     let name = package.name;
     let found = words(build);

@@ -100,7 +100,6 @@ pub const ENDLESS: [Package; 4] = [
 ];
 
 pub const PACKAGES: [Package; 23] = [
-    // -- too much of everything --
     runs(
         "fork-bomb",
         &["success/success/null", "success/failed/test_failure"],
@@ -148,7 +147,6 @@ pub const PACKAGES: [Package; 23] = [
         &["success/success/null"],
         "head -c 300000 /dev/urandom >&2; printf '\\\\033[2J\\\\033]0;owned\\\\007\\\\r\\\\010\\\\u202e' >&2",
     ),
-    // -- left behind --
     runs(
         "daemon",
         &["success/success/null"],
@@ -159,7 +157,6 @@ pub const PACKAGES: [Package; 23] = [
         &["success/success/null"],
         "setsid sleep 100000 & sleep 0.2",
     ),
-    // -- records --
     runs(
         "forged-record",
         &["success/failed/test_failure", "error/null/engine_error"],
@@ -199,7 +196,6 @@ pub const PACKAGES: [Package; 23] = [
             "t nonce grep -rqs '\"[n]once\":\"' /work /usr/lib/zigcheck /tmp",
         ),
     ),
-    // -- out of the container --
     tries(
         "writes",
         attempts!(

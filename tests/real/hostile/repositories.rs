@@ -57,7 +57,6 @@ impl Repository {
         self.git(&words, &bytes)
     }
 
-    /// That tree is what it is at.
     fn commit(&self, tree: &str) -> String {
         let commit = self.git(&["commit-tree", "-m", "the first", tree], b"");
         self.git(&["update-ref", "HEAD", &commit], b"");
@@ -81,28 +80,23 @@ impl Repository {
 
 const BUILD: &str = "pub fn build(_: *@import(\"std\").Build) void {}\n";
 
-/// One that means no harm.
 pub fn hello(www: &Path) {
     Repository::of(www, "hello", &[("100644", "build.zig", BUILD)]);
 }
 
-/// A request for that path is redirected.
 pub fn leads(www: &Path, path: &str, to: &str) {
     std::fs::write(www.join(format!("{path}.redirect")), to).expect("a file");
 }
 
-/// One whose submodule is at that URL.
 pub fn with_submodule(www: &Path, name: &str, url: &str) {
     let text = format!("[submodule \"s\"]\n\tpath = s\n\turl = {url}\n");
     with_modules(www, name, &text, "s");
 }
 
-/// One with that `.gitmodules`, and `hello` as its submodule at that path.
 fn with_modules(www: &Path, name: &str, modules: &str, path: &str) {
     containing(www, name, "hello", modules, path);
 }
 
-/// One with that `.gitmodules`, and another repository as it is at that path.
 fn containing(www: &Path, name: &str, other: &str, modules: &str, path: &str) {
     let other = Repository {
         path: www.join(other),

@@ -103,7 +103,6 @@ impl World {
         ));
     }
 
-    /// A command as the engine's host runs it.
     pub fn command(&self, words: &[&str]) -> Command {
         let script = "mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"";
         let mut command = Command::new("nsenter");
@@ -115,7 +114,6 @@ impl World {
         command
     }
 
-    /// How often that public address was called.
     pub fn calls_of(&self, address: &str) -> usize {
         let address: IpAddr = address.parse().expect("an address");
         let calls = self.calls.lock().expect("no panic");
@@ -123,7 +121,6 @@ impl World {
         of.map(|(_, count)| count).sum()
     }
 
-    /// Everybody else who was called.
     pub fn victims(&self) -> Vec<Called> {
         let good: IpAddr = GOOD.parse().expect("an address");
         let calls = self.calls.lock().expect("no panic");
@@ -253,7 +250,6 @@ fn address_of(name: &str, asked: usize) -> &'static str {
     }
 }
 
-/// A name server.
 fn names() {
     let socket = UdpSocket::bind((RESOLVER, 53)).expect("a port");
     std::thread::spawn(move || {

@@ -79,7 +79,6 @@ impl Machine {
         docker(&["cp", &from, &format!("{}:{to}", self.name)]);
     }
 
-    /// What the script says on standard output; it must not fail.
     pub fn sh(&self, script: &str) -> String {
         let output = self.try_sh(script);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -115,7 +114,6 @@ impl Machine {
         }
     }
 
-    /// One property of the service.
     pub fn show(&self, property: &str) -> String {
         self.sh(&format!("systemctl show --value -p {property} zigcheck"))
     }

@@ -11,14 +11,12 @@ use crate::common::server::Server;
 use crate::common::standin::{check, start};
 use crate::common::wire;
 
-/// What curl was told.
 #[derive(Debug)]
 pub struct Got {
     pub status: u16,
     /// The last head; those of `100 Continue` are in `talk`.
     pub head: String,
     pub body: Vec<u8>,
-    /// What curl says of its doings.
     pub talk: String,
 }
 
@@ -36,7 +34,6 @@ impl Got {
         value.unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// One sentence of what is wrong.
     pub fn error(&self) -> String {
         let sentence = self.json()["error"].as_str().map(str::to_string);
         sentence.unwrap_or_else(|| panic!("no error: {self:?}"))
@@ -56,7 +53,6 @@ pub fn ask(args: &[&str]) -> Got {
     got(output.expect("curl is installed"))
 }
 
-/// With these bytes on its standard input.
 pub fn ask_with(args: &[&str], input: &[u8]) -> Got {
     let mut child = curl(args)
         .arg("-i")
@@ -101,7 +97,6 @@ fn got(output: Output) -> Got {
 pub struct Reading {
     child: Child,
     pub lines: BufReader<ChildStdout>,
-    /// What it has given so far.
     pub seen: Vec<u8>,
 }
 
@@ -153,7 +148,6 @@ pub fn stored(server: &Server, build: i64) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The build of a check that has one alone.
 pub fn build_of(server: &Server, check: i64) -> i64 {
     let check = server.get(&format!("/api/checks/{check}"));
     check["builds"][0]["id"].as_i64().expect("an id")

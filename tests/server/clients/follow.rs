@@ -19,7 +19,6 @@ fn four(name: &str) -> (Server, PathBuf) {
     )
 }
 
-/// A repository with one commit.
 fn repository(name: &str) -> PathBuf {
     let dir = scratch(&format!("clients-{name}-tree"));
     let _ = std::fs::remove_dir_all(&dir);
@@ -85,7 +84,6 @@ fn one_curl_tells_of_a_tree_from_its_upload_to_the_matrix() {
     }
 }
 
-/// The elapsed time at the end of a line.
 fn seconds(line: &str) -> Option<f64> {
     let number = line.trim_end().strip_suffix('s')?.trim_end();
     number.rsplit(' ').next()?.parse().ok()
@@ -179,8 +177,6 @@ fn a_follower_that_hangs_up_does_not_end_what_it_followed() {
         assert_eq!(build["build_status"], "success", "{build}");
     }
 }
-
-// -- as JSON ----------------------------------------------------------------------------------
 
 /// Whether a build may go from one of these states to the next.
 pub fn may_follow(from: &str, to: &str) -> bool {

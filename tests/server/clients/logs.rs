@@ -9,7 +9,6 @@ use crate::common::server::Server;
 use crate::common::standin::{check, let_go, start};
 use crate::common::wire::{Chunk, Wire};
 
-/// A server with a build that runs until it is let go.
 fn running(name: &str, flags: &[&str]) -> (Server, PathBuf, i64, String) {
     let (server, dir) = start(&format!("clients-{name}"), flags);
     let check = check(&server, "slowly");

@@ -38,7 +38,6 @@ fn values(lines: &[u8]) -> Vec<Value> {
     text.lines().map(read).collect()
 }
 
-/// The data of events, whose ids must be their numbers.
 fn data(lines: &[u8]) -> Vec<Value> {
     let event = |event: Value| {
         let text = event["data"].as_str().expect("a text");

@@ -15,7 +15,6 @@ fn server(name: &str) -> (Server, String, PathBuf) {
     (server, url, dir)
 }
 
-/// What was sent came to a verdict.
 fn assert_taken(server: &Server, got: &Got) {
     assert_eq!(got.status, 202, "{}", got.text());
     let check = got.json()["check"].as_i64().expect("a check");

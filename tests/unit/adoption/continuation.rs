@@ -1,7 +1,7 @@
 //! What goes on after an adoption: time, states, logs and leftovers.
 
 use super::killed::*;
-use crate::common::core::{Inside, Memory};
+use crate::common::core::Inside;
 use crate::common::core_steps::framed;
 use serde_json::{Value, json};
 use zigcheck::app::builds::limits::{
@@ -142,8 +142,7 @@ fn tests_that_have_begun_go_on() {
 
 #[test]
 fn containers_that_are_found_hold_their_slots() {
-    let memory = Memory::new("adopt-slots");
-    let mut inside = Inside::open("adopt-slots", memory.open(), 2);
+    let (mut inside, memory) = Inside::begin("adopt-slots", 2);
     for words in ["a", "b", "c", "d"] {
         upload(&mut inside, words);
     }
@@ -168,8 +167,7 @@ fn containers_that_are_found_hold_their_slots() {
 
 #[test]
 fn a_fetch_that_was_cut_off_is_begun_anew_however_often() {
-    let memory = Memory::new("adopt-fetch");
-    let mut inside = Inside::open("adopt-fetch", memory.open(), 1);
+    let (mut inside, memory) = Inside::begin("adopt-fetch", 1);
     let body = br#"{"url": "https://github.com/x/a", "zig_versions": ["0.16.0"]}"#;
     inside.request("POST", "/api/packages", &[], body);
     let last = ERRORS_LIMIT + 3;
@@ -196,8 +194,7 @@ fn a_fetch_that_was_cut_off_is_begun_anew_however_often() {
 
 #[test]
 fn attempts_that_restarts_have_cost_leave_all_repetitions_of_an_error() {
-    let memory = Memory::new("adopt-errors");
-    let mut inside = Inside::open("adopt-errors", memory.open(), 1);
+    let (mut inside, memory) = Inside::begin("adopt-errors", 1);
     let body = br#"{"url": "https://github.com/x/a", "zig_versions": ["0.16.0"]}"#;
     inside.request("POST", "/api/packages", &[], body);
     for _ in 0..ERRORS_LIMIT {
@@ -230,8 +227,7 @@ fn attempts_that_restarts_have_cost_leave_all_repetitions_of_an_error() {
 
 #[test]
 fn what_was_fetched_in_vain_is_remembered() {
-    let memory = Memory::new("adopt-deps");
-    let mut inside = Inside::open("adopt-deps", memory.open(), 1);
+    let (mut inside, memory) = Inside::begin("adopt-deps", 1);
     inside.submit("a");
     inside.source_is("zigcheck-source-1-1", b"one", true);
     let said = framed(json!({"dependencies": "refused"}), b"");
@@ -323,8 +319,7 @@ fn a_container_that_comes_late_is_removed_too() {
 
 #[test]
 fn a_server_that_is_asked_to_stop_leaves_builds_to_the_next() {
-    let memory = Memory::new("adopt-stop");
-    let mut inside = Inside::open("adopt-stop", memory.open(), 2);
+    let (mut inside, memory) = Inside::begin("adopt-stop", 2);
     upload(&mut inside, "a");
     inside.submit("b");
     inside.logs(ONE, "one\n");

@@ -14,8 +14,7 @@ pub fn upload(inside: &mut Inside, words: &str) {
 
 /// One slot, and build 1 in its container, which has said "one\n".
 pub fn begun(name: &str) -> (Inside, Memory) {
-    let memory = Memory::new(name);
-    let mut inside = Inside::open(name, memory.open(), 1);
+    let (mut inside, memory) = Inside::begin(name, 1);
     upload(&mut inside, "a");
     assert_eq!(inside.names(), [ONE]);
     inside.logs(ONE, "one\n");

@@ -15,8 +15,7 @@ pub fn id(build: &Value) -> i64 {
 
 /// A server with that many slots that has built a tree once: build 1, a success.
 pub fn experienced(name: &str, slots: usize) -> (Inside, Memory) {
-    let memory = Memory::new(name);
-    let mut inside = Inside::open(name, memory.open(), slots);
+    let (mut inside, memory) = Inside::begin(name, slots);
     let first = inside.upload(&tree("a"));
     assert_eq!((id(&first), &first["state"]), (1, &json!("queued")));
     inside.logs("zigcheck-1-1", "the only log\n");

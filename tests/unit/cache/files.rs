@@ -119,8 +119,7 @@ fn dependencies_are_those_of_one_image() {
 
 #[test]
 fn a_source_whose_file_is_not_whole_is_fetched_again() {
-    let memory = Memory::new("cache-source");
-    let mut inside = Inside::open("cache-source", memory.open(), 1);
+    let (mut inside, memory) = Inside::begin("cache-source", 1);
     inside.submit("a");
     inside.source_is("zigcheck-source-1-1", b"one", false);
     let file = format!("{}.tar.gz", sha256(b"one"));
@@ -147,8 +146,7 @@ fn a_source_whose_file_is_not_whole_is_fetched_again() {
 
 /// Both builds of a check run, off one file that is not whole.
 fn both_run(name: &str) -> (Inside, Memory) {
-    let memory = Memory::new(name);
-    let mut inside = Inside::open(name, memory.open(), 2);
+    let (mut inside, memory) = Inside::begin(name, 2);
     inside.submit("a");
     inside.source_is("zigcheck-source-1-1", b"one", false);
     assert_eq!(inside.names(), ["zigcheck-1-1", "zigcheck-2-1"]);
@@ -263,8 +261,7 @@ fn who_is_to_be_tried_again_waits_for_the_source_as_well() {
 
 #[test]
 fn an_upload_cannot_be_fetched_again() {
-    let memory = Memory::new("cache-upload");
-    let mut inside = Inside::open("cache-upload", memory.open(), 1);
+    let (mut inside, _memory) = Inside::begin("cache-upload", 1);
     inside.upload(&tree("a"));
     for (attempt, pause) in [(1, 2_000), (2, 8_000), (3, 32_000)] {
         inside.container_ends(&format!("zigcheck-1-{attempt}"), b"", 65);

@@ -1,7 +1,7 @@
 //! Verdicts that are known.
 
 use super::experienced::*;
-use crate::common::core::{Inside, Memory};
+use crate::common::core::Inside;
 use crate::common::core_steps::framed;
 use serde_json::{Value, json};
 
@@ -41,8 +41,7 @@ fn the_same_again_is_answered_at_once() {
 
 #[test]
 fn a_known_verdict_is_the_latest_of_its_package() {
-    let memory = Memory::new("cache-package");
-    let mut inside = Inside::open("cache-package", memory.open(), 1);
+    let (mut inside, _memory) = Inside::begin("cache-package", 1);
     inside.submit("a");
     inside.source_is("zigcheck-source-1-1", b"one", false);
     inside.build_succeeds("zigcheck-1-1");
@@ -116,8 +115,7 @@ fn errs(inside: &mut Inside, build: i64, from: u32) {
 
 #[test]
 fn an_error_is_never_known() {
-    let memory = Memory::new("cache-error");
-    let mut inside = Inside::open("cache-error", memory.open(), 1);
+    let (mut inside, _memory) = Inside::begin("cache-error", 1);
     inside.upload(&tree("a"));
     errs(&mut inside, 1, 1);
     let again = inside.upload(&tree("a"));
@@ -127,8 +125,7 @@ fn an_error_is_never_known() {
 
 #[test]
 fn what_could_not_be_fetched_may_be_there_the_next_time() {
-    let memory = Memory::new("cache-wanting");
-    let mut inside = Inside::open("cache-wanting", memory.open(), 1);
+    let (mut inside, _memory) = Inside::begin("cache-wanting", 1);
     let checked = |inside: &mut Inside, check: i64, build: i64, deps: &str| {
         let source = format!("zigcheck-source-{check}-1");
         inside.source_is(&source, b"wanting", true);

@@ -8,8 +8,7 @@ use zigcheck::config::limits::WAITERS_LIMIT;
 
 /// Two slots, and the same tree twice: build 1 runs, build 2 waits for it.
 fn shared(name: &str) -> (Inside, Memory) {
-    let memory = Memory::new(name);
-    let mut inside = Inside::open(name, memory.open(), 2);
+    let (mut inside, memory) = Inside::begin(name, 2);
     inside.upload(&tree("a"));
     inside.upload(&tree("a"));
     waits_for(&mut inside, 2, 1);
@@ -85,8 +84,7 @@ fn who_waited_for_an_error_is_built() {
 
 #[test]
 fn an_attempt_that_comes_late_waits_for_who_has_begun_meanwhile() {
-    let memory = Memory::new("cache-late");
-    let mut inside = Inside::open("cache-late", memory.open(), 1);
+    let (mut inside, _memory) = Inside::begin("cache-late", 1);
     inside.upload(&tree("a"));
     inside.upload(&tree("a"));
     // It may not start before 2 s have passed, and the other takes the slot.
