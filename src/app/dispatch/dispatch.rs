@@ -5,6 +5,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use crate::app::builds::scheduler::Scheduler;
+use crate::app::builds::services::Services;
 use crate::app::dispatch::limits::{HEALTH_WAITERS_LIMIT, STOP_LIMIT_MS, VIEWS_WRITTEN_LIMIT};
 use crate::app::domain::disk_space::insufficient;
 use crate::app::domain::ids::BuildId;
@@ -26,7 +28,7 @@ use crate::base::client_addr::ClientAddr;
 use crate::base::slab::Key;
 use crate::config::limits::ENGINE_FRESH_MS;
 use crate::config::settings::Settings;
-use crate::interface::event::{Action, Core, Event, JobId, Load, Now, Pull};
+use crate::interface::event::{Action, Core, Event, Load, Now, Pull};
 use crate::interface::message::{Admission, Head, Request, Response};
 
 pub struct App {
@@ -93,6 +95,55 @@ impl App {
         self.state.scheduler.waiting()
     }
 
+    fn event(&mut self, event: Event) -> store::Result<()> {
+        let now_ms = self.state.now().mono_ms;
+        let State { services, disk, .. } = &mut self.state;
+        match event {
+            Event::Request { conn, request } => self.request(conn, &request),
+            Event::Body { conn, bytes } => {
+                disk.note_written(bytes.len() as u64, now_ms);
+                if let Err(error) = self.take_piece(conn, bytes) {
+                    self.send(conn, false, Err(error));
+                }
+            }
+            Event::BodyEnd { conn } => {
+                if let Err(error) = self.uploads.end(conn) {
+                    self.send(conn, false, Err(error));
+                }
+            }
+            Event::Aborted { conn } => {
+                self.uploads.abort(conn);
+                services.feed.remove(conn);
+                self.health_waiters.retain(|waiter| *waiter != conn);
+            }
+            // An engine command and the scheduler each ignore the jobs of the other.
+            Event::Output { job, pipe, bytes } => {
+                services.commands.output(job, pipe, bytes, now_ms);
+                return self.schedule(|tasks, services| tasks.output(job, pipe, bytes, services));
+            }
+            Event::Eof { job, pipe } => {
+                let ended = services.commands.eof(job, pipe);
+                self.commands_ended(ended);
+                return self.schedule(|tasks, services| tasks.eof(job, pipe, services));
+            }
+            Event::Exited { job, exit } => {
+                let ended = services.commands.exited(job, exit.clone(), now_ms);
+                self.commands_ended(ended);
+                return self.schedule(|tasks, services| tasks.exited(job, exit, services));
+            }
+            Event::DiskUsage(usage) => {
+                disk.update(usage, now_ms);
+                let is_idle = self.state.scheduler.running() == 0;
+                self.retention
+                    .set_shortage(self.state.disk.shortage_bytes(), is_idle);
+            }
+            Event::Time => return self.time(),
+            Event::Stop => self.state.stop(STOP_LIMIT_MS),
+            Event::Drain => self.state.drain(),
+        }
+        Ok(())
+    }
+
     // -- requests --
 
     fn request(&mut self, conn: Key, request: &Request) {
@@ -123,7 +174,7 @@ impl App {
             Call::Watch(call) => watch::watch(state, conn, head, call),
             Call::Submit(call) => self.submit(*client, routed.is_limited(), call),
             Call::Upload(options) => self.begin_upload(conn, *client, head, options),
-            Call::Admin(call) => Ok(admin::answer(state, &call)?.into()),
+            Call::Admin(call) => Ok(admin::answer(state, call)?.into()),
         }
     }
 
@@ -176,8 +227,6 @@ impl App {
         }
     }
 
-    // -- the disk --
-
     /// While the disk is low, ends all uploads: their files give space back, and none of them could be accepted.
     fn end_uploads_if_disk_low(&mut self) {
         if self.state.services.feed.logs.take_full() {
@@ -185,70 +234,40 @@ impl App {
         }
         if let Some(response) = self.state.disk.refusal() {
             for conn in self.uploads.end_all() {
-                self.state.services.out.respond(conn, response.clone());
+                self.send(conn, false, Ok(response.clone().into()));
             }
         }
     }
 
-    // -- jobs --
+    // -- jobs and time --
 
-    fn job(&mut self, job: JobId, event: &Event) -> store::Result<()> {
-        if self.state.services.commands.owns(job) {
-            let answer = match event {
-                Event::Output { pipe, bytes, .. } => {
-                    self.state.services.commands.output(
-                        job,
-                        *pipe,
-                        bytes,
-                        self.state.now().mono_ms,
-                    );
-                    None
-                }
-                Event::Eof { pipe, .. } => self.state.services.commands.eof(job, *pipe),
-                Event::Exited { exit, .. } => {
-                    self.state
-                        .services
-                        .commands
-                        .exited(job, exit.clone(), self.state.now().mono_ms)
-                }
-                _ => None,
-            };
-            if let Some((purpose, answer)) = answer {
-                self.command_answered(purpose, answer);
-            }
-            return Ok(());
-        }
-        if self.state.is_stopping() {
-            // The next run of the server learns of the container from the engine.
-            return Ok(());
-        }
-        let (scheduler, services) = (&mut self.state.scheduler, &mut self.state.services);
-        match event {
-            Event::Output { pipe, bytes, .. } => scheduler.output(job, *pipe, bytes, services),
-            Event::Eof { pipe, .. } => scheduler.eof(job, *pipe, services),
-            Event::Exited { exit, .. } => scheduler.exited(job, exit.clone(), services),
-            _ => Ok(()),
+    /// Lets the scheduler act, unless the server stops: its next run learns of the containers from the engine.
+    pub(crate) fn schedule(
+        &mut self,
+        act: impl FnOnce(&mut Scheduler, &mut Services) -> store::Result<()>,
+    ) -> store::Result<()> {
+        match self.state.is_stopping() {
+            true => Ok(()),
+            false => act(&mut self.state.scheduler, &mut self.state.services),
         }
     }
 
     fn time(&mut self) -> store::Result<()> {
         let services = &mut self.state.services;
         let now_ms = services.now.mono_ms;
-        for (purpose, answer) in services.commands.on_time(&mut services.out, now_ms) {
-            self.command_answered(purpose, answer);
-        }
+        let ended = services.commands.on_time(&mut services.out, now_ms);
+        self.commands_ended(ended);
         if !self.state.is_stopping() {
             if self.state.services.engine.take_due_cleanup(now_ms) {
                 self.refresh_engine();
             }
             self.state.disk.on_time(now_ms);
-            let has_space = !self.state.disk.is_low();
-            if has_space {
+            if !self.state.disk.is_low() {
                 self.refresh_for_rechecks();
             }
-            let (scheduler, services) = (&mut self.state.scheduler, &mut self.state.services);
-            scheduler.on_time(has_space, services)?;
         }
+        let has_space = !self.state.disk.is_low();
+        self.schedule(|scheduler, services| scheduler.on_time(has_space, services))?;
         if let Some((conn, tree)) = self.uploads.step() {
             let answer = tree.and_then(|tree| {
                 self.refresh_stale_engine();
@@ -256,7 +275,7 @@ impl App {
             });
             self.send(conn, false, answer);
         }
-        Ok(())
+        self.delete_expired()
     }
 
     /// Deletes a bounded part of what has expired.
@@ -300,52 +319,7 @@ impl Core for App {
             return;
         }
         self.state.services.now = now;
-        let done = match event {
-            Event::Request { conn, request } => {
-                self.request(conn, &request);
-                Ok(())
-            }
-            Event::Body { conn, bytes } => {
-                if let Err(error) = self.take_piece(conn, bytes) {
-                    self.send(conn, false, Err(error));
-                }
-                self.state
-                    .disk
-                    .note_written(bytes.len() as u64, self.state.now().mono_ms);
-                Ok(())
-            }
-            Event::BodyEnd { conn } => {
-                if let Err(error) = self.uploads.end(conn) {
-                    self.send(conn, false, Err(error));
-                }
-                Ok(())
-            }
-            Event::Aborted { conn } => {
-                self.uploads.abort(conn);
-                self.state.services.feed.remove(conn);
-                self.health_waiters.retain(|waiter| *waiter != conn);
-                Ok(())
-            }
-            Event::Output { job, .. } | Event::Eof { job, .. } | Event::Exited { job, .. } => {
-                self.job(job, &event)
-            }
-            Event::DiskUsage(usage) => {
-                self.state.disk.update(usage, self.state.now().mono_ms);
-                let is_idle = self.running() == 0;
-                self.retention
-                    .set_shortage(self.state.disk.shortage_bytes(), is_idle);
-                Ok(())
-            }
-            Event::Time => self.time().and_then(|()| self.delete_expired()),
-            Event::Stop => {
-                self.state.stop(STOP_LIMIT_MS);
-                Ok(())
-            }
-            Event::Drain => {
-                self.state.drain();
-                Ok(())
-            }
-        };
+        let done = self.event(event);
         self.end_uploads_if_disk_low();
         let done = done.and_then(|()| self.start_ready());
         self.retention
@@ -360,18 +334,15 @@ impl Core for App {
     }
 
     fn commit(&mut self, _now: Now) -> Result<(), String> {
-        match &self.state.lifecycle {
-            Lifecycle::Broken(fatal) => Err(fatal.sentence().to_string()),
-            _ => {
-                let written = self
-                    .write_views()
-                    .and_then(|()| self.state.services.store.commit());
-                written.map_err(|error| cannot_write(&error))?;
-                self.state.scheduler.on_commit();
-                self.retention.committed(&self.state.services.store);
-                Ok(())
-            }
+        if let Lifecycle::Broken(fatal) = &self.state.lifecycle {
+            return Err(fatal.sentence().to_string());
         }
+        let views = self.write_views();
+        let written = views.and_then(|()| self.state.services.store.commit());
+        written.map_err(|error| cannot_write(&error))?;
+        self.state.scheduler.on_commit();
+        self.retention.committed(&self.state.services.store);
+        Ok(())
     }
 
     fn deadline(&self) -> Option<u64> {
@@ -382,32 +353,23 @@ impl Core for App {
         if let Lifecycle::Stopping { until_ms } = self.state.lifecycle {
             return Some(until_ms);
         }
-        let retry = match self.wants_engine() {
-            true => self.state.services.engine.retry_ms(),
-            false => None,
-        };
-        let may_start = self.state.services.engine.is_ready()
-            && !self.state.is_draining()
-            && !self.state.disk.is_low();
-        let disk_check = match self.wants_engine() {
-            true => self.state.disk.next_check_ms(),
-            false => None,
-        };
-        [
-            self.state.scheduler.deadline_ms(
-                may_start,
-                &self.state.services.store,
-                self.state.now(),
-            ),
+        let State {
+            services,
+            scheduler,
+            disk,
+            ..
+        } = &self.state;
+        let wants_engine = self.wants_engine();
+        let may_start = services.engine.is_ready() && !self.state.is_draining() && !disk.is_low();
+        let deadlines = [
+            scheduler.deadline_ms(may_start, &services.store, services.now),
             self.retention.deadline_ms(),
-            self.state.services.commands.deadline_ms(),
-            self.state.services.engine.cleanup_ms(),
-            retry,
-            disk_check,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+            services.commands.deadline_ms(),
+            services.engine.cleanup_ms(),
+            services.engine.retry_ms().filter(|_| wants_engine),
+            disk.next_check_ms().filter(|_| wants_engine),
+        ];
+        deadlines.into_iter().flatten().min()
     }
 
     fn pull(&mut self, conn: Key, space: usize, out: &mut Vec<u8>) -> Pull {

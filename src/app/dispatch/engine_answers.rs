@@ -29,20 +29,19 @@ impl App {
     fn ask_engine(&mut self, ask: Option<EngineAction>) {
         let Some(ask) = ask else { return };
         let services = &mut self.state.services;
+        let docker = &services.docker;
         let command = match ask {
-            EngineAction::ReadInfo => services.docker.info(),
-            EngineAction::ListImages => services.docker.list_images(),
-            EngineAction::ListContainers => services.docker.list_containers(),
-            EngineAction::ProbeNetwork => {
-                services.docker.probe_network(services.engine.any_image())
-            }
+            EngineAction::ReadInfo => docker.info(),
+            EngineAction::ListImages => docker.list_images(),
+            EngineAction::ListContainers => docker.list_containers(),
+            EngineAction::ProbeNetwork => docker.probe_network(services.engine.any_image()),
             EngineAction::Remove(mut names) => {
                 let known = self.state.scheduler.containers();
                 names.retain(|name| !known.contains(name));
                 if names.is_empty() {
                     return self.engine_answered(Ok(String::new()));
                 }
-                services.docker.remove(&names)
+                docker.remove(&names)
             }
         };
         services.start(command, Purpose::Engine);
@@ -66,27 +65,28 @@ impl App {
             return;
         }
         self.answer_health();
-        if self.state.services.engine.is_ready() && !self.state.is_stopping() {
-            let (scheduler, services) = (&mut self.state.scheduler, &mut self.state.services);
-            let done = scheduler.on_engine_ready(services);
+        if self.state.services.engine.is_ready() {
+            let done = self.schedule(|scheduler, services| scheduler.on_engine_ready(services));
             if let Err(error) = done {
                 self.state.break_down(&error);
             }
         }
     }
 
-    pub(crate) fn command_answered(&mut self, purpose: Purpose, answer: Answer) {
-        let (scheduler, services) = (&mut self.state.scheduler, &mut self.state.services);
-        match purpose {
-            Purpose::Engine => self.engine_answered(answer),
-            Purpose::ReadPeakMemory { task, container } => {
-                scheduler.on_peak_memory(task, &container, answer, services);
+    pub(crate) fn commands_ended(&mut self, ended: impl IntoIterator<Item = (Purpose, Answer)>) {
+        for (purpose, answer) in ended {
+            let (scheduler, services) = (&mut self.state.scheduler, &mut self.state.services);
+            match purpose {
+                Purpose::Engine => self.engine_answered(answer),
+                Purpose::ReadPeakMemory { task, container } => {
+                    scheduler.on_peak_memory(task, &container, answer, services);
+                }
+                // What is still there is removed with the next strays.
+                Purpose::Removal if answer.is_err() => {
+                    services.engine.schedule_cleanup(services.now.mono_ms);
+                }
+                Purpose::Removal | Purpose::Nothing => {}
             }
-            // What is still there is removed with the next strays.
-            Purpose::Removal if answer.is_err() => {
-                services.engine.schedule_cleanup(services.now.mono_ms);
-            }
-            Purpose::Removal | Purpose::Nothing => {}
         }
     }
 
@@ -117,10 +117,8 @@ impl App {
     /// Asks the engine before a recheck that is due, which enqueues builds by its images: on a server without requests
     /// its last answer is as old as the last recheck.
     pub(crate) fn refresh_for_rechecks(&mut self) {
-        let engine = &self.state.services.engine;
-        if engine.is_ready() && !engine.is_fresh(self.state.now().mono_ms) && self.is_recheck_due()
-        {
-            self.refresh_engine();
+        if self.state.services.engine.is_ready() && self.is_recheck_due() {
+            self.refresh_stale_engine();
         }
     }
 
@@ -130,13 +128,10 @@ impl App {
             return Ok(());
         }
         let (engine, now_ms) = (&self.state.services.engine, self.state.now().mono_ms);
-        if engine.is_ready() {
-            if self.state.is_draining() || self.state.disk.is_low() {
-                return Ok(());
-            }
-            let (scheduler, services) = (&mut self.state.scheduler, &mut self.state.services);
-            scheduler.start_ready(services)?;
-        } else if engine.retry_ms().is_some_and(|at| at <= now_ms) {
+        if engine.is_ready() && !self.state.is_draining() && !self.state.disk.is_low() {
+            return self.schedule(|scheduler, services| scheduler.start_ready(services));
+        }
+        if !engine.is_ready() && engine.retry_ms().is_some_and(|at| at <= now_ms) {
             self.refresh_engine();
         }
         Ok(())

@@ -57,13 +57,14 @@ pub fn build(row: &BuildRow, queue_position: Option<usize>) -> Value {
 /// never built under it.
 pub fn package(row: &PackageRow, results: &[ResultRow], toolchains: &[String]) -> Value {
     let known = toolchains.iter().map(|version| {
-        let found = results.iter().find(|r| r.zig_version == *version);
-        found.map_or_else(|| never_built(version), result)
+        let found = results.iter().find(|row| row.zig_version == *version);
+        result(version, found)
     });
     // Verdicts under toolchains that this server no longer has come last.
     let gone = results
         .iter()
-        .filter(|r| !toolchains.contains(&r.zig_version));
+        .filter(|row| !toolchains.contains(&row.zig_version));
+    let gone = gone.map(|row| result(&row.zig_version, Some(row)));
     json!({
         "id": row.id.get(),
         "name": row.name,
@@ -75,33 +76,22 @@ pub fn package(row: &PackageRow, results: &[ResultRow], toolchains: &[String]) -
         "created_at": time(row.created_at),
         "last_updated": time(row.last_updated),
         "popularity_score": row.popularity_score,
-        "build_results": known.chain(gone.map(result)).collect::<Vec<Value>>(),
+        "build_results": known.chain(gone).collect::<Vec<Value>>(),
     })
 }
 
-fn result(row: &ResultRow) -> Value {
-    json!({
-        "zig_version": row.zig_version,
-        "build_status": row.build_status.as_str(),
-        "test_status": row.test_status.map(TestStatus::as_str),
-        "compiled": row.compiled,
-        "last_checked": row.last_checked.map(time),
-        "commit": row.commit,
-        "build_id": row.build_id.map(BuildId::get),
-        "state": row.state.as_str(),
-    })
-}
-
-fn never_built(zig_version: &str) -> Value {
+/// The latest verdict under a toolchain; pending if the package was never built under it.
+fn result(zig_version: &str, row: Option<&ResultRow>) -> Value {
+    let build_status = row.map_or(BuildStatus::Pending, |row| row.build_status);
     json!({
         "zig_version": zig_version,
-        "build_status": BuildStatus::Pending.as_str(),
-        "test_status": null,
-        "compiled": null,
-        "last_checked": null,
-        "commit": null,
-        "build_id": null,
-        "state": null,
+        "build_status": build_status.as_str(),
+        "test_status": row.and_then(|row| row.test_status).map(TestStatus::as_str),
+        "compiled": row.and_then(|row| row.compiled),
+        "last_checked": row.and_then(|row| row.last_checked).map(time),
+        "commit": row.and_then(|row| row.commit.as_ref()),
+        "build_id": row.and_then(|row| row.build_id).map(BuildId::get),
+        "state": row.map(|row| row.state.as_str()),
     })
 }
 

@@ -6,7 +6,7 @@ use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
 
 use crate::app::render::sanitize::sanitize;
-use crate::app::render::table::{Align, Cell, Style, Table};
+use crate::app::render::table::{Align, Cell, Table};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Block {
@@ -55,8 +55,7 @@ impl Page {
         for block in &self.blocks {
             match block {
                 Block::Line(cells) => {
-                    let cells = cells.iter().map(|cell| cell.render(color));
-                    text += &cells.collect::<String>();
+                    text.extend(cells.iter().map(|cell| cell.render(color)));
                     text.push('\n');
                 }
                 Block::Table(table) => text += &table.text(color),
@@ -98,18 +97,9 @@ impl Page {
 
 /// The text escaped for an HTML element or attribute.
 pub fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
+    let text = text.replace('&', "&amp;").replace('<', "&lt;");
+    let text = text.replace('>', "&gt;").replace('"', "&quot;");
+    text.replace('\'', "&#39;")
 }
 
 fn cell_html(cell: &Cell) -> String {
@@ -118,14 +108,10 @@ fn cell_html(cell: &Cell) -> String {
         None => text,
         Some(link) => format!("<a href=\"{}\">{text}</a>", escape(&sanitize(link))),
     };
-    let class = match cell.style {
-        Style::Plain => return text,
-        Style::Good => "good",
-        Style::Doubtful => "doubtful",
-        Style::Bad => "bad",
-        Style::Dim => "dim",
-    };
-    format!("<span class=\"{class}\">{text}</span>")
+    match cell.style.codes() {
+        Some((class, _)) => format!("<span class=\"{class}\">{text}</span>"),
+        None => text,
+    }
 }
 
 fn table_html(table: &Table) -> String {
@@ -143,7 +129,6 @@ fn table_html(table: &Table) -> String {
         html += "</tr></thead>\n";
     }
     html += "<tbody>\n";
-    let columns = table.columns().len();
     for row in table.rows() {
         html += "<tr>";
         for (cell, column) in row.cells.iter().zip(table.columns()) {
@@ -152,7 +137,7 @@ fn table_html(table: &Table) -> String {
         html += "</tr>\n";
         if !row.notes.is_empty() {
             let notes: Vec<String> = row.notes.iter().map(cell_html).collect();
-            let notes = notes.join("\n");
+            let (columns, notes) = (row.cells.len(), notes.join("\n"));
             html += &format!("<tr><td colspan=\"{columns}\"><pre>{notes}</pre></td></tr>\n");
         }
     }

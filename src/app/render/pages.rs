@@ -50,8 +50,9 @@ pub struct PackagePage<'a> {
 pub fn front(front: &FrontPage) -> Page {
     let (running, waiting, slots) = (front.running, front.waiting, front.slots);
     let version = env!("CARGO_PKG_VERSION");
-    let mut lead = format!("zigcheck {version}: {running} of {slots} slots in use");
-    lead += &format!(", {waiting} {} waiting", plural(waiting, "build"));
+    let mut lead = format!("zigcheck {version}: {running} of {slots} slots in use, ");
+    lead += &count(waiting as i64, "build");
+    lead += " waiting";
     if !front.engine_is_up {
         lead += "; the container engine is unavailable";
     }
@@ -62,15 +63,15 @@ pub fn front(front: &FrontPage) -> Page {
     let host = &front.options.host;
     blocks.extend([
         Block::Gap,
-        line(vec![Cell::new("Check the tree you are in:")]),
+        Block::Line(vec![Cell::new("Check the tree you are in:")]),
         Block::Command(format!(
             "git archive HEAD | curl -sN --data-binary @- '{host}/api/check?name=NAME&follow'"
         )),
-        line(vec![
+        Block::Line(vec![
             Cell::new("More: /packages/NAME, "),
-            Cell::new("/api/packages").linked("/api/packages"),
+            link("/api/packages"),
             Cell::new(", "),
-            Cell::new("/api/queue").linked("/api/queue"),
+            link("/api/queue"),
         ]),
     ]);
     blocks.extend(next_page(front));
@@ -81,15 +82,15 @@ pub fn front(front: &FrontPage) -> Page {
     }
 }
 
-fn line(cells: Vec<Cell>) -> Block {
-    Block::Line(cells)
+/// A path that links to itself.
+fn link(path: &str) -> Cell {
+    Cell::new(path).linked(path)
 }
 
-fn plural(count: usize, word: &str) -> String {
-    match count {
-        1 => word.to_string(),
-        _ => format!("{word}s"),
-    }
+/// A number of things: `1 build`, `2 builds`.
+fn count(number: i64, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{ending}")
 }
 
 /// The packages of this page, or a line that says why there are none.
@@ -106,7 +107,7 @@ fn packages(front: &FrontPage) -> Block {
             ),
         };
         let reason = Cell::new(&reason).clipped(SHOWN_FACT_LIMIT_CHARS);
-        return line(vec![reason.styled(Style::Dim)]);
+        return Block::Line(vec![reason.styled(Style::Dim)]);
     }
     let mut table = Table::new().column("PACKAGE", Align::Left, SHOWN_PACKAGE_LIMIT_CHARS);
     for version in front.toolchains {
@@ -202,7 +203,7 @@ fn next_page(front: &FrontPage) -> Option<Block> {
     }
     let target = format!("/?{}", query.finish());
     let command = format!("curl '{}{target}'", front.options.host);
-    Some(line(vec![
+    Some(Block::Line(vec![
         Cell::new(&format!("Page {next} of {last}: ")),
         Cell::new(&command).linked(target),
     ]))
@@ -236,7 +237,6 @@ pub fn missing(name: &str) -> Page {
 
 pub fn package(page: &PackagePage) -> Page {
     let name = &page.row.name;
-    let json = format!("/api/packages/{name}");
     Page {
         title: format!("{name}: zigcheck"),
         lead: Cell::new(name),
@@ -245,16 +245,16 @@ pub fn package(page: &PackagePage) -> Page {
             Block::Gap,
             Block::Table(verdicts(page)),
             Block::Gap,
-            line(vec![Cell::new("Check it again:")]),
+            Block::Line(vec![Cell::new("Check it again:")]),
             Block::Command(format!(
                 "curl -X POST '{}/api/packages/{name}/builds'",
                 page.options.host
             )),
-            line(vec![
+            Block::Line(vec![
                 Cell::new("More: "),
-                Cell::new(&json).linked(json.as_str()),
+                link(&format!("/api/packages/{name}")),
                 Cell::new(", all packages at "),
-                Cell::new("/").linked("/"),
+                link("/"),
             ]),
         ],
     }
@@ -280,26 +280,24 @@ fn facts(row: &PackageRow) -> Table {
             table.push(vec![dim(name), fact], Vec::new());
         }
     }
-    let users = match popularity::users(row.popularity_score) {
-        0 => return table,
-        1 => "1 package".to_string(),
-        users => format!("{users} packages"),
-    };
-    table.push(vec![dim("used by"), Cell::new(&users)], Vec::new());
+    let users = popularity::users(row.popularity_score);
+    if users > 0 {
+        let users = Cell::new(&count(users, "package"));
+        table.push(vec![dim("used by"), users], Vec::new());
+    }
     table
 }
 
 fn verdicts(page: &PackagePage) -> Table {
     let mut table = Table::new();
-    for (title, align) in [
-        ("ZIG", Align::Left),
-        ("VERDICT", Align::Left),
-        ("BECAUSE", Align::Left),
-        ("COMMIT", Align::Left),
-        ("CHECKED", Align::Left),
-        ("BUILD", Align::Right),
-        ("LOG", Align::Left),
+    for title in [
+        "ZIG", "VERDICT", "BECAUSE", "COMMIT", "CHECKED", "BUILD", "LOG",
     ] {
+        let align = if title == "BUILD" {
+            Align::Right
+        } else {
+            Align::Left
+        };
         table = table.column(title, align, SHOWN_WORDS_LIMIT_CHARS);
     }
     let known = page.toolchains.iter().map(String::as_str);
@@ -323,11 +321,9 @@ fn toolchain(
     now_unix_ms: i64,
 ) -> (Vec<Cell>, Vec<Cell>) {
     let Some((result, build)) = result else {
-        let none = ["-", "", "", "-", "", ""].map(dim);
-        return (
-            [Cell::new(version)].into_iter().chain(none).collect(),
-            vec![],
-        );
+        let mut cells = vec![Cell::new(version)];
+        cells.extend(["-", "", "", "-", "", ""].map(dim));
+        return (cells, Vec::new());
     };
     let detail = build.as_ref().map(|build| matrix::describe(build).1);
     let commit = result.commit.as_deref().unwrap_or("");
@@ -336,7 +332,10 @@ fn toolchain(
     let shown = result.build_id.or(newest.map(|newest| newest.id));
     let (id, log) = match shown {
         None => (dim(""), dim("")),
-        Some(id) => (build_cell(id), log_cell(id)),
+        Some(id) => (
+            Cell::new(&id.to_string()).linked(format!("/api/builds/{id}")),
+            link(&log_path(id)),
+        ),
     };
     let cells = vec![
         Cell::new(version),
@@ -355,18 +354,12 @@ fn toolchain(
         && Some(newest.id) != shown
     {
         let (id, state) = (newest.id, newest.state.as_str());
-        let link = format!("/api/builds/{id}/log");
-        let text = format!("build {id} is {state}: {link}");
-        notes.push(dim(&text).linked(link));
+        let text = format!("build {id} is {state}: {}", log_path(id));
+        notes.push(dim(&text).linked(log_path(id)));
     }
     (cells, notes)
 }
 
-fn build_cell(id: BuildId) -> Cell {
-    Cell::new(&id.to_string()).linked(format!("/api/builds/{id}"))
-}
-
-fn log_cell(id: BuildId) -> Cell {
-    let path = format!("/api/builds/{id}/log");
-    Cell::new(&path).linked(path.as_str())
+fn log_path(id: BuildId) -> String {
+    format!("/api/builds/{id}/log")
 }

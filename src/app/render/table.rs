@@ -14,6 +14,19 @@ pub enum Style {
     Dim,
 }
 
+impl Style {
+    /// The class in HTML, and the escape code in a terminal; none for plain text.
+    pub fn codes(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Style::Plain => None,
+            Style::Good => Some(("good", "32")),
+            Style::Doubtful => Some(("doubtful", "33")),
+            Style::Bad => Some(("bad", "31")),
+            Style::Dim => Some(("dim", "2")),
+        }
+    }
+}
+
 /// A piece of sanitized text with a style and a link.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cell {
@@ -53,15 +66,12 @@ impl Cell {
 
     /// The text for a terminal, with the colour of its style if `color`.
     pub fn render(&self, color: bool) -> String {
-        let code = match self.style {
-            _ if !color || self.text.is_empty() => return self.text.clone(),
-            Style::Plain => return self.text.clone(),
-            Style::Good => "32",
-            Style::Doubtful => "33",
-            Style::Bad => "31",
-            Style::Dim => "2",
-        };
-        format!("\x1b[{code}m{}\x1b[0m", self.text)
+        match self.style.codes() {
+            Some((_, code)) if color && !self.text.is_empty() => {
+                format!("\x1b[{code}m{}\x1b[0m", self.text)
+            }
+            _ => self.text.clone(),
+        }
     }
 }
 
@@ -75,6 +85,8 @@ pub enum Align {
 pub struct Column {
     pub title: String,
     pub align: Align,
+    /// The widest cell.
+    limit: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +100,6 @@ pub struct Row {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Table {
     columns: Vec<Column>,
-    limits: Vec<usize>,
     rows: Vec<Row>,
 }
 
@@ -100,8 +111,11 @@ impl Table {
     /// Adds a column of at most `limit` terminal cells.
     pub fn column(mut self, title: &str, align: Align, limit: usize) -> Table {
         let title = clip(&sanitize(title), limit);
-        self.columns.push(Column { title, align });
-        self.limits.push(limit);
+        self.columns.push(Column {
+            title,
+            align,
+            limit,
+        });
         self
     }
 
@@ -109,8 +123,8 @@ impl Table {
     pub fn push(&mut self, cells: Vec<Cell>, notes: Vec<Cell>) {
         assert_eq!(cells.len(), self.columns.len(), "a cell for each column");
         let mut row = Row { cells, notes };
-        for (cell, limit) in row.cells.iter_mut().zip(&self.limits) {
-            cell.text = clip(&cell.text, *limit);
+        for (cell, column) in row.cells.iter_mut().zip(&self.columns) {
+            cell.text = clip(&cell.text, column.limit);
         }
         for note in &mut row.notes {
             note.text = clip(&note.text, SHOWN_ERROR_LIMIT_CHARS);

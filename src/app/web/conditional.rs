@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hasher};
 
+use crate::app::web::request::is_read;
 use crate::interface::message::{Head, Response, values};
 
 /// The part of a body that a request asks for.
@@ -36,30 +37,25 @@ pub fn none_match(head: &Head, etag: &str) -> bool {
 
 /// Adds the tag to a 200 answer of a read; 304 where the client has that version already.
 pub fn answer(head: &Head, response: Response) -> Response {
-    let reads = matches!(head.method.as_str(), "GET" | "HEAD");
-    if !reads || response.status != 200 {
+    if !is_read(head) || response.status != 200 {
         return response;
     }
     let tag = etag(&response.body);
-    let known = none_match(head, &tag);
+    let is_known = none_match(head, &tag);
     // Verdicts change at any time: a kept copy must be revalidated.
     let response = response.with("ETag", tag).with("Cache-Control", "no-cache");
-    match known {
+    match is_known {
         true => not_modified(response),
         false => response,
     }
 }
 
 /// The 304 in place of this answer: no body, and all headers that do not describe one.
-pub fn not_modified(response: Response) -> Response {
-    let of_body = |name: &str| name.eq_ignore_ascii_case("content-type");
-    let mut headers = response.headers;
-    headers.retain(|(name, _)| !of_body(name));
-    Response {
-        status: 304,
-        headers,
-        body: Vec::new(),
-    }
+pub fn not_modified(mut response: Response) -> Response {
+    response.status = 304;
+    response.headers.retain(|(name, _)| *name != "Content-Type");
+    response.body.clear();
+    response
 }
 
 /// The part of a body of `length` bytes that a request asks for, if the body is still the version `etag`.
@@ -84,27 +80,21 @@ pub fn range(head: &Head, length: u64, etag: &str) -> Part {
 }
 
 fn part(first: &str, last: &str, length: u64) -> Part {
-    match (first, number(first), last, number(last)) {
-        ("", _, _, Some(0)) => Part::Unsatisfiable,
+    let (from, to) = match (number(first), number(last)) {
+        (None, Some(0)) if first.is_empty() => return Part::Unsatisfiable,
         // The end of an empty body is the whole of it, which no range can express.
-        ("", _, _, Some(_)) if length == 0 => Part::Whole,
-        ("", _, _, Some(count)) => Part::Range {
-            from: length - count.min(length),
-            length: count.min(length),
-        },
-        (_, Some(from), _, Some(to)) if to < from => Part::Whole,
-        (_, Some(from), "", _) | (_, Some(from), _, Some(_)) if from >= length => {
-            Part::Unsatisfiable
-        }
-        (_, Some(from), "", _) => Part::Range {
-            from,
-            length: length - from,
-        },
-        (_, Some(from), _, Some(to)) => Part::Range {
+        (None, Some(_)) if first.is_empty() && length == 0 => return Part::Whole,
+        (None, Some(count)) if first.is_empty() => (length - count.min(length), u64::MAX),
+        (Some(from), None) if last.is_empty() => (from, u64::MAX),
+        (Some(from), Some(to)) if from <= to => (from, to),
+        _ => return Part::Whole,
+    };
+    match from < length {
+        false => Part::Unsatisfiable,
+        true => Part::Range {
             from,
             length: to.min(length - 1) - from + 1,
         },
-        _ => Part::Whole,
     }
 }
 

@@ -25,19 +25,11 @@ pub struct RateLimits {
 impl RateLimits {
     pub fn new(settings: &Settings) -> RateLimits {
         let (submissions, bytes) = (settings.submit_rate, settings.upload_rate_bytes);
-        let no_more = |what: String| format!("too much from your address: at most {what} an hour");
+        let mib = bytes >> 20;
         RateLimits {
-            submissions: RateLimit::new(
-                submissions,
-                1,
-                no_more(format!("{submissions} submissions")),
-            ),
-            bytes: RateLimit::new(
-                bytes,
-                // The largest upload fits into a full bucket.
-                SOURCE_LIMIT_BYTES,
-                no_more(format!("{} MiB of uploads", bytes >> 20)),
-            ),
+            submissions: RateLimit::new(submissions, 1, format!("{submissions} submissions")),
+            // The largest upload fits into a full bucket.
+            bytes: RateLimit::new(bytes, SOURCE_LIMIT_BYTES, format!("{mib} MiB of uploads")),
         }
     }
 
@@ -71,12 +63,13 @@ impl RateLimits {
 }
 
 impl RateLimit {
-    fn new(per_hour: u64, least: u64, sentence: String) -> RateLimit {
+    /// No limit where `per_hour` is 0. At least `least` may be used at once. `most` names what an hour allows.
+    fn new(per_hour: u64, least: u64, most: String) -> RateLimit {
         let burst = (per_hour / BURSTS_PER_HOUR).max(least);
         let rate = Rate { burst, per_hour };
         RateLimit {
             buckets: (per_hour > 0).then(|| Buckets::new(rate, ADDRESSES_LIMIT)),
-            sentence,
+            sentence: format!("too much from your address: at most {most} an hour"),
         }
     }
 

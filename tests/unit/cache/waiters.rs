@@ -22,7 +22,7 @@ fn waits_for(inside: &mut Inside, build: i64, other: i64) {
     let queue = inside.json("/api/queue");
     let waiting = queue["waiting"].as_array().unwrap();
     let row = waiting.iter().find(|row| row["id"] == build).unwrap();
-    let reason = format!("build {other} is the same, and runs: its verdict will be that of both");
+    let reason = format!("it takes the verdict of build {other}, which is the same and runs");
     assert_eq!(row["reason"], reason);
     assert_eq!(row["queue_position"], Value::Null);
 }

@@ -9,31 +9,27 @@ use crate::app::store::packages;
 use crate::app::store::store;
 use crate::app::store::totals;
 use crate::app::web::answer::Error;
-use crate::app::web::handlers::rows::build_json;
+use crate::app::web::handlers::rows::{build_json, build_row};
 use crate::app::web::routes::admin::AdminCall;
 use crate::interface::message::Response;
 
-pub fn answer(state: &mut State, call: &AdminCall) -> Result<Response, Error> {
+pub fn answer(state: &mut State, call: AdminCall) -> Result<Response, Error> {
     let response = match call {
-        AdminCall::CancelBuild { id } => cancel_build(state, *id)?,
-        AdminCall::CheckBuilds => check_builds(state)?,
+        AdminCall::CancelBuild { id } => cancel_build(state, id)?,
+        AdminCall::CheckBuilds => {
+            let now = state.now();
+            let packages = packages::make_all_due(&mut state.services.store, now.unix_ms)?;
+            let message = "All remotes are asked for their commit";
+            Response::json(202, &json!({ "message": message, "packages": packages }))
+        }
         AdminCall::Status => Response::json(200, &status(state)?),
     };
     Ok(response.with("Cache-Control", "no-store"))
 }
 
-fn check_builds(state: &mut State) -> Result<Response, Error> {
-    let now = state.now();
-    let packages = packages::make_all_due(&mut state.services.store, now.unix_ms)?;
-    let value =
-        json!({ "message": "All remotes are asked for their commit", "packages": packages });
-    Ok(Response::json(202, &value))
-}
-
 /// Cancels a build; the answer shows it as it is then.
 fn cancel_build(state: &mut State, id: BuildId) -> Result<Response, Error> {
-    let row = builds::by_id(&state.services.store, id)?;
-    let row = row.ok_or_else(|| Error::not_found("build"))?;
+    let row = build_row(state, id)?;
     if row.state.is_final() {
         let sentence = format!("the build is {} already", row.state.as_str());
         return Err(Response::error(409, &sentence).into());
@@ -47,11 +43,7 @@ fn cancel_build(state: &mut State, id: BuildId) -> Result<Response, Error> {
 
 /// The state of the server as of the engine's last answer: an engine that hangs does not delay this.
 fn status(state: &State) -> store::Result<Value> {
-    let (engine, scheduler, store) = (
-        &state.services.engine,
-        &state.scheduler,
-        &state.services.store,
-    );
+    let (engine, store) = (&state.services.engine, &state.services.store);
     let totals = totals::read(store)?;
     let latest = engine.latest();
     let missing: Vec<&String> = engine.missing(&state.settings.zig_versions).collect();
@@ -59,9 +51,9 @@ fn status(state: &State) -> store::Result<Value> {
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": state.uptime_seconds(),
         "draining": state.is_draining(),
-        "slots": scheduler.slots(),
-        "running": scheduler.running(),
-        "waiting": scheduler.waiting_builds(),
+        "slots": state.scheduler.slots(),
+        "running": state.scheduler.running(),
+        "waiting": state.scheduler.waiting_builds(),
         "engine": match (latest, engine.is_asking()) {
             (Ok(()), _) => "ok",
             (Err(_), true) => "asked",

@@ -1,7 +1,6 @@
 //! The queue as JSON: what runs, what waits, why, and its estimated start.
 
 use std::collections::HashMap;
-use std::rc::Rc;
 
 use serde_json::{Value, json};
 
@@ -14,7 +13,7 @@ use crate::app::state::State;
 use crate::app::store::builds;
 use crate::app::store::durations;
 use crate::app::store::list::Paging;
-use crate::app::store::store;
+use crate::app::store::store::{self, Store};
 use crate::app::web::handlers::rows::build_json_at;
 use crate::config::limits::{FORECAST_LIMIT, RETRY_PAUSE_MS, WAITERS_LIMIT};
 use crate::interface::event::Now;
@@ -41,46 +40,42 @@ struct Waiter<'w> {
 /// While a source is fetched, the first build of its check is listed as running; the others wait, and join the end of
 /// the queue once the source is there.
 pub fn queue_json(state: &State, page: Paging) -> store::Result<Value> {
-    let mut expected = Expected::new(state)?;
-    let view = state.scheduler.view(&state.services.store);
-    let running = view.running_tasks()?;
-    let order = view.order(state.now().unix_ms)?;
-    let mut running_json = Vec::new();
-    for running in &running {
-        let row = running
-            .build
-            .map(|build| builds::by_id(&state.services.store, build));
-        let Some(row) = row.transpose()?.flatten() else {
-            continue;
-        };
-        let mut value = build_json_at(state, &row, None);
-        value["elapsed_ms"] = json!(elapsed_ms(running, state.now()));
-        value["expected_ms"] = json!(expected.of(running.package, running.zig_version)?);
-        running_json.push(value);
+    let (store, now) = (&state.services.store, state.now());
+    let mut expected = Expected::new(store)?;
+    let view = state.scheduler.view(store);
+    let (tasks, order) = (view.running_tasks()?, view.order(now.unix_ms)?);
+    let mut running = Vec::new();
+    for task in &tasks {
+        let row = task.build.map(|build| builds::by_id(store, build));
+        if let Some(row) = row.transpose()?.flatten() {
+            let mut value = build_json_at(state, &row, None);
+            value["elapsed_ms"] = json!(elapsed_ms(task, now));
+            value["expected_ms"] = json!(expected.of(task.package, task.zig_version)?);
+            running.push(value);
+        }
     }
     let starts = match is_up(state) && !state.disk.is_low() {
-        true => starts(state, &mut expected, &running, &order)?,
+        true => starts(state, &mut expected, &tasks, &order)?,
         false => HashMap::new(),
     };
-    let waiters = waiters(state, &running, &order)?;
+    let waiters = waiters(state, &tasks, &order)?;
     let skipped = (page.page - 1).saturating_mul(page.limit);
     let of_page = waiters.iter().skip(skipped as usize);
     let mut waiting = Vec::new();
     for waiter in of_page.take(page.limit as usize) {
-        let Some(row) = builds::by_id(&state.services.store, waiter.build)? else {
-            continue;
-        };
-        let start = starts.get(&Task::Build(waiter.build));
-        let start = start.map(|ms| json::time(state.now().unix_ms.saturating_add_unsigned(*ms)));
-        let mut value = build_json_at(state, &row, waiter.position);
-        value["position"] = json!(waiter.position);
-        value["reason"] = json!(reason(state, waiter));
-        value["estimated_start"] = json!(start);
-        waiting.push(value);
+        if let Some(row) = builds::by_id(store, waiter.build)? {
+            let start = starts.get(&Task::Build(waiter.build));
+            let start = start.map(|ms| json::time(now.unix_ms.saturating_add_unsigned(*ms)));
+            let mut value = build_json_at(state, &row, waiter.position);
+            value["position"] = json!(waiter.position);
+            value["reason"] = json!(reason(state, waiter));
+            value["estimated_start"] = json!(start);
+            waiting.push(value);
+        }
     }
     Ok(json!({
         "slots": state.scheduler.slots(),
-        "running": running_json,
+        "running": running,
         "waiting": waiting,
         "total": state.scheduler.waiting_builds(),
         "page": page.page,
@@ -102,36 +97,34 @@ fn elapsed_ms(running: &Running, now: Now) -> u64 {
 fn waiters<'w>(
     state: &State,
     running: &[Running],
-    order: &'w Rc<QueueOrder>,
+    order: &'w QueueOrder,
 ) -> store::Result<Vec<Waiter<'w>>> {
     let mut waiters = Vec::new();
-    for (nth, waiting) in order.waiting.iter().enumerate() {
-        let builds: Vec<BuildId> = match waiting.place.entry.task {
-            Task::Build(build) => vec![build],
-            _ => waiting.behind.iter().map(|(build, _)| *build).collect(),
-        };
-        waiters.extend(builds.into_iter().map(|build| Waiter {
+    let mut add = |build, position, wait| {
+        waiters.push(Waiter {
             build,
-            position: Some(nth + 1),
-            wait: Wait::Slot(waiting),
-        }));
+            position,
+            wait,
+        });
+    };
+    for (nth, waiting) in order.waiting.iter().enumerate() {
+        if let Task::Build(build) = waiting.place.entry.task {
+            add(build, Some(nth + 1), Wait::Slot(waiting));
+        }
+        for (build, _) in &waiting.behind {
+            add(*build, Some(nth + 1), Wait::Slot(waiting));
+        }
     }
     let end = state.scheduler.waiting() as usize + 1;
     for running in running {
         let behind = running.behind.iter().map(|(build, _)| *build);
-        let others = behind.filter(|build| running.build != Some(*build));
-        waiters.extend(others.map(|build| Waiter {
-            build,
-            position: Some(end),
-            wait: Wait::Source,
-        }));
+        for build in behind.filter(|build| running.build != Some(*build)) {
+            add(build, Some(end), Wait::Source);
+        }
         if let Task::Build(build) = running.task {
-            let same = builds::waiters(&state.services.store, build, WAITERS_LIMIT)?;
-            waiters.extend(same.into_iter().map(|row| Waiter {
-                build: row.id,
-                position: None,
-                wait: Wait::Verdict(build),
-            }));
+            for row in builds::waiters(&state.services.store, build, WAITERS_LIMIT)? {
+                add(row.id, None, Wait::Verdict(build));
+            }
         }
     }
     Ok(waiters)
@@ -139,12 +132,10 @@ fn waiters<'w>(
 
 /// The sentence that says why a build does not run yet.
 fn reason(state: &State, waiter: &Waiter) -> String {
-    let waiting = match &waiter.wait {
+    let waiting = match waiter.wait {
         Wait::Source => return "its source is being fetched".to_string(),
         Wait::Verdict(build) => {
-            return format!(
-                "build {build} is the same, and runs: its verdict will be that of both"
-            );
+            return format!("it takes the verdict of build {build}, which is the same and runs");
         }
         Wait::Slot(waiting) => waiting,
     };
@@ -154,31 +145,26 @@ fn reason(state: &State, waiter: &Waiter) -> String {
     if state.disk.is_low() {
         return "the disk is nearly full: nothing starts before there is space".to_string();
     }
-    let source = matches!(waiting.place.entry.task, Task::FetchSource(_));
-    let what = if source { "its source is " } else { "" };
-    if let Some(at) = waiting
-        .place
-        .not_before
-        .filter(|at| *at > state.now().unix_ms)
-    {
-        let (until, nth, all) = (json::time(at), waiting.errors, RETRY_PAUSE_MS.len());
-        return format!("{what}held back until {until} after an error: repetition {nth} of {all}");
+    let Waiting { place, errors, .. } = waiting;
+    let (its_source, source_first) = match place.entry.task {
+        Task::FetchSource(_) => ("its source is ", ", and its source comes first"),
+        Task::Build(_) | Task::CheckRemote(_) => ("", ""),
+    };
+    if let Some(at) = place.not_before.filter(|at| *at > state.now().unix_ms) {
+        let (until, all) = (json::time(at), RETRY_PAUSE_MS.len());
+        let repetition = format!("repetition {errors} of {all}");
+        return format!("{its_source}held back until {until} after an error: {repetition}");
     }
     let before = match waiter.position {
         None | Some(1) => "it is next".to_string(),
         Some(position) => format!("{} before it", position - 1),
     };
-    let priority = waiting.place.entry.priority.describe();
-    let share = match waiting.place.wait_reason {
-        Some(held @ WaitReason::FairShare) => format!("; {}", held.describe()),
-        _ => String::new(),
+    let priority = place.entry.priority.describe();
+    let share = match place.wait_reason {
+        Some(share @ WaitReason::FairShare) => format!("; {}", share.describe()),
+        Some(WaitReason::Backoff) | None => String::new(),
     };
-    let first = if source {
-        ", and its source comes first"
-    } else {
-        ""
-    };
-    format!("{priority}: {before}{first}{share}")
+    format!("{priority}: {before}{source_first}{share}")
 }
 
 /// The estimated starts of waiting tasks, in milliseconds from now.
@@ -194,24 +180,22 @@ fn starts(
     let mut busy = Vec::new();
     for running in running {
         let expected_ms = expected.of(running.package, running.zig_version)?;
-        // A task that is overdue may end at any moment.
-        let left = expected_ms.map(|ms| ms.saturating_sub(elapsed_ms(running, state.now())));
+        let elapsed_ms = elapsed_ms(running, state.now());
         busy.push(Piece {
             task: running.task,
             not_before_ms: 0,
-            takes_ms: left,
+            // A task that is overdue may end at any moment.
+            takes_ms: expected_ms.map(|ms| ms.saturating_sub(elapsed_ms)),
             then: expected.of_all(running.package, &running.behind, whole)?,
         });
     }
     let mut waiting = Vec::new();
     for waiter in &order.waiting {
-        let held_ms = waiter
-            .place
-            .not_before
-            .map_or(0, |at| at - state.now().unix_ms);
+        let not_before = waiter.place.not_before;
+        let pause_ms = not_before.map_or(0, |at| at - state.now().unix_ms);
         waiting.push(Piece {
             task: waiter.place.entry.task,
-            not_before_ms: held_ms.max(0) as u64,
+            not_before_ms: pause_ms.max(0) as u64,
             takes_ms: expected.of(&waiter.package, &waiter.zig_version)?,
             then: expected.of_all(&waiter.package, &waiter.behind, whole)?,
         });
@@ -221,16 +205,16 @@ fn starts(
 
 /// Expected durations by what earlier builds took; reads each package once.
 struct Expected<'a> {
-    state: &'a State,
+    store: &'a Store,
     of_any: Vec<(String, u64)>,
     known: HashMap<String, Vec<(String, u64)>>,
 }
 
 impl<'a> Expected<'a> {
-    fn new(state: &'a State) -> store::Result<Expected<'a>> {
+    fn new(store: &'a Store) -> store::Result<Expected<'a>> {
         Ok(Expected {
-            state,
-            of_any: durations::of_package(&state.services.store, "")?,
+            store,
+            of_any: durations::of_package(store, "")?,
             known: HashMap::new(),
         })
     }
@@ -238,7 +222,7 @@ impl<'a> Expected<'a> {
     /// The duration of builds of this package under this toolchain, else that of any package.
     fn of(&mut self, package: &str, zig_version: &str) -> store::Result<Option<u64>> {
         if !self.known.contains_key(package) {
-            let own = durations::of_package(&self.state.services.store, package)?;
+            let own = durations::of_package(self.store, package)?;
             self.known.insert(package.to_string(), own);
         }
         let mut all = self.known[package].iter().chain(&self.of_any);

@@ -11,7 +11,7 @@ use crate::app::store::packages;
 use crate::app::store::store;
 use crate::app::web::answer::Error;
 use crate::app::web::handlers::queue;
-use crate::app::web::handlers::rows::{build_json, package_json};
+use crate::app::web::handlers::rows::{build_json, build_row, package_json};
 use crate::app::web::routes::read::ReadCall;
 use crate::interface::message::{Head, Response};
 
@@ -37,10 +37,7 @@ pub fn read(state: &mut State, head: &Head, call: ReadCall) -> Result<Response, 
             let rows = rows.iter().map(|row| build_json(state, row)).collect();
             json::list("builds", rows, total, page.page, page.limit)
         }
-        ReadCall::Build { id } => {
-            let row = builds::by_id(store, id)?;
-            build_json(state, &row.ok_or_else(|| Error::not_found("build"))?)
-        }
+        ReadCall::Build { id } => build_json(state, &build_row(state, id)?),
         ReadCall::Queue { page } => queue::queue_json(state, page)?,
     };
     Ok(Response::json(200, &value))
@@ -48,10 +45,8 @@ pub fn read(state: &mut State, head: &Head, call: ReadCall) -> Result<Response, 
 
 fn check(state: &State, id: CheckId, plain: bool) -> Result<Response, Error> {
     let store = &state.services.store;
-    let Some(check) = checks::by_id(store, id)? else {
-        let missing = Response::error(404, "there is no such check");
-        return Ok(missing.with("Vary", "Accept"));
-    };
+    let check = checks::by_id(store, id)?;
+    let check = check.ok_or_else(|| Error::not_found("check"))?;
     let builds = builds::of_check(store, id)?;
     let response = match plain {
         true => {

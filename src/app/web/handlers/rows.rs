@@ -1,13 +1,21 @@
-//! Rows as JSON, with what only the running server knows of them.
+//! Rows, and their JSON with what only the running server knows of them.
 
 use serde_json::{Value, json};
 
+use crate::app::domain::ids::BuildId;
 use crate::app::render::json;
 use crate::app::state::State;
-use crate::app::store::builds::BuildRow;
+use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::packages::PackageRow;
 use crate::app::store::results;
 use crate::app::store::store;
+use crate::app::web::answer::Error;
+
+/// The row of a build; 404 where there is none.
+pub fn build_row(state: &State, id: BuildId) -> Result<BuildRow, Error> {
+    let row = builds::by_id(&state.services.store, id)?;
+    row.ok_or_else(|| Error::not_found("build"))
+}
 
 pub fn package_json(state: &State, row: &PackageRow) -> store::Result<Value> {
     let results = results::of_package(&state.services.store, row.id)?;

@@ -11,7 +11,6 @@ use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::checks::{self, NewCheck};
 use crate::app::store::packages::{self, NewPackage, PackageRow};
 use crate::app::store::sources::SourceRow;
-use crate::app::store::store;
 use crate::app::store::totals;
 use crate::app::web::answer::{Answer, Error};
 use crate::app::web::client_id;
@@ -28,7 +27,7 @@ pub fn submit(state: &mut State, call: SubmitCall, tenant: &str) -> Result<Respo
         SubmitCall::Package {
             package,
             zig_versions,
-        } => submit_package(state, package, zig_versions, tenant),
+        } => submit_package(state, &package, &zig_versions, tenant),
         SubmitCall::Rebuild { name } => {
             let package = packages::by_name(&state.services.store, &name)?;
             let new = check_package(state, package, Priority::Interactive, Some(tenant))?;
@@ -40,8 +39,8 @@ pub fn submit(state: &mut State, call: SubmitCall, tenant: &str) -> Result<Respo
                 PackageRef::Name(name) => packages::by_name(&state.services.store, &name)?,
             };
             let new = check_package(state, package, Priority::Admin, None)?;
-            let message = "Build triggered";
-            let value = json!({ "message": message, "check": new.id.get(), "builds": new.builds });
+            let (check, message) = (new.id.get(), "Build triggered");
+            let value = json!({ "message": message, "check": check, "builds": new.builds });
             Ok(Response::json(202, &value))
         }
     }
@@ -78,7 +77,7 @@ fn check_accepting(state: &State, zig_versions: &[String]) -> Result<(), Error> 
     if let Some(why) = engine.absence() {
         return unavailable(&format!("the container engine is unavailable: {why}"));
     }
-    // Before its first answer nothing is known of images, and the build waits.
+    // Before the engine's first answer no image is known, and the build waits.
     let mut missing = engine.missing(zig_versions);
     if let Some(version) = missing.next().filter(|_| engine.has_answered()) {
         return unavailable(&format!(
@@ -100,11 +99,11 @@ pub fn check_queue(state: &State, builds: usize) -> Result<(), Response> {
 /// Adds a package and its first check.
 fn submit_package(
     state: &mut State,
-    package: NewPackage,
-    zig_versions: Vec<String>,
+    package: &NewPackage,
+    zig_versions: &[String],
     tenant: &str,
 ) -> Result<Response, Error> {
-    check_accepting(state, &zig_versions)?;
+    check_accepting(state, zig_versions)?;
     let at = state.now().unix_ms;
     let store = &mut state.services.store;
     if let Some((id, field)) = packages::same_name_or_url(store, &package.name, &package.url)? {
@@ -112,7 +111,7 @@ fn submit_package(
         let value = json!({ "error": sentence, "id": id.get() });
         return Err(Response::json(409, &value).into());
     }
-    let id = packages::insert(store, &package, at).map_err(Error::HalfWritten)?;
+    let id = packages::insert(store, package, at).map_err(Error::HalfWritten)?;
     let new = NewCheck {
         package_id: Some(id),
         package: &package.name,
@@ -120,8 +119,7 @@ fn submit_package(
         priority: Priority::Interactive,
         tenant,
     };
-    let check = builds::insert_with_check(store, &new, &zig_versions, at);
-    let check = enqueue_check(state, check.map_err(Error::HalfWritten)?)?;
+    let check = add_check(state, &new, zig_versions, None)?;
     let value = json!({
         "message": "Package submitted successfully",
         "id": id.get(),
@@ -134,8 +132,7 @@ fn submit_package(
     Ok(Response::json(201, &value))
 }
 
-/// Adds a check of the current source of a package, if there is one, under all toolchains. Without a tenant it counts
-/// for the owner of the package.
+/// Adds a check of a known package under all toolchains. Without a tenant it counts for the owner of the package.
 fn check_package(
     state: &mut State,
     package: Option<PackageRow>,
@@ -143,7 +140,8 @@ fn check_package(
     tenant: Option<&str>,
 ) -> Result<AddedCheck, Error> {
     let package = package.ok_or_else(|| Error::not_found("package"))?;
-    check_accepting(state, &state.settings.zig_versions)?;
+    let zig_versions = state.settings.zig_versions.clone();
+    check_accepting(state, &zig_versions)?;
     let owner = repository::owner(&package.url);
     let new = NewCheck {
         package_id: Some(package.id),
@@ -152,10 +150,7 @@ fn check_package(
         priority,
         tenant: tenant.unwrap_or(&owner),
     };
-    let at = state.now().unix_ms;
-    let store = &mut state.services.store;
-    let check = builds::insert_with_check(store, &new, &state.settings.zig_versions, at);
-    enqueue_check(state, check.map_err(Error::HalfWritten)?)
+    add_check(state, &new, &zig_versions, None)
 }
 
 /// Adds a check of an uploaded tree, whose file moves to its place among the sources.
@@ -164,9 +159,8 @@ pub fn submit_tree(state: &mut State, conn: Key, tree: Tree) -> Result<Answer, E
     check_accepting(state, &options.zig_versions)?;
     let (hash, bytes) = tree.incoming.digest();
     let sources = state.settings.data.join("sources");
-    tree.incoming
-        .keep(&sources, tree.format)
-        .map_err(|error| Error::not_stored(&error))?;
+    let kept = tree.incoming.keep(&sources, tree.format);
+    kept.map_err(|error| Error::not_stored(&error))?;
     let source = SourceRow {
         hash,
         format: tree.format.as_str().to_string(),
@@ -181,50 +175,45 @@ pub fn submit_tree(state: &mut State, conn: Key, tree: Tree) -> Result<Answer, E
         priority: Priority::Interactive,
         tenant: &client_id::tenant(tree.client),
     };
-    let at = state.now().unix_ms;
     let first_event = state.services.feed.next_event();
-    let check = add_with_source(state, &new, &options.zig_versions, &source, at);
-    let check = enqueue_check(state, check.map_err(Error::HalfWritten)?)?;
+    let check = add_check(state, &new, &options.zig_versions, Some(&source))?;
     match options.follow {
         None => Ok(check.accepted().into()),
         Some(format) => watch::follow(state, conn, check.id, format, Some(first_event)),
     }
 }
 
-fn add_with_source(
+/// Writes a check and its builds, and enqueues them; their source is fetched first, unless it is given.
+fn add_check(
     state: &mut State,
     new: &NewCheck,
     zig_versions: &[String],
-    source: &SourceRow,
-    at: i64,
-) -> store::Result<CheckId> {
-    let store = &mut state.services.store;
-    let check = builds::insert_with_check(store, new, zig_versions, at)?;
-    checks::set_source(store, check, source, None, at)?;
-    Ok(check)
-}
-
-/// Enqueues the builds of a check whose row was just written.
-fn enqueue_check(state: &mut State, id: CheckId) -> Result<AddedCheck, Error> {
-    let added = state.scheduler.add(id, &mut state.services);
-    let (row, mut rows) = added.map_err(Error::HalfWritten)?;
-    log::info!(
-        "check {id} of {:?}, of {} builds, for {:?}",
-        row.package,
-        rows.len(),
-        row.tenant
-    );
-    if row.source.is_some() {
-        // Verdicts from the cache are there at once.
-        let known = builds::of_check(&state.services.store, id);
-        rows = known.map_err(Error::HalfWritten)?;
-    }
+    source: Option<&SourceRow>,
+) -> Result<AddedCheck, Error> {
+    let mut write = || {
+        let (at, store) = (state.now().unix_ms, &mut state.services.store);
+        let id = builds::insert_with_check(store, new, zig_versions, at)?;
+        if let Some(source) = source {
+            checks::set_source(store, id, source, None, at)?;
+        }
+        let (_, rows) = state.scheduler.add(id, &mut state.services)?;
+        let rows = match source {
+            None => rows,
+            // Verdicts from the cache are there at once.
+            Some(_) => builds::of_check(&state.services.store, id)?,
+        };
+        Ok((id, rows))
+    };
+    let (id, rows) = write().map_err(Error::HalfWritten)?;
+    let NewCheck {
+        package, tenant, ..
+    } = new;
+    let count = rows.len();
+    log::info!("check {id} of {package:?}, of {count} builds, for {tenant:?}");
     // Exact places in a long queue take a while to count: each build gets the last place of its priority.
-    let last = state.scheduler.last_place(row.priority);
+    let last = state.scheduler.last_place(new.priority);
     let place = |row: &BuildRow| (!row.state.is_final()).then_some(last);
     let builds = rows.iter().map(|row| build_json_at(state, row, place(row)));
-    Ok(AddedCheck {
-        id,
-        builds: builds.collect(),
-    })
+    let builds = builds.collect();
+    Ok(AddedCheck { id, builds })
 }

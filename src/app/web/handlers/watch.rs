@@ -8,10 +8,11 @@ use crate::app::live::log;
 use crate::app::live::logs::Reader;
 use crate::app::live::subscription::ProgressFormat;
 use crate::app::state::State;
-use crate::app::store::builds::{self, BuildRow};
+use crate::app::store::builds;
 use crate::app::store::checks;
 use crate::app::web::answer::{Answer, Error};
 use crate::app::web::conditional::{self, Part};
+use crate::app::web::handlers::rows::build_row;
 use crate::app::web::routes::watch::WatchCall;
 use crate::base::slab::Key;
 use crate::interface::event::Streamed;
@@ -50,20 +51,20 @@ pub fn watch(
             feed.watch_events(conn, filter, since, framing);
             Ok(match socket {
                 true => Answer::Upgrade,
-                false => events_head(),
+                false => endless("text/event-stream", KEEPALIVE),
             })
         }
     }
 }
 
-fn events_head() -> Answer {
-    let head =
-        Response::new(200, "text/event-stream", Vec::new()).with("Cache-Control", "no-store");
+/// A stream whose length is not known yet.
+fn endless(content_type: &str, keepalive: &'static str) -> Answer {
+    let head = Response::new(200, content_type, Vec::new());
     let body = Streamed {
         length: None,
-        keepalive: KEEPALIVE,
+        keepalive,
     };
-    Answer::Stream(head, body)
+    Answer::Stream(head.with("Cache-Control", "no-store"), body)
 }
 
 /// Follows a check from event `next` on; without one, from its state now.
@@ -74,25 +75,16 @@ pub fn follow(
     format: ProgressFormat,
     next: Option<u64>,
 ) -> Result<Answer, Error> {
-    let store = &state.services.store;
+    let (store, feed) = (&state.services.store, &mut state.services.feed);
     let check = checks::by_id(store, id)?;
     let check = check.ok_or_else(|| Error::not_found("check"))?;
     let builds = builds::of_check(store, id)?;
-    state
-        .services
-        .feed
-        .follow(conn, check, &builds, format, next);
-    let kind = match format {
+    feed.follow(conn, check, &builds, format, next);
+    let content_type = match format {
         ProgressFormat::Text => TEXT,
         ProgressFormat::Json => "application/x-ndjson",
     };
-    let head = Response::new(200, kind, Vec::new()).with("Cache-Control", "no-store");
-    Ok(Answer::Stream(head, Streamed::default()))
-}
-
-fn build(state: &State, id: BuildId) -> Result<BuildRow, Error> {
-    let row = builds::by_id(&state.services.store, id)?;
-    row.ok_or_else(|| Error::not_found("build"))
+    Ok(endless(content_type, ""))
 }
 
 fn log(
@@ -102,79 +94,59 @@ fn log(
     id: BuildId,
     tail: Option<u64>,
 ) -> Result<Answer, Error> {
-    let row = build(state, id)?;
+    let row = build_row(state, id)?;
     let feed = &mut state.services.feed;
-    let head = Response::new(200, TEXT, Vec::new());
     if !row.state.is_final() {
         let reader = feed.logs.read_live(id, 0, tail, false);
         feed.watch_log(conn, reader);
-        let head = head.with("Cache-Control", "no-store");
-        return Ok(Answer::Stream(head, Streamed::default()));
+        return Ok(endless(TEXT, ""));
     }
     let id = row.log_of();
     let file = feed.logs.open(id).map_err(unreadable)?;
-    let bytes = file.metadata().map_err(unreadable)?.len();
+    let end = file.metadata().map_err(unreadable)?.len();
     let start = match tail {
         None => 0,
         Some(lines) => log::tail_start(&file, lines).map_err(unreadable)?,
     };
     // A log is written once, under an id that a data directory gives out once.
     let ended = row.finished_at.unwrap_or_default();
-    let etag = format!("\"log-{id}-{bytes}-{start}-{ended:x}\"");
-    let part = select_part(request, head, &etag, bytes - start)?;
-    let from = start + part.from;
-    let reader = Reader::stored(id, from, from + part.length);
-    feed.watch_log(conn, reader);
-    let body = Streamed {
-        length: Some(part.length),
-        keepalive: "",
-    };
-    Ok(Answer::Stream(part.head, body))
-}
-
-/// The part of a stored log that a request asks for, with the head of its answer.
-struct LogPart {
-    head: Response,
-    from: u64,
-    length: u64,
-}
-
-fn select_part(
-    request: &Head,
-    head: Response,
-    etag: &str,
-    bytes: u64,
-) -> Result<LogPart, Response> {
-    let mut head = head
-        .with("ETag", etag)
+    let etag = format!("\"log-{id}-{end}-{start}-{ended:x}\"");
+    let mut head = Response::new(200, TEXT, Vec::new())
+        .with("ETag", &etag)
         .with("Cache-Control", "no-cache")
         .with("Accept-Ranges", "bytes");
-    if conditional::none_match(request, etag) {
-        return Err(conditional::not_modified(head));
+    if conditional::none_match(request, &etag) {
+        return Err(conditional::not_modified(head).into());
     }
-    match conditional::range(request, bytes, etag) {
-        Part::Whole => Ok(LogPart {
-            head,
-            from: 0,
-            length: bytes,
-        }),
+    let bytes = end - start;
+    let (from, length) = match conditional::range(request, bytes, &etag) {
+        Part::Whole => (0, bytes),
         Part::Range { from, length } => {
+            let last = from + length - 1;
             head.status = 206;
-            let range = format!("bytes {from}-{}/{bytes}", from + length - 1);
-            let head = head.with("Content-Range", range);
-            Ok(LogPart { head, from, length })
+            head = head.with("Content-Range", format!("bytes {from}-{last}/{bytes}"));
+            (from, length)
         }
         Part::Unsatisfiable => {
             let sentence = format!("the log has {bytes} bytes, and none of those requested");
-            let range = format!("bytes */{bytes}");
-            Err(Response::error(416, &sentence).with("Content-Range", range))
+            let response = Response::error(416, &sentence);
+            return Err(response
+                .with("Content-Range", format!("bytes */{bytes}"))
+                .into());
         }
-    }
+    };
+    let from = start + from;
+    feed.watch_log(conn, Reader::stored(id, from, from + length));
+    let body = Streamed {
+        length: Some(length),
+        keepalive: "",
+    };
+    Ok(Answer::Stream(head, body))
 }
 
 /// The reader of a log for a WebSocket, from that offset of the build's output on.
 fn read_for_socket(state: &mut State, id: BuildId, from: u64) -> Result<Reader, Error> {
-    let row = build(state, id)?;
+    let row = build_row(state, id)?;
     let logs = &mut state.services.feed.logs;
     if !row.state.is_final() {
         return Ok(logs.read_live(id, from, None, true));

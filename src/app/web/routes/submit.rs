@@ -1,6 +1,6 @@
 //! Submissions: every field checked, each fault with its sentence.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::app::domain::git_url;
 use crate::app::domain::ids::PackageId;
@@ -77,7 +77,9 @@ fn package<C: From<SubmitCall>>(request: &RouteRequest) -> Result<C, Response> {
         git_url::check_ref(reference).map_err(|why| bad(&format!("ref: {why}")))?;
     }
     let name = text(&fields, "name", 1_000)?.unwrap_or(repository);
-    let versions = version_list(&fields)?;
+    let versions = fields.get("zig_versions").cloned().unwrap_or_default();
+    let versions = serde_json::from_value(versions);
+    let versions = versions.map_err(|_| bad("zig_versions: must be a list of strings"))?;
     Ok(C::from(SubmitCall::Package {
         package: NewPackage {
             name: check_name(name)?,
@@ -111,24 +113,9 @@ fn trigger<C: From<SubmitCall>>(request: &RouteRequest) -> Result<C, Response> {
         (None, Some(name)) if is_name(&name) => PackageRef::Name(name),
         (None, Some(_)) => return Err(bad(&format!("package_name: {NAME}"))),
         (None, None) => return Err(bad("package_id or package_name: one of them is needed")),
-        (Some(_), Some(_)) => {
-            let sentence = "package_id and package_name: only one of them is allowed";
-            return Err(bad(sentence));
-        }
+        (Some(_), Some(_)) => return Err(bad("package_id, package_name: only one is allowed")),
     };
     Ok(C::from(SubmitCall::Trigger { package }))
-}
-
-fn version_list(fields: &Map<String, Value>) -> Result<Option<Vec<String>>, Response> {
-    let wrong = || bad("zig_versions: must be a list of strings");
-    match fields.get("zig_versions") {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Array(list)) => {
-            let versions = list.iter().map(|item| item.as_str().map(str::to_string));
-            versions.collect::<Option<_>>().map(Some).ok_or_else(wrong)
-        }
-        Some(_) => Err(wrong()),
-    }
 }
 
 /// The requested versions in the order of the settings, each once; all where none were requested.
@@ -143,22 +130,14 @@ fn zig_versions(
     if requested.is_empty() {
         return Err(bad("zig_versions: must name at least one version"));
     }
-    if let Some(unknown) = requested
-        .iter()
-        .find(|version| !available.contains(version))
-    {
+    let mut unknown = requested.iter().filter(|one| !available.contains(one));
+    if let Some(unknown) = unknown.next() {
         // Only a version is safe to repeat.
         let shown = if is_version(unknown) { unknown } else { "" };
-        let sentence = format!("unknown Zig version {shown}")
-            .trim_end()
-            .to_string();
-        let available = available.join(", ");
-        return Err(bad(&format!(
-            "zig_versions: {sentence}; available: {available}"
-        )));
+        let sentence = format!("zig_versions: unknown Zig version {shown}");
+        let (sentence, available) = (sentence.trim_end(), available.join(", "));
+        return Err(bad(&format!("{sentence}; available: {available}")));
     }
-    let chosen = available
-        .iter()
-        .filter(|version| requested.contains(version));
+    let chosen = available.iter().filter(|one| requested.contains(one));
     Ok(chosen.cloned().collect())
 }

@@ -26,40 +26,23 @@ pub enum Call {
     Admin(AdminCall),
 }
 
-impl From<ReadCall> for Call {
-    fn from(call: ReadCall) -> Call {
-        Call::Read(call)
-    }
+macro_rules! branches {
+    ($($branch:ident($call:ty),)*) => {$(
+        impl From<$call> for Call {
+            fn from(call: $call) -> Call {
+                Call::$branch(call)
+            }
+        }
+    )*};
 }
 
-impl From<PageCall> for Call {
-    fn from(call: PageCall) -> Call {
-        Call::Page(call)
-    }
-}
-
-impl From<WatchCall> for Call {
-    fn from(call: WatchCall) -> Call {
-        Call::Watch(call)
-    }
-}
-
-impl From<SubmitCall> for Call {
-    fn from(call: SubmitCall) -> Call {
-        Call::Submit(call)
-    }
-}
-
-impl From<UploadOptions> for Call {
-    fn from(options: UploadOptions) -> Call {
-        Call::Upload(options)
-    }
-}
-
-impl From<AdminCall> for Call {
-    fn from(call: AdminCall) -> Call {
-        Call::Admin(call)
-    }
+branches! {
+    Read(ReadCall),
+    Page(PageCall),
+    Watch(WatchCall),
+    Submit(SubmitCall),
+    Upload(UploadOptions),
+    Admin(AdminCall),
 }
 
 const ROUTES: [&[Route<Call>]; 6] = [
