@@ -65,8 +65,6 @@ pub struct Client {
     from: Option<IpAddr>,
     /// The address that the connection counts for; none where it is not counted.
     pub addr: Option<ClientAddr>,
-    /// The time of its entry in `Timeouts`.
-    pub timeout_entry: Option<u64>,
 }
 
 impl Client {
@@ -94,7 +92,6 @@ impl Client {
             deadline_ms: limit_ms(waiting).map(|limit| now_ms + limit),
             from,
             addr,
-            timeout_entry: None,
             conn,
         }
     }
@@ -295,7 +292,7 @@ impl Client {
         if waiting != Waiting::Body {
             self.body_bytes = 0;
         }
-        self.unparsed |= self.conn.has_held_back();
+        self.unparsed |= self.conn.has_deferred_input();
         self.deadline_ms
     }
 

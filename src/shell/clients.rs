@@ -153,13 +153,12 @@ impl Clients {
             let Some(client) = self.slab.get_mut(key) else {
                 continue;
             };
-            client.timeout_entry = None;
             match client.deadline_ms() {
                 Some(at) if at <= now_ms => {
                     client.expire(date);
                     self.ready.push(key);
                 }
-                later => self.timeouts.note(key, &mut client.timeout_entry, later),
+                later => self.timeouts.note(key, later),
             }
         }
     }
@@ -245,8 +244,7 @@ impl Clients {
                 self.remove(key, registry);
                 continue;
             }
-            let entry = &mut client.timeout_entry;
-            self.timeouts.note(key, entry, deadline_ms);
+            self.timeouts.note(key, deadline_ms);
             if client.may_be_read() {
                 self.ready.push(key);
             } else if client.can_send() {
@@ -257,8 +255,8 @@ impl Clients {
     }
 
     fn remove(&mut self, key: Key, registry: &Registry) {
-        if let Some(mut client) = self.slab.remove(key) {
-            self.timeouts.forget(key, &mut client.timeout_entry);
+        if let Some(client) = self.slab.remove(key) {
+            self.timeouts.forget(key);
             self.limiter.leave(client.addr);
             client.into_socket().close(registry);
         }
