@@ -29,7 +29,8 @@ fn asked() -> Settings {
 
 /// The call that a request makes.
 pub fn read(request: &Request, settings: &Settings) -> Result<Call, Response> {
-    table::find(&request.head, settings)?.read(&request.head, &request.body, settings)
+    let routed = table::find(&request.head, settings)?;
+    routed.read(&request.head, &request.body, settings)
 }
 
 /// What becomes of the body of a request with that head.

@@ -79,7 +79,7 @@ impl RouteRequest<'_> {
 
     /// The parameter as the name of a package.
     pub fn name(&self) -> Result<String, Response> {
-        check_name(self.parameter.to_string())
+        check_name("name", self.parameter.to_string())
     }
 
     /// The format of progress that the `Accept` header asks for.
@@ -94,7 +94,6 @@ impl RouteRequest<'_> {
 
     /// The body as the fields of a JSON object.
     pub fn fields(&self) -> Result<Map<String, Value>, Response> {
-        check_content_type(self.head)?;
         match serde_json::from_slice(self.body) {
             Ok(Value::Object(fields)) => Ok(fields),
             Ok(_) => Err(bad("the body must be a JSON object")),
@@ -107,7 +106,7 @@ impl RouteRequest<'_> {
 pub fn check_content_type(head: &Head) -> Result<(), Response> {
     let kind = head.header("content-type").unwrap_or("");
     let kind = kind.split(';').next().unwrap_or("").trim();
-    // curl sends x-www-form-urlencoded unless told otherwise; the body decides.
+    // curl sends x-www-form-urlencoded by default; the body decides.
     let accepted = ["", "application/json", "application/x-www-form-urlencoded"];
     match accepted.iter().any(|a| a.eq_ignore_ascii_case(kind)) || kind.ends_with("+json") {
         true => Ok(()),
@@ -115,20 +114,15 @@ pub fn check_content_type(head: &Head) -> Result<(), Response> {
     }
 }
 
-/// True for the name of a package: `[A-Za-z0-9._-]{1,100}`, without the two names that no path can hold.
-pub fn is_name(name: &str) -> bool {
+/// The name of a package: `[A-Za-z0-9._-]{1,100}`, without the two names that no path can hold. An error names `field`.
+pub fn check_name(field: &str, name: String) -> Result<String, Response> {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     let fits = (1..=100).contains(&name.len());
-    fits && name.bytes().all(is_plain) && !matches!(name, "." | "..")
-}
-
-/// What is allowed where `is_name` is false.
-pub const NAME: &str = "must be 1 to 100 of A-Z a-z 0-9 . _ -, and not . or ..";
-
-pub fn check_name(name: String) -> Result<String, Response> {
-    match is_name(&name) {
+    match fits && name.bytes().all(is_plain) && !matches!(name.as_str(), "." | "..") {
         true => Ok(name),
-        false => Err(bad(&format!("name: {NAME}"))),
+        false => Err(bad(&format!(
+            "{field}: must be 1 to 100 of A-Z a-z 0-9 . _ -, and not . or .."
+        ))),
     }
 }
 
@@ -138,15 +132,15 @@ pub fn text(
     name: &str,
     limit_bytes: usize,
 ) -> Result<Option<String>, Response> {
-    match fields.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if text.contains('\0') => {
-            Err(bad(&format!("{name}: must not contain a NUL character")))
+    let fault = match fields.get(name) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(text)) if text.is_empty() => return Ok(None),
+        Some(Value::String(text)) if text.contains('\0') => "must not contain a NUL character",
+        Some(Value::String(text)) if text.len() > limit_bytes => {
+            &format!("must be at most {limit_bytes} bytes long")
         }
-        Some(Value::String(text)) if text.len() > limit_bytes => Err(bad(&format!(
-            "{name}: must be at most {limit_bytes} bytes long"
-        ))),
-        Some(Value::String(text)) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
-        Some(_) => Err(bad(&format!("{name}: must be a string"))),
-    }
+        Some(Value::String(text)) => return Ok(Some(text.clone())),
+        Some(_) => "must be a string",
+    };
+    Err(bad(&format!("{name}: {fault}")))
 }

@@ -7,9 +7,7 @@ use crate::app::domain::ids::PackageId;
 use crate::app::live::subscription::ProgressFormat;
 use crate::app::store::packages::NewPackage;
 use crate::app::web::query::bad;
-use crate::app::web::routes::route::{
-    Access, Body, NAME, Route, RouteRequest, check_name, is_name, row, text,
-};
+use crate::app::web::routes::route::{Access, Body, Route, RouteRequest, check_name, row, text};
 use crate::config::settings::Settings;
 use crate::config::values::is_version;
 use crate::interface::message::Response;
@@ -61,7 +59,7 @@ fn upload<C: From<UploadOptions>>(request: &RouteRequest) -> Result<C, Response>
     let versions = versions.map(|list| list.split(',').map(str::to_string).collect());
     let default = request.query.flag("follow").then_some(ProgressFormat::Text);
     Ok(C::from(UploadOptions {
-        name: check_name(name.unwrap_or_else(|| "upload".to_string()))?,
+        name: check_name("name", name.unwrap_or_else(|| "upload".to_string()))?,
         zig_versions: zig_versions(versions, request.settings)?,
         follow: request.progress_format().or(default),
     }))
@@ -82,7 +80,7 @@ fn package<C: From<SubmitCall>>(request: &RouteRequest) -> Result<C, Response> {
     let versions = versions.map_err(|_| bad("zig_versions: must be a list of strings"))?;
     Ok(C::from(SubmitCall::Package {
         package: NewPackage {
-            name: check_name(name)?,
+            name: check_name("name", name)?,
             url,
             reference,
             description: text(&fields, "description", 2_000)?,
@@ -110,8 +108,7 @@ fn trigger<C: From<SubmitCall>>(request: &RouteRequest) -> Result<C, Response> {
     let name = text(&fields, "package_name", 1_000)?;
     let package = match (id, name) {
         (Some(id), None) => PackageRef::Id(PackageId(id)),
-        (None, Some(name)) if is_name(&name) => PackageRef::Name(name),
-        (None, Some(_)) => return Err(bad(&format!("package_name: {NAME}"))),
+        (None, Some(name)) => PackageRef::Name(check_name("package_name", name)?),
         (None, None) => return Err(bad("package_id or package_name: one of them is needed")),
         (Some(_), Some(_)) => return Err(bad("package_id, package_name: only one is allowed")),
     };
