@@ -119,7 +119,7 @@ impl QueueBench {
             popularity: build * 7_919 % 1_000,
         };
         let pushed = self.queue.push(&mut self.store, &entry, None, 1);
-        pushed.expect("room for it");
+        pushed.expect("space for it");
     }
 
     fn take(&mut self) {

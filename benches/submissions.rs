@@ -83,7 +83,7 @@ impl Submitter {
         assert_eq!(
             sent.expect("it listens"),
             request.len(),
-            "room for a request"
+            "space for a request"
         );
     }
 

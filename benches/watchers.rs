@@ -133,7 +133,7 @@ impl LogReaders {
             let mut stream = connect(to, loopback(nth), None).expect("it listens");
             stream
                 .write_all(request.as_bytes())
-                .expect("room for a request");
+                .expect("space for a request");
             stream.set_nonblocking(true).expect("a socket");
             let mut source = mio::unix::SourceFd(&std::os::fd::AsRawFd::as_raw_fd(&stream));
             let registry = poll.registry();
@@ -321,7 +321,7 @@ fn rate(server: &Server, connections: usize) -> f64 {
     let mut events = Events::with_capacity(64);
     let (begun, mut answers) = (Instant::now(), 0);
     for (stream, _) in &mut streams {
-        stream.write_all(request).expect("room for a request");
+        stream.write_all(request).expect("space for a request");
     }
     while begun.elapsed() < Duration::from_secs(3) {
         poll.poll(&mut events, Some(Duration::from_secs(1)))
@@ -337,7 +337,7 @@ fn rate(server: &Server, connections: usize) -> f64 {
             assert!(*seen <= length, "an answer unlike the first");
             if *seen == length {
                 (*seen, answers) = (0, answers + 1);
-                stream.write_all(request).expect("room for a request");
+                stream.write_all(request).expect("space for a request");
             }
         }
     }

@@ -176,7 +176,7 @@ impl Sockets {
                     PING => connection
                         .stream
                         .write_all(&pong(payload))
-                        .expect("room for a pong"),
+                        .expect("space for a pong"),
                     TEXT => {
                         newly += usize::from(self.texts[nth] == 0);
                         self.texts[nth] += 1;

@@ -97,7 +97,7 @@ pub struct Conn {
     pub(super) last: bool,
     /// What the head of the current request says about becoming a WebSocket.
     pub(super) handshake: Handshake,
-    /// The app holds a request that was cut off and has not been told yet.
+    /// The app holds a request that was interrupted, and has no `Aborted` for it yet.
     pub(super) abort_pending: bool,
     answered: u64,
 }
@@ -364,7 +364,7 @@ impl Conn {
         matches!(self.state, State::Done) && self.output().is_empty()
     }
 
-    /// True while the app holds an unfinished request, or has not been told of an abort yet. If the socket fails now,
+    /// True while the app holds an unfinished request, or an `Aborted` for it is pending. If the socket fails now,
     /// dispatch `Aborted`.
     pub fn is_with_app(&self) -> bool {
         self.abort_pending || self.is_held()
@@ -384,8 +384,8 @@ impl Conn {
         matches!(self.state, State::Spool { .. } | State::App)
     }
 
-    /// True where input that was held back can be handled now: call `next`.
-    pub fn has_held_back(&self) -> bool {
+    /// True where deferred input can be handled now: call `next`.
+    pub fn has_deferred_input(&self) -> bool {
         match &self.state {
             State::Socket(socket) => socket.is_held() && self.output().len() <= UNSENT_LIMIT_BYTES,
             _ => false,

@@ -15,7 +15,7 @@ enum Step {
     /// The state has changed: step again.
     Again,
     /// More input is needed.
-    Starved,
+    NeedInput,
     /// Something else comes first: the app, or the output.
     Wait,
 }
@@ -68,8 +68,8 @@ impl Conn {
             match step {
                 Ok(Step::Give(incoming)) => return Some(incoming),
                 Ok(Step::Again) => {}
-                Ok(Step::Starved) if self.input.has_ended() => self.give_up(),
-                Ok(Step::Starved | Step::Wait) => return None,
+                Ok(Step::NeedInput) if self.input.has_ended() => self.give_up(),
+                Ok(Step::NeedInput | Step::Wait) => return None,
                 Err(Fault { status, sentence }) => {
                     self.abort(Response::error(status, &sentence), date);
                 }
@@ -86,7 +86,7 @@ impl Conn {
             return Ok(Step::Wait);
         }
         let Some(read) = self.input.read_head()? else {
-            return Ok(Step::Starved);
+            return Ok(Step::NeedInput);
         };
         self.last |= !read.keep_alive;
         self.output
@@ -124,7 +124,7 @@ impl Conn {
         };
         self.input.read_body(body, &mut request.body, usize::MAX)?;
         if !body.is_complete() {
-            return Ok(Step::Starved);
+            return Ok(Step::NeedInput);
         }
         let request = mem::take(request);
         self.state = State::App;
@@ -143,7 +143,7 @@ impl Conn {
         }
         read?;
         if !body.is_complete() {
-            return Ok(Step::Starved);
+            return Ok(Step::NeedInput);
         }
         self.state = State::App;
         Ok(Step::Give(Incoming::BodyEnd))
@@ -156,7 +156,7 @@ impl Conn {
         let is_open = !socket.is_closing();
         let received = socket.handle_input(self.input.bytes(), self.output.queue());
         match received {
-            Received::All => return Step::Starved,
+            Received::All => return Step::NeedInput,
             Received::Held => return Step::Wait,
             Received::Closed => self.close(!self.input.is_empty()),
             Received::Broken => self.close(true),

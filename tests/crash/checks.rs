@@ -314,7 +314,7 @@ fn not_its_own(part: &[u8]) -> Option<usize> {
     at.next()
 }
 
-/// A server that starts sweeps what no row names, and keeps what one does.
+/// A server that starts removes what no row names, and keeps what one does.
 fn nothing_is_left_in_sources(life: &Life) {
     let mut server = life.start();
     life.wait_until_it_listens(&mut server);

@@ -166,9 +166,12 @@ fn pongs_do_not_pile_up() {
         (0, Waiting::Send)
     );
     assert!(talk.conn.output().len() <= UNSENT_LIMIT_BYTES + 200);
-    assert!(!talk.conn.has_held_back(), "there is no room for more yet");
+    assert!(
+        !talk.conn.has_deferred_input(),
+        "there is no room for more yet"
+    );
     talk.conn.sent(1_000);
-    assert!(talk.conn.has_held_back());
+    assert!(talk.conn.has_deferred_input());
     talk.deaf = false;
     talk.sent.extend([0; 1_000]);
     while !rest.is_empty() {

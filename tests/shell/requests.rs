@@ -211,7 +211,7 @@ fn an_early_answer_reaches_who_is_still_sending() {
 }
 
 #[test]
-fn an_upload_cut_off_is_told_as_gone() {
+fn an_interrupted_upload_is_aborted() {
     let server = Server::start();
     let mut socket = server.connect();
     begin_post(&mut socket, "/upload", 900000, "abc");

@@ -17,7 +17,7 @@ const BEGINNINGS: [&str; 7] = [
 ];
 
 /// Folders whose comments are still to be rewritten.
-const OLD_COMMENTS: &[&str] = &["src/app/dispatch/", "src/app/store/", "src/app/web/"];
+const OLD_COMMENTS: &[&str] = &["src/app/store/"];
 
 /// A banned word.
 struct Word<'a> {

@@ -263,7 +263,7 @@ fn a_build_that_was_cancelled_gets_no_source() {
 }
 
 #[test]
-fn a_build_that_is_held_back_is_not_tried_again() {
+fn a_cancelled_build_is_not_tried_again_after_its_pause() {
     let mut inside = uploaded("cancel-held", &["a"], 1);
     inside.container_ends(ONE, b"", 0);
     inside.is(1, "queued", "pending", None, 2);

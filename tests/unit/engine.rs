@@ -29,7 +29,7 @@ fn check(engine: &mut Engine) {
     assert_eq!(engine.answer(ok(INFO), 0), Some(EngineAction::ListImages));
 }
 
-/// An engine that was asked and has nothing left to sweep.
+/// An engine that was asked and has no strays left to remove.
 fn ready(now: u64) -> Engine {
     let mut engine = Engine::new(false);
     check(&mut engine);
@@ -92,7 +92,7 @@ fn it_is_swept_at_first_and_when_it_comes_back() {
 }
 
 #[test]
-fn a_sweep_that_failed_is_done_again_from_its_beginning() {
+fn strays_that_were_not_removed_are_listed_again() {
     for answers in [&[][..], &[ok("zigcheck-1-1")]] {
         let mut engine = Engine::new(false);
         check(&mut engine);

@@ -71,7 +71,7 @@ fn what_an_earlier_run_asked_for_is_removed_when_it_comes() {
 
 /// Two in turn: a rebuild for the first does not serve the second.
 #[test]
-fn each_client_that_was_killed_is_followed_by_a_sweep() {
+fn strays_are_removed_after_each_client_that_was_killed() {
     let (inside, memory, stray) = idle_with_stray("left-second");
     // The first of them ended with an earlier run.
     let mut inside = inside.restarted(&memory);

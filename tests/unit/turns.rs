@@ -108,7 +108,7 @@ fn priority(letter: &str) -> Priority {
 
 #[test]
 fn the_rules_one_by_one() {
-    // What waits: class, party, popularity, numbered from 1; and the order of its starts.
+    // What waits: priority, tenant, popularity, numbered from 1; and the order of its starts.
     let table = [
         (
             "classes, in their order",
@@ -147,13 +147,13 @@ fn the_rules_one_by_one() {
             "1 2 3 4",
         ),
         (
-            "half of the slots for one party, if others wait",
+            "half of the slots for one tenant, if others wait",
             4,
             "recheck x 9, recheck x 8, recheck x 7, recheck y 1",
             "1 2 4 3",
         ),
         (
-            "in whatever class",
+            "in whatever priority",
             2,
             "person A 9, person A 8, person A 7, recheck x 0",
             "1 4 2 3",
@@ -305,7 +305,7 @@ fn an_endless_stream_of_new_parties_holds_nobody_up_for_ever() {
 }
 
 #[test]
-fn a_class_that_waited_too_long_goes_first_and_every_second_time_at_most() {
+fn a_priority_that_waited_too_long_goes_first_and_every_second_time_at_most() {
     let mut line = Line::with(1);
     for number in 0..300 {
         line.push(Priority::Interactive, &format!("person {}", number % 7), 0);
@@ -324,7 +324,7 @@ fn a_class_that_waited_too_long_goes_first_and_every_second_time_at_most() {
         line.end(0);
     }
     assert!(start[0] >= 150, "{start:?}");
-    // What stands before a class is every other start, and the starts of the two others between.
+    // What stands before a priority is every other start, and the starts of the two others between.
     let limits = [0, 1, 10, 30].map(|bound: i64| bound * MINUTE + 6 * 5 * MINUTE);
     for priority in 0..4 {
         assert!(
@@ -335,7 +335,7 @@ fn a_class_that_waited_too_long_goes_first_and_every_second_time_at_most() {
 }
 
 #[test]
-fn the_clock_of_a_class_runs_from_its_last_start_or_its_first_work() {
+fn the_clock_of_a_priority_runs_from_its_last_start_or_its_first_work() {
     let mut line = Line::with(9);
     let takes = |line: &mut Line, minutes: i64, wanted: Priority| {
         line.now = minutes * MINUTE;
@@ -360,7 +360,7 @@ fn the_clock_of_a_class_runs_from_its_last_start_or_its_first_work() {
 }
 
 #[test]
-fn a_party_at_its_share_is_told_so_while_others_wait() {
+fn a_tenant_at_its_share_is_shown_so_while_others_wait() {
     let mut line = Line::with(4);
     for _ in 0..3 {
         line.push(Priority::Interactive, "A", 0);
@@ -378,7 +378,7 @@ fn a_party_at_its_share_is_told_so_while_others_wait() {
 }
 
 #[test]
-fn what_is_held_back_lets_others_pass_and_keeps_its_age() {
+fn a_paused_task_lets_others_pass_and_keeps_its_age() {
     let mut line = Line::with(1);
     let early = line.push_later(Priority::Admin, "x", 0, Some(500));
     let late = line.push(Priority::Admin, "x", 0);

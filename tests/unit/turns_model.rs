@@ -18,7 +18,7 @@ struct Model {
     running: Vec<String>,
     /// In the order of coming.
     waiting: Vec<Item>,
-    /// When something of a class started last, or since when something may.
+    /// When something of a priority started last, or since when something may.
     since: [i64; 4],
     was_overdue: bool,
     round: i64,
@@ -279,7 +279,7 @@ impl Run {
             true => Priority::Interactive,
             false => *self.chance.pick(&Priority::ALL),
         };
-        // One party has more than the others.
+        // One tenant has more than the others.
         let tenant = match self.chance.once_in(2) {
             true => 0,
             false => self.chance.below(6),
@@ -290,7 +290,7 @@ impl Run {
         let entry = Entry {
             task,
             priority,
-            tenant: format!("party {tenant}"),
+            tenant: format!("tenant {tenant}"),
             popularity,
         };
         let store = &mut self.store;
@@ -302,12 +302,12 @@ impl Run {
 
     fn take(&mut self) {
         self.model.join_due(self.now);
-        let first_class = self.model.ready().map(|item| item.entry.priority).min();
+        let first_priority = self.model.ready().map(|item| item.entry.priority).min();
         let wanted = self.model.take(self.now);
         let taken = self.queue.take(&mut self.store, self.now).unwrap();
         assert_eq!(taken, wanted);
         self.seen.taken += u64::from(taken.is_some());
-        let of_later = taken.is_some_and(|taken| Some(taken.priority) > first_class);
+        let of_later = taken.is_some_and(|taken| Some(taken.priority) > first_priority);
         self.seen.overdue += u64::from(of_later && self.model.was_overdue);
     }
 
@@ -355,8 +355,8 @@ impl Run {
         let waiting = model.waiting.len() as u64;
         assert_eq!(said, (model.running.len(), waiting, model.deadline()));
         for priority in Priority::ALL {
-            let of_class = |item: &&Item| item.entry.priority == priority;
-            let count = model.waiting.iter().filter(of_class).count() as u64;
+            let of_priority = |item: &&Item| item.entry.priority == priority;
+            let count = model.waiting.iter().filter(of_priority).count() as u64;
             assert_eq!(queue.waiting_of(priority), count);
         }
         let limit = [0, 1, 2, 5, 5, 9, 30, 200][self.chance.below(8)];

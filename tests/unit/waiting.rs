@@ -162,7 +162,7 @@ fn a_known_package_is_expected_to_take_what_it_took() {
 }
 
 #[test]
-fn what_is_held_back_says_until_when() {
+fn a_paused_build_says_until_when() {
     let mut inside = experienced("queue-held");
     inside.request("POST", "/api/packages/a/builds", &[], b"");
     inside.source_is_there("zigcheck-source-2-1");

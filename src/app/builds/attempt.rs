@@ -350,7 +350,7 @@ impl AttemptState {
                 Reason::DiskLimit,
                 stderr,
             ))),
-            Some(Exit::Code(exit::CUT_OFF)) => Err(error(Reason::Lost, stderr)),
+            Some(Exit::Code(exit::TRUNCATED)) => Err(error(Reason::Lost, stderr)),
             Some(Exit::Code(exit::REFUSED..=127)) => Err(error(Reason::EngineError, stderr)),
             Some(Exit::NotStarted(why)) => Err(error(Reason::EngineError, why.clone())),
             _ => Err(error(Reason::Lost, ended("the fetch was cut off"))),
@@ -359,7 +359,7 @@ impl AttemptState {
 
     fn build_outcome(&mut self, end: JobEnd, context: &AttemptContext) -> JobOutcome {
         self.why = end.why;
-        self.input_truncated = end.exit == Some(Exit::Code(exit::CUT_OFF));
+        self.input_truncated = end.exit == Some(Exit::Code(exit::TRUNCATED));
         let (deps, limits) = (self.deps_or_fetched(), self.limits(context));
         match judge(&context.record_id, &end, &mut self.records, deps, &limits) {
             Judgement::Verdict(verdict) => JobOutcome::Verdict(verdict),
@@ -435,7 +435,7 @@ impl AttemptState {
         let verdict = judge_container(&context.record_id, exited, self.why, records, deps, &limits);
         match exited.code {
             // Its client was killed before it had sent the source, whose file is as good as it was.
-            exit::CUT_OFF => JobOutcome::Lost(verdict),
+            exit::TRUNCATED => JobOutcome::Lost(verdict),
             _ => JobOutcome::Verdict(verdict),
         }
     }

@@ -24,7 +24,7 @@ impl Scheduler {
         };
         rechecks::schedule_next(package, services)?;
         let commit = running_task.attempt_state.remote_commit();
-        let commit = commit.expect("the machine was told that there is one");
+        let commit = commit.expect("the machine has it from its input");
         let rechecks = &self.rechecks;
         match rechecks.on_remote_commit(package, &commit, services)? {
             Some(check) => self.add(check, services).map(|_| ()),
@@ -38,7 +38,7 @@ impl Scheduler {
         let store = &mut services.store;
         durations::add_fetch(store, check, at - task.started_unix_ms)?;
         let fetched = task.attempt_state.into_source();
-        let fetched = fetched.expect("the machine was told that there is one");
+        let fetched = fetched.expect("the machine has it from its input");
         let commit = fetched.commit.as_deref();
         checks::set_source(store, check, &fetched.source, commit, at)?;
         let row = checks::by_id(store, check)?.expect("a source has its check");
@@ -261,7 +261,7 @@ impl Scheduler {
         if self.running.contains_key(&task) {
             self.detach_job(task, services);
             self.release(task, services);
-            // The engine may create the container after it was told to remove it.
+            // The engine may create the container after the request to remove it.
             services.engine.schedule_cleanup(services.now.mono_ms);
             return Ok(());
         }

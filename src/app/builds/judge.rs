@@ -49,8 +49,8 @@ pub fn judge(
             let sentence = "the source and its dependencies do not fit into the container";
             Judgement::Verdict(Verdict::failed(Reason::DiskLimit, sentence))
         }
-        (Some(Exit::Code(exit::CUT_OFF)), ..) => {
-            Judgement::Verdict(Verdict::error(Reason::Lost, CUT_OFF))
+        (Some(Exit::Code(exit::TRUNCATED)), ..) => {
+            Judgement::Verdict(Verdict::error(Reason::Lost, INPUT_TRUNCATED))
         }
         _ => Judgement::Inspect,
     }
@@ -111,7 +111,7 @@ pub fn judge_container(
     }
 }
 
-const CUT_OFF: &str = "the source did not reach the container whole";
+const INPUT_TRUNCATED: &str = "the source did not reach the container whole";
 
 fn from_record(record: Record, deps: DepsOutcome, limits: &ResourceLimits) -> Verdict {
     let mut build_status = record.build_status;

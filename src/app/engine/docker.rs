@@ -30,7 +30,7 @@ pub mod exit {
     pub const NOT_THERE: i32 = 11;
     pub const TOO_LARGE: i32 = 12;
     /// The input did not arrive whole.
-    pub const CUT_OFF: i32 = 65;
+    pub const TRUNCATED: i32 = 65;
     /// Ended by SIGKILL: the server's, or that of the memory limit.
     pub const KILLED: i32 = 137;
     /// The engine's own: the container was not created, or not started.
@@ -40,7 +40,7 @@ pub mod exit {
     pub fn is_of_container(code: i32) -> bool {
         matches!(
             code,
-            0 | UNREACHABLE | NOT_THERE | TOO_LARGE | CUT_OFF | KILLED
+            0 | UNREACHABLE | NOT_THERE | TOO_LARGE | TRUNCATED | KILLED
         )
     }
 }

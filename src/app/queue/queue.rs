@@ -89,7 +89,7 @@ impl Queue {
             return Ok(());
         }
         self.version += 1;
-        for due in queue::held_back(store, unix_ms, DUE_LIMIT)? {
+        for due in queue::paused(store, unix_ms, DUE_LIMIT)? {
             queue::set_ready(store, due.ticket)?;
             self.paused[due.entry.priority as usize] -= 1;
             self.enqueue(store, &due.entry, due.ticket, unix_ms)?;
@@ -195,7 +195,7 @@ impl Queue {
     /// in the order of their starts. Tasks in a pause come last. Costs a read for each.
     pub fn order(&self, store: &Store, limit: usize, unix_ms: i64) -> store::Result<Vec<Place>> {
         let mut places = lookahead::order(&self.policy, store, limit, unix_ms)?;
-        for held in queue::held_back(store, i64::MAX, limit - places.len())? {
+        for held in queue::paused(store, i64::MAX, limit - places.len())? {
             places.push(Place {
                 entry: held.entry,
                 not_before: held.not_before,

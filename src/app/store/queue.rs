@@ -109,10 +109,10 @@ pub fn counts(store: &Store) -> Result<[(u64, u64); 4]> {
         .join(", ");
     let sql = format!("SELECT {sums} FROM queue WHERE not_before > 0");
     store.row(&sql, [], |row| {
-        for (priority, (ready, held_back)) in counts.iter_mut().enumerate() {
+        for (priority, (ready, paused)) in counts.iter_mut().enumerate() {
             let count: u64 = row.get(format!("priority{priority}").as_str())?;
             *ready -= count;
-            *held_back = count;
+            *paused = count;
         }
         Ok(())
     })?;
@@ -147,7 +147,7 @@ pub fn next_due(store: &Store) -> Result<Option<i64>> {
 }
 
 /// Those that may start at that time or earlier, in this order.
-pub fn held_back(store: &Store, until: i64, limit: usize) -> Result<Vec<Waiting>> {
+pub fn paused(store: &Store, until: i64, limit: usize) -> Result<Vec<Waiting>> {
     let sql =
         format!("{WAITING} WHERE not_before > 0 AND not_before <= ?1 ORDER BY not_before, ticket");
     let mut statement = store.db.prepare_cached(&sql)?;

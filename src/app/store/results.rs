@@ -34,7 +34,7 @@ const SHOWN: &str = "SELECT v.toolchain FROM build_results r \
     LEFT JOIN builds v ON v.id = r.build_id WHERE r.package_id = ?1 AND r.zig_version = ?2";
 
 /// Builds are made with their checks, so the newest build is in the newest check that has one. The cross join makes
-/// SQLite look there first.
+/// SQLite search there first.
 const NEWEST: &str = "SELECT b.state, b.build_status, b.toolchain, c.source NOT NULL AS is_fetched \
     FROM checks c CROSS JOIN builds b ON b.check_id = c.id \
     WHERE c.package_id = ?1 AND b.zig_version = ?2 ORDER BY c.id DESC, b.id DESC LIMIT 1";

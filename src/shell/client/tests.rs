@@ -1,4 +1,4 @@
-//! Clients on a socket pair: until when they have time for what, and who is told when it is over.
+//! Clients on a socket pair: their time limits, and the events when one has passed.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -14,10 +14,10 @@ const KEY: Key = Key {
     generation: 0,
 };
 
-/// Says `told`'s names and answers nothing.
+/// Notes the names of events and answers nothing.
 #[derive(Default)]
 struct Mute {
-    told: Vec<&'static str>,
+    events: Vec<&'static str>,
     /// What the stream has to give, piece by piece, as far as there is space.
     gives: Vec<Vec<u8>>,
 }
@@ -31,7 +31,7 @@ impl Core for Mute {
         }
     }
     fn handle(&mut self, event: Event<'_>, _now: Now) {
-        self.told.push(match event {
+        self.events.push(match event {
             Event::Request { .. } => "request",
             Event::Body { .. } => "body",
             Event::Aborted { .. } => "gone",
@@ -208,13 +208,13 @@ fn who_stops_reading_has_a_minute_from_the_last_byte_taken() {
 }
 
 #[test]
-fn who_is_too_slow_is_told_and_so_is_the_app() {
+fn who_is_too_slow_is_events_and_so_is_the_app() {
     let mut pair = Pair::new();
     let head = "POST /spool HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n1";
     pair.turn(head, 0);
     pair.client.expire(DATE);
     pair.handle_input();
-    assert_eq!(pair.core.told, ["request", "body", "gone"]);
+    assert_eq!(pair.core.events, ["request", "body", "gone"]);
     pair.client.write(KEY, &mut pair.core, &mut Vec::new());
     assert_eq!(pair.client.settle(30_000), Some(30_000 + LINGER_LIMIT_MS));
     let mut answer = String::new();
@@ -269,7 +269,7 @@ fn a_socket_has_its_beats_and_ends_without_a_sign_of_life() {
     pair.client.expire(DATE);
     pair.settle(now_ms);
     assert!(pair.client.is_over());
-    assert_eq!(pair.core.told, ["request", "gone"]);
+    assert_eq!(pair.core.events, ["request", "gone"]);
     let mut sent = Vec::new();
     let _ = pair.peer.read_to_end(&mut sent);
     let beats = [0x89, 0].repeat(2 * KEEPALIVES_LIMIT as usize);
@@ -302,7 +302,7 @@ fn a_stream_with_a_beat_is_kept_alive() {
 
 /// The app holds a cursor for a stream; where nobody wants it, it must not hold it for ever.
 #[test]
-fn who_asked_with_head_is_told_of_as_gone() {
+fn who_asked_with_head_is_events_of_as_gone() {
     let mut pair = Pair::new();
     pair.turn("HEAD / HTTP/1.1\r\nHost: h\r\n\r\n", 0);
     pair.client
@@ -311,12 +311,12 @@ fn who_asked_with_head_is_told_of_as_gone() {
     pair.client.settle(0);
     assert!(pair.has_work(), "nobody would ask it again");
     pair.handle_input();
-    assert_eq!(pair.core.told, ["request", "gone"]);
+    assert_eq!(pair.core.events, ["request", "gone"]);
 }
 
 /// Pings whose answers find no space wait inside: no byte of the socket will say that they are there.
 #[test]
-fn what_was_held_back_is_looked_at_again() {
+fn deferred_input_is_handled_later() {
     let mut pair = Pair::new();
     pair.turn(UPGRADE, 0);
     pair.client.upgrade(DATE);
@@ -356,7 +356,7 @@ fn what_was_held_back_is_looked_at_again() {
 /// The connection ends in the turn in which the app begins a stream for it: what it said of its
 /// end was not passed on, since an answer was on its way.
 #[test]
-fn an_end_that_met_the_beginning_of_a_stream_is_told() {
+fn an_end_that_met_the_beginning_of_a_stream_is_events() {
     let mut pair = Pair::new();
     let half = "POST /spool HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n1";
     pair.peer.write_all(half.as_bytes()).unwrap();
@@ -377,7 +377,7 @@ fn an_end_that_met_the_beginning_of_a_stream_is_told() {
         pending: vec![stream],
     };
     pair.client.handle_input(KEY, DATE, &mut dispatcher);
-    assert_eq!(pair.core.told, ["request"]);
+    assert_eq!(pair.core.events, ["request"]);
     pair.client
         .start_stream(Response::default(), Streamed::default(), DATE);
     assert!(pair.client.is_over() && pair.client.is_with_app());

@@ -88,7 +88,7 @@ fn a_container_that_somebody_killed_is_tried_again_after_a_pause() {
 
 /// Its client was killed with the server, before it had sent the source.
 #[test]
-fn a_container_whose_source_was_cut_off_is_tried_again_at_once() {
+fn a_container_whose_source_was_interrupted_is_tried_again_at_once() {
     let (mut killed, memory) = killed("adopt-source");
     killed.engine.ends(ONE, 65, false);
     let mut inside = killed.starts(&memory);

@@ -166,7 +166,7 @@ fn containers_that_are_found_hold_their_slots() {
 }
 
 #[test]
-fn a_fetch_that_was_cut_off_is_begun_anew_however_often() {
+fn an_interrupted_fetch_begins_again_however_often() {
     let (mut inside, memory) = Inside::begin("adopt-fetch", 1);
     let body = br#"{"url": "https://github.com/x/a", "zig_versions": ["0.16.0"]}"#;
     inside.request("POST", "/api/packages", &[], body);

@@ -100,7 +100,7 @@ impl Place {
         self.commit();
     }
 
-    /// Sweeps until nothing is left to do; how often that was.
+    /// Deletes until nothing is left to do; how often that was.
     pub fn come_to_rest(&mut self) -> usize {
         self.history.wake();
         for count in 0.. {

@@ -40,7 +40,7 @@ fn a_package_is_built_again_where_it_lacks_a_verdict() {
     use BuildStatus::{Error, Failed, Pending, Success};
     use State::{Building, Cancelled, Fetching, Finished, Queued};
     let (now, old) = (Some("now"), Some("old"));
-    // The newest build, what is shown; in a sweep, at a look at a remote with nothing new.
+    // The newest build, what is shown; in a rebuild, at a recheck of a remote without a new commit.
     for (newest, shown, stale, owed) in [
         (None, None, true, true),
         (Some((Finished, Success, now, true)), now, false, false),
@@ -138,7 +138,7 @@ fn an_image_is_news_once_and_a_first_start_sweeps_nothing() {
     assert!(toolchains::insert(&mut store, &toolchain("2", "b"), 5).unwrap());
     assert!(
         !toolchains::is_rebuilding(&store).unwrap(),
-        "there is nothing to sweep"
+        "there is nothing to rebuild"
     );
     packages::insert(&mut store, &new("p"), 0).unwrap();
     let mut store = place.again(store);
@@ -185,8 +185,8 @@ struct Life {
     images: BTreeMap<&'static str, String>,
     packages: Vec<i64>,
     builds: Vec<Built>,
-    /// Behind which package the sweep goes on.
-    sweep: Option<i64>,
+    /// The package behind which the rebuild goes on.
+    rebuild: Option<i64>,
 }
 
 impl Life {
@@ -229,7 +229,7 @@ impl Life {
             let news = toolchains::insert(&mut self.store, &toolchain(version, &image), 0).unwrap();
             assert_eq!(news, self.images.get(version) != Some(&image));
             if news && !self.packages.is_empty() {
-                self.sweep = Some(0);
+                self.rebuild = Some(0);
             }
             self.images.insert(version, image);
             return;
@@ -282,11 +282,11 @@ impl Life {
         !counted.any(is_there)
     }
 
-    /// The next packages of the sweep, against what the model says of each.
-    fn sweep(&mut self, limit: usize) -> bool {
+    /// The next packages of the rebuild, against what the model says of each.
+    fn rebuild(&mut self, limit: usize) -> bool {
         let known: Vec<(&str, &str)> = self.images.iter().map(|(v, i)| (*v, i.as_str())).collect();
         let known = images(&known);
-        let after = self.sweep.unwrap_or(i64::MAX);
+        let after = self.rebuild.unwrap_or(i64::MAX);
         let next = self.packages.iter().copied().filter(|id| *id > after);
         let next: Vec<i64> = next.take(limit).collect();
         let stale = next.iter().filter_map(|id| {
@@ -302,10 +302,13 @@ impl Life {
         });
         assert_eq!(given.collect::<Vec<_>>(), expected);
         assert_eq!(swept.done, next.len() < limit);
-        self.sweep = self.sweep.and(next.last().copied()).filter(|_| !swept.done);
+        self.rebuild = self
+            .rebuild
+            .and(next.last().copied())
+            .filter(|_| !swept.done);
         assert_eq!(
             toolchains::is_rebuilding(&self.store).unwrap(),
-            self.sweep.is_some()
+            self.rebuild.is_some()
         );
         for (package, versions) in expected {
             let versions = SWEPT.iter().filter(|known| versions.contains(known));
@@ -317,7 +320,7 @@ impl Life {
 }
 
 #[test]
-fn a_sweep_finds_what_lacks_a_build_under_the_images_there_are() {
+fn a_rebuild_finds_what_lacks_a_build_under_the_images_there_are() {
     let (mut given, mut whole) = (0, 0);
     for seed in 0..60 {
         let mut life = Life {
@@ -326,23 +329,23 @@ fn a_sweep_finds_what_lacks_a_build_under_the_images_there_are() {
             images: BTreeMap::new(),
             packages: Vec::new(),
             builds: Vec::new(),
-            sweep: None,
+            rebuild: None,
         };
         for at in 0..300 {
             life.step(at);
             if !life.images.is_empty() && life.chance.once_in(4) {
                 let before = life.builds.len();
                 let limit = life.chance.between(1, 4);
-                life.sweep(limit);
+                life.rebuild(limit);
                 given += life.builds.len() - before;
             }
         }
         // Left alone, it comes to its end, and then nothing is stale.
-        if life.sweep.is_some() {
-            life.sweep = Some(0);
+        if life.rebuild.is_some() {
+            life.rebuild = Some(0);
             assert!(toolchains::insert(&mut life.store, &toolchain("1", "last"), 0).unwrap());
             life.images.insert("1", "last".to_string());
-            while !life.sweep(3) {}
+            while !life.rebuild(3) {}
             for package in &life.packages {
                 let mut stale = life.images.keys().filter(|v| life.is_stale(*package, v));
                 assert_eq!(stale.next(), None);
