@@ -2,6 +2,7 @@
 
 use crate::common::settings::settings;
 use serde_json::Value;
+use zigcheck::app::web::request::open_if;
 use zigcheck::app::web::routes::table::{self, Call};
 use zigcheck::config::settings::Settings;
 use zigcheck::interface::message::{Admission, Head, Request, Response};
@@ -27,10 +28,15 @@ fn asked() -> Settings {
     settings(&["--zig-versions=0.16.0,0.15.2"])
 }
 
-/// The call that a request makes.
+/// The call that a request makes: its head, with the length of its body, is admitted, then it is read.
 pub fn read(request: &Request, settings: &Settings) -> Result<Call, Response> {
-    let routed = table::find(&request.head, settings)?;
-    routed.read(&request.head, &request.body, settings)
+    let mut head = request.head.clone();
+    let length = request.body.len().to_string();
+    head.headers.push(("content-length".to_string(), length));
+    let routed = table::find(&head, settings)?;
+    let admitted = routed.admission(&head, settings);
+    let call = admitted.and_then(|_| routed.read(&head, &request.body, settings));
+    call.map_err(|error| open_if(routed.is_open(), error))
 }
 
 /// What becomes of the body of a request with that head.

@@ -9,6 +9,9 @@ use crate::app::engine::docker::{RecordId, exit};
 use crate::app::engine::job::{JobEnd, KillReason};
 use crate::interface::event::Exit;
 
+/// Part of the cache key. Raise it when the runner, or the reading of its record, comes to other verdicts.
+pub const RUNNER_VERSION: u32 = 1;
+
 /// What follows from the exit of `docker run`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judgement {

@@ -28,8 +28,6 @@ pub const READ_LOGS_TIMEOUT_MS: u64 = 120_000;
 pub const DUE_CHECKS_LIMIT: usize = 16;
 /// Tasks that start, or take a verdict from the cache, in one turn.
 pub const STARTS_LIMIT: usize = 64;
-/// Part of the cache key. Raise it when the runner, or the reading of its record, comes to other verdicts.
-pub const RUNNER_VERSION: u32 = 1;
 /// Deepest position in the queue that is counted exactly.
 pub const RANK_LIMIT: u64 = 10_000;
 /// Longest line of a runner's standard output.

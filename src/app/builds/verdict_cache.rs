@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-use crate::app::builds::limits::RUNNER_VERSION;
+use crate::app::builds::judge::RUNNER_VERSION;
 use crate::app::domain::ids::BuildId;
 use crate::app::domain::verdict::ResourceLimits;
 use crate::app::engine::engine::Engine;

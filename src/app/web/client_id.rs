@@ -11,7 +11,7 @@ use crate::interface::message::{Head, values};
 ///
 /// Each proxy appends the address of its client to `X-Forwarded-For`. The last address that is not a trusted proxy is
 /// therefore the last one that a trusted proxy has seen; the client itself wrote what stands before it. An entry that
-/// is no address ends the list: the request then counts for the proxy, wherever that is.
+/// is no address ends the list: the request then counts for the proxy, even one on this machine.
 pub fn identify(peer: Option<IpAddr>, head: &Head, proxies: &Proxies) -> Option<ClientAddr> {
     let lines = values(&head.headers, "x-forwarded-for");
     if lines.is_empty() || !proxies.trust(peer) {

@@ -4,26 +4,26 @@ use crate::config::limits::SOURCE_LIMIT_BYTES;
 
 /// Largest JSON body. The longest honest submission is well under 8 KiB.
 pub const JSON_LIMIT_BYTES: u64 = 64 << 10;
-/// How long a browser caches that any page may read `/api`: a day.
+/// How long a browser caches the answer to a preflight request: a day.
 pub const PREFLIGHT_AGE_S: u64 = 86_400;
-/// Unpacked bytes of an upload inspected in one turn: about 3 ms of inflating.
-pub const CHECK_BUDGET_BYTES: usize = 1 << 20;
-/// An address may use this part of its hourly rate at once: a quarter.
+/// Bytes of an upload that are unpacked and inspected in one turn: about 3 ms.
+pub const INSPECT_BUDGET_BYTES: usize = 1 << 20;
+/// An address may use its hourly rate divided by this at once: a quarter.
 pub const BURSTS_PER_HOUR: u64 = 4;
-/// Uploads of one address in progress at once: a few people behind it.
+/// Uploads of one address at once. Several people may share an address.
 pub const ADDRESS_UPLOADS_LIMIT: usize = 16;
-/// Bytes of those above which no further one begins: a quarter of all, and still two of the largest.
+/// An address begins no further upload while its uploads hold this many bytes: two of the largest.
 pub const ADDRESS_UPLOADS_LIMIT_BYTES: u64 = 2 * SOURCE_LIMIT_BYTES;
-/// Uploads in progress at once: a file each.
+/// Uploads at once. Each has an open file.
 pub const UPLOADS_LIMIT: usize = 128;
-/// Bytes of those on the disk above which no further one begins. Each may still grow to `SOURCE_LIMIT_BYTES`.
+/// No further upload begins while all uploads hold this many bytes on the disk. Each may still grow to
+/// `SOURCE_LIMIT_BYTES`.
 pub const UPLOADS_LIMIT_BYTES: u64 = 8 * SOURCE_LIMIT_BYTES;
-/// Retry-After for an upload over these limits: an upload takes some seconds.
+/// Retry-After for an upload over these limits: most uploads take some seconds.
 pub const UPLOADS_PAUSE_MS: u64 = 5_000;
-/// Waiting tasks above which a submission is answered 503. They wait in the database at some 200 bytes each; more
-/// would take years.
+/// Waiting tasks above which a submission is answered 503. Each is a row of some 200 bytes; this many take years.
 pub const QUEUE_LIMIT: u64 = 1 << 20;
-/// Retry-After for a submission to a full queue: the time of a build.
+/// Retry-After for a submission to a full queue: about the time of one build.
 pub const QUEUE_PAUSE_MS: u64 = 60_000;
-/// Latest checks on the first page.
+/// Latest checks on the front page.
 pub const SHOWN_CHECKS_LIMIT: u64 = 5;

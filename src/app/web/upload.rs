@@ -1,7 +1,7 @@
 //! Uploaded trees: spooled to disk as they arrive, then inspected before anything runs.
 //!
 //! ```text
-//!   begin --> Receiving --end--> Checking --(a slice each turn)--> a Tree, or 400
+//!   begin --> receiving --end--> inspecting --(a slice each turn)--> a Tree, or 400
 //! ```
 
 use std::collections::{HashMap, VecDeque};
@@ -12,7 +12,7 @@ use crate::app::source::incoming::{IncomingFile, WriteError};
 use crate::app::source::unpack::Format;
 use crate::app::web::answer::Error;
 use crate::app::web::limits::{
-    ADDRESS_UPLOADS_LIMIT, ADDRESS_UPLOADS_LIMIT_BYTES, CHECK_BUDGET_BYTES, UPLOADS_LIMIT,
+    ADDRESS_UPLOADS_LIMIT, ADDRESS_UPLOADS_LIMIT_BYTES, INSPECT_BUDGET_BYTES, UPLOADS_LIMIT,
     UPLOADS_LIMIT_BYTES, UPLOADS_PAUSE_MS,
 };
 use crate::app::web::routes::submit::UploadOptions;
@@ -56,7 +56,7 @@ pub struct Uploads {
     /// Makes the names of part files.
     begun: u64,
     receiving: HashMap<Key, Upload>,
-    checking: VecDeque<(Key, Upload, Inspection)>,
+    inspecting: VecDeque<(Key, Upload, Inspection)>,
 }
 
 impl Uploads {
@@ -65,7 +65,7 @@ impl Uploads {
             sources: settings.data.join("sources"),
             begun: 0,
             receiving: HashMap::new(),
-            checking: VecDeque::new(),
+            inspecting: VecDeque::new(),
         }
     }
 
@@ -90,14 +90,13 @@ impl Uploads {
 
     /// 429 or 503 where the limits on uploads at once, by number or bytes, allow no further one of that client.
     pub fn check_limits(&self, client: Option<ClientAddr>) -> Result<(), Response> {
-        let later =
-            |status, sentence: &str| Err(Response::later(status, sentence, UPLOADS_PAUSE_MS));
+        let later = |status, why: &str| Err(Response::later(status, why, UPLOADS_PAUSE_MS));
         let (count, bytes) = self.totals(|_| true);
         if count >= UPLOADS_LIMIT || bytes >= UPLOADS_LIMIT_BYTES {
             return later(503, "too many uploads at once: try again in a moment");
         }
-        let (count, bytes) =
-            self.totals(|upload| client.is_some() && upload.sender.client == client);
+        let is_own = |upload: &Upload| client.is_some() && upload.sender.client == client;
+        let (count, bytes) = self.totals(is_own);
         if count >= ADDRESS_UPLOADS_LIMIT || bytes >= ADDRESS_UPLOADS_LIMIT_BYTES {
             return later(429, "too many uploads at once from your address");
         }
@@ -107,8 +106,8 @@ impl Uploads {
     /// The number and the bytes of the uploads that are selected.
     fn totals(&self, is_selected: impl Fn(&Upload) -> bool) -> (usize, u64) {
         let receiving = self.receiving.values();
-        let checking = self.checking.iter().map(|(_, upload, _)| upload);
-        let all = receiving.chain(checking);
+        let inspecting = self.inspecting.iter().map(|(_, upload, _)| upload);
+        let all = receiving.chain(inspecting);
         let selected = all.filter(|upload| is_selected(upload));
         selected.fold((0, 0), |(count, bytes), upload| {
             (count + 1, bytes + upload.incoming.bytes())
@@ -141,27 +140,26 @@ impl Uploads {
         let Some(upload) = self.receiving.remove(&conn) else {
             return Ok(());
         };
-        let check = Inspection::open(upload.incoming.path());
-        let check = check.map_err(|error| Error::not_stored(&error))?;
-        self.checking.push_back((conn, upload, check));
+        let inspection = Inspection::open(upload.incoming.path());
+        let inspection = inspection.map_err(|error| Error::not_stored(&error))?;
+        self.inspecting.push_back((conn, upload, inspection));
         Ok(())
     }
 
     pub fn has_work(&self) -> bool {
-        !self.checking.is_empty()
+        !self.inspecting.is_empty()
     }
 
     /// Inspects the next slice of the upload that has waited longest; gives the result of one that was inspected to
     /// its end.
     pub fn step(&mut self) -> Option<(Key, Result<Tree, Error>)> {
-        let (_, _, check) = self.checking.front_mut()?;
-        let progress = check.step(CHECK_BUDGET_BYTES);
-        let result = match progress {
+        let (_, _, inspection) = self.inspecting.front_mut()?;
+        let result = match inspection.step(INSPECT_BUDGET_BYTES) {
             Progress::More => return None,
             Progress::Rejected(why) => Err(Response::error(400, &why).into()),
             Progress::Accepted(summary) => Ok(summary),
         };
-        let (conn, upload, _) = self.checking.pop_front()?;
+        let (conn, upload, _) = self.inspecting.pop_front()?;
         let tree = result.map(|summary| Tree {
             client: upload.sender.client,
             options: upload.options,
@@ -176,13 +174,13 @@ impl Uploads {
     /// Ends all uploads; gives their connections.
     pub fn end_all(&mut self) -> Vec<Key> {
         let receiving = self.receiving.drain().map(|(conn, _)| conn);
-        let checking = self.checking.drain(..).map(|(conn, ..)| conn);
-        receiving.chain(checking).collect()
+        let inspecting = self.inspecting.drain(..).map(|(conn, ..)| conn);
+        receiving.chain(inspecting).collect()
     }
 
     /// Ends the upload of a connection, if it has one.
     pub fn abort(&mut self, conn: Key) {
         self.receiving.remove(&conn);
-        self.checking.retain(|(checked, _, _)| *checked != conn);
+        self.inspecting.retain(|(of, _, _)| *of != conn);
     }
 }

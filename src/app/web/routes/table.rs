@@ -175,13 +175,12 @@ impl Routed {
 
     /// The call that the request makes; else the error that names the wrong field.
     pub fn read(&self, head: &Head, body: &[u8], settings: &Settings) -> Result<Call, Response> {
-        let call = (self.route.read)(&RouteRequest {
+        (self.route.read)(&RouteRequest {
             parameter: &self.parameter,
             query: Query::read(&head.query),
             head,
             body,
             settings,
-        });
-        call.map_err(|error| request::open_if(self.is_open(), error))
+        })
     }
 }
