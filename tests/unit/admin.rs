@@ -210,7 +210,7 @@ fn an_admin_says_which_package() {
         ("{}", "package_id or package_name: one of them is needed"),
         (
             r#"{"package_id": 7, "package_name": "a"}"#,
-            "package_id and package_name: only one",
+            "package_id, package_name: only one",
         ),
         (
             r#"{"package_id": 0}"#,

@@ -283,7 +283,7 @@ fn sent(purpose: Purpose) -> Sent {
         panic!("nothing was started");
     };
     assert_eq!((spawned, out.take()), (command, None));
-    assert!(commands.owns(job) && !commands.owns(JobId(job.0 + 1)) && !commands.is_empty());
+    assert!(!commands.is_empty());
     Sent { commands, out, job }
 }
 
@@ -325,7 +325,7 @@ fn an_errand_answers_when_it_has_exited_and_its_pipes_have_ended() {
             false => (sent.close(), sent.exit(Exit::Code(0))),
         };
         assert_eq!((early, answer), (None, Some(ok("a\nb\n"))));
-        assert!(sent.commands.is_empty() && !sent.commands.owns(sent.job));
+        assert!(sent.commands.is_empty());
         assert_eq!(
             (sent.commands.deadline_ms(), sent.time(1 << 40)),
             (None, (vec![], None))

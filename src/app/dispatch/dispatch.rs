@@ -13,10 +13,8 @@ use crate::app::domain::ids::BuildId;
 use crate::app::retention::{Retention, RetentionLimits};
 use crate::app::source::incoming;
 use crate::app::state::{Fatal, Lifecycle, State, cannot_write};
-use crate::app::store::builds;
-use crate::app::store::packages;
-use crate::app::store::sources;
 use crate::app::store::store::{self, Store};
+use crate::app::store::{builds, packages, sources};
 use crate::app::web::answer::{Answer, Error};
 use crate::app::web::conditional;
 use crate::app::web::handlers::{admin, health, pages, read, submit, watch};
@@ -275,14 +273,8 @@ impl App {
             });
             self.send(conn, false, answer);
         }
-        self.delete_expired()
-    }
-
-    /// Deletes a bounded part of what has expired.
-    fn delete_expired(&mut self) -> store::Result<()> {
-        let services = &mut self.state.services;
-        self.retention
-            .delete_expired(&mut services.store, services.now)
+        let Services { store, now, .. } = &mut self.state.services;
+        self.retention.delete_expired(store, *now)
     }
 
     /// Stores counted views in a turn that writes anyway: a view alone is not worth a commit.

@@ -5,8 +5,7 @@ use crate::app::engine::capabilities::list_missing;
 use crate::app::engine::commands::{Answer, Purpose};
 use crate::app::engine::engine::EngineAction;
 use crate::app::state::{Fatal, Lifecycle};
-use crate::app::store::packages;
-use crate::app::store::store;
+use crate::app::store::{packages, store};
 
 impl App {
     pub(crate) fn refresh_engine(&mut self) {

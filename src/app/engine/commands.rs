@@ -66,10 +66,6 @@ impl EngineCommands {
         self.0.insert(job, command);
     }
 
-    pub fn owns(&self, job: JobId) -> bool {
-        self.0.contains_key(&job)
-    }
-
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

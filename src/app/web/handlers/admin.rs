@@ -4,10 +4,7 @@ use serde_json::{Value, json};
 
 use crate::app::domain::ids::BuildId;
 use crate::app::state::State;
-use crate::app::store::builds;
-use crate::app::store::packages;
-use crate::app::store::store;
-use crate::app::store::totals;
+use crate::app::store::{builds, packages, store, totals};
 use crate::app::web::answer::Error;
 use crate::app::web::handlers::rows::{build_json, build_row};
 use crate::app::web::routes::admin::AdminCall;

@@ -3,11 +3,9 @@
 use crate::app::render::page::{self, Page, PageOptions};
 use crate::app::render::pages::{self, FrontPage, PackagePage};
 use crate::app::state::State;
-use crate::app::store::builds;
-use crate::app::store::checks;
 use crate::app::store::list::{Paging, Sort};
 use crate::app::store::packages::{self, PackageFilter};
-use crate::app::store::results;
+use crate::app::store::{builds, checks, results};
 use crate::app::web::answer::Error;
 use crate::app::web::handlers::queue;
 use crate::app::web::limits::SHOWN_CHECKS_LIMIT;

@@ -7,8 +7,7 @@ use crate::app::render::json;
 use crate::app::state::State;
 use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::packages::PackageRow;
-use crate::app::store::results;
-use crate::app::store::store;
+use crate::app::store::{results, store};
 use crate::app::web::answer::Error;
 
 /// The row of a build; 404 where there is none.
