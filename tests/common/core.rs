@@ -407,12 +407,7 @@ impl Killed {
     }
 }
 
-pub(super) fn request(
-    method: &str,
-    target: &str,
-    headers: &[(&str, &str)],
-    body: &[u8],
-) -> Request {
+pub fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Request {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
     let head = Head {

@@ -1,7 +1,7 @@
 //! Admin calls: who is answered, and what.
 
-use crate::ask::{admit, read};
-use crate::common::core::{Inside, START, TOKEN};
+use crate::ask::{admit, header, read};
+use crate::common::core::{self, Inside, START, TOKEN};
 use crate::common::rows::{self, in_memory};
 use crate::common::settings::settings;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use zigcheck::app::web::routes::submit::{PackageRef, SubmitCall};
 use zigcheck::app::web::routes::table::Call;
 use zigcheck::config::settings::Settings;
 use zigcheck::config::token::Token;
-use zigcheck::interface::message::{Admission, Head, Request, Response};
+use zigcheck::interface::message::{Admission, Request, Response};
 
 /// Every admin call, with a body where it needs one.
 const CALLS: [(&str, &str, &str); 5] = [
@@ -29,25 +29,9 @@ fn with_token() -> Settings {
 }
 
 fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Request {
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
-    let mut headers: Vec<(String, String)> = headers.iter().map(owned).collect();
-    headers.push(("content-length".to_string(), body.len().to_string()));
-    Request {
-        head: Head {
-            method: method.to_string(),
-            path: path.to_string(),
-            query: query.to_string(),
-            headers,
-        },
-        body: body.as_bytes().to_vec(),
-        spooled: false,
-    }
-}
-
-fn header<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
-    let mut found = response.headers.iter().filter(|(known, _)| *known == name);
-    found.next().map(|(_, value)| value.as_str())
+    let length = body.len().to_string();
+    let headers = [headers, &[("content-length", &length)]].concat();
+    core::request(method, target, &headers, body.as_bytes())
 }
 
 /// What the head alone is answered, and then the whole request: the same.

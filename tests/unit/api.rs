@@ -40,6 +40,25 @@ fn every_route_reads_its_call() {
         page,
     });
     let name = "a.b_c-9".to_string();
+    let id = BuildId(7);
+    let check = |plain| ReadCall::Check {
+        id: CheckId(5),
+        plain,
+    };
+    let log = |tail| Call::Watch(WatchCall::Log { id, tail });
+    let second = Paging { page: 2, limit: 7 };
+    let front = PageCall::Front {
+        search: Some("a b".to_string()),
+        page,
+        options: plain_look(),
+    };
+    let package = PageCall::Package {
+        name: "x".to_string(),
+        options: PageOptions {
+            color: true,
+            ..plain_look()
+        },
+    };
     for (target, call) in [
         ("/api/health", Call::Health),
         ("/api/packages", packages),
@@ -47,57 +66,18 @@ fn every_route_reads_its_call() {
             "/api/packages/a.b_c-9",
             Call::Read(ReadCall::Package { name }),
         ),
-        (
-            "/api/checks/5",
-            Call::Read(ReadCall::Check {
-                id: CheckId(5),
-                plain: false,
-            }),
-        ),
+        ("/api/checks/5", Call::Read(check(false))),
         ("/api/builds", builds),
-        (
-            "/api/builds/6",
-            Call::Read(ReadCall::Build { id: BuildId(6) }),
-        ),
-        (
-            "/api/builds/7/log",
-            Call::Watch(WatchCall::Log {
-                id: BuildId(7),
-                tail: None,
-            }),
-        ),
-        (
-            "/api/builds/7/log?tail=9",
-            Call::Watch(WatchCall::Log {
-                id: BuildId(7),
-                tail: Some(9),
-            }),
-        ),
+        ("/api/builds/7", Call::Read(ReadCall::Build { id })),
+        ("/api/builds/7/log", log(None)),
+        ("/api/builds/7/log?tail=9", log(Some(9))),
         ("/api/queue", Call::Read(ReadCall::Queue { page })),
         (
             "/api/queue?page=2&limit=7",
-            Call::Read(ReadCall::Queue {
-                page: Paging { page: 2, limit: 7 },
-            }),
+            Call::Read(ReadCall::Queue { page: second }),
         ),
-        (
-            "/?search=a+b",
-            Call::Page(PageCall::Front {
-                search: Some("a b".to_string()),
-                page,
-                options: plain_look(),
-            }),
-        ),
-        (
-            "/packages/x?color",
-            Call::Page(PageCall::Package {
-                name: "x".to_string(),
-                options: PageOptions {
-                    color: true,
-                    ..plain_look()
-                },
-            }),
-        ),
+        ("/?search=a+b", Call::Page(front)),
+        ("/packages/x?color", Call::Page(package)),
     ] {
         assert_eq!(get(target), call, "{target}");
         assert_eq!(
@@ -108,40 +88,29 @@ fn every_route_reads_its_call() {
     }
     let mut plain = request("GET", "/api/checks/5", b"");
     plain.head.headers = vec![("accept".to_string(), "text/plain, */*".to_string())];
-    assert_eq!(
-        answer(&plain),
-        Ok(Call::Read(ReadCall::Check {
-            id: CheckId(5),
-            plain: true
-        }))
-    );
+    assert_eq!(answer(&plain), Ok(Call::Read(check(true))));
     let again = answer(&request("POST", "/api/packages/x/builds", b""));
     let name = "x".to_string();
     assert_eq!(again, Ok(Call::Submit(SubmitCall::Rebuild { name })));
-    let tree = answer(&request(
-        "POST",
-        "/api/check?name=x&zig_versions=0.15.2",
-        b"",
-    ));
-    let zig_versions = vec!["0.15.2".to_string()];
-    assert_eq!(
-        tree,
-        Ok(Call::Upload(UploadOptions {
-            name: "x".to_string(),
+    let all = VERSIONS.map(str::to_string).to_vec();
+    for (target, name, zig_versions) in [
+        (
+            "/api/check?name=x&zig_versions=0.15.2",
+            "x",
+            vec!["0.15.2".to_string()],
+        ),
+        ("/api/check", "upload", all),
+    ] {
+        let options = UploadOptions {
+            name: name.to_string(),
             zig_versions,
             follow: None,
-        }))
-    );
-    let tree = answer(&request("POST", "/api/check", b""));
-    let zig_versions = VERSIONS.map(str::to_string).to_vec();
-    assert_eq!(
-        tree,
-        Ok(Call::Upload(UploadOptions {
-            name: "upload".to_string(),
-            zig_versions,
-            follow: None,
-        }))
-    );
+        };
+        assert_eq!(
+            answer(&request("POST", target, b"")),
+            Ok(Call::Upload(options))
+        );
+    }
 }
 
 fn plain_look() -> PageOptions {
@@ -243,18 +212,16 @@ fn a_part_of_the_path_is_decoded_and_then_checked() {
         "9223372036854775808",
         "1%20",
     ] {
-        get_is_refused(
-            &format!("/api/builds/{part}"),
-            "id: must be a whole number from 1",
-        );
-        get_is_refused(
-            &format!("/api/checks/{part}"),
-            "id: must be a whole number from 1",
-        );
-        get_is_refused(
-            &format!("/api/builds/{part}/log"),
-            "id: must be a whole number from 1",
-        );
+        for target in [
+            format!("builds/{part}"),
+            format!("checks/{part}"),
+            format!("builds/{part}/log"),
+        ] {
+            get_is_refused(
+                &format!("/api/{target}"),
+                "id: must be a whole number from 1",
+            );
+        }
     }
 }
 

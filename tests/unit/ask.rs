@@ -1,5 +1,6 @@
 //! Requests, and what is read from them.
 
+use crate::common::core;
 use crate::common::settings::settings;
 use serde_json::Value;
 use zigcheck::app::web::request::open_if;
@@ -10,18 +11,7 @@ use zigcheck::interface::message::{Admission, Head, Request, Response};
 pub const VERSIONS: [&str; 2] = ["0.16.0", "0.15.2"];
 
 pub fn request(method: &str, target: &str, body: &[u8]) -> Request {
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let head = Head {
-        method: method.to_string(),
-        path: path.to_string(),
-        query: query.to_string(),
-        headers: Vec::new(),
-    };
-    Request {
-        head,
-        body: body.to_vec(),
-        spooled: false,
-    }
+    core::request(method, target, &[], body)
 }
 
 fn asked() -> Settings {
@@ -63,8 +53,14 @@ pub fn refused(status: u16, request: &Request) -> String {
 }
 
 pub fn with(method: &str, target: &str, headers: &[(&str, &str)]) -> Head {
-    let mut head = request(method, target, b"").head;
-    let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
-    head.headers = headers.iter().map(owned).collect();
-    head
+    core::request(method, target, headers, b"").head
+}
+
+/// The only header of that name.
+#[track_caller]
+pub fn header<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
+    let mut found = response.headers.iter().filter(|(known, _)| *known == name);
+    let value = found.next().map(|(_, value)| value.as_str());
+    assert_eq!(found.next(), None, "{name} twice");
+    value
 }

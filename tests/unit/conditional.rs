@@ -1,16 +1,11 @@
 //! Entity tags and ranges, row by row.
 
+use crate::ask::with;
 use zigcheck::app::web::conditional::{Part, answer, etag, none_match, range};
 use zigcheck::interface::message::{Head, Response};
 
 fn head(method: &str, headers: &[(&str, &str)]) -> Head {
-    let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
-    Head {
-        method: method.to_string(),
-        path: "/".to_string(),
-        query: String::new(),
-        headers: headers.iter().map(owned).collect(),
-    }
+    with(method, "/", headers)
 }
 
 #[test]

@@ -1,20 +1,13 @@
 //! What the request line and the headers decide by themselves: methods, bodies, how an answer is told.
 
-use crate::ask::{admitted, answer, refused, request, with};
+use crate::ask::{admitted, answer, header, refused, request, with};
 use zigcheck::app::live::subscription::ProgressFormat;
 use zigcheck::app::web::limits::JSON_LIMIT_BYTES;
 use zigcheck::app::web::routes::pages::PageCall;
 use zigcheck::app::web::routes::submit::UploadOptions;
 use zigcheck::app::web::routes::table::Call;
 use zigcheck::config::limits::SOURCE_LIMIT_BYTES;
-use zigcheck::interface::message::{Admission, Response};
-
-fn header<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
-    let mut found = response.headers.iter().filter(|(known, _)| *known == name);
-    let value = found.next().map(|(_, value)| value.as_str());
-    assert_eq!(found.next(), None, "{name} twice");
-    value
-}
+use zigcheck::interface::message::Admission;
 
 #[test]
 fn another_method_is_told_which_there_are() {

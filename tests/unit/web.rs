@@ -1,6 +1,6 @@
 //! What browsers are told: what a page may do, and whose pages may open a WebSocket.
 
-use crate::ask::{admit, read};
+use crate::ask::{admit, header, read};
 use crate::common::core::{Inside, START};
 use crate::common::rows::{self, in_memory};
 use crate::common::settings::settings;
@@ -8,13 +8,6 @@ use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
 use zigcheck::app::store::packages;
 use zigcheck::interface::message::{Admission, Head, Request, Response};
-
-fn header<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
-    let mut named = response.headers.iter().filter(|(known, _)| *known == name);
-    let first = named.next().map(|(_, value)| value.as_str());
-    assert_eq!(named.next(), None, "{name} twice");
-    first
-}
 
 fn html(inside: &mut Inside, target: &str, tag: Option<&str>) -> Response {
     let mut headers = vec![("accept", "text/html"), ("host", "h")];
