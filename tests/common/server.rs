@@ -175,8 +175,9 @@ impl Answer {
 }
 
 pub fn curl(args: &[&str], url: &str) -> Answer {
+    let patience_s = PATIENCE.as_secs().to_string();
     let output = Command::new("curl")
-        .args(["-s", "--max-time", "60", "-w", "\n%{http_code}"])
+        .args(["-s", "--max-time", &patience_s, "-w", "\n%{http_code}"])
         .args(args)
         .arg(url)
         .output()

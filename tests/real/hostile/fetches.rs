@@ -10,12 +10,12 @@ use crate::exclusive::shared;
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::fetched::*;
 use super::repositories;
 use super::world::{GOOD, HOST, OTHER, PRIVATE, World};
-use crate::common::server::Server;
+use crate::common::server::{PATIENCE, Server};
 use crate::common::settings::settings;
 use crate::own_engine::OwnEngine;
 use serde_json::{Value, json};
@@ -339,7 +339,7 @@ impl Trial {
             let fetched = self.fetch(path, "*");
             assert_eq!(fetched.code, 12, "{path}: {}", fetched.words);
             assert!(fetched.words.contains(words), "{path}: {}", fetched.words);
-            assert!(start.elapsed() < Duration::from_secs(120), "{path}");
+            assert!(start.elapsed() < PATIENCE, "{path}");
         }
     }
 
@@ -404,7 +404,7 @@ impl Trial {
         let docker = self.docker(&[]);
         let mut argv = docker.probe_network(IMAGE).argv;
         argv.pop();
-        let script = "timeout 5 bash -c 'exec 3<>/dev/tcp/'\"$0\" 2>&1 && echo reached";
+        let script = "timeout 60 bash -c 'exec 3<>/dev/tcp/'\"$0\" 2>&1 && echo reached";
         argv.extend(["bash", "-c", script, to].map(str::to_string));
         String::from_utf8_lossy(&run(&argv, &[]).stdout).into_owned()
     }
