@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Child;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
@@ -40,6 +40,9 @@ pub struct Life {
     /// Build and attempt of what was building whenever the server died.
     pub orphans: Vec<(i64, i64)>,
     pub kills: usize,
+    /// Held while a server starts. A reader of the database that the machine forgets at the wrong moment would keep the
+    /// server from its recovery.
+    starts: Arc<Mutex<()>>,
 }
 
 /// Lives through so many deaths, and checks what came of it all.
@@ -54,8 +57,9 @@ pub fn lived(seed: u64, kills: usize) -> Seen {
         .collect();
     if has_outages(seed) {
         let (down, data) = (life.standin.join("state.down"), life.data.clone());
+        let starts = life.starts.clone();
         others.push(std::thread::spawn(move || {
-            comes_and_goes(&down, &data, &load.over, seed);
+            comes_and_goes(&down, &data, &starts, &load.over, seed);
         }));
     }
     let mut chance = Seed(seed);
@@ -87,11 +91,14 @@ pub fn lived(seed: u64, kills: usize) -> Seen {
 }
 
 /// An engine that is away for a moment now and then, whoever else is. Its containers go on.
-fn comes_and_goes(down: &Path, data: &Path, over: &AtomicBool, seed: u64) {
+fn comes_and_goes(down: &Path, data: &Path, starts: &Mutex<()>, over: &AtomicBool, seed: u64) {
     let mut chance = Seed(seed);
     while !over.load(Ordering::Relaxed) {
         std::thread::sleep(Duration::from_millis(chance.between(100, 1_500) as u64));
-        if last_attempts(data, seed) {
+        let none_starts = starts.lock().expect("no panic");
+        let would_cost = last_attempts(data, seed);
+        drop(none_starts);
+        if would_cost {
             continue;
         }
         std::fs::write(down, "").expect("a file");
@@ -128,6 +135,7 @@ impl Life {
             events: BTreeMap::new(),
             orphans: Vec::new(),
             kills: 0,
+            starts: Arc::default(),
         }
     }
 
@@ -153,8 +161,21 @@ impl Life {
     }
 
     fn server_lives(&mut self, long: Duration, way: Way) {
+        let starts = self.starts.clone();
+        let mut starting = Some(starts.lock().expect("no panic"));
         let mut server = self.start();
-        std::thread::sleep(long);
+        let begun = Instant::now();
+        while let Some(left) = long.checked_sub(begun.elapsed()) {
+            if starting.is_some() && TcpStream::connect(self.to).is_ok() {
+                starting = None;
+            }
+            let pause = if starting.is_some() {
+                Duration::from_millis(1)
+            } else {
+                left
+            };
+            std::thread::sleep(left.min(pause));
+        }
         if way == Way::Stop {
             self.wait_until_it_listens(&mut server);
         }
@@ -209,13 +230,12 @@ impl Life {
         loop {
             signal(server, Signal::STOP);
             let halted = waitpid(Some(Pid::from_child(server)), WaitOptions::UNTRACED);
-            let halted = halted
-                .expect("it is ours")
-                .is_some_and(|(_, is)| is.stopped());
+            let halted = halted.expect("it is ours");
             assert!(
-                halted,
-                "SEED={}: it ended before, see {:?}",
-                self.seed, self.data
+                matches!(halted, Some((_, is)) if is.stopped()),
+                "SEED={}: {halted:?}, see {:?}",
+                self.seed,
+                self.data
             );
             if !last_attempts(&self.data, self.seed) {
                 return;

@@ -260,19 +260,20 @@ fn kill(place: &Place, name: &str) -> i32 {
     }
 }
 
+/// As `rm --force` does it: one that is not there is said, and is no failure.
 fn remove<'a>(place: &Place, names: impl Iterator<Item = &'a String>) -> i32 {
     let names: Vec<&str> = names.map(String::as_str).collect();
     place.note(&format!("rm {}", names.join(" ")));
-    let mut code = 0;
     for name in names {
         let gone = place.beside(&format!("gone-{}", std::process::id()));
-        match end(&place.container(name)) && fs::rename(place.container(name), &gone).is_ok() {
-            true => println!("{name}"),
-            false => code = no_such(name),
+        if end(&place.container(name)) && fs::rename(place.container(name), &gone).is_ok() {
+            println!("{name}");
+        } else {
+            no_such(name);
         }
         let _ = fs::remove_dir_all(&gone);
     }
-    code
+    0
 }
 
 /// Ends what runs in it, whatever it is; false where there is no such container.
