@@ -4,10 +4,10 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::common::seed::Seed;
-use crate::common::server::{Server, archive};
+use crate::common::server::{PATIENCE, Server, archive};
 use crate::common::zig::{Numbers, containers_of, packed, stands_once, without_times, zig_init};
 use crate::exclusive::shared;
 use serde_json::Value;
@@ -126,7 +126,9 @@ fn real_builds_come_to_the_same_through_twenty_crashes() {
     let mut orphans = BTreeSet::new();
     let mut kill = 0;
     // Where builds are slow fewer of them are adopted, and more crashes follow.
-    while kill < KILLS || (adopted(&server.data, &orphans) < ADOPTED && kill < 4 * KILLS) {
+    let begun = Instant::now();
+    while kill < KILLS || adopted(&server.data, &orphans) < ADOPTED {
+        assert!(begun.elapsed() < 2 * PATIENCE, "too few are adopted");
         kill += 1;
         let open = submitted
             .iter()
