@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::ask::{build_of, shared, stored};
 use crate::common::server::Server;
-use crate::common::standin::{check, start};
+use crate::common::standin::{check, has_its_source, start};
 use crate::common::wire::{CLOSE, Chunk, PING, Wire, address, connect};
 
 /// How much of the server is in memory, in KiB.
@@ -116,6 +116,7 @@ fn endless(name: &str) -> (Server, std::path::PathBuf, i64, i64) {
     server.wait_for(&format!("/api/builds/{build}"), |build| {
         build["state"] == "building"
     });
+    has_its_source(&dir, build);
     (server, dir, check, build)
 }
 
