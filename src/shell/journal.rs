@@ -37,7 +37,7 @@ pub fn fatal(sentence: &str) {
 }
 
 /// Writes each line with its own priority and without a time: sd-daemon(3).
-fn for_journal(out: &mut impl Write, level: Level, text: &str) -> io::Result<()> {
+pub fn for_journal(out: &mut impl Write, level: Level, text: &str) -> io::Result<()> {
     let priority = match level {
         Level::Error => 3,
         Level::Warn => 4,
@@ -61,18 +61,4 @@ fn is_read_by_journal() -> bool {
     };
     let stat = rustix::fs::fstat(io::stderr());
     stat.is_ok_and(|stat| stream == format!("{}:{}", stat.st_dev, stat.st_ino))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_line_passes_for_another_or_controls_the_terminal() {
-        let text = "why: \x1b]0;x\x07remote\r\n2026-01-01 INFO all is well\u{202e}\u{9b}2J\rx";
-        let mut out = Vec::new();
-        for_journal(&mut out, Level::Warn, text).unwrap();
-        let wanted = "<4>why: ]0;xremote\n<4>2026-01-01 INFO all is well2Jx\n";
-        assert_eq!(String::from_utf8(out).unwrap(), wanted);
-    }
 }
