@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use DefaultValue::{Computed, Initial, Value};
+
 use crate::config::limits::{DATABASE_LIMIT_BYTES, DEFAULT_MAX_BUILDS};
 use crate::config::settings::{Machine, Settings};
 use crate::config::values;
@@ -39,151 +41,90 @@ struct Surroundings<'a> {
     env: &'a dyn Fn(&str) -> Option<String>,
 }
 
-const fn row(
-    flag: &'static str,
-    default: DefaultValue,
-    meaning: &'static str,
-    apply: fn(&mut Settings, &str) -> Result<(), String>,
-) -> Setting {
-    Setting {
-        flag,
-        default,
-        meaning,
-        apply,
-    }
-}
-
-fn set<T>(field: &mut T, value: Result<T, String>) -> Result<(), String> {
-    *field = value?;
-    Ok(())
+/// A row for each setting: its flag, default, help, and the field with the function that reads its value.
+macro_rules! settings {
+    ($($flag:literal, $default:expr, $meaning:literal, $field:ident = $read:expr;)+) => {
+        [$(Setting {
+            flag: $flag,
+            default: $default,
+            meaning: $meaning,
+            apply: |settings, value| {
+                settings.$field = $read(value)?;
+                Ok(())
+            },
+        }),+]
+    };
 }
 
 /// All settings, in the order of the help. A new setting is a row here and a field of `Settings`.
-const SETTINGS: [Setting; 17] = [
-    row(
-        "listen",
-        DefaultValue::Value("127.0.0.1:3000"),
+const SETTINGS: [Setting; 17] = settings! {
+    "listen", Value("127.0.0.1:3000"),
         "address, or unix:PATH; a socket from systemd wins",
-        |settings, value| set(&mut settings.listen, values::listen(value)),
-    ),
-    row(
-        "data",
-        DefaultValue::Computed("$STATE_DIRECTORY or ./data", |settings, surroundings| {
-            let state = (surroundings.env)("STATE_DIRECTORY").filter(|path| !path.is_empty());
-            settings.data = PathBuf::from(state.unwrap_or_else(|| "data".to_string()));
-        }),
+        listen = values::listen;
+    "data", Computed("$STATE_DIRECTORY or ./data", data_directory),
         "database, logs, sources; created if missing",
-        |settings, value| set(&mut settings.data, values::path(value)),
-    ),
-    row(
-        "docker",
-        DefaultValue::Value("docker"),
+        data = values::path;
+    "docker", Value("docker"),
         "engine command: docker, podman or a compatible one",
-        |settings, value| set(&mut settings.docker, values::text(value)),
-    ),
-    row(
-        "zig-versions",
-        DefaultValue::Computed("those of images/versions", |settings, _| {
-            settings.zig_versions = values::image_versions();
-        }),
+        docker = values::text;
+    "zig-versions", Computed("those of images/versions", image_versions),
         "toolchains to check under, with commas",
-        |settings, value| set(&mut settings.zig_versions, values::versions(value)),
-    ),
-    row(
-        "max-builds",
-        DefaultValue::Computed(
-            "4, fewer if memory holds fewer",
-            |settings, surroundings| {
-                let fit = surroundings.machine.memory_bytes / settings.memory_bytes;
-                let fit = usize::try_from(fit).unwrap_or(usize::MAX);
-                settings.max_builds = fit.clamp(1, DEFAULT_MAX_BUILDS);
-            },
-        ),
+        zig_versions = values::versions;
+    "max-builds", Computed("4, fewer if memory holds fewer", builds_that_fit),
         "containers at once",
-        |settings, value| set(&mut settings.max_builds, values::max_builds(value)),
-    ),
-    row(
-        "memory",
-        DefaultValue::Value("2g"),
+        max_builds = values::max_builds;
+    "memory", Value("2g"),
         "memory of each container (b, k, m, g)",
-        |settings, value| set(&mut settings.memory_bytes, values::memory_bytes(value)),
-    ),
-    row(
-        "cpus",
-        DefaultValue::Value("2"),
+        memory_bytes = values::memory_bytes;
+    "cpus", Value("2"),
         "processors of each container",
-        |settings, value| set(&mut settings.cpus, values::cpus(value)),
-    ),
-    row(
-        "build-timeout",
-        DefaultValue::Value("1200"),
+        cpus = values::cpus;
+    "build-timeout", Value("1200"),
         "seconds for one build, its tests included",
-        |settings, value| set(&mut settings.build_timeout_ms, values::seconds_ms(value)),
-    ),
-    row(
-        "silence-timeout",
-        DefaultValue::Value("300"),
+        build_timeout_ms = values::seconds_ms;
+    "silence-timeout", Value("300"),
         "seconds without a byte of output",
-        |settings, value| set(&mut settings.silence_timeout_ms, values::seconds_ms(value)),
-    ),
-    row(
-        "fetch-network",
-        DefaultValue::Value("bridge"),
+        silence_timeout_ms = values::seconds_ms;
+    "fetch-network", Value("bridge"),
         "docker network of fetch containers",
-        |settings, value| set(&mut settings.fetch_network, values::text(value)),
-    ),
-    row(
-        "allow-hosts",
-        DefaultValue::Value("github.com,gitlab.com,codeberg.org,git.sr.ht"),
+        fetch_network = values::text;
+    "allow-hosts", Value("github.com,gitlab.com,codeberg.org,git.sr.ht"),
         "hosts that URLs may name; * for any",
-        |settings, value| set(&mut settings.allow_hosts, values::hosts(value)),
-    ),
-    row(
-        "trusted-proxies",
-        DefaultValue::Initial("none"),
+        allow_hosts = values::hosts;
+    "trusted-proxies", Initial("none"),
         "addresses, networks, loopback or unix, whose X-Forwarded-For is trusted",
-        |settings, value| set(&mut settings.trusted_proxies, values::proxies(value)),
-    ),
-    row(
-        "submit-rate",
-        DefaultValue::Value("120"),
+        trusted_proxies = values::proxies;
+    "submit-rate", Value("120"),
         "submissions of one address in an hour; 0 for any number",
-        |settings, value| set(&mut settings.submit_rate, values::rate(value)),
-    ),
-    row(
-        "upload-rate",
-        DefaultValue::Value("1024"),
+        submit_rate = values::rate;
+    "upload-rate", Value("1024"),
         "MiB of uploads of one address in an hour; 0 for any number",
-        |settings, value| {
-            let mib = values::rate(value);
-            set(&mut settings.upload_rate_bytes, mib.map(|mib| mib << 20))
-        },
-    ),
-    row(
-        "disk-floor",
-        DefaultValue::Initial("1g, at most 5 % of the disk"),
+        upload_rate_bytes = values::rate_bytes;
+    "disk-floor", Initial("1g, at most 5 % of the disk"),
         "free disk space below which no new work starts",
-        |settings, value| {
-            let bytes = values::disk_floor_bytes(value);
-            set(&mut settings.disk_floor_bytes, bytes.map(Some))
-        },
-    ),
-    row(
-        "admin-token-file",
-        DefaultValue::Initial("none"),
+        disk_floor_bytes = values::disk_floor_bytes;
+    "admin-token-file", Initial("none"),
         "file with the bearer token of admin calls; without it they answer 403",
-        |settings, value| {
-            let path = values::path(value);
-            set(&mut settings.admin_token_file, path.map(Some))
-        },
-    ),
-    row(
-        "log-level",
-        DefaultValue::Value("info"),
+        admin_token_file = values::token_file;
+    "log-level", Value("info"),
         "error, warn, info or debug, on standard error",
-        |settings, value| set(&mut settings.log_level, values::log_level(value)),
-    ),
-];
+        log_level = values::log_level;
+};
+
+fn data_directory(settings: &mut Settings, surroundings: &Surroundings) {
+    let state = (surroundings.env)("STATE_DIRECTORY").filter(|path| !path.is_empty());
+    settings.data = PathBuf::from(state.unwrap_or_else(|| "data".to_string()));
+}
+
+fn image_versions(settings: &mut Settings, _: &Surroundings) {
+    settings.zig_versions = values::image_versions();
+}
+
+fn builds_that_fit(settings: &mut Settings, surroundings: &Surroundings) {
+    let fit = surroundings.machine.memory_bytes / settings.memory_bytes;
+    let fit = usize::try_from(fit).unwrap_or(usize::MAX);
+    settings.max_builds = fit.clamp(1, DEFAULT_MAX_BUILDS);
+}
 
 /// The text of `--help`.
 pub fn help() -> String {
@@ -199,9 +140,7 @@ pub fn help() -> String {
     } in &SETTINGS
     {
         let name = format!("--{flag} VALUE");
-        let (DefaultValue::Value(shown)
-        | DefaultValue::Initial(shown)
-        | DefaultValue::Computed(shown, _)) = default;
+        let (Value(shown) | Initial(shown) | Computed(shown, _)) = default;
         text += &format!("  {name:<24} {meaning} [{shown}]\n");
     }
     text += "  --help, --version\n\n\
@@ -258,9 +197,9 @@ fn settings(
         match (value, &setting.default) {
             (Some(value), _) => (setting.apply)(&mut settings, &value)
                 .map_err(|allowed| format!("--{flag} {value}: must be {allowed}"))?,
-            (None, DefaultValue::Value(value)) => (setting.apply)(&mut settings, value)?,
-            (None, DefaultValue::Initial(_)) => {}
-            (None, DefaultValue::Computed(_, compute)) => computed.push(compute),
+            (None, Value(value)) => (setting.apply)(&mut settings, value)?,
+            (None, Initial(_)) => {}
+            (None, Computed(_, compute)) => computed.push(compute),
         }
     }
     for compute in computed {

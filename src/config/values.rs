@@ -25,6 +25,10 @@ pub fn path(value: &str) -> Result<PathBuf, String> {
     text(value).map(PathBuf::from)
 }
 
+pub fn token_file(value: &str) -> Result<Option<PathBuf>, String> {
+    path(value).map(Some)
+}
+
 pub fn listen(value: &str) -> Result<Listen, String> {
     let listen = match value.strip_prefix("unix:") {
         Some(path) => Some(path)
@@ -70,9 +74,11 @@ pub fn memory_bytes(value: &str) -> Result<u64, String> {
     bytes.ok_or_else(|| format!("a size such as 512m or 2g, from {least}m up"))
 }
 
-pub fn disk_floor_bytes(value: &str) -> Result<u64, String> {
-    let bytes = size_bytes(value).filter(|bytes| *bytes <= DISK_FLOOR_LIMIT_BYTES);
-    bytes.ok_or_else(|| "a size such as 512m or 2g, or 0".to_string())
+pub fn disk_floor_bytes(value: &str) -> Result<Option<u64>, String> {
+    match size_bytes(value) {
+        Some(bytes) if bytes <= DISK_FLOOR_LIMIT_BYTES => Ok(Some(bytes)),
+        _ => Err("a size such as 512m or 2g, or 0".to_string()),
+    }
 }
 
 /// The bytes of `2g`, `512m`, `1048576` and the like.
@@ -98,6 +104,11 @@ pub fn seconds_ms(value: &str) -> Result<u64, String> {
 
 pub fn rate(value: &str) -> Result<u64, String> {
     within(value, 0..=RATE_LIMIT_PER_HOUR, "a whole number")
+}
+
+/// A rate in MiB.
+pub fn rate_bytes(value: &str) -> Result<u64, String> {
+    rate(value).map(|mib| mib << 20)
 }
 
 fn within<T: FromStr + PartialOrd + std::fmt::Display>(
