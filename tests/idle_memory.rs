@@ -66,7 +66,7 @@ fn cost(make: impl FnOnce() -> Conn) -> (usize, Conn) {
 }
 
 fn socket() -> Conn {
-    let mut conn = Conn::new();
+    let mut conn = Conn::default();
     conn.receive(HANDSHAKE);
     listen(&mut conn);
     assert!(conn.upgrade(DATE));
@@ -78,7 +78,7 @@ fn socket() -> Conn {
 #[test]
 fn the_count_counts() {
     let (bytes, _kept) = cost(|| {
-        let mut conn = Conn::new();
+        let mut conn = Conn::default();
         conn.receive(&[b'x'; 1_000]);
         conn
     });
@@ -88,7 +88,7 @@ fn the_count_counts() {
 #[test]
 fn an_idle_connection() {
     let (bytes, conn) = cost(|| {
-        let mut conn = Conn::new();
+        let mut conn = Conn::default();
         conn.receive(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
         listen(&mut conn);
         conn.respond(Response::new(200, "text/plain", vec![b'x'; 100_000]), DATE);
@@ -103,7 +103,7 @@ fn an_idle_connection() {
 #[test]
 fn a_stream_with_nothing_to_say() {
     let (bytes, conn) = cost(|| {
-        let mut conn = Conn::new();
+        let mut conn = Conn::default();
         conn.receive(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
         listen(&mut conn);
         let keepalive = ":\n\n";

@@ -9,13 +9,10 @@ use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 use crate::app::domain::ids::BuildId;
-use crate::app::store::builds;
-use crate::app::store::dependencies;
-use crate::app::store::durations;
 use crate::app::store::scan::{ScanLimits, ScanResult};
-use crate::app::store::sources;
 use crate::app::store::store::{self, Store};
 use crate::app::store::totals::{self, Totals};
+use crate::app::store::{builds, dependencies, durations, sources};
 use crate::config::settings::Settings;
 use crate::interface::event::Now;
 
@@ -89,7 +86,7 @@ pub struct Retention {
     idle: bool,
     ended_builds: u64,
     /// When `delete_expired` has work again.
-    due_ms: Option<u64>,
+    pub due_ms: Option<u64>,
 }
 
 /// A scan of a table, oldest rows first, over several turns.
@@ -167,11 +164,6 @@ impl Retention {
         if shortage_bytes > 0 {
             self.wake();
         }
-    }
-
-    /// When `delete_expired` has something to do.
-    pub fn deadline_ms(&self) -> Option<u64> {
-        self.due_ms
     }
 
     /// Deletes a bounded number of expired rows.

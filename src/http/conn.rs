@@ -99,7 +99,7 @@ pub struct Conn {
     pub(super) handshake: Handshake,
     /// The app holds a request that was interrupted, and has no `Aborted` for it yet.
     pub(super) abort_pending: bool,
-    answered: u64,
+    pub answered: u64,
 }
 
 impl Default for Conn {
@@ -117,10 +117,6 @@ impl Default for Conn {
 }
 
 impl Conn {
-    pub fn new() -> Conn {
-        Conn::default()
-    }
-
     // ---- bytes out ----
 
     pub fn output(&self) -> &[u8] {
@@ -202,7 +198,7 @@ impl Conn {
     pub fn stream_space(&self) -> usize {
         match &self.state {
             State::Stream { .. } => self.output.stream_space(),
-            State::Socket(socket) if !socket.is_closing() => self.output.stream_space(),
+            State::Socket(socket) if !socket.is_closing => self.output.stream_space(),
             _ => 0,
         }
     }
@@ -237,7 +233,7 @@ impl Conn {
 
     fn push_message(&mut self, kind: Kind, bytes: &[u8]) {
         if let State::Socket(socket) = &mut self.state
-            && !socket.is_closing()
+            && !socket.is_closing
         {
             debug_assert!(bytes.len() <= self.output.stream_space());
             socket.send_message(kind, bytes, self.output.queue());
@@ -285,7 +281,7 @@ impl Conn {
     pub fn drain_and_close(&mut self, date: &str) {
         match &mut self.state {
             State::Socket(socket) => {
-                self.abort_pending |= !socket.is_closing();
+                self.abort_pending |= !socket.is_closing;
                 socket.drain_and_close(self.output.queue());
             }
             State::Collect { .. } | State::Spool { .. } | State::App => {
@@ -343,7 +339,7 @@ impl Conn {
     /// so it lingers where `more_input` may follow.
     pub(super) fn close(&mut self, more_input: bool) {
         self.drop_input();
-        self.state = if more_input && !self.input.has_ended() {
+        self.state = if more_input && !self.input.has_ended {
             State::Linger
         } else {
             State::Done
@@ -374,7 +370,7 @@ impl Conn {
     fn is_held(&self) -> bool {
         match &self.state {
             State::Spool { .. } | State::App | State::Stream { .. } => true,
-            State::Socket(socket) => !socket.is_closing(),
+            State::Socket(socket) => !socket.is_closing,
             State::Head | State::Collect { .. } | State::Linger | State::Done => false,
         }
     }
@@ -387,7 +383,7 @@ impl Conn {
     /// True where deferred input can be handled now: call `next`.
     pub fn has_deferred_input(&self) -> bool {
         match &self.state {
-            State::Socket(socket) => socket.is_held() && self.output().len() <= UNSENT_LIMIT_BYTES,
+            State::Socket(socket) => socket.is_held && self.output().len() <= UNSENT_LIMIT_BYTES,
             _ => false,
         }
     }
@@ -407,16 +403,10 @@ impl Conn {
             State::Head => Waiting::Head,
             State::Stream { keepalive, .. } if !keepalive.is_empty() => Waiting::Keepalive,
             State::App | State::Stream { .. } => Waiting::App,
-            State::Socket(socket) if socket.is_closing() => Waiting::Close,
+            State::Socket(socket) if socket.is_closing => Waiting::Close,
             State::Socket(_) => Waiting::Keepalive,
             State::Linger | State::Done => Waiting::Linger,
         }
-    }
-
-    /// How many answers were completed. Where the number grew, the connection began to wait anew, even for the same
-    /// thing.
-    pub fn answered(&self) -> u64 {
-        self.answered
     }
 
     /// How much memory the connection holds, in bytes. A WebSocket counts with the read buffer that it starts with.

@@ -20,7 +20,7 @@ pub struct InputBuffer {
     empty_lines: usize,
     /// Where set, input is dropped: how many more bytes of it are received.
     dropping: Option<usize>,
-    ended: bool,
+    pub has_ended: bool,
 }
 
 impl Default for InputBuffer {
@@ -30,7 +30,7 @@ impl Default for InputBuffer {
             parsed: 0,
             empty_lines: 0,
             dropping: None,
-            ended: false,
+            has_ended: false,
         }
     }
 }
@@ -39,7 +39,7 @@ impl InputBuffer {
     /// How many bytes `receive` takes now.
     pub fn space(&self) -> usize {
         match self.dropping {
-            _ if self.ended => 0,
+            _ if self.has_ended => 0,
             Some(left) => left.min(PIECE_LIMIT_BYTES),
             None => self.bytes.space(),
         }
@@ -58,11 +58,7 @@ impl InputBuffer {
 
     /// The client sends no more.
     pub fn end(&mut self) {
-        self.ended = true;
-    }
-
-    pub fn has_ended(&self) -> bool {
-        self.ended
+        self.has_ended = true;
     }
 
     pub fn is_empty(&self) -> bool {
@@ -101,7 +97,7 @@ impl InputBuffer {
         let grown = bytes.len() / PARSE_STEP_BYTES > self.parsed / PARSE_STEP_BYTES;
         let full = bytes.len() >= HEAD_LIMIT_BYTES;
         self.parsed = bytes.len();
-        if !(first || grown || full || self.ended || fresh.contains(&b'\n')) {
+        if !(first || grown || full || self.has_ended || fresh.contains(&b'\n')) {
             return Ok(None);
         }
         let read = head::read_head(bytes)?;

@@ -68,7 +68,7 @@ impl Conn {
             match step {
                 Ok(Step::Give(incoming)) => return Some(incoming),
                 Ok(Step::Again) => {}
-                Ok(Step::NeedInput) if self.input.has_ended() => self.give_up(),
+                Ok(Step::NeedInput) if self.input.has_ended => self.give_up(),
                 Ok(Step::NeedInput | Step::Wait) => return None,
                 Err(Fault { status, sentence }) => {
                     self.abort(Response::error(status, &sentence), date);
@@ -153,7 +153,7 @@ impl Conn {
         let State::Socket(socket) = &mut self.state else {
             return Step::Wait;
         };
-        let is_open = !socket.is_closing();
+        let is_open = !socket.is_closing;
         let received = socket.handle_input(self.input.bytes(), self.output.queue());
         match received {
             Received::All => return Step::NeedInput,

@@ -117,8 +117,8 @@ pub struct Socket {
     /// Pings since the last byte from the client.
     unanswered_pings: u32,
     /// We have sent a close: no message follows.
-    closing: bool,
-    held: bool,
+    pub is_closing: bool,
+    pub is_held: bool,
 }
 
 impl Default for Socket {
@@ -131,8 +131,8 @@ impl Default for Socket {
         Socket {
             context: WebSocketContext::new(Role::Server, Some(config)),
             unanswered_pings: 0,
-            closing: false,
-            held: false,
+            is_closing: false,
+            is_held: false,
         }
     }
 }
@@ -147,8 +147,8 @@ impl Socket {
     pub fn handle_input(&mut self, input: &mut Buffer, output: &mut Buffer) -> Received {
         let mut wire = Wire { input, output };
         loop {
-            self.held = wire.output.len() > UNSENT_LIMIT_BYTES;
-            if self.held {
+            self.is_held = wire.output.len() > UNSENT_LIMIT_BYTES;
+            if self.is_held {
                 return Received::Held;
             }
             match self.context.read(&mut wire) {
@@ -167,18 +167,9 @@ impl Socket {
         }
     }
 
-    /// True where input waits for space in the output.
-    pub fn is_held(&self) -> bool {
-        self.held
-    }
-
-    pub fn is_closing(&self) -> bool {
-        self.closing
-    }
-
     /// Queues one message. A text has to be UTF-8.
     pub fn send_message(&mut self, kind: Kind, bytes: &[u8], output: &mut Buffer) {
-        debug_assert!(!self.closing);
+        debug_assert!(!self.is_closing);
         let data = match kind {
             Kind::Text => {
                 debug_assert!(str::from_utf8(bytes).is_ok());
@@ -212,7 +203,7 @@ impl Socket {
 
     /// Queues the close. Later calls send nothing.
     fn send_close(&mut self, code: CloseCode, why: &'static str, output: &mut Buffer) {
-        self.closing = true;
+        self.is_closing = true;
         let mut input = Buffer::new(0);
         let mut wire = Wire {
             input: &mut input,

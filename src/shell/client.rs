@@ -40,7 +40,7 @@ enum Stream {
 }
 
 pub struct Client {
-    socket: Pollable,
+    pub socket: Pollable,
     conn: Conn,
     stream: Stream,
     /// The client sends no more.
@@ -60,7 +60,7 @@ pub struct Client {
     waiting_since_ms: u64,
     /// Bytes of a body that have arrived since, with those of the turn in which it began.
     body_bytes: u64,
-    deadline_ms: Option<u64>,
+    pub deadline_ms: Option<u64>,
     /// The peer's address; none through a unix socket.
     from: Option<IpAddr>,
     /// The address that the connection counts for; none where it is not counted.
@@ -75,7 +75,7 @@ impl Client {
         now_ms: u64,
     ) -> Client {
         socket.assume_writable();
-        let conn = Conn::new();
+        let conn = Conn::default();
         let waiting = conn.waiting_for();
         Client {
             socket,
@@ -85,7 +85,7 @@ impl Client {
             unparsed: false,
             shut: false,
             waiting,
-            answered: conn.answered(),
+            answered: conn.answered,
             progressed: false,
             waiting_since_ms: now_ms,
             body_bytes: 0,
@@ -94,14 +94,6 @@ impl Client {
             addr,
             conn,
         }
-    }
-
-    pub fn socket(&self) -> &Pollable {
-        &self.socket
-    }
-
-    pub fn into_socket(self) -> Pollable {
-        self.socket
     }
 
     pub fn note(&mut self, event: &mio::event::Event) {
@@ -143,7 +135,8 @@ impl Client {
         }
     }
 
-    fn may_read(&self) -> bool {
+    /// It can be read without another event.
+    pub fn may_read(&self) -> bool {
         self.socket.readable() && !self.ended && !self.broken && self.conn.space() > 0
     }
 
@@ -267,7 +260,7 @@ impl Client {
     /// When the client's time is up, in `mono_ms`. Called after the writing of each turn that touched it.
     pub fn settle(&mut self, now_ms: u64) -> Option<u64> {
         let waiting = self.conn.waiting_for();
-        let answered = self.conn.answered();
+        let answered = self.conn.answered;
         if waiting == Waiting::Linger && !self.shut && !self.conn.is_done() {
             self.shut = true;
             // Fails where the client has hung up already.
@@ -293,10 +286,6 @@ impl Client {
             self.body_bytes = 0;
         }
         self.unparsed |= self.conn.has_deferred_input();
-        self.deadline_ms
-    }
-
-    pub fn deadline_ms(&self) -> Option<u64> {
         self.deadline_ms
     }
 
@@ -354,6 +343,3 @@ impl Client {
         self.conn.is_with_app()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -51,8 +51,8 @@ pub enum Unsent {
     Writable,
 }
 
-impl Clients {
-    pub fn new() -> Clients {
+impl Default for Clients {
+    fn default() -> Clients {
         Clients {
             slab: Slab::new(connections_limit()),
             ready: KeyQueue::default(),
@@ -68,7 +68,9 @@ impl Clients {
             pulled: Vec::new(),
         }
     }
+}
 
+impl Clients {
     pub fn is_full(&self) -> bool {
         self.slab.is_full()
     }
@@ -135,7 +137,7 @@ impl Clients {
         let client = self.slab.get(key).ok_or_else(full)?;
         let both = Interest::READABLE | Interest::WRITABLE;
         let registered = client
-            .socket()
+            .socket
             .register(registry, token(Kind::Client, key), both);
         match registered {
             Ok(()) => self.touched.push(key),
@@ -153,7 +155,7 @@ impl Clients {
             let Some(client) = self.slab.get_mut(key) else {
                 continue;
             };
-            match client.deadline_ms() {
+            match client.deadline_ms {
                 Some(at) if at <= now_ms => {
                     client.expire(date);
                     self.ready.push(key);
@@ -258,7 +260,7 @@ impl Clients {
         if let Some(client) = self.slab.remove(key) {
             self.timeouts.forget(key);
             self.limiter.leave(client.addr);
-            client.into_socket().close(registry);
+            client.socket.close(registry);
         }
     }
 
@@ -286,11 +288,5 @@ impl Clients {
             }
         }
         unsent
-    }
-}
-
-impl Default for Clients {
-    fn default() -> Clients {
-        Clients::new()
     }
 }

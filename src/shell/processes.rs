@@ -16,14 +16,16 @@ pub struct Processes {
     ready: KeyQueue,
 }
 
-impl Processes {
-    pub fn new() -> Processes {
+impl Default for Processes {
+    fn default() -> Processes {
         Processes {
             slab: Slab::new(PROCESSES_LIMIT),
             ready: KeyQueue::default(),
         }
     }
+}
 
+impl Processes {
     /// True where a child has work without another event.
     pub fn has_ready(&self) -> bool {
         !self.ready.is_empty()
@@ -111,11 +113,5 @@ impl Processes {
         for process in keys.into_iter().filter_map(|key| self.slab.remove(key)) {
             process.abandon();
         }
-    }
-}
-
-impl Default for Processes {
-    fn default() -> Processes {
-        Processes::new()
     }
 }

@@ -14,7 +14,7 @@ fn an_answer_byte_for_byte() {
         "HTTP/1.1 200 OK\r\nDate: {DATE}\r\nX-Content-Type-Options: nosniff\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\n/a 0"
     );
     assert_eq!(String::from_utf8(play.sent).unwrap(), text);
-    assert_eq!(play.conn.answered(), 1);
+    assert_eq!(play.conn.answered, 1);
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_stream_that_nobody_wants() {
 /// The connection may be freed before it was asked for what it has to say.
 #[test]
 fn a_connection_that_is_done_owes_the_app_its_end() {
-    let mut conn = Conn::new();
+    let mut conn = Conn::default();
     conn.receive(request("HEAD /", "Connection: close\r\n", "").as_bytes());
     let mut admit = |_: &Head| Admission::Collect { limit_bytes: 0 };
     assert!(conn.next(DATE, &mut admit).is_some());
@@ -165,7 +165,7 @@ fn a_connection_that_is_done_owes_the_app_its_end() {
 #[test]
 fn a_beat_when_there_is_nothing_else() {
     let started = |version: &str, keepalive| {
-        let mut conn = Conn::new();
+        let mut conn = Conn::default();
         conn.receive(format!("GET / HTTP/{version}\r\nHost: h\r\n\r\n").as_bytes());
         let mut admit = |_: &Head| Admission::Collect { limit_bytes: 0 };
         conn.next(DATE, &mut admit).unwrap();
@@ -311,12 +311,12 @@ fn cutting_short() {
 
 #[test]
 fn an_answer_that_nobody_waits_for_is_not_sent() {
-    let mut conn = Conn::new();
+    let mut conn = Conn::default();
     conn.respond(Response::default(), DATE);
     conn.push_stream(b"x");
     conn.end_stream();
     assert!(conn.output().is_empty());
-    assert_eq!((conn.stream_space(), conn.answered()), (0, 0));
+    assert_eq!((conn.stream_space(), conn.answered), (0, 0));
     assert_eq!(conn.waiting_for(), Waiting::Idle);
 }
 
@@ -342,7 +342,7 @@ fn no_browser_may_guess_what_an_answer_is() {
 
 #[test]
 fn no_header_value_ends_its_line() {
-    let mut conn = Conn::new();
+    let mut conn = Conn::default();
     conn.receive(ANOTHER.as_bytes());
     let mut admit = |_: &Head| Admission::Collect { limit_bytes: 0 };
     assert!(matches!(

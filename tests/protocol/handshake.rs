@@ -8,7 +8,7 @@ use crate::common::talk::HANDSHAKE;
 
 /// What the app gets and the client is answered where the app wants an upgrade of this request.
 fn asked(text: &str) -> (bool, String, Conn) {
-    let mut conn = Conn::new();
+    let mut conn = Conn::default();
     conn.receive(text.as_bytes());
     let mut admit = |_: &Head| Admission::Collect { limit_bytes: 9 };
     let request = conn.next(DATE, &mut admit);
@@ -131,7 +131,7 @@ fn handshakes() {
 /// What one request asked for is no matter of the next.
 #[test]
 fn another_answer_leaves_no_handshake_behind() {
-    let mut conn = Conn::new();
+    let mut conn = Conn::default();
     let mut admit = |_: &Head| Admission::Collect { limit_bytes: 9 };
     conn.receive((HANDSHAKE.to_string() + ANOTHER).as_bytes());
     assert!(conn.next(DATE, &mut admit).is_some());

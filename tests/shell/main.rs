@@ -4,6 +4,7 @@
 mod common;
 
 mod children;
+mod client;
 mod crowd;
 mod dir;
 mod listening;

@@ -149,7 +149,7 @@ impl World {
     pub fn open(&mut self) {
         self.say(format_args!("open"));
         let store = Store::from_connection(connect(&self.uri)).expect("the schema");
-        self.engine.data_id = store.data_id().to_string();
+        self.engine.data_id = store.identity.data_id.clone();
         self.mono_from = self.seed.below(1_000_000) as u64;
         // It may come back with other limits.
         if self.seed.once_in(8) {

@@ -1,7 +1,7 @@
 //! What is known of the engine, and the short commands that find it out.
 
 use zigcheck::app::engine::commands::Answer;
-use zigcheck::app::engine::commands::{EngineCommands, Purpose};
+use zigcheck::app::engine::commands::{Answered, EngineCommands, Purpose};
 use zigcheck::app::engine::engine::{Engine, EngineAction};
 use zigcheck::app::engine::limits::{
     DRAIN_GRACE_MS, ENGINE_RETRY_MS, ENGINE_TIMEOUT_MS, KILL_GRACE_MS,
@@ -293,22 +293,22 @@ impl Sent {
     }
 
     fn close(&mut self) -> Option<Answer> {
-        self.close_both().map(|(_, answer)| answer)
+        self.close_both().map(|answered| answered.answer)
     }
 
-    fn close_both(&mut self) -> Option<(Purpose, Answer)> {
+    fn close_both(&mut self) -> Option<Answered> {
         let first = self.commands.eof(self.job, Pipe::Stderr);
         first.or_else(|| self.commands.eof(self.job, Pipe::Stdout))
     }
 
     fn exit(&mut self, exit: Exit) -> Option<Answer> {
         let answer = self.commands.exited(self.job, exit, 5);
-        answer.map(|(_, answer)| answer)
+        answer.map(|answered| answered.answer)
     }
 
     fn time(&mut self, now: u64) -> (Vec<Answer>, Option<Action>) {
         let answers = self.commands.on_time(&mut self.out, now);
-        let answers = answers.into_iter().map(|(_, answer)| answer);
+        let answers = answers.into_iter().map(|answered| answered.answer);
         (answers.collect(), self.out.take())
     }
 }

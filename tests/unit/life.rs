@@ -122,8 +122,11 @@ fn failed() -> Verdict {
 fn answers(kind: Kind, calm: bool) -> Vec<Outcome> {
     let mut all = vec![Outcome::Verdict(error()), Outcome::Final(error())];
     match kind {
-        Kind::FetchSource | Kind::FetchDependencies | Kind::ResolveRemote => {
+        Kind::FetchSource | Kind::ResolveRemote => {
             all.extend([Outcome::Fetched, Outcome::Final(failed())]);
+        }
+        Kind::FetchDependencies => {
+            all.extend([Outcome::Then(Kind::Build), Outcome::Final(failed())]);
         }
         Kind::Build => {
             let (reason, build_status) = (None, BuildStatus::Success);
@@ -340,9 +343,6 @@ impl Life {
                     (Kind::FetchSource | Kind::ResolveRemote, Outcome::Fetched, Step::Ready) => {
                         At::Over
                     }
-                    (Kind::FetchDependencies, Outcome::Fetched, Step::Run(Kind::Build)) => {
-                        self.running(Kind::Build)
-                    }
                     (_, Outcome::Then(next), Step::Run(kind)) => {
                         assert_eq!(kind, *next);
                         self.running(kind)
@@ -425,7 +425,7 @@ impl Life {
         let said = (machine.state(), machine.deadline_ms());
         assert_eq!(said, (state, deadline), "{self:?}");
         assert_eq!(machine.is_detached(), self.at == At::Detached);
-        let said = (machine.not_before_ms(), machine.attempt(), machine.errors());
+        let said = (machine.not_before_ms(), machine.attempt, machine.errors);
         assert_eq!(said, (from, self.attempt, self.errors), "{self:?}");
     }
 

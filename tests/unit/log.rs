@@ -65,7 +65,7 @@ fn follow(read: &[u8], offset: u64, all: &[u8], layout: Layout) -> u64 {
 fn read_all(log: &Log, from: u64) -> Vec<u8> {
     let mut out = Vec::new();
     let mut next = from;
-    while next < log.total_bytes() {
+    while next < log.total_bytes {
         next = log.read_at(next, 1000, &mut out).unwrap();
     }
     out
@@ -76,14 +76,14 @@ fn check_whole(name: &str, all: &[u8], layout: Layout, pieces: &[&[u8]]) {
     let mut log = Log::with_layout(&path, layout).unwrap();
     for piece in pieces {
         log.append(piece).unwrap();
-        let kept = (layout.head_bytes + layout.tail_bytes).min(log.total_bytes());
+        let kept = (layout.head_bytes + layout.tail_bytes).min(log.total_bytes);
         assert!(
             fs::metadata(&path).unwrap().len() <= kept,
             "the file does not grow"
         );
     }
     let expected = plain(all, layout);
-    assert_eq!(log.total_bytes(), all.len() as u64);
+    assert_eq!(log.total_bytes, all.len() as u64);
     assert_eq!(log.is_truncated(), expected != all);
     assert!(read_all(&log, 0) == expected);
     log.finish().unwrap();
@@ -154,7 +154,7 @@ fn watchers_at_random_times_see_one_part_except_at_said_cuts() {
         log.finish().unwrap();
         for next in watchers {
             let mut next = next;
-            while next < log.total_bytes() {
+            while next < log.total_bytes {
                 next = watch(&log, next, 70, &all, layout);
             }
         }
@@ -167,7 +167,7 @@ fn watch(log: &Log, offset: u64, room: usize, written: &[u8], layout: Layout) ->
     let read = &out[6..];
     assert!(out.starts_with(b"before") && read.len() <= room);
     assert_eq!(follow(read, offset, written, layout), next);
-    assert!(room < CUT_LINE_LIMIT_BYTES || next > offset || next == log.total_bytes());
+    assert!(room < CUT_LINE_LIMIT_BYTES || next > offset || next == log.total_bytes);
     next
 }
 
@@ -236,7 +236,7 @@ fn a_disk_that_takes_nothing_breaks_nothing() {
     assert!(!log.is_truncated());
     assert!(log.append(b"abc").is_err(), "the operator hears of it once");
     log.append(b"defg").unwrap();
-    assert_eq!((log.total_bytes(), log.is_truncated()), (7, true));
+    assert_eq!((log.total_bytes, log.is_truncated()), (7, true));
     let mut out = Vec::new();
     assert_eq!(log.read_at(0, 100, &mut out).unwrap(), 7);
     assert_eq!(out, b"\n[zigcheck: 7 bytes cut here]\n");

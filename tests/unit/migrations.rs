@@ -165,8 +165,8 @@ fn an_upgraded_database_has_the_schema_of_a_new_one() {
 fn an_upgraded_database_is_read_as_it_was_meant() {
     let place = version_0("meaning");
     let mut store = place.open();
-    assert_eq!(store.data_id(), "0123456789abcdef");
-    assert!(store.secret().starts_with("feedface"));
+    assert_eq!(store.identity.data_id, "0123456789abcdef");
+    assert!(store.identity.secret.starts_with("feedface"));
     let check = checks::by_id(&store, CheckId(1)).unwrap().unwrap();
     assert_eq!(
         (check.priority, check.tenant.as_str()),

@@ -184,7 +184,7 @@ fn what_is_taken_does_not_depend_on_how_it_comes() {
     for pieces in cut.iter().chain([&bytewise]) {
         let mut records = RecordReader::default();
         let began = pieces.iter().filter(|piece| records.take(piece)).count();
-        assert_eq!((began, records.testing()), (1, Some(2)));
+        assert_eq!((began, records.testing), (1, Some(2)));
         let exit = end(Exit::Code(0), None);
         let judgement = judge(
             &record_id(),

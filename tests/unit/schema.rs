@@ -133,7 +133,12 @@ fn triggers_keep_totals_and_references() {
 #[test]
 fn a_data_directory_keeps_its_name_and_its_secret() {
     let place = Place::on_disk("identity");
-    let of = |store: &Store| (store.data_id().to_string(), store.secret().to_string());
+    let of = |store: &Store| {
+        (
+            store.identity.data_id.clone(),
+            store.identity.secret.clone(),
+        )
+    };
     let (name, secret) = of(&place.open());
     assert_eq!((name.len(), secret.len()), (16, 64));
     assert_eq!(of(&place.open()), (name.clone(), secret.clone()));

@@ -38,7 +38,7 @@ fn a_source_is_named_by_its_hash() {
     incoming.write(b"a").unwrap();
     incoming.write(b"").unwrap();
     incoming.write(b"bc").unwrap();
-    assert_eq!(incoming.bytes(), 3);
+    assert_eq!(incoming.bytes, 3);
     assert_eq!(incoming.digest(), (ABC.to_string(), 3));
     assert_eq!(files(&directory), ["upload-7.part"]);
     assert_eq!(fs::read(incoming.path()).unwrap(), b"abc");
@@ -72,7 +72,7 @@ fn what_is_not_kept_leaves_nothing() {
         incoming.write(b"de"),
         Err(WriteError::TooLarge { limit_bytes: 4 })
     ));
-    assert_eq!(incoming.bytes(), 3);
+    assert_eq!(incoming.bytes, 3);
     drop(incoming);
     assert!(files(&directory).is_empty());
     let incoming = IncomingFile::create(&directory, "part", 4).unwrap();

@@ -55,10 +55,10 @@ fn the_floor_is_the_one_that_was_set_or_hangs_on_the_disk() {
         let mut space = DiskSpace::new(set);
         assert_eq!(space.floor_bytes(), set, "the disk was not looked at yet");
         space.update(room(floor, total), 0);
-        assert_eq!((space.floor_bytes(), space.is_low()), (Some(floor), false));
+        assert_eq!((space.floor_bytes(), space.is_low), (Some(floor), false));
         if floor > 0 {
             space.update(room(floor - 1, total), 0);
-            assert!(space.is_low(), "{set:?} of {total}");
+            assert!(space.is_low, "{set:?} of {total}");
         }
     }
 }
@@ -78,26 +78,26 @@ fn between_floor_and_margin_it_stays_as_it_was() {
         (9_000, false),
     ] {
         space.update(room(free_mib * MIB, GIB), 0);
-        assert_eq!(space.is_low(), low, "{free_mib} MiB");
+        assert_eq!(space.is_low, low, "{free_mib} MiB");
     }
     // A write that fails says more than any look.
     space.note_full(7);
-    assert!(space.is_low());
+    assert!(space.is_low);
     assert_eq!(space.next_check_ms(), Some(7 + DISK_PAUSE_MS));
     space.update(room(500 * MIB, GIB), 8);
-    assert_eq!((space.is_low(), space.next_check_ms()), (false, None));
+    assert_eq!((space.is_low, space.next_check_ms()), (false, None));
 }
 
 #[test]
 fn without_a_floor_only_a_disk_that_takes_nothing_is_low() {
     let mut space = DiskSpace::new(Some(0));
     space.update(room(0, GIB), 0);
-    assert!(!space.is_low());
+    assert!(!space.is_low);
     space.note_full(1);
     space.update(room(0, GIB), 2);
-    assert!(space.is_low());
+    assert!(space.is_low);
     space.update(room(1, GIB), 3);
-    assert!(!space.is_low());
+    assert!(!space.is_low);
 }
 
 #[test]

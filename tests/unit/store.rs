@@ -362,15 +362,15 @@ fn what_is_not_committed_is_not_there_after_a_crash() {
 fn a_data_directory_keeps_its_name_and_another_has_another() {
     let place = Place::on_disk("name");
     let first = place.open();
-    let id = first.data_id().to_string();
+    let id = first.identity.data_id.clone();
     assert!(
         id.len() == 16 && id.bytes().all(|b| b.is_ascii_hexdigit()),
         "{id}"
     );
-    assert_eq!(place.open().data_id(), id, "opened twice at once");
+    assert_eq!(place.open().identity.data_id, id, "opened twice at once");
     drop(first);
-    assert_eq!(place.open().data_id(), id);
-    assert_ne!(Place::on_disk("other name").open().data_id(), id);
+    assert_eq!(place.open().identity.data_id, id);
+    assert_ne!(Place::on_disk("other name").open().identity.data_id, id);
 }
 
 #[test]

@@ -10,7 +10,7 @@ fn cells(texts: &[&str]) -> Vec<Cell> {
 
 #[test]
 fn columns_are_as_wide_as_what_is_in_them() {
-    let mut table = Table::new()
+    let mut table = Table::default()
         .column("NAME", Align::Left, 8)
         .column("N", Align::Right, 8)
         .column("LAST", Align::Left, 8);
@@ -32,17 +32,20 @@ abcdefg…  100
 
 #[test]
 fn without_titles_there_is_no_line_of_them() {
-    let mut table = Table::new()
+    let mut table = Table::default()
         .column("", Align::Left, 8)
         .column("", Align::Left, 8);
     table.push(cells(&["url", "x"]), Vec::new());
     assert_eq!(table.text(false), "url  x\n");
-    assert_eq!(Table::new().column("A", Align::Left, 8).text(false), "A\n");
+    assert_eq!(
+        Table::default().column("A", Align::Left, 8).text(false),
+        "A\n"
+    );
 }
 
 #[test]
 fn a_colour_stands_around_its_word_alone() {
-    let mut table = Table::new()
+    let mut table = Table::default()
         .column("", Align::Right, 8)
         .column("", Align::Left, 8);
     let mut row = cells(&["1", "ok"]);
@@ -142,7 +145,7 @@ fn every_line_holds_whatever_is_in_the_cells() {
     for seed in 1..=300 {
         let mut chance = Seed(seed);
         let limits = [chance.between(1, 12), chance.between(1, 12)];
-        let mut table = Table::new()
+        let mut table = Table::default()
             .column("A", Align::Left, limits[0])
             .column("B", Align::Right, limits[1])
             .column("C", Align::Left, 9);

@@ -1,6 +1,6 @@
 //! What the jobs of one attempt have written so far, and the outcome of each job.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -35,16 +35,18 @@ pub struct AttemptState {
     /// The standard output of an inspection or of a recheck.
     answer: Vec<u8>,
     /// The end of the container's standard error.
-    stderr_tail: Vec<u8>,
+    pub stderr_tail: Vec<u8>,
     /// The end of the standard error of an inspection.
     inspect_stderr: Vec<u8>,
-    source: Option<Fetched>,
-    dependencies: Option<SourceFile>,
+    pub source: Option<Fetched>,
+    /// The dependencies that the build's container reads.
+    pub dependencies: Option<SourceFile>,
     /// Dependencies fetched by this attempt, whose file goes with it unless they are kept.
     fetched: Option<IncomingFile>,
     /// Those are all that the source's manifests name.
     is_complete: bool,
-    deps: Option<DepsOutcome>,
+    /// The outcome of fetching the dependencies, if there were any.
+    pub deps: Option<DepsOutcome>,
     /// How the container's client exited, while the container is inspected.
     client_exit: Option<Exit>,
     /// Why the server ended the container.
@@ -54,11 +56,11 @@ pub struct AttemptState {
     /// How the container exited, while the rest of its output is read.
     exited: Option<ContainerExit>,
     /// Read before a container is killed.
-    peak_bytes: Option<u64>,
+    pub peak_bytes: Option<u64>,
     /// False if the job at hand may have ended before its container was created.
-    container_seen: bool,
+    pub container_seen: bool,
     /// The source did not reach the container whole: its file may be damaged.
-    input_truncated: bool,
+    pub input_truncated: bool,
 }
 
 /// A fetched source.
@@ -72,11 +74,19 @@ pub struct Fetched {
 
 /// What the outcome of a job depends on besides its output.
 pub struct AttemptContext<'a> {
-    pub record_id: RecordId,
+    /// None for a task that is not a build.
+    pub record_id: Option<RecordId>,
     pub sources: &'a Path,
     pub limits: ResourceLimits,
     /// The engine may still create the container: an earlier run of the server asked for it a moment ago.
     pub not_yet_visible: bool,
+}
+
+impl AttemptContext<'_> {
+    fn expected_record(&self) -> &RecordId {
+        let record_id = self.record_id.as_ref();
+        record_id.expect("only a build runs a container with a record")
+    }
 }
 
 impl AttemptState {
@@ -165,30 +175,10 @@ impl AttemptState {
         bytes.len() + lines * LINE_COST_BYTES
     }
 
-    /// The end of the container's standard error.
-    pub fn stderr_tail(&self) -> &[u8] {
-        &self.stderr_tail
-    }
-
-    /// The dependencies that the build's container reads.
-    pub fn dependencies_file(&self) -> Option<&SourceFile> {
-        self.dependencies.as_ref()
-    }
-
     /// Uses dependencies that were fetched for an earlier build.
     pub fn use_dependencies(&mut self, file: SourceFile) {
         self.dependencies = Some(file);
         self.deps = Some(DepsOutcome::Fetched);
-    }
-
-    /// The outcome of fetching the dependencies, if there were any.
-    pub fn deps(&self) -> Option<DepsOutcome> {
-        self.deps
-    }
-
-    /// Restores the outcome of a fetch that an earlier run of the server made.
-    pub fn recall_deps(&mut self, deps: Option<DepsOutcome>) {
-        self.deps = deps;
     }
 
     /// Takes the dependencies that this attempt fetched, if they are complete.
@@ -199,38 +189,11 @@ impl AttemptState {
         }
     }
 
-    /// The file of the dependencies has moved.
-    pub fn set_dependencies_path(&mut self, path: PathBuf) {
-        if let Some(file) = &mut self.dependencies {
-            file.path = path;
-        }
-    }
-
-    /// Notes the peak memory of the container.
-    pub fn note_peak(&mut self, bytes: Option<u64>) {
-        self.peak_bytes = bytes;
-    }
-
-    /// True if the source did not reach the container whole: its file may be damaged.
-    pub fn is_input_truncated(&self) -> bool {
-        self.input_truncated
-    }
-
     /// The commit that a remote gave.
     pub fn remote_commit(&self) -> Option<String> {
         let text = String::from_utf8_lossy(&self.answer);
         let commit = text.trim();
         is_commit(commit).then(|| commit.to_string())
-    }
-
-    /// False if the engine may still create the container that the job at hand asked for.
-    pub fn is_container_seen(&self) -> bool {
-        self.container_seen
-    }
-
-    /// The source that a fetch gave.
-    pub fn into_source(self) -> Option<Fetched> {
-        self.source
     }
 
     /// The outcome of a job that ended. A fetched source goes to its place in `sources`.
@@ -319,7 +282,7 @@ impl AttemptState {
         self.deps = Some(dependencies);
         self.is_complete = head["whole"] != false;
         self.fetched = Some(incoming);
-        JobOutcome::Fetched
+        JobOutcome::Then(JobKind::Build)
     }
 
     /// What a fetch that exited with 0 sent, or why that is incomplete; else the outcome of the fetch.
@@ -361,7 +324,13 @@ impl AttemptState {
         self.why = end.why;
         self.input_truncated = end.exit == Some(Exit::Code(exit::TRUNCATED));
         let (deps, limits) = (self.deps_or_fetched(), self.limits(context));
-        match judge(&context.record_id, &end, &mut self.records, deps, &limits) {
+        match judge(
+            context.expected_record(),
+            &end,
+            &mut self.records,
+            deps,
+            &limits,
+        ) {
             Judgement::Verdict(verdict) => JobOutcome::Verdict(verdict),
             Judgement::Inspect => {
                 self.client_exit = end.exit;
@@ -398,7 +367,7 @@ impl AttemptState {
                 }
                 // It was killed and goes on: the verdict is the same.
                 Some(why) => {
-                    let verdict = ended_by_us(why, self.records.testing(), &self.limits(context));
+                    let verdict = ended_by_us(why, self.records.testing, &self.limits(context));
                     JobOutcome::Verdict(verdict)
                 }
             },
@@ -432,7 +401,14 @@ impl AttemptState {
         let exited = exited.expect("logs are read after the container has exited");
         let (deps, limits) = (self.deps_or_fetched(), self.limits(context));
         let records = &mut self.records;
-        let verdict = judge_container(&context.record_id, exited, self.why, records, deps, &limits);
+        let verdict = judge_container(
+            context.expected_record(),
+            exited,
+            self.why,
+            records,
+            deps,
+            &limits,
+        );
         match exited.code {
             // Its client was killed before it had sent the source, whose file is as good as it was.
             exit::TRUNCATED => JobOutcome::Lost(verdict),

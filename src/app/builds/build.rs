@@ -71,9 +71,9 @@ pub enum Step {
 /// The outcome of a job that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobOutcome {
-    /// The fetch, or the recheck, has its result.
+    /// The source, or the commit of the remote, is there.
     Fetched,
-    /// This job must run before there is an outcome.
+    /// This job comes next.
     Then(JobKind),
     /// The engine does not answer. The verdict counts if it does not say more after several inspections.
     Detached(Verdict),
@@ -119,9 +119,9 @@ pub struct JobLimits {
 pub struct Build {
     phase: Phase,
     /// Counts from 1; part of the container's name.
-    attempt: u32,
+    pub attempt: u32,
     /// Attempts that ended in an error: not those that a restart of the server has cost.
-    errors: u32,
+    pub errors: u32,
     testing: bool,
     /// When the container of this attempt must have ended, whichever client watches it.
     until_ms: u64,
@@ -173,15 +173,6 @@ impl Build {
     /// True while it waits for the engine to come back.
     pub fn is_detached(&self) -> bool {
         self.phase == Phase::Detached { inspect_ms: None }
-    }
-
-    pub fn attempt(&self) -> u32 {
-        self.attempt
-    }
-
-    /// The number of attempts that ended in an error.
-    pub fn errors(&self) -> u32 {
-        self.errors
     }
 
     pub fn state(&self) -> State {
@@ -253,53 +244,40 @@ impl Build {
                     None => self.take_ended(),
                 }
             }
-            (Phase::Interpreting { kind }, Input::Interpreted(outcome)) => {
-                let kind = *kind;
-                self.on_outcome(kind, outcome, now_ms)
+            (Phase::Interpreting { .. }, Input::Interpreted(outcome)) => {
+                self.on_outcome(outcome, now_ms)
             }
             _ => None,
         }
     }
 
-    fn on_outcome(&mut self, kind: JobKind, outcome: JobOutcome, now_ms: u64) -> Option<Step> {
-        Some(match (kind, outcome) {
-            (JobKind::FetchSource | JobKind::ResolveRemote, JobOutcome::Fetched) => {
+    fn on_outcome(&mut self, outcome: JobOutcome, now_ms: u64) -> Option<Step> {
+        match outcome {
+            JobOutcome::Fetched => {
                 self.phase = Phase::Finished;
-                Step::Ready
+                Some(Step::Ready)
             }
-            (JobKind::FetchDependencies, JobOutcome::Fetched) => self.run(JobKind::Build, now_ms),
-            (JobKind::Build | JobKind::FollowLogs, JobOutcome::Then(JobKind::Inspect)) => {
-                self.run(JobKind::Inspect, now_ms)
-            }
-            (
-                JobKind::Inspect,
-                JobOutcome::Then(next @ (JobKind::FollowLogs | JobKind::ReadLogs)),
-            ) => self.run(next, now_ms),
-            (
-                JobKind::Inspect | JobKind::FollowLogs | JobKind::ReadLogs,
-                JobOutcome::Detached(error),
-            ) => {
+            JobOutcome::Then(next) => Some(self.run(next, now_ms)),
+            JobOutcome::Detached(error) => {
                 self.failed_inspections += 1;
                 if self.failed_inspections >= INSPECTIONS_LIMIT {
                     return Some(self.conclude(error, now_ms, true));
                 }
                 self.phase = Phase::Detached { inspect_ms: None };
-                return None;
+                None
             }
-            (JobKind::Inspect, JobOutcome::NotYetVisible) => {
+            JobOutcome::NotYetVisible => {
                 let inspect_ms = Some(now_ms + NOT_YET_VISIBLE_PAUSE_MS);
                 self.phase = Phase::Detached { inspect_ms };
-                return None;
+                None
             }
-            (_, JobOutcome::Verdict(verdict)) => self.conclude(verdict, now_ms, true),
-            (_, JobOutcome::Lost(verdict)) => self.conclude(verdict, now_ms, false),
-            (_, JobOutcome::Final(verdict)) => {
+            JobOutcome::Verdict(verdict) => Some(self.conclude(verdict, now_ms, true)),
+            JobOutcome::Lost(verdict) => Some(self.conclude(verdict, now_ms, false)),
+            JobOutcome::Final(verdict) => {
                 self.phase = Phase::Finished;
-                Step::Finish(verdict)
+                Some(Step::Finish(verdict))
             }
-            // `AttemptState::interpret` gives each kind of job only the outcomes above.
-            (kind, outcome) => unreachable!("{kind:?} cannot have {outcome:?}"),
-        })
+        }
     }
 
     /// Asks for the outcome of the job at hand, if it has ended. Call this after `Step::Kill` too: that ends a job.

@@ -11,9 +11,7 @@ use crate::app::engine::commands::Purpose;
 use crate::app::live::logs::Origin;
 use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::checks::{self, CheckRow};
-use crate::app::store::durations;
-use crate::app::store::store;
-use crate::app::store::uses;
+use crate::app::store::{durations, store, uses};
 
 impl Scheduler {
     /// A fetch has its source, or a recheck the commit of the remote.
@@ -34,10 +32,10 @@ impl Scheduler {
 
     fn on_source(&mut self, task: RunningTask, services: &mut Services) -> store::Result<()> {
         let at = services.now.unix_ms;
-        let check = task.check.id;
+        let check = task.check().id;
         let store = &mut services.store;
         durations::add_fetch(store, check, at - task.started_unix_ms)?;
-        let fetched = task.attempt_state.into_source();
+        let fetched = task.attempt_state.source;
         let fetched = fetched.expect("the machine has it from its input");
         let commit = fetched.commit.as_deref();
         checks::set_source(store, check, &fetched.source, commit, at)?;
@@ -69,7 +67,7 @@ impl Scheduler {
                 for row in builds_behind(&self.running, check, &services.store)? {
                     let logs = &mut services.feed.logs;
                     logs.begin(row.id, row.attempt);
-                    let text = running_task.attempt_state.stderr_tail();
+                    let text = &running_task.attempt_state.stderr_tail;
                     logs.append(row.id, text, &mut services.out);
                     builds::clear_toolchain(&mut services.store, row.id)?;
                     self.finish_build(row.id, verdict, services)?;
@@ -78,7 +76,7 @@ impl Scheduler {
             }
             Task::CheckRemote(package) => {
                 let why = verdict.error_log.lines().last().unwrap_or("");
-                log::warn!("the remote of {}: {why}", running_task.check.package);
+                log::warn!("the remote of {}: {why}", running_task.package());
                 rechecks::schedule_next(package, services)
             }
         }
@@ -157,7 +155,7 @@ impl Scheduler {
             Task::FetchSource(check) => {
                 let running_task = self.end_attempt(task, error, services);
                 let machine = &running_task.machine;
-                let (attempt, errors) = (machine.attempt(), machine.errors());
+                let (attempt, errors) = (machine.attempt, machine.errors);
                 checks::set_attempt(&mut services.store, check, attempt, errors)?;
                 for row in builds_behind(&self.running, check, &services.store)? {
                     services.set_state(row.id, State::Queued, row.attempt)?;
@@ -167,11 +165,11 @@ impl Scheduler {
             Task::Build(build) => {
                 let running_task = self.end_attempt(task, error, services);
                 self.retry_build(build, &running_task, error, services)?;
-                let check = checks::by_id(&services.store, running_task.check.id)?;
+                let check = checks::by_id(&services.store, running_task.check().id)?;
                 let check = check.expect("a build has its check");
                 // Unless it has been fetched again since.
-                let is_same = check.attempt == running_task.check.attempt;
-                let is_truncated = running_task.attempt_state.is_input_truncated();
+                let is_same = check.attempt == running_task.check().attempt;
+                let is_truncated = running_task.attempt_state.input_truncated;
                 let is_at_fault = is_truncated && check.url.is_some() && is_same;
                 if is_at_fault || check.source.is_none() {
                     return self.fetch_again(&running_task, &check, services);
@@ -196,14 +194,14 @@ impl Scheduler {
         services: &mut Services,
     ) -> store::Result<()> {
         self.verdicts.step_down(build);
-        let attempt = running_task.machine.attempt();
+        let attempt = running_task.machine.attempt;
         // All attempts write to one log: say there why another one follows.
         let reason = error.reason.map_or("error", Reason::as_str);
         let line = format!("{reason}; attempt {attempt} follows");
         let logs = &mut services.feed.logs;
         logs.annotate(build, attempt, &line, &mut services.out);
         services.set_state(build, State::Queued, attempt)?;
-        let errors = running_task.machine.errors();
+        let errors = running_task.machine.errors;
         builds::set_errors(&mut services.store, build, errors)
     }
 

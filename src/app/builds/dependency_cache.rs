@@ -76,7 +76,9 @@ impl DependencyCache {
         let (hash, bytes) = fetched.digest();
         match fetched.keep(&self.sources, Format::TarGz) {
             Ok(path) => {
-                running_task.attempt_state.set_dependencies_path(path);
+                if let Some(file) = &mut running_task.attempt_state.dependencies {
+                    file.path = path;
+                }
                 self.forget(&manifest, image, &mut services.store)?;
                 let kept = KeptDependencies { hash, bytes };
                 let at = services.now.unix_ms;

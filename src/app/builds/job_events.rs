@@ -6,8 +6,7 @@ use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::domain::task::Task;
 use crate::app::engine::commands::Answer;
-use crate::app::store::checks;
-use crate::app::store::store;
+use crate::app::store::{checks, store};
 use crate::interface::event::{Exit, JobId, Pipe};
 
 impl Scheduler {
@@ -68,7 +67,7 @@ impl Scheduler {
         let text = answer.unwrap_or_default();
         let peak = text.split_whitespace().find_map(|word| word.parse().ok());
         if let Some(running_task) = self.running.get_mut(&task) {
-            running_task.attempt_state.note_peak(peak);
+            running_task.attempt_state.peak_bytes = peak;
         }
         services.kill_container(container);
     }

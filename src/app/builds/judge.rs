@@ -83,7 +83,7 @@ pub fn judge_container(
     let judgement = judge(record_id, &JobEnd { exit, why }, records, deps, limits);
     match (judgement, why) {
         (Judgement::Verdict(verdict), _) => verdict,
-        (Judgement::Inspect, Some(why)) => ended_by_us(why, records.testing(), limits),
+        (Judgement::Inspect, Some(why)) => ended_by_us(why, records.testing, limits),
         (Judgement::Inspect, None) if oom_killed => {
             // A container that the limit ended has reached the limit.
             let peak = limits.peak_bytes.or(Some(limits.memory_bytes));
@@ -99,7 +99,7 @@ pub fn judge_container(
                 peak_memory_bytes: peak,
                 ..Verdict::failed(Reason::OutOfMemory, sentence)
             };
-            in_stage(verdict, records.testing())
+            in_stage(verdict, records.testing)
         }
         (Judgement::Inspect, None) => {
             let reason = match code {

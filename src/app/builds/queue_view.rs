@@ -10,9 +10,8 @@ use crate::app::domain::ids::BuildId;
 use crate::app::domain::task::{Place, Task};
 use crate::app::queue::queue::Queue;
 use crate::app::store::builds::{self, BuildRow};
-use crate::app::store::checks;
-use crate::app::store::packages;
 use crate::app::store::store::{self, Store};
+use crate::app::store::{checks, packages};
 use crate::config::limits::FORECAST_LIMIT;
 
 /// A task that holds a slot.
@@ -66,7 +65,7 @@ pub struct QueueView<'a> {
 impl<'a> QueueView<'a> {
     /// The first `FORECAST_LIMIT` tasks that wait, in order.
     pub fn order(&self, unix_ms: i64) -> store::Result<Rc<QueueOrder>> {
-        let (version, open) = (self.queue.version(), self.open_builds);
+        let (version, open) = (self.queue.version, self.open_builds);
         if let Some((of_version, of_open, order)) = &*self.cache.0.borrow()
             && (*of_version, *of_open) == (version, open)
         {
@@ -133,7 +132,7 @@ impl<'a> QueueView<'a> {
             running.push(Running {
                 task: *task,
                 build,
-                package: &running_task.check.package,
+                package: running_task.package(),
                 zig_version,
                 started_unix_ms: running_task.started_unix_ms,
                 behind,

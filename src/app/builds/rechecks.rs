@@ -11,39 +11,24 @@ use crate::app::domain::repository::owner;
 use crate::app::domain::task::{Entry, Priority, Task};
 use crate::app::engine::engine::Engine;
 use crate::app::queue::queue::Queue;
-use crate::app::store::builds;
-use crate::app::store::checks::{CheckRow, NewCheck};
+use crate::app::store::checks::NewCheck;
 use crate::app::store::packages::{self, RecheckRow};
-use crate::app::store::results;
 use crate::app::store::store::{self, Store};
-use crate::app::store::toolchains;
+use crate::app::store::{builds, results, toolchains};
 
 #[derive(Debug)]
 pub struct Rechecks {
     zig_versions: Vec<String>,
     /// Packages are being gone through for builds under a new toolchain.
-    rebuilding: bool,
-}
-
-/// What a recheck needs to run.
-pub struct RemoteCheck {
-    /// A check that is not in the database.
-    pub check: CheckRow,
-    /// The toolchain whose image it runs in.
-    pub zig_version: String,
+    pub is_rebuilding: bool,
 }
 
 impl Rechecks {
     pub fn open(zig_versions: &[String], store: &Store) -> store::Result<Rechecks> {
         Ok(Rechecks {
             zig_versions: zig_versions.to_vec(),
-            rebuilding: toolchains::is_rebuilding(store)?,
+            is_rebuilding: toolchains::is_rebuilding(store)?,
         })
-    }
-
-    /// True while packages are still to be gone through for a new toolchain.
-    pub fn is_rebuilding(&self) -> bool {
-        self.rebuilding
     }
 
     /// The toolchains that have an image.
@@ -89,34 +74,19 @@ impl Rechecks {
         Ok(due)
     }
 
-    /// Begins the recheck of a package; none if the package or every image is gone.
+    /// Begins the recheck of a package; returns its row and the toolchain whose image it runs in. None if the package
+    /// or every image is gone.
     pub fn begin(
         &self,
         package: PackageId,
-        entry: &Entry,
         services: &mut Services,
-    ) -> store::Result<Option<RemoteCheck>> {
+    ) -> store::Result<Option<(RecheckRow, Toolchain)>> {
         let newest = self.toolchains(&services.engine).into_iter().next();
-        let row = packages::recheck(&services.store, package)?;
-        let (Some(row), Some(Toolchain { zig_version, .. })) = (row, newest) else {
-            return Ok(None);
-        };
-        schedule_retry(package, services)?;
-        let check = CheckRow {
-            id: CheckId(0),
-            package_id: Some(package),
-            package: row.name,
-            url: Some(row.url),
-            reference: row.reference,
-            source: None,
-            commit: None,
-            attempt: 1,
-            errors: 0,
-            priority: entry.priority,
-            tenant: entry.tenant.clone(),
-            created_at: services.now.unix_ms,
-        };
-        Ok(Some(RemoteCheck { check, zig_version }))
+        let begun = packages::recheck(&services.store, package)?.zip(newest);
+        if begun.is_some() {
+            schedule_retry(package, services)?;
+        }
+        Ok(begun)
     }
 
     /// Takes the commit of a remote; returns the new check if one is needed.
@@ -147,7 +117,7 @@ impl Rechecks {
         for toolchain in self.toolchains(&services.engine) {
             if toolchains::insert(&mut services.store, &toolchain, now)? {
                 log::info!("zig {} has a new image", toolchain.zig_version);
-                self.rebuilding = true;
+                self.is_rebuilding = true;
             }
         }
         Ok(())
@@ -156,12 +126,12 @@ impl Rechecks {
     /// Goes through the next packages; returns new checks for those that have no build under a current image.
     pub fn next_rebuilds(&mut self, services: &mut Services) -> store::Result<Vec<CheckId>> {
         let toolchains = self.toolchains(&services.engine);
-        if !self.rebuilding || toolchains.is_empty() {
+        if !self.is_rebuilding || toolchains.is_empty() {
             return Ok(Vec::new());
         }
         let store = &mut services.store;
         let page = toolchains::next_to_rebuild(store, REBUILD_LIMIT, &toolchains)?;
-        self.rebuilding = !page.done;
+        self.is_rebuilding = !page.done;
         let mut checks = Vec::new();
         for (row, versions) in page.packages {
             checks.push(insert_check(

@@ -31,7 +31,7 @@ pub struct RecordReader {
     /// The last complete line, unless it was too long.
     last: Option<Result<Vec<u8>, Unusable>>,
     /// Compile steps that had run when the tests began.
-    testing: Option<u32>,
+    pub testing: Option<u32>,
 }
 
 /// Why a record cannot be trusted.
@@ -99,11 +99,6 @@ impl RecordReader {
             }
             _ => self.last = Some(Ok(line)),
         }
-    }
-
-    /// Compile steps that had run when the tests began, if they have begun.
-    pub fn testing(&self) -> Option<u32> {
-        self.testing
     }
 
     /// The last line as the record of that attempt. A last line without an end counts.

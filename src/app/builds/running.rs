@@ -13,7 +13,7 @@ use crate::app::domain::verdict::State;
 use crate::app::engine::docker::{ContainerInput, Docker, SourceFile};
 use crate::app::store::builds::{self, BuildRow, Run};
 use crate::app::store::checks::CheckRow;
-use crate::app::store::packages;
+use crate::app::store::packages::{self, RecheckRow};
 use crate::app::store::sources::SourceRow;
 use crate::app::store::store::{self, Store};
 use crate::interface::event::{Command, JobId};
@@ -21,8 +21,7 @@ use crate::interface::event::{Command, JobId};
 #[derive(Debug)]
 pub struct RunningTask {
     pub entry: Entry,
-    /// The check that it belongs to. A recheck has one that is not in the database.
-    pub check: CheckRow,
+    pub subject: Subject,
     pub zig_version: String,
     /// The id of the image of its containers, from its start on.
     pub image: String,
@@ -42,6 +41,14 @@ pub struct RunningTask {
     pub log_offset: u64,
 }
 
+/// What a task works on.
+#[derive(Debug)]
+pub enum Subject {
+    Check(CheckRow),
+    /// The package whose remote is asked.
+    Package(RecheckRow),
+}
+
 /// The command of a job.
 pub struct JobCommand {
     pub command: Command,
@@ -50,10 +57,10 @@ pub struct JobCommand {
 }
 
 impl RunningTask {
-    pub fn new(entry: Entry, check: CheckRow, zig_version: String, machine: Build) -> RunningTask {
+    pub fn new(entry: Entry, subject: Subject, zig_version: String, machine: Build) -> RunningTask {
         RunningTask {
             entry,
-            check,
+            subject,
             zig_version,
             image: String::new(),
             machine,
@@ -77,18 +84,19 @@ impl RunningTask {
     ) -> RunningTask {
         let testing = row.state == State::Testing;
         let machine = Build::new(row.attempt, row.errors, limits).adopted(testing, until_ms);
-        let mut running_task = RunningTask::new(entry, check, row.zig_version.clone(), machine);
+        let (subject, version) = (Subject::Check(check), row.zig_version.clone());
+        let mut running_task = RunningTask::new(entry, subject, version, machine);
         running_task.started_unix_ms = row.started_at.unwrap_or(row.created_at);
         running_task.not_yet_visible_until_ms = row.run_at.unwrap_or(0) + NOT_YET_VISIBLE_LIMIT_MS;
         running_task.key = row.cache_key.clone();
         running_task.log_offset = row.log_offset.unwrap_or(0);
-        running_task.attempt_state.recall_deps(row.deps_outcome);
+        running_task.attempt_state.deps = row.deps_outcome;
         running_task
     }
 
     /// The name of the container that the job creates or, if it creates none, of the build's container.
     pub fn container(&self, kind: JobKind, docker: &Docker) -> String {
-        let attempt = self.machine.attempt();
+        let attempt = self.machine.attempt;
         match (self.entry.task, kind) {
             (Task::FetchSource(check), _) => docker.source_container(check, attempt),
             (Task::CheckRemote(package), _) => docker.remote_container(package, attempt),
@@ -109,8 +117,24 @@ impl RunningTask {
         self.attempt_state.begin(kind, sources, &part);
     }
 
+    /// The name of its package.
+    pub fn package(&self) -> &str {
+        match &self.subject {
+            Subject::Check(check) => &check.package,
+            Subject::Package(package) => &package.name,
+        }
+    }
+
+    /// The check of a fetch or a build.
+    pub fn check(&self) -> &CheckRow {
+        match &self.subject {
+            Subject::Check(check) => check,
+            Subject::Package(package) => panic!("the recheck of {} has no check", package.name),
+        }
+    }
+
     pub fn source(&self) -> &SourceRow {
-        let source = self.check.source.as_ref();
+        let source = self.check().source.as_ref();
         source.expect("builds wait for their source")
     }
 
@@ -124,29 +148,30 @@ impl RunningTask {
                 let source = source_file(self.source(), sources);
                 let input = ContainerInput {
                     build,
-                    attempt: self.machine.attempt(),
-                    package: &self.check.package,
+                    attempt: self.machine.attempt,
+                    package: self.package(),
                     zig_version: &self.zig_version,
                     image: &self.image,
                     source: &source,
-                    dependencies: self.attempt_state.dependencies_file(),
+                    dependencies: self.attempt_state.dependencies.as_ref(),
                 };
                 match kind {
                     JobKind::FetchDependencies => docker.fetch_dependencies(&name, &input),
                     _ => docker.build(&name, &input),
                 }
             }
-            (task, _) => {
-                let url = self.check.url.as_deref();
-                let url = url.expect("only git sources are fetched");
-                let (image, reference) = (&self.image, self.check.reference.as_deref());
-                match task {
-                    Task::CheckRemote(package) => {
-                        docker.remote_commit(&name, package, image, url, reference)
-                    }
-                    _ => docker.fetch_source(&name, self.check.id, image, url, reference),
+            _ => match &self.subject {
+                Subject::Package(package) => {
+                    let (url, reference) = (&package.url, package.reference.as_deref());
+                    docker.remote_commit(&name, package.id, &self.image, url, reference)
                 }
-            }
+                Subject::Check(check) => {
+                    let url = check.url.as_deref();
+                    let url = url.expect("only git sources are fetched");
+                    let reference = check.reference.as_deref();
+                    docker.fetch_source(&name, check.id, &self.image, url, reference)
+                }
+            },
         };
         JobCommand {
             command,
@@ -203,13 +228,13 @@ pub fn prepare_log(
     services: &mut Services,
 ) -> store::Result<()> {
     let logs = &mut services.feed.logs;
-    logs.begin(build, running_task.machine.attempt());
+    logs.begin(build, running_task.machine.attempt);
     match kind {
         JobKind::Build => {
             running_task.log_offset = logs.written(build).unwrap_or(0);
             let run = Run {
                 log_offset: running_task.log_offset,
-                deps_outcome: running_task.attempt_state.deps(),
+                deps_outcome: running_task.attempt_state.deps,
             };
             builds::set_run(&mut services.store, build, &run, services.now.unix_ms)
         }

@@ -12,7 +12,7 @@ use crate::app::builds::limits::{
 };
 use crate::app::builds::queue_view::{OrderCache, QueueView};
 use crate::app::builds::rechecks::Rechecks;
-use crate::app::builds::running::{RunningTask, builds_behind, entry, prepare_log};
+use crate::app::builds::running::{RunningTask, Subject, builds_behind, entry, prepare_log};
 use crate::app::builds::services::Services;
 use crate::app::builds::verdict_cache::VerdictCache;
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
@@ -23,16 +23,15 @@ use crate::app::engine::job::{JobEnd, Limits};
 use crate::app::queue::queue::Queue;
 use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::checks::{self, CheckRow};
-use crate::app::store::packages;
-use crate::app::store::sources;
 use crate::app::store::store::{self, Store};
+use crate::app::store::{packages, sources};
 use crate::config::settings::Settings;
 use crate::interface::event::{Action, JobId, Now};
 
 /// Errors are those of the database.
 #[derive(Debug)]
 pub struct Scheduler {
-    pub(super) queue: Queue,
+    pub queue: Queue,
     /// The tasks that hold a slot.
     pub(super) running: HashMap<Task, RunningTask>,
     pub(super) jobs: HashMap<JobId, Task>,
@@ -42,7 +41,7 @@ pub struct Scheduler {
     /// Unfinished builds, wherever they are.
     pub(super) open_builds: u64,
     /// Builds that have ended since the start of the server.
-    pub(super) ended_builds: u64,
+    pub ended_builds: u64,
     /// How many more tasks may start in this turn.
     starts_left: usize,
     pub(super) job_limits: JobLimits,
@@ -100,25 +99,6 @@ impl Scheduler {
         })
     }
 
-    pub fn slots(&self) -> usize {
-        self.queue.slots()
-    }
-
-    /// The number of tasks that wait for a slot.
-    pub fn waiting(&self) -> u64 {
-        self.queue.waiting()
-    }
-
-    /// The number of slots in use.
-    pub fn running(&self) -> usize {
-        self.queue.running()
-    }
-
-    /// The number of builds that have ended since the start of the server.
-    pub fn ended_builds(&self) -> u64 {
-        self.ended_builds
-    }
-
     /// The number of builds that wait: for a slot, for their source, or for the verdict of another build.
     pub fn waiting_builds(&self) -> u64 {
         let tasks = self.running.keys();
@@ -148,7 +128,7 @@ impl Scheduler {
     pub fn on_commit(&mut self) {
         self.starts_left = STARTS_LIMIT;
         let running = self.running.values();
-        let files = running.filter_map(|task| task.attempt_state.dependencies_file());
+        let files = running.filter_map(|task| task.attempt_state.dependencies.as_ref());
         let in_use = files.map(|file| file.path.as_path() as &Path);
         self.dependencies.remove_orphans(in_use);
     }
@@ -156,8 +136,8 @@ impl Scheduler {
     /// True if an engine that does not answer should be asked again.
     pub fn wants_engine(&self) -> bool {
         let mut running = self.running.values();
-        self.waiting() > 0
-            || self.rechecks.is_rebuilding()
+        self.queue.waiting() > 0
+            || self.rechecks.is_rebuilding
             || running.any(|task| task.machine.is_detached())
     }
 
@@ -170,7 +150,7 @@ impl Scheduler {
 
     /// When `on_time` or `start_ready` is due next. `ready`: containers may be started.
     pub fn deadline_ms(&self, ready: bool, store: &Store, now: Now) -> Option<u64> {
-        if self.verdicts.has_waiters() || (ready && self.rechecks.is_rebuilding()) {
+        if self.verdicts.has_waiters() || (ready && self.rechecks.is_rebuilding) {
             return Some(now.mono_ms);
         }
         let running = self.running.values();
@@ -270,7 +250,7 @@ impl Scheduler {
         };
         let version = newest.zig_version.clone();
         let machine = Build::new(row.attempt, row.errors, self.job_limits);
-        let running_task = RunningTask::new(entry, row, version, machine);
+        let running_task = RunningTask::new(entry, Subject::Check(row), version, machine);
         self.start(running_task, JobKind::FetchSource, services)?;
         Ok(true)
     }
@@ -309,7 +289,8 @@ impl Scheduler {
         self.verdicts.lead(key.as_deref(), build);
         let needs_dependencies = source.dependencies;
         let machine = Build::new(row.attempt, row.errors, self.job_limits);
-        let mut running_task = RunningTask::new(entry, check, row.zig_version, machine);
+        let mut running_task =
+            RunningTask::new(entry, Subject::Check(check), row.zig_version, machine);
         running_task.key = key;
         let mut first = JobKind::Build;
         if needs_dependencies {
@@ -329,11 +310,12 @@ impl Scheduler {
         package: PackageId,
         services: &mut Services,
     ) -> store::Result<bool> {
-        let Some(remote) = self.rechecks.begin(package, &entry, services)? else {
+        let Some((row, toolchain)) = self.rechecks.begin(package, services)? else {
             return Ok(false);
         };
         let machine = Build::new(1, 0, self.job_limits);
-        let running_task = RunningTask::new(entry, remote.check, remote.zig_version, machine);
+        let (subject, version) = (Subject::Package(row), toolchain.zig_version);
+        let running_task = RunningTask::new(entry, subject, version, machine);
         self.start(running_task, JobKind::ResolveRemote, services)?;
         Ok(true)
     }
@@ -456,19 +438,18 @@ impl Scheduler {
         if let Some(job) = running_task.job.take() {
             self.jobs.remove(&job);
         }
-        let build = match task {
-            Task::Build(build) => build,
-            Task::FetchSource(_) | Task::CheckRemote(_) => BuildId(0),
-        };
-        let attempt = running_task.machine.attempt();
+        let attempt = running_task.machine.attempt;
         let context = AttemptContext {
-            record_id: services.docker.record_id(build, attempt),
+            record_id: match task {
+                Task::Build(build) => Some(services.docker.record_id(build, attempt)),
+                Task::FetchSource(_) | Task::CheckRemote(_) => None,
+            },
             sources: &self.sources,
             limits: self.resource_limits,
             not_yet_visible: services.now.unix_ms < running_task.not_yet_visible_until_ms,
         };
         let outcome = running_task.attempt_state.interpret(kind, end, &context);
-        if !running_task.attempt_state.is_container_seen() {
+        if !running_task.attempt_state.container_seen {
             services.engine.schedule_cleanup(services.now.mono_ms);
         }
         outcome
@@ -479,7 +460,7 @@ impl Scheduler {
         let running_task = &self.running[&task];
         let state = running_task.machine.state();
         match task {
-            Task::Build(build) => services.set_state(build, state, running_task.machine.attempt()),
+            Task::Build(build) => services.set_state(build, state, running_task.machine.attempt),
             Task::FetchSource(check) => {
                 for row in builds_behind(&self.running, check, &services.store)? {
                     services.set_state(row.id, state, row.attempt)?;

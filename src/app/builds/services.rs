@@ -26,7 +26,7 @@ pub struct Services {
 impl Services {
     pub fn open(settings: &Settings, store: Store, now: Now) -> store::Result<Services> {
         Ok(Services {
-            docker: Docker::new(settings, store.data_id(), store.secret()),
+            docker: Docker::new(settings, &store.identity.data_id, &store.identity.secret),
             engine: Engine::new(settings.guards_fetches()),
             commands: EngineCommands::default(),
             feed: Feed::new(settings, &store)?,

@@ -85,12 +85,12 @@ impl App {
 
     /// Slots in use.
     pub fn running(&self) -> usize {
-        self.state.scheduler.running()
+        self.state.scheduler.queue.running()
     }
 
     /// Tasks that wait for a slot.
     pub fn waiting(&self) -> u64 {
-        self.state.scheduler.waiting()
+        self.state.scheduler.queue.waiting()
     }
 
     fn event(&mut self, event: Event) -> store::Result<()> {
@@ -131,7 +131,7 @@ impl App {
             }
             Event::DiskUsage(usage) => {
                 disk.update(usage, now_ms);
-                let is_idle = self.state.scheduler.running() == 0;
+                let is_idle = self.state.scheduler.queue.running() == 0;
                 self.retention
                     .set_shortage(self.state.disk.shortage_bytes(), is_idle);
             }
@@ -260,11 +260,11 @@ impl App {
                 self.refresh_engine();
             }
             self.state.disk.on_time(now_ms);
-            if !self.state.disk.is_low() {
+            if !self.state.disk.is_low {
                 self.refresh_for_rechecks();
             }
         }
-        let has_space = !self.state.disk.is_low();
+        let has_space = !self.state.disk.is_low;
         self.schedule(|scheduler, services| scheduler.on_time(has_space, services))?;
         if let Some((conn, tree)) = self.uploads.step() {
             let answer = tree.and_then(|tree| {
@@ -314,8 +314,7 @@ impl Core for App {
         let done = self.event(event);
         self.end_uploads_if_disk_low();
         let done = done.and_then(|()| self.start_ready());
-        self.retention
-            .note_ended(self.state.scheduler.ended_builds());
+        self.retention.note_ended(self.state.scheduler.ended_builds);
         if let Err(error) = done {
             self.state.break_down(&error);
         }
@@ -352,10 +351,10 @@ impl Core for App {
             ..
         } = &self.state;
         let wants_engine = self.wants_engine();
-        let may_start = services.engine.is_ready() && !self.state.is_draining() && !disk.is_low();
+        let may_start = services.engine.is_ready() && !self.state.is_draining() && !disk.is_low;
         let deadlines = [
             scheduler.deadline_ms(may_start, &services.store, services.now),
-            self.retention.deadline_ms(),
+            self.retention.due_ms,
             services.commands.deadline_ms(),
             services.engine.cleanup_ms(),
             services.engine.retry_ms().filter(|_| wants_engine),

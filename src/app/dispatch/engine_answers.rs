@@ -2,7 +2,7 @@
 
 use crate::app::dispatch::dispatch::App;
 use crate::app::engine::capabilities::list_missing;
-use crate::app::engine::commands::{Answer, Purpose};
+use crate::app::engine::commands::{Answer, Answered, Purpose};
 use crate::app::engine::engine::EngineAction;
 use crate::app::state::{Fatal, Lifecycle};
 use crate::app::store::{packages, store};
@@ -72,8 +72,8 @@ impl App {
         }
     }
 
-    pub(crate) fn commands_ended(&mut self, ended: impl IntoIterator<Item = (Purpose, Answer)>) {
-        for (purpose, answer) in ended {
+    pub(crate) fn commands_ended(&mut self, ended: impl IntoIterator<Item = Answered>) {
+        for Answered { purpose, answer } in ended {
             let (scheduler, services) = (&mut self.state.scheduler, &mut self.state.services);
             match purpose {
                 Purpose::Engine => self.engine_answered(answer),
@@ -127,7 +127,7 @@ impl App {
             return Ok(());
         }
         let (engine, now_ms) = (&self.state.services.engine, self.state.now().mono_ms);
-        if engine.is_ready() && !self.state.is_draining() && !self.state.disk.is_low() {
+        if engine.is_ready() && !self.state.is_draining() && !self.state.disk.is_low {
             return self.schedule(|scheduler, services| scheduler.start_ready(services));
         }
         if !engine.is_ready() && engine.retry_ms().is_some_and(|at| at <= now_ms) {

@@ -23,8 +23,8 @@ pub struct DiskSpace {
     /// The setting; without it the floor depends on the size of the disk.
     configured_floor_bytes: Option<u64>,
     /// None before the first disk check.
-    usage: Option<DiskUsage>,
-    low: bool,
+    pub usage: Option<DiskUsage>,
+    pub is_low: bool,
     /// The time of the latest disk check, or of the latest one that was due and did not happen.
     checked_ms: u64,
 }
@@ -48,19 +48,9 @@ impl DiskSpace {
         DiskSpace {
             configured_floor_bytes,
             usage: None,
-            low: false,
+            is_low: false,
             checked_ms: 0,
         }
-    }
-
-    /// True while nothing new may start.
-    pub fn is_low(&self) -> bool {
-        self.low
-    }
-
-    /// The result of the latest disk check.
-    pub fn usage(&self) -> Option<DiskUsage> {
-        self.usage
     }
 
     /// The free space below which the disk is low. Unknown before the first disk check, unless configured.
@@ -75,13 +65,13 @@ impl DiskSpace {
     pub fn update(&mut self, usage: DiskUsage, now_ms: u64) {
         self.checked_ms = now_ms;
         self.usage = Some(usage);
-        let required = match self.low {
+        let required = match self.is_low {
             true => self.recovery_bytes(),
             false => self.floor_bytes().unwrap_or(0),
         };
-        let low = usage.free_bytes < required || (self.low && usage.free_bytes == 0);
+        let low = usage.free_bytes < required || (self.is_low && usage.free_bytes == 0);
         let free_mib = usage.free_bytes >> 20;
-        match (std::mem::replace(&mut self.low, low), low) {
+        match (std::mem::replace(&mut self.is_low, low), low) {
             (false, true) => {
                 log::error!("disk space is low ({free_mib} MiB free): nothing new starts")
             }
@@ -101,13 +91,13 @@ impl DiskSpace {
     pub fn shortage_bytes(&self) -> u64 {
         let free = self.usage.map_or(u64::MAX, |usage| usage.free_bytes);
         let missing = self.recovery_bytes().saturating_sub(free);
-        if self.low { missing } else { 0 }
+        if self.is_low { missing } else { 0 }
     }
 
     /// Counts bytes written since the latest disk check, so that the next one need not come first.
     pub fn note_written(&mut self, bytes: u64, now_ms: u64) {
         // Writing frees no space: a low disk stays low until the next check.
-        let Some(usage) = self.usage.filter(|_| !self.low) else {
+        let Some(usage) = self.usage.filter(|_| !self.is_low) else {
             return;
         };
         let free_bytes = usage.free_bytes.saturating_sub(bytes);
@@ -125,7 +115,7 @@ impl DiskSpace {
     /// A write failed for lack of space: the disk is low, whatever the latest check said.
     pub fn note_full(&mut self, now_ms: u64) {
         self.checked_ms = now_ms;
-        if !std::mem::replace(&mut self.low, true) {
+        if !std::mem::replace(&mut self.is_low, true) {
             log::error!("the disk is full: nothing new starts");
         }
     }
@@ -139,12 +129,12 @@ impl DiskSpace {
 
     /// The time of the next disk check on behalf of waiting work; none while the disk is not low.
     pub fn next_check_ms(&self) -> Option<u64> {
-        self.low.then_some(self.checked_ms + DISK_PAUSE_MS)
+        self.is_low.then_some(self.checked_ms + DISK_PAUSE_MS)
     }
 
     /// The response to any submission while the disk is low.
     pub fn refusal(&self) -> Option<Response> {
-        self.low
+        self.is_low
             .then(|| insufficient("the disk is nearly full: nothing was stored; try again later"))
     }
 }

@@ -25,6 +25,13 @@ pub enum Purpose {
     Nothing,
 }
 
+/// A command that has ended.
+#[derive(Debug)]
+pub struct Answered {
+    pub purpose: Purpose,
+    pub answer: Answer,
+}
+
 #[derive(Debug)]
 struct EngineCommand {
     job: Job,
@@ -88,19 +95,19 @@ impl EngineCommands {
     }
 
     /// Returns the answer if the command has ended with this.
-    pub fn eof(&mut self, job: JobId, pipe: Pipe) -> Option<(Purpose, Answer)> {
+    pub fn eof(&mut self, job: JobId, pipe: Pipe) -> Option<Answered> {
         self.0.get_mut(&job)?.job.eof(pipe);
         self.take_ended(job)
     }
 
     /// Returns the answer if the command has ended with this.
-    pub fn exited(&mut self, job: JobId, exit: Exit, now_ms: u64) -> Option<(Purpose, Answer)> {
+    pub fn exited(&mut self, job: JobId, exit: Exit, now_ms: u64) -> Option<Answered> {
         self.0.get_mut(&job)?.job.exited(exit, now_ms);
         self.take_ended(job)
     }
 
     /// Applies the time limits; returns the answers of the commands that ended by them.
-    pub fn on_time(&mut self, out: &mut Outbox, now_ms: u64) -> Vec<(Purpose, Answer)> {
+    pub fn on_time(&mut self, out: &mut Outbox, now_ms: u64) -> Vec<Answered> {
         let mut due = Vec::new();
         for (job, command) in &mut self.0 {
             if command.job.deadline_ms().is_some_and(|at| at <= now_ms) {
@@ -115,11 +122,12 @@ impl EngineCommands {
         ended.collect()
     }
 
-    fn take_ended(&mut self, job: JobId) -> Option<(Purpose, Answer)> {
+    fn take_ended(&mut self, job: JobId) -> Option<Answered> {
         let end = self.0.get(&job)?.job.ended()?.clone();
         let command = self.0.remove(&job)?;
         let answer = answer(&command, end);
-        (command.purpose != Purpose::Nothing).then_some((command.purpose, answer))
+        let purpose = command.purpose;
+        (purpose != Purpose::Nothing).then_some(Answered { purpose, answer })
     }
 }
 

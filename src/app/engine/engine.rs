@@ -69,7 +69,7 @@ pub struct Engine {
     capabilities: Option<Capabilities>,
     /// The latest answer about capabilities lacked a required one.
     is_unfit: bool,
-    was_ready: bool,
+    pub has_answered: bool,
     /// Why it did not answer when it was last asked, until it does.
     absence: Option<String>,
     cleaned_up: bool,
@@ -92,7 +92,7 @@ impl Engine {
             state: State::Unknown,
             capabilities: None,
             is_unfit: false,
-            was_ready: false,
+            has_answered: false,
             absence: None,
             cleaned_up: false,
             probed: !needs_probe,
@@ -130,11 +130,6 @@ impl Engine {
     /// asked, this is what was known before.
     pub fn absence(&self) -> Option<&str> {
         self.absence.as_deref()
-    }
-
-    /// True once `missing` rests on an answer.
-    pub fn has_answered(&self) -> bool {
-        self.was_ready
     }
 
     /// The image id of a toolchain, as of the latest answer.
@@ -198,7 +193,7 @@ impl Engine {
     /// the first one: it treats that as an absent engine.
     pub fn refused(&self) -> Option<&str> {
         match &self.state {
-            State::Absent { why, .. } if self.is_unfit && !self.was_ready => Some(why),
+            State::Absent { why, .. } if self.is_unfit && !self.has_answered => Some(why),
             _ => None,
         }
     }
@@ -326,7 +321,7 @@ impl Engine {
             self.state = State::Probing;
             return Some(EngineAction::ProbeNetwork);
         }
-        self.was_ready = true;
+        self.has_answered = true;
         self.absence = None;
         self.pause_ms = ENGINE_RETRY_MS.0;
         self.state = State::Ready { since_ms: now_ms };

@@ -23,7 +23,7 @@ pub struct LogEntry {
 #[derive(Debug)]
 pub struct EventLog {
     entries: VecDeque<LogEntry>,
-    next: u64,
+    pub next: u64,
 }
 
 impl EventLog {
@@ -48,11 +48,6 @@ impl EventLog {
         }
         self.entries.push_back(entry(event));
         Ok(&self.entries.back().expect("it was just put there").event)
-    }
-
-    /// The number of the event that comes next.
-    pub fn next(&self) -> u64 {
-        self.next
     }
 
     /// True if no event from number `from` on has been dropped.

@@ -139,7 +139,7 @@ impl Feed {
 
     /// The number of the event that comes next.
     pub fn next_event(&self) -> u64 {
-        self.event_log.next()
+        self.event_log.next
     }
 
     // -- registration --
@@ -159,7 +159,7 @@ impl Feed {
         let following = |seq: u64| seq.saturating_add(1);
         let watcher = Watcher::Events {
             filter,
-            next: since.map_or(self.event_log.next(), following),
+            next: since.map_or(self.event_log.next, following),
             framing,
         };
         self.watchers.insert(conn, watcher);
@@ -251,7 +251,7 @@ fn pull_events(
 ) -> Pull {
     let start = out.len();
     if !event_log.holds(*next) {
-        *next = event_log.next();
+        *next = event_log.next;
         put_event(RESET, next.saturating_sub(1), framing, out);
         return framing.appended();
     }

@@ -93,7 +93,7 @@ impl Follower {
         while self.pending.is_empty() {
             let mut entries = cx.event_log.since(self.next);
             let Some(entry) = entries.find(|entry| entry.event.check == self.check.id) else {
-                self.next = cx.event_log.next();
+                self.next = cx.event_log.next;
                 break;
             };
             self.next = entry.event.seq + 1;
@@ -107,7 +107,7 @@ impl Follower {
 
     /// Reports each build whose state has changed since its last report.
     fn catch_up(&mut self, cx: &FollowContext) -> store::Result<()> {
-        self.next = cx.event_log.next();
+        self.next = cx.event_log.next;
         for row in builds::of_check(cx.store, self.check.id)? {
             let reported = self.reported.iter().find(|(id, _)| *id == row.id);
             if reported.is_some_and(|(_, state)| *state == Some(row.state)) {

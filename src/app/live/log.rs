@@ -83,9 +83,9 @@ pub struct Log {
     file: File,
     layout: Layout,
     /// Bytes that the build wrote.
-    total: u64,
+    pub total_bytes: u64,
     /// Bytes of them, from the first on, that reached the disk; below `total` once the disk has failed.
-    stored: u64,
+    pub stored_bytes: u64,
 }
 
 impl Log {
@@ -101,14 +101,14 @@ impl Log {
             path: path.to_path_buf(),
             file: OpenOptions::new().read(true).write(true).open(path)?,
             layout: Layout::default(),
-            total: 0,
-            stored: 0,
+            total_bytes: 0,
+            stored_bytes: 0,
         };
         let bytes = log.file.metadata()?.len();
-        (log.total, log.stored) = (bytes, bytes);
+        (log.total_bytes, log.stored_bytes) = (bytes, bytes);
         if bytes >= log.layout.head_bytes + log.layout.tail_bytes {
             // Any total that counts as wrapped will do.
-            (log.total, log.stored) = (u64::MAX, u64::MAX);
+            (log.total_bytes, log.stored_bytes) = (u64::MAX, u64::MAX);
             log.rewind(keep)?;
         }
         Ok(log)
@@ -116,13 +116,13 @@ impl Log {
 
     /// Drops everything from `offset` on. Returns the new end: `offset`, or 0 if bytes before it are lost too.
     pub fn rewind(&mut self, offset: u64) -> io::Result<u64> {
-        let wrapped = self.layout.is_wrapped(self.total);
+        let wrapped = self.layout.is_wrapped(self.total_bytes);
         let offset = match wrapped && offset > self.layout.head_bytes {
             true => 0,
-            false => offset.min(self.stored),
+            false => offset.min(self.stored_bytes),
         };
         self.file.set_len(offset)?;
-        (self.total, self.stored) = (offset, offset);
+        (self.total_bytes, self.stored_bytes) = (offset, offset);
         Ok(offset)
     }
 
@@ -134,48 +134,38 @@ impl Log {
             path: path.to_path_buf(),
             file: options.open(path)?,
             layout,
-            total: 0,
-            stored: 0,
+            total_bytes: 0,
+            stored_bytes: 0,
         })
-    }
-
-    /// Number of bytes appended, kept or not: the offset of the next byte.
-    pub fn total_bytes(&self) -> u64 {
-        self.total
-    }
-
-    /// Number of bytes, from the first on, that were written to the disk.
-    pub fn stored_bytes(&self) -> u64 {
-        self.stored
     }
 
     /// True if some bytes in the middle or at the end are not kept.
     pub fn is_truncated(&self) -> bool {
-        self.layout.is_wrapped(self.stored) || self.disk_failed()
+        self.layout.is_wrapped(self.stored_bytes) || self.disk_failed()
     }
 
     fn disk_failed(&self) -> bool {
-        self.stored < self.total
+        self.stored_bytes < self.total_bytes
     }
 
     /// Appends. The first disk error is returned; after it the log only counts, and is truncated. The build is not
     /// affected.
     pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let failed_before = self.disk_failed();
-        self.total += bytes.len() as u64;
+        self.total_bytes += bytes.len() as u64;
         if failed_before {
             return Ok(());
         }
-        let start = self.stored;
-        while self.stored < self.total {
-            let rest = &bytes[(self.stored - start) as usize..];
-            let range = self.layout.range(self.stored, rest.len() as u64);
+        let start = self.stored_bytes;
+        while self.stored_bytes < self.total_bytes {
+            let rest = &bytes[(self.stored_bytes - start) as usize..];
+            let range = self.layout.range(self.stored_bytes, rest.len() as u64);
             match self
                 .file
                 .write_at(&rest[..range.bytes as usize], range.position)
             {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(written) => self.stored += written as u64,
+                Ok(written) => self.stored_bytes += written as u64,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -187,8 +177,8 @@ impl Log {
     /// `total_bytes`. A cut is replaced by a line that reports it, and needs `CUT_LINE_LIMIT_BYTES` of space.
     pub fn read_at(&self, offset: u64, space: usize, out: &mut Vec<u8>) -> io::Result<u64> {
         let space_end = out.len() + space;
-        let mut next = offset.min(self.total);
-        while next < self.total && out.len() < space_end {
+        let mut next = offset.min(self.total_bytes);
+        while next < self.total_bytes && out.len() < space_end {
             next = self.read_kept(next, space_end - out.len(), out)?;
             let resume = self.resume(next);
             if resume > next {
@@ -205,8 +195,8 @@ impl Log {
     /// Like `read_at`, but stops at a cut; `resume` returns the offset after it.
     pub fn read_kept(&self, offset: u64, space: usize, out: &mut Vec<u8>) -> io::Result<u64> {
         let space_end = out.len() + space;
-        let mut next = offset.min(self.total);
-        while next < self.total && out.len() < space_end && self.resume(next) == next {
+        let mut next = offset.min(self.total_bytes);
+        while next < self.total_bytes && out.len() < space_end && self.resume(next) == next {
             let space = space_end - out.len();
             next += self.read_run(next, space as u64, out)?;
         }
@@ -216,13 +206,13 @@ impl Log {
     /// The offset of the last `lines` lines, but not before the first byte after the cut.
     pub fn tail_start(&self, lines: u64) -> io::Result<u64> {
         if self.disk_failed() {
-            return Ok(self.stored);
+            return Ok(self.stored_bytes);
         }
-        let floor = match self.layout.is_wrapped(self.stored) {
-            true => self.layout.tail_start(self.stored),
+        let floor = match self.layout.is_wrapped(self.stored_bytes) {
+            true => self.layout.tail_start(self.stored_bytes),
             false => 0,
         };
-        last_lines(floor, self.stored, lines, |from, bytes, out| {
+        last_lines(floor, self.stored_bytes, lines, |from, bytes, out| {
             while (out.len() as u64) < bytes {
                 let have = out.len() as u64;
                 self.read_run(from + have, bytes - have, out)?;
@@ -234,11 +224,12 @@ impl Log {
     /// Puts the file into plain order, with a line for the cut. Call it once, after the last append. Readers of this
     /// `Log` are not affected. After an error the file is in plain order too, but has only the head.
     pub fn finish(&mut self) -> io::Result<()> {
-        if !self.layout.is_wrapped(self.stored) {
+        if !self.layout.is_wrapped(self.stored_bytes) {
             return match self.disk_failed() {
-                true => self
-                    .file
-                    .write_all_at(cut_line(self.total - self.stored).as_bytes(), self.stored),
+                true => self.file.write_all_at(
+                    cut_line(self.total_bytes - self.stored_bytes).as_bytes(),
+                    self.stored_bytes,
+                ),
                 false => Ok(()),
             };
         }
@@ -260,7 +251,7 @@ impl Log {
         let mut plain = File::create(part)?;
         let mut piece = Vec::new();
         let mut next = 0;
-        while next < self.total {
+        while next < self.total_bytes {
             piece.clear();
             next = self.read_at(next, LOG_STEP_BYTES as usize, &mut piece)?;
             plain.write_all(&piece)?;
@@ -270,23 +261,25 @@ impl Log {
 
     /// Without space for a second file the tail is dropped: in ring order it cannot be read.
     fn fall_back_to_head(&mut self) -> io::Result<()> {
-        self.stored = self.layout.head_bytes;
-        self.file.set_len(self.stored)?;
-        let line = cut_line(self.total - self.stored);
-        self.file.write_all_at(line.as_bytes(), self.stored)
+        self.stored_bytes = self.layout.head_bytes;
+        self.file.set_len(self.stored_bytes)?;
+        let line = cut_line(self.total_bytes - self.stored_bytes);
+        self.file.write_all_at(line.as_bytes(), self.stored_bytes)
     }
 
     /// The offset of the first kept byte from `offset` on, or the total.
     pub fn resume(&self, offset: u64) -> u64 {
-        match offset < self.stored {
-            true => self.layout.next_kept(offset, self.stored),
-            false => self.total,
+        match offset < self.stored_bytes {
+            true => self.layout.next_kept(offset, self.stored_bytes),
+            false => self.total_bytes,
         }
     }
 
     /// Reads a run of 1 to `space` kept bytes; returns its length.
     fn read_run(&self, offset: u64, space: u64, out: &mut Vec<u8>) -> io::Result<u64> {
-        let range = self.layout.range(offset, space.min(self.stored - offset));
+        let range = self
+            .layout
+            .range(offset, space.min(self.stored_bytes - offset));
         read_append(&self.file, range, out)?;
         Ok(range.bytes)
     }

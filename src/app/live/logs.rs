@@ -124,7 +124,7 @@ impl Logs {
         let rewound = log.rewind(start);
         rewound.unwrap_or_else(|error| {
             log::error!("the log of build {build}: {error}");
-            log.total_bytes()
+            log.total_bytes
         })
     }
 
@@ -155,7 +155,7 @@ impl Logs {
                 report(build, &error, &mut self.full);
             }
             size = LogSize {
-                written: log.total_bytes(),
+                written: log.total_bytes,
                 is_truncated: log.is_truncated(),
             };
         }
@@ -182,7 +182,7 @@ impl Logs {
     /// Number of bytes that a build has written, if its log is open.
     pub fn written(&self, build: BuildId) -> Option<u64> {
         let log = self.live.get(&build)?.log.as_ref()?;
-        Some(log.total_bytes())
+        Some(log.total_bytes)
     }
 
     /// True if a write failed on a full disk since the last call.
@@ -344,7 +344,7 @@ fn pull_live(
     let before = (*offset, out.len());
     if let Some(log) = &live.log {
         // Bytes lost to a full disk are reported once, at the end.
-        if *offset >= log.stored_bytes() && log.stored_bytes() < log.total_bytes() && !live.ended {
+        if *offset >= log.stored_bytes && log.stored_bytes < log.total_bytes && !live.ended {
             live.parked.insert(conn);
             return Pull::Idle;
         }
@@ -361,8 +361,8 @@ fn pull_live(
         // A read error ends the body: the response head was already sent.
         let Ok(next) = read else { return Pull::End };
         // The log may have been rewound to before the client's offset.
-        if report_gaps && live.ended && *offset > log.total_bytes() {
-            *offset = log.total_bytes();
+        if report_gaps && live.ended && *offset > log.total_bytes {
+            *offset = log.total_bytes;
             out.extend_from_slice(RESET.as_bytes());
             return Pull::Text;
         }

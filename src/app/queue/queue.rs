@@ -17,7 +17,7 @@ pub struct Queue {
     paused: [u64; 4],
     /// When the first pause ends, in unix milliseconds.
     next_due: Option<i64>,
-    version: u64,
+    pub version: u64,
 }
 
 impl Queue {
@@ -34,11 +34,6 @@ impl Queue {
             next_due: queue::next_due(store)?,
             version: 0,
         })
-    }
-
-    /// Changes whenever a task joins or leaves the queue, or a slot is taken or released.
-    pub fn version(&self) -> u64 {
-        self.version
     }
 
     /// Enqueues a task that does not wait yet; it starts at `not_before` at the earliest.

@@ -122,16 +122,16 @@ fn table_html(table: &Table) -> String {
     let mut html = String::from("<table>\n");
     if table.has_titles() {
         html += "<thead><tr>";
-        for column in table.columns() {
+        for column in &table.columns {
             let (class, title) = (class(column.align), escape(&column.title));
             html += &format!("<th{class}>{title}</th>");
         }
         html += "</tr></thead>\n";
     }
     html += "<tbody>\n";
-    for row in table.rows() {
+    for row in &table.rows {
         html += "<tr>";
-        for (cell, column) in row.cells.iter().zip(table.columns()) {
+        for (cell, column) in row.cells.iter().zip(&table.columns) {
             html += &format!("<td{}>{}</td>", class(column.align), cell_html(cell));
         }
         html += "</tr>\n";

@@ -109,7 +109,7 @@ fn packages(front: &FrontPage) -> Block {
         let reason = Cell::new(&reason).clipped(SHOWN_FACT_LIMIT_CHARS);
         return Block::Line(vec![reason.styled(Style::Dim)]);
     }
-    let mut table = Table::new().column("PACKAGE", Align::Left, SHOWN_PACKAGE_LIMIT_CHARS);
+    let mut table = Table::default().column("PACKAGE", Align::Left, SHOWN_PACKAGE_LIMIT_CHARS);
     for version in front.toolchains {
         table = table.column(version, Align::Left, SHOWN_WORDS_LIMIT_CHARS);
     }
@@ -155,7 +155,7 @@ fn dim(text: &str) -> Cell {
 }
 
 fn checks(front: &FrontPage) -> Table {
-    let mut table = Table::new()
+    let mut table = Table::default()
         .column("CHECK", Align::Right, SHOWN_WORDS_LIMIT_CHARS)
         .column("NAME", Align::Left, SHOWN_PACKAGE_LIMIT_CHARS)
         .column("BUILDS", Align::Left, SHOWN_WORDS_LIMIT_CHARS)
@@ -261,7 +261,7 @@ pub fn package(page: &PackagePage) -> Page {
 }
 
 fn facts(row: &PackageRow) -> Table {
-    let mut table = Table::new()
+    let mut table = Table::default()
         .column("", Align::Left, SHOWN_WORDS_LIMIT_CHARS)
         .column("", Align::Left, SHOWN_URL_LIMIT_CHARS);
     let schemes = ["https://", "http://"];
@@ -289,7 +289,7 @@ fn facts(row: &PackageRow) -> Table {
 }
 
 fn verdicts(page: &PackagePage) -> Table {
-    let mut table = Table::new();
+    let mut table = Table::default();
     for title in [
         "ZIG", "VERDICT", "BECAUSE", "COMMIT", "CHECKED", "BUILD", "LOG",
     ] {

@@ -99,15 +99,11 @@ pub struct Row {
 /// A table. Without titles it has no title line.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Table {
-    columns: Vec<Column>,
-    rows: Vec<Row>,
+    pub columns: Vec<Column>,
+    pub rows: Vec<Row>,
 }
 
 impl Table {
-    pub fn new() -> Table {
-        Table::default()
-    }
-
     /// Adds a column of at most `limit` terminal cells.
     pub fn column(mut self, title: &str, align: Align, limit: usize) -> Table {
         let title = clip(&sanitize(title), limit);
@@ -130,14 +126,6 @@ impl Table {
             note.text = clip(&note.text, SHOWN_ERROR_LIMIT_CHARS);
         }
         self.rows.push(row);
-    }
-
-    pub fn columns(&self) -> &[Column] {
-        &self.columns
-    }
-
-    pub fn rows(&self) -> &[Row] {
-        &self.rows
     }
 
     pub fn has_titles(&self) -> bool {

@@ -16,7 +16,7 @@ pub struct IncomingFile {
     part: PathBuf,
     file: File,
     hash: Sha256,
-    bytes: u64,
+    pub bytes: u64,
     limit_bytes: u64,
 }
 
@@ -59,10 +59,6 @@ impl IncomingFile {
         self.hash.update(bytes);
         self.bytes += bytes.len() as u64;
         Ok(())
-    }
-
-    pub fn bytes(&self) -> u64 {
-        self.bytes
     }
 
     /// The path of the file until it is kept; an inspection reads it there.

@@ -9,11 +9,10 @@ use crate::app::domain::task::Priority;
 use crate::app::domain::verdict::{BuildStatus, DepsOutcome, Reason, State, TestStatus, Verdict};
 use crate::app::store::checks::{self, NewCheck};
 use crate::app::store::columns::{Columns, row};
-use crate::app::store::durations;
 use crate::app::store::list::{self, Condition, Paging, Sort};
-use crate::app::store::results;
 use crate::app::store::scan::{ScanLimits, ScanResult};
 use crate::app::store::store::{Result, Store};
+use crate::app::store::{durations, results};
 
 row! {
     /// A build with what its check says of it.

@@ -16,7 +16,7 @@ pub type Result<T> = rusqlite::Result<T>;
 pub struct Store {
     pub(super) db: Connection,
     pub(super) file: Option<DatabaseFile>,
-    pub(super) identity: Identity,
+    pub identity: Identity,
     is_writing: bool,
     pub(super) next_check_due: Cell<NextCheckDue>,
 }
@@ -39,8 +39,10 @@ pub struct DatabaseFile {
 /// What a data directory is given once and keeps.
 #[derive(Debug)]
 pub struct Identity {
-    pub(super) data_id: String,
-    pub(super) secret: String,
+    /// The id of the data directory, which labels its containers.
+    pub data_id: String,
+    /// The secret that the nonces of records are derived from.
+    pub secret: String,
 }
 
 impl Store {
@@ -52,16 +54,6 @@ impl Store {
             is_writing: false,
             next_check_due: Cell::new(NextCheckDue::Unknown),
         }
-    }
-
-    /// The id of the data directory, which labels its containers.
-    pub fn data_id(&self) -> &str {
-        &self.identity.data_id
-    }
-
-    /// The secret that the nonces of records are derived from.
-    pub fn secret(&self) -> &str {
-        &self.identity.secret
     }
 
     /// Whether the database answers and its file is still in its place.

@@ -110,7 +110,7 @@ impl Uploads {
         let all = receiving.chain(inspecting);
         let selected = all.filter(|upload| is_selected(upload));
         selected.fold((0, 0), |(count, bytes), upload| {
-            (count + 1, bytes + upload.incoming.bytes())
+            (count + 1, bytes + upload.incoming.bytes)
         })
     }
 

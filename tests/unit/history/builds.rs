@@ -27,7 +27,7 @@ fn a_bounded_number_goes_at_a_time_and_the_oldest_first() {
         assert_eq!(place.files("logs").len(), left.len());
     }
     place.delete_expired();
-    assert_eq!(place.history.deadline_ms(), None, "nothing is left to do");
+    assert_eq!(place.history.due_ms, None, "nothing is left to do");
     place.delete_expired();
     assert_eq!(place.ids(), left);
 }
@@ -187,7 +187,7 @@ fn where_nothing_may_go_it_is_not_tried_again_at_once() {
     place.history.wake();
     place.delete_expired();
     assert_eq!(place.ids(), builds);
-    assert_eq!(place.history.deadline_ms(), Some(SCAN_PAUSE_MS));
+    assert_eq!(place.history.due_ms, Some(SCAN_PAUSE_MS));
     place.come_to_rest();
     assert!(place.ids().is_empty());
     assert_eq!(place.number("SELECT count(*) FROM checks"), 0);

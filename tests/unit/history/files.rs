@@ -56,7 +56,7 @@ fn thousands_of_names_are_looked_at_piece_by_piece() {
     place.history = history(&place.data, ALL);
     place.delete_expired();
     assert!(place.files("logs").len() > 1_000);
-    assert_eq!(place.history.deadline_ms(), Some(0));
+    assert_eq!(place.history.due_ms, Some(0));
     place.come_to_rest();
     assert_eq!(place.files("logs").len(), 0);
 }

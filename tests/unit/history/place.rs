@@ -105,7 +105,7 @@ impl Place {
         self.history.wake();
         for count in 0.. {
             assert!(count < 10_000, "there is no end to it");
-            let Some(at) = self.history.deadline_ms() else {
+            let Some(at) = self.history.due_ms else {
                 return count;
             };
             self.now.mono_ms = self.now.mono_ms.max(at);

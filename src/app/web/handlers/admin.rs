@@ -48,8 +48,8 @@ fn status(state: &State) -> store::Result<Value> {
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": state.uptime_seconds(),
         "draining": state.is_draining(),
-        "slots": state.scheduler.slots(),
-        "running": state.scheduler.running(),
+        "slots": state.scheduler.queue.slots(),
+        "running": state.scheduler.queue.running(),
         "waiting": state.scheduler.waiting_builds(),
         "engine": match (latest, engine.is_asking()) {
             (Ok(()), _) => "ok",
@@ -65,8 +65,8 @@ fn status(state: &State) -> store::Result<Value> {
         "logs_bytes": totals.log_bytes,
         "sources_bytes": totals.source_bytes,
         "dependencies_bytes": totals.dependency_bytes,
-        "disk": if state.disk.is_low() { "low" } else { "ok" },
-        "disk_free_bytes": state.disk.usage().map(|usage| usage.free_bytes),
+        "disk": if state.disk.is_low { "low" } else { "ok" },
+        "disk_free_bytes": state.disk.usage.map(|usage| usage.free_bytes),
         "disk_floor_bytes": state.disk.floor_bytes(),
     });
     match latest {

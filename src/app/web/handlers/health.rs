@@ -20,7 +20,7 @@ pub fn health(state: &State) -> Response {
         "timestamp": json::time(now.unix_ms),
         "database": if is_connected { "connected" } else { "unavailable" },
         "docker": if latest.is_ok() { "ok" } else { "unavailable" },
-        "disk": if state.disk.is_low() { "low" } else { "ok" },
+        "disk": if state.disk.is_low { "low" } else { "ok" },
         "fetch_network": state.fetch_network(),
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": state.uptime_seconds(),

@@ -46,9 +46,9 @@ fn front(
         packages.push((row, results));
     }
     let front = pages::front(&FrontPage {
-        running: state.scheduler.running(),
+        running: state.scheduler.queue.running(),
         waiting: state.scheduler.waiting_builds() as usize,
-        slots: state.scheduler.slots(),
+        slots: state.scheduler.queue.slots(),
         engine_is_up: queue::is_up(state),
         toolchains: &state.settings.zig_versions,
         packages,

@@ -53,7 +53,7 @@ pub fn queue_json(state: &State, page: Paging) -> store::Result<Value> {
             running.push(value);
         }
     }
-    let starts = match is_up(state) && !state.disk.is_low() {
+    let starts = match is_up(state) && !state.disk.is_low {
         true => starts(state, &mut expected, &tasks, &order)?,
         false => HashMap::new(),
     };
@@ -73,7 +73,7 @@ pub fn queue_json(state: &State, page: Paging) -> store::Result<Value> {
         }
     }
     Ok(json!({
-        "slots": state.scheduler.slots(),
+        "slots": state.scheduler.queue.slots(),
         "running": running,
         "waiting": waiting,
         "total": state.scheduler.waiting_builds(),
@@ -114,7 +114,7 @@ fn waiters<'w>(
             add(*build, Some(nth + 1), Wait::Slot(waiting));
         }
     }
-    let end = state.scheduler.waiting() as usize + 1;
+    let end = state.scheduler.queue.waiting() as usize + 1;
     for running in running {
         let behind = running.behind.iter().map(|(build, _)| *build);
         for build in behind.filter(|build| running.build != Some(*build)) {
@@ -141,7 +141,7 @@ fn reason(state: &State, waiter: &Waiter) -> String {
     if !is_up(state) {
         return "the engine is unavailable".to_string();
     }
-    if state.disk.is_low() {
+    if state.disk.is_low {
         return "the disk is nearly full: nothing starts before there is space".to_string();
     }
     let Waiting { place, errors, .. } = waiting;
@@ -175,7 +175,7 @@ fn starts(
 ) -> store::Result<HashMap<Task, u64>> {
     // Builds join the end of the queue when their source is there. Their start is estimated only where the estimate
     // reaches that end.
-    let whole = state.scheduler.waiting() <= FORECAST_LIMIT as u64;
+    let whole = state.scheduler.queue.waiting() <= FORECAST_LIMIT as u64;
     let mut busy = Vec::new();
     for running in running {
         let expected_ms = expected.of(running.package, running.zig_version)?;
@@ -199,7 +199,11 @@ fn starts(
             then: expected.of_all(&waiter.package, &waiter.behind, whole)?,
         });
     }
-    Ok(forecast::starts(state.scheduler.slots(), busy, waiting))
+    Ok(forecast::starts(
+        state.scheduler.queue.slots(),
+        busy,
+        waiting,
+    ))
 }
 
 /// Expected durations by what earlier builds took; reads each package once.

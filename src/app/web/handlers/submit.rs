@@ -79,7 +79,7 @@ fn check_accepting(state: &State, zig_versions: &[String]) -> Result<(), Error> 
     }
     // Before the engine's first answer no image is known, and the build waits.
     let mut missing = engine.missing(zig_versions);
-    if let Some(version) = missing.next().filter(|_| engine.has_answered()) {
+    if let Some(version) = missing.next().filter(|_| engine.has_answered) {
         return unavailable(&format!(
             "image zigcheck:{version} is missing; make docker-build makes it"
         ));
@@ -89,7 +89,7 @@ fn check_accepting(state: &State, zig_versions: &[String]) -> Result<(), Error> 
 
 /// 503 where the queue has no space for so many builds.
 pub fn check_queue(state: &State, builds: usize) -> Result<(), Response> {
-    if state.scheduler.waiting() + builds as u64 > QUEUE_LIMIT {
+    if state.scheduler.queue.waiting() + builds as u64 > QUEUE_LIMIT {
         let sentence = "the queue is full: try again later";
         return Err(Response::later(503, sentence, QUEUE_PAUSE_MS));
     }

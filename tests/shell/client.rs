@@ -1,12 +1,16 @@
 //! Clients on a socket pair: their time limits, and the events when one has passed.
 
 use std::io::{Read, Write};
+use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 
-use super::*;
-use crate::http::limits::KEEPALIVES_LIMIT;
-use crate::interface::event::{Action, Load, Now};
-use crate::interface::message::{Admission, Head};
+use zigcheck::base::slab::Key;
+use zigcheck::http::limits::KEEPALIVES_LIMIT;
+use zigcheck::interface::event::{Action, Core, Dispatcher, Event, Load, Now, Pull, Streamed};
+use zigcheck::interface::message::{Admission, Head, Response};
+use zigcheck::shell::client::Client;
+use zigcheck::shell::limits::*;
+use zigcheck::shell::pollable::Pollable;
 
 const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 const KEY: Key = Key {
