@@ -1,10 +1,18 @@
 # Shared by the scripts in containers: environment, input, framed files, unpacking, reachability, git, manifests.
-# The root file system is read-only and the user has no home: the tmpfs /work is the only writable place.
+# The root file system is read-only. Beside /dev/shm the tmpfs /work is the only writable place: the image has links to it at /tmp,
+# /var/tmp and /home/build.
 set -u
 umask 022
-export HOME=/work TMPDIR=/work/tmp LC_ALL=C.UTF-8 TZ=UTC
-export ZIG_GLOBAL_CACHE_DIR=/work/cache
-mkdir -p /work/tmp
+mkdir -p /work/tmp /work/var-tmp /work/home/.cache/zig /work/run
+chmod 1777 /work/tmp /work/var-tmp
+# The environment of a fresh login shell and no more: a package can see all of it.
+for name in $(compgen -e); do
+    case $name in ZIGCHECK_*) ;; *) unset -v "$name" ;; esac
+done
+export HOME=/home/build USER=build LOGNAME=build SHELL=/bin/bash LANG=C.UTF-8 PATH=/usr/local/bin:/usr/bin:/bin
+
+# The files of the scripts themselves, and zig's global cache where zig looks for it by default.
+run=/work/run cache=/work/home/.cache/zig
 
 say() { echo "zigcheck: $*" >&2; }
 
@@ -14,8 +22,8 @@ end() { say "${*:2}"; exit "$1"; }
 # Sets sum to the sha256 of the file $1.
 sha256() { sum=$(sha256sum <"$1"); sum=${sum%% *}; }
 
-# Starts to copy the image's warm global cache; `wait "$warming"` before the first run of zig.
-warm_cache() { cp -r /opt/zigcheck/cache /work/cache & warming=$!; }
+# Starts to copy the image's warm cache; `wait "$warming"` before the first run of zig.
+warm_cache() { cp -r /opt/zigcheck/cache/. $cache & warming=$!; }
 
 # Reads the head line from standard input into head, and its fields into source_* and deps_*.
 read_head() {
@@ -43,7 +51,7 @@ unpack() {
 
 # Unpacks the source into /work/src and enters the package's root; fails if either is impossible.
 unpack_source() {
-    unpack /work/src /work/tmp/source "$source_format" || return 1
+    unpack /work/src $run/source "$source_format" || return 1
     # An archive can hold directories that their own owner may not enter.
     chmod -R u+rwX /work/src && cd /work/src || return 1
     local entries
@@ -190,18 +198,18 @@ named_dependencies() {
             END { end_of_one(); exit unclear }'
 }
 
-# Writes the dependencies that the tree in directory $1 names to /work/tmp/asked, sorted and without duplicates. Sets manifest to
+# Writes the dependencies that the tree in directory $1 names to $run/asked, sorted and without duplicates. Sets manifest to
 # their sha256 as a JSON string (empty if there are none), or to null if some of them may be unknown.
 read_manifests() {
     local status lines bytes
     manifest=null
-    named_dependencies "$1" | LC_ALL=C sort -u >/work/tmp/asked
+    named_dependencies "$1" | LC_ALL=C sort -u >$run/asked
     status=("${PIPESTATUS[@]}")
-    read -r lines bytes < <(wc -lc </work/tmp/asked)
+    read -r lines bytes < <(wc -lc <$run/asked)
     # The limits are those of src/app/source/limits.rs. A link may lead to a manifest with another name.
     [ "${status[*]}" = "0 0" ] && [ "$lines" -le 1024 ] && [ "$bytes" -le 262144 ] || return
     [ -z "$(find "$1" -name build.zig.zon \( -type l -o -type f -size +262144c \) -print -quit)" ] || return
-    sha256 /work/tmp/asked
+    sha256 $run/asked
     [ "$lines" -gt 0 ] || sum=
     manifest="\"$sum\""
 }
