@@ -25,12 +25,13 @@ sha256() { sum=$(sha256sum <"$1"); sum=${sum%% *}; }
 # Starts to copy the image's warm cache; `wait "$warming"` before the first run of zig.
 warm_cache() { cp -r /opt/zigcheck/cache/. $cache & warming=$!; }
 
-# Reads the head line from standard input into head, and its fields into source_* and deps_*.
+# Reads the head line from standard input into head, and its fields into source_*, deps_*, dir and silence_seconds.
 read_head() {
-    IFS= read -r -n 4097 head && [ "${#head}" -le 4096 ] || end 65 "no head line on standard input"
-    read -r source_bytes source_sha256 source_format deps_bytes deps_sha256 < <(jq -r \
-        '[.source.bytes, .source.sha256, .source.format, .deps.bytes // 0, .deps.sha256 // "-"] | @tsv' <<<"$head")
-    [ -n "${deps_sha256:-}" ] || end 65 "the head line is malformed"
+    IFS= read -r -n 8193 head && [ "${#head}" -le 8192 ] || end 65 "no head line on standard input"
+    read -r source_bytes source_sha256 source_format deps_bytes deps_sha256 silence_seconds < <(jq -r \
+        '[.source.bytes, .source.sha256, .source.format, .deps.bytes // 0, .deps.sha256 // "-", .silence_seconds // 0] | @tsv' <<<"$head")
+    [ -n "${silence_seconds:-}" ] || end 65 "the head line is malformed"
+    dir=$(jq -r '.dir // ""' <<<"$head")
 }
 
 # Stores the next $2 bytes of standard input as file $1; ends with 65 unless their sha256 is $3.
@@ -49,17 +50,24 @@ unpack() {
     rm "$2"
 }
 
-# Unpacks the source into /work/src and enters the package's root; fails if either is impossible.
+# Unpacks the source into /work/src and enters the package's root: what the archive holds, or the one directory in it, as release
+# archives and `tar -c DIR` have it; then the directory that the head names. Fails if that is impossible; sets has_dir to false where
+# the source has no such directory.
 unpack_source() {
     unpack /work/src $run/source "$source_format" || return 1
     # An archive can hold directories that their own owner may not enter.
     chmod -R u+rwX /work/src && cd /work/src || return 1
-    local entries
-    shopt -s dotglob nullglob
-    entries=(*)
-    shopt -u dotglob nullglob
-    # Release archives and `tar -c DIR` hold a single directory with the package in it.
-    if [ "${#entries[@]}" = 1 ] && [ -d "${entries[0]}" ] && [ ! -L "${entries[0]}" ]; then cd "./${entries[0]}"; fi
+    # What desktops and editors leave beside the one directory is hidden, but for these.
+    local entries entry
+    entries=()
+    for entry in *; do
+        case $entry in '*' | __MACOSX | Thumbs.db | desktop.ini) ;; *) entries+=("$entry") ;; esac
+    done
+    if [ "${#entries[@]}" = 1 ] && [ -d "${entries[0]}" ] && [ ! -L "${entries[0]}" ] && [ ! -e build.zig ]; then cd "./${entries[0]}"; fi
+    root=$PWD has_dir=true
+    [ -n "$dir" ] || return 0
+    # A link may lead out of the source.
+    cd "./$dir" 2>/dev/null && [[ $(pwd -P)/ == "$root"/* ]] || { has_dir=false; cd "$root" || return 1; }
 }
 
 # True if /work has less than 1 MiB or no inode left.

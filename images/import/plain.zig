@@ -1,0 +1,4 @@
+//! Imports the module, and no more.
+comptime {
+    _ = @import("module");
+}

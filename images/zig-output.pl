@@ -1,0 +1,132 @@
+# What the scripts that read the output of `zig build --summary all` share: its lines, the steps of its summary, what a step said.
+use strict;
+use warnings;
+
+our (@lines, @steps, $summary);
+
+# Reads the files into @lines and @steps. The summary is the last one, since what a package prints itself comes before it; it is -1
+# for a command that failed before its first step.
+sub read_files {
+    my $text = do { local (@ARGV, $/) = @_; join '', <> };
+    # Escape sequences are removed whole, and then all other control characters.
+    $text =~ s/\e(?:\[[0-?]*[ -\/]*[@-~]|[\]PX^_].*?(?:\a|\e\\)|[ -\/]*[0-~])//gs;
+    $text =~ s/\xc2\x9b[0-?]*[ -\/]*[@-~]//g;
+    $text =~ s/\r\n/\n/g;
+    $text =~ s/[\x00-\x08\x0b-\x1f\x7f]//g;
+    @lines = split /\n/, $text;
+    $summary = rindex_of(qr/^Build Summary: \d+\/\d+ steps succeeded/);
+    $summary = -1 if $summary >= 0 && !read_steps();
+}
+
+# The index of the last line that matches, or -1.
+sub rindex_of {
+    my ($pattern) = @_;
+    for (my $i = $#lines; $i >= 0; $i--) { return $i if $lines[$i] =~ $pattern }
+    return -1;
+}
+
+# Reads the tree below the summary into @steps; false if Zig went on after it, so that it is not Zig's own.
+sub read_steps {
+    my $i = $summary + 1;
+    for (; $i <= $#lines && $lines[$i] ne ''; $i++) {
+        last if $lines[$i] =~ /^error: the following build command failed/;
+        my $line = $lines[$i];
+        $line =~ s/^((?:[ |]  )*)(?:[+|`]- )?//;
+        my $depth = length($1) / 3 + ($lines[$i] =~ /^[ |]*[+`]- / ? 1 : 0);
+        push @steps, { %{read_step($line)}, depth => $depth };
+    }
+    # The kind of a run step is told by what it runs, the step below it.
+    for my $n (0 .. $#steps) {
+        next unless $steps[$n]{kind} eq 'run' && $n < $#steps && $steps[$n + 1]{depth} > $steps[$n]{depth};
+        $steps[$n]{kind} = 'test' if $steps[$n + 1]{name} =~ /^(?:compile|zig) test\b/;
+    }
+    my $rest = join "\n", @lines[$i .. $#lines];
+    return @steps && $rest !~ /^error: (?:the following build command (?:crashed|terminated)|configure command)/m;
+}
+
+# The parts of a line of the tree. The status is read from its end, since a name can hold any word.
+sub read_step {
+    my ($line) = @_;
+    my $cost = qr/(?: \d+(?:m|s|ms|us|ns))?(?: MaxRSS:\d+[BKMG])?/;
+    my ($name, $status) = ($line, '');
+    if ($line =~ /^(.*?) (transitive failure|failure|stderr|w|\d+ errors|skipped(?: \(not enough memory\).*)?)$/) {
+        ($name, $status) = ($1, $2);
+    } elsif ($line =~ /^(.*?) (\d+\/\d+ passed(?:, \d+ \w+)*)$/ || $line =~ /^(.*?) (\d+ pass(?:, \d+ \w+)* \(\d+ total\)(?:; \d+ [a-z ]+)*)$cost$/) {
+        ($name, $status) = ($1, $2);
+    } elsif ($line =~ /^(.*) (success|cached|\d+ passed(?: \d+ skipped)?)$cost$/) {
+        ($name, $status) = ($1, $2);
+    }
+    my $state =
+          $status eq 'transitive failure' ? 'transitive'
+        : $status =~ /^skipped/ ? 'skipped'
+        : $status =~ /^\d+ pass, (?!.*(?:fail|crash|timeout|leak|error))/ || $status =~ /^\d+ pass \(\d+ total\)$/ ? 'success'
+        : $status =~ /^(?:success|cached|\d+ passed(?: \d+ skipped)?)$/ ? 'success'
+        : $status eq '' ? 'other' : 'failed';
+    my $kind =
+          $name =~ /^(?:compile (?:exe|lib|obj|test)|zig (?:build-exe|build-lib|build-obj|test)|translate-c)\b/ ? 'compile'
+        : $name =~ /^run / ? ($status =~ /pass/ ? 'test' : 'run')
+        : $name =~ /^(?:install|options|WriteFile|UpdateSourceFiles|RemoveDir|objcopy|configure|fmt|zig fmt|CheckFile|check)\b/ ? 'plain' : 'other';
+    return { name => $name, status => $status, state => $state, kind => $kind };
+}
+
+# The lines that Zig printed for a failed step: below the path of steps that leads to it, up to the next such path.
+sub block_of {
+    my ($step) = @_;
+    my $header = qr/^(?:   )*\+- \Q$step->{name} $step->{status}\E$/;
+    for my $from (0 .. $summary - 1) {
+        next unless $lines[$from] =~ $header;
+        my $to = $from + 1;
+        for (; $to < $summary; $to++) {
+            last if $lines[$to] =~ /^\+- / && $to > $from + 1;
+        }
+        $to-- if $to < $summary; # the name of the top step above the next path
+        return ($from + 1, @lines[$from + 1 .. $to - 1]);
+    }
+    return (-1);
+}
+
+# The index of the first line that matches, or -1.
+sub first_of {
+    my ($pattern) = @_;
+    for my $i (0 .. $#lines) { return $i if $lines[$i] =~ $pattern }
+    return -1;
+}
+
+# The library, header or program of the system that these lines miss, if they say so.
+sub missing {
+    my $all = join "\n", @_;
+    return "system library $2" if $all =~ /unable to find (?:(?:dynamic|static) )?system library (['"])([^'"\n]+)\1/;
+    return "system library $1" if $all =~ /error: unable to find library -l(\S+)/;
+    return "framework $2" if $all =~ /unable to find (?:dynamic |static )?framework (['"])([^'"\n]+)\1/;
+    return "the program $1" if $all =~ /failed to spawn(?: and capture stdio from)? ([^\/\s]+): FileNotFound/;
+    return "the program $1" if $all =~ /(?:unable to spawn the following command: FileNotFound|the following command failed with FileNotFound:)\n([^\/\s]+)/;
+    return "the program $1" if $all =~ /^error: FileNotFound$/m && $all =~ /findProgram\(\s*&\.\{\s*"([^"]+)"/;
+    if ($all =~ /error: ['"]([\w.+\/-]+\.(?:h|hpp|hh|inc))['"] file not found/) {
+        my $header = $1;
+        my ($base) = $header =~ m{([^/]+)$};
+        # A header that the package or a dependency has somewhere is not the system's.
+        open my $found, '-|', 'find', '/work/src', '/work/home/.cache/zig/p', '-name', $base, '-print', '-quit' or return;
+        my $there = <$found>;
+        return "system header $header" unless $there;
+    }
+    return;
+}
+
+# The first error of a compiler in these lines, with its place.
+sub first_error {
+    for (@_) {
+        next if /^error: (?:the following|\d+ compilation errors|process )/;
+        return short($1) . ": $2" if /^(\S[^:]*:\d+:\d+): error: (.*)/;
+        return $1 if /(?:^|\s)error: (?:error: )?(.+)/;
+    }
+    return;
+}
+
+# A path without what only the container knows.
+sub short {
+    my ($path) = @_;
+    $path =~ s{^/work/src/}{};
+    return $path;
+}
+
+1;
