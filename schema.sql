@@ -18,6 +18,8 @@ CREATE TABLE IF NOT EXISTS packages (
     name             TEXT NOT NULL UNIQUE,
     url              TEXT NOT NULL UNIQUE,
     ref              TEXT,
+    -- Where its build.zig is; null: at the root.
+    dir              TEXT,
     description      TEXT,
     author           TEXT,
     license          TEXT,
@@ -104,6 +106,10 @@ CREATE TABLE IF NOT EXISTS checks (
     package    TEXT NOT NULL,
     url        TEXT,
     ref        TEXT,
+    -- Where its build.zig is; null: at the root.
+    dir        TEXT,
+    -- 1: no verdict is taken from the cache.
+    fresh      INTEGER NOT NULL DEFAULT 0,
     -- Null until the source has been fetched.
     source     TEXT REFERENCES sources (hash),
     "commit"   TEXT,
@@ -126,10 +132,18 @@ CREATE TABLE IF NOT EXISTS builds (
     state             TEXT NOT NULL DEFAULT 'queued',
     build_status      TEXT NOT NULL DEFAULT 'pending',
     test_status       TEXT,
+    import_status     TEXT,
     reason            TEXT,
+    -- One sentence that says what happened.
+    detail            TEXT NOT NULL DEFAULT '',
     compiled          INTEGER,
     tests_passed      INTEGER,
+    tests_skipped     INTEGER,
     tests_total       INTEGER,
+    -- What it exports and how that compiles as a dependency: a JSON array, or empty.
+    modules           TEXT NOT NULL DEFAULT '',
+    -- 1: the same source under the same toolchain has come to different verdicts.
+    flaky             INTEGER NOT NULL DEFAULT 0,
     error_log         TEXT NOT NULL DEFAULT '',
     attempt           INTEGER NOT NULL DEFAULT 1,
     -- How many attempts ended in an error; those that a restart interrupted do not count.

@@ -79,6 +79,8 @@ pub fn check<'a>(
         package_id,
         package,
         git,
+        dir: None,
+        fresh: false,
         priority: Priority::Interactive,
         tenant: "",
     }

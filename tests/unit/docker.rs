@@ -27,6 +27,7 @@ fn containers(flags: &[&str]) -> [Command; 3] {
     let source = file("/s/source");
     let dependencies = file("/s/dependencies");
     let mut task = ContainerInput {
+        dir: None,
         build: BuildId(7),
         attempt: 2,
         package: "p",

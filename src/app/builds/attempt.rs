@@ -367,7 +367,7 @@ impl AttemptState {
                 }
                 // It was killed and goes on: the verdict is the same.
                 Some(why) => {
-                    let verdict = ended_by_us(why, self.records.testing, &self.limits(context));
+                    let verdict = ended_by_us(why, self.records.progress, &self.limits(context));
                     JobOutcome::Verdict(verdict)
                 }
             },

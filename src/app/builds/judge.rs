@@ -1,16 +1,17 @@
 //! The verdict on a build, from the exit of its container and its record.
 
 use crate::app::builds::limits::{LINE_COST_BYTES, OUTPUT_LIMIT_BYTES};
-use crate::app::builds::record::{Record, RecordReader};
+use crate::app::builds::record::{Progress, Record, RecordReader, TestCounts};
 use crate::app::domain::verdict::{
-    BuildStatus, DepsOutcome, Reason, ResourceLimits, TestStatus, Verdict, truncate_error_log,
+    BuildStatus, DepsOutcome, ImportStatus, Reason, ResourceLimits, TestStatus, Verdict,
+    truncate_error_log,
 };
 use crate::app::engine::docker::{RecordId, exit};
 use crate::app::engine::job::{JobEnd, KillReason};
 use crate::interface::event::Exit;
 
 /// Part of the cache key. Raise it when the runner, or the reading of its record, comes to other verdicts.
-pub const RUNNER_VERSION: u32 = 1;
+pub const RUNNER_VERSION: u32 = 2;
 
 /// What follows from the exit of `docker run`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +84,7 @@ pub fn judge_container(
     let judgement = judge(record_id, &JobEnd { exit, why }, records, deps, limits);
     match (judgement, why) {
         (Judgement::Verdict(verdict), _) => verdict,
-        (Judgement::Inspect, Some(why)) => ended_by_us(why, records.testing, limits),
+        (Judgement::Inspect, Some(why)) => ended_by_us(why, records.progress, limits),
         (Judgement::Inspect, None) if oom_killed => {
             // A container that the limit ended has reached the limit.
             let peak = limits.peak_bytes.or(Some(limits.memory_bytes));
@@ -99,7 +100,7 @@ pub fn judge_container(
                 peak_memory_bytes: peak,
                 ..Verdict::failed(Reason::OutOfMemory, sentence)
             };
-            in_stage(verdict, records.testing)
+            in_stage(verdict, records.progress)
         }
         (Judgement::Inspect, None) => {
             let reason = match code {
@@ -117,60 +118,55 @@ pub fn judge_container(
 const INPUT_TRUNCATED: &str = "the source did not reach the container whole";
 
 fn from_record(record: Record, deps: DepsOutcome, limits: &ResourceLimits) -> Verdict {
+    let mut reason = record.reason;
     let mut build_status = record.build_status;
-    let short = if record.oom_kills > 0 {
-        Some(Reason::OutOfMemory)
-    } else if record.disk_full {
-        Some(Reason::DiskLimit)
-    } else {
-        None
-    };
-    let reason = match (build_status, record.test_status) {
-        (BuildStatus::Success, Some(TestStatus::Failed)) => {
-            let tests = match record.compile_failures {
-                0 => Reason::TestFailure,
-                _ => Reason::CompileError,
-            };
-            Some(short.unwrap_or(tests))
-        }
-        (BuildStatus::Success, _) => None,
-        // A source that did not fit was not inspected for a `build.zig`.
-        _ if !record.build_zig => Some(short.unwrap_or(Reason::NoBuildZig)),
-        _ => Some(short.unwrap_or(match deps {
-            DepsOutcome::Refused => Reason::DependencyUnavailable,
-            DepsOutcome::Unreachable => {
-                build_status = BuildStatus::Error;
-                Reason::DependencyUnavailable
-            }
-            DepsOutcome::Fetched | DepsOutcome::BadManifest => Reason::CompileError,
-        })),
-    };
-    let mut error_log = record.error_log;
-    if reason == Some(Reason::OutOfMemory) {
+    let (mut detail, mut error_log) = (record.detail, record.error_log);
+    if reason.is_some() && record.oom_kills > 0 {
+        reason = Some(Reason::OutOfMemory);
         let peak_bytes = record.peak_memory_bytes;
         let memory = ResourceLimits {
             peak_bytes,
             ..*limits
         }
         .describe_memory();
-        let sentence =
-            format!("a process was ended by the memory limit of the container; {memory}");
-        error_log = truncate_error_log(&format!("{sentence}\n{error_log}"));
+        detail = format!("a process was ended by the memory limit of the container; {memory}");
+        error_log = truncate_error_log(&format!("{detail}\n{error_log}"));
+    } else if reason.is_some() && record.disk_full {
+        reason = Some(Reason::DiskLimit);
+        detail = "the disk of the container is full".to_string();
+    }
+    match reason {
+        // The server's doing, not the package's.
+        Some(Reason::HostNotAllowed | Reason::MissingSystemLibrary) => {
+            build_status = BuildStatus::Error;
+        }
+        Some(Reason::DependencyUnavailable) if deps == DepsOutcome::Unreachable => {
+            build_status = BuildStatus::Error;
+        }
+        _ => {}
     }
     Verdict {
         build_status,
         test_status: record.test_status,
+        import_status: record.import_status,
         reason,
+        detail,
         compiled: Some(record.compiled),
-        tests_passed: record.tests_passed,
-        tests_total: record.tests_total,
+        tests_passed: record.tests.passed,
+        tests_skipped: record.tests.skipped,
+        tests_total: record.tests.total,
+        modules: record.modules,
         error_log,
         peak_memory_bytes: record.peak_memory_bytes,
     }
 }
 
 /// The verdict on a build that the server ended.
-pub fn ended_by_us(why: KillReason, testing: Option<u32>, limits: &ResourceLimits) -> Verdict {
+pub fn ended_by_us(
+    why: KillReason,
+    progress: Option<Progress>,
+    limits: &ResourceLimits,
+) -> Verdict {
     let seconds = |ms: u64| ms / 1_000;
     let (reason, sentence) = match why {
         KillReason::Timeout => (
@@ -183,7 +179,7 @@ pub fn ended_by_us(why: KillReason, testing: Option<u32>, limits: &ResourceLimit
         KillReason::Silent => (
             Reason::Silent,
             format!(
-                "no output for --silence-timeout, {} s",
+                "no output and no processor time for --silence-timeout, {} s",
                 seconds(limits.silence_timeout_ms)
             ),
         ),
@@ -200,19 +196,30 @@ pub fn ended_by_us(why: KillReason, testing: Option<u32>, limits: &ResourceLimit
         peak_memory_bytes: limits.peak_bytes,
         ..Verdict::failed(reason, sentence)
     };
-    in_stage(verdict, testing)
+    in_stage(verdict, progress)
 }
 
-/// A verdict on the tests, if the build itself had already succeeded; else on the build.
-fn in_stage(verdict: Verdict, testing: Option<u32>) -> Verdict {
-    match testing {
-        Some(compiled) if verdict.build_status == BuildStatus::Failed => Verdict {
-            build_status: BuildStatus::Success,
-            test_status: Some(TestStatus::Failed),
-            compiled: Some(compiled),
-            ..verdict
-        },
-        _ => verdict,
+/// A verdict on the tests or on the import, if what came before had already succeeded; else on the build.
+fn in_stage(verdict: Verdict, progress: Option<Progress>) -> Verdict {
+    let Some(Progress { compiled, tested }) = progress else {
+        return verdict;
+    };
+    if verdict.build_status != BuildStatus::Failed {
+        return verdict;
+    }
+    let (test_status, tests, import_status) = match tested {
+        None => (TestStatus::Failed, TestCounts::default(), None),
+        Some((status, tests)) => (status, tests, Some(ImportStatus::Failed)),
+    };
+    Verdict {
+        build_status: BuildStatus::Success,
+        test_status: Some(test_status),
+        import_status,
+        compiled: Some(compiled),
+        tests_passed: tests.passed,
+        tests_skipped: tests.skipped,
+        tests_total: tests.total,
+        ..verdict
     }
 }
 

@@ -30,6 +30,8 @@ pub const DUE_CHECKS_LIMIT: usize = 16;
 pub const STARTS_LIMIT: usize = 64;
 /// Deepest position in the queue that is counted exactly.
 pub const RANK_LIMIT: u64 = 10_000;
+/// Longest list of exported modules and artifacts that is kept, as JSON: a hundred with their first errors.
+pub const MODULES_LIMIT_BYTES: usize = 32 << 10;
 /// Longest line of a runner's standard output.
 pub const RECORD_LIMIT_BYTES: usize = 64 << 10;
 /// From the start of a recheck to its repetition, should the server end meanwhile: later than any recheck ends.

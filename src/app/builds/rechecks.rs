@@ -168,6 +168,8 @@ fn insert_check(
         package_id: Some(row.id),
         package: &row.name,
         git: Some((&row.url, row.reference.as_deref())),
+        dir: None,
+        fresh: false,
         priority,
         tenant: &tenant,
     };

@@ -1,9 +1,11 @@
 //! The standard output of a runner: lines of JSON, the last of which is the result record.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::app::builds::limits::RECORD_LIMIT_BYTES;
-use crate::app::domain::verdict::{BuildStatus, TestStatus, truncate_error_log};
+use crate::app::builds::limits::{MODULES_LIMIT_BYTES, RECORD_LIMIT_BYTES};
+use crate::app::domain::verdict::{
+    BuildStatus, ImportStatus, Reason, TestStatus, detail_of, truncate_error_log,
+};
 use crate::app::engine::docker::RecordId;
 
 /// The result record of a runner, checked.
@@ -11,15 +13,34 @@ use crate::app::engine::docker::RecordId;
 pub(crate) struct Record {
     pub build_status: BuildStatus,
     pub test_status: Option<TestStatus>,
+    pub import_status: Option<ImportStatus>,
+    pub reason: Option<Reason>,
+    pub detail: String,
     pub compiled: u32,
-    pub tests_passed: Option<u32>,
-    pub tests_total: Option<u32>,
+    pub tests: TestCounts,
+    /// As `Verdict::modules`.
+    pub modules: String,
     pub error_log: String,
     pub peak_memory_bytes: Option<u64>,
-    pub build_zig: bool,
-    pub compile_failures: u32,
     pub oom_kills: u32,
     pub disk_full: bool,
+}
+
+/// Zig's own counts of the tests; none where it gave none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TestCounts {
+    pub passed: Option<u32>,
+    pub skipped: Option<u32>,
+    pub total: Option<u32>,
+}
+
+/// How far a runner has come, beyond the build itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Compile steps so far.
+    pub compiled: u32,
+    /// What the tests came to; none while they run.
+    pub tested: Option<(TestStatus, TestCounts)>,
 }
 
 /// Reads the standard output of a runner as it comes; keeps at most one line of `RECORD_LIMIT_BYTES`.
@@ -28,10 +49,10 @@ pub struct RecordReader {
     line: Vec<u8>,
     /// The current line is over the limit: the rest of it is dropped.
     overflowing: bool,
-    /// The last complete line, unless it was too long.
+    /// The last complete line that is no progress, unless it was too long.
     last: Option<Result<Vec<u8>, Unusable>>,
-    /// Compile steps that had run when the tests began.
-    pub testing: Option<u32>,
+    /// How far the runner has come, if the build itself has succeeded.
+    pub progress: Option<Progress>,
 }
 
 /// Why a record cannot be trusted.
@@ -63,7 +84,7 @@ impl Unusable {
 impl RecordReader {
     /// Takes the next bytes; true if they say that the tests have begun.
     pub fn take(&mut self, bytes: &[u8]) -> bool {
-        let before = self.testing.is_some();
+        let before = self.progress.is_some();
         for piece in bytes.split_inclusive(|b| *b == b'\n') {
             let (piece, ends) = match piece.split_last() {
                 Some((b'\n', piece)) => (piece, true),
@@ -80,7 +101,7 @@ impl RecordReader {
                 self.end_line();
             }
         }
-        !before && self.testing.is_some()
+        !before && self.progress.is_some()
     }
 
     fn end_line(&mut self) {
@@ -94,9 +115,9 @@ impl RecordReader {
         }
         let value: Option<Value> = serde_json::from_slice(&line).ok();
         match value {
-            Some(value) if value["state"] == "testing" => {
-                self.testing = Some(count(&value, "compiled").ok().flatten().unwrap_or(0));
-            }
+            Some(value) if value["state"] == "testing" => self.progress = Some(progress(&value)),
+            // Only a sign of life: a compiler at work prints nothing.
+            Some(value) if value["state"] == "working" => {}
             _ => self.last = Some(Ok(line)),
         }
     }
@@ -114,8 +135,24 @@ impl RecordReader {
     }
 }
 
+fn progress(value: &Value) -> Progress {
+    let number = |name: &str| count(value, name).ok().flatten();
+    let word = value["test_status"].as_str();
+    Progress {
+        compiled: number("compiled").unwrap_or(0),
+        tested: word.and_then(TestStatus::parse).map(|status| {
+            let tests = TestCounts {
+                passed: number("tests_passed"),
+                skipped: number("tests_skipped"),
+                total: number("tests_total"),
+            };
+            (status, tests)
+        }),
+    }
+}
+
 /// All fields that a runner writes. The times, the package and the version are for people who read it.
-const FIELDS: [&str; 19] = [
+const FIELDS: [&str; 22] = [
     "build_id",
     "nonce",
     "package_name",
@@ -124,21 +161,35 @@ const FIELDS: [&str; 19] = [
     "end_time",
     "build_status",
     "test_status",
+    "import_status",
+    "reason",
+    "detail",
     "compiled",
     "tests_passed",
+    "tests_skipped",
     "tests_total",
     "build_exit",
     "test_exit",
     "error_log",
+    "modules",
     "peak_memory_bytes",
-    "build_zig",
-    "compile_failures",
     "oom_kills",
     "disk_full",
 ];
 
+/// The reasons that a runner may give. All others are for the server to see.
+const REASONS: [Reason; 8] = [
+    Reason::CompileError,
+    Reason::TestFailure,
+    Reason::StepFailure,
+    Reason::NoBuildZig,
+    Reason::DependencyUnavailable,
+    Reason::SourceUnavailable,
+    Reason::HostNotAllowed,
+    Reason::MissingSystemLibrary,
+];
+
 fn read_record(line: &[u8], record_id: &RecordId) -> Result<Record, Unusable> {
-    let broken = |why: &str| Unusable::Broken(why.to_string());
     let value: Value = serde_json::from_slice(line).map_err(|e| broken(&e.to_string()))?;
     let fields = value.as_object().ok_or_else(|| broken("not an object"))?;
     if let Some(other) = fields.keys().find(|name| !FIELDS.contains(&&***name)) {
@@ -155,15 +206,47 @@ fn read_record(line: &[u8], record_id: &RecordId) -> Result<Record, Unusable> {
         Some("failed") => BuildStatus::Failed,
         _ => return Err(broken("build_status")),
     };
-    let test_status = match &value["test_status"] {
-        Value::Null => None,
-        word => Some(
-            word.as_str()
-                .and_then(TestStatus::parse)
-                .ok_or_else(|| broken("test_status"))?,
-        ),
-    };
-    // The runner never writes a status that contradicts its own exit code.
+    let test_status = word(&value, "test_status", TestStatus::parse)?;
+    check_exits(&value, build_status, test_status)?;
+    let import_status = word(&value, "import_status", ImportStatus::parse)?;
+    let reason = word(&value, "reason", Reason::parse)?;
+    if reason.is_some_and(|reason| !REASONS.contains(&reason)) {
+        return Err(broken("reason"));
+    }
+    let failed = build_status == BuildStatus::Failed
+        || test_status == Some(TestStatus::Failed)
+        || import_status == Some(ImportStatus::Failed);
+    // Nothing fails without a reason.
+    if failed && reason.is_none() {
+        return Err(broken("reason"));
+    }
+    let text = |name: &str| typed(&value, name, Value::as_str).map(Option::unwrap_or_default);
+    Ok(Record {
+        build_status,
+        test_status,
+        import_status,
+        reason,
+        detail: detail_of(text("detail")?),
+        compiled: count(&value, "compiled")?.unwrap_or(0),
+        tests: TestCounts {
+            passed: count(&value, "tests_passed")?,
+            skipped: count(&value, "tests_skipped")?,
+            total: count(&value, "tests_total")?,
+        },
+        modules: modules(&value)?,
+        error_log: truncate_error_log(text("error_log")?),
+        peak_memory_bytes: typed(&value, "peak_memory_bytes", Value::as_u64)?,
+        oom_kills: count(&value, "oom_kills")?.unwrap_or(0),
+        disk_full: typed(&value, "disk_full", Value::as_bool)?.unwrap_or(false),
+    })
+}
+
+/// The runner never writes a status that contradicts its own exit codes.
+fn check_exits(
+    value: &Value,
+    build_status: BuildStatus,
+    test_status: Option<TestStatus>,
+) -> Result<(), Unusable> {
     let agrees = |exit: &Value, success: bool| exit.as_i64().map(|code| code == 0) == Some(success);
     let built = build_status == BuildStatus::Success;
     // A build that did not begin has no exit code.
@@ -171,34 +254,48 @@ fn read_record(line: &[u8], record_id: &RecordId) -> Result<Record, Unusable> {
     if begun && !agrees(&value["build_exit"], built) {
         return Err(broken("build_exit"));
     }
-    let tested = matches!(test_status, Some(TestStatus::Success | TestStatus::Failed));
-    if tested
-        && !agrees(
-            &value["test_exit"],
-            test_status == Some(TestStatus::Success),
-        )
-    {
+    let passed = match test_status {
+        Some(TestStatus::Success | TestStatus::Skipped) => Some(true),
+        Some(TestStatus::Failed) => Some(false),
+        Some(TestStatus::NoTests) | None => None,
+    };
+    if passed.is_some_and(|passed| !agrees(&value["test_exit"], passed)) {
         return Err(broken("test_exit"));
     }
     // Tests follow every build that succeeds, and no other.
     if built != test_status.is_some() {
         return Err(broken("test_status"));
     }
-    let error_log = typed(&value, "error_log", Value::as_str)?.unwrap_or("");
-    let flag = |name: &str| typed(&value, name, Value::as_bool);
-    Ok(Record {
-        build_status,
-        test_status,
-        compiled: count(&value, "compiled")?.unwrap_or(0),
-        tests_passed: count(&value, "tests_passed")?,
-        tests_total: count(&value, "tests_total")?,
-        error_log: truncate_error_log(error_log),
-        peak_memory_bytes: typed(&value, "peak_memory_bytes", Value::as_u64)?,
-        build_zig: flag("build_zig")?.unwrap_or(true),
-        compile_failures: count(&value, "compile_failures")?.unwrap_or(0),
-        oom_kills: count(&value, "oom_kills")?.unwrap_or(0),
-        disk_full: flag("disk_full")?.unwrap_or(false),
-    })
+    Ok(())
+}
+
+/// The list of modules as compact JSON, of which the first are kept; empty without any.
+fn modules(value: &Value) -> Result<String, Unusable> {
+    let all = typed(value, "modules", Value::as_array)?;
+    let mut kept = all.map(Vec::as_slice).unwrap_or_default();
+    if kept.is_empty() {
+        return Ok(String::new());
+    }
+    loop {
+        let text = json!(kept).to_string();
+        if text.len() <= MODULES_LIMIT_BYTES {
+            return Ok(text);
+        }
+        kept = &kept[..kept.len() / 2];
+    }
+}
+
+fn broken(why: &str) -> Unusable {
+    Unusable::Broken(why.to_string())
+}
+
+/// A word of a closed list; none if the field is null or missing.
+fn word<T>(
+    record: &Value,
+    name: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, Unusable> {
+    typed(record, name, |value| value.as_str().and_then(&parse))
 }
 
 /// A field of that type; none if it is null or missing.

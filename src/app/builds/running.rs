@@ -154,6 +154,7 @@ impl RunningTask {
                     image: &self.image,
                     source: &source,
                     dependencies: self.attempt_state.dependencies.as_ref(),
+                    dir: self.check().dir.as_deref(),
                 };
                 match kind {
                     JobKind::FetchDependencies => docker.fetch_dependencies(&name, &input),

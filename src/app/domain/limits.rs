@@ -12,6 +12,8 @@ pub const DISK_MARGIN_PERCENT: u64 = 25;
 pub const DISK_PAUSE_MS: u64 = 5_000;
 /// Retry-After for a client that is refused for lack of space: somebody has to free some.
 pub const DISK_RETRY_AFTER_S: u64 = 60;
+/// Longest `detail` kept: one sentence.
+pub const DETAIL_LIMIT_BYTES: usize = 512;
 /// Longest `error_log` kept.
 pub const ERROR_LOG_LIMIT_BYTES: usize = 16 << 10;
 /// Each package's remote is rechecked once a day.

@@ -1,6 +1,6 @@
 //! The verdict on a build: `build_status`, `test_status` and reason; and the states of a build.
 
-use crate::app::domain::limits::ERROR_LOG_LIMIT_BYTES;
+use crate::app::domain::limits::{DETAIL_LIMIT_BYTES, ERROR_LOG_LIMIT_BYTES};
 
 /// An enum with one fixed string for each variant, the same in schema, JSON and pages.
 macro_rules! str_enum {
@@ -30,7 +30,72 @@ str_enum! {
 
 str_enum! {
     /// The verdict on its tests; none if they were not run.
-    TestStatus { Success = "success", Failed = "failed", NoTests = "no_tests" }
+    TestStatus {
+        Success = "success",
+        Failed = "failed",
+        NoTests = "no_tests",
+        Skipped = "skipped",
+    }
+}
+
+str_enum! {
+    /// How the package does as a dependency of another one; none if that was not tried.
+    ImportStatus {
+        Success = "success",
+        Partial = "partial",
+        Failed = "failed",
+        None = "none",
+    }
+}
+
+/// What people see of a verdict at a glance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grade {
+    /// It was exercised, and all of it works.
+    Green,
+    /// It builds; not all of it was exercised, or not all can be used.
+    Amber,
+    /// Build, tests or import failed.
+    Red,
+    /// There is no verdict on the package.
+    Grey,
+}
+
+/// The statuses of a build, and what they are worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Statuses {
+    pub build: BuildStatus,
+    pub test: Option<TestStatus>,
+    pub import: Option<ImportStatus>,
+    /// The number of compile steps.
+    pub compiled: Option<u32>,
+}
+
+impl Statuses {
+    pub fn grade(self) -> Grade {
+        match self.describe() {
+            "success" => Grade::Green,
+            "not exercised" | "tests skipped" | "partial import" => Grade::Amber,
+            "failed" | "tests failed" | "import failed" => Grade::Red,
+            _ => Grade::Grey,
+        }
+    }
+
+    /// The verdict in the words that people see.
+    pub fn describe(self) -> &'static str {
+        match (self.build, self.test, self.import) {
+            (BuildStatus::Pending, ..) => "pending",
+            (BuildStatus::Error, ..) => "error",
+            (BuildStatus::Failed, ..) => "failed",
+            (BuildStatus::Success, Some(TestStatus::Failed), _) => "tests failed",
+            (BuildStatus::Success, _, Some(ImportStatus::Failed)) => "import failed",
+            // Nothing was compiled, so the package was not tried.
+            (BuildStatus::Success, ..) if self.compiled == Some(0) => "not exercised",
+            (BuildStatus::Success, _, Some(ImportStatus::Partial)) => "partial import",
+            (BuildStatus::Success, Some(TestStatus::Skipped), _) => "tests skipped",
+            (BuildStatus::Success, ..) => "success",
+        }
+    }
 }
 
 str_enum! {
@@ -38,9 +103,12 @@ str_enum! {
     Reason {
         CompileError = "compile_error",
         TestFailure = "test_failure",
+        StepFailure = "step_failure",
         NoBuildZig = "no_build_zig",
         DependencyUnavailable = "dependency_unavailable",
         SourceUnavailable = "source_unavailable",
+        HostNotAllowed = "host_not_allowed",
+        MissingSystemLibrary = "missing_system_library",
         Timeout = "timeout",
         Silent = "silent",
         OutOfMemory = "out_of_memory",
@@ -57,11 +125,17 @@ str_enum! {
 pub struct Verdict {
     pub build_status: BuildStatus,
     pub test_status: Option<TestStatus>,
+    pub import_status: Option<ImportStatus>,
     pub reason: Option<Reason>,
-    /// The number of compile steps that the build and its tests ran.
+    /// One sentence that says what happened; empty if there is nothing to say.
+    pub detail: String,
+    /// The number of compile steps that the build, its tests and its use as a dependency ran.
     pub compiled: Option<u32>,
     pub tests_passed: Option<u32>,
+    pub tests_skipped: Option<u32>,
     pub tests_total: Option<u32>,
+    /// The exported modules and artifacts with their states, as JSON; empty if none was tried.
+    pub modules: String,
     /// The first errors as people read them.
     pub error_log: String,
     pub peak_memory_bytes: Option<u64>,
@@ -74,14 +148,19 @@ impl Verdict {
         reason: Reason,
         error_log: impl Into<String>,
     ) -> Verdict {
+        let error_log = error_log.into();
         Verdict {
             build_status: status,
             test_status: None,
+            import_status: None,
             reason: Some(reason),
+            detail: detail_of(&error_log),
             compiled: None,
             tests_passed: None,
+            tests_skipped: None,
             tests_total: None,
-            error_log: error_log.into(),
+            modules: String::new(),
+            error_log,
             peak_memory_bytes: None,
         }
     }
@@ -131,8 +210,17 @@ impl ResourceLimits {
 
 /// The text, cut at the end of a character to at most `ERROR_LOG_LIMIT_BYTES`.
 pub fn truncate_error_log(text: &str) -> String {
-    let end = text.floor_char_boundary(ERROR_LOG_LIMIT_BYTES);
-    text[..end].to_string()
+    truncate(text, ERROR_LOG_LIMIT_BYTES)
+}
+
+/// The first line of a text as a detail, cut to at most `DETAIL_LIMIT_BYTES`.
+pub fn detail_of(text: &str) -> String {
+    let line = text.lines().find(|line| !line.trim().is_empty());
+    truncate(line.unwrap_or("").trim(), DETAIL_LIMIT_BYTES)
+}
+
+fn truncate(text: &str, limit: usize) -> String {
+    text[..text.floor_char_boundary(limit)].to_string()
 }
 
 str_enum! {

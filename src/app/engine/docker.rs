@@ -8,7 +8,9 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
-use crate::app::engine::limits::{OPEN_FILES_LIMIT, PIDS_LIMIT, WORK_TMPFS_INODES};
+use crate::app::engine::limits::{
+    OPEN_FILES_LIMIT, PIDS_LIMIT, SHARED_MEMORY_BYTES, WORK_TMPFS_INODES,
+};
 use crate::config::limits::WORK_TMPFS_BYTES;
 use crate::config::settings::Settings;
 use crate::interface::event::{Command, Exit, Input};
@@ -54,6 +56,7 @@ pub struct Docker {
     secret: String,
     memory_bytes: u64,
     cpus: f64,
+    silence_seconds: u64,
     fetch_network: String,
     /// The environment of fetch containers.
     fetch_rules: [String; 2],
@@ -79,6 +82,8 @@ pub struct ContainerInput<'a> {
     pub image: &'a str,
     pub source: &'a SourceFile,
     pub dependencies: Option<&'a SourceFile>,
+    /// Where build.zig is; none: at the root.
+    pub dir: Option<&'a str>,
 }
 
 impl Docker {
@@ -89,6 +94,7 @@ impl Docker {
             secret: secret.to_string(),
             memory_bytes: settings.memory_bytes,
             cpus: settings.cpus,
+            silence_seconds: settings.silence_timeout_ms / 1_000,
             fetch_network: settings.fetch_network.clone(),
             fetch_rules: [
                 format!("--env=ZIGCHECK_HOSTS={}", settings.allow_hosts),
@@ -194,6 +200,8 @@ impl Docker {
             "nonce": self.record_id(input.build, input.attempt).nonce,
             "package_name": input.package,
             "zig_version": input.zig_version,
+            "dir": input.dir,
+            "silence_seconds": self.silence_seconds,
             "source": {
                 "bytes": input.source.bytes,
                 "sha256": input.source.sha256,
@@ -236,8 +244,11 @@ impl Docker {
                 "--log-opt=compress=false",
             ],
         };
-        // The tmpfs counts towards the memory limit: leave some for the compiler.
-        let tmpfs = WORK_TMPFS_BYTES.min(memory / 2);
+        // The tmpfs counts towards the memory limit: leave some for the compiler. Shared memory is a file system of its
+        // own, and a part of the same limit.
+        let disk = WORK_TMPFS_BYTES.min(memory / 2);
+        let shm = SHARED_MEMORY_BYTES.min(disk / 4);
+        let tmpfs = disk - shm;
         let words = [
             "run".to_string(),
             format!("--name={name}"),
@@ -257,9 +268,10 @@ impl Docker {
             format!("--pids-limit={PIDS_LIMIT}"),
             format!("--ulimit=nofile={OPEN_FILES_LIMIT}:{OPEN_FILES_LIMIT}"),
             "--ulimit=core=0:0".to_string(),
+            format!("--shm-size={shm}"),
             // A file larger than the tmpfs could only be a sparse one.
             format!("--ulimit=fsize={tmpfs}:{tmpfs}"),
-            "--ipc=none".to_string(),
+            "--ipc=private".to_string(),
             format!("--user={BUILD_USER}"),
             "--cap-drop=ALL".to_string(),
             "--security-opt=no-new-privileges".to_string(),
@@ -271,7 +283,10 @@ impl Docker {
             "--workdir=/work".to_string(),
             "--hostname=zigcheck".to_string(),
         ];
-        let kept = kept.iter().map(|word| word.to_string());
+        // A container without network has its IPv6 loopback, as /etc/hosts says.
+        let loopback = "--sysctl=net.ipv6.conf.all.disable_ipv6=0";
+        let loopback = network.is_none().then(|| loopback.to_string());
+        let kept = kept.iter().map(|word| word.to_string()).chain(loopback);
         let rules = network.map(|_| self.fetch_rules.clone());
         std::iter::once(self.command.clone())
             .chain(words)

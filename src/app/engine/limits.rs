@@ -13,6 +13,8 @@ pub const PEAK_TIMEOUT_MS: u64 = 2_000;
 pub const ENGINE_RETRY_MS: (u64, u64) = (1_000, 60_000);
 /// After a killed client, how long the container that it requested may take to appear.
 pub const CLEANUP_DELAY_MS: u64 = 10_000;
+/// /dev/shm of a container: what the engine gives by default. It is a part of the container's disk.
+pub const SHARED_MEMORY_BYTES: u64 = 64 << 20;
 /// Files on the work file system. An inode is memory too: without a limit endless empty files meet the memory limit
 /// first, which ends the runner before it can report why.
 pub const WORK_TMPFS_INODES: u32 = 256 << 10;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::app::domain::ids::{BuildId, CheckId};
-use crate::app::domain::verdict::{BuildStatus, State};
+use crate::app::domain::verdict::{Grade, State};
 use crate::app::live::events::{self, EventLog};
 use crate::app::live::subscription::ProgressFormat;
 use crate::app::render::matrix;
@@ -169,7 +169,8 @@ impl Follower {
         self.ended = true;
         let check = checks::by_id(cx.store, self.check.id)?;
         let builds = builds::of_check(cx.store, self.check.id)?;
-        let good = |build: &&BuildRow| build.build_status == BuildStatus::Success;
+        let good =
+            |build: &&BuildRow| matches!(build.statuses().grade(), Grade::Green | Grade::Amber);
         let (good, all) = (builds.iter().filter(good).count(), builds.len());
         let text = match self.format {
             ProgressFormat::Text => {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::app::domain::ids::BuildId;
-use crate::app::domain::verdict::{BuildStatus, Reason, State, TestStatus};
+use crate::app::domain::verdict::{BuildStatus, ImportStatus, Reason, State, TestStatus};
 use crate::app::store::builds::BuildRow;
 use crate::app::store::checks::CheckRow;
 use crate::app::store::packages::PackageRow;
@@ -25,6 +25,7 @@ pub fn build(row: &BuildRow, queue_position: Option<usize>) -> Value {
         "id": row.id.get(),
         "check": row.check.get(),
         "package": row.package,
+        "uploaded": row.uploaded,
         "zig_version": row.zig_version,
         "commit": row.commit,
         "source": row.source,
@@ -32,11 +33,16 @@ pub fn build(row: &BuildRow, queue_position: Option<usize>) -> Value {
         "state": row.state.as_str(),
         "build_status": row.build_status.as_str(),
         "test_status": row.test_status.map(TestStatus::as_str),
+        "import_status": row.import_status.map(ImportStatus::as_str),
         "reason": row.reason.map(Reason::as_str),
+        "detail": (!row.detail.is_empty()).then_some(&row.detail),
         "compiled": row.compiled,
         "tests_passed": row.tests_passed,
+        "tests_skipped": row.tests_skipped,
         "tests_total": row.tests_total,
+        "modules": modules(&row.modules),
         "error_log": row.error_log,
+        "flaky": row.flaky,
         "cached": row.cached_from.is_some(),
         "cached_from": row.cached_from.map(BuildId::get),
         "attempt": row.attempt,
@@ -51,6 +57,11 @@ pub fn build(row: &BuildRow, queue_position: Option<usize>) -> Value {
         "log_truncated": row.log_truncated,
         "log_url": format!("/api/builds/{}/log", row.log_of()),
     })
+}
+
+/// What the package exports; null if that was not tried.
+fn modules(stored: &str) -> Value {
+    serde_json::from_str(stored).unwrap_or(Value::Null)
 }
 
 /// The `package` object of the API. `toolchains` are newest first; each gets an entry, even if the package was
@@ -87,6 +98,8 @@ fn result(zig_version: &str, row: Option<&ResultRow>) -> Value {
         "zig_version": zig_version,
         "build_status": build_status.as_str(),
         "test_status": row.and_then(|row| row.test_status).map(TestStatus::as_str),
+        "import_status": row.and_then(|row| row.import_status).map(ImportStatus::as_str),
+        "reason": row.and_then(|row| row.reason).map(Reason::as_str),
         "compiled": row.and_then(|row| row.compiled),
         "last_checked": row.and_then(|row| row.last_checked).map(time),
         "commit": row.and_then(|row| row.commit.as_ref()),
@@ -105,6 +118,7 @@ pub fn check(row: &CheckRow, builds: Vec<Value>) -> Value {
         "package": row.package,
         "url": row.url,
         "ref": row.reference,
+        "dir": row.dir,
         "commit": row.commit,
         "source": row.source.as_ref().map(|source| &source.hash),
         "finished": !builds.iter().any(open),

@@ -1,6 +1,6 @@
 //! The matrix of a check as plain text: one line for each toolchain, with the first errors under it.
 
-use crate::app::domain::verdict::{BuildStatus, TestStatus};
+use crate::app::domain::verdict::{Grade, TestStatus};
 use crate::app::render::limits::{
     SHOWN_COMMIT_CHARS, SHOWN_ERROR_LIMIT_CHARS, SHOWN_ERRORS_LIMIT_LINES,
 };
@@ -8,36 +8,24 @@ use crate::app::render::sanitize::{clip, sanitize};
 use crate::app::store::builds::BuildRow;
 use crate::app::store::checks::CheckRow;
 
-/// A verdict in the words that people see, without the state.
-pub fn verdict(
-    build_status: BuildStatus,
-    test_status: Option<TestStatus>,
-    compiled: Option<u32>,
-) -> &'static str {
-    match (build_status, test_status) {
-        (BuildStatus::Pending, _) => "pending",
-        (BuildStatus::Success, Some(TestStatus::Failed)) => "tests failed",
-        // Nothing was compiled, so the package was not tried.
-        (BuildStatus::Success, _) if compiled == Some(0) => "not exercised",
-        (BuildStatus::Success, _) => "success",
-        (BuildStatus::Failed, _) => "failed",
-        (BuildStatus::Error, _) => "error",
-    }
-}
-
 /// The verdict of a build in words, and its explanation.
 pub fn describe(build: &BuildRow) -> (&'static str, String) {
     let reason = build.reason.map_or("", |reason| reason.as_str());
-    let verdict = verdict(build.build_status, build.test_status, build.compiled);
+    let verdict = build.statuses().describe();
     let detail = match verdict {
         "pending" => return (build.state.as_str(), String::new()),
         "tests failed" => format!("{reason}{}", tests(build, ", ")),
         "not exercised" => "builds, but nothing was compiled".to_string(),
+        "partial import" => format!("imported, in part{}", tests(build, ", ")),
+        "tests skipped" => "no test was executed".to_string(),
         "success" if build.test_status == Some(TestStatus::NoTests) => "no tests".to_string(),
         "success" => tests(build, ""),
         _ => reason.to_string(),
     };
-    (verdict, detail)
+    match build.flaky {
+        true => (verdict, format!("{detail}, flaky")),
+        false => (verdict, detail),
+    }
 }
 
 fn tests(build: &BuildRow, prefix: &str) -> String {
@@ -97,13 +85,18 @@ pub fn errors(build: &BuildRow) -> String {
     lines.map(|line| format!("             {line}\n")).collect()
 }
 
-/// The first lines of a failed build's errors, sanitized and clipped; none for any other build.
+/// What happened to a build that is not green, and the first lines of its errors, sanitized and clipped.
 pub fn first_errors(build: &BuildRow) -> Vec<String> {
-    let tests_failed = build.test_status == Some(TestStatus::Failed);
-    if build.build_status == BuildStatus::Success && !tests_failed {
+    if matches!(build.statuses().grade(), Grade::Green) {
         return Vec::new();
     }
-    let lines = build.error_log.lines().map(sanitize);
+    let lines = build
+        .error_log
+        .lines()
+        .filter(|line| !line.contains(&build.detail) || build.detail.is_empty());
+    let lines = std::iter::once(build.detail.as_str())
+        .chain(lines)
+        .map(sanitize);
     let lines = lines.filter(|line| !line.trim().is_empty());
     let lines = lines.map(|line| clip(&line, SHOWN_ERROR_LIMIT_CHARS));
     lines.take(SHOWN_ERRORS_LIMIT_LINES).collect()

@@ -2,6 +2,7 @@
 
 use crate::app::domain::ids::BuildId;
 use crate::app::domain::popularity;
+use crate::app::domain::verdict::Grade;
 use crate::app::render::limits::{
     SHOWN_COMMIT_CHARS, SHOWN_FACT_LIMIT_CHARS, SHOWN_PACKAGE_LIMIT_CHARS, SHOWN_URL_LIMIT_CHARS,
     SHOWN_WORDS_LIMIT_CHARS,
@@ -129,24 +130,22 @@ fn packages(front: &FrontPage) -> Block {
 
 /// The latest verdict, and the state of a newer build if one is under way.
 fn verdict(result: &ResultRow) -> Cell {
-    let word = matrix::verdict(result.build_status, result.test_status, result.compiled);
+    let word = result.statuses().describe();
     let state = result.state.as_str();
     let text = match (word, result.state.is_final()) {
         ("pending", false) => format!("{state}\u{2026}"),
         (word, false) => format!("{word}, {state}\u{2026}"),
         (word, true) => word.to_string(),
     };
-    Cell::new(&text).styled(style(word))
+    Cell::new(&text).styled(style(result.statuses().grade()))
 }
 
-fn style(verdict: &str) -> Style {
-    match verdict {
-        "success" => Style::Good,
-        "not exercised" | "tests failed" => Style::Doubtful,
-        // Not the package's doing.
-        "error" => Style::Doubtful,
-        "failed" => Style::Bad,
-        _ => Style::Dim,
+fn style(grade: Grade) -> Style {
+    match grade {
+        Grade::Green => Style::Good,
+        Grade::Amber => Style::Doubtful,
+        Grade::Red => Style::Bad,
+        Grade::Grey => Style::Dim,
     }
 }
 

@@ -6,7 +6,9 @@ use rusqlite::params;
 
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::domain::task::Priority;
-use crate::app::domain::verdict::{BuildStatus, DepsOutcome, Reason, State, TestStatus, Verdict};
+use crate::app::domain::verdict::{
+    BuildStatus, DepsOutcome, ImportStatus, Reason, State, Statuses, TestStatus, Verdict,
+};
 use crate::app::store::checks::{self, NewCheck};
 use crate::app::store::columns::{Columns, row};
 use crate::app::store::list::{self, Condition, Paging, Sort};
@@ -28,10 +30,21 @@ row! {
         pub state: State = "b.state",
         pub build_status: BuildStatus = "b.build_status",
         pub test_status: Option<TestStatus> = "b.test_status",
+        pub import_status: Option<ImportStatus> = "b.import_status",
         pub reason: Option<Reason> = "b.reason",
+        pub detail: String = "b.detail",
         pub compiled: Option<u32> = "b.compiled",
         pub tests_passed: Option<u32> = "b.tests_passed",
+        pub tests_skipped: Option<u32> = "b.tests_skipped",
         pub tests_total: Option<u32> = "b.tests_total",
+        /// As `Verdict::modules`.
+        pub modules: String = "b.modules",
+        /// The same source under the same toolchain has come to different verdicts.
+        pub flaky: bool = "b.flaky",
+        /// The check asked for no verdict from the cache.
+        pub fresh: bool = "c.fresh",
+        /// It is a check of an upload: of no package.
+        pub uploaded: bool = "c.package_id IS NULL",
         pub error_log: String = "b.error_log",
         /// From 1.
         pub attempt: u32 = "b.attempt",
@@ -58,6 +71,15 @@ row! {
 }
 
 impl BuildRow {
+    pub fn statuses(&self) -> Statuses {
+        Statuses {
+            build: self.build_status,
+            test: self.test_status,
+            import: self.import_status,
+            compiled: self.compiled,
+        }
+    }
+
     /// The build whose log this one shows.
     pub fn log_of(&self) -> BuildId {
         self.cached_from.unwrap_or(self.id)
@@ -277,8 +299,8 @@ pub fn finish(
 ) -> Result<()> {
     let sql = "UPDATE builds SET state = 'finished', build_status = ?2, test_status = ?3, \
         reason = ?4, compiled = ?5, tests_passed = ?6, tests_total = ?7, error_log = ?8, \
-        peak_memory_bytes = ?9, log_bytes = ?10, log_truncated = ?11, finished_at = ?12 \
-        WHERE id = ?1";
+        peak_memory_bytes = ?9, log_bytes = ?10, log_truncated = ?11, finished_at = ?12, \
+        import_status = ?13, detail = ?14, tests_skipped = ?15, modules = ?16 WHERE id = ?1";
     let values = params![
         build,
         verdict.build_status,
@@ -291,11 +313,31 @@ pub fn finish(
         verdict.peak_memory_bytes,
         log.written,
         log.is_truncated,
-        at
+        at,
+        verdict.import_status,
+        verdict.detail,
+        verdict.tests_skipped,
+        verdict.modules,
     ];
     store.execute(sql, values)?;
+    mark_flaky(store, build)?;
     results::publish(store, build, at)?;
     durations::add_build(store, build)
+}
+
+/// Marks all builds of one source under one toolchain if they have come to different verdicts.
+fn mark_flaky(store: &mut Store, build: BuildId) -> Result<()> {
+    let same = "cache_key = (SELECT cache_key FROM builds WHERE id = ?1) AND cached_from IS NULL \
+        AND build_status IN ('success', 'failed')";
+    let differ = format!(
+        "SELECT count(DISTINCT build_status || ' ' || coalesce(test_status, '') || ' ' \
+         || coalesce(import_status, '')) > 1 FROM builds WHERE {same}"
+    );
+    if store.value(&differ, [build])? {
+        let sql = format!("UPDATE builds SET flaky = 1 WHERE {same} AND flaky = 0");
+        store.execute(&sql, [build])?;
+    }
+    Ok(())
 }
 
 /// Ends a build without a verdict.
@@ -308,12 +350,13 @@ pub fn cancel(store: &mut Store, build: BuildId, log: LogSize, at: i64) -> Resul
 
 // -- cached verdicts, and builds that wait for the verdict of a running one --
 
-/// The latest build of that key with a verdict on the package that is still valid: a failure to fetch may not
-/// happen again.
+/// The latest build of that key with a verdict on the package that is still valid: a failure to fetch, or to keep
+/// within time or memory, may not happen again.
 pub fn cached(store: &Store, key: &str) -> Result<Option<BuildId>> {
     let sql = "SELECT id FROM builds WHERE cache_key = ?1 AND cached_from IS NULL \
         AND build_status IN ('success', 'failed') \
-        AND reason IS NOT 'dependency_unavailable' \
+        AND coalesce(reason, '') NOT IN \
+            ('dependency_unavailable', 'timeout', 'silent', 'out_of_memory') \
         AND (build_status = 'success' AND test_status IS NOT 'failed' \
             OR deps_outcome IS NULL OR deps_outcome IN ('fetched', 'manifest')) ORDER BY id DESC LIMIT 1";
     store.optional_row(sql, [key], |row| row.get("id"))
@@ -324,8 +367,9 @@ pub fn finish_cached(store: &mut Store, build: BuildId, from: BuildId, at: i64) 
     let sql = "UPDATE builds SET state = 'finished', waits_for = NULL, cached_from = o.id, \
         finished_at = ?3, toolchain = o.toolchain, cache_key = o.cache_key, \
         build_status = o.build_status, test_status = o.test_status, reason = o.reason, \
+        import_status = o.import_status, detail = o.detail, modules = o.modules, flaky = o.flaky, \
         compiled = o.compiled, tests_passed = o.tests_passed, tests_total = o.tests_total, \
-        error_log = o.error_log, peak_memory_bytes = o.peak_memory_bytes, \
+        tests_skipped = o.tests_skipped, error_log = o.error_log, peak_memory_bytes = o.peak_memory_bytes, \
         log_bytes = o.log_bytes, log_truncated = o.log_truncated \
         FROM (SELECT * FROM builds WHERE id = ?2) o WHERE builds.id = ?1";
     store.execute(sql, params![build, from, at])?;

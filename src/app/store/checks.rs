@@ -15,6 +15,10 @@ pub struct CheckRow {
     pub package: String,
     pub url: Option<String>,
     pub reference: Option<String>,
+    /// Where its build.zig is; none: at the root.
+    pub dir: Option<String>,
+    /// No verdict is taken from the cache.
+    pub fresh: bool,
     pub source: Option<SourceRow>,
     pub commit: Option<String>,
     /// The attempt to fetch its source, from 1.
@@ -26,8 +30,8 @@ pub struct CheckRow {
     pub created_at: i64,
 }
 
-const CHECK: &str = "SELECT c.id, c.package_id, c.package, c.url, c.ref, c.\"commit\", c.attempt, \
-    c.errors, c.priority, c.tenant, c.created_at, \
+const CHECK: &str = "SELECT c.id, c.package_id, c.package, c.url, c.ref, c.dir, c.fresh, c.\"commit\", \
+    c.attempt, c.errors, c.priority, c.tenant, c.created_at, \
     s.hash, s.format, s.bytes, s.dependencies, s.manifest \
     FROM checks c LEFT JOIN sources s ON s.hash = c.source";
 
@@ -39,6 +43,8 @@ fn check_row(row: &Row) -> Result<CheckRow> {
         package: columns.get("package")?,
         url: columns.get("url")?,
         reference: columns.get("ref")?,
+        dir: columns.get("dir")?,
+        fresh: columns.get("fresh")?,
         commit: columns.get("commit")?,
         attempt: columns.get("attempt")?,
         errors: columns.get("errors")?,
@@ -69,6 +75,10 @@ pub struct NewCheck<'a> {
     pub package: &'a str,
     /// The repository and the reference in it; none for an upload.
     pub git: Option<(&'a str, Option<&'a str>)>,
+    /// Where its build.zig is; none: at the root.
+    pub dir: Option<&'a str>,
+    /// No verdict is taken from the cache.
+    pub fresh: bool,
     pub priority: Priority,
     pub tenant: &'a str,
 }
@@ -81,26 +91,31 @@ row! {
         pub id: CheckId = "c.id",
         pub package: String = "c.package",
         pub created_at: i64 = "c.created_at",
-        /// The number of its builds, of those that succeeded, and of those that are unfinished.
+        /// The number of its builds, of those that are green or amber, and of those that are unfinished.
         pub builds: u32 = "count(*)",
-        pub good: u32 = "sum(b.build_status = 'success')",
+        pub good: u32 = "sum(b.build_status = 'success' AND b.test_status IS NOT 'failed' \
+                AND b.import_status IS NOT 'failed')",
         pub open: u32 = "sum(b.state NOT IN ('finished', 'cancelled'))",
     }
 }
 
 /// Adds a check; gives its id.
 pub fn insert(store: &mut Store, new: &NewCheck, at: i64) -> Result<CheckId> {
-    let sql = "INSERT INTO checks (package_id, package, url, ref, priority, tenant, created_at) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let sql = "INSERT INTO checks (package_id, package, url, ref, priority, tenant, created_at, \
+        dir, fresh) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let NewCheck {
         package_id,
         package,
         git,
+        dir,
+        fresh,
         priority,
         tenant,
     } = new;
     let (url, reference) = (git.map(|git| git.0), git.and_then(|git| git.1));
-    let values = params![package_id, package, url, reference, priority, tenant, at];
+    let values = params![
+        package_id, package, url, reference, priority, tenant, at, dir, fresh
+    ];
     store.insert(sql, values).map(CheckId)
 }
 

@@ -7,7 +7,9 @@ use rusqlite::{Row, Statement};
 
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::domain::task::{Priority, Task};
-use crate::app::domain::verdict::{BuildStatus, DepsOutcome, Reason, State, TestStatus};
+use crate::app::domain::verdict::{
+    BuildStatus, DepsOutcome, ImportStatus, Reason, State, TestStatus,
+};
 use crate::app::store::store::Result;
 
 /// Reads the columns of a row by name.
@@ -113,7 +115,14 @@ macro_rules! stored_as_words {
     )+ };
 }
 
-stored_as_words!(BuildStatus, DepsOutcome, Reason, State, TestStatus);
+stored_as_words!(
+    BuildStatus,
+    DepsOutcome,
+    ImportStatus,
+    Reason,
+    State,
+    TestStatus
+);
 
 /// Stores ids as their numbers.
 macro_rules! stored_as_numbers {

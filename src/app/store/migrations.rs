@@ -11,7 +11,7 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The steps to the schema: `STEPS[n]` leads from `PRAGMA user_version` n to n + 1. A step changes tables and rows
 /// only; new tables, indexes and triggers are made from `SCHEMA` afterwards. A step that was released never changes.
-const STEPS: [&str; 1] = [WORDS];
+const STEPS: [&str; 2] = [WORDS, IMPORTS];
 
 /// The words for priority, tenant, lane and total, for what a build waits for and for what refers to it. The name of
 /// every container has the id of its data directory, which `own_name` said of some.
@@ -41,6 +41,17 @@ const WORDS: &str = "
     INSERT INTO totals SELECT builds, log_bytes, source_bytes, dependency_bytes, durations
         FROM tallies;
     DROP TABLE tallies;";
+
+/// What a build is as a dependency, what happened in one sentence, and the parameters of a check.
+const IMPORTS: &str = "
+    ALTER TABLE packages ADD COLUMN dir TEXT;
+    ALTER TABLE checks ADD COLUMN dir TEXT;
+    ALTER TABLE checks ADD COLUMN fresh INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE builds ADD COLUMN import_status TEXT;
+    ALTER TABLE builds ADD COLUMN detail TEXT NOT NULL DEFAULT '';
+    ALTER TABLE builds ADD COLUMN tests_skipped INTEGER;
+    ALTER TABLE builds ADD COLUMN modules TEXT NOT NULL DEFAULT '';
+    ALTER TABLE builds ADD COLUMN flaky INTEGER NOT NULL DEFAULT 0;";
 
 /// Why a database cannot be opened.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use rusqlite::{Row, params};
 
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::domain::recheck::{Cell, Newest, Toolchain};
-use crate::app::domain::verdict::{BuildStatus, State, TestStatus};
+use crate::app::domain::verdict::{BuildStatus, ImportStatus, Reason, State, Statuses, TestStatus};
 use crate::app::store::columns::{Columns, row};
 use crate::app::store::store::{Result, Store};
 
@@ -16,6 +16,8 @@ row! {
         pub zig_version: String = "r.zig_version",
         pub build_status: BuildStatus = "r.build_status",
         pub test_status: Option<TestStatus> = "r.test_status",
+        pub import_status: Option<ImportStatus> = "v.import_status",
+        pub reason: Option<Reason> = "v.reason",
         pub compiled: Option<u32> = "v.compiled",
         pub last_checked: Option<i64> = "r.last_checked",
         pub commit: Option<String> = "c.\"commit\"",
@@ -28,6 +30,17 @@ row! {
 }
 
 const RESULT: &str = ResultRow::SELECT;
+
+impl ResultRow {
+    pub fn statuses(&self) -> Statuses {
+        Statuses {
+            build: self.build_status,
+            test: self.test_status,
+            import: self.import_status,
+            compiled: self.compiled,
+        }
+    }
+}
 
 /// The image under which the shown verdict was found. There is a row as soon as there is a build.
 const SHOWN: &str = "SELECT v.toolchain FROM build_results r \

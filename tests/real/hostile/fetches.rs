@@ -101,6 +101,7 @@ impl Trial {
             sha256: sha256(&bytes),
         };
         let task = ContainerInput {
+            dir: None,
             build: BuildId(1),
             attempt: 1,
             package: "hostile",

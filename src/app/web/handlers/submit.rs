@@ -116,6 +116,8 @@ fn submit_package(
         package_id: Some(id),
         package: &package.name,
         git: Some((&package.url, package.reference.as_deref())),
+        dir: None,
+        fresh: false,
         priority: Priority::Interactive,
         tenant,
     };
@@ -147,6 +149,8 @@ fn check_package(
         package_id: Some(package.id),
         package: &package.name,
         git: Some((&package.url, package.reference.as_deref())),
+        dir: None,
+        fresh: false,
         priority,
         tenant: tenant.unwrap_or(&owner),
     };
@@ -172,6 +176,8 @@ pub fn submit_tree(state: &mut State, conn: Key, tree: Tree) -> Result<Answer, E
         package_id: None,
         package: &options.name,
         git: None,
+        dir: None,
+        fresh: false,
         priority: Priority::Interactive,
         tenant: &client_id::tenant(tree.client),
     };
