@@ -15,7 +15,9 @@ fn all(comptime T: type) void {
 fn one(comptime T: type, comptime name: []const u8) void {
     @setEvalBranchQuota(10_000_000);
     _ = &@field(T, name);
-    if (comptime isOwn(@TypeOf(@field(T, name)), @field(T, name))) all(@field(T, name));
+    if (@TypeOf(@field(T, name)) == type) {
+        if (comptime isOwn(@field(T, name))) all(@field(T, name));
+    }
 }
 
 /// Zig 0.17 lists the names themselves.
@@ -24,13 +26,12 @@ fn nameOf(comptime declaration: anytype) []const u8 {
 }
 
 /// True for a type with declarations that is not of the standard library or made from C.
-fn isOwn(comptime Kind: type, comptime value: Kind) bool {
-    if (Kind != type or !hasDeclarations(value)) return false;
-    if (value == std or value == @import("builtin")) return false;
+fn isOwn(comptime T: type) bool {
+    if (!hasDeclarations(T) or T == std or T == @import("builtin")) return false;
     @setEvalBranchQuota(10_000_000);
-    const name = @typeName(value);
+    const name = @typeName(T);
     if (std.mem.indexOf(u8, name, "cimport") != null) return false;
-    return !isAt(std, name, value);
+    return !isAt(std, name, T);
 }
 
 fn hasDeclarations(comptime T: type) bool {

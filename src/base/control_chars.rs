@@ -1,5 +1,7 @@
 //! Invisible characters that change how a terminal or a browser shows other text.
 
+use std::str::Chars;
+
 /// True for control characters (the escape among them), changes of writing direction, characters without width, and
 /// line ends that only some programs know.
 pub fn is_control(c: char) -> bool {
@@ -8,6 +10,64 @@ pub fn is_control(c: char) -> bool {
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
         | '\u{e0000}'..='\u{e0fff}');
     c.is_control() || formats
+}
+
+/// The text without escape sequences, each of which goes whole: half of one would be read as text.
+pub fn without_escapes(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '\u{1b}' => skip_escape(&mut rest),
+            '\u{9b}' => skip_control_sequence(&mut rest),
+            c => kept.push(c),
+        }
+    }
+    kept
+}
+
+/// Skips what follows an escape character (ECMA-48).
+fn skip_escape(rest: &mut Chars) {
+    let mut ahead = rest.clone();
+    match ahead.next() {
+        Some('[') => {
+            skip_control_sequence(&mut ahead);
+            *rest = ahead;
+        }
+        // A string: to the bell, or to the terminator `ESC \`.
+        Some(']' | 'P' | 'X' | '^' | '_') => {
+            while let Some(c) = ahead.next() {
+                let ends = c == '\u{7}' || c == '\u{1b}' && ahead.next() == Some('\\');
+                if ends {
+                    *rest = ahead;
+                    return;
+                }
+            }
+            // Without an end it is no sequence: the text after it stays.
+            rest.next();
+        }
+        Some(' '..='/') => {
+            let last = ahead.find(|c| !matches!(c, ' '..='/'));
+            if last.is_some_and(|c| matches!(c, '0'..='~')) {
+                *rest = ahead;
+            }
+        }
+        Some('0'..='~') => *rest = ahead,
+        _ => {}
+    }
+}
+
+/// Skips the parameters of a control sequence, and the letter that ends it.
+fn skip_control_sequence(rest: &mut Chars) {
+    while let Some(c) = rest.clone().next() {
+        if !matches!(c, ' '..='~') {
+            return;
+        }
+        rest.next();
+        if matches!(c, '@'..='~') {
+            return;
+        }
+    }
 }
 
 /// The same JSON with an escape in place of each control character.

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use log::{Level, LevelFilter};
 
-use crate::base::control_chars::is_control;
+use crate::base::control_chars::{is_control, without_escapes};
 
 /// Sends the program's log to standard error from now on.
 pub fn start(level: LevelFilter) {
@@ -50,7 +50,12 @@ pub fn for_journal(out: &mut impl Write, level: Level, text: &str) -> io::Result
 /// The lines of `text` without control characters. Remote text is logged too: each of its lines gets a prefix of its
 /// own, so that none can pass for another log line.
 fn lines(text: &str) -> impl Iterator<Item = String> {
-    let printable = |line: &str| line.chars().filter(|c| !is_control(*c)).collect();
+    let printable = |line: &str| {
+        without_escapes(line)
+            .chars()
+            .filter(|c| !is_control(*c))
+            .collect()
+    };
     text.lines().map(printable)
 }
 

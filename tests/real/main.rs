@@ -12,6 +12,7 @@ mod exclusive;
 mod fetch;
 mod hostile;
 mod limits;
+mod outcomes;
 mod own_engine;
 mod packages;
 mod service;

@@ -65,8 +65,13 @@ fn a_colour_stands_around_its_word_alone() {
 fn what_cannot_be_seen_is_left_out() {
     for (text, wanted) in [
         ("plain", "plain"),
-        ("\u{1b}[31mred\u{1b}[0m", "[31mred[0m"),
-        ("\u{9b}31mred", "31mred"),
+        ("\u{1b}[1;31mred\u{1b}[0m", "red"),
+        ("\u{9b}31mred", "red"),
+        ("a\u{1b}]8;;http://x\u{1b}\\link\u{1b}]8;;\u{7}b", "alinkb"),
+        ("a\u{1b}(Bb\u{1b}7c\u{1b}[?25ld\u{1b}Mx", "abcdx"),
+        ("cut \u{1b}[1;3", "cut "),
+        ("no string \u{1b}]of its own", "no string of its own"),
+        ("\u{1b}\u{1b}[1mtwice", "twice"),
         ("a\u{7}b\u{8}c\0d\u{7f}e", "abcde"),
         ("one\ntwo\tthree\r", "one two three"),
         ("a\u{202e}b\u{2066}c\u{2069}d\u{200f}e\u{61c}f", "abcdef"),

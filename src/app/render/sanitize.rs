@@ -4,13 +4,14 @@
 use unicode_width::UnicodeWidthChar;
 
 use crate::app::render::limits::MARKS_LIMIT_COUNT;
-use crate::base::control_chars::is_control;
+use crate::base::control_chars::{is_control, without_escapes};
 
 /// The text without control characters, escapes, and characters that change the direction of writing or
 /// are invisible. Tabs and line ends become spaces.
 pub fn sanitize(text: &str) -> String {
     let mut marks = 0;
     let plain = |c: char| if matches!(c, '\t' | '\n') { ' ' } else { c };
+    let text = without_escapes(text);
     let shown = text.chars().map(plain).filter(|c| !is_control(*c));
     // A stack of combining marks would cover the lines above and below.
     let shown = shown.filter(|c| {
