@@ -98,16 +98,27 @@ require_guard() {
     [ "${ZIGCHECK_GUARDED:-}" != yes ] || is_guarded || end 10 "the firewall rules of the fetch network are missing: run make fetch-network"
 }
 
-# True if the URL $1 has one of the schemes $2... and --allow-hosts (ZIGCHECK_HOSTS) allows its host. The host ends at the first
-# `/`, `?` or `#`. A URL that two readers could split differently (`@`, `\`, `%`, blanks) is not allowed.
-allowed() {
-    local url=$1 host known scheme=${1%%://*}
-    shift
-    [[ " $* " == *" $scheme "* ]] && [[ $url =~ ^[a-z+]+://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?([/?#][!-~]*)?$ ]] || return
-    [[ $url != *[\\\"\'\`\<\>]* ]] || return
-    host=${BASH_REMATCH[1],,}
+# True if every reader splits the URL $1 in the same way; sets scheme and host then. The host ends at the first `/`, `?` or `#`. A
+# URL with `@`, `\`, `%` in the host, quotes or blanks could be split in two ways.
+split_url() {
+    [[ $1 =~ ^([a-z+]+)://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?([/?#][!-~]*)?$ ]] && [[ $1 != *[\\\"\'\`\<\>]* ]] || return
+    scheme=${BASH_REMATCH[1]} host=${BASH_REMATCH[2],,}
+}
+
+# True if --allow-hosts (ZIGCHECK_HOSTS) allows the host $1.
+host_allowed() {
+    local known
     [ "${ZIGCHECK_HOSTS:-*}" != '*' ] || return 0
-    for known in ${ZIGCHECK_HOSTS//,/ }; do [ "$host" != "${known,,}" ] || return 0; done
+    for known in ${ZIGCHECK_HOSTS//,/ }; do [ "$1" != "${known,,}" ] || return 0; done
+    return 1
+}
+
+# True if the URL $1 has one of the schemes $2... and an allowed host. Sets host if only the host is at fault; else empties it.
+allowed() {
+    local url=$1 scheme
+    shift
+    split_url "$url" && [[ " $* " == *" $scheme "* ]] || { host=; return 1; }
+    ! host_allowed "$host" || { host=; return 0; }
     return 1
 }
 
@@ -151,6 +162,21 @@ git_config() { export "GIT_CONFIG_KEY_$n=$1" "GIT_CONFIG_VALUE_$n=$2" GIT_CONFIG
 # Runs git, for at most $git_seconds if that is set, and keeps its output in log: a variable, since the disk may be full. More than
 # 1 MiB of output ends git.
 run_git() { log=$(timeout "${git_seconds:-0}" git "$@" </dev/null 2>&1 | head -c 1048576; exit "${PIPESTATUS[0]}"); }
+
+# Sets http_status and retry_after (seconds, or empty) to what the HTTP server of the URL $1 answers git now. git's messages name no
+# header, but its trace does. git adds `/info/refs` to the path, or to the query if there is one.
+http_answer() {
+    local line
+    http_status= retry_after=
+    while IFS= read -r line; do
+        line=${line,,}
+        if [[ $line =~ "<= recv header: http/"[0-9.]+" "([0-9]{3}) ]]; then http_status=${BASH_REMATCH[1]}; fi
+        if [[ $line =~ "<= recv header: retry-after: "([0-9]{1,6})$ ]]; then retry_after=${BASH_REMATCH[1]}; fi
+    done < <(restrict_git; GIT_TRACE_CURL=1 GIT_TRACE_CURL_NO_DATA=1 timeout 20 git ls-remote -- "$1" HEAD </dev/null 2>&1 | tr -d '\r' | head -c 1048576)
+}
+
+# True if http_status means that the server may answer otherwise later.
+is_busy() { [[ $http_status == 429 || $http_status == 5?? ]]; }
 
 # Follows the redirect with which the server of $url answered git (a renamed repository), if its host is allowed. Sets url; fails
 # if there was no redirect.
@@ -204,6 +230,32 @@ named_dependencies() {
             $0 == "=" { want = key }
             { key = (dot && (name == "url" || name == "hash")) ? name : ""; dot = $0 == "." }
             END { end_of_one(); exit unclear }'
+}
+
+# Prints a line "NAME URL HASH LAZY PATH", with 0x1f between the fields, for each dependency that the manifest $1 declares. Text that
+# this reader cannot parse may hide one: then the build will miss it.
+declared_dependencies() {
+    tr '\000' '\001' <"$1" | LC_ALL=C grep -oaE $'//.*|\\\\\\\\.*|@?"([^"\\\\]|\\\\.)*"|[A-Za-z_][A-Za-z_0-9]*|[^ \t\r]' | LC_ALL=C awk '
+        function clean(text) { gsub(/[\001-\037\177]/, "?", text); return text }
+        /^\/\// { next }
+        want != "" && (/^".*"$/ && length($0) > 1 || want == "lazy") {
+            field[want] = clean($0 ~ /^"/ ? substr($0, 2, length($0) - 2) : $0)
+            want = ""
+            next
+        }
+        { want = name = "" }
+        /^[A-Za-z_]/ { name = $0 }
+        /^@"/ { name = substr($0, 3, length($0) - 3) }
+        name != "" && dot { pending = name }
+        $0 == "=" && depth == 3 && pending ~ /^(url|hash|lazy|path)$/ { want = pending }
+        $0 == "{" { key[++depth] = clean(pending); pending = ""; if (depth == 3) delete field }
+        $0 == "}" {
+            if (depth == 3 && key[2] == "dependencies" && field["url"] field["path"] != "") {
+                printf "%s\037%s\037%s\037%s\037%s\n", key[3], field["url"], field["hash"], field["lazy"], field["path"]
+            }
+            if (depth > 0) depth--
+        }
+        { dot = $0 == "." }'
 }
 
 # Writes the dependencies that the tree in directory $1 names to $run/asked, sorted and without duplicates. Sets manifest to
