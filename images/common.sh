@@ -178,6 +178,23 @@ http_answer() {
 # True if http_status means that the server may answer otherwise later.
 is_busy() { [[ $http_status == 429 || $http_status == 5?? ]]; }
 
+# Ends the script with 11 and the reason $1, and notes the host that allowed found at fault.
+refuse_host() {
+    [ -z "${host:-}" ] || echo "$host" >>$run/hosts-refused
+    end 11 "$1"
+}
+
+# Ends the script with 13 if git's words in log say that the server of $url is busy: it answered 429 or 5xx, or broke off. Sets
+# retry_after first.
+end_if_busy() {
+    case $log in
+        *"returned error: 429"* | *"returned error: 5"[0-9][0-9]*) http_answer "$url" ;;
+        *"Connection reset"* | *"early EOF"* | *"RPC failed"* | *"hung up unexpectedly"* | *"Empty reply"* | *"unexpected disconnect"*) ;;
+        *) return ;;
+    esac
+    end 13 "the host of $url is busy${retry_after:+ and asks to be left alone for $retry_after s}"
+}
+
 # Follows the redirect with which the server of $url answered git (a renamed repository), if its host is allowed. Sets url; fails
 # if there was no redirect.
 follow_redirect() {
@@ -192,7 +209,7 @@ follow_redirect() {
         *) return 1 ;;
     esac
     [[ $location != /* ]] || location=$(grep -oE '^[a-z]+://[^/]+' <<<"$url")$location
-    allowed "$location" https http || end 11 "$url redirects to $location, whose host is not allowed"
+    allowed "$location" https http || refuse_host "$url redirects to $location, whose host is not allowed"
     # Never from an encrypted connection to an unencrypted one.
     [[ $url != https:* || $location == https:* ]] || end 11 "$url redirects to $location, which is not encrypted"
     say "$url redirects to $location"
