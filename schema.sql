@@ -99,6 +99,13 @@ CREATE TABLE IF NOT EXISTS dependencies (
     PRIMARY KEY (manifest, toolchain)
 ) STRICT, WITHOUT ROWID;
 
+-- Hosts that packages needed and that --allow-hosts does not name, with the number of fetches that needed them.
+CREATE TABLE IF NOT EXISTS refused_hosts (
+    host    TEXT PRIMARY KEY,
+    count   INTEGER NOT NULL,
+    last_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- One request to try one source.
 CREATE TABLE IF NOT EXISTS checks (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -88,7 +88,9 @@ const SETTINGS: [Setting; 17] = settings! {
     "fetch-network", Value("bridge"),
         "docker network of fetch containers",
         fetch_network = values::text;
-    "allow-hosts", Value("github.com,gitlab.com,codeberg.org,git.sr.ht"),
+    // The large hosts of repositories, and those that well-known packages need. Zig checks the hash of what comes.
+    "allow-hosts", Value("github.com,gitlab.com,codeberg.org,git.sr.ht,deps.files.ghostty.org,pkg.hexops.org,\
+        www.sqlite.org,sqlite.org,www.lua.org,nossa.ee"),
         "hosts that URLs may name; * for any",
         allow_hosts = values::hosts;
     "trusted-proxies", Initial("none"),

@@ -33,6 +33,8 @@ pub const DATABASE_LIMIT_BYTES: u64 = 4 << 30;
 pub const ENGINE_OUTPUT_LIMIT_BYTES: usize = 256 << 10;
 /// Pause after the first, second and third attempt that ended in an `error`.
 pub const RETRY_PAUSE_MS: [u64; 3] = [2_000, 8_000, 32_000];
+/// Longest pause that a busy host may ask for (`Retry-After`) before the next attempt.
+pub const RETRY_AFTER_LIMIT_MS: u64 = 600_000;
 /// Builds that take over the verdict of the build they waited for, in one turn.
 pub const WAITERS_LIMIT: usize = 32;
 /// Waiting tasks for which a start is estimated. Each package costs a read of its past durations, and tasks further

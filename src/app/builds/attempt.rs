@@ -13,11 +13,13 @@ use crate::app::builds::limits::{
 };
 use crate::app::builds::record::RecordReader;
 use crate::app::domain::verdict::{
-    DepsOutcome, Reason, ResourceLimits, Verdict, truncate_error_log,
+    BuildStatus, DepsOutcome, Reason, ResourceLimits, Verdict, truncate_error_log,
 };
 use crate::app::engine::docker::{ContainerState, RecordId, SourceFile, container_state, exit};
 use crate::app::engine::job::{JobEnd, KillReason};
-use crate::app::source::fetch_head::{format_of, is_commit, manifest_of, uses_of};
+use crate::app::source::fetch_head::{
+    format_of, hosts_refused_of, is_commit, manifest_of, retry_after_of, uses_of,
+};
 use crate::app::source::frame::FrameReader;
 use crate::app::source::incoming::IncomingFile;
 use crate::app::source::unpack::Format;
@@ -47,6 +49,10 @@ pub struct AttemptState {
     is_complete: bool,
     /// The outcome of fetching the dependencies, if there were any.
     pub deps: Option<DepsOutcome>,
+    /// The seconds for which the busy host of a dependency asked to be left alone.
+    retry_after: Option<u64>,
+    /// The hosts that a fetch of this attempt was not allowed to contact.
+    hosts_refused: Vec<String>,
     /// How the container's client exited, while the container is inspected.
     client_exit: Option<Exit>,
     /// Why the server ended the container.
@@ -145,7 +151,10 @@ impl AttemptState {
     fn arrived(&mut self) -> Result<(Value, IncomingFile), String> {
         let (framed, incoming) = self.arriving.take().expect("a fetch was begun")?;
         let (hash, _) = incoming.digest();
-        Ok((framed.finish(&hash)?, incoming))
+        let head = framed.finish(&hash)?;
+        self.retry_after = retry_after_of(&head);
+        self.hosts_refused = hosts_refused_of(&head);
+        Ok((head, incoming))
     }
 
     /// Takes standard error and keeps its end.
@@ -187,6 +196,11 @@ impl AttemptState {
             Some(DepsOutcome::Fetched) if self.is_complete => self.fetched.take(),
             _ => None,
         }
+    }
+
+    /// Takes the hosts that the fetch which has just ended was not allowed to contact.
+    pub fn take_hosts_refused(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.hosts_refused)
     }
 
     /// The commit that a remote gave.
@@ -291,7 +305,50 @@ impl AttemptState {
         end: &JobEnd,
         unavailable: Reason,
     ) -> Result<Result<(Value, IncomingFile), String>, JobOutcome> {
-        self.check_exit(end, unavailable).map(|()| self.arrived())
+        match self.check_exit(end, unavailable) {
+            Ok(()) => Ok(self.arrived()),
+            // A fetch that failed may send a head alone.
+            Err(outcome) => match self.arrived() {
+                Ok(_) => Err(self.explain(outcome)),
+                Err(_) => Err(outcome),
+            },
+        }
+    }
+
+    /// The outcome of a fetch that failed, with what its head says.
+    fn explain(&self, outcome: JobOutcome) -> JobOutcome {
+        match (outcome, self.hosts_refused.first()) {
+            (JobOutcome::Final(verdict), Some(host))
+                if verdict.reason == Some(Reason::SourceUnavailable) =>
+            {
+                JobOutcome::Final(Verdict {
+                    reason: Some(Reason::HostNotAllowed),
+                    detail: host_not_allowed(host),
+                    ..verdict
+                })
+            }
+            (JobOutcome::Verdict(verdict), _) => self.retried(verdict),
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// The verdict as an outcome: an error that another attempt would only repeat is final, and one of a busy host
+    /// waits as long as that host asked.
+    fn retried(&self, verdict: Verdict) -> JobOutcome {
+        match (verdict.reason, self.retry_after) {
+            (Some(Reason::HostNotAllowed | Reason::MissingSystemLibrary), _) => {
+                JobOutcome::Final(verdict)
+            }
+            (Some(Reason::DependencyUnavailable | Reason::SourceUnavailable), Some(seconds))
+                if verdict.build_status == BuildStatus::Error =>
+            {
+                JobOutcome::Busy {
+                    error: verdict,
+                    pause_ms: seconds.saturating_mul(1_000),
+                }
+            }
+            _ => JobOutcome::Verdict(verdict),
+        }
     }
 
     /// Succeeds if a fetch exited with 0, and else gives its outcome.
@@ -305,7 +362,7 @@ impl AttemptState {
         }
         match &end.exit {
             Some(Exit::Code(0)) => Ok(()),
-            Some(Exit::Code(exit::UNREACHABLE)) => Err(error(unavailable, stderr)),
+            Some(Exit::Code(exit::UNREACHABLE | exit::BUSY)) => Err(error(unavailable, stderr)),
             Some(Exit::Code(exit::NOT_THERE)) => {
                 Err(JobOutcome::Final(Verdict::error(unavailable, stderr)))
             }
@@ -331,7 +388,7 @@ impl AttemptState {
             deps,
             &limits,
         ) {
-            Judgement::Verdict(verdict) => JobOutcome::Verdict(verdict),
+            Judgement::Verdict(verdict) => self.retried(verdict),
             Judgement::Inspect => {
                 self.client_exit = end.exit;
                 JobOutcome::Then(JobKind::Inspect)
@@ -412,7 +469,7 @@ impl AttemptState {
         match exited.code {
             // Its client was killed before it had sent the source, whose file is as good as it was.
             exit::TRUNCATED => JobOutcome::Lost(verdict),
-            _ => JobOutcome::Verdict(verdict),
+            _ => self.retried(verdict),
         }
     }
 
@@ -437,6 +494,11 @@ impl AttemptState {
             ..context.limits
         }
     }
+}
+
+/// The sentence about a host that `--allow-hosts` does not name.
+fn host_not_allowed(host: &str) -> String {
+    format!("needs host {host}, which this server does not allow")
 }
 
 fn detached(why: &str) -> JobOutcome {

@@ -27,7 +27,7 @@
 use crate::app::builds::limits::{ERRORS_LIMIT, INSPECTIONS_LIMIT, NOT_YET_VISIBLE_PAUSE_MS};
 use crate::app::domain::verdict::{BuildStatus, State, Verdict};
 use crate::app::engine::job::{Job, JobAction, JobEnd, Limits};
-use crate::config::limits::RETRY_PAUSE_MS;
+use crate::config::limits::{RETRY_AFTER_LIMIT_MS, RETRY_PAUSE_MS};
 use crate::interface::event::{Exit, Pipe};
 
 /// The kinds of jobs.
@@ -80,6 +80,11 @@ pub enum JobOutcome {
     /// The engine may still create the container that an earlier run of the server asked for: inspect again later.
     NotYetVisible,
     Verdict(Verdict),
+    /// The same, of an attempt whose host asked to be left alone for that long.
+    Busy {
+        error: Verdict,
+        pause_ms: u64,
+    },
     /// An error that cost no time: another attempt may start at once.
     Lost(Verdict),
     /// A verdict that another attempt would only repeat, even if it is an error.
@@ -261,7 +266,7 @@ impl Build {
             JobOutcome::Detached(error) => {
                 self.failed_inspections += 1;
                 if self.failed_inspections >= INSPECTIONS_LIMIT {
-                    return Some(self.conclude(error, now_ms, true));
+                    return Some(self.conclude(error, now_ms, self.pause_ms()));
                 }
                 self.phase = Phase::Detached { inspect_ms: None };
                 None
@@ -271,8 +276,14 @@ impl Build {
                 self.phase = Phase::Detached { inspect_ms };
                 None
             }
-            JobOutcome::Verdict(verdict) => Some(self.conclude(verdict, now_ms, true)),
-            JobOutcome::Lost(verdict) => Some(self.conclude(verdict, now_ms, false)),
+            JobOutcome::Verdict(verdict) => {
+                Some(self.conclude(verdict, now_ms, self.pause_ms()))
+            }
+            JobOutcome::Busy { error, pause_ms } => {
+                let pause_ms = pause_ms.min(RETRY_AFTER_LIMIT_MS).max(self.pause_ms());
+                Some(self.conclude(error, now_ms, pause_ms))
+            }
+            JobOutcome::Lost(verdict) => Some(self.conclude(verdict, now_ms, 0)),
             JobOutcome::Final(verdict) => {
                 self.phase = Phase::Finished;
                 Some(Step::Finish(verdict))
@@ -312,12 +323,14 @@ impl Build {
         Step::Run(kind)
     }
 
-    fn conclude(&mut self, verdict: Verdict, now_ms: u64, paused: bool) -> Step {
+    /// The pause after an error of this attempt.
+    fn pause_ms(&self) -> u64 {
+        let last = RETRY_PAUSE_MS.len() - 1;
+        RETRY_PAUSE_MS[(self.errors as usize).min(last)]
+    }
+
+    fn conclude(&mut self, verdict: Verdict, now_ms: u64, pause_ms: u64) -> Step {
         if verdict.build_status == BuildStatus::Error && self.errors + 1 < ERRORS_LIMIT {
-            let pause_ms = match paused {
-                true => RETRY_PAUSE_MS[self.errors as usize],
-                false => 0,
-            };
             let at_ms = now_ms + pause_ms;
             self.attempt += 1;
             self.errors += 1;

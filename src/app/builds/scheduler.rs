@@ -24,7 +24,7 @@ use crate::app::queue::queue::Queue;
 use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::checks::{self, CheckRow};
 use crate::app::store::store::{self, Store};
-use crate::app::store::{packages, sources};
+use crate::app::store::{packages, refused_hosts, sources};
 use crate::config::settings::Settings;
 use crate::interface::event::{Action, JobId, Now};
 
@@ -376,6 +376,10 @@ impl Scheduler {
             Step::Kill(_) => self.detach_job(task, services),
             Step::Interpret(kind, end) => {
                 let outcome = self.interpret(task, kind, end, services);
+                let running_task = self.running.get_mut(&task).expect("it made this step");
+                for host in running_task.attempt_state.take_hosts_refused() {
+                    refused_hosts::note(&mut services.store, &host, services.now.unix_ms)?;
+                }
                 return Ok(Some(Input::Interpreted(outcome)));
             }
             Step::Ready => self.on_fetched(task, services)?,

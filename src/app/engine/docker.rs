@@ -31,6 +31,8 @@ pub mod exit {
     /// The host answered that the repository or file does not exist.
     pub const NOT_THERE: i32 = 11;
     pub const TOO_LARGE: i32 = 12;
+    /// The host answered that it is busy, or broke off.
+    pub const BUSY: i32 = 13;
     /// The input did not arrive whole.
     pub const TRUNCATED: i32 = 65;
     /// Ended by SIGKILL: the server's, or that of the memory limit.
@@ -42,7 +44,7 @@ pub mod exit {
     pub fn is_of_container(code: i32) -> bool {
         matches!(
             code,
-            0 | UNREACHABLE | NOT_THERE | TOO_LARGE | TRUNCATED | KILLED
+            0 | UNREACHABLE | NOT_THERE | TOO_LARGE | BUSY | TRUNCATED | KILLED
         )
     }
 }

@@ -1,8 +1,8 @@
-//! The fields of a fetched source's head: the line of JSON before its bytes.
+//! The fields of the head of what a fetch sends: the line of JSON before its bytes.
 
 use serde_json::Value;
 
-use crate::app::source::limits::FRAME_USES_LIMIT;
+use crate::app::source::limits::{FRAME_HOSTS_LIMIT, FRAME_USES_LIMIT, HOST_LIMIT_BYTES};
 use crate::app::source::unpack::Format;
 use crate::config::limits::DEPENDENCY_URL_LIMIT_BYTES;
 
@@ -35,4 +35,21 @@ pub fn uses_of(head: &Value) -> Vec<String> {
         .take(FRAME_USES_LIMIT)
         .map(str::to_string)
         .collect()
+}
+
+/// The hosts that the fetch was asked to contact and that `--allow-hosts` does not name.
+pub fn hosts_refused_of(head: &Value) -> Vec<String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+    let hosts = head["hosts_refused"].as_array().into_iter().flatten();
+    let hosts = hosts.filter_map(Value::as_str);
+    hosts
+        .filter(|host| (1..=HOST_LIMIT_BYTES).contains(&host.len()) && host.bytes().all(is_plain))
+        .take(FRAME_HOSTS_LIMIT)
+        .map(str::to_string)
+        .collect()
+}
+
+/// The seconds for which a busy host asks to be left alone.
+pub fn retry_after_of(head: &Value) -> Option<u64> {
+    head["retry_after"].as_u64()
 }

@@ -11,7 +11,7 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The steps to the schema: `STEPS[n]` leads from `PRAGMA user_version` n to n + 1. A step changes tables and rows
 /// only; new tables, indexes and triggers are made from `SCHEMA` afterwards. A step that was released never changes.
-const STEPS: [&str; 2] = [WORDS, IMPORTS];
+const STEPS: [&str; 3] = [WORDS, IMPORTS, HOSTS];
 
 /// The words for priority, tenant, lane and total, for what a build waits for and for what refers to it. The name of
 /// every container has the id of its data directory, which `own_name` said of some.
@@ -52,6 +52,9 @@ const IMPORTS: &str = "
     ALTER TABLE builds ADD COLUMN tests_skipped INTEGER;
     ALTER TABLE builds ADD COLUMN modules TEXT NOT NULL DEFAULT '';
     ALTER TABLE builds ADD COLUMN flaky INTEGER NOT NULL DEFAULT 0;";
+
+/// A new table alone, `refused_hosts`.
+const HOSTS: &str = "";
 
 /// Why a database cannot be opened.
 #[derive(Debug)]

@@ -13,6 +13,7 @@ pub mod migrations;
 pub mod open;
 pub mod packages;
 pub mod queue;
+pub mod refused_hosts;
 pub mod results;
 pub mod scan;
 pub mod server;

@@ -9,7 +9,18 @@ use zigcheck::config::settings::{Hosts, Listen, LogLevel, Settings};
 
 #[test]
 fn the_defaults_are_those_of_the_readme() {
-    let hosts = ["github.com", "gitlab.com", "codeberg.org", "git.sr.ht"];
+    let hosts = [
+        "github.com",
+        "gitlab.com",
+        "codeberg.org",
+        "git.sr.ht",
+        "deps.files.ghostty.org",
+        "pkg.hexops.org",
+        "www.sqlite.org",
+        "sqlite.org",
+        "www.lua.org",
+        "nossa.ee",
+    ];
     let wanted = Settings {
         listen: Listen::Tcp("127.0.0.1:3000".parse().unwrap()),
         data: PathBuf::from("data"),

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::app::domain::ids::BuildId;
+use crate::app::render::json::time;
 use crate::app::state::State;
-use crate::app::store::{builds, packages, store, totals};
+use crate::app::store::{builds, packages, refused_hosts, store, totals};
 use crate::app::web::answer::Error;
 use crate::app::web::handlers::rows::{build_json, build_row};
 use crate::app::web::routes::admin::AdminCall;
@@ -43,6 +44,10 @@ fn status(state: &State) -> store::Result<Value> {
     let (engine, store) = (&state.services.engine, &state.services.store);
     let totals = totals::read(store)?;
     let latest = engine.latest();
+    let hosts = refused_hosts::all(store)?;
+    let hosts = hosts
+        .iter()
+        .map(|row| json!({"host": row.host, "count": row.count, "last_at": time(row.last_at)}));
     let missing: Vec<&String> = engine.missing(&state.settings.zig_versions).collect();
     let mut value = json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -57,6 +62,7 @@ fn status(state: &State) -> store::Result<Value> {
             (Err(_), false) => "unavailable",
         },
         "fetch_network": state.fetch_network(),
+        "hosts_refused": hosts.collect::<Vec<Value>>(),
         "toolchains": state.settings.zig_versions,
         "packages": packages::last_id(store)?,
         "builds": builds::last_id(store)?,
