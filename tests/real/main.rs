@@ -6,10 +6,12 @@
 mod common;
 
 mod crash;
+mod dependencies;
 mod engine_death;
 mod exchange;
 mod exclusive;
 mod fetch;
+mod host;
 mod hostile;
 mod limits;
 mod outcomes;
