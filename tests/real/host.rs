@@ -29,7 +29,7 @@ pub struct Host {
 #[derive(Default)]
 struct Shared {
     closed: AtomicBool,
-    /// How often each path was asked for.
+    /// How often each path, or repository, was asked for.
     asked: Mutex<BTreeMap<String, usize>>,
 }
 
@@ -91,7 +91,11 @@ fn serve(mut client: TcpStream, root: &Path, shared: &Shared) -> std::io::Result
         .unwrap_or((&request.target, ""));
     let count = {
         let mut asked = shared.asked.lock().expect("no panic");
-        let count = asked.entry(path.to_string()).or_default();
+        // One count for all that git asks of a repository.
+        let of = path
+            .trim_end_matches("/info/refs")
+            .trim_end_matches("/git-upload-pack");
+        let count = asked.entry(of.to_string()).or_default();
         *count += 1;
         *count
     };

@@ -18,5 +18,6 @@ mod outcomes;
 mod own_engine;
 mod packages;
 mod service;
+mod sources;
 mod watch;
 mod web;
