@@ -276,9 +276,7 @@ impl Build {
                 self.phase = Phase::Detached { inspect_ms };
                 None
             }
-            JobOutcome::Verdict(verdict) => {
-                Some(self.conclude(verdict, now_ms, self.pause_ms()))
-            }
+            JobOutcome::Verdict(verdict) => Some(self.conclude(verdict, now_ms, self.pause_ms())),
             JobOutcome::Busy { error, pause_ms } => {
                 let pause_ms = pause_ms.min(RETRY_AFTER_LIMIT_MS).max(self.pause_ms());
                 Some(self.conclude(error, now_ms, pause_ms))
