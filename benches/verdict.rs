@@ -111,6 +111,7 @@ fn by_hand(settings: &Settings, docker: &Docker, tree: &Path, round: usize) -> f
                 image: &format!("zigcheck:{version}"),
                 source: &source,
                 dependencies: None,
+                dir: None,
             };
             spawn(docker.build(&names[nth], &task))
         })

@@ -20,7 +20,13 @@ impl Inside {
 
     /// Uploads a tree to be checked under the newest toolchain; gives the answer's only build.
     pub fn upload(&mut self, tree: &[u8]) -> Value {
-        let conn = self.uploads("/api/check?name=up&zig_versions=0.16.0", tree);
+        self.upload_with("", tree)
+    }
+
+    /// The first build of an uploaded tree, with these parameters as well.
+    pub fn upload_with(&mut self, parameters: &str, tree: &[u8]) -> Value {
+        let target = format!("/api/check?name=up&zig_versions=0.16.0{parameters}");
+        let conn = self.uploads(&target, tree);
         self.tell(Event::BodyEnd { conn });
         self.tell(Event::Time);
         let response = self.answer(conn);
@@ -120,8 +126,12 @@ impl Inside {
     }
 
     pub fn build_fails(&mut self, container: &str) {
+        self.build_fails_for(container, "compile_error");
+    }
+
+    pub fn build_fails_for(&mut self, container: &str, reason: &str) {
         let record = json!({"build_id": build_of(container), "nonce": NONCE, "build_status": "failed",
-            "test_status": null, "build_exit": 1, "error_log": "error: no", "build_zig": true});
+            "reason": reason, "detail": "error: no", "build_exit": 1, "error_log": "error: no"});
         self.container_ends(container, format!("{record}\n").as_bytes(), 0);
     }
 }
@@ -140,7 +150,8 @@ fn build_of(container: &str) -> i64 {
 /// The record of a build that succeeded with its tests.
 pub fn good(container: &str) -> Vec<u8> {
     let record = json!({"build_id": build_of(container), "nonce": NONCE, "build_status": "success",
-        "test_status": "success", "build_exit": 0, "test_exit": 0, "compiled": 2,
-        "tests_passed": 3, "tests_total": 3, "error_log": "", "build_zig": true});
+        "test_status": "success", "import_status": "success", "build_exit": 0, "test_exit": 0,
+        "compiled": 2, "tests_passed": 3, "tests_skipped": 0, "tests_total": 3, "error_log": "",
+        "modules": [{"name": "p", "status": "success"}]});
     format!("{record}\n").into_bytes()
 }

@@ -35,9 +35,10 @@ pub fn good() -> Value {
         "build_id": BUILD, "nonce": NONCE, "package_name": "p", "zig_version": "0.16.0",
         "start_time": "2025-01-01T00:00:00Z", "end_time": "2025-01-01T00:00:09Z",
         "build_status": "success", "test_status": "success", "compiled": 3,
-        "tests_passed": 5, "tests_total": 6, "build_exit": 0, "test_exit": 0,
-        "error_log": "", "peak_memory_bytes": 9_000_000, "build_zig": true,
-        "compile_failures": 0, "oom_kills": 0, "disk_full": false
+        "import_status": "success", "reason": null, "detail": null,
+        "tests_passed": 5, "tests_skipped": 1, "tests_total": 6, "build_exit": 0, "test_exit": 0,
+        "error_log": "", "modules": [{"name": "p", "status": "success"}],
+        "peak_memory_bytes": 9_000_000, "oom_kills": 0, "disk_full": false
     })
 }
 
@@ -52,8 +53,10 @@ pub fn with(fields: Value) -> Value {
 /// The record of a build that failed, with some fields set otherwise.
 pub fn failed_with(fields: Value) -> Value {
     let mut record = with(json!({
-        "build_status": "failed", "test_status": null, "build_exit": 1, "test_exit": null,
-        "tests_passed": null, "tests_total": null, "error_log": "error: no"
+        "build_status": "failed", "test_status": null, "import_status": null,
+        "reason": "compile_error", "detail": "error: no", "build_exit": 1, "test_exit": null,
+        "tests_passed": null, "tests_skipped": null, "tests_total": null, "modules": [],
+        "error_log": "error: no"
     }));
     for (name, value) in fields.as_object().unwrap() {
         record[name] = value.clone();

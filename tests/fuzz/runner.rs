@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use zigcheck::app::builds::judge::{Judgement, judge};
-use zigcheck::app::builds::record::RecordReader;
+use zigcheck::app::builds::record::{Progress, RecordReader};
 use zigcheck::app::domain::limits::ERROR_LOG_LIMIT_BYTES;
 use zigcheck::app::domain::verdict::{BuildStatus, DepsOutcome, Verdict};
 use zigcheck::app::source::frame::FrameReader;
@@ -14,7 +14,7 @@ use crate::common::record::{BOUNDS, BUILD, NONCE, end, failed_with, good, line, 
 use crate::common::seed::Seed;
 use crate::mutate::{input, piece};
 
-fn judged(bytes: &[u8], mut size: impl FnMut() -> usize) -> (Verdict, Option<u32>, usize) {
+fn judged(bytes: &[u8], mut size: impl FnMut() -> usize) -> (Verdict, Option<Progress>, usize) {
     let mut records = RecordReader::default();
     let (mut rest, mut told) = (bytes, 0);
     while !rest.is_empty() {
@@ -22,7 +22,7 @@ fn judged(bytes: &[u8], mut size: impl FnMut() -> usize) -> (Verdict, Option<u32
         told += usize::from(records.take(piece));
         rest = behind;
     }
-    let testing = records.progress;
+    let progress = records.progress;
     let exit = end(Exit::Code(0), None);
     match judge(
         &record_id(),
@@ -31,7 +31,7 @@ fn judged(bytes: &[u8], mut size: impl FnMut() -> usize) -> (Verdict, Option<u32
         DepsOutcome::Fetched,
         &BOUNDS,
     ) {
-        Judgement::Verdict(verdict) => (verdict, testing, told),
+        Judgement::Verdict(verdict) => (verdict, progress, told),
         Judgement::Inspect => panic!("an exit with 0 needs no look"),
     }
 }
@@ -39,13 +39,26 @@ fn judged(bytes: &[u8], mut size: impl FnMut() -> usize) -> (Verdict, Option<u32
 /// The pieces do not matter; only a last line that says so itself is a success.
 pub fn record(random: &mut Seed) -> bool {
     let testing = b"{\"state\":\"testing\",\"compiled\":2}\n".to_vec();
+    let tested = b"{\"state\":\"testing\",\"compiled\":2,\"test_status\":\"success\",\
+        \"tests_passed\":1,\"tests_skipped\":0,\"tests_total\":1}\n"
+        .to_vec();
+    let working = b"{\"state\":\"working\"}\n".to_vec();
     let long = with(serde_json::json!({"error_log": "error: x\n".repeat(3_000)}));
     let failed = failed_with(serde_json::json!({}));
     let records = [
         line(&good()),
         [testing.clone(), line(&good())].concat(),
         line(&failed),
-        [testing, line(&failed)].concat(),
+        [testing.clone(), line(&failed)].concat(),
+        [
+            working.clone(),
+            testing,
+            working.clone(),
+            tested,
+            line(&good()),
+            working,
+        ]
+        .concat(),
         line(&long),
     ];
     let tokens = [
@@ -58,20 +71,23 @@ pub fn record(random: &mut Seed) -> bool {
         ",",
         ":",
         "\"state\":\"testing\"",
+        "\"state\":\"working\"",
+        "\"test_status\":\"failed\"",
+        "\"reason\":null",
     ];
     let bytes = input(random, &records, &tokens);
     let whole = judged(&bytes, || usize::MAX);
     let pieces = judged(&bytes, || piece(random));
     assert_eq!(pieces, whole);
-    let (verdict, testing, told) = whole;
-    assert_eq!(told, usize::from(testing.is_some()), "it is told once");
+    let (verdict, progress, told) = whole;
+    assert_eq!(told, usize::from(progress.is_some()), "it is told once");
     assert!(verdict.error_log.len() <= ERROR_LOG_LIMIT_BYTES + 64);
     if verdict.build_status == BuildStatus::Success {
         let mut lines = bytes
             .split(|byte| *byte == b'\n')
             .rev()
             .filter(|line| !line.is_empty());
-        let is_record = |value: &Value| value["state"] != "testing";
+        let is_record = |value: &Value| value["state"] != "testing" && value["state"] != "working";
         let last = lines.find(|line| {
             let value: Option<Value> = serde_json::from_slice(line).ok();
             value.is_none_or(|value| is_record(&value))

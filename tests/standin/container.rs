@@ -146,14 +146,14 @@ impl Container<'_> {
         format!(
             "{{\"build_id\":{},\"nonce\":\"{}\",\"build_status\":\"success\",\"test_status\":\"success\",\"build_exit\":0,\
              \"test_exit\":0,\"compiled\":1,\"tests_passed\":2,\"tests_total\":2,\"error_log\":\"\",\
-             \"build_zig\":true{more}}}\n",
+             \"import_status\":\"success\",\"tests_skipped\":0,\"modules\":[]{more}}}\n",
             self.build, self.nonce
         )
     }
 
     fn errors(&self, name: &str) -> String {
         format!(
-            "{{\"build_id\":{},\"nonce\":\"{}\",\"build_status\":\"failed\",\"build_exit\":1,\"build_zig\":true,\
+            "{{\"build_id\":{},\"nonce\":\"{}\",\"build_status\":\"failed\",\"build_exit\":1,\"reason\":\"compile_error\",\
              \"error_log\":\"src/main.zig:3:5: error: nothing is known of {name}\\n    {name}();\\n    ^\"}}\n",
             self.build, self.nonce
         )

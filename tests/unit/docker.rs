@@ -27,7 +27,7 @@ fn containers(flags: &[&str]) -> [Command; 3] {
     let source = file("/s/source");
     let dependencies = file("/s/dependencies");
     let mut task = ContainerInput {
-        dir: None,
+        dir: Some("lib/a"),
         build: BuildId(7),
         attempt: 2,
         package: "p",
@@ -133,14 +133,17 @@ fn every_container_is_held_in_the_same_bounds() {
         assert_eq!(value(&command, "--user="), "1000:1000");
         assert_eq!(value(&command, "--cap-drop="), "ALL");
         assert_eq!(value(&command, "--security-opt="), "no-new-privileges");
-        assert_eq!(value(&command, "--ipc="), "none");
+        assert_eq!(value(&command, "--ipc="), "private");
         let mut limits: Vec<&str> = command
             .argv
             .iter()
             .filter_map(|word| word.strip_prefix("--ulimit="))
             .collect();
         limits.sort_unstable();
-        let disk = 256 << 20;
+        // Shared memory is a part of the disk.
+        let shm = 64 << 20;
+        assert_eq!(value(&command, "--shm-size="), shm.to_string());
+        let disk = (256 << 20) - shm;
         let fsize = format!("fsize={disk}:{disk}");
         assert_eq!(limits, ["core=0:0", &fsize, "nofile=4096:4096"]);
         for word in [
@@ -153,11 +156,31 @@ fn every_container_is_held_in_the_same_bounds() {
         }
         // The disk is a part of the memory, and leaves some of it.
         let tmpfs = value(&command, "--tmpfs=/work:");
-        assert!(tmpfs.contains(&format!("size={},", 256 << 20)), "{tmpfs}");
+        assert!(tmpfs.contains(&format!("size={disk},")), "{tmpfs}");
         assert!(
             tmpfs.contains("nosuid") && tmpfs.contains("nodev"),
             "{tmpfs}"
         );
+    }
+}
+
+#[test]
+fn only_a_container_without_network_has_a_loopback_of_its_own() {
+    let [source, fetch, build] = containers(&[]);
+    let loopback = |command: &Command| {
+        let sysctls = command
+            .argv
+            .iter()
+            .filter(|word| word.starts_with("--sysctl"));
+        sysctls.cloned().collect::<Vec<String>>()
+    };
+    assert_eq!(value(&build, "--network="), "none");
+    assert_eq!(
+        loopback(&build),
+        ["--sysctl=net.ipv6.conf.all.disable_ipv6=0"]
+    );
+    for command in [&source, &fetch] {
+        assert_eq!(loopback(command), [""; 0]);
     }
 }
 
@@ -195,7 +218,7 @@ fn nothing_of_the_host_is_given_to_a_container() {
                 continue;
             }
             let name = word.split('=').next().unwrap_or("");
-            assert!(name != "--ipc" || word == "--ipc=none", "{word}");
+            assert!(name != "--ipc" || word == "--ipc=private", "{word}");
             assert!(!given.contains(&name), "{word}");
         }
     }
@@ -293,7 +316,7 @@ fn a_container_reads_its_task_and_then_its_files() {
     let head = |deps: Value| {
         json!({
             "build_id": 7, "nonce": Docker::new(&settings(&[]), "d1", "secret").record_id(BuildId(7), 2).nonce, "package_name": "p", "zig_version": "0.16.0",
-            "source": part, "deps": deps
+            "dir": "lib/a", "silence_seconds": 300, "source": part, "deps": deps
         })
     };
     let deps = json!({"bytes": 12, "sha256": "ab".repeat(32)});

@@ -20,7 +20,23 @@ use zigcheck::app::store::uses;
 use crate::common::rows::Place;
 
 const SCHEMA_0: &str = include_str!("fixtures/schema_0.sql");
+const DATABASE_1: &str = include_str!("fixtures/database_1.sql");
 const ROWS_0: &str = include_str!("fixtures/rows_0.sql");
+
+/// The newest version.
+const NEWEST: i64 = 2;
+
+/// The columns that version 2 added, and what old rows have in them.
+const ADDED_COLUMNS: [(&str, &str, Value); 8] = [
+    ("packages", "dir", Value::Null),
+    ("checks", "dir", Value::Null),
+    ("checks", "fresh", Value::Integer(0)),
+    ("builds", "import_status", Value::Null),
+    ("builds", "detail", Value::Text(String::new())),
+    ("builds", "tests_skipped", Value::Null),
+    ("builds", "modules", Value::Text(String::new())),
+    ("builds", "flaky", Value::Integer(0)),
+];
 
 /// The tables and columns whose names changed: old and new.
 const RENAMED_TABLES: [(&str, &str); 2] = [("turns", "lanes"), ("tallies", "totals")];
@@ -114,6 +130,31 @@ fn renamed(old: BTreeMap<String, Rows>) -> BTreeMap<String, Rows> {
     old.into_iter().map(table).collect()
 }
 
+/// The rows of a database of version 1 with the columns of version 2.
+fn extended(mut tables: BTreeMap<String, Rows>) -> BTreeMap<String, Rows> {
+    for (table, column, value) in &ADDED_COLUMNS {
+        for row in tables.get_mut(*table).unwrap() {
+            let known = row.insert(column.to_string(), value.clone());
+            assert_eq!(known, None, "{table}.{column} is new");
+        }
+    }
+    for rows in tables.values_mut() {
+        rows.sort_by_key(|row| format!("{row:?}"));
+    }
+    tables
+}
+
+/// The schema and rows of version 1: what its program made of a database of version 0.
+fn version_1(name: &str) -> Place {
+    let place = Place::on_disk(name);
+    let db = Connection::open(place.path()).unwrap();
+    // Tables stand in the order of their names there.
+    db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA foreign_keys = OFF;")
+        .unwrap();
+    db.execute_batch(DATABASE_1).unwrap();
+    place
+}
+
 /// Columns, indexes and triggers, but not the order of the columns.
 fn schema(path: &Path) -> Vec<String> {
     let db = Connection::open(path).unwrap();
@@ -143,17 +184,32 @@ fn a_database_of_version_0_has_every_row_after_its_upgrade() {
     let filled = |rows: &Rows| !rows.is_empty();
     assert!(before.values().all(filled), "each table is tried");
     drop(place.open());
-    assert_eq!(all_rows(place.path()), renamed(before));
+    assert_eq!(all_rows(place.path()), extended(renamed(before)));
+    assert_eq!(user_version(place.path()), NEWEST);
+}
+
+#[test]
+fn a_database_of_version_1_has_every_row_after_its_upgrade() {
+    let place = version_1("upgrade from 1");
     assert_eq!(user_version(place.path()), 1);
+    let before = all_rows(place.path());
+    // The rows are those of version 0 under their names of version 1.
+    let oldest = all_rows(version_0("upgrade compared").path());
+    assert_eq!(before, renamed(oldest));
+    drop(place.open());
+    assert_eq!(all_rows(place.path()), extended(before));
+    assert_eq!(user_version(place.path()), NEWEST);
 }
 
 #[test]
 fn an_upgraded_database_has_the_schema_of_a_new_one() {
     let old = version_0("upgraded schema");
+    let less_old = version_1("upgraded schema of 1");
     let new = Place::on_disk("new schema");
-    drop((old.open(), new.open()));
+    drop((old.open(), less_old.open(), new.open()));
     assert_eq!(schema(old.path()), schema(new.path()));
-    assert_eq!(user_version(new.path()), 1);
+    assert_eq!(schema(less_old.path()), schema(new.path()));
+    assert_eq!(user_version(new.path()), NEWEST);
     let db = Connection::open(old.path()).unwrap();
     let broken = "SELECT (SELECT count(*) FROM pragma_foreign_key_check) + (SELECT count(*) FROM \
         pragma_integrity_check WHERE integrity_check <> 'ok')";
@@ -254,7 +310,7 @@ fn an_interrupted_upgrade_begins_again() {
     std::fs::copy(place.path(), copy.path()).unwrap();
     std::fs::copy(log(place.path()), log(copy.path())).unwrap();
     drop(copy.open());
-    assert_eq!(all_rows(copy.path()), renamed(before));
+    assert_eq!(all_rows(copy.path()), extended(renamed(before)));
 }
 
 #[test]
@@ -275,15 +331,19 @@ fn an_upgrade_that_fails_leaves_the_database_as_it_was() {
 fn a_database_of_a_newer_version_is_refused_untouched() {
     let place = Place::on_disk("newer");
     let db = Connection::open(place.path()).unwrap();
-    db.execute_batch("CREATE TABLE later (x); PRAGMA user_version = 2;")
-        .unwrap();
+    db.execute_batch(&format!(
+        "CREATE TABLE later (x); PRAGMA user_version = {};",
+        NEWEST + 1
+    ))
+    .unwrap();
     drop(db);
     let before = std::fs::read(place.path()).unwrap();
     let error = Store::open(place.path()).unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "unknown schema version 2; this program knows versions up to 1"
+    let wanted = format!(
+        "unknown schema version {}; this program knows versions up to {NEWEST}",
+        NEWEST + 1
     );
+    assert_eq!(error, wanted);
     assert_eq!(std::fs::read(place.path()).unwrap(), before);
     let db = Connection::open(place.path()).unwrap();
     db.execute_batch("PRAGMA user_version = -1;").unwrap();

@@ -4,15 +4,24 @@ use crate::common::record::{
     BOUNDS, BUILD, end, failed_with, good, line, of, record_id, verdict, with,
 };
 use crate::common::seed::Seed;
-use serde_json::json;
+use serde_json::{Value, json};
 use zigcheck::app::builds::judge::{Judgement, judge};
-use zigcheck::app::builds::limits::RECORD_LIMIT_BYTES;
-use zigcheck::app::builds::record::RecordReader;
-use zigcheck::app::domain::limits::ERROR_LOG_LIMIT_BYTES;
+use zigcheck::app::builds::limits::{MODULES_LIMIT_BYTES, RECORD_LIMIT_BYTES};
+use zigcheck::app::builds::record::{Progress, RecordReader, TestCounts};
+use zigcheck::app::domain::limits::{DETAIL_LIMIT_BYTES, ERROR_LOG_LIMIT_BYTES};
 use zigcheck::app::domain::verdict::{
-    BuildStatus, DepsOutcome, Reason, TestStatus, Verdict, truncate_error_log,
+    BuildStatus, DepsOutcome, ImportStatus, Reason, TestStatus, Verdict, truncate_error_log,
 };
 use zigcheck::interface::event::Exit;
+
+/// A sign of life.
+const WORKING: &[u8] = b"{\"state\":\"working\"}\n";
+
+/// The progress of a runner whose tests have begun after that many compile steps.
+fn begun(compiled: u32) -> Progress {
+    let tested = None;
+    Progress { compiled, tested }
+}
 
 #[track_caller]
 fn is_refused(bytes: &[u8], word: &str) {
@@ -29,10 +38,14 @@ fn a_good_record_is_taken_at_its_word() {
     let wanted = Verdict {
         build_status: BuildStatus::Success,
         test_status: Some(TestStatus::Success),
+        import_status: Some(ImportStatus::Success),
         reason: None,
+        detail: String::new(),
         compiled: Some(3),
         tests_passed: Some(5),
+        tests_skipped: Some(1),
         tests_total: Some(6),
+        modules: r#"[{"name":"p","status":"success"}]"#.to_string(),
         error_log: String::new(),
         peak_memory_bytes: Some(9_000_000),
     };
@@ -43,10 +56,9 @@ fn a_good_record_is_taken_at_its_word() {
 fn a_record_that_is_missing_oversized_foreign_or_broken_is_our_error() {
     is_refused(b"", "no result record");
     is_refused(b"\n\n", "no result record");
-    is_refused(
-        b"{\"state\":\"testing\",\"compiled\":2}\n",
-        "no result record",
-    );
+    let testing = b"{\"state\":\"testing\",\"compiled\":2}\n";
+    is_refused(testing, "no result record");
+    is_refused(&[WORKING, testing, WORKING].concat(), "no result record");
     is_refused(
         &line(&with(json!({"build_id": BUILD + 1}))),
         "another build",
@@ -121,8 +133,8 @@ fn no_field_of_a_wrong_type_passes_for_success() {
     for name in [
         "compiled",
         "tests_passed",
+        "tests_skipped",
         "tests_total",
-        "compile_failures",
         "oom_kills",
     ] {
         let too_large = json!(1u64 << 32);
@@ -176,7 +188,7 @@ fn a_status_that_its_exit_code_contradicts_is_not_believed() {
 #[test]
 fn what_is_taken_does_not_depend_on_how_it_comes() {
     let testing = b"{\"state\":\"testing\",\"compiled\":2}\n".to_vec();
-    let whole = [testing, b"\n".to_vec(), line(&good())].concat();
+    let whole = [WORKING, &testing, b"\n", WORKING, &line(&good()), WORKING].concat();
     let wanted = verdict(&whole);
     let mut chance = Seed(5);
     let cut: Vec<Vec<&[u8]>> = (0..50).map(|n| chance.pieces(&whole, 1 + 9 * n)).collect();
@@ -184,7 +196,7 @@ fn what_is_taken_does_not_depend_on_how_it_comes() {
     for pieces in cut.iter().chain([&bytewise]) {
         let mut records = RecordReader::default();
         let began = pieces.iter().filter(|piece| records.take(piece)).count();
-        assert_eq!((began, records.testing), (1, Some(2)));
+        assert_eq!((began, records.progress), (1, Some(begun(2))));
         let exit = end(Exit::Code(0), None);
         let judgement = judge(
             &record_id(),
@@ -214,6 +226,171 @@ fn a_testing_line_after_the_record_changes_no_verdict() {
     let record = failed_with(json!({}));
     let behind = [line(&record), forged].concat();
     assert_eq!(verdict(&behind), verdict(&line(&record)));
+}
+
+#[test]
+fn nothing_fails_without_a_reason() {
+    for fields in [
+        json!({"test_status": "failed", "test_exit": 1}),
+        json!({"import_status": "failed"}),
+    ] {
+        is_refused(&line(&with(fields)), "reason");
+    }
+    for reason in [
+        json!(null),
+        json!("no_such_reason"),
+        json!(7),
+        json!(""),
+        json!(["lost"]),
+    ] {
+        is_refused(&line(&failed_with(json!({ "reason": reason }))), "reason");
+    }
+    // What only the server can know is not the runner's to say.
+    for reason in [
+        Reason::Timeout,
+        Reason::Silent,
+        Reason::OutOfMemory,
+        Reason::DiskLimit,
+        Reason::OutputLimit,
+        Reason::Cancelled,
+        Reason::EngineError,
+        Reason::Lost,
+    ] {
+        let record = failed_with(json!({ "reason": reason.as_str() }));
+        is_refused(&line(&record), "reason");
+    }
+}
+
+#[test]
+fn a_word_that_is_in_no_list_is_refused() {
+    for value in [json!("passed"), json!(""), json!(1), json!({})] {
+        for name in ["test_status", "import_status", "reason"] {
+            is_refused(&line(&with(json!({ name: value }))), name);
+        }
+    }
+    for name in ["detail", "error_log"] {
+        is_refused(&line(&with(json!({ name: 7 }))), name);
+    }
+    for value in [json!("[]"), json!({}), json!(7)] {
+        is_refused(&line(&with(json!({ "modules": value }))), "modules");
+    }
+    // Fields of older runners.
+    for name in ["build_zig", "compile_failures"] {
+        is_refused(&line(&with(json!({ name: 0 }))), "unknown field");
+    }
+}
+
+#[test]
+fn tests_that_were_not_executed_are_skipped_ones_that_passed() {
+    let skipped = json!({"test_status": "skipped", "tests_passed": 0, "tests_skipped": 6});
+    let found = verdict(&line(&with(skipped.clone())));
+    assert_eq!(found.test_status, Some(TestStatus::Skipped));
+    let counts = (found.tests_passed, found.tests_skipped, found.tests_total);
+    assert_eq!(counts, (Some(0), Some(6), Some(6)));
+    let mut contradicted = with(skipped);
+    contradicted["test_exit"] = json!(1);
+    is_refused(&line(&contradicted), "test_exit");
+}
+
+#[test]
+fn modules_are_kept_up_to_their_limit() {
+    let module = |nth: usize| json!({"name": format!("m{nth}"), "error": "e".repeat(90)});
+    let kept = |count: usize| {
+        let modules: Vec<Value> = (0..count).map(module).collect();
+        let text = verdict(&line(&with(json!({ "modules": modules })))).modules;
+        assert!(text.len() <= MODULES_LIMIT_BYTES, "{}", text.len());
+        let kept: Vec<Value> = serde_json::from_str(&text).unwrap();
+        assert_eq!(kept, modules[..kept.len()], "the first ones");
+        kept.len()
+    };
+    assert_eq!(kept(100), 100);
+    let some = kept(450);
+    assert!((100..450).contains(&some), "{some}");
+    // One that alone is too long.
+    let long = json!([{"name": "x".repeat(MODULES_LIMIT_BYTES)}]);
+    assert_eq!(
+        verdict(&line(&with(json!({ "modules": long })))).modules,
+        "[]"
+    );
+    assert_eq!(verdict(&line(&with(json!({"modules": []})))).modules, "");
+}
+
+#[test]
+fn a_detail_is_one_short_line() {
+    let of = |text: &str| verdict(&line(&failed_with(json!({ "detail": text })))).detail;
+    assert_eq!(of("\n  needs host x  \nand more"), "needs host x");
+    assert_eq!(
+        of("\u{e9}".repeat(DETAIL_LIMIT_BYTES).as_str()).len(),
+        DETAIL_LIMIT_BYTES
+    );
+    assert_eq!(of(" \n"), "");
+}
+
+/// What a package may write to the standard output of its runner.
+#[test]
+fn a_hostile_progress_line_makes_no_verdict_and_costs_nothing() {
+    let read = |text: &str| {
+        let mut records = RecordReader::default();
+        records.take(text.as_bytes());
+        records.progress()
+    };
+    assert_eq!(
+        read(r#"{"state":"testing","compiled":-1}"#),
+        None,
+        "no end yet"
+    );
+    for (text, progress) in [
+        (r#"{"state":"testing"}"#, Some(begun(0))),
+        (
+            r#"{"state":"testing","compiled":4294967296}"#,
+            Some(begun(0)),
+        ),
+        (r#"{"state":"testing","compiled":"9"}"#, Some(begun(0))),
+        (
+            r#"{"state":"testing","compiled":9,"test_status":"superb"}"#,
+            Some(begun(9)),
+        ),
+        (
+            r#"{"state":"testing","compiled":9,"test_status":["failed"]}"#,
+            Some(begun(9)),
+        ),
+        (
+            r#"{"state":"working","compiled":9,"test_status":"success"}"#,
+            None,
+        ),
+        (r#"{"state":["testing"]}"#, None),
+        (r#"[{"state":"testing"}]"#, None),
+        (r#""testing""#, None),
+    ] {
+        assert_eq!(read(&format!("{text}\n")), progress, "{text}");
+    }
+    let counts = r#"{"state":"testing","compiled":9,"test_status":"success","tests_passed":-1,"tests_skipped":1e99,"tests_total":3}"#;
+    let tests = TestCounts {
+        passed: None,
+        skipped: None,
+        total: Some(3),
+    };
+    let tested = Some((TestStatus::Success, tests));
+    assert_eq!(
+        read(&format!("{counts}\n")),
+        Some(Progress {
+            compiled: 9,
+            tested
+        })
+    );
+    // A line over the limit is no progress, whatever it says.
+    let fill = " ".repeat(RECORD_LIMIT_BYTES);
+    assert_eq!(read(&format!("{{\"state\":\"testing\"{fill}}}\n")), None);
+    // Lines without a record stay an error, and none makes the record behind them a success.
+    let lines = format!("{counts}\n").repeat(1_000);
+    is_refused(lines.as_bytes(), "no result record");
+    let failed = [
+        lines.as_bytes(),
+        &line(&failed_with(json!({}))),
+        lines.as_bytes(),
+    ]
+    .concat();
+    assert_eq!(verdict(&failed), verdict(&line(&failed_with(json!({})))));
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use crate::common::rows;
 use crate::common::rows::{Place, everywhere, in_memory, new};
 use zigcheck::app::domain::ids::{BuildId, CheckId, PackageId};
-use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, TestStatus, Verdict};
+use zigcheck::app::domain::verdict::{
+    BuildStatus, ImportStatus, Reason, State, TestStatus, Verdict,
+};
 use zigcheck::app::store::builds::{self, LogSize};
 use zigcheck::app::store::checks;
 use zigcheck::app::store::packages;
@@ -15,10 +17,14 @@ fn success() -> Verdict {
     Verdict {
         build_status: BuildStatus::Success,
         test_status: Some(TestStatus::Failed),
+        import_status: Some(ImportStatus::Partial),
         reason: Some(Reason::TestFailure),
+        detail: "1 of 5 tests failed".to_string(),
         compiled: Some(3),
-        tests_passed: Some(4),
+        tests_passed: Some(3),
+        tests_skipped: Some(1),
         tests_total: Some(5),
+        modules: "[{\"name\":\"a\"}]".to_string(),
         error_log: "e\u{e9}\n".to_string(),
         peak_memory_bytes: Some(1 << 40),
     }
@@ -165,10 +171,14 @@ fn a_build_comes_out_as_it_ended() {
         let verdict = Verdict {
             build_status: row.build_status,
             test_status: row.test_status,
+            import_status: row.import_status,
             reason: row.reason,
+            detail: row.detail,
             compiled: row.compiled,
             tests_passed: row.tests_passed,
+            tests_skipped: row.tests_skipped,
             tests_total: row.tests_total,
+            modules: row.modules,
             error_log: row.error_log,
             peak_memory_bytes: row.peak_memory_bytes,
         };

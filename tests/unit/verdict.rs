@@ -1,94 +1,202 @@
 //! The table of `judge`, row by row, and that of the look after it.
 
-use crate::common::record::{BOUNDS, contained, end, failed_with, good, judged, line, of, with};
-use serde_json::{Value, json};
+use crate::common::record::{
+    BOUNDS, contained, end, failed_with, good, judged, line, of, verdict, with,
+};
+use serde_json::json;
 use zigcheck::app::builds::judge::{Judgement, ended_by_us, without_container};
 use zigcheck::app::domain::verdict::{
-    BuildStatus, DepsOutcome, Reason, ResourceLimits, TestStatus, Verdict,
+    BuildStatus, DepsOutcome, Grade, ImportStatus, Reason, ResourceLimits, Statuses, TestStatus,
+    Verdict,
 };
 use zigcheck::app::engine::job::{JobEnd, KillReason};
 use zigcheck::interface::event::Exit;
 
+/// The runner names the reason; the server knows better only where memory or disk ran out.
 #[test]
 fn each_way_to_fail_has_its_reason() {
-    use BuildStatus::{Failed, Success};
-    use Reason::{CompileError, DiskLimit, NoBuildZig, OutOfMemory, TestFailure};
-    let tests_failed = json!({"test_status": "failed", "test_exit": 1});
-    let also = |name: &str, value: Value| {
-        let mut record = with(tests_failed.clone());
-        record[name] = value;
-        record
+    use BuildStatus::{Error, Failed, Success};
+    let tests_failed = |reason: Reason| {
+        with(json!({"test_status": "failed", "test_exit": 1, "reason": reason.as_str()}))
+    };
+    let import_failed = with(json!({"import_status": "failed", "reason": "compile_error"}));
+    let not_built = |reason: Reason| {
+        failed_with(json!({"reason": reason.as_str(), "build_exit": null, "compiled": 0}))
     };
     let tests = Some(TestStatus::Failed);
-    let no_build_zig = json!({"build_zig": false, "build_exit": null});
-    let full = json!({"build_zig": false, "build_exit": null, "disk_full": true});
+    let passed = Some(TestStatus::Success);
     for (record, status, tests, reason) in [
-        (with(tests_failed.clone()), Success, tests, TestFailure),
         (
-            also("compile_failures", json!(1)),
+            tests_failed(Reason::TestFailure),
             Success,
             tests,
-            CompileError,
-        ),
-        (also("oom_kills", json!(1)), Success, tests, OutOfMemory),
-        (also("disk_full", json!(true)), Success, tests, DiskLimit),
-        (failed_with(json!({})), Failed, None, CompileError),
-        (
-            failed_with(json!({"oom_kills": 2})),
-            Failed,
-            None,
-            OutOfMemory,
+            Reason::TestFailure,
         ),
         (
-            failed_with(json!({"disk_full": true})),
+            tests_failed(Reason::CompileError),
+            Success,
+            tests,
+            Reason::CompileError,
+        ),
+        (
+            tests_failed(Reason::StepFailure),
+            Success,
+            tests,
+            Reason::StepFailure,
+        ),
+        (import_failed, Success, passed, Reason::CompileError),
+        (failed_with(json!({})), Failed, None, Reason::CompileError),
+        (
+            failed_with(json!({"reason": "step_failure"})),
             Failed,
             None,
-            DiskLimit,
+            Reason::StepFailure,
         ),
-        (failed_with(no_build_zig), Failed, None, NoBuildZig),
-        // A source that did not fit was not looked into: nothing is known of its build.zig.
-        (failed_with(full), Failed, None, DiskLimit),
+        (
+            not_built(Reason::NoBuildZig),
+            Failed,
+            None,
+            Reason::NoBuildZig,
+        ),
+        (
+            not_built(Reason::SourceUnavailable),
+            Failed,
+            None,
+            Reason::SourceUnavailable,
+        ),
+        // Not the package's doing: the owner allows hosts and adds libraries.
+        (
+            failed_with(json!({"reason": "host_not_allowed"})),
+            Error,
+            None,
+            Reason::HostNotAllowed,
+        ),
+        (
+            failed_with(json!({"reason": "missing_system_library"})),
+            Error,
+            None,
+            Reason::MissingSystemLibrary,
+        ),
+        (
+            tests_failed(Reason::MissingSystemLibrary),
+            Error,
+            tests,
+            Reason::MissingSystemLibrary,
+        ),
     ] {
         assert_eq!(of(&record), (status, tests, Some(reason)), "{record}");
+        // Memory and disk that ran out explain whatever the runner saw of it.
+        let status = if status == Error && tests.is_none() {
+            Failed
+        } else {
+            status
+        };
+        let status = if tests.is_some() { Success } else { status };
+        for (name, value, reason) in [
+            ("oom_kills", json!(1), Reason::OutOfMemory),
+            ("disk_full", json!(true), Reason::DiskLimit),
+        ] {
+            let mut record = record.clone();
+            record[name] = value;
+            assert_eq!(of(&record), (status, tests, Some(reason)), "{record}");
+        }
     }
     let no_tests = with(json!({"test_status": "no_tests", "test_exit": null}));
     assert_eq!(of(&no_tests), (Success, Some(TestStatus::NoTests), None));
     // Killed processes and a full disk are no matter where all went well in the end.
     let spared = with(json!({"oom_kills": 1, "disk_full": true}));
     assert_eq!(of(&spared), (Success, Some(TestStatus::Success), None));
+    let both = failed_with(json!({"oom_kills": 1, "disk_full": true}));
+    assert_eq!(of(&both).2, Some(Reason::OutOfMemory));
 }
 
 #[test]
-fn a_build_that_failed_without_its_dependencies_failed_for_want_of_them() {
+fn the_runner_s_sentence_is_kept_unless_a_limit_explains_more() {
+    let detail = |fields| verdict(&line(&failed_with(fields))).detail;
+    let said = "needs system library xcb";
+    let missing = json!({"reason": "missing_system_library", "detail": said});
+    assert_eq!(detail(missing), said);
+    let full = json!({"detail": said, "disk_full": true});
+    assert_eq!(detail(full), "the disk of the container is full");
+    let killed = detail(json!({"detail": said, "oom_kills": 1}));
+    assert!(
+        killed.starts_with("a process was ended by the memory limit"),
+        "{killed}"
+    );
+    let timeout = ended_by_us(KillReason::Timeout, None, &BOUNDS);
+    assert_eq!(timeout.detail, timeout.error_log);
+}
+
+#[test]
+fn a_dependency_of_a_host_that_is_down_is_no_failure_of_the_package() {
     use BuildStatus::{Error, Failed, Success};
     let wanting = Some(Reason::DependencyUnavailable);
     let compile = Some(Reason::CompileError);
-    for (deps, status, reason) in [
-        (DepsOutcome::Fetched, Failed, compile),
-        (DepsOutcome::BadManifest, Failed, compile),
-        (DepsOutcome::Refused, Failed, wanting),
-        (DepsOutcome::Unreachable, Error, wanting),
+    for deps in [
+        DepsOutcome::Fetched,
+        DepsOutcome::BadManifest,
+        DepsOutcome::Refused,
+        DepsOutcome::Unreachable,
     ] {
-        let exit = end(Exit::Code(0), None);
-        let Judgement::Verdict(verdict) = judged(&line(&failed_with(json!({}))), &exit, deps)
-        else {
-            panic!("{deps:?}: a record needs no look");
-        };
-        assert_eq!(
-            (verdict.build_status, verdict.reason),
-            (status, reason),
-            "{deps:?}"
-        );
-        // A build that needed none of them is a success all the same.
-        let Judgement::Verdict(verdict) = judged(&line(&good()), &exit, deps) else {
-            panic!("{deps:?}: a record needs no look");
-        };
-        assert_eq!(
-            (verdict.build_status, verdict.reason),
-            (Success, None),
-            "{deps:?}"
-        );
+        let down = deps == DepsOutcome::Unreachable;
+        let status = if down { Error } else { Failed };
+        let missing = failed_with(json!({"reason": "dependency_unavailable"}));
+        for (record, wanted) in [
+            (missing, (status, wanting)),
+            // The runner saw what failed: it was something else.
+            (failed_with(json!({})), (Failed, compile)),
+            // A build that needed none of them is a success all the same.
+            (good(), (Success, None)),
+        ] {
+            let exit = end(Exit::Code(0), None);
+            let Judgement::Verdict(verdict) = judged(&line(&record), &exit, deps) else {
+                panic!("{deps:?}: a record needs no look");
+            };
+            let found = (verdict.build_status, verdict.reason);
+            assert_eq!(found, wanted, "{deps:?} {record}");
+        }
     }
+}
+
+#[test]
+fn a_verdict_has_the_grade_that_people_see() {
+    use Grade::{Amber, Green, Grey, Red};
+    let tests = TestStatus::ALL.iter().copied().map(Some).chain([None]);
+    let tests: Vec<Option<TestStatus>> = tests.collect();
+    let imports = ImportStatus::ALL.iter().copied().map(Some).chain([None]);
+    let imports: Vec<Option<ImportStatus>> = imports.collect();
+    let mut counts = [0; 4];
+    for &build in BuildStatus::ALL {
+        for (&test, &import) in tests
+            .iter()
+            .flat_map(|t| imports.iter().map(move |i| (t, i)))
+        {
+            for compiled in [None, Some(0), Some(1)] {
+                let statuses = Statuses {
+                    build,
+                    test,
+                    import,
+                    compiled,
+                };
+                let failed = build == BuildStatus::Failed
+                    || test == Some(TestStatus::Failed)
+                    || import == Some(ImportStatus::Failed);
+                let doubtful = compiled == Some(0)
+                    || test == Some(TestStatus::Skipped)
+                    || import == Some(ImportStatus::Partial);
+                let wanted = match build {
+                    BuildStatus::Pending | BuildStatus::Error => Grey,
+                    _ if failed => Red,
+                    _ if doubtful => Amber,
+                    _ => Green,
+                };
+                assert_eq!(statuses.grade(), wanted, "{statuses:?}");
+                counts[wanted as usize] += 1;
+            }
+        }
+    }
+    assert_eq!(counts.iter().sum::<i32>(), 4 * 5 * 5 * 3);
+    assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
 }
 
 #[test]
@@ -162,7 +270,7 @@ fn who_is_ended_hears_of_the_limit_and_of_the_memory_it_used() {
         (
             KillReason::Silent,
             BOUNDS,
-            "ended: no output for --silence-timeout, 300 s; memory: no more than 2048 MiB",
+            "ended: no output and no processor time for --silence-timeout, 300 s; memory: no more than 2048 MiB",
         ),
         (
             KillReason::OutputLimit,

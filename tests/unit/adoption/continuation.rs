@@ -230,12 +230,13 @@ fn what_was_fetched_in_vain_is_remembered() {
     let (mut inside, memory) = Inside::begin("adopt-deps", 1);
     inside.submit("a");
     inside.source_is("zigcheck-source-1-1", b"one", true);
-    let said = framed(json!({"dependencies": "refused"}), b"");
+    let said = framed(json!({"dependencies": "unreachable"}), b"");
     inside.container_ends("zigcheck-fetch-1-1", &said, 0);
     assert_eq!(inside.names(), [ONE]);
     let mut inside = inside.restarted(&memory);
-    inside.build_fails(ONE);
-    inside.is(1, "finished", "failed", Some("dependency_unavailable"), 1);
+    inside.build_fails_for(ONE, "dependency_unavailable");
+    // A host that was down is no failure of the package: it is tried again.
+    inside.is(1, "queued", "pending", None, 2);
 }
 
 #[test]

@@ -126,21 +126,21 @@ fn an_error_is_never_known() {
 #[test]
 fn what_could_not_be_fetched_may_be_there_the_next_time() {
     let (mut inside, _memory) = Inside::begin("cache-wanting", 1);
-    let checked = |inside: &mut Inside, check: i64, build: i64, deps: &str| {
+    let checked = |inside: &mut Inside, check: i64, build: i64, deps: &str, reason: &str| {
         let source = format!("zigcheck-source-{check}-1");
         inside.source_is(&source, b"wanting", true);
         for build in [build, build + 1] {
             let head = json!({"dependencies": deps});
             let fetch = format!("zigcheck-fetch-{build}-1");
             inside.container_ends(&fetch, &framed(head, b""), 0);
-            inside.build_fails(&format!("zigcheck-{build}-1"));
+            inside.build_fails_for(&format!("zigcheck-{build}-1"), reason);
         }
     };
     inside.submit("a");
-    checked(&mut inside, 1, 1, "refused");
+    checked(&mut inside, 1, 1, "refused", "dependency_unavailable");
     inside.is(1, "finished", "failed", Some("dependency_unavailable"), 1);
     inside.request("POST", "/api/packages/a/builds", &[], b"");
-    checked(&mut inside, 2, 3, "fetched");
+    checked(&mut inside, 2, 3, "fetched", "compile_error");
     inside.is(3, "finished", "failed", Some("compile_error"), 1);
     // That is known.
     inside.request("POST", "/api/packages/a/builds", &[], b"");

@@ -19,7 +19,7 @@ CHECK  NAME      BUILDS                   STARTED
     5  folders   0 of 2 build, 2 to come  1 s ago
     4  upload    1 of 1 build             5 s ago
     3  old       1 of 2 build             2 days ago
-    2  folders   2 of 2 build             12 min ago
+    2  folders   1 of 2 build             12 min ago
     1  zig-clap  1 of 2 build             3 h ago
 
 Check the tree you are in:
@@ -200,7 +200,7 @@ fn colours_take_no_room() {
     let text = inside.curl("/?color");
     for wanted in [
         "\x1b[33mnot exercised, building…\x1b[0m  ",
-        "\x1b[33mtests failed, queued…\x1b[0m  ",
+        "\x1b[31mtests failed, queued…\x1b[0m  ",
         "\x1b[31mfailed\x1b[0m  ",
         "\x1b[32msuccess\x1b[0m  ",
         "\x1b[2m0 of 2 build, 2 to come\x1b[0m  ",
