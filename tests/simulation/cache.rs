@@ -4,16 +4,20 @@ use crate::common::engine::container::Script;
 use crate::rules::{Row, number, rows};
 use crate::world::World;
 
-const FIELDS: [&str; 12] = [
+const FIELDS: [&str; 16] = [
     "zig_version",
     "toolchain",
     "cache_key",
     "build_status",
     "test_status",
+    "import_status",
     "reason",
+    "detail",
     "compiled",
     "tests_passed",
+    "tests_skipped",
     "tests_total",
+    "modules",
     "error_log",
     "peak_memory_bytes",
     "log_bytes",
@@ -27,8 +31,15 @@ impl World {
         assert_eq!(origin.state, "finished", "{row:?} of {origin:?}");
         assert!(origin.cached_from.is_none(), "{row:?} of {origin:?}");
         let own = ["success", "failed"].contains(&origin.status());
-        let passing = origin.words.ends_with("dependency_unavailable");
-        assert!(own && !passing, "{row:?} of {origin:?}");
+        let reason = origin.words.rsplit('/').next().expect("a last word");
+        let passing = [
+            "dependency_unavailable",
+            "timeout",
+            "silent",
+            "out_of_memory",
+        ];
+        assert!(own && !passing.contains(&reason), "{row:?} of {origin:?}");
+        assert!(!self.is_fresh(row.id), "{row:?} of {origin:?}");
         for field in FIELDS {
             let sql = format!(
                 "SELECT a.{field} IS o.{field} FROM builds a, builds o WHERE a.id = {} AND o.id = {}",
@@ -58,6 +69,14 @@ impl World {
             "{row:?} of {origin:?}"
         );
         self.tally.met("cached");
+    }
+
+    /// Its client asked for no verdict from the cache.
+    pub fn is_fresh(&self, build: i64) -> bool {
+        let sql = format!(
+            "SELECT c.fresh FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = {build}"
+        );
+        number(&self.keeper, &sql) != 0
     }
 
     pub fn version_of(&self, build: i64) -> String {

@@ -55,12 +55,12 @@ impl World {
             let again = earlier.is_worth_it() && !self.books.killed.contains(&earlier.name);
             assert!(!again, "built again: {earlier:?}");
         }
-        if let Some(twin) = self.twin(container, id) {
+        if let Some(twin) = self.twin(container, id).filter(|_| !self.is_fresh(id)) {
             panic!("{:?} is being built by {twin:?}", container.key);
         }
     }
 
-    /// A container that builds the same. Images may have come or changed since the engine was asked:
+    /// A container that builds the same, and not beside another on purpose. Images may have come or changed since the engine was asked:
     /// it is the server's keys that count.
     fn twin(&self, container: &Container, id: i64) -> Option<&Container> {
         self.engine.ours().find(|other| {
@@ -74,6 +74,7 @@ impl World {
                 && other.is_running()
                 && !self.books.killed.contains(&other.name)
                 && number(&self.keeper, &same) == 1
+                && !self.is_fresh(twin)
         })
     }
 

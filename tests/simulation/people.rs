@@ -119,7 +119,11 @@ impl World {
     pub fn submit_again(&mut self) {
         let package = self.some_package();
         self.tally.met("packages submitted again");
-        self.ask_for_check(format!("/api/packages/p{package}/builds"), Value::Null);
+        let fresh = ["", "?fresh"][usize::from(self.seed.once_in(3))];
+        self.ask_for_check(
+            format!("/api/packages/p{package}/builds{fresh}"),
+            Value::Null,
+        );
     }
 
     pub fn some_package(&mut self) -> u64 {
@@ -133,6 +137,8 @@ impl World {
             0 => String::new(),
             _ => format!("zig_versions={}", self.seed.pick(&VERSIONS)),
         };
+        let fresh = ["", "&fresh"][usize::from(self.seed.once_in(4))];
+        let query = format!("{query}{fresh}");
         let head = Head {
             method: "POST".to_string(),
             path: "/api/check".to_string(),

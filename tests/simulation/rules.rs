@@ -209,6 +209,9 @@ impl World {
             assert!(row.finished_at.is_some(), "{row:?}");
             return self.check_log_length(row);
         }
+        if self.is_fresh(row.id) {
+            self.tally.met("fresh");
+        }
         let container = self.engine.of((Script::Build, row.id, row.attempt));
         if let Some(origin) = row.cached_from {
             assert!(container.is_none(), "{row:?} had {container:?}");

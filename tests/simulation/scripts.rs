@@ -106,8 +106,14 @@ pub fn container(
                 said("--label=zigcheck.build="),
                 head["build_id"].to_string().as_str().into()
             );
-            let mut fate = build(&head, seed);
-            told_of_dependencies(&head, purpose, outside, &mut fate);
+            let mut fate = build(&head, is_missing(&head, purpose, outside), seed);
+            // The host of a dependency was down: no verdict on the package.
+            let told = outside.fetched.get(&(purpose.1, purpose.2));
+            if fate.verdict.as_deref() == Some("failed/null/dependency_unavailable")
+                && told == Some(&"unreachable")
+            {
+                fate.verdict = None;
+            }
             fate
         }
     };
@@ -214,23 +220,34 @@ fn dependencies(purpose: Purpose, outside: &mut Outside, seed: &mut Seed) -> Fat
     }
 }
 
-fn build(head: &Value, seed: &mut Seed) -> Fate {
+/// What a runner makes of its build; `missing`: some dependency could not be fetched.
+fn build(head: &Value, missing: bool, seed: &mut Seed) -> Fate {
+    let working = b"{\"state\":\"working\"}\n".to_vec();
     let testing = b"{\"state\":\"testing\",\"compiled\":2}\n".to_vec();
-    let record = |status: &str, tests: Value, build: i64, test: Value, failures: u64| {
+    let tested = b"{\"state\":\"testing\",\"compiled\":2,\"test_status\":\"success\"}\n".to_vec();
+    let record = |status: &str, tests: Value, test_exit: Value, reason: Value| {
+        let is_good = status == "success";
+        let imports = is_good.then_some(match tests == "skipped" {
+            true => "partial",
+            false => "success",
+        });
         let record = json!({
-            "build_id": head["build_id"], "nonce": head["nonce"], "build_status": status, "test_status": tests,
-            "build_exit": build, "test_exit": test, "compiled": 2,
-            "compile_failures": failures, "error_log": "", "build_zig": true,
+            "build_id": head["build_id"], "nonce": head["nonce"], "build_status": status,
+            "test_status": tests, "import_status": imports, "reason": reason, "detail": reason,
+            "build_exit": i64::from(!is_good), "test_exit": test_exit, "compiled": 2,
+            "error_log": "", "modules": [{"name": "p"}],
         });
         format!("{record}\n").into_bytes()
     };
     match seed.below(16) {
-        0..=4 => {
-            let record = record("success", json!("success"), 0, json!(0), 0);
-            Fate::exit(vec![testing, record], 0, Some("success/success/null"))
+        n @ 0..=4 => {
+            let tests = ["success", "skipped"][usize::from(n == 4)];
+            let record = record("success", json!(tests), json!(0), Value::Null);
+            let said = vec![working, testing, tested, record];
+            Fate::exit(said, 0, Some(&format!("success/{tests}/null")))
         }
         5 => {
-            let record = record("success", json!("failed"), 0, json!(1), 0);
+            let record = record("success", json!("failed"), json!(1), json!("test_failure"));
             Fate::exit(
                 vec![testing, record],
                 0,
@@ -238,21 +255,29 @@ fn build(head: &Value, seed: &mut Seed) -> Fate {
             )
         }
         6 => {
-            let record = record("success", json!("no_tests"), 0, Value::Null, 0);
+            let record = record("success", json!("no_tests"), Value::Null, Value::Null);
             Fate::exit(vec![record], 0, Some("success/no_tests/null"))
         }
-        7..=9 => {
-            let record = record("failed", Value::Null, 1, Value::Null, 1);
-            Fate::exit(vec![record], 0, Some("failed/null/compile_error"))
+        n @ 7..=9 => {
+            let reason = match (missing, n) {
+                (true, _) => "dependency_unavailable",
+                (false, 7) => "step_failure",
+                (false, _) => "compile_error",
+            };
+            let record = record("failed", Value::Null, Value::Null, json!(reason));
+            let verdict = format!("failed/null/{reason}");
+            Fate::exit(vec![working, record], 0, Some(&verdict))
         }
         10 => Fate::exit(vec![testing], 0, None),
         11 => Fate::exit(vec![b"{\"build_id\":-1}\n".to_vec()], 0, None),
         12 if seed.once_in(4) => Fate::exit(vec![vec![b'x'; 70_000]], 0, None),
         12 => Fate::exit(Vec::new(), 12, Some("failed/null/disk_limit")),
         13 | 14 => {
-            let (said, verdict) = match seed.once_in(2) {
-                true => (vec![testing], "success/failed/out_of_memory"),
-                false => (Vec::new(), "failed/null/out_of_memory"),
+            let (said, verdict) = match seed.below(3) {
+                0 => (vec![testing], "success/failed/out_of_memory"),
+                // In the import, after the tests.
+                1 => (vec![testing, tested], "success/success/out_of_memory"),
+                _ => (vec![working], "failed/null/out_of_memory"),
             };
             let oom_killed = !seed.once_in(3);
             Fate {
@@ -265,15 +290,8 @@ fn build(head: &Value, seed: &mut Seed) -> Fate {
     }
 }
 
-/// What does not compile may be due to what could not be fetched.
-fn told_of_dependencies(head: &Value, purpose: Purpose, outside: &Outside, fate: &mut Fate) {
+/// True where some dependency of the build could not be fetched.
+fn is_missing(head: &Value, purpose: Purpose, outside: &Outside) -> bool {
     let told = outside.fetched.get(&(purpose.1, purpose.2));
-    if head["deps"].is_null() || fate.verdict.as_deref() != Some("failed/null/compile_error") {
-        return;
-    }
-    match told {
-        Some(&"refused") => fate.verdict = Some("failed/null/dependency_unavailable".to_string()),
-        Some(&"unreachable") => fate.verdict = None,
-        _ => {}
-    }
+    !head["deps"].is_null() && matches!(told, Some(&"refused" | &"unreachable"))
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 pub struct Tally(BTreeMap<String, u64>);
 
 /// How often each must be met at least, in a thousand lives.
-const LEAST: [(&str, u64); 71] = [
+const LEAST: [(&str, u64); 75] = [
     ("events", 10_000),
     ("resets", 100),
     ("checks followed", 200),
@@ -39,9 +39,12 @@ const LEAST: [(&str, u64); 71] = [
     ("success/success/null", 100),
     ("success/no_tests/null", 100),
     ("success/failed/test_failure", 100),
+    ("success/skipped/null", 50),
     ("success/failed/out_of_memory", 50),
+    ("success/success/out_of_memory", 30),
     ("success/failed/silent", 50),
     ("failed/null/compile_error", 100),
+    ("failed/null/step_failure", 50),
     ("failed/null/dependency_unavailable", 50),
     ("failed/null/disk_limit", 50),
     ("failed/null/silent", 50),
@@ -78,6 +81,7 @@ const LEAST: [(&str, u64); 71] = [
     ("starts before others who wait", 3_000),
     ("starts before a better class", 500),
     ("cached", 300),
+    ("fresh", 100),
     ("containers of others", 200),
     ("other limits", 200),
 ];

@@ -181,10 +181,21 @@ fn an_admin_says_which_package() {
             r#"{"package_name": "", "package_id": 7, "x": 1}"#,
             PackageRef::Id(PackageId(7)),
         ),
+        (
+            r#"{"package_id": 7, "fresh": true}"#,
+            PackageRef::Id(PackageId(7)),
+        ),
+        (
+            r#"{"package_id": 7, "fresh": false}"#,
+            PackageRef::Id(PackageId(7)),
+        ),
     ] {
         assert_eq!(
             ask(body),
-            Ok(Call::Submit(SubmitCall::Trigger { package })),
+            Ok(Call::Submit(SubmitCall::Trigger {
+                package,
+                fresh: body.contains("fresh\": true")
+            })),
             "{body}"
         );
     }
@@ -192,6 +203,10 @@ fn an_admin_says_which_package() {
         ("", "the body is not JSON"),
         ("7", "the body must be a JSON object"),
         ("{}", "package_id or package_name: one of them is needed"),
+        (
+            r#"{"package_id": 7, "fresh": 1}"#,
+            "fresh: must be true or false",
+        ),
         (
             r#"{"package_id": 7, "package_name": "a"}"#,
             "package_id, package_name: only one",

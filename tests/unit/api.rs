@@ -89,20 +89,28 @@ fn every_route_reads_its_call() {
     let mut plain = request("GET", "/api/checks/5", b"");
     plain.head.headers = vec![("accept".to_string(), "text/plain, */*".to_string())];
     assert_eq!(answer(&plain), Ok(Call::Read(check(true))));
-    let again = answer(&request("POST", "/api/packages/x/builds", b""));
-    let name = "x".to_string();
-    assert_eq!(again, Ok(Call::Submit(SubmitCall::Rebuild { name })));
+    for (query, fresh) in [
+        ("", false),
+        ("?fresh", true),
+        ("?fresh=1", true),
+        ("?fresh=0", false),
+    ] {
+        let target = format!("/api/packages/x/builds{query}");
+        let again = answer(&request("POST", &target, b""));
+        let name = "x".to_string();
+        assert_eq!(again, Ok(Call::Submit(SubmitCall::Rebuild { name, fresh })));
+    }
     let all = VERSIONS.map(str::to_string).to_vec();
-    for (target, name, zig_versions) in [
-        (
-            "/api/check?name=x&zig_versions=0.15.2",
-            "x",
-            vec!["0.15.2".to_string()],
-        ),
-        ("/api/check", "upload", all),
+    let one = vec!["0.15.2".to_string()];
+    let in_dir = "/api/check?name=x&zig_versions=0.15.2&dir=lib/a/&fresh";
+    for (target, name, zig_versions, dir) in [
+        (in_dir, "x", one, Some("lib/a".to_string())),
+        ("/api/check", "upload", all, None),
     ] {
         let options = UploadOptions {
             name: name.to_string(),
+            fresh: dir.is_some(),
+            dir,
             zig_versions,
             follow: None,
         };

@@ -43,6 +43,7 @@ fn store(word: &str) -> Store {
         name: name.to_string(),
         url: url.to_string(),
         reference: Some(word.to_string()),
+        dir: Some(word.to_string()),
         description: Some(word.to_string()),
         author: Some(word.to_string()),
         license: Some(word.to_string()),

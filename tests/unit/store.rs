@@ -55,6 +55,7 @@ fn a_package_comes_out_as_it_went_in() {
         let mut store = place.open();
         let mut whole = new("a");
         whole.reference = Some("v1".to_string());
+        whole.dir = Some("lib/a".to_string());
         whole.description = Some("d'\u{1f980}\"".to_string());
         whole.author = Some("au".to_string());
         whole.license = Some("MIT".to_string());

@@ -3,6 +3,7 @@
 use crate::ask::{VERSIONS, admitted, answer, refused, request, with};
 use serde_json::{Value, json};
 use zigcheck::app::store::packages::NewPackage;
+use zigcheck::app::web::limits::DIR_LIMIT_BYTES;
 use zigcheck::app::web::routes::submit::SubmitCall;
 use zigcheck::app::web::routes::table::Call;
 use zigcheck::interface::message::{Admission, Request};
@@ -34,7 +35,7 @@ fn is_refused(fields: Value, words: &str) {
 #[test]
 fn a_submission_is_read_whole() {
     let (package, versions) = submitted(json!({
-        "url": "https://codeberg.org:443/a/b.git/", "ref": "release/1.x", "name": "n",
+        "url": "https://codeberg.org:443/a/b.git/", "ref": "release/1.x", "dir": "lib/a b", "name": "n",
         "description": "d\n\u{e9}", "author": "", "license": null,
         "zig_versions": ["0.15.2", "0.16.0", "0.15.2"], "unknown": {}
     }));
@@ -42,6 +43,7 @@ fn a_submission_is_read_whole() {
         name: "n".to_string(),
         url: "https://codeberg.org:443/a/b.git/".to_string(),
         reference: Some("release/1.x".to_string()),
+        dir: Some("lib/a b".to_string()),
         description: Some("d\n\u{e9}".to_string()),
         author: None,
         license: None,
@@ -67,6 +69,53 @@ fn a_submission_is_read_whole() {
     }
     let (package, _) = submitted(json!({"url": "https://github.com/a/b", "name": "x".repeat(100)}));
     assert_eq!(package.name.len(), 100);
+}
+
+#[test]
+fn a_directory_stays_inside_its_source() {
+    let of = |dir: &str| {
+        let (package, _) = submitted(json!({"url": "https://github.com/a/b", "dir": dir}));
+        package.dir
+    };
+    let upload = |dir: &str| {
+        let dir: String = form_urlencoded::byte_serialize(dir.as_bytes()).collect();
+        request("POST", &format!("/api/check?dir={dir}"), b"")
+    };
+    let longest = "d".repeat(DIR_LIMIT_BYTES);
+    for (dir, wanted) in [
+        ("a", Some("a")),
+        ("a/b.c/-d", Some("a/b.c/-d")),
+        ("a/b/", Some("a/b")),
+        ("..a/.b", Some("..a/.b")),
+        ("\u{e9} \\$(x)", Some("\u{e9} \\$(x)")),
+        (&longest, Some(longest.as_str())),
+        ("", None),
+        (".", None),
+        ("./", None),
+    ] {
+        assert_eq!(of(dir).as_deref(), wanted, "{dir:?}");
+        match answer(&upload(dir)) {
+            Ok(Call::Upload(options)) => assert_eq!(options.dir.as_deref(), wanted, "{dir:?}"),
+            other => panic!("{dir:?}: {other:?}"),
+        }
+    }
+    let longer = "d".repeat(DIR_LIMIT_BYTES + 1);
+    for (dir, words) in [
+        ("..", "dir: must not have empty parts, . or .."),
+        ("a/../b", "dir: must not have empty parts, . or .."),
+        ("a//b", "dir: must not have empty parts, . or .."),
+        ("a/./b", "dir: must not have empty parts, . or .."),
+        ("a//", "dir: must not have empty parts, . or .."),
+        ("/", "dir: must be relative to the root of the source"),
+        ("/etc", "dir: must be relative to the root of the source"),
+        ("a\nb", "dir: must not contain control characters"),
+        ("a\u{7f}", "dir: must not contain control characters"),
+        ("a\u{9b}", "dir: must not contain control characters"),
+        (&longer, "dir: must be at most 256 bytes long"),
+    ] {
+        is_refused(json!({ "dir": dir }), words);
+        assert_eq!(refused(400, &upload(dir)), words, "{dir:?}");
+    }
 }
 
 #[test]
@@ -104,7 +153,15 @@ fn a_body_that_is_no_object_is_refused() {
 
 #[test]
 fn a_field_of_a_wrong_kind_is_named() {
-    for name in ["url", "ref", "name", "description", "author", "license"] {
+    for name in [
+        "url",
+        "ref",
+        "dir",
+        "name",
+        "description",
+        "author",
+        "license",
+    ] {
         for value in [json!(7), json!(true), json!(["x"]), json!({})] {
             is_refused(json!({ name: value }), &format!("{name}: must be a string"));
         }

@@ -168,7 +168,7 @@ fn insert_check(
         package_id: Some(row.id),
         package: &row.name,
         git: Some((&row.url, row.reference.as_deref())),
-        dir: None,
+        dir: row.dir.as_deref(),
         fresh: false,
         priority,
         tenant: &tenant,

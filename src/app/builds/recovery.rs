@@ -104,7 +104,9 @@ fn adopt(
     let container = running_task.container(JobKind::Build, &services.docker);
     running_task.containers.push(container);
     services.feed.logs.adopt(row.id, running_task.log_offset);
-    scheduler.verdicts.lead(running_task.key.as_deref(), row.id);
+    scheduler
+        .verdicts
+        .lead(running_task.key.as_deref(), row.id, row.fresh);
     scheduler.running.insert(Task::Build(row.id), running_task);
     Ok(())
 }

@@ -206,7 +206,7 @@ impl Scheduler {
         services: &mut Services,
     ) -> store::Result<()> {
         let key = self.verdicts.key(check, &row.zig_version, &services.engine);
-        if self.finish_from_cache(row.id, key.as_deref(), services)? {
+        if !check.fresh && self.finish_from_cache(row.id, key.as_deref(), services)? {
             return Ok(());
         }
         let entry = entry(Task::Build(row.id), check, &services.store)?;
@@ -274,19 +274,21 @@ impl Scheduler {
         let key = self
             .verdicts
             .key(&check, &row.zig_version, &services.engine);
-        if self.finish_from_cache(build, key.as_deref(), services)? {
-            return Ok(false);
-        }
-        if let Some(leader) = self.verdicts.leader(key.as_deref()) {
-            builds::wait_for(&mut services.store, build, leader)?;
-            return Ok(false);
+        if !check.fresh {
+            if self.finish_from_cache(build, key.as_deref(), services)? {
+                return Ok(false);
+            }
+            if let Some(leader) = self.verdicts.leader(key.as_deref()) {
+                builds::wait_for(&mut services.store, build, leader)?;
+                return Ok(false);
+            }
         }
         let image = services.engine.image(&row.zig_version);
         let image = image.unwrap_or("").to_string();
         let at = services.now.unix_ms;
         builds::set_started(&mut services.store, build, &image, key.as_deref(), at)?;
         sources::set_used(&mut services.store, &source.hash, at)?;
-        self.verdicts.lead(key.as_deref(), build);
+        self.verdicts.lead(key.as_deref(), build, check.fresh);
         let needs_dependencies = source.dependencies;
         let machine = Build::new(row.attempt, row.errors, self.job_limits);
         let mut running_task =

@@ -40,7 +40,8 @@ impl VerdictCache {
             "{} {} {} {WORK_TMPFS_BYTES}",
             self.limits.memory_bytes, self.limits.build_timeout_ms, self.limits.silence_timeout_ms
         );
-        let text = format!("{source}\n{image}\n{limits}\n{RUNNER_VERSION}\n");
+        let dir = check.dir.as_deref().unwrap_or("");
+        let text = format!("{source}\n{image}\n{limits}\n{RUNNER_VERSION}\n{dir}\n");
         let digest = Sha256::digest(text.as_bytes());
         Some(HEXLOWER.encode(&digest))
     }
@@ -50,9 +51,11 @@ impl VerdictCache {
         self.leaders.get(key?).copied()
     }
 
-    /// A build starts: others of its key wait for it from now on.
-    pub fn lead(&mut self, key: Option<&str>, build: BuildId) {
-        if let Some(key) = key {
+    /// A build starts: others of its key wait for it from now on. A fresh one may run beside the leader of its key,
+    /// and leads only where there is none.
+    pub fn lead(&mut self, key: Option<&str>, build: BuildId, is_fresh: bool) {
+        let Some(key) = key else { return };
+        if !is_fresh || !self.leaders.contains_key(key) {
             self.leaders.insert(key.to_string(), build);
         }
     }

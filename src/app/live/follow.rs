@@ -175,7 +175,8 @@ impl Follower {
         let text = match self.format {
             ProgressFormat::Text => {
                 let matrix = matrix::without_errors(check.as_ref().unwrap_or(&self.check), &builds);
-                format!("\n{matrix}\nresult: {good} of {all} build\n")
+                let cached = matrix::cached_note(&builds);
+                format!("\n{matrix}{cached}\nresult: {good} of {all} build\n")
             }
             ProgressFormat::Json => {
                 let check = self.check.id.get();

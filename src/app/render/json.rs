@@ -81,6 +81,7 @@ pub fn package(row: &PackageRow, results: &[ResultRow], toolchains: &[String]) -
         "name": row.name,
         "url": row.url,
         "ref": row.reference,
+        "dir": row.dir,
         "description": row.description,
         "author": row.author,
         "license": row.license,

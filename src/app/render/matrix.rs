@@ -38,12 +38,20 @@ fn tests(build: &BuildRow, prefix: &str) -> String {
 /// The matrix of a check, with the first errors of each failed build.
 pub fn matrix(check: &CheckRow, builds: &[BuildRow]) -> String {
     let rows = builds.iter().map(|build| row(build) + &errors(build));
-    head(check) + &rows.collect::<String>()
+    head(check) + &rows.collect::<String>() + cached_note(builds)
 }
 
 /// The matrix of a check without errors.
 pub fn without_errors(check: &CheckRow, builds: &[BuildRow]) -> String {
     head(check) + &builds.iter().map(row).collect::<String>()
+}
+
+/// How to run builds anew, where a verdict came from the cache; else empty.
+pub fn cached_note(builds: &[BuildRow]) -> &'static str {
+    match builds.iter().any(|build| build.cached_from.is_some()) {
+        true => "\ncached verdicts: submit again with the parameter fresh to run them anew\n",
+        false => "",
+    }
 }
 
 /// The name and id of a check.

@@ -270,6 +270,7 @@ fn facts(row: &PackageRow) -> Table {
     table.push(vec![dim("url"), url], Vec::new());
     for (name, fact) in [
         ("ref", &row.reference),
+        ("dir", &row.dir),
         ("description", &row.description),
         ("author", &row.author),
         ("license", &row.license),

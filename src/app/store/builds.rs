@@ -358,6 +358,7 @@ pub fn cached(store: &Store, key: &str) -> Result<Option<BuildId>> {
         AND coalesce(reason, '') NOT IN \
             ('dependency_unavailable', 'timeout', 'silent', 'out_of_memory') \
         AND (build_status = 'success' AND test_status IS NOT 'failed' \
+                AND import_status IS NOT 'failed' \
             OR deps_outcome IS NULL OR deps_outcome IN ('fetched', 'manifest')) ORDER BY id DESC LIMIT 1";
     store.optional_row(sql, [key], |row| row.get("id"))
 }

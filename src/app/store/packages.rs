@@ -19,6 +19,8 @@ row! {
         pub name: String,
         pub url: String,
         pub reference: Option<String> = "ref",
+        /// Where its build.zig is; none: at the root.
+        pub dir: Option<String>,
         pub description: Option<String>,
         pub author: Option<String>,
         pub license: Option<String>,
@@ -36,6 +38,8 @@ pub struct NewPackage {
     pub name: String,
     pub url: String,
     pub reference: Option<String>,
+    /// Where its build.zig is; none: at the root.
+    pub dir: Option<String>,
     pub description: Option<String>,
     pub author: Option<String>,
     pub license: Option<String>,
@@ -59,6 +63,7 @@ row! {
         pub name: String = "p.name",
         pub url: String = "p.url",
         pub reference: Option<String> = "p.ref",
+        pub dir: Option<String> = "p.dir",
         pub popularity_score: i64 = "p.popularity_score",
         /// The commit of its newest check that has one.
         pub commit: Option<String> = "(SELECT c.\"commit\" FROM checks c WHERE c.package_id = p.id \
@@ -103,16 +108,17 @@ pub fn same_name_or_url(
 /// Adds a package; gives its id. Its first recheck is scheduled, and its users are counted.
 pub fn insert(store: &mut Store, new: &NewPackage, at: i64) -> Result<PackageId> {
     let sql = "INSERT INTO packages (name, url, ref, description, author, license, \
-        created_at, last_updated) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)";
+        created_at, last_updated, dir) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)";
     let NewPackage {
         name,
         url,
         reference,
+        dir,
         description,
         author,
         license,
     } = new;
-    let values = params![name, url, reference, description, author, license, at];
+    let values = params![name, url, reference, description, author, license, at, dir];
     let id = PackageId(store.insert(sql, values)?);
     let repository = repository(url).unwrap_or_else(|| url.to_string());
     let sql = "UPDATE packages SET repository = ?2, next_check = ?3 WHERE id = ?1";

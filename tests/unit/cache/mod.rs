@@ -2,5 +2,6 @@
 
 mod experienced;
 mod files;
+mod fresh;
 mod verdicts;
 mod waiters;

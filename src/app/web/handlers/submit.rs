@@ -28,17 +28,18 @@ pub fn submit(state: &mut State, call: SubmitCall, tenant: &str) -> Result<Respo
             package,
             zig_versions,
         } => submit_package(state, &package, &zig_versions, tenant),
-        SubmitCall::Rebuild { name } => {
+        SubmitCall::Rebuild { name, fresh } => {
             let package = packages::by_name(&state.services.store, &name)?;
-            let new = check_package(state, package, Priority::Interactive, Some(tenant))?;
+            let ask = (Priority::Interactive, fresh);
+            let new = check_package(state, package, ask, Some(tenant))?;
             Ok(new.accepted())
         }
-        SubmitCall::Trigger { package } => {
+        SubmitCall::Trigger { package, fresh } => {
             let package = match package {
                 PackageRef::Id(id) => packages::by_id(&state.services.store, id)?,
                 PackageRef::Name(name) => packages::by_name(&state.services.store, &name)?,
             };
-            let new = check_package(state, package, Priority::Admin, None)?;
+            let new = check_package(state, package, (Priority::Admin, fresh), None)?;
             let (check, message) = (new.id.get(), "Build triggered");
             let value = json!({ "message": message, "check": check, "builds": new.builds });
             Ok(Response::json(202, &value))
@@ -116,7 +117,7 @@ fn submit_package(
         package_id: Some(id),
         package: &package.name,
         git: Some((&package.url, package.reference.as_deref())),
-        dir: None,
+        dir: package.dir.as_deref(),
         fresh: false,
         priority: Priority::Interactive,
         tenant,
@@ -134,11 +135,12 @@ fn submit_package(
     Ok(Response::json(201, &value))
 }
 
-/// Adds a check of a known package under all toolchains. Without a tenant it counts for the owner of the package.
+/// Adds a check of the current source of a package, if there is one, under all toolchains. Without a tenant it counts
+/// for the owner of the package. A fresh one takes no verdict from the cache.
 fn check_package(
     state: &mut State,
     package: Option<PackageRow>,
-    priority: Priority,
+    (priority, fresh): (Priority, bool),
     tenant: Option<&str>,
 ) -> Result<AddedCheck, Error> {
     let package = package.ok_or_else(|| Error::not_found("package"))?;
@@ -149,8 +151,8 @@ fn check_package(
         package_id: Some(package.id),
         package: &package.name,
         git: Some((&package.url, package.reference.as_deref())),
-        dir: None,
-        fresh: false,
+        dir: package.dir.as_deref(),
+        fresh,
         priority,
         tenant: tenant.unwrap_or(&owner),
     };
@@ -176,8 +178,8 @@ pub fn submit_tree(state: &mut State, conn: Key, tree: Tree) -> Result<Answer, E
         package_id: None,
         package: &options.name,
         git: None,
-        dir: None,
-        fresh: false,
+        dir: options.dir.as_deref(),
+        fresh: options.fresh,
         priority: Priority::Interactive,
         tenant: &client_id::tenant(tree.client),
     };

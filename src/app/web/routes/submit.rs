@@ -6,6 +6,7 @@ use crate::app::domain::git_url;
 use crate::app::domain::ids::PackageId;
 use crate::app::live::subscription::ProgressFormat;
 use crate::app::store::packages::NewPackage;
+use crate::app::web::limits::DIR_LIMIT_BYTES;
 use crate::app::web::query::bad;
 use crate::app::web::routes::route::{Access, Body, Route, RouteRequest, check_name, row, text};
 use crate::config::settings::Settings;
@@ -20,10 +21,10 @@ pub enum SubmitCall {
         package: NewPackage,
         zig_versions: Vec<String>,
     },
-    /// A new check of a known package.
-    Rebuild { name: String },
+    /// A new check of a known package; `fresh` takes no verdict from the cache.
+    Rebuild { name: String, fresh: bool },
     /// An admin's new check of a known package, ahead of those that the server starts itself.
-    Trigger { package: PackageRef },
+    Trigger { package: PackageRef, fresh: bool },
 }
 
 /// How an uploaded tree is checked.
@@ -31,6 +32,10 @@ pub enum SubmitCall {
 pub struct UploadOptions {
     pub name: String,
     pub zig_versions: Vec<String>,
+    /// Where its build.zig is; none: at the root.
+    pub dir: Option<String>,
+    /// No verdict is taken from the cache.
+    pub fresh: bool,
     /// The answer is the check's progress, to its end.
     pub follow: Option<ProgressFormat>,
 }
@@ -61,6 +66,8 @@ fn upload<C: From<UploadOptions>>(request: &RouteRequest) -> Result<C, Response>
     Ok(C::from(UploadOptions {
         name: check_name("name", name.unwrap_or_else(|| "upload".to_string()))?,
         zig_versions: zig_versions(versions, request.settings)?,
+        dir: check_dir(request.query.owned("dir"))?,
+        fresh: request.query.flag("fresh"),
         follow: request.progress_format().or(default),
     }))
 }
@@ -83,6 +90,7 @@ fn package<C: From<SubmitCall>>(request: &RouteRequest) -> Result<C, Response> {
             name: check_name("name", name)?,
             url,
             reference,
+            dir: check_dir(text(&fields, "dir", DIR_LIMIT_BYTES)?)?,
             description: text(&fields, "description", 2_000)?,
             author: text(&fields, "author", 200)?,
             license: text(&fields, "license", 100)?,
@@ -93,7 +101,8 @@ fn package<C: From<SubmitCall>>(request: &RouteRequest) -> Result<C, Response> {
 
 fn rebuild<C: From<SubmitCall>>(request: &RouteRequest) -> Result<C, Response> {
     let name = request.name()?;
-    Ok(C::from(SubmitCall::Rebuild { name }))
+    let fresh = request.query.flag("fresh");
+    Ok(C::from(SubmitCall::Rebuild { name, fresh }))
 }
 
 fn trigger<C: From<SubmitCall>>(request: &RouteRequest) -> Result<C, Response> {
@@ -112,7 +121,38 @@ fn trigger<C: From<SubmitCall>>(request: &RouteRequest) -> Result<C, Response> {
         (None, None) => return Err(bad("package_id or package_name: one of them is needed")),
         (Some(_), Some(_)) => return Err(bad("package_id, package_name: only one is allowed")),
     };
-    Ok(C::from(SubmitCall::Trigger { package }))
+    let fresh = match fields.get("fresh") {
+        None | Some(Value::Null) => false,
+        Some(fresh) => fresh
+            .as_bool()
+            .ok_or_else(|| bad("fresh: must be true or false"))?,
+    };
+    Ok(C::from(SubmitCall::Trigger { package, fresh }))
+}
+
+/// A directory of a source in its plain form: `a/b`; none for the root. It reaches no command line and no path of the
+/// server, only the head of a container.
+fn check_dir(dir: Option<String>) -> Result<Option<String>, Response> {
+    let Some(dir) = dir else { return Ok(None) };
+    if dir.len() > DIR_LIMIT_BYTES {
+        let sentence = format!("dir: must be at most {DIR_LIMIT_BYTES} bytes long");
+        return Err(bad(&sentence));
+    }
+    if dir.contains(char::is_control) {
+        return Err(bad("dir: must not contain control characters"));
+    }
+    if dir.starts_with('/') {
+        return Err(bad("dir: must be relative to the root of the source"));
+    }
+    let plain = dir.strip_suffix('/').unwrap_or(&dir);
+    if plain == "." {
+        return Ok(None);
+    }
+    let odd = |part: &str| matches!(part, "" | "." | "..");
+    if plain.split('/').any(odd) {
+        return Err(bad("dir: must not have empty parts, . or .."));
+    }
+    Ok(Some(plain.to_string()))
 }
 
 /// The requested versions in the order of the settings, each once; all where none were requested.
