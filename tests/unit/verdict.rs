@@ -407,3 +407,42 @@ fn without_a_container_nothing_is_said_of_the_package() {
         assert!(verdict.error_log.contains(words), "{}", verdict.error_log);
     }
 }
+
+#[test]
+fn what_ends_in_the_import_stage_is_the_import_s_failure() {
+    let progress = |tests: &str| {
+        let text = format!(
+            "{{\"state\":\"testing\",\"compiled\":2}}\n{{\"state\":\"working\"}}\n\
+             {{\"state\":\"testing\",\"compiled\":4,\"test_status\":\"{tests}\",\
+             \"tests_passed\":3,\"tests_skipped\":1,\"tests_total\":5}}\n"
+        );
+        text.into_bytes()
+    };
+    let ends = WHYS.map(|(why, reason)| (Some(why), false, reason));
+    let ends = ends.into_iter().chain([(None, true, Reason::OutOfMemory)]);
+    for (why, oom_killed, reason) in ends {
+        for &tests in TestStatus::ALL {
+            let verdict = contained(&progress(tests.as_str()), (137, oom_killed), why);
+            assert_eq!(verdict.build_status, BuildStatus::Success, "{reason:?}");
+            // The tests had come to their end: theirs is what they said.
+            assert_eq!(verdict.test_status, Some(tests), "{reason:?}");
+            assert_eq!(verdict.import_status, Some(ImportStatus::Failed));
+            assert_eq!((verdict.reason, verdict.compiled), (Some(reason), Some(4)));
+            let counts = (
+                verdict.tests_passed,
+                verdict.tests_skipped,
+                verdict.tests_total,
+            );
+            assert_eq!(counts, (Some(3), Some(1), Some(5)));
+        }
+        // While the tests run it is theirs, and nothing was imported.
+        let testing = b"{\"state\":\"testing\",\"compiled\":2}\n";
+        let verdict = contained(testing, (137, oom_killed), why);
+        let found = (verdict.test_status, verdict.import_status);
+        assert_eq!(found, (Some(TestStatus::Failed), None), "{reason:?}");
+    }
+    // An error is nobody's failure, whatever had begun.
+    let lost = contained(&progress("success"), (137, false), None);
+    let found = (lost.build_status, lost.test_status, lost.import_status);
+    assert_eq!(found, (BuildStatus::Error, None, None));
+}

@@ -140,6 +140,31 @@ fn tests_that_have_begun_go_on() {
     }
 }
 
+/// A compiler prints nothing for minutes: its runner says that it works.
+#[test]
+fn a_sign_of_life_is_activity_and_nothing_else() {
+    let (mut inside, memory) = Inside::begin("working", 1);
+    inside.submit("a");
+    inside.source_is("zigcheck-source-1-1", b"one", false);
+    let pause_ms = inside.settings.silence_timeout_ms * 3 / 4;
+    for _ in 0..3 {
+        inside.pass(pause_ms);
+        inside
+            .engine
+            .writes(ONE, Pipe::Stdout, b"{\"state\":\"working\"}\n");
+        inside.pump();
+        inside.is(1, "building", "pending", None, 1);
+    }
+    let events = ["queued", "fetching", "queued", "building"];
+    assert_eq!(memory.events(1), events);
+    assert!(!inside.curl("/api/builds/1/log").contains("working"));
+    inside.pass(pause_ms);
+    inside.is(1, "building", "pending", None, 1);
+    assert_eq!(inside.engine.count("kill"), 0);
+    inside.pass(inside.settings.silence_timeout_ms);
+    assert_eq!(inside.engine.count("kill"), 1);
+}
+
 #[test]
 fn containers_that_are_found_hold_their_slots() {
     let (mut inside, memory) = Inside::begin("adopt-slots", 2);
