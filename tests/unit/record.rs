@@ -332,7 +332,7 @@ fn a_hostile_progress_line_makes_no_verdict_and_costs_nothing() {
     let read = |text: &str| {
         let mut records = RecordReader::default();
         records.take(text.as_bytes());
-        records.progress()
+        records.progress
     };
     assert_eq!(
         read(r#"{"state":"testing","compiled":-1}"#),
