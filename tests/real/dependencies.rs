@@ -93,9 +93,12 @@ impl Fetched {
             pack::file("source.tar", &self.source),
             pack::file("deps.tar.gz", &self.deps),
         ]);
-        let script = ". /usr/lib/zigcheck/common.sh; warm_cache; wait; tar -xf - && mkdir src && cd src && \
-            tar -xf ../source.tar && tar -C $cache -xzf ../deps.tar.gz && cp -r $cache/zig-pkg . && \
-            for argument; do zig build $argument 2>&1; echo \"=== $?\"; done";
+        let script = ". /usr/lib/zigcheck/common.sh; warm_cache; wait; tar -xf - && mv deps.tar.gz $run/deps && \
+            mkdir src && cd src && tar -xf ../source.tar && unpack_dependencies && \
+            fatal_dependency && explain_missing \"$(fatal_dependency)\" && echo \"$reason: $detail\"; \
+            for argument; do zig build $argument >$run/out 2>&1; status=$?; cat $run/out; \
+            if used=$(used_placeholder $run/out); then explain_missing \"$used\"; echo \"$reason: $detail\"; fi; \
+            echo \"=== $status\"; done";
         let command = [&["bash", "-c", script, "bash"], arguments].concat();
         let mut docker = container(&self.version, "none", "", &command);
         let output: Output = fed(&mut docker, &both);
@@ -285,7 +288,7 @@ fn each_dependency_that_is_missing_has_its_own_cause() {
 fn a_missing_dependency_costs_what_uses_it_and_nothing_else() {
     let _machine = shared();
     let host = Host::new(scratch("costs"));
-    let other = format!("http://localhost:{}/leaf.tar.gz", host.port);
+    let other = format!("http://localhost:{}/foreign.tar.gz", host.port);
     publish(&host, "leaf", &manifest("leaf", ""));
     let leaf = hash_of("0.16.0", &host.url("leaf.tar.gz"), false);
     // It depends on two packages that it does not use.
@@ -352,10 +355,17 @@ fn a_missing_dependency_costs_what_uses_it_and_nothing_else() {
                 line.contains(&format!("dependency {name} (")) && line.ends_with(cause),
                 "{line}"
             );
+            let verdict = match name {
+                "lazygone" => format!("dependency_unavailable: dependency {name}: {cause}"),
+                _ => "host_not_allowed: needs host localhost, which this server does not allow"
+                    .to_string(),
+            };
+            assert_eq!(said.lines().last(), Some(&*verdict), "{said}");
         }
     }
-    // Fetched by way of a host that is allowed, of all others nobody was asked.
-    assert_eq!(host.asked("away"), 0);
+    // Nobody was asked at the host that is not allowed.
+    assert_eq!(host.asked("/foreign.tar.gz"), 0);
+    assert!(host.asked("/leaf.tar.gz") > 0);
 }
 
 #[test]
