@@ -11,6 +11,7 @@ mod archive;
 mod archive_damage;
 mod ask;
 mod bucket;
+mod busy_hosts;
 mod cache;
 mod cancel;
 mod conditional;
