@@ -22,47 +22,6 @@ end() { say "${*:2}"; exit "$1"; }
 # Sets sum to the sha256 of the file $1.
 sha256() { sum=$(sha256sum <"$1"); sum=${sum%% *}; }
 
-# Unpacks what fetch-deps sent ($run/deps): packages into zig's cache, placeholders beside the build.zig in this directory, where
-# 0.16 and later look first, and what is missing into $run/missing.json.
-unpack_dependencies() {
-    : >$run/missing.json
-    unpack $cache $run/deps tar.gz || return 1
-    [ ! -f $cache/missing.json ] || mv $cache/missing.json $run/missing.json || return 1
-    [ ! -d $cache/zig-pkg ] || place_zig_pkg . || return 1
-}
-
-# Copies the placeholders to the directory $1, which has a build.zig. What is there already stays.
-place_zig_pkg() {
-    local package
-    for package in $cache/zig-pkg/*; do
-        [ -d "$package" ] && [ ! -e "$1/zig-pkg/${package##*/}" ] || continue
-        mkdir -p "$1/zig-pkg" && cp -r "$package" "$1/zig-pkg/" || return 1
-    done
-}
-
-# Prints the first line of $run/missing.json for which zig would end before it runs build.zig: the host answered, and not with what
-# the manifests promise. Fails if there is none.
-fatal_dependency() { jq -c 'select(.fatal)' $run/missing.json | head -n 1 | grep .; }
-
-# Prints the line of $run/missing.json whose placeholder is in the output of zig in the files $@: in a panic's trace or in a
-# compiler's note. Fails if there is none.
-used_placeholder() {
-    local line hash
-    while IFS= read -r line; do
-        hash=$(jq -r .hash <<<"$line")
-        if [ -n "$hash" ] && cat "$@" | grep -qaF "/$hash/build.zig:"; then printf '%s\n' "$line"; return; fi
-    done <$run/missing.json
-    return 1
-}
-
-# Sets reason and detail to what the line $1 of $run/missing.json says.
-explain_missing() {
-    IFS=$'\t' read -r reason detail < <(jq -r '
-        if .kind == "host_not_allowed" then ["host_not_allowed", "needs host \(.host), which this server does not allow"]
-        else ["dependency_unavailable", "dependency \(.name): \(.cause)"] end
-        | map(gsub("[[:cntrl:]]"; "?")) | join("\t")' <<<"$1")
-}
-
 # Starts to copy the image's warm cache; `wait "$warming"` before the first run of zig.
 warm_cache() { cp -r /opt/zigcheck/cache/. $cache & warming=$!; }
 
