@@ -1,5 +1,8 @@
 //! What the server makes of a dependency that is missing.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -67,6 +70,7 @@ fn a_host_that_is_not_allowed_is_named_and_counted() {
     let _machine = shared();
     let token = scratch("hosts-token");
     std::fs::write(&token, "0123456789abcdef\n").expect("a file");
+    std::fs::set_permissions(&token, Permissions::from_mode(0o600)).expect("its owner");
     let token = token.display().to_string();
     let flags = [
         "--fetch-network",
