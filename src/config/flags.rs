@@ -143,7 +143,12 @@ pub fn help() -> String {
     {
         let name = format!("--{flag} VALUE");
         let (Value(shown) | Initial(shown) | Computed(shown, _)) = default;
-        text += &format!("  {name:<24} {meaning} [{shown}]\n");
+        // A long default has a line of its own.
+        let break_or_space = match meaning.len() + shown.len() {
+            ..80 => " ",
+            _ => "\n                           ",
+        };
+        text += &format!("  {name:<24} {meaning}{break_or_space}[{shown}]\n");
     }
     text += "  --help, --version\n\n\
              Each flag has an environment twin: --max-builds is ZIGCHECK_MAX_BUILDS.\n";

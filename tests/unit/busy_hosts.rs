@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use zigcheck::app::builds::attempt::{AttemptContext, AttemptState};
 use zigcheck::app::builds::build::{Build, Input, JobKind, JobLimits, JobOutcome, Step};
-use zigcheck::app::domain::ids::BuildId;
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, ResourceLimits, Verdict};
-use zigcheck::app::engine::docker::{RecordId, exit};
+use zigcheck::app::engine::docker::exit;
 use zigcheck::app::engine::job::{JobEnd, Limits};
 use zigcheck::app::store::limits::REFUSED_HOSTS_LIMIT;
 use zigcheck::app::store::refused_hosts;
@@ -29,10 +28,7 @@ fn outcome(code: i32, line: &str) -> (JobOutcome, Vec<String>) {
     state.stdout(line.as_bytes());
     state.stderr(b"zigcheck: why\n");
     let context = AttemptContext {
-        record_id: RecordId {
-            build: BuildId(0),
-            nonce: String::new(),
-        },
+        record_id: None,
         sources: &sources,
         limits: ResourceLimits::default(),
         not_yet_visible: false,

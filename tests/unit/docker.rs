@@ -467,7 +467,7 @@ fn the_scripts_have_the_limits_of_the_settings() {
             format!("most_bytes=$(({} << 20)) ", UNPACKED_LIMIT_BYTES >> 20),
         ),
         (source, format!("most_modules={SUBMODULES_LIMIT} ")),
-        (source, format!("most_depth={SUBMODULES_DEPTH_LIMIT}\n")),
+        (source, format!("most_depth={SUBMODULES_DEPTH_LIMIT} ")),
         (
             dependencies,
             format!("limit=$(({} << 20)) ", DEPENDENCIES_LIMIT_BYTES >> 20),

@@ -16,7 +16,7 @@ use zigcheck::interface::message::Response;
 
 /// Each has a word in it by which it is known where it is shown.
 const HOSTILE: [&str; 18] = [
-    "\x1b]0;mark\x07",
+    "\x1b]0;title\x07mark",
     "\x1b[2J\x1b[31mmark",
     "\u{9b}31mmark",
     "\u{9d}0;mark\u{9c}",
