@@ -381,13 +381,8 @@ impl AttemptState {
         self.why = end.why;
         self.input_truncated = end.exit == Some(Exit::Code(exit::TRUNCATED));
         let (deps, limits) = (self.deps_or_fetched(), self.limits(context));
-        match judge(
-            context.expected_record(),
-            &end,
-            &mut self.records,
-            deps,
-            &limits,
-        ) {
+        let record = context.expected_record();
+        match judge(record, &end, &mut self.records, deps, &limits) {
             Judgement::Verdict(verdict) => self.retried(verdict),
             Judgement::Inspect => {
                 self.client_exit = end.exit;
@@ -457,15 +452,9 @@ impl AttemptState {
         let exited = self.exited.take();
         let exited = exited.expect("logs are read after the container has exited");
         let (deps, limits) = (self.deps_or_fetched(), self.limits(context));
+        let (record, why) = (context.expected_record(), self.why);
         let records = &mut self.records;
-        let verdict = judge_container(
-            context.expected_record(),
-            exited,
-            self.why,
-            records,
-            deps,
-            &limits,
-        );
+        let verdict = judge_container(record, exited, why, records, deps, &limits);
         match exited.code {
             // Its client was killed before it had sent the source, whose file is as good as it was.
             exit::TRUNCATED => JobOutcome::Lost(verdict),

@@ -25,7 +25,7 @@ pub const UPLOADS_PAUSE_MS: u64 = 5_000;
 pub const QUEUE_LIMIT: u64 = 1 << 20;
 /// Retry-After for a submission to a full queue: about the time of one build.
 pub const QUEUE_PAUSE_MS: u64 = 60_000;
-/// Longest `dir`: a few nested directories; git itself takes more, and the head of a container has room for 8 KiB.
+/// Longest `dir`: a few nested directories; git itself takes more, and the head of a container at most 8 KiB.
 pub const DIR_LIMIT_BYTES: usize = 256;
 /// Latest checks on the front page.
 pub const SHOWN_CHECKS_LIMIT: u64 = 5;

@@ -183,7 +183,7 @@ fn a_missing_dependency_costs_what_uses_it_and_nothing_else() {
             );
         }
     }
-    // Nobody was asked at the host that is not allowed.
+    // The host that is not allowed got no request.
     assert_eq!(host.asked("/foreign.tar.gz"), 0);
     assert!(host.asked("/leaf.tar.gz") > 0);
 }

@@ -319,7 +319,7 @@ impl Trial {
             }
             let foreign = |name: &&String| name.contains("..") || !name.starts_with("./");
             assert_eq!(fetched.names.iter().find(foreign), None, "{name}");
-            // Of git's own files only those that the script makes itself.
+            // The script makes all of git's own files itself.
             let odd = |name: &&String| {
                 let own = [
                     "",
