@@ -12,6 +12,7 @@ use crate::exclusive::shared;
 use crate::host::Host;
 use crate::packages::{said, server};
 use crate::web::{Repository, repository};
+use zigcheck::config::limits::SOURCE_LIMIT_BYTES;
 
 struct Fetched {
     code: Option<i32>,
@@ -351,4 +352,32 @@ fn a_busy_git_host_is_asked_again_until_it_answers() {
     assert_eq!(said(&build).0, "success", "{build}");
     let log = server().build_log(&build);
     assert!(log.contains("v7\nmain\n"), "{log}");
+}
+
+#[test]
+fn a_source_that_git_makes_too_large_comes_without_it() {
+    let _machine = shared();
+    let host = Host::new(scratch("large"));
+    let made = publish(&host, "made", &[("build.zig", "//\n")]);
+    // Nothing that packs: twice as much is over the limit of a source, once is not.
+    let mut state = 1u64;
+    let noise: Vec<u8> = (0..SOURCE_LIMIT_BYTES * 5 / 8 / 8)
+        .flat_map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()
+        })
+        .collect();
+    std::fs::write(host.root.join("git/made/noise"), &noise).expect("a file");
+    made.git(&["add", "."]);
+    made.git(&["commit", "-qm", "noise"]);
+    let fetched = fetch("large-clone", &host.url("git/made"), None, "*");
+    assert_eq!(fetched.code, Some(0), "{}", fetched.stderr);
+    assert!(
+        fetched.stderr.contains("without .git"),
+        "{}",
+        fetched.stderr
+    );
+    assert_eq!(files_below(&fetched.tree), ["build.zig", "noise"]);
 }
