@@ -202,7 +202,9 @@ pub fn tricks(www: &Path) -> Vec<Trick> {
         match name {
             // What it includes is not read.
             "include" => trick(name, [0; 2], false),
-            _ => trick(name, [11; 2], true),
+            "path-git" | "path-out" => trick(name, [11; 2], true),
+            // As files, git refuses the submodule alone.
+            _ => trick(name, [0, 11], true),
         }
     }
     chain(www);
