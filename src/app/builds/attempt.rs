@@ -11,9 +11,10 @@ use crate::app::builds::judge::{
 use crate::app::builds::limits::{
     DEPENDENCIES_LIMIT_BYTES, LAST_WORDS_LIMIT_BYTES, LINE_COST_BYTES,
 };
+use crate::app::builds::outcomes::{failed_fetch, with_pause};
 use crate::app::builds::record::RecordReader;
 use crate::app::domain::verdict::{
-    BuildStatus, DepsOutcome, Reason, ResourceLimits, Verdict, truncate_error_log,
+    DepsOutcome, Reason, ResourceLimits, Verdict, truncate_error_log,
 };
 use crate::app::engine::docker::{ContainerState, RecordId, SourceFile, container_state, exit};
 use crate::app::engine::job::{JobEnd, KillReason};
@@ -309,45 +310,9 @@ impl AttemptState {
             Ok(()) => Ok(self.arrived()),
             // A fetch that failed may send a head alone.
             Err(outcome) => match self.arrived() {
-                Ok(_) => Err(self.explain(outcome)),
+                Ok(_) => Err(failed_fetch(outcome, &self.hosts_refused, self.retry_after)),
                 Err(_) => Err(outcome),
             },
-        }
-    }
-
-    /// The outcome of a fetch that failed, with what its head says.
-    fn explain(&self, outcome: JobOutcome) -> JobOutcome {
-        match (outcome, self.hosts_refused.first()) {
-            (JobOutcome::Final(verdict), Some(host))
-                if verdict.reason == Some(Reason::SourceUnavailable) =>
-            {
-                JobOutcome::Final(Verdict {
-                    reason: Some(Reason::HostNotAllowed),
-                    detail: host_not_allowed(host),
-                    ..verdict
-                })
-            }
-            (JobOutcome::Verdict(verdict), _) => self.retried(verdict),
-            (outcome, _) => outcome,
-        }
-    }
-
-    /// The verdict as an outcome: an error that another attempt would only repeat is final, and one of a busy host
-    /// waits as long as that host asked.
-    fn retried(&self, verdict: Verdict) -> JobOutcome {
-        match (verdict.reason, self.retry_after) {
-            (Some(Reason::HostNotAllowed | Reason::MissingSystemLibrary), _) => {
-                JobOutcome::Final(verdict)
-            }
-            (Some(Reason::DependencyUnavailable | Reason::SourceUnavailable), Some(seconds))
-                if verdict.build_status == BuildStatus::Error =>
-            {
-                JobOutcome::Busy {
-                    error: verdict,
-                    pause_ms: seconds.saturating_mul(1_000),
-                }
-            }
-            _ => JobOutcome::Verdict(verdict),
         }
     }
 
@@ -383,7 +348,7 @@ impl AttemptState {
         let (deps, limits) = (self.deps_or_fetched(), self.limits(context));
         let record = context.expected_record();
         match judge(record, &end, &mut self.records, deps, &limits) {
-            Judgement::Verdict(verdict) => self.retried(verdict),
+            Judgement::Verdict(verdict) => with_pause(verdict, self.retry_after),
             Judgement::Inspect => {
                 self.client_exit = end.exit;
                 JobOutcome::Then(JobKind::Inspect)
@@ -458,7 +423,7 @@ impl AttemptState {
         match exited.code {
             // Its client was killed before it had sent the source, whose file is as good as it was.
             exit::TRUNCATED => JobOutcome::Lost(verdict),
-            _ => self.retried(verdict),
+            _ => with_pause(verdict, self.retry_after),
         }
     }
 
@@ -483,11 +448,6 @@ impl AttemptState {
             ..context.limits
         }
     }
-}
-
-/// The sentence about a host that `--allow-hosts` does not name.
-fn host_not_allowed(host: &str) -> String {
-    format!("needs host {host}, which this server does not allow")
 }
 
 fn detached(why: &str) -> JobOutcome {

@@ -7,6 +7,7 @@ pub mod dependency_cache;
 pub mod job_events;
 pub mod judge;
 pub mod limits;
+pub mod outcomes;
 pub mod queue_view;
 pub mod rechecks;
 pub mod record;

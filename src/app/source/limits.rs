@@ -4,7 +4,7 @@
 pub const FRAME_HEAD_LIMIT_BYTES: usize = 16 << 10;
 /// URLs in it, of packages that the source uses.
 pub const FRAME_USES_LIMIT: usize = 64;
-/// Hosts in it that are not allowed, and the longest name of one in DNS.
+/// Hosts in it that are not allowed, and the longest name that DNS allows.
 pub const FRAME_HOSTS_LIMIT: usize = 32;
 pub const HOST_LIMIT_BYTES: usize = 253;
 /// Size of the tar, decompressed: half of the space that a build has for it; also stops decompression bombs.

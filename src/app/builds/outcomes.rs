@@ -1,0 +1,45 @@
+//! Whether an attempt that failed is repeated, and when: what the hosts that it needed have to do with it.
+
+use crate::app::builds::build::JobOutcome;
+use crate::app::domain::verdict::{BuildStatus, Reason, Verdict};
+
+/// The outcome of a fetch that failed, with what its head says: the hosts that are not allowed, and the seconds for
+/// which a busy host asked to be left alone.
+pub fn failed_fetch(
+    outcome: JobOutcome,
+    hosts_refused: &[String],
+    retry_after: Option<u64>,
+) -> JobOutcome {
+    match (outcome, hosts_refused.first()) {
+        (JobOutcome::Final(verdict), Some(host))
+            if verdict.reason == Some(Reason::SourceUnavailable) =>
+        {
+            JobOutcome::Final(Verdict {
+                reason: Some(Reason::HostNotAllowed),
+                detail: format!("needs host {host}, which this server does not allow"),
+                ..verdict
+            })
+        }
+        (JobOutcome::Verdict(verdict), _) => with_pause(verdict, retry_after),
+        (outcome, _) => outcome,
+    }
+}
+
+/// The verdict as an outcome: an error that another attempt would only repeat is final, and one of a busy host waits as
+/// long as that host asked.
+pub fn with_pause(verdict: Verdict, retry_after: Option<u64>) -> JobOutcome {
+    match (verdict.reason, retry_after) {
+        (Some(Reason::HostNotAllowed | Reason::MissingSystemLibrary), _) => {
+            JobOutcome::Final(verdict)
+        }
+        (Some(Reason::DependencyUnavailable | Reason::SourceUnavailable), Some(seconds))
+            if verdict.build_status == BuildStatus::Error =>
+        {
+            JobOutcome::Busy {
+                error: verdict,
+                pause_ms: seconds.saturating_mul(1_000),
+            }
+        }
+        _ => JobOutcome::Verdict(verdict),
+    }
+}
