@@ -166,12 +166,16 @@ run_git() { log=$(timeout "${git_seconds:-0}" git "$@" </dev/null 2>&1 | head -c
 # Sets http_status and retry_after (seconds, or empty) to what the HTTP server of the URL $1 answers git now. git's messages name no
 # header, but its trace does. git adds `/info/refs` to the path, or to the query if there is one.
 http_answer() {
-    local line
+    local line at
     http_status= retry_after=
     while IFS= read -r line; do
         line=${line,,}
         if [[ $line =~ "<= recv header: http/"[0-9.]+" "([0-9]{3}) ]]; then http_status=${BASH_REMATCH[1]}; fi
-        if [[ $line =~ "<= recv header: retry-after: "([0-9]{1,6})$ ]]; then retry_after=${BASH_REMATCH[1]}; fi
+        if [[ $line =~ "<= recv header: retry-after: "([0-9]{1,6})$ ]]; then
+            retry_after=${BASH_REMATCH[1]}
+        elif [[ $line =~ "<= recv header: retry-after: "([a-z]{3}, [a-z0-9 :]+ gmt)$ ]]; then
+            at=$(date -d "${BASH_REMATCH[1]}" +%s 2>/dev/null) && [ "$at" -gt "$EPOCHSECONDS" ] && retry_after=$((at - EPOCHSECONDS))
+        fi
     done < <(restrict_git; GIT_TRACE_CURL=1 GIT_TRACE_CURL_NO_DATA=1 timeout 20 git ls-remote -- "$1" HEAD </dev/null 2>&1 | tr -d '\r' | head -c 1048576)
 }
 
