@@ -22,8 +22,8 @@ struct Fetched {
     tree: PathBuf,
 }
 
-/// Fetches a repository as the server does, and unpacks it to a folder of that name.
-fn fetch(name: &str, url: &str, reference: Option<&str>, hosts: &str) -> Fetched {
+/// That script in a container as the server has it for fetches.
+fn container(script: &str, url: &str, hosts: &str) -> Command {
     let tmpfs = "--tmpfs=/work:rw,exec,nosuid,nodev,size=512m,mode=0755,uid=1000,gid=1000";
     let mut docker = Command::new("docker");
     docker
@@ -31,9 +31,16 @@ fn fetch(name: &str, url: &str, reference: Option<&str>, hosts: &str) -> Fetched
         .args(["--network=host", "--log-driver=none", "--user=1000:1000"])
         .args(["--cap-drop=ALL", "--read-only", tmpfs, "--workdir=/work"])
         .arg(format!("--env=ZIGCHECK_HOSTS={hosts}"))
-        .args(["zigcheck:0.16.0", "/usr/lib/zigcheck/fetch-source", url])
-        .args(reference);
-    let output = fed(&mut docker, b"");
+        .arg("zigcheck:0.16.0")
+        .arg(format!("/usr/lib/zigcheck/{script}"))
+        .arg(url);
+    docker
+}
+
+/// Fetches a repository as the server does, and unpacks it to a folder of that name.
+fn fetch(name: &str, url: &str, reference: Option<&str>, hosts: &str) -> Fetched {
+    let mut docker = container("fetch-source", url, hosts);
+    let output = fed(docker.args(reference), b"");
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     let end = output.stdout.iter().position(|byte| *byte == b'\n');
     let (head, archive) = output.stdout.split_at(end.map_or(0, |end| end + 1));
@@ -328,6 +335,12 @@ fn a_source_says_whether_its_host_is_busy_gone_or_not_allowed() {
             (&after, &hosts),
             "{path}"
         );
+        // The same host is the same when it is asked for its commit.
+        let output = fed(
+            &mut container("remote-commit", &host.url(&path), "127.0.0.1"),
+            b"",
+        );
+        assert_eq!(output.status.code(), Some(code), "{path}");
     }
     assert_eq!(host.asked("/git/made"), 0);
 }
