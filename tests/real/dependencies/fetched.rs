@@ -1,5 +1,6 @@
 //! What is fetched and what is missing, by the script itself. The build runs offline in a container of its own, by hand.
 
+use std::io::Read;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -335,4 +336,37 @@ fn dependencies_come_from_git_and_in_every_kind_of_archive() {
             }
         }
     }
+}
+
+#[test]
+fn a_lazy_dependency_that_does_not_fit_costs_nothing_but_itself() {
+    let _machine = shared();
+    let host = Host::new(scratch("zeros"));
+    publish(&host, "leaf", &manifest("leaf", ""));
+    let leaf = hash_of("0.16.0", &host.url("leaf.tar.gz"), false);
+    let file = std::fs::File::create(host.root.join("zeros.tar.gz")).expect("a file");
+    let gzip = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    let mut archive = tar::Builder::new(gzip);
+    let mut head = tar::Header::new_gnu();
+    head.set_mode(0o644);
+    head.set_size(1200 << 20);
+    let zeros = std::io::repeat(0).take(1200 << 20);
+    archive
+        .append_data(&mut head, "d/zeros", zeros)
+        .expect("an entry");
+    archive
+        .into_inner()
+        .and_then(|mut gzip| gzip.try_finish())
+        .expect("a whole archive");
+    let zeros = host.url("zeros.tar.gz");
+    let all = [
+        lazy("lazyzeros", &zeros, &format!("lazyzeros-0.0.1-{NOBODY}")),
+        dependency("leaf", &host.url("leaf.tar.gz"), &leaf),
+    ];
+    let zon = manifest("asks", &all.concat());
+    let files = [("build.zig", USES), ("build.zig.zon", &*zon)];
+    let fetched = fetch("0.16.0", "*", &files);
+    assert_eq!(fetched.missing.len(), 1, "{}", fetched.stderr);
+    let cause = &fetched.cause("lazyzeros").expect("it is missing")["cause"];
+    assert_eq!(cause, "it does not fit into the container's disk");
 }
