@@ -238,7 +238,7 @@ impl AttemptState {
     fn source_outcome(&mut self, end: &JobEnd, sources: &Path) -> JobOutcome {
         let framed = match self.framed_output(end, Reason::SourceUnavailable) {
             Ok(framed) => framed,
-            Err(outcome) => return outcome,
+            Err(outcome) => return *outcome,
         };
         let kept = framed.and_then(|(head, incoming)| {
             let format = format_of(&head)?;
@@ -273,7 +273,7 @@ impl AttemptState {
     fn dependencies_outcome(&mut self, end: &JobEnd) -> JobOutcome {
         let framed = match self.framed_output(end, Reason::DependencyUnavailable) {
             Ok(framed) => framed,
-            Err(outcome) => return outcome,
+            Err(outcome) => return *outcome,
         };
         let (head, incoming) = match framed {
             Ok(framed) => framed,
@@ -305,40 +305,40 @@ impl AttemptState {
         &mut self,
         end: &JobEnd,
         unavailable: Reason,
-    ) -> Result<Result<(Value, IncomingFile), String>, JobOutcome> {
-        match self.check_exit(end, unavailable) {
-            Ok(()) => Ok(self.arrived()),
-            // A fetch that failed may send a head alone.
-            Err(outcome) => match self.arrived() {
-                Ok(_) => Err(failed_fetch(outcome, &self.hosts_refused, self.retry_after)),
-                Err(_) => Err(outcome),
-            },
-        }
+    ) -> Result<Result<(Value, IncomingFile), String>, Box<JobOutcome>> {
+        let Some(outcome) = self.fetch_failure(end, unavailable) else {
+            return Ok(self.arrived());
+        };
+        // A fetch that failed may send a head alone.
+        Err(Box::new(match self.arrived() {
+            Ok(_) => failed_fetch(outcome, &self.hosts_refused, self.retry_after),
+            Err(_) => outcome,
+        }))
     }
 
-    /// Succeeds if a fetch exited with 0, and else gives its outcome.
-    fn check_exit(&mut self, end: &JobEnd, unavailable: Reason) -> Result<(), JobOutcome> {
+    /// The outcome of a fetch that did not exit with 0; none of one that did.
+    fn fetch_failure(&self, end: &JobEnd, unavailable: Reason) -> Option<JobOutcome> {
         let stderr = String::from_utf8_lossy(&self.stderr_tail).into_owned();
         let stderr = truncate_error_log(stderr.trim_end());
-        let error = |reason, log| JobOutcome::Verdict(Verdict::error(reason, log));
+        let error = |reason, log| Some(JobOutcome::Verdict(Verdict::error(reason, log)));
         let ended = |why: &str| format!("{stderr}\n{why}").trim_start().to_string();
         if end.why.is_some() {
-            return Err(error(unavailable, ended("ended: fetching took too long")));
+            return error(unavailable, ended("ended: fetching took too long"));
         }
         match &end.exit {
-            Some(Exit::Code(0)) => Ok(()),
-            Some(Exit::Code(exit::UNREACHABLE | exit::BUSY)) => Err(error(unavailable, stderr)),
+            Some(Exit::Code(0)) => None,
+            Some(Exit::Code(exit::UNREACHABLE | exit::BUSY)) => error(unavailable, stderr),
             Some(Exit::Code(exit::NOT_THERE)) => {
-                Err(JobOutcome::Final(Verdict::error(unavailable, stderr)))
+                Some(JobOutcome::Final(Verdict::error(unavailable, stderr)))
             }
-            Some(Exit::Code(exit::TOO_LARGE)) => Err(JobOutcome::Final(Verdict::failed(
+            Some(Exit::Code(exit::TOO_LARGE)) => Some(JobOutcome::Final(Verdict::failed(
                 Reason::DiskLimit,
                 stderr,
             ))),
-            Some(Exit::Code(exit::TRUNCATED)) => Err(error(Reason::Lost, stderr)),
-            Some(Exit::Code(exit::REFUSED..=127)) => Err(error(Reason::EngineError, stderr)),
-            Some(Exit::NotStarted(why)) => Err(error(Reason::EngineError, why.clone())),
-            _ => Err(error(Reason::Lost, ended("the fetch was cut off"))),
+            Some(Exit::Code(exit::TRUNCATED)) => error(Reason::Lost, stderr),
+            Some(Exit::Code(exit::REFUSED..=127)) => error(Reason::EngineError, stderr),
+            Some(Exit::NotStarted(why)) => error(Reason::EngineError, why.clone()),
+            _ => error(Reason::Lost, ended("the fetch was cut off")),
         }
     }
 
@@ -428,10 +428,10 @@ impl AttemptState {
     }
 
     fn remote_outcome(&mut self, end: &JobEnd) -> JobOutcome {
-        match self.check_exit(end, Reason::SourceUnavailable) {
-            Err(outcome) => outcome,
-            Ok(()) if self.remote_commit().is_some() => JobOutcome::Fetched,
-            Ok(()) => {
+        match self.fetch_failure(end, Reason::SourceUnavailable) {
+            Some(outcome) => outcome,
+            None if self.remote_commit().is_some() => JobOutcome::Fetched,
+            None => {
                 let sentence = "the remote did not say its commit";
                 JobOutcome::Verdict(Verdict::error(Reason::SourceUnavailable, sentence))
             }
