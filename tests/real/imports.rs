@@ -9,7 +9,7 @@ use serde_json::Value;
 /// A `build.zig` with these lines, and both standard options if `options`.
 fn build_zig(options: bool, lines: &str) -> String {
     let standard = "    const target = b.standardTargetOptions(.{});\n    const optimize = b.standardOptimizeOption(.{});\n";
-    let fixed = "    const target = b.graph.host;\n    const optimize = .Debug;\n";
+    let fixed = "    const target = b.graph.host;\n    const optimize = null;\n";
     format!(
         "const std = @import(\"std\");\npub fn build(b: *std.Build) void {{\n{}{lines}}}\n",
         if options { standard } else { fixed }

@@ -40,7 +40,7 @@ fn the_ipv6_loopback_is_there() {
         \x20   try @import(\"std\").testing.expect(bind(socket(10, 1, 0), &at, @sizeOf(In6)) == 0);\n}\n";
     let build = one(
         "loopback",
-        "0.17.1",
+        "0.16.0",
         &[("build.zig", BUILD), ("src/root.zig", root)],
     );
     assert_eq!(said(&build), ("success", "success", "null"), "{build}");

@@ -122,7 +122,7 @@ fn a_dependency_is_fetched_and_its_build_has_no_network() {
         .args([
             "bash",
             "-c",
-            "mkdir /tmp/p && cd /tmp/p && touch build.zig && ZIG_GLOBAL_CACHE_DIR=/tmp/c zig fetch \"$0\"",
+            "mkdir -p /work/tmp && mkdir -p /tmp/p && cd /tmp/p && touch build.zig && ZIG_GLOBAL_CACHE_DIR=/tmp/c zig fetch \"$0\"",
             &url,
         ])
         .output()
