@@ -30,8 +30,13 @@ CREATE TABLE IF NOT EXISTS packages (
     popularity_score INTEGER NOT NULL DEFAULT 0,
     -- When its remote is checked next; null: only on request.
     next_check       INTEGER,
-    -- The URL in the form that all URLs of one repository share.
-    repository       TEXT
+    -- Its identity: the URL in the form that all URLs of one repository share. Null: another package has it.
+    repository       TEXT,
+    -- 1: its source was fetched. Until then it gives name and repository to the next submission that asks for them.
+    fetched          INTEGER NOT NULL DEFAULT 0,
+    -- Not null: it is gone, and has neither name nor repository. What becomes of its checks, a few in each turn:
+    -- 'delete': they go, with their builds; 'detach': they stay without a package. The row goes last.
+    removal          TEXT
 ) STRICT;
 
 -- The repositories that the manifests of a package's latest source name.
@@ -214,7 +219,7 @@ CREATE TABLE IF NOT EXISTS events (
 ) STRICT;
 
 -- Moving averages of how long builds took: of a package under a toolchain, of all packages under it
--- (the empty package), and of fetching a source (the empty version).
+-- (the empty package), and of fetching a source (the empty version). Uploads of a name are 'upload:NAME'.
 CREATE TABLE IF NOT EXISTS durations (
     package     TEXT NOT NULL,
     zig_version TEXT NOT NULL,
@@ -250,7 +255,11 @@ CREATE INDEX IF NOT EXISTS builds_by_key ON builds (cache_key, id)
 CREATE INDEX IF NOT EXISTS builds_by_leader ON builds (waits_for) WHERE waits_for NOT NULL;
 CREATE INDEX IF NOT EXISTS builds_by_original ON builds (cached_from) WHERE cached_from NOT NULL;
 CREATE INDEX IF NOT EXISTS packages_by_next_check ON packages (next_check) WHERE next_check NOT NULL;
-CREATE INDEX IF NOT EXISTS packages_by_repository ON packages (repository);
+CREATE UNIQUE INDEX IF NOT EXISTS packages_by_repository ON packages (repository);
+-- The path of the repository, behind the host.
+CREATE INDEX IF NOT EXISTS packages_by_path
+    ON packages (lower(substr(repository, 9 + instr(substr(repository, 9), '/'))), id);
+CREATE INDEX IF NOT EXISTS packages_removed ON packages (id) WHERE removal NOT NULL;
 CREATE INDEX IF NOT EXISTS uses_by_repository ON uses (repository);
 CREATE INDEX IF NOT EXISTS sources_kept ON sources (used_at, hash) WHERE kept = 1;
 CREATE INDEX IF NOT EXISTS dependencies_by_use ON dependencies (used_at);

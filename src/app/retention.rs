@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 use crate::app::domain::ids::BuildId;
+use crate::app::store::removals::{self, REMOVED_BUILDS_LIMIT, Removal};
 use crate::app::store::scan::{ScanLimits, ScanResult};
 use crate::app::store::store::{self, Store};
 use crate::app::store::totals::{self, Totals};
@@ -32,6 +33,8 @@ pub const DURATIONS_KEPT: u64 = 100_000;
 pub const DELETE_LIMIT_COUNT: usize = 16;
 /// Rows, or file names, examined in one turn.
 pub const SCAN_LIMIT_COUNT: usize = 256;
+/// Until the next attempt to delete builds of a package that is gone, all of which were in use.
+pub const REMOVAL_PAUSE_MS: u64 = 50;
 /// Pause after a full scan that found rows to delete, all of them in use.
 pub const SCAN_PAUSE_MS: u64 = 60_000;
 
@@ -178,6 +181,7 @@ impl Retention {
             self.delete_expired_dependencies(store, totals)?,
             self.delete_expired_durations(store, totals)?,
             self.delete_stray_logs(store)?,
+            self.delete_removed(store, now)?,
         ];
         if self.shortage_bytes > 0 {
             let left = totals::read(store)?;
@@ -227,12 +231,56 @@ impl Retention {
         let result = builds::expired(store, scan.after, over, before, SCAN_LIMITS)?;
         for build in &result.free {
             builds::delete(store, *build)?;
-            let name = format!("{build}.log");
-            self.pending_deletes
-                .push(PendingDelete::Log(format!("{name}.part")));
-            self.pending_deletes.push(PendingDelete::Log(name));
+            self.pending_deletes.extend(log_of(*build));
         }
         Ok(scan.record(result, now.mono_ms))
+    }
+
+    /// Deletes some of what is left of packages that are gone.
+    fn delete_removed(&mut self, store: &mut Store, now: Now) -> store::Result<Option<u64>> {
+        let Some((package, removal)) = removals::next(store)? else {
+            return Ok(None);
+        };
+        if removal == Removal::Detach {
+            if removals::detach_checks(store, package, SCAN_LIMIT_COUNT)? == 0 {
+                removals::finish(store, package, DELETE_LIMIT_COUNT)?;
+            }
+            return Ok(Some(0));
+        }
+        let newest = removals::newest_builds(store, package, REMOVED_BUILDS_LIMIT)?;
+        if newest.is_empty() {
+            removals::finish(store, package, DELETE_LIMIT_COUNT)?;
+            return Ok(Some(0));
+        }
+        let mut progress = false;
+        for row in newest.iter().filter(|row| row.state.is_final()) {
+            self.hand_over_log(store, row.id)?;
+            let Some(deleted) = removals::delete_build(store, row)? else {
+                continue;
+            };
+            progress = true;
+            self.pending_deletes.extend(log_of(deleted.build));
+            self.pending_deletes
+                .extend(deleted.source.map(PendingDelete::Source));
+        }
+        // Unfinished builds are cancelled, and waiting ones let go, in other turns.
+        let pause_ms = if progress { 0 } else { REMOVAL_PAUSE_MS };
+        Ok(Some(now.mono_ms + pause_ms))
+    }
+
+    /// Makes other builds that have the verdict of that one the origin of it, with the log.
+    fn hand_over_log(&mut self, store: &mut Store, build: BuildId) -> store::Result<()> {
+        let Some(heir) = removals::heir(store, build)? else {
+            return Ok(());
+        };
+        let file = |build: BuildId| self.logs.join(format!("{build}.log"));
+        match fs::hard_link(file(build), file(heir)) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                log::warn!("the log of build {heir}: {error}");
+            }
+            _ => {}
+        }
+        removals::inherit(store, build, heir, SCAN_LIMIT_COUNT)
     }
 
     fn delete_expired_sources(
@@ -327,6 +375,11 @@ impl Retention {
         }
         Ok(self.log_files.is_some().then_some(0))
     }
+}
+
+/// The files of a build's log.
+fn log_of(build: BuildId) -> [PendingDelete; 2] {
+    ["log", "log.part"].map(|end| PendingDelete::Log(format!("{build}.{end}")))
 }
 
 /// The build whose log has this file name.

@@ -204,7 +204,11 @@ pub fn request(random: &mut Seed) -> bool {
     }
 }
 
-const URLS: [&str; 9] = [
+const URLS: [&str; 13] = [
+    "https://github.com/a/b/tree/main/src",
+    "https://git.example/a/b/src/branch/main",
+    "https://gitlab.com/g/h/P/-/blob/main/build.zig",
+    "git@github.com:a/b.git",
     "https://github.com/a/b",
     "https://github.com/A/b.git",
     "git+https://github.com/a/b.git?ref=v1#0a1b",
@@ -245,9 +249,10 @@ pub fn git_url(random: &mut Seed) -> bool {
         true => Hosts::Any,
         false => Hosts::These(vec!["github.com".to_string(), "codeberg.org".to_string()]),
     };
-    let Ok(name) = git_url::check(&url, &hosts) else {
+    let Ok(git) = git_url::parse(&url, None, &hosts) else {
         return false;
     };
+    let (url, name) = (git.url, git.name);
     let plain = |b: u8| b.is_ascii_graphic() && !b"\"'\\`<>?#".contains(&b);
     assert!(url.bytes().all(plain) && !url.starts_with('-'), "{url:?}");
     let (scheme, rest) = url.split_once("://").expect("a scheme");
@@ -268,7 +273,16 @@ pub fn git_url(random: &mut Seed) -> bool {
         !name.is_empty() && !name.contains('/') && path.contains(&name),
         "{url:?}"
     );
+    assert!(git.long_name.ends_with(&git_name(&name)), "{url:?}");
+    let again = git_url::parse(&url, None, &hosts).expect("it was made so");
+    assert_eq!((again.url, again.reference), (url, None));
     true
+}
+
+/// The name in the characters of a package's name.
+fn git_name(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    name.replace(|c| !is_plain(c), "-")
 }
 
 /// What is let through to git is one ref, as `git check-ref-format` has it.

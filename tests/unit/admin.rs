@@ -14,12 +14,14 @@ use zigcheck::config::token::Token;
 use zigcheck::interface::message::{Admission, Request, Response};
 
 /// Every admin call, with a body where it needs one.
-const CALLS: [(&str, &str, &str); 5] = [
+const CALLS: [(&str, &str, &str); 7] = [
     ("POST", "/admin/trigger-build", r#"{"package_name":"p"}"#),
     ("POST", "/admin/check-builds", ""),
     ("GET", "/admin/status", ""),
     ("HEAD", "/admin/status", ""),
     ("DELETE", "/api/builds/7", ""),
+    ("DELETE", "/api/packages/p", ""),
+    ("PATCH", "/api/packages/p", r#"{"name":"q"}"#),
 ];
 
 fn with_token() -> Settings {

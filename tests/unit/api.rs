@@ -143,7 +143,9 @@ fn what_is_no_route_is_nothing() {
         "/packages/x/",
         "/index.html",
         "/api/packages/",
-        "/api/packages/a/b",
+        "/api/packages/a/",
+        "/api/packages//b",
+        "/api/packages/a//b",
         "/API/health",
         "/api/health/",
         "//api/health",
@@ -282,7 +284,7 @@ fn sorts_come_from_a_closed_list() {
         ("id", "b.id"),
         ("created_at", "b.id"),
         ("finished_at", "b.finished_at"),
-        ("package", "c.package"),
+        ("package", "package"),
         ("zig_version", "b.zig_version"),
     ] {
         let call = get(&format!("/api/builds?sort=-{word}"));
@@ -322,6 +324,7 @@ fn filters_are_read_and_their_words_checked() {
     };
     let wanted = BuildFilter {
         package: text("p"),
+        uploads: false,
         check: Some(CheckId(4)),
         zig_version: text("1"),
         status: Some(BuildStatus::Error),
@@ -337,4 +340,30 @@ fn filters_are_read_and_their_words_checked() {
         "state: must be one of queued, fetching",
     );
     get_is_refused("/api/builds?check=0", "check: must be a whole number");
+}
+
+#[test]
+fn a_package_is_asked_for_by_its_name_or_by_its_repository() {
+    for name in [
+        "zig-clap",
+        "Hejsil/zig-clap",
+        "~a/b",
+        "github.com/a/b",
+        "h:3000/g/h/P",
+    ] {
+        let name = name.to_string();
+        let call = get(&format!("/api/packages/{name}"));
+        assert_eq!(call, Call::Read(ReadCall::Package { name: name.clone() }));
+        let Call::Page(PageCall::Package { name: of_page, .. }) = get(&format!("/packages/{name}"))
+        else {
+            panic!("{name}")
+        };
+        assert_eq!(of_page, name);
+    }
+    for name in ["a/<b>", "a/b%20c", "a/%22"] {
+        get_is_refused(
+            &format!("/api/packages/{name}"),
+            "name: must be a NAME, OWNER/REPO",
+        );
+    }
 }

@@ -7,11 +7,14 @@ use zigcheck::app::domain::verdict::{Reason, State, Verdict};
 use zigcheck::app::store::builds;
 use zigcheck::app::store::checks;
 use zigcheck::app::store::durations;
-use zigcheck::app::store::packages;
+use zigcheck::app::store::packages::{self, PackageChange};
 use zigcheck::app::store::store::Store;
 
+/// What tells a check of a package from one of an upload.
+const FETCHED: Option<(&str, Option<&str>)> = Some(("https://github.com/x/p", None));
+
 fn took(store: &mut Store, package: &str, version: &str, ms: i64, verdict: &Verdict) {
-    let check = checks::insert(store, &rows::check((None, package), None), 0).unwrap();
+    let check = checks::insert(store, &rows::check((None, package), FETCHED), 0).unwrap();
     let build = builds::insert(store, check, version, 0).unwrap();
     builds::set_started(store, build, "sha256:a", None, 1_000).unwrap();
     finish(store, build, verdict, 1_000 + ms);
@@ -71,7 +74,7 @@ fn only_builds_that_ran_and_came_to_a_verdict_count() {
     let mut store = in_memory();
     took(&mut store, "p", "1", 100, &Verdict::error(Reason::Lost, ""));
     assert_eq!(known(&store, "p", "1"), None, "an error of ours");
-    let check = checks::insert(&mut store, &rows::check((None, "p"), None), 0).unwrap();
+    let check = checks::insert(&mut store, &rows::check((None, "p"), FETCHED), 0).unwrap();
     let build = builds::insert(&mut store, check, "1", 0).unwrap();
     let unavailable = Verdict::failed(Reason::SourceUnavailable, "");
     finish(&mut store, build, &unavailable, 9_000);
@@ -84,13 +87,38 @@ fn only_builds_that_ran_and_came_to_a_verdict_count() {
 #[test]
 fn fetching_a_source_is_timed_beside_the_builds() {
     let mut store = in_memory();
-    let check = checks::insert(&mut store, &rows::check((None, "p"), None), 0).unwrap();
+    let check = checks::insert(&mut store, &rows::check((None, "p"), FETCHED), 0).unwrap();
     durations::add_fetch(&mut store, check, 4_000).unwrap();
-    let other = checks::insert(&mut store, &rows::check((None, "q"), None), 0).unwrap();
+    let other = checks::insert(&mut store, &rows::check((None, "q"), FETCHED), 0).unwrap();
     durations::add_fetch(&mut store, other, 2_000).unwrap();
     assert_eq!(known(&store, "p", ""), Some(4_000));
     assert_eq!(known(&store, "", ""), Some(3_000));
     assert_eq!(known(&store, "p", "1"), None);
+}
+
+/// A package and an upload of one name say nothing of each other, and a package keeps its averages under a new name.
+#[test]
+fn an_upload_changes_no_average_of_the_package_whose_name_it_bears() {
+    let mut store = in_memory();
+    let package = packages::insert(&mut store, &new("p"), 0).unwrap();
+    for (package_id, ms) in [(Some(package), 100), (None, 9_000)] {
+        let check = checks::insert(&mut store, &rows::check((package_id, "p"), None), 0).unwrap();
+        durations::add_fetch(&mut store, check, ms).unwrap();
+    }
+    assert_eq!(known(&store, "p", ""), Some(100));
+    let key = durations::key("p", true);
+    assert_eq!(known(&store, &key, ""), Some(9_000));
+    let row = packages::by_id(&store, package).unwrap().unwrap();
+    let change = PackageChange {
+        name: Some("q".to_string()),
+        ..PackageChange::default()
+    };
+    packages::update(&mut store, &row, &change, 0).unwrap();
+    assert_eq!(
+        (known(&store, "p", ""), known(&store, "q", "")),
+        (None, Some(100))
+    );
+    assert_eq!(known(&store, &key, ""), Some(9_000));
 }
 
 #[test]

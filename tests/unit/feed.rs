@@ -87,6 +87,7 @@ fn who_sleeps_for_something_else_has_missed_nothing() {
     let (_, busy) = room.check("busy");
     let of = |package: Option<&str>, check| EventFilter {
         package: package.map(str::to_string),
+        uploads: true,
         check,
     };
     let watchers = [

@@ -1,10 +1,26 @@
 //! Which URLs and refs may reach a `git` command line.
 
-use zigcheck::app::domain::git_url::{check, check_ref};
+use zigcheck::app::domain::git_url::{GitUrl, check_ref, parse};
 use zigcheck::config::settings::Hosts;
 
 fn hosts() -> Hosts {
     Hosts::These(vec!["github.com".to_string(), "git.sr.ht".to_string()])
+}
+
+/// The URL to fetch from, the ref and the folder.
+fn named(url: &str, reference: Option<&str>) -> Result<(String, String, String), String> {
+    let hosts = Hosts::Any;
+    let GitUrl {
+        url,
+        reference,
+        dir,
+        ..
+    } = parse(url, reference, &hosts)?;
+    Ok((url, reference.unwrap_or_default(), dir.unwrap_or_default()))
+}
+
+fn check(url: &str, hosts: &Hosts) -> Result<String, String> {
+    parse(url, None, hosts).map(|git| git.name)
 }
 
 #[track_caller]
@@ -21,9 +37,15 @@ fn a_url_names_its_repository() {
         ("https://github.com/a/b", "b"),
         ("https://github.com/a/b.git", "b"),
         ("https://github.com/a/b.git/", "b"),
-        ("https://github.com/b", "b"),
         ("https://GITHUB.com:8443/a/b.zig", "b.zig"),
         ("http://github.com/a/.git.git", ".git"),
+        ("HTTPS://github.com/a/b", "b"),
+        ("https://www.github.com/a/b", "b"),
+        ("git+https://github.com/a/b", "b"),
+        ("ssh://git@github.com/a/b.git", "b"),
+        ("ssh://github.com:2222/a/b", "b"),
+        ("git+ssh://git@github.com/a/b", "b"),
+        ("git@github.com:a/b.git", "b"),
         ("git://git.sr.ht/~a/b", "b"),
     ] {
         assert_eq!(check(url, &hosts()), Ok(name.to_string()), "{url}");
@@ -46,13 +68,11 @@ fn nothing_that_could_be_an_option_or_another_program_passes() {
         "file:///etc/passwd",
         "/etc/passwd",
         "../x",
-        "ssh://github.com/a/b",
-        "git@github.com:a/b",
         "github.com/a/b",
         "ext::sh",
         "ext::https://github.com/a/b",
-        "git+ssh://github.com/a/b",
-        "HTTPS://github.com/a/b",
+        "git@github.com",
+        "HTTPX://github.com/a/b",
         "://github.com/a/b",
         "",
         "javascript:alert(1)//://x/y",
@@ -148,6 +168,223 @@ fn a_url_names_one_repository_and_nothing_more() {
         "https://github.com/?a/b",
     ] {
         is_refused(url, "must not contain ? or #");
+    }
+}
+
+#[test]
+fn a_url_without_a_repository_says_which_one_is_wanted() {
+    for (url, words) in [
+        (
+            "https://github.com/a",
+            "must name a repository: send https://github.com/a/REPOSITORY",
+        ),
+        (
+            "https://github.com/a/b?tab=readme",
+            "must not contain ? or #; send https://github.com/a/b, and a branch or tag as ref",
+        ),
+        (
+            "https://github.com/a/b/issues/5",
+            "is a page of a repository; send https://github.com/a/b, and a branch or tag as ref",
+        ),
+    ] {
+        assert_eq!(named(url, None), Err(words.to_string()));
+    }
+    for url in [
+        "https://github.com/a/b/releases",
+        "https://github.com/a/b/pull/7/files",
+        "https://github.com/a/b/releases/tag/v1",
+        "https://github.com/a/b/blob",
+        "https://gitlab.com/g/h/p/-/issues/5",
+        "https://gitlab.com/g/h/p/-/merge_requests",
+        "https://codeberg.org/a/b/src/branch",
+        "https://git.sr.ht/~a/b/log",
+        "https://git.example.org/a/b/issues",
+        "https://git.example.org/a/b/commits/main",
+    ] {
+        let why = named(url, None).expect_err(url);
+        assert!(
+            why.starts_with("is a page of a repository; send https://"),
+            "{url}: {why}"
+        );
+    }
+}
+
+#[test]
+fn a_page_of_files_names_repository_branch_and_folder() {
+    for (page, url, reference, dir) in [
+        (
+            "https://github.com/a/b/tree/main",
+            "https://github.com/a/b",
+            "main",
+            "",
+        ),
+        (
+            "https://github.com/a/b/tree/main/lib/x/",
+            "https://github.com/a/b",
+            "main",
+            "lib/x",
+        ),
+        (
+            "https://github.com/a/b/tree/v1.0%2Brc",
+            "https://github.com/a/b",
+            "v1.0+rc",
+            "",
+        ),
+        (
+            "https://www.github.com/a/b.git/tree/v1",
+            "https://www.github.com/a/b.git",
+            "v1",
+            "",
+        ),
+        (
+            "https://github.com/a/b/blob/main/src/root.zig",
+            "https://github.com/a/b",
+            "main",
+            "",
+        ),
+        (
+            "https://github.com/a/b/blob/main/x/build.zig",
+            "https://github.com/a/b",
+            "main",
+            "x",
+        ),
+        (
+            "https://github.com/a/b/blob/main/build.zig.zon",
+            "https://github.com/a/b",
+            "main",
+            "",
+        ),
+        (
+            "https://github.com/a/b/commit/0a1b",
+            "https://github.com/a/b",
+            "0a1b",
+            "",
+        ),
+        (
+            "https://github.com/a/b/tree",
+            "https://github.com/a/b",
+            "",
+            "",
+        ),
+        (
+            "https://gitlab.com/g/h/p/-/tree/main/x",
+            "https://gitlab.com/g/h/p",
+            "main",
+            "x",
+        ),
+        (
+            "https://gitlab.com/g/p/tree/main",
+            "https://gitlab.com/g/p",
+            "main",
+            "",
+        ),
+        (
+            "https://gitlab.example/g/p/-/blob/v1/a.zig",
+            "https://gitlab.example/g/p",
+            "v1",
+            "",
+        ),
+        (
+            "https://codeberg.org/a/b/src/branch/main",
+            "https://codeberg.org/a/b",
+            "main",
+            "",
+        ),
+        (
+            "https://codeberg.org/a/b/src/tag/v1/x",
+            "https://codeberg.org/a/b",
+            "v1",
+            "x",
+        ),
+        (
+            "https://git.example:3000/a/b/src/commit/0a",
+            "https://git.example:3000/a/b",
+            "0a",
+            "",
+        ),
+        (
+            "https://git.sr.ht/~a/b/tree/main/item/x",
+            "https://git.sr.ht/~a/b",
+            "main",
+            "x",
+        ),
+        (
+            "https://bitbucket.org/a/b/src/main/x",
+            "https://bitbucket.org/a/b",
+            "main",
+            "x",
+        ),
+        (
+            "http://127.0.0.1:8197/ann/leaf/tree/main",
+            "http://127.0.0.1:8197/ann/leaf",
+            "main",
+            "",
+        ),
+        // No pages: on a host that is not known a repository may lie at any depth.
+        (
+            "https://git.example/a/tree/b",
+            "https://git.example/a/tree/b",
+            "",
+            "",
+        ),
+        (
+            "https://git.example/a/b/tree",
+            "https://git.example/a/b/tree",
+            "",
+            "",
+        ),
+        (
+            "https://git.example/a/b/issues/x.git",
+            "https://git.example/a/b/issues/x.git",
+            "",
+            "",
+        ),
+        (
+            "https://git.example/b.git",
+            "https://git.example/b.git",
+            "",
+            "",
+        ),
+    ] {
+        let whole = [url, reference, dir].map(str::to_string);
+        assert_eq!(named(page, None), Ok(whole.into()), "{page}");
+    }
+}
+
+/// Where a branch ends and a folder begins, the URL does not say.
+#[test]
+fn a_branch_with_a_slash_in_its_name_is_sent_as_ref() {
+    let page = "https://github.com/a/b/tree/feature/x/lib";
+    let whole = |reference: &str, dir: &str| {
+        Ok(["https://github.com/a/b", reference, dir]
+            .map(str::to_string)
+            .into())
+    };
+    assert_eq!(named(page, None), whole("feature", "x/lib"));
+    assert_eq!(named(page, Some("feature/x")), whole("feature/x", "lib"));
+    assert_eq!(
+        named(page, Some("feature/x/lib")),
+        whole("feature/x/lib", "")
+    );
+    assert_eq!(
+        named(page, Some("feature/xy")),
+        Err("shows feature/x/lib, not the ref feature/xy".to_string())
+    );
+}
+
+#[test]
+fn a_long_name_has_the_owner_in_it() {
+    for (url, name) in [
+        ("https://github.com/Hejsil/zig-clap.git", "Hejsil-zig-clap"),
+        ("https://gitlab.com/g/h/P", "g-h-P"),
+        ("https://git.sr.ht/~a/b", "a-b"),
+        ("https://git.example:3000/b", "git.example-3000-b"),
+    ] {
+        assert_eq!(
+            parse(url, None, &Hosts::Any).unwrap().long_name,
+            name,
+            "{url}"
+        );
     }
 }
 

@@ -34,6 +34,7 @@ mod log;
 mod logs;
 mod machine;
 mod migrations;
+mod names;
 mod origin;
 mod pages;
 mod pollable;

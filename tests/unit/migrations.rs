@@ -6,11 +6,14 @@ use std::path::Path;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use zigcheck::app::domain::ids::{BuildId, CheckId, PackageId};
+use zigcheck::app::domain::popularity::USE_SCORE;
+use zigcheck::app::domain::repository::identity;
 use zigcheck::app::domain::task::{Priority, Task};
 use zigcheck::app::domain::verdict::{BuildStatus, DepsOutcome, Reason, State, TestStatus};
 use zigcheck::app::store::builds;
 use zigcheck::app::store::checks;
 use zigcheck::app::store::lanes;
+use zigcheck::app::store::packages;
 use zigcheck::app::store::queue;
 use zigcheck::app::store::store::Store;
 use zigcheck::app::store::toolchains;
@@ -24,10 +27,12 @@ const DATABASE_1: &str = include_str!("fixtures/database_1.sql");
 const ROWS_0: &str = include_str!("fixtures/rows_0.sql");
 
 /// The newest version.
-const NEWEST: i64 = 3;
+const NEWEST: i64 = 4;
 
-/// The columns that version 2 added, and what old rows have in them.
-const ADDED_COLUMNS: [(&str, &str, Value); 8] = [
+/// The columns that later versions added, and what old rows have in them.
+const ADDED_COLUMNS: [(&str, &str, Value); 10] = [
+    ("packages", "fetched", Value::Integer(1)),
+    ("packages", "removal", Value::Null),
     ("packages", "dir", Value::Null),
     ("checks", "dir", Value::Null),
     ("checks", "fresh", Value::Integer(0)),
@@ -133,7 +138,7 @@ fn renamed(old: BTreeMap<String, Rows>) -> BTreeMap<String, Rows> {
     old.into_iter().map(table).collect()
 }
 
-/// The rows of a database of version 1 with the columns of version 2.
+/// The rows of a database of version 1 with the columns of later ones.
 fn extended(mut tables: BTreeMap<String, Rows>) -> BTreeMap<String, Rows> {
     for (table, column, value) in &ADDED_COLUMNS {
         for row in tables.get_mut(*table).unwrap() {
@@ -144,6 +149,12 @@ fn extended(mut tables: BTreeMap<String, Rows>) -> BTreeMap<String, Rows> {
     for table in ADDED_TABLES {
         let known = tables.insert(table.to_string(), Vec::new());
         assert_eq!(known, None, "{table} is new");
+    }
+    for row in tables.get_mut("packages").unwrap() {
+        // Its only check has no source.
+        if row["name"] == Value::Text("known-folders".to_string()) {
+            row.insert("fetched".to_string(), Value::Integer(0));
+        }
     }
     for rows in tables.values_mut() {
         rows.sort_by_key(|row| format!("{row:?}"));
@@ -286,6 +297,52 @@ fn an_upgraded_database_is_read_as_it_was_meant() {
     let count = |store: &Store| totals::read(store).unwrap().builds;
     builds::delete(&mut store, BuildId(8)).unwrap();
     assert_eq!(count(&store), 3);
+}
+
+/// Earlier versions compared URLs: they may have several packages of one repository, and repositories in another form.
+#[test]
+fn of_two_packages_of_one_repository_the_older_one_is_found_by_it() {
+    let place = version_0("two of one");
+    let db = Connection::open(place.path()).unwrap();
+    db.execute_batch(
+        "INSERT INTO packages (id, name, url, created_at, last_updated, repository) VALUES
+            (7, 'zap-2', 'http://www.github.com/ZigZap/zap/', 1, 1, 'https://www.github.com/ZigZap/zap'),
+            (8, 'user', 'https://codeberg.org/A/User', 1, 1, 'https://codeberg.org/A/User'),
+            (9, 'old', 'https://example.org/old', 1, 1, NULL);
+        INSERT INTO uses (package_id, url) VALUES (8, 'https://codeberg.org/X/Late'),
+            (2, 'https://codeberg.org/X/Late'), (2, 'https://codeberg.org/x/late');",
+    )
+    .unwrap();
+    drop(db);
+    let store = place.open();
+    let of = |url: &str| {
+        let holder = packages::with_repository(&store, &identity(url), url).unwrap();
+        holder.map(|holder| holder.name)
+    };
+    for (url, name) in [
+        ("https://github.com/zigzap/zap", Some("zap")),
+        ("http://www.github.com/ZigZap/zap/", Some("zap")),
+        ("https://codeberg.org/a/user.git", Some("user")),
+        ("https://example.org/old", Some("old")),
+        ("https://example.org/older", None),
+    ] {
+        assert_eq!(of(url).as_deref(), name, "{url}");
+    }
+    let both = ["zap", "zap-2"].map(|name| packages::by_name(&store, name).unwrap());
+    assert!(both.iter().all(Option::is_some), "{both:?}");
+    let late = "https://codeberg.org/x/late".to_string();
+    assert_eq!(
+        uses::of_package(&store, PackageId(8)).unwrap(),
+        [late.clone()]
+    );
+    let uses = uses::of_package(&store, PackageId(2)).unwrap();
+    assert_eq!(
+        uses.iter().filter(|url| **url == late).count(),
+        1,
+        "{uses:?}"
+    );
+    let late = packages::by_name(&store, "late").unwrap().unwrap();
+    assert_eq!(late.popularity_score, 2 * USE_SCORE);
 }
 
 #[test]

@@ -3,12 +3,13 @@
 use crate::common::rows;
 use crate::common::rows::{Place, everywhere, in_memory, new};
 use zigcheck::app::domain::ids::{BuildId, CheckId, PackageId};
+use zigcheck::app::domain::repository::identity;
 use zigcheck::app::domain::verdict::{
     BuildStatus, ImportStatus, Reason, State, TestStatus, Verdict,
 };
 use zigcheck::app::store::builds::{self, LogSize};
 use zigcheck::app::store::checks;
-use zigcheck::app::store::packages;
+use zigcheck::app::store::packages::{self, NewPackage};
 use zigcheck::app::store::results;
 use zigcheck::app::store::sources::{self, SourceRow};
 use zigcheck::app::store::store::Store;
@@ -83,21 +84,34 @@ fn a_package_comes_out_as_it_went_in() {
 }
 
 #[test]
-fn a_name_or_url_that_is_known_is_found_the_name_first() {
+fn a_package_is_found_by_its_name_and_by_its_repository() {
     let mut store = in_memory();
     let a = packages::insert(&mut store, &new("a"), 0).unwrap();
-    let b = packages::insert(&mut store, &new("b"), 0).unwrap();
-    let known =
-        |name: &str, url: &str| packages::same_name_or_url(&store, name, &new(url).url).unwrap();
-    assert_eq!(known("a", "x"), Some((a, "name")));
-    assert_eq!(known("x", "b"), Some((b, "url")));
-    assert_eq!(known("b", "a"), Some((b, "name")));
-    assert_eq!(known("a", "b"), Some((a, "name")));
-    assert_eq!(known("x", "x"), None);
-    assert!(
-        packages::insert(&mut store, &new("a"), 0).is_err(),
-        "the same name twice"
-    );
+    let named = |name: &str| packages::with_name(&store, name).unwrap();
+    assert_eq!(named("a").map(|holder| holder.id), Some(a));
+    assert_eq!(named("A"), None);
+    let of = |url: &str| packages::with_repository(&store, &identity(url), url).unwrap();
+    for url in [
+        "https://github.com/x/a",
+        "http://www.GitHub.com:80/X/A.git/",
+    ] {
+        assert_eq!(of(url).map(|holder| holder.id), Some(a), "{url}");
+    }
+    assert_eq!(of("https://github.com/y/a"), None);
+    let again = |name: &str, url: &str| NewPackage {
+        name: name.to_string(),
+        url: url.to_string(),
+        ..NewPackage::default()
+    };
+    for package in [
+        again("a", "https://github.com/y/a"),
+        again("b", "https://github.com/x/a.git"),
+    ] {
+        assert!(
+            packages::insert(&mut store, &package, 0).is_err(),
+            "{package:?}"
+        );
+    }
 }
 
 #[test]

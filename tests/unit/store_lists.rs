@@ -19,7 +19,7 @@ const OF_BUILDS: [&str; 5] = [
     "b.id",
     "b.created_at",
     "b.finished_at",
-    "c.package",
+    "package",
     "b.zig_version",
 ];
 
@@ -209,6 +209,7 @@ fn builds_are_found_by_each_filter_and_by_all_together() {
     );
     let whole = BuildFilter {
         package: text("a"),
+        uploads: false,
         check: Some(CheckId(1)),
         zig_version: text("2"),
         status: Some(BuildStatus::Success),
@@ -344,7 +345,7 @@ fn no_build_is_on_two_pages_or_on_none() {
                             "b.id" => of_time(None),
                             "b.created_at" => of_time(Some(row.created_at)),
                             "b.finished_at" => of_time(row.finished_at),
-                            "c.package" => of_word(&row.package),
+                            "package" => of_word(&row.package),
                             _ => of_word(&row.zig_version),
                         };
                         // What is equal goes by its number.

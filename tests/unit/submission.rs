@@ -16,8 +16,12 @@ fn submitted(body: Value) -> (NewPackage, Vec<String>) {
     match answer(&submission(&body)) {
         Ok(Call::Submit(SubmitCall::Package {
             package,
+            names,
             zig_versions,
-        })) => (package, zig_versions),
+        })) => {
+            assert_eq!(names[0], package.name);
+            (package, zig_versions)
+        }
         other => panic!("{body}: {other:?}"),
     }
 }

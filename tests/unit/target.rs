@@ -23,7 +23,12 @@ fn another_method_is_told_which_there_are() {
             "/api/packages",
             "GET, HEAD, POST, OPTIONS",
         ),
-        (&["POST"], "/api/packages/x", get),
+        (
+            &["POST", "PUT"],
+            "/api/packages/x",
+            "GET, HEAD, DELETE, OPTIONS, PATCH",
+        ),
+        (&["POST", "DELETE", "PATCH"], "/api/packages/a/b", get),
         (
             &["GET", "HEAD", "PUT"],
             "/api/packages/x/builds",
@@ -50,6 +55,7 @@ fn another_method_is_told_which_there_are() {
         (&["GET", "PUT"], "/admin/trigger-build", "POST, OPTIONS"),
         (&["GET"], "/admin/check-builds", "POST, OPTIONS"),
         (&["POST"], "/packages/x", get),
+        (&["POST"], "/packages/a/b", get),
     ] {
         for method in methods {
             let response = answer(&request(method, path, b"")).unwrap_err();
@@ -83,7 +89,10 @@ fn the_server_itself_says_what_it_knows() {
     let response = answer(&request("OPTIONS", "*", b"")).unwrap_err();
     let allowed = header(&response, "Allow");
     assert_eq!(response.status, 204);
-    assert_eq!(allowed, Some("GET, HEAD, POST, PUT, DELETE, OPTIONS"));
+    assert_eq!(
+        allowed,
+        Some("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH")
+    );
     refused(404, &request("GET", "*", b""));
     refused(404, &request("OPTIONS", "/nothing", b""));
 }

@@ -11,6 +11,8 @@ use crate::app::engine::commands::Purpose;
 use crate::app::live::logs::Origin;
 use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::checks::{self, CheckRow};
+use crate::app::store::packages::{self, Holder};
+use crate::app::store::removals::{self, REMOVED_BUILDS_LIMIT, Removal};
 use crate::app::store::{durations, store, uses};
 
 impl Scheduler {
@@ -40,7 +42,9 @@ impl Scheduler {
         let commit = fetched.commit.as_deref();
         checks::set_source(store, check, &fetched.source, commit, at)?;
         let row = checks::by_id(store, check)?.expect("a source has its check");
-        if let Some(package) = row.package_id {
+        if let Some(package) = row.package_id
+            && packages::set_fetched(store, package)?
+        {
             uses::set(store, package, &fetched.uses)?;
         }
         for build in builds_behind(&self.running, check, store)? {
@@ -235,6 +239,29 @@ impl Scheduler {
     }
 
     // -- cancelling --
+
+    /// Removes a package: its name and its repository are free at once, and its recheck is dropped.
+    pub fn remove_package(
+        &mut self,
+        package: &Holder,
+        removal: Removal,
+        services: &mut Services,
+    ) -> store::Result<()> {
+        self.drop_task(Task::CheckRemote(package.id), services)?;
+        removals::begin(&mut services.store, package, removal)
+    }
+
+    /// Cancels some of the unfinished builds of a package that is to be deleted; retention deletes what has ended.
+    pub fn cancel_removed(&mut self, services: &mut Services) -> store::Result<()> {
+        let Some((package, Removal::Delete)) = removals::next(&services.store)? else {
+            return Ok(());
+        };
+        let newest = removals::newest_builds(&services.store, package, REMOVED_BUILDS_LIMIT)?;
+        for row in newest.iter().filter(|row| !row.state.is_final()) {
+            self.cancel(row, services)?;
+        }
+        Ok(())
+    }
 
     /// Cancels an unfinished build, whatever its state.
     pub fn cancel(&mut self, row: &BuildRow, services: &mut Services) -> store::Result<()> {

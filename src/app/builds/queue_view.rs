@@ -21,7 +21,8 @@ pub struct Running<'w> {
     /// The build that it is. While a source is fetched, the first build of its check stands for it. A recheck has
     /// none.
     pub build: Option<BuildId>,
-    pub package: &'w str,
+    /// The key of its averages in `durations`.
+    pub durations_key: String,
     /// Empty unless it is a build.
     pub zig_version: &'w str,
     pub started_unix_ms: i64,
@@ -33,7 +34,8 @@ pub struct Running<'w> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     pub place: Place,
-    pub package: String,
+    /// The key of its averages in `durations`.
+    pub durations_key: String,
     /// Empty unless it is a build.
     pub zig_version: String,
     /// Attempts that ended in an error.
@@ -132,7 +134,7 @@ impl<'a> QueueView<'a> {
             running.push(Running {
                 task: *task,
                 build,
-                package: running_task.package(),
+                durations_key: running_task.durations_key(),
                 zig_version,
                 started_unix_ms: running_task.started_unix_ms,
                 behind,
@@ -144,14 +146,14 @@ impl<'a> QueueView<'a> {
 
     fn describe(&self, place: Place) -> store::Result<Waiting> {
         let task = place.entry.task;
-        let (package, zig_version, errors) = match task {
+        let (durations_key, zig_version, errors) = match task {
             Task::Build(build) => {
                 let row = builds::by_id(self.store, build)?;
-                row.map(|row| (row.package, row.zig_version, row.errors))
+                row.map(|row| (row.durations_key(), row.zig_version, row.errors))
             }
             Task::FetchSource(check) => {
                 let row = checks::by_id(self.store, check)?;
-                row.map(|row| (row.package, String::new(), row.errors))
+                row.map(|row| (row.durations_key(), String::new(), row.errors))
             }
             Task::CheckRemote(package) => {
                 let row = packages::by_id(self.store, package)?;
@@ -161,7 +163,7 @@ impl<'a> QueueView<'a> {
         .unwrap_or_default();
         Ok(Waiting {
             place,
-            package,
+            durations_key,
             zig_version,
             errors,
             behind: self.behind(task)?,

@@ -125,6 +125,14 @@ impl RunningTask {
         }
     }
 
+    /// The key of its averages in `durations`.
+    pub fn durations_key(&self) -> String {
+        match &self.subject {
+            Subject::Check(check) => check.durations_key(),
+            Subject::Package(package) => package.name.clone(),
+        }
+    }
+
     /// The check of a fetch or a build.
     pub fn check(&self) -> &CheckRow {
         match &self.subject {

@@ -170,9 +170,15 @@ impl App {
                 Ok(conditional::answer(head, response).into())
             }
             Call::Watch(call) => watch::watch(state, conn, head, call),
-            Call::Submit(call) => self.submit(*client, routed.is_limited(), call),
+            Call::Submit(call) => {
+                self.retention.wake();
+                self.submit(*client, routed.is_limited(), call)
+            }
             Call::Upload(options) => self.begin_upload(conn, *client, head, options),
-            Call::Admin(call) => Ok(admin::answer(state, call)?.into()),
+            Call::Admin(call) => {
+                self.retention.wake();
+                Ok(admin::answer(state, call)?.into())
+            }
         }
     }
 
@@ -265,7 +271,10 @@ impl App {
             }
         }
         let has_space = !self.state.disk.is_low;
-        self.schedule(|scheduler, services| scheduler.on_time(has_space, services))?;
+        self.schedule(|scheduler, services| {
+            scheduler.cancel_removed(services)?;
+            scheduler.on_time(has_space, services)
+        })?;
         if let Some((conn, tree)) = self.uploads.step() {
             let answer = tree.and_then(|tree| {
                 self.refresh_stale_engine();

@@ -1,10 +1,11 @@
 //! The canonical URL of a repository, and its owner.
 
 use crate::app::domain::limits::USES_LIMIT;
+use crate::app::domain::page_url::OWNER_AND_NAME;
 use crate::config::limits::DEPENDENCY_URL_LIMIT_BYTES;
 
-/// Hosts on which the first two parts of a path name the repository, whatever follows.
-const OWNER_AND_NAME: [&str; 4] = ["github.com", "codeberg.org", "git.sr.ht", "bitbucket.org"];
+/// Hosts that ignore the case of a path. On any other, two paths that differ in case are two repositories.
+const WITHOUT_CASE: [&str; 4] = ["github.com", "gitlab.com", "codeberg.org", "bitbucket.org"];
 
 /// File name endings of archives, which a repository's own URL hardly has.
 const ARCHIVE_SUFFIXES: [&str; 10] = [
@@ -16,8 +17,8 @@ const ARCHIVE_SUFFIXES: [&str; 10] = [
 const ARCHIVE_FOLDERS: [&str; 4] = ["archive", "snapshot", "+archive", "releases"];
 
 /// The canonical URL of the repository that `url` names, or whose archive it names: `https://host/path`, without
-/// credentials, query and `.git`; in lower case if the host ignores case. Any other URL is returned in the same form.
-/// None if it is no URL of the web or of git.
+/// credentials, `www.`, default port, query and `.git`; in lower case if the host ignores case. It is the identity of a
+/// package. Any other URL is returned in the same form. None if it is no URL of the web or of git.
 ///
 /// ```text
 /// git+https://GitHub.com/A/b.git?ref=v1#0a1b     https://github.com/a/b
@@ -34,6 +35,11 @@ pub fn repository(url: &str) -> Option<String> {
         }
         canonical = next;
     }
+}
+
+/// The identity of a package with that URL: the canonical URL or, without one, the URL itself.
+pub fn identity(url: &str) -> String {
+    repository(url).unwrap_or_else(|| url.to_string())
 }
 
 fn strip_once(url: &str) -> Option<String> {
@@ -58,6 +64,7 @@ fn strip_once(url: &str) -> Option<String> {
     let host = host.strip_suffix(default_port).unwrap_or(&host);
     // The result is https, so its default port goes as well.
     let host = host.trim_end_matches(":443");
+    let host = host.strip_prefix("www.").unwrap_or(host);
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let (host, parts) = canonical_host(host, &parts);
     let parts = strip_archive(host, parts);
@@ -68,7 +75,7 @@ fn strip_once(url: &str) -> Option<String> {
     }
     let mut path: String = above.iter().flat_map(|part| [*part, "/"]).collect();
     path += last;
-    if host == "github.com" {
+    if WITHOUT_CASE.contains(&host) {
         path.make_ascii_lowercase();
     }
     Some(format!("https://{host}/{path}"))
@@ -78,7 +85,7 @@ fn strip_once(url: &str) -> Option<String> {
 fn canonical_host<'h, 'p>(host: &'h str, parts: &'p [&'p str]) -> (&'h str, &'p [&'p str]) {
     match (host, parts) {
         ("api.github.com", ["repos", rest @ ..]) => ("github.com", rest),
-        ("codeload.github.com" | "www.github.com", parts) => ("github.com", parts),
+        ("codeload.github.com", parts) => ("github.com", parts),
         (host, parts) => (host, parts),
     }
 }
@@ -107,7 +114,7 @@ fn strip_archive<'p>(host: &str, parts: &'p [&'p str]) -> &'p [&'p str] {
 
 /// The owner of a repository: `host/first part of its path`, such as `github.com/ziglang`.
 pub fn owner(url: &str) -> String {
-    let url = repository(url).unwrap_or_else(|| url.to_string());
+    let url = identity(url);
     let (_, rest) = url.split_once("://").unwrap_or(("", &url));
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     // Ports of one host belong to one owner. An IPv6 address contains colons itself.

@@ -120,6 +120,12 @@ impl Follower {
             let event = BuildEvent::of(&row, self.next.saturating_sub(1), at);
             self.report(&event, cx)?;
         }
+        if checks::by_id(cx.store, self.check.id)?.is_none() {
+            // Deleted with its package: no event follows.
+            for (_, state) in &mut self.reported {
+                *state = Some(State::Cancelled);
+            }
+        }
         Ok(())
     }
 
@@ -171,12 +177,15 @@ impl Follower {
         let builds = builds::of_check(cx.store, self.check.id)?;
         let good =
             |build: &&BuildRow| matches!(build.statuses().grade(), Grade::Green | Grade::Amber);
-        let (good, all) = (builds.iter().filter(good).count(), builds.len());
+        let (good, all) = (builds.iter().filter(good).count(), self.reported.len());
         let text = match self.format {
             ProgressFormat::Text => {
                 let matrix = matrix::without_errors(check.as_ref().unwrap_or(&self.check), &builds);
-                let cached = matrix::cached_note(&builds);
-                format!("\n{matrix}{cached}\nresult: {good} of {all} build\n")
+                let deleted = match check {
+                    Some(_) => matrix::cached_note(&builds),
+                    None => "the package was deleted\n",
+                };
+                format!("\n{matrix}{deleted}\nresult: {good} of {all} build\n")
             }
             ProgressFormat::Json => {
                 let check = self.check.id.get();

@@ -16,13 +16,15 @@ pub enum ProgressFormat {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EventFilter {
     pub package: Option<String>,
+    /// Uploads that bear the name of the package as well.
+    pub uploads: bool,
     pub check: Option<CheckId>,
 }
 
 impl EventFilter {
     pub fn matches(&self, event: &BuildEvent) -> bool {
         let package = self.package.as_ref();
-        package.is_none_or(|package| *package == event.package)
+        package.is_none_or(|package| *package == event.package && (self.uploads || !event.uploaded))
             && self.check.is_none_or(|check| check == event.check)
     }
 }

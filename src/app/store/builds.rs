@@ -14,15 +14,17 @@ use crate::app::store::columns::{Columns, row};
 use crate::app::store::list::{self, Condition, Paging, Sort};
 use crate::app::store::scan::{ScanLimits, ScanResult};
 use crate::app::store::store::{Result, Store};
-use crate::app::store::{durations, results};
+use crate::app::store::{durations, packages, results};
 
 row! {
     /// A build with what its check says of it.
     #[derive(Debug, Clone, PartialEq)]
-    pub struct BuildRow from "builds b JOIN checks c ON c.id = b.check_id" {
+    pub struct BuildRow from "builds b JOIN checks c ON c.id = b.check_id \
+            LEFT JOIN packages p ON p.id = c.package_id AND p.removal IS NULL" {
         pub id: BuildId = "b.id",
         pub check: CheckId = "b.check_id",
-        pub package: String = "c.package",
+        /// The name of its package now or, if it has none, the name it was checked under.
+        pub package: String = "coalesce(p.name, c.package)",
         pub zig_version: String = "b.zig_version",
         pub commit: Option<String> = "c.\"commit\"",
         pub source: Option<String> = "c.source",
@@ -44,7 +46,7 @@ row! {
         /// The check asked for no verdict from the cache.
         pub fresh: bool = "c.fresh",
         /// It is a check of an upload: of no package.
-        pub uploaded: bool = "c.package_id IS NULL",
+        pub uploaded: bool = "c.package_id IS NULL AND c.url IS NULL",
         pub error_log: String = "b.error_log",
         /// From 1.
         pub attempt: u32 = "b.attempt",
@@ -80,6 +82,11 @@ impl BuildRow {
         }
     }
 
+    /// The key of its averages in `durations`.
+    pub fn durations_key(&self) -> String {
+        durations::key(&self.package, self.uploaded)
+    }
+
     /// The build whose log this one shows.
     pub fn log_of(&self) -> BuildId {
         self.cached_from.unwrap_or(self.id)
@@ -90,7 +97,9 @@ const BUILD: &str = BuildRow::SELECT;
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct BuildFilter {
+    /// Those of the package of that name; where there is none, and with `uploads`, the uploads that bear the name.
     pub package: Option<String>,
+    pub uploads: bool,
     pub check: Option<CheckId>,
     pub zig_version: Option<String>,
     pub status: Option<BuildStatus>,
@@ -163,7 +172,9 @@ pub fn page(
     page: Paging,
 ) -> Result<(Vec<BuildRow>, u64)> {
     let mut condition = Condition::default();
-    condition.and("c.package = ?", filter.package.clone());
+    if let Some(name) = &filter.package {
+        packages::add_condition(store, name, filter.uploads, &mut condition)?;
+    }
     condition.and("b.check_id = ?", filter.check.map(CheckId::get));
     condition.and("b.zig_version = ?", filter.zig_version.clone());
     let status = filter.status.map(|status| status.as_str().to_string());
@@ -185,6 +196,12 @@ pub fn page(
         BuildRow::read,
     )?;
     Ok((rows, total))
+}
+
+/// The newest builds of a package, at most `limit`.
+pub(super) fn newest(store: &Store, package: PackageId, limit: usize) -> Result<Vec<BuildRow>> {
+    let sql = format!("{BUILD} WHERE c.package_id = ?1 ORDER BY c.id DESC, b.id DESC LIMIT ?2");
+    store.rows(&sql, params![package, limit], BuildRow::read)
 }
 
 /// The newest build of a package under each toolchain.

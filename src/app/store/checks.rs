@@ -5,6 +5,7 @@ use rusqlite::{Row, params};
 use crate::app::domain::ids::{CheckId, PackageId};
 use crate::app::domain::task::Priority;
 use crate::app::store::columns::{Columns, row};
+use crate::app::store::durations;
 use crate::app::store::sources::{self, SourceRow};
 use crate::app::store::store::{Result, Store};
 
@@ -12,6 +13,7 @@ use crate::app::store::store::{Result, Store};
 pub struct CheckRow {
     pub id: CheckId,
     pub package_id: Option<PackageId>,
+    /// The name of its package now or, if it has none, the name it was asked for.
     pub package: String,
     pub url: Option<String>,
     pub reference: Option<String>,
@@ -30,10 +32,22 @@ pub struct CheckRow {
     pub created_at: i64,
 }
 
-const CHECK: &str = "SELECT c.id, c.package_id, c.package, c.url, c.ref, c.dir, c.fresh, c.\"commit\", \
+impl CheckRow {
+    /// The key of the averages of its builds in `durations`.
+    pub fn durations_key(&self) -> String {
+        durations::key(
+            &self.package,
+            self.package_id.is_none() && self.url.is_none(),
+        )
+    }
+}
+
+const CHECK: &str = "SELECT c.id, c.package_id, \
+    coalesce(p.name, c.package) AS package, c.url, c.ref, c.dir, c.fresh, c.\"commit\", \
     c.attempt, c.errors, c.priority, c.tenant, c.created_at, \
     s.hash, s.format, s.bytes, s.dependencies, s.manifest \
-    FROM checks c LEFT JOIN sources s ON s.hash = c.source";
+    FROM checks c LEFT JOIN sources s ON s.hash = c.source \
+    LEFT JOIN packages p ON p.id = c.package_id AND p.removal IS NULL";
 
 fn check_row(row: &Row) -> Result<CheckRow> {
     let columns = Columns::of(row);
@@ -86,10 +100,11 @@ pub struct NewCheck<'a> {
 row! {
     /// A check in one line.
     #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct CheckLine from "(SELECT id, package, created_at FROM checks ORDER BY id DESC LIMIT ?1) c \
-            JOIN builds b ON b.check_id = c.id" {
+    pub struct CheckLine from "(SELECT id, package, package_id, created_at FROM checks ORDER BY id DESC LIMIT ?1) c \
+            JOIN builds b ON b.check_id = c.id \
+            LEFT JOIN packages p ON p.id = c.package_id AND p.removal IS NULL" {
         pub id: CheckId = "c.id",
-        pub package: String = "c.package",
+        pub package: String = "coalesce(p.name, c.package)",
         pub created_at: i64 = "c.created_at",
         /// The number of its builds, of those that are green or amber, and of those that are unfinished.
         pub builds: u32 = "count(*)",

@@ -9,6 +9,19 @@ use crate::app::store::store::{Result, Store};
 /// The number of the next update.
 const NEXT: &str = "(SELECT coalesce(max(update_seq), 0) + 1 FROM durations)";
 
+/// Whose average a check counts for. An upload that bears the name of a package says nothing of that package: no name
+/// has a colon in it.
+const OF_CHECK: &str = "CASE WHEN c.url IS NULL AND c.package_id IS NULL THEN 'upload:' || c.package \
+    ELSE coalesce(p.name, c.package) END";
+
+/// The key of the averages of a package or, if `uploaded`, of the uploads of a name.
+pub fn key(name: &str, uploaded: bool) -> String {
+    match uploaded {
+        true => format!("upload:{name}"),
+        false => name.to_string(),
+    }
+}
+
 /// The statement that adds a duration to its average. `values` selects package, version, milliseconds, a 1, and the
 /// number of the update.
 fn average(values: &str) -> String {
@@ -23,10 +36,11 @@ fn average(values: &str) -> String {
 /// Adds how long a build took. An error does not count, nor does a build that never ran: neither says anything
 /// about the next build.
 pub(super) fn add_build(store: &mut Store, build: BuildId) -> Result<()> {
-    for package in ["c.package", "''"] {
+    for package in [OF_CHECK, "''"] {
         let sql = average(&format!(
             "SELECT {package}, b.zig_version, max(b.finished_at - b.started_at, 0), 1, {NEXT} \
-             FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = ?1 \
+             FROM builds b JOIN checks c ON c.id = b.check_id \
+             LEFT JOIN packages p ON p.id = c.package_id WHERE b.id = ?1 \
              AND b.started_at NOT NULL AND b.build_status IN ('success', 'failed')"
         ));
         store.execute(&sql, [build])?;
@@ -36,16 +50,17 @@ pub(super) fn add_build(store: &mut Store, build: BuildId) -> Result<()> {
 
 /// Adds how long it took to fetch the source of a check.
 pub fn add_fetch(store: &mut Store, check: CheckId, duration_ms: i64) -> Result<()> {
-    for package in ["package", "''"] {
+    for package in [OF_CHECK, "''"] {
         let sql = average(&format!(
-            "SELECT {package}, '', max(?2, 0), 1, {NEXT} FROM checks WHERE id = ?1"
+            "SELECT {package}, '', max(?2, 0), 1, {NEXT} FROM checks c \
+             LEFT JOIN packages p ON p.id = c.package_id WHERE c.id = ?1"
         ));
         store.execute(&sql, params![check, duration_ms])?;
     }
     Ok(())
 }
 
-/// The averages of a package in milliseconds, by version. The empty package stands for all packages, the empty
+/// The averages of a key in milliseconds, by version. The empty key stands for all packages, the empty
 /// version for fetching the source.
 pub fn of_package(store: &Store, package: &str) -> Result<Vec<(String, u64)>> {
     let sql = "SELECT zig_version, duration_ms FROM durations WHERE package = ?1";
@@ -53,6 +68,20 @@ pub fn of_package(store: &Store, package: &str) -> Result<Vec<(String, u64)>> {
         let ms: i64 = row.get("duration_ms")?;
         Ok((row.get("zig_version")?, ms.max(0) as u64))
     })
+}
+
+/// Gives the averages of a package to another name, in place of what is there.
+pub(super) fn rename(store: &mut Store, from: &str, to: &str) -> Result<()> {
+    delete(store, to)?;
+    let sql = "UPDATE durations SET package = ?2 WHERE package = ?1";
+    store.execute(sql, [from, to])?;
+    Ok(())
+}
+
+/// Removes the averages of a package.
+pub(super) fn delete(store: &mut Store, package: &str) -> Result<()> {
+    store.execute("DELETE FROM durations WHERE package = ?1", [package])?;
+    Ok(())
 }
 
 /// Removes the averages that were updated least recently, but not those of all packages; gives how many.

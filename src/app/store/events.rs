@@ -15,12 +15,15 @@ const DELETE_EVERY: u64 = 64;
 row! {
     /// A build has come to a state.
     #[derive(Debug, Clone, PartialEq)]
-    pub struct BuildEvent from "events e JOIN builds b ON b.id = e.build_id JOIN checks c ON c.id = b.check_id" {
+    pub struct BuildEvent from "events e JOIN builds b ON b.id = e.build_id JOIN checks c ON c.id = b.check_id \
+            LEFT JOIN packages p ON p.id = c.package_id AND p.removal IS NULL" {
         /// Rises from one event to the next.
         pub seq: u64 = "e.seq",
         pub build: BuildId = "e.build_id",
         pub check: CheckId = "b.check_id",
-        pub package: String = "c.package",
+        pub package: String = "coalesce(p.name, c.package)",
+        /// It is a build of an upload: of no package.
+        pub uploaded: bool = "c.package_id IS NULL AND c.url IS NULL",
         pub zig_version: String = "b.zig_version",
         pub state: State = "e.state",
         pub build_status: BuildStatus = "e.build_status",
@@ -38,6 +41,7 @@ impl BuildEvent {
             build: row.id,
             check: row.check,
             package: row.package.clone(),
+            uploaded: row.uploaded,
             zig_version: row.zig_version.clone(),
             state: row.state,
             build_status: row.build_status,

@@ -28,6 +28,21 @@ pub struct Condition {
 }
 
 impl Condition {
+    /// A condition that begins with a term without a value.
+    pub fn of(term: &str) -> Condition {
+        Condition {
+            terms: vec![term.to_string()],
+            values: Vec::new(),
+        }
+    }
+
+    /// Adds a term that holds `?` twice, both for that value.
+    pub fn and_both(&mut self, term: &str, value: &str) {
+        self.terms.push(term.to_string());
+        self.values
+            .extend([value, value].map(|v| v.to_string().into()));
+    }
+
     /// Adds a term that holds `?` once, if there is a value for it.
     pub fn and(&mut self, term: &str, value: Option<impl Into<Value>>) {
         if let Some(value) = value {

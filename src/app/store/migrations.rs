@@ -1,17 +1,21 @@
 //! The version of the schema, and the steps from older versions to it.
 
+use std::collections::HashSet;
 use std::fmt;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
+use crate::app::domain::popularity::USE_SCORE;
+use crate::app::domain::repository::{identity, repository};
 use crate::app::store::store::Result;
+use crate::app::store::uses::COUNT_USERS;
 
 /// The schema as it is now. What is there already stays.
 const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The steps to the schema: `STEPS[n]` leads from `PRAGMA user_version` n to n + 1. A step changes tables and rows
 /// only; new tables, indexes and triggers are made from `SCHEMA` afterwards. A step that was released never changes.
-const STEPS: [&str; 3] = [WORDS, IMPORTS, HOSTS];
+const STEPS: [&str; 4] = [WORDS, IMPORTS, HOSTS, REPOSITORIES];
 
 /// The words for priority, tenant, lane and total, for what a build waits for and for what refers to it. The name of
 /// every container has the id of its data directory, which `own_name` said of some.
@@ -55,6 +59,15 @@ const IMPORTS: &str = "
 
 /// A new table alone, `refused_hosts`.
 const HOSTS: &str = "";
+
+/// A package is known by its repository, gives its name away as long as its source was never fetched, and can be
+/// removed. A package without a check has been fetched once: old checks are deleted.
+const REPOSITORIES: &str = "
+    ALTER TABLE packages ADD COLUMN fetched INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE packages ADD COLUMN removal TEXT;
+    UPDATE packages SET fetched = 1 WHERE NOT EXISTS (SELECT 1 FROM checks WHERE package_id = packages.id)
+        OR EXISTS (SELECT 1 FROM checks WHERE package_id = packages.id
+            AND (source NOT NULL OR \"commit\" NOT NULL));";
 
 /// Why a database cannot be opened.
 #[derive(Debug)]
@@ -106,9 +119,36 @@ pub fn upgrade(db: &Connection, version: usize) -> Result<()> {
         for step in &STEPS[version..] {
             db.execute_batch(step)?;
         }
+        name_repositories(db)?;
     }
     db.execute_batch(SCHEMA)?;
     db.pragma_update(None, "user_version", STEPS.len() as i64)
+}
+
+/// Gives every repository the form that `repository` gives it today. Of two packages of one repository the older one
+/// keeps it; the other one is found by its name alone.
+fn name_repositories(db: &Connection) -> Result<()> {
+    let texts = |sql: &str| -> Result<Vec<(i64, String)>> {
+        let mut statement = db.prepare(sql)?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        rows.collect()
+    };
+    let mut known = HashSet::new();
+    for (id, url) in texts("SELECT id, url FROM packages WHERE removal IS NULL ORDER BY id")? {
+        let name = identity(&url);
+        let name = Some(&name).filter(|name| known.insert(name.to_string()));
+        let sql = "UPDATE packages SET repository = ?2 WHERE id = ?1";
+        db.prepare_cached(sql)?.execute(params![id, name])?;
+    }
+    for (_, old) in texts("SELECT DISTINCT 0, repository FROM uses")? {
+        if let Some(new) = repository(&old).filter(|new| *new != old) {
+            let sql = "UPDATE OR REPLACE uses SET repository = ?2 WHERE repository = ?1";
+            db.prepare_cached(sql)?.execute([&old, &new])?;
+            db.prepare_cached(COUNT_USERS)?
+                .execute(params![new, USE_SCORE])?;
+        }
+    }
+    Ok(())
 }
 
 /// A step neither fires triggers nor meets a name that changed.

@@ -14,6 +14,7 @@ pub mod open;
 pub mod packages;
 pub mod queue;
 pub mod refused_hosts;
+pub mod removals;
 pub mod results;
 pub mod scan;
 pub mod server;

@@ -5,9 +5,11 @@ use rusqlite::params;
 use crate::app::domain::ids::PackageId;
 use crate::app::domain::popularity::USE_SCORE;
 use crate::app::domain::recheck::next_check;
-use crate::app::domain::repository::repository;
+use crate::app::domain::repository::identity;
+use crate::app::domain::task::Priority;
 use crate::app::domain::verdict::BuildStatus;
 use crate::app::store::columns::row;
+use crate::app::store::durations;
 use crate::app::store::list::{self, Condition, Paging, Sort, contains};
 use crate::app::store::store::{NextCheckDue, Result, Store};
 use crate::app::store::uses;
@@ -75,9 +77,10 @@ row! {
 const RECHECK: &str = RecheckRow::SELECT;
 
 /// The conditions of `RECHECK`: one package, those that are due, those after an id.
-const ONE: &str = "WHERE p.id = ?1";
+const ONE: &str = "WHERE p.id = ?1 AND p.removal IS NULL";
 const DUE: &str = "WHERE p.next_check <= ?1 ORDER BY p.next_check, p.id LIMIT ?2";
-const AFTER: &str = "WHERE p.id > ?1 AND p.source_type = 'git' ORDER BY p.id LIMIT ?2";
+const AFTER: &str = "WHERE p.id > ?1 AND p.source_type = 'git' AND p.removal IS NULL \
+    ORDER BY p.id LIMIT ?2";
 
 const NEXT_DUE: &str = "SELECT min(next_check) FROM packages WHERE next_check NOT NULL";
 
@@ -91,24 +94,51 @@ pub fn recheck_statements() -> Vec<String> {
     reads.into_iter().chain(others).collect()
 }
 
-/// The id of the package that has this name or else this URL, and which of the two it has.
-pub fn same_name_or_url(
-    store: &Store,
-    name: &str,
-    url: &str,
-) -> Result<Option<(PackageId, &'static str)>> {
-    let sql = "SELECT id, name = ?1 AS has_name FROM packages WHERE name = ?1 OR url = ?2 \
-        ORDER BY name = ?1 DESC";
-    store.optional_row(sql, [name, url], |row| {
-        let has_name: bool = row.get("has_name")?;
-        Ok((row.get("id")?, if has_name { "name" } else { "url" }))
-    })
+row! {
+    /// The package that has a name or a repository.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Holder from "packages" {
+        pub id: PackageId,
+        pub name: String,
+        pub url: String,
+        /// Its source was fetched once.
+        pub fetched: bool,
+    }
+}
+
+pub fn with_name(store: &Store, name: &str) -> Result<Option<Holder>> {
+    let sql = format!("{} WHERE name = ?1", Holder::SELECT);
+    store.optional_row(&sql, [name], Holder::read)
+}
+
+/// The package of that repository or, where databases of earlier versions have several of one, with that URL.
+pub fn with_repository(store: &Store, repository: &str, url: &str) -> Result<Option<Holder>> {
+    for (column, value) in [("repository", repository), ("url", url)] {
+        let sql = format!("{} WHERE {column} = ?1", Holder::SELECT);
+        let found = store.optional_row(&sql, [value], Holder::read)?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// True if the package keeps its name and its repository: its source was fetched, or the newest check that somebody
+/// asked for may still fetch it.
+pub fn keeps_name(store: &Store, holder: &Holder) -> Result<bool> {
+    let sql = "SELECT NOT EXISTS (SELECT 1 FROM checks WHERE package_id = ?1) \
+        OR EXISTS (SELECT 1 FROM builds \
+            WHERE check_id = (SELECT id FROM checks WHERE package_id = ?1 AND priority <= ?2 \
+                ORDER BY id DESC LIMIT 1) \
+            AND state NOT IN ('finished', 'cancelled'))";
+    Ok(holder.fetched || store.value(sql, params![holder.id, Priority::Admin])?)
 }
 
 /// Adds a package; gives its id. Its first recheck is scheduled, and its users are counted.
 pub fn insert(store: &mut Store, new: &NewPackage, at: i64) -> Result<PackageId> {
     let sql = "INSERT INTO packages (name, url, ref, description, author, license, \
-        created_at, last_updated, dir) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)";
+        created_at, last_updated, repository, dir) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9)";
     let NewPackage {
         name,
         url,
@@ -118,14 +148,84 @@ pub fn insert(store: &mut Store, new: &NewPackage, at: i64) -> Result<PackageId>
         author,
         license,
     } = new;
-    let values = params![name, url, reference, description, author, license, at, dir];
+    let repository = identity(url);
+    let values = params![
+        name,
+        url,
+        reference,
+        description,
+        author,
+        license,
+        at,
+        repository,
+        dir
+    ];
     let id = PackageId(store.insert(sql, values)?);
-    let repository = repository(url).unwrap_or_else(|| url.to_string());
-    let sql = "UPDATE packages SET repository = ?2, next_check = ?3 WHERE id = ?1";
-    store.next_check_due.set(NextCheckDue::Unknown);
-    store.execute(sql, params![id, repository, next_check(id, at)])?;
+    set_next_check(store, id, next_check(id, at))?;
     uses::count_users(store, &repository)?;
     Ok(id)
+}
+
+/// Notes that the source of a package was fetched; false if the package is gone.
+pub fn set_fetched(store: &mut Store, package: PackageId) -> Result<bool> {
+    let sql = "UPDATE packages SET fetched = 1 WHERE id = ?1 AND removal IS NULL";
+    Ok(store.execute(sql, [package])? > 0)
+}
+
+/// What an admin changes of a package; an outer none changes nothing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PackageChange {
+    pub name: Option<String>,
+    pub url: Option<String>,
+    pub reference: Option<Option<String>>,
+    pub dir: Option<Option<String>>,
+    pub description: Option<Option<String>>,
+    pub author: Option<Option<String>>,
+    pub license: Option<Option<String>>,
+}
+
+/// Changes a package, which keeps its checks and builds. Its remote is checked at once if it is another one.
+pub fn update(store: &mut Store, old: &PackageRow, new: &PackageChange, at: i64) -> Result<()> {
+    let set = |store: &mut Store, column: &str, value: &Option<String>| {
+        let sql = format!("UPDATE packages SET {column} = ?2 WHERE id = ?1");
+        store.execute(&sql, params![old.id, value]).map(|_| ())
+    };
+    let columns = [
+        ("ref", &new.reference),
+        ("dir", &new.dir),
+        ("description", &new.description),
+        ("author", &new.author),
+        ("license", &new.license),
+    ];
+    for (column, value) in columns {
+        if let Some(value) = value {
+            set(store, column, value)?;
+        }
+    }
+    if let Some(name) = &new.name {
+        durations::rename(store, &old.name, name)?;
+        set(store, "name", &Some(name.clone()))?;
+    }
+    if let Some(url) = &new.url {
+        let (before, after) = (identity(&old.url), identity(url));
+        set(store, "url", &Some(url.clone()))?;
+        set(store, "repository", &Some(after.clone()))?;
+        for repository in [before, after] {
+            uses::count_users(store, &repository)?;
+        }
+    }
+    if new.url.is_some() || new.reference.is_some() || new.dir.is_some() {
+        set_next_check(store, old.id, at)?;
+    }
+    Ok(())
+}
+
+/// The package of that name or, if it has a slash, of the repository with that path.
+pub fn find(store: &Store, name: &str) -> Result<Option<PackageRow>> {
+    match name.contains('/') {
+        true => by_path(store, name),
+        false => by_name(store, name),
+    }
 }
 
 pub fn by_name(store: &Store, name: &str) -> Result<Option<PackageRow>> {
@@ -134,8 +234,25 @@ pub fn by_name(store: &Store, name: &str) -> Result<Option<PackageRow>> {
 }
 
 pub fn by_id(store: &Store, id: PackageId) -> Result<Option<PackageRow>> {
-    let sql = format!("{PACKAGE} WHERE id = ?1");
+    let sql = format!("{PACKAGE} WHERE id = ?1 AND removal IS NULL");
     store.optional_row(&sql, [id], PackageRow::read)
+}
+
+/// The package whose repository has that path, `OWNER/REPO`, or that host and path. Of several hosts it is the oldest
+/// package; one whose path has the same case comes first.
+fn by_path(store: &Store, path: &str) -> Result<Option<PackageRow>> {
+    let of_path = "lower(substr(repository, 9 + instr(substr(repository, 9), '/'))) = lower(?1)";
+    let sql = format!(
+        "{PACKAGE} WHERE {of_path} \
+         ORDER BY substr(repository, 9 + instr(substr(repository, 9), '/')) <> ?1, id LIMIT 1"
+    );
+    let found = store.optional_row(&sql, [path], PackageRow::read)?;
+    if found.is_some() {
+        return Ok(found);
+    }
+    let sql = format!("{PACKAGE} WHERE repository = ?1");
+    let repository = identity(&format!("https://{path}"));
+    store.optional_row(&sql, [repository], PackageRow::read)
 }
 
 /// The number given last; 0 if there is none.
@@ -150,7 +267,7 @@ pub fn page(
     sort: Sort,
     page: Paging,
 ) -> Result<(Vec<PackageRow>, u64)> {
-    let mut condition = Condition::default();
+    let mut condition = Condition::of("removal IS NULL");
     let text =
         "name || char(10) || coalesce(description, '') || char(10) || url LIKE ? ESCAPE '\\'";
     condition.and(text, filter.search.as_deref().map(contains));
@@ -171,6 +288,26 @@ pub fn page(
         PackageRow::read,
     )?;
     Ok((rows, total))
+}
+
+/// Adds the condition for builds `b` of checks `c`: those of the package of that name, or where there is none the
+/// uploads that bear it; both with `uploads`.
+pub(super) fn add_condition(
+    store: &Store,
+    name: &str,
+    uploads: bool,
+    condition: &mut Condition,
+) -> Result<()> {
+    let of_package = "c.package_id = (SELECT id FROM packages WHERE name = ?)";
+    let of_uploads = "c.package = ? AND c.package_id IS NULL AND c.url IS NULL";
+    match (with_name(store, name)?, uploads) {
+        (Some(_), true) => {
+            condition.and_both(&format!("({of_package} OR {of_uploads})"), name);
+        }
+        (Some(_), false) => condition.and(of_package, Some(name.to_string())),
+        (None, _) => condition.and(of_uploads, Some(name.to_string())),
+    }
+    Ok(())
 }
 
 // -- popularity --
@@ -230,5 +367,8 @@ pub fn set_next_check(store: &mut Store, package: PackageId, at: i64) -> Result<
 /// Makes the rechecks of all packages due; gives how many packages there are.
 pub fn make_all_due(store: &mut Store, at: i64) -> Result<u64> {
     store.next_check_due.set(NextCheckDue::Unknown);
-    Ok(store.execute("UPDATE packages SET next_check = ?1", [at])? as u64)
+    Ok(store.execute(
+        "UPDATE packages SET next_check = ?1 WHERE removal IS NULL",
+        [at],
+    )? as u64)
 }

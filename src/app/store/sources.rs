@@ -103,6 +103,13 @@ pub fn delete_file(store: &mut Store, hash: &str) -> Result<String> {
     Ok(name)
 }
 
+/// True if there is a source of that hash, with a file, that no check names.
+pub(super) fn is_unnamed(store: &Store, hash: &str) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sources WHERE hash = ?1 AND kept = 1) \
+        AND NOT EXISTS (SELECT 1 FROM checks WHERE source = ?1)";
+    store.value(sql, [hash])
+}
+
 /// Removes the row of a source without a file that no check names any more.
 pub(super) fn delete_unnamed(store: &mut Store, hash: &str) -> Result<()> {
     let sql = "DELETE FROM sources WHERE hash = ?1 AND kept = 0 \

@@ -40,6 +40,17 @@ pub fn set(store: &mut Store, package: PackageId, urls: &[String]) -> Result<()>
     Ok(())
 }
 
+/// Removes up to `limit` of the repositories that a package depends on; gives how many.
+pub(super) fn delete_some(store: &mut Store, package: PackageId, limit: usize) -> Result<usize> {
+    let some: Vec<String> = store.values(&format!("{USES} LIMIT ?2"), params![package, limit])?;
+    for repository in &some {
+        let sql = "DELETE FROM uses WHERE package_id = ?1 AND repository = ?2";
+        store.execute(sql, params![package, repository])?;
+        count_users(store, repository)?;
+    }
+    Ok(some.len())
+}
+
 /// Counts the users of the packages of that repository again.
 pub(super) fn count_users(store: &mut Store, repository: &str) -> Result<()> {
     store.execute(COUNT_USERS, params![repository, USE_SCORE])?;

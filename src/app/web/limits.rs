@@ -29,3 +29,10 @@ pub const QUEUE_PAUSE_MS: u64 = 60_000;
 pub const DIR_LIMIT_BYTES: usize = 256;
 /// Latest checks on the front page.
 pub const SHOWN_CHECKS_LIMIT: u64 = 5;
+/// Packages that may get one name with owner, each with a number of its own: repositories of one owner and name on
+/// several hosts.
+pub const SAME_NAMES_LIMIT: usize = 9;
+/// Longest name with owner that is chosen for a package: a name has 100 bytes, two of which are for the number.
+pub const LONG_NAME_LIMIT_BYTES: usize = 98;
+/// Longest path of a repository in a request: that of the longest URL.
+pub const PATH_LIMIT_BYTES: usize = 2_000;

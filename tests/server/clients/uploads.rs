@@ -130,6 +130,8 @@ fn a_package_is_read_from_standard_input() {
     let got = ask_with(&["-d", "@-", &packages], body);
     assert_eq!(got.status, 201, "{}", got.text());
     assert_eq!(server.get("/api/packages/piped")["name"], "piped");
+    let body = b"{\"url\": \"https://github.com/somebody/chunked\"}\n";
     let got = ask_with(&["-T", "-", "-X", "POST", &packages], body);
-    assert_eq!(got.status, 409, "{}", got.text());
+    assert_eq!(got.status, 201, "{}", got.text());
+    assert_eq!(server.get("/api/packages/chunked")["name"], "chunked");
 }

@@ -175,8 +175,8 @@ fn durations_not_noted_for_long_are_forgotten() {
     }
     assert!(place.come_to_rest() > 40 / DELETE_LIMIT_COUNT);
     let left = place.texts("SELECT package FROM durations ORDER BY update_seq");
-    let mut wanted: Vec<String> = (42..50).map(|name| format!("p{name}")).collect();
-    wanted.extend(["".to_string(), "p0".to_string()]);
+    let mut wanted: Vec<String> = (42..50).map(|name| format!("upload:p{name}")).collect();
+    wanted.extend(["".to_string(), "upload:p0".to_string()]);
     let sorted = |mut all: Vec<String>| {
         all.sort();
         all

@@ -54,8 +54,10 @@ fn popularity_is_who_uses_it_and_how_often_it_is_looked_at() {
                 }
             }
             if model.is_empty() || chance.once_in(6) {
-                // Two packages may be of one repository, under URLs that differ.
                 let (url, n) = some_url(&mut chance);
+                if model.iter().any(|other| other.1 == n) {
+                    continue;
+                }
                 let package = NewPackage {
                     url: format!("{url}?{step}"),
                     ..new(&format!("n{step}"))

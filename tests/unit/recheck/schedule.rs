@@ -139,7 +139,7 @@ fn every_package_has_its_owner() {
         ("https://GitHub.com/ZigLang/zig.git", "github.com/ziglang"),
         ("http://github.com/ziglang//zig/", "github.com/ziglang"),
         ("git://github.com/ziglang/zig", "github.com/ziglang"),
-        ("https://gitlab.com/Group/sub/b.git", "gitlab.com/Group"),
+        ("https://gitlab.com/Group/sub/b.git", "gitlab.com/group"),
         ("https://codeberg.org/ifreund/river", "codeberg.org/ifreund"),
         (
             "https://git.sr.ht/~kennylevinsen/seatd",
@@ -206,11 +206,11 @@ fn many_urls_lead_to_one_repository() {
         ),
         (
             "https://gitlab.com/evlaV/jupiter/-/archive/master/jupiter-master.tar.gz",
-            "gitlab.com/evlaV/jupiter",
+            "gitlab.com/evlav/jupiter",
         ),
         (
             "https://gitlab.com/group/sub/deep/Proj/-/archive/v1.0/Proj-v1.0.zip?path=x",
-            "gitlab.com/group/sub/deep/Proj",
+            "gitlab.com/group/sub/deep/proj",
         ),
         (
             "https://gitlab.com/me/proj/repository/archive.tar.gz?ref=master",
@@ -222,7 +222,7 @@ fn many_urls_lead_to_one_repository() {
         ),
         (
             "git+https://codeberg.org/LGFae/awww",
-            "codeberg.org/LGFae/awww",
+            "codeberg.org/lgfae/awww",
         ),
         (
             "https://git.sr.ht/~sircmpwn/hare/archive/0.24.0.tar.gz",
@@ -254,6 +254,9 @@ fn many_urls_lead_to_one_repository() {
         ("https://github.com/A/b.git", "github.com/a/b"),
         ("HTTPS://GITHUB.COM/a/B.git/", "github.com/a/b"),
         ("https://github.com:443/a/b", "github.com/a/b"),
+        ("https://www.GitHub.com/a/b", "github.com/a/b"),
+        ("https://www.git.example.org/A/b", "git.example.org/A/b"),
+        ("http://Codeberg.org:80/A/B.git", "codeberg.org/a/b"),
         ("git://git.example.org:9418/b.git", "git.example.org/b"),
         (
             "http://git.example.org:3000/A/b",

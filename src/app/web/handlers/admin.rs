@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 use crate::app::domain::ids::BuildId;
 use crate::app::render::json::time;
 use crate::app::state::State;
-use crate::app::store::{builds, packages, refused_hosts, store, totals};
+use crate::app::store::packages::{last_id, make_all_due};
+use crate::app::store::{builds, refused_hosts, store, totals};
 use crate::app::web::answer::Error;
+use crate::app::web::handlers::packages;
 use crate::app::web::handlers::rows::{build_json, build_row};
 use crate::app::web::routes::admin::AdminCall;
 use crate::interface::message::Response;
@@ -14,9 +16,11 @@ use crate::interface::message::Response;
 pub fn answer(state: &mut State, call: AdminCall) -> Result<Response, Error> {
     let response = match call {
         AdminCall::CancelBuild { id } => cancel_build(state, id)?,
+        AdminCall::DeletePackage { name } => packages::delete(state, &name)?,
+        AdminCall::ChangePackage { name, change } => packages::change(state, &name, change)?,
         AdminCall::CheckBuilds => {
             let now = state.now();
-            let packages = packages::make_all_due(&mut state.services.store, now.unix_ms)?;
+            let packages = make_all_due(&mut state.services.store, now.unix_ms)?;
             let message = "All remotes are asked for their commit";
             Response::json(202, &json!({ "message": message, "packages": packages }))
         }
@@ -64,7 +68,7 @@ fn status(state: &State) -> store::Result<Value> {
         "fetch_network": state.fetch_network(),
         "hosts_refused": hosts.collect::<Vec<Value>>(),
         "toolchains": state.settings.zig_versions,
-        "packages": packages::last_id(store)?,
+        "packages": last_id(store)?,
         "builds": builds::last_id(store)?,
         "builds_kept": totals.builds,
         "database_bytes": totals::file_bytes(store)?,

@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod health;
+pub mod packages;
 pub mod pages;
 pub mod queue;
 pub mod read;

@@ -62,7 +62,7 @@ fn front(
     Ok(respond(200, &front, options))
 }
 
-/// `GET /packages/NAME`.
+/// `GET /packages/NAME` and `GET /packages/OWNER/REPO`.
 fn package(
     state: &mut State,
     head: &Head,
@@ -70,7 +70,7 @@ fn package(
     options: &PageOptions,
 ) -> Result<Response, Error> {
     let store = &state.services.store;
-    let Some(row) = packages::by_name(store, name)? else {
+    let Some(row) = packages::find(store, name)? else {
         return Ok(respond(404, &pages::missing(name), options));
     };
     let id = row.id;

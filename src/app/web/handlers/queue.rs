@@ -49,7 +49,7 @@ pub fn queue_json(state: &State, page: Paging) -> store::Result<Value> {
         if let Some(row) = row.transpose()?.flatten() {
             let mut value = build_json_at(state, &row, None);
             value["elapsed_ms"] = json!(elapsed_ms(task, now));
-            value["expected_ms"] = json!(expected.of(task.package, task.zig_version)?);
+            value["expected_ms"] = json!(expected.of(&task.durations_key, task.zig_version)?);
             running.push(value);
         }
     }
@@ -178,14 +178,14 @@ fn starts(
     let whole = state.scheduler.queue.waiting() <= FORECAST_LIMIT as u64;
     let mut busy = Vec::new();
     for running in running {
-        let expected_ms = expected.of(running.package, running.zig_version)?;
+        let expected_ms = expected.of(&running.durations_key, running.zig_version)?;
         let elapsed_ms = elapsed_ms(running, state.now());
         busy.push(Piece {
             task: running.task,
             not_before_ms: 0,
             // A task that is overdue may end at any moment.
             takes_ms: expected_ms.map(|ms| ms.saturating_sub(elapsed_ms)),
-            then: expected.of_all(running.package, &running.behind, whole)?,
+            then: expected.of_all(&running.durations_key, &running.behind, whole)?,
         });
     }
     let mut waiting = Vec::new();
@@ -195,8 +195,8 @@ fn starts(
         waiting.push(Piece {
             task: waiter.place.entry.task,
             not_before_ms: pause_ms.max(0) as u64,
-            takes_ms: expected.of(&waiter.package, &waiter.zig_version)?,
-            then: expected.of_all(&waiter.package, &waiter.behind, whole)?,
+            takes_ms: expected.of(&waiter.durations_key, &waiter.zig_version)?,
+            then: expected.of_all(&waiter.durations_key, &waiter.behind, whole)?,
         });
     }
     Ok(forecast::starts(
@@ -222,13 +222,13 @@ impl<'a> Expected<'a> {
         })
     }
 
-    /// The duration of builds of this package under this toolchain, else that of any package.
-    fn of(&mut self, package: &str, zig_version: &str) -> store::Result<Option<u64>> {
-        if !self.known.contains_key(package) {
-            let own = durations::of_package(self.store, package)?;
-            self.known.insert(package.to_string(), own);
+    /// The duration of builds of this key under this toolchain, else that of any package.
+    fn of(&mut self, key: &str, zig_version: &str) -> store::Result<Option<u64>> {
+        if !self.known.contains_key(key) {
+            let own = durations::of_package(self.store, key)?;
+            self.known.insert(key.to_string(), own);
         }
-        let mut all = self.known[package].iter().chain(&self.of_any);
+        let mut all = self.known[key].iter().chain(&self.of_any);
         let found = all.find(|(known, _)| known == zig_version);
         Ok(found.map(|(_, ms)| *ms))
     }
@@ -236,13 +236,13 @@ impl<'a> Expected<'a> {
     /// The durations of builds that wait for a source; empty unless `wanted`.
     fn of_all(
         &mut self,
-        package: &str,
+        key: &str,
         builds: &[(BuildId, String)],
         wanted: bool,
     ) -> store::Result<Vec<(Task, Option<u64>)>> {
         let builds = builds.iter().filter(|_| wanted);
         let each = builds.map(|(build, zig_version)| {
-            let expected = self.of(package, zig_version)?;
+            let expected = self.of(key, zig_version)?;
             Ok((Task::Build(*build), expected))
         });
         each.collect()

@@ -22,7 +22,7 @@ pub fn read(state: &mut State, head: &Head, call: ReadCall) -> Result<Response, 
             json::list("packages", rows?, total, page.page, page.limit)
         }
         ReadCall::Package { name } => {
-            let row = packages::by_name(store, &name)?;
+            let row = packages::find(store, &name)?;
             let row = row.ok_or_else(|| Error::not_found("package"))?;
             let value = package_json(state, &row)?;
             state.views.count(row.id, head);

@@ -14,6 +14,7 @@ use crate::app::store::sources::SourceRow;
 use crate::app::store::totals;
 use crate::app::web::answer::{Answer, Error};
 use crate::app::web::client_id;
+use crate::app::web::handlers::packages::claim;
 use crate::app::web::handlers::rows::build_json_at;
 use crate::app::web::handlers::watch;
 use crate::app::web::limits::{QUEUE_LIMIT, QUEUE_PAUSE_MS};
@@ -26,8 +27,9 @@ pub fn submit(state: &mut State, call: SubmitCall, tenant: &str) -> Result<Respo
     match call {
         SubmitCall::Package {
             package,
+            names,
             zig_versions,
-        } => submit_package(state, &package, &zig_versions, tenant),
+        } => submit_package(state, package, (&names, &zig_versions), tenant),
         SubmitCall::Rebuild { name, fresh } => {
             let package = packages::by_name(&state.services.store, &name)?;
             let ask = (Priority::Interactive, fresh);
@@ -97,22 +99,20 @@ pub fn check_queue(state: &State, builds: usize) -> Result<(), Response> {
     Ok(())
 }
 
-/// Adds a package and its first check.
+/// Adds a package, with the first of these names that it may have, and its first check.
 fn submit_package(
     state: &mut State,
-    package: &NewPackage,
-    zig_versions: &[String],
+    mut package: NewPackage,
+    (names, zig_versions): (&[String], &[String]),
     tenant: &str,
 ) -> Result<Response, Error> {
     check_accepting(state, zig_versions)?;
     let at = state.now().unix_ms;
+    let claim = claim(&state.services.store, &package.url, names)?;
+    claim.take(state)?;
+    package.name = claim.name;
     let store = &mut state.services.store;
-    if let Some((id, field)) = packages::same_name_or_url(store, &package.name, &package.url)? {
-        let sentence = format!("{field}: this package is known already");
-        let value = json!({ "error": sentence, "id": id.get() });
-        return Err(Response::json(409, &value).into());
-    }
-    let id = packages::insert(store, package, at).map_err(Error::HalfWritten)?;
+    let id = packages::insert(store, &package, at).map_err(Error::HalfWritten)?;
     let new = NewCheck {
         package_id: Some(id),
         package: &package.name,
@@ -127,6 +127,7 @@ fn submit_package(
         "message": "Package submitted successfully",
         "id": id.get(),
         "name": package.name,
+        "url": package.url,
         "author": package.author,
         "status": "Build started for all Zig versions",
         "check": check.id.get(),

@@ -8,7 +8,7 @@ use crate::app::live::log;
 use crate::app::live::logs::Reader;
 use crate::app::live::subscription::ProgressFormat;
 use crate::app::state::State;
-use crate::app::store::{builds, checks};
+use crate::app::store::{builds, checks, packages};
 use crate::app::web::answer::{Answer, Error};
 use crate::app::web::conditional::{self, Part};
 use crate::app::web::handlers::rows::build_row;
@@ -38,10 +38,14 @@ pub fn watch(
         }
         WatchCall::Check { id, format } => follow(state, conn, id, format, None),
         WatchCall::Events {
-            filter,
+            mut filter,
             since,
             socket,
         } => {
+            if let Some(name) = &filter.package {
+                // Where no package has the name, it is that of uploads.
+                filter.uploads |= packages::with_name(&state.services.store, name)?.is_none();
+            }
             let framing = match socket {
                 true => Framing::WebSocket,
                 false => Framing::ServerSent,

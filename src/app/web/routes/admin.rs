@@ -1,7 +1,12 @@
 //! Admin calls: the token, and what each call names.
 
+use crate::app::domain::git_url::check_ref;
 use crate::app::domain::ids::BuildId;
-use crate::app::web::routes::route::{Access, Body, Route, RouteRequest, row};
+use crate::app::store::packages::PackageChange;
+use crate::app::web::limits::DIR_LIMIT_BYTES;
+use crate::app::web::query::bad;
+use crate::app::web::routes::route::{Access, Body, Route, RouteRequest, check_name, row, text};
+use crate::app::web::routes::submit::{check_dir, git_url};
 use crate::config::settings::Settings;
 use crate::interface::message::{Head, Response, values};
 
@@ -10,16 +15,22 @@ use crate::interface::message::{Head, Response, values};
 pub enum AdminCall {
     /// Ends a build, whatever its state.
     CancelBuild { id: BuildId },
+    /// Removes a package with all that belongs to it.
+    DeletePackage { name: String },
+    /// Changes what is known of a package.
+    ChangePackage { name: String, change: PackageChange },
     /// Makes the recheck of all packages due now.
     CheckBuilds,
     /// The state of the server in numbers.
     Status,
 }
 
-pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 3] {
+pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 5] {
     use Access::Admin;
-    use Body::Ignored;
+    use Body::{Ignored, Json};
     [
+        row("DELETE", "/api/packages/*", Admin, Ignored, delete_package),
+        row("PATCH", "/api/packages/*", Admin, Json, change_package),
         row("DELETE", "/api/builds/*", Admin, Ignored, cancel_build),
         row("POST", "/admin/check-builds", Admin, Ignored, |_| {
             Ok(AdminCall::CheckBuilds.into())
@@ -33,6 +44,53 @@ pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 3] {
 fn cancel_build<C: From<AdminCall>>(request: &RouteRequest) -> Result<C, Response> {
     let id = BuildId(request.id()?);
     Ok(AdminCall::CancelBuild { id }.into())
+}
+
+fn delete_package<C: From<AdminCall>>(request: &RouteRequest) -> Result<C, Response> {
+    let name = request.name()?;
+    Ok(AdminCall::DeletePackage { name }.into())
+}
+
+fn change_package<C: From<AdminCall>>(request: &RouteRequest) -> Result<C, Response> {
+    let fields = request.fields()?;
+    // Absent: as it is. Null or empty: none.
+    let wanted = |name: &str, limit_bytes| match fields.contains_key(name) {
+        false => Ok(None),
+        true => text(&fields, name, limit_bytes).map(Some),
+    };
+    let needed = |name: &str, limit_bytes| match wanted(name, limit_bytes)? {
+        Some(None) => Err(bad(&format!("{name}: must not be empty"))),
+        value => Ok(value.flatten()),
+    };
+    let mut change = PackageChange {
+        name: needed("name", 1_000)?
+            .map(|name| check_name("name", name))
+            .transpose()?,
+        url: None,
+        reference: wanted("ref", 255)?,
+        dir: wanted("dir", DIR_LIMIT_BYTES)?.map(check_dir).transpose()?,
+        description: wanted("description", 2_000)?,
+        author: wanted("author", 200)?,
+        license: wanted("license", 100)?,
+    };
+    if let Some(Some(reference)) = &change.reference {
+        check_ref(reference).map_err(|why| bad(&format!("ref: {why}")))?;
+    }
+    if let Some(url) = needed("url", 2_000)? {
+        let git = git_url(&url, change.reference.clone().flatten(), request.settings)?;
+        change.reference = git.reference.map(Some).or(change.reference);
+        if git.dir.is_some() && change.dir.is_none() {
+            change.dir = Some(check_dir(git.dir)?);
+        }
+        change.url = Some(git.url);
+    }
+    if change == PackageChange::default() {
+        let sentence =
+            "nothing to change; allowed: name, url, ref, dir, description, author, license";
+        return Err(bad(sentence));
+    }
+    let name = request.name()?;
+    Ok(AdminCall::ChangePackage { name, change }.into())
 }
 
 /// 401 or 403 unless the request carries the admin token.

@@ -16,13 +16,18 @@ pub enum PageCall {
         options: PageOptions,
     },
     Package {
+        /// Its name, or the path of its repository.
         name: String,
         options: PageOptions,
     },
 }
 
-pub const fn routes<C: From<PageCall>>() -> [Route<C>; 2] {
-    [get("/", front), get("/packages/*", package)]
+pub const fn routes<C: From<PageCall>>() -> [Route<C>; 3] {
+    [
+        get("/", front),
+        get("/packages/*", package),
+        get("/packages/**", package_of_repository),
+    ]
 }
 
 fn options(request: &RouteRequest) -> PageOptions {
@@ -38,6 +43,13 @@ fn front<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
     Ok(C::from(PageCall::Front {
         search: request.query.owned("search"),
         page: request.query.page()?,
+        options: options(request),
+    }))
+}
+
+fn package_of_repository<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
+    Ok(C::from(PageCall::Package {
+        name: request.repository()?,
         options: options(request),
     }))
 }

@@ -19,6 +19,7 @@ pub enum ReadCall {
         page: Paging,
     },
     Package {
+        /// Its name, or the path of its repository.
         name: String,
     },
     Check {
@@ -40,10 +41,11 @@ pub enum ReadCall {
     },
 }
 
-pub const fn routes<C: From<ReadCall> + From<WatchCall>>() -> [Route<C>; 6] {
+pub const fn routes<C: From<ReadCall> + From<WatchCall>>() -> [Route<C>; 7] {
     [
         get("/api/packages", packages),
         get("/api/packages/*", package),
+        get("/api/packages/**", package_of_repository),
         get("/api/checks/*", check),
         get("/api/builds", builds),
         get("/api/builds/*", build),
@@ -77,6 +79,11 @@ fn package<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response> {
     Ok(C::from(ReadCall::Package { name }))
 }
 
+fn package_of_repository<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response> {
+    let name = request.repository()?;
+    Ok(C::from(ReadCall::Package { name }))
+}
+
 fn builds<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response> {
     let query = &request.query;
     let columns = [
@@ -84,13 +91,14 @@ fn builds<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response> {
         // Ids rise with time, and their order needs no sorting.
         ("created_at", "b.id"),
         ("finished_at", "b.finished_at"),
-        ("package", "c.package"),
+        ("package", "package"),
         ("zig_version", "b.zig_version"),
     ];
     let check = query.number("check", 1, i64::MAX as u64)?;
     Ok(C::from(ReadCall::Builds {
         filter: BuildFilter {
             package: query.owned("package"),
+            uploads: query.flag("uploads"),
             check: check.map(|id| CheckId(id as i64)),
             zig_version: query.owned("zig_version"),
             status: query.word("status", BuildStatus::ALL, BuildStatus::as_str)?,

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::app::live::subscription::ProgressFormat;
+use crate::app::web::limits::PATH_LIMIT_BYTES;
 use crate::app::web::query::{Query, bad};
 use crate::app::web::request;
 use crate::config::settings::Settings;
@@ -13,7 +14,7 @@ use crate::interface::message::{Head, Response};
 #[derive(Debug)]
 pub struct Route<C> {
     pub method: &'static str,
-    /// `*` stands for one part of the path.
+    /// `*` stands for one part of the path, `**` for two or more at its end.
     pub path: &'static str,
     pub access: Access,
     pub body: Body,
@@ -61,7 +62,7 @@ pub const fn row<C>(
 
 /// A request whose route is known.
 pub struct RouteRequest<'a> {
-    /// The part of the path that `*` stands for in the route; empty without one.
+    /// What `*` or `**` stands for in the route; empty without one.
     pub parameter: &'a str,
     pub query: Query,
     pub head: &'a Head,
@@ -80,6 +81,16 @@ impl RouteRequest<'_> {
     /// The parameter as the name of a package.
     pub fn name(&self) -> Result<String, Response> {
         check_name("name", self.parameter.to_string())
+    }
+
+    /// The parameter as the path of a repository, `OWNER/REPO` or `HOST/OWNER/REPO`.
+    pub fn repository(&self) -> Result<String, Response> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-~+:[]/".contains(&b);
+        let path = self.parameter;
+        match path.len() <= PATH_LIMIT_BYTES && path.bytes().all(plain) {
+            true => Ok(path.to_string()),
+            false => Err(bad("name: must be a NAME, OWNER/REPO or HOST/OWNER/REPO")),
+        }
     }
 
     /// The format of progress that the `Accept` header asks for.

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use crate::app::domain::git_url;
+use crate::app::domain::git_url::{self, GitUrl};
 use crate::app::domain::ids::PackageId;
 use crate::app::live::subscription::ProgressFormat;
 use crate::app::store::packages::NewPackage;
-use crate::app::web::limits::DIR_LIMIT_BYTES;
+use crate::app::web::limits::{DIR_LIMIT_BYTES, LONG_NAME_LIMIT_BYTES, SAME_NAMES_LIMIT};
 use crate::app::web::query::bad;
 use crate::app::web::routes::route::{Access, Body, Route, RouteRequest, check_name, row, text};
 use crate::config::settings::Settings;
@@ -19,6 +19,8 @@ pub enum SubmitCall {
     /// A package that is not known yet.
     Package {
         package: NewPackage,
+        /// The names that it may get, the first one that is free.
+        names: Vec<String>,
         zig_versions: Vec<String>,
     },
     /// A new check of a known package; `fresh` takes no verdict from the cache.
@@ -75,28 +77,58 @@ fn upload<C: From<UploadOptions>>(request: &RouteRequest) -> Result<C, Response>
 fn package<C: From<SubmitCall>>(request: &RouteRequest) -> Result<C, Response> {
     let fields = request.fields()?;
     let url = text(&fields, "url", 2_000)?.ok_or_else(|| bad("url: is missing"))?;
-    let repository = git_url::check(&url, &request.settings.allow_hosts)
-        .map_err(|why| bad(&format!("url: {why}")))?;
     let reference = text(&fields, "ref", 255)?;
-    if let Some(reference) = &reference {
-        git_url::check_ref(reference).map_err(|why| bad(&format!("ref: {why}")))?;
-    }
-    let name = text(&fields, "name", 1_000)?.unwrap_or(repository);
+    let git = git_url(&url, reference, request.settings)?;
+    let dir = check_dir(text(&fields, "dir", DIR_LIMIT_BYTES)?)?;
+    let names = match text(&fields, "name", 1_000)? {
+        Some(name) => vec![check_name("name", name)?],
+        None => names(git.name, &git.long_name)?,
+    };
     let versions = fields.get("zig_versions").cloned().unwrap_or_default();
     let versions = serde_json::from_value(versions);
     let versions = versions.map_err(|_| bad("zig_versions: must be a list of strings"))?;
     Ok(C::from(SubmitCall::Package {
         package: NewPackage {
-            name: check_name("name", name)?,
-            url,
-            reference,
-            dir: check_dir(text(&fields, "dir", DIR_LIMIT_BYTES)?)?,
+            name: names[0].clone(),
+            url: git.url,
+            reference: git.reference,
+            dir: dir.or(check_dir(git.dir)?),
             description: text(&fields, "description", 2_000)?,
             author: text(&fields, "author", 200)?,
             license: text(&fields, "license", 100)?,
         },
+        names,
         zig_versions: zig_versions(versions, request.settings)?,
     }))
+}
+
+/// A URL with the ref that was sent beside it, if there was one: what they name together.
+pub fn git_url(
+    url: &str,
+    reference: Option<String>,
+    settings: &Settings,
+) -> Result<GitUrl, Response> {
+    let in_words = |why: String| bad(&format!("ref: {why}"));
+    if let Some(reference) = &reference {
+        git_url::check_ref(reference).map_err(in_words)?;
+    }
+    let git = git_url::parse(url, reference.as_deref(), &settings.allow_hosts);
+    let mut git = git.map_err(|why| bad(&format!("url: {why}")))?;
+    if let Some(shown) = &git.reference {
+        let in_words = |why| bad(&format!("url: the branch of the page {why}"));
+        git_url::check_ref(shown).map_err(in_words)?;
+    }
+    git.reference = reference.or(git.reference);
+    Ok(git)
+}
+
+/// The names for a package that was sent without one: its repository's, that with its owner's, and that with numbers.
+fn names(name: String, long_name: &str) -> Result<Vec<String>, Response> {
+    let long_name = &long_name[..long_name.len().min(LONG_NAME_LIMIT_BYTES)];
+    let numbered = (2..=SAME_NAMES_LIMIT).map(|number| format!("{long_name}-{number}"));
+    let mut names = vec![check_name("name", name)?, long_name.to_string()];
+    names.extend(numbered);
+    Ok(names)
 }
 
 fn rebuild<C: From<SubmitCall>>(request: &RouteRequest) -> Result<C, Response> {
@@ -132,7 +164,7 @@ fn trigger<C: From<SubmitCall>>(request: &RouteRequest) -> Result<C, Response> {
 
 /// A directory of a source in its plain form: `a/b`; none for the root. It reaches no command line and no path of the
 /// server, only the head of a container.
-fn check_dir(dir: Option<String>) -> Result<Option<String>, Response> {
+pub fn check_dir(dir: Option<String>) -> Result<Option<String>, Response> {
     let Some(dir) = dir else { return Ok(None) };
     if dir.len() > DIR_LIMIT_BYTES {
         let sentence = format!("dir: must be at most {DIR_LIMIT_BYTES} bytes long");

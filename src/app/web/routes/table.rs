@@ -54,21 +54,24 @@ const ROUTES: [&[Route<Call>]; 6] = [
     &admin::routes(),
 ];
 
-/// The part of a path that `*` stands for in the pattern, empty without a `*`; none where the path is another.
-fn parameter<'p>(pattern: &str, parts: &'p [String]) -> Option<&'p str> {
-    let pattern = pattern.split('/').skip(1);
-    if pattern.clone().count() != parts.len() {
-        return None;
-    }
-    let mut parameter = "";
-    for (pattern, part) in pattern.zip(parts) {
-        match pattern == "*" && !part.is_empty() {
-            true => parameter = part,
-            false if pattern == part => {}
-            false => return None,
+/// The part of a path that `*` stands for in the pattern, or the parts that `**` stands for at its end, of which there
+/// are two at least; empty without either. None where the path is another.
+fn parameter(pattern: &str, parts: &[String]) -> Option<String> {
+    let mut pattern = pattern.split('/').skip(1);
+    let mut parameter = String::new();
+    for (at, part) in parts.iter().enumerate() {
+        match pattern.next()? {
+            "**" => {
+                let rest = &parts[at..];
+                let is_path = rest.len() > 1 && !rest.iter().any(String::is_empty);
+                return is_path.then(|| rest.join("/"));
+            }
+            "*" if !part.is_empty() => parameter = part.clone(),
+            word if word == part => {}
+            _ => return None,
         }
     }
-    Some(parameter)
+    pattern.next().is_none().then_some(parameter)
 }
 
 /// The route of a request, else the error that says which methods there are, or what is wrong. Checks what concerns
@@ -100,14 +103,17 @@ fn find_among(
     }
     let parts = parts.ok_or_else(|| bad("the path must be UTF-8 in whole escapes"))?;
     let mut methods = Vec::new();
-    for route in all {
+    // A path that is written out stands for itself: the path of a repository may look the same.
+    let is_written = |route: &&Route<Call>| !route.path.ends_with("**");
+    let mut written = all.clone().filter(is_written);
+    let has_written = written.any(|route| parameter(route.path, parts).is_some());
+    for route in all.filter(|route| !has_written || is_written(route)) {
         let Some(parameter) = parameter(route.path, parts) else {
             continue;
         };
         // HEAD is answered like GET.
         if route.method == method || (method == "HEAD" && route.method == "GET") {
             check_access(route, head, settings)?;
-            let parameter = parameter.to_string();
             return Ok(Routed { route, parameter });
         }
         methods.push(route.method);
@@ -138,7 +144,7 @@ fn check_access(route: &Route<Call>, head: &Head, settings: &Settings) -> Result
 #[derive(Debug)]
 pub struct Routed {
     route: &'static Route<Call>,
-    /// The part of the path that `*` stands for in the route; empty without one.
+    /// What `*` or `**` stands for in the route; empty without one.
     parameter: String,
 }
 

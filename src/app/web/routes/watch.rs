@@ -39,6 +39,7 @@ fn filter(request: &RouteRequest) -> Result<EventFilter, Response> {
     let check = request.query.number("check", 1, i64::MAX as u64)?;
     Ok(EventFilter {
         package: request.query.owned("package"),
+        uploads: request.query.flag("uploads"),
         check: check.map(|id| CheckId(id as i64)),
     })
 }
