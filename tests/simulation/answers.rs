@@ -110,9 +110,14 @@ impl World {
 
     /// All remotes are looked at: each is due at once.
     fn check_looks(&mut self, body: &Value) {
-        let count = |of: &str| number(&self.keeper, &format!("SELECT count(*) FROM packages {of}"));
-        assert_eq!(body["packages"], count(""));
-        let due = format!("WHERE next_check = {}", self.now().unix_ms);
+        let count = |of: &str| {
+            number(
+                &self.keeper,
+                &format!("SELECT count(*) FROM packages WHERE {of}"),
+            )
+        };
+        assert_eq!(body["packages"], count("removal IS NULL"));
+        let due = format!("next_check = {}", self.now().unix_ms);
         assert_eq!(body["packages"], count(&due), "a package is not due");
         self.days.want_looks(&self.keeper);
         self.tally.met("looks at all remotes");

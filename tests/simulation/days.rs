@@ -68,7 +68,12 @@ impl Earlier {
 
 impl Days {
     pub fn want_looks(&mut self, db: &Connection) {
-        let ids = rows(db, "SELECT id FROM packages", [], |row| row.get(0));
+        let ids = rows(
+            db,
+            "SELECT id FROM packages WHERE removal IS NULL",
+            [],
+            |row| row.get(0),
+        );
         self.wanted = ids
             .into_iter()
             .filter(|id| !self.looks.contains(id))
@@ -77,8 +82,8 @@ impl Days {
 
     /// The server is gone, and with it what it had heard. Looks that were open are owed.
     pub fn die(&mut self, db: &Connection, unix_ms: i64, open: BTreeSet<i64>) {
-        let sql = "SELECT count(*) FROM packages WHERE id = ?1 AND (next_check <= ?2 OR EXISTS \
-            (SELECT 1 FROM queue WHERE kind = 2 AND queue.id = ?1))";
+        let sql = "SELECT NOT EXISTS (SELECT 1 FROM packages WHERE id = ?1 AND removal IS NULL \
+            AND next_check > ?2 AND NOT EXISTS (SELECT 1 FROM queue WHERE kind = 2 AND queue.id = ?1))";
         let mut statement = db.prepare_cached(sql).expect("the schema");
         let soon = unix_ms + RECHECK_RETRY_MS;
         let mut is_to_come = |package: &i64| {
@@ -293,7 +298,7 @@ impl World {
         self.pass(RECHECK_EVERY_MS as u64 + RECHECK_PAUSE_MS as u64 + HOUR_MS);
         self.tell_time();
         self.settle();
-        for package in self.numbers("SELECT id FROM packages") {
+        for package in self.numbers("SELECT id FROM packages WHERE removal IS NULL") {
             let looked = self.days.looked_ms.get(&package);
             assert!(
                 looked.is_some_and(|at| *at > before),
@@ -308,7 +313,7 @@ impl World {
     fn check_planned(&mut self) {
         let now = self.now().unix_ms;
         let latest = now + RECHECK_EVERY_MS + RECHECK_PAUSE_MS;
-        for package in self.numbers("SELECT id FROM packages") {
+        for package in self.numbers("SELECT id FROM packages WHERE removal IS NULL") {
             let sql = format!("SELECT next_check FROM packages WHERE id = {package}");
             let next = number(&self.keeper, &sql);
             assert!(now < next && next <= latest, "{package}: {next} at {now}");
@@ -316,6 +321,9 @@ impl World {
             let known = *self.days.minutes.entry(package).or_insert(minute);
             assert_eq!(minute, known, "{package}");
         }
+        // Some have given their name away since.
+        let live = self.numbers("SELECT id FROM packages WHERE removal IS NULL");
+        self.days.wanted.retain(|package| live.contains(package));
         let wanted = &self.days.wanted;
         assert!(
             self.days.bare || wanted.is_empty(),
@@ -325,7 +333,7 @@ impl World {
 
     /// All packages were built, or tried, under each image there is.
     fn check_under_all_images(&self) {
-        for package in self.numbers("SELECT id FROM packages") {
+        for package in self.numbers("SELECT id FROM packages WHERE removal IS NULL") {
             for version in VERSIONS {
                 let image = self.engine.image(version);
                 assert_eq!(self.image_as_known(version), image, "{version}");

@@ -98,11 +98,13 @@ impl World {
         (nth > 0).then(|| Ipv4Addr::from_bits(0x0a00_0000 + nth).into())
     }
 
-    fn ask_for_check(&mut self, path: String, body: Value) {
+    fn ask_for_check(&mut self, target: &str, body: Value) {
         let from = self.somebody();
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let head = Head {
             method: "POST".to_string(),
-            path,
+            path: path.to_string(),
+            query: query.to_string(),
             ..Head::default()
         };
         let asked = Asked::Check(Priority::Interactive, Some(tenant(from)));
@@ -113,17 +115,15 @@ impl World {
         self.submitted += u64::from(!self.seed.once_in(5));
         self.tally.met("packages submitted");
         let url = url(self.submitted);
-        self.ask_for_check("/api/packages".to_string(), json!({"url": url}));
+        self.ask_for_check("/api/packages", json!({"url": url}));
     }
 
     pub fn submit_again(&mut self) {
         let package = self.some_package();
         self.tally.met("packages submitted again");
         let fresh = ["", "?fresh"][usize::from(self.seed.once_in(3))];
-        self.ask_for_check(
-            format!("/api/packages/p{package}/builds{fresh}"),
-            Value::Null,
-        );
+        let target = format!("/api/packages/p{package}/builds{fresh}");
+        self.ask_for_check(&target, Value::Null);
     }
 
     pub fn some_package(&mut self) -> u64 {
