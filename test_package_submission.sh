@@ -1,6 +1,7 @@
 #!/bin/bash
 # Submits one package to a running server and prints its progress and its matrix. Exits with 0 only if every build came to a verdict
-# about the package (success or failed, not error), with 1 if one did not, and with 2 if the server cannot be used.
+# about the package (success or failed, not error), with 1 if one did not, and with 2 if the server cannot be used, or has another
+# package under the name.
 #
 # Usage: ./test_package_submission.sh [URL|DIR]     (ZIGCHECK_URL names the server, by default http://127.0.0.1:3000)
 set -euo pipefail
@@ -20,11 +21,32 @@ request() {
 # Prints the value of field $1 in body: a number, a word, or a string up to its first quote.
 field() { sed -nE "s/.*\"$1\":(\"([^\"]*)\"|([^\",}]*)).*/\2\3/p" <<<"$body" | head -n 1; }
 
+# Prints host and path of the repository at URL $1, in lower case: what all its URLs have in common.
+repository() {
+    sed -E 's,^[a-z+]*://,,I; s,^[^/@]*@,,; s,^([^/:]+):([^0-9]),\1/\2,; s,^www\.,,I; s,:(80|443)/,/,; s,/+$,,; s,\.git$,,' <<<"$1" |
+        tr '[:upper:]' '[:lower:]'
+}
+
+# Dies unless the body is about the repository that was given. The URL of a page begins with that of its repository.
+same_repository() {
+    local url
+    url=$(field url)
+    case $(repository "$package")/ in
+    "$(repository "$url")"/*) ;;
+    *) die "the server tells of $url, not of $package" ;;
+    esac
+}
+
 case $package in
-*://*)
+*://* | git@*:*)
     request -H 'Content-Type: application/json' -d "{\"url\": \"$package\"}" "$server/api/packages"
-    if [ "$status" = 409 ]; then # already known: check it again
-        name=$(basename "$package" .git)
+    if [ "$status" = 409 ]; then
+        # Only an answer with a name says that the repository is known: then it is checked again.
+        name=$(field name)
+        [ -n "$name" ] || die "the server answers 409: $(field error)"
+        request "$server/api/packages/$name"
+        [ "$status" = 200 ] || die "the server answers $status: $(field error)"
+        same_repository
         request -X POST "$server/api/packages/$name/builds"
     fi
     ;;
@@ -37,6 +59,10 @@ case $package in
 esac
 case $status in 201 | 202) ;; *) die "the server answers $status: $(field error)" ;; esac
 check=$(field check)
+if [[ $package == *://* || $package == git@*:* ]]; then
+    request "$server/api/checks/$check"
+    same_repository
+fi
 
 # Follow the check to its matrix. If the server goes away meanwhile, follow it again.
 until curl -sSN "$server/api/checks/$check?follow"; do
