@@ -16,6 +16,7 @@ mod hostile;
 mod imports;
 mod limits;
 mod machine;
+mod names;
 mod outcomes;
 mod own_engine;
 mod packages;
