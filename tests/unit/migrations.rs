@@ -333,7 +333,7 @@ fn of_two_packages_of_one_repository_the_older_one_is_found_by_it() {
     let late = "https://codeberg.org/x/late".to_string();
     assert_eq!(
         uses::of_package(&store, PackageId(8)).unwrap(),
-        [late.clone()]
+        std::slice::from_ref(&late)
     );
     let uses = uses::of_package(&store, PackageId(2)).unwrap();
     assert_eq!(
