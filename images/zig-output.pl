@@ -13,6 +13,8 @@ sub read_files {
     $text =~ s/\xc2\x9b[0-?]*[ -\/]*[@-~]//g;
     $text =~ s/\r\n/\n/g;
     $text =~ s/[\x00-\x08\x0b-\x1f\x7f]//g;
+    # What a command wrote last may have no line end.
+    $text =~ s/(?<=[^\n])(?=Build Summary: \d+\/\d+ steps succeeded)/\n/g;
     @lines = split /\n/, $text;
     $summary = rindex_of(qr/^Build Summary: \d+\/\d+ steps succeeded/);
     $summary = -1 if $summary >= 0 && !read_steps();
