@@ -4,6 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use zigcheck::app::engine::capabilities::{Capabilities, read_capabilities};
+use zigcheck::app::engine::kind::EngineKind;
 
 /// What docker 20.10 says on Debian 12, as far as it matters.
 fn docker() -> Value {
@@ -34,8 +35,12 @@ fn with(mut info: Value, at: &str, value: Value) -> Value {
 #[test]
 fn whole_engines_lack_nothing() {
     for info in [docker(), podman()] {
-        assert_eq!(of(&info), Capabilities::default(), "{info}");
+        let found = of(&info);
+        assert!(found.missing.is_empty(), "{info}");
+        assert!(found.recommended.is_empty(), "{info}");
     }
+    assert_eq!(of(&docker()).kind, EngineKind::Docker);
+    assert_eq!(of(&podman()).kind, EngineKind::Podman);
     let rootless = with(docker(), "/SecurityOptions/2", json!("name=rootless"));
     assert_eq!(of(&rootless), Capabilities::default());
     let old = with(docker(), "/SecurityOptions/1", json!("seccomp"));

@@ -37,6 +37,7 @@ mod migrations;
 mod names;
 mod origin;
 mod pages;
+mod podman;
 mod pollable;
 mod recheck;
 mod record;

@@ -47,9 +47,13 @@ impl App {
     }
 
     fn engine_answered(&mut self, answer: Answer) {
-        let engine = &mut self.state.services.engine;
+        let services = &mut self.state.services;
+        let engine = &mut services.engine;
         let is_new = engine.is_checking();
-        let ask = engine.answer(answer, self.state.services.now.mono_ms);
+        let ask = engine.answer(answer, services.now.mono_ms);
+        if let Some(kind) = engine.kind() {
+            services.docker.set_kind(kind);
+        }
         if let (true, wants @ [_, ..]) = (is_new, engine.recommended()) {
             log::warn!("the engine has {}: see SECURITY.md", list_missing(wants));
         }

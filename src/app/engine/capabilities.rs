@@ -2,9 +2,12 @@
 
 use serde_json::Value;
 
-/// The capabilities that an engine lacks.
+use crate::app::engine::kind::EngineKind;
+
+/// What an engine is, and the capabilities that it lacks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Capabilities {
+    pub kind: EngineKind,
     /// Required: without these nothing runs.
     pub missing: Vec<&'static str>,
     /// Recommended: builds run without these, less safely.
@@ -20,15 +23,16 @@ pub fn list_missing(missing: &[&str]) -> String {
 pub fn read_capabilities(answer: &str) -> Result<Capabilities, String> {
     let info: Value = serde_json::from_str(answer)
         .map_err(|error| format!("its information cannot be read: {error}"))?;
-    let features = match info.get("host") {
-        Some(host) => Features::of_podman(host),
-        None => Features::of_docker(&info),
+    let (kind, features) = match info.get("host") {
+        Some(host) => (EngineKind::Podman, Features::of_podman(host)),
+        None => (EngineKind::Docker, Features::of_docker(&info)),
     };
     let missing = |list: &[(bool, &'static str)]| {
         let missing = list.iter().filter(|(present, _)| !present);
         missing.map(|(_, name)| *name).collect()
     };
     Ok(Capabilities {
+        kind,
         missing: missing(&[
             (features.seccomp, "seccomp"),
             (features.memory, "memory limit"),

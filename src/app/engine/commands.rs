@@ -159,7 +159,7 @@ fn answer(command: &EngineCommand, end: JobEnd) -> Answer {
 /// The last line of an error, without the hint where to find help that some clients end with.
 fn last_line(stderr: &str) -> Option<&str> {
     let is_error = |line: &&str| {
-        let hints = ["Run 'docker", "See 'docker"];
+        let hints = ["Run 'docker", "See 'docker", "See 'podman"];
         !line.is_empty() && !hints.iter().any(|hint| line.starts_with(hint))
     };
     stderr.lines().map(str::trim).rfind(is_error)

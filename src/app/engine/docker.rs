@@ -8,9 +8,8 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
-use crate::app::engine::limits::{
-    OPEN_FILES_LIMIT, PIDS_LIMIT, SHARED_MEMORY_BYTES, WORK_TMPFS_INODES,
-};
+use crate::app::engine::kind::EngineKind;
+use crate::app::engine::limits::{OPEN_FILES_LIMIT, PIDS_LIMIT, SHARED_MEMORY_BYTES};
 use crate::config::limits::WORK_TMPFS_BYTES;
 use crate::config::settings::Settings;
 use crate::interface::event::{Command, Exit, Input};
@@ -53,6 +52,7 @@ pub mod exit {
 #[derive(Debug, Clone)]
 pub struct Docker {
     command: String,
+    kind: EngineKind,
     data_id: String,
     /// Nonces are derived from it.
     secret: String,
@@ -92,6 +92,7 @@ impl Docker {
     pub fn new(settings: &Settings, data_id: &str, secret: &str) -> Docker {
         Docker {
             command: settings.docker.clone(),
+            kind: EngineKind::default(),
             data_id: data_id.to_string(),
             secret: secret.to_string(),
             memory_bytes: settings.memory_bytes,
@@ -103,6 +104,11 @@ impl Docker {
                 format!("--env=ZIGCHECK_GUARDED={}", guarded(settings)),
             ],
         }
+    }
+
+    /// Sets which engine the command speaks to. The engine says so before it is ready, so no container starts earlier.
+    pub fn set_kind(&mut self, kind: EngineKind) {
+        self.kind = kind;
     }
 
     // Names of containers. A name is a lock: the engine refuses to create a second container of the same name, so an
@@ -234,17 +240,7 @@ impl Docker {
         let kept: &[&str] = match network {
             // A fetch whose client is gone starts over.
             Some(_) => &["--log-driver=none"],
-            // Only this driver keeps every byte of both pipes as it is, text or not, with or without a final line
-            // end, and can be read during the run as well as after it. It stores 26 to 28 bytes more for each line
-            // (`LINE_COST_BYTES`). One file that is large enough for all that a build may write: at 320 million
-            // bytes the driver starts another file, and readers lose the first. Only output that no server
-            // counts can grow that far. It does not slow the start; 100 MB of compiler output take 1.5 s longer.
-            None => &[
-                "--log-driver=local",
-                "--log-opt=max-size=320m",
-                "--log-opt=max-file=1",
-                "--log-opt=compress=false",
-            ],
+            None => self.kind.log_options(),
         };
         // The tmpfs counts towards the memory limit: leave some for the compiler. Shared memory is a file system of its
         // own, and a part of the same limit.
@@ -279,8 +275,8 @@ impl Docker {
             "--security-opt=no-new-privileges".to_string(),
             "--read-only".to_string(),
             format!(
-                "--tmpfs=/work:rw,exec,nosuid,nodev,size={tmpfs},nr_inodes={WORK_TMPFS_INODES},\
-                 mode=0755,uid=1000,gid=1000"
+                "--tmpfs=/work:rw,exec,nosuid,nodev,size={tmpfs},{}",
+                self.kind.work_options()
             ),
             "--workdir=/work".to_string(),
             "--hostname=zigcheck".to_string(),
@@ -293,6 +289,7 @@ impl Docker {
         std::iter::once(self.command.clone())
             .chain(words)
             .chain(kept)
+            .chain(self.kind.extra_options(network.is_none()))
             .chain(rules.into_iter().flatten())
             .chain([image.to_string()])
             .collect()
@@ -392,8 +389,8 @@ pub fn images(answer: &str) -> HashMap<String, String> {
     let image = |line: &str| -> Option<(String, String)> {
         let (name, id) = line.trim().split_once(' ')?;
         let (repository, version) = name.rsplit_once(':')?;
-        // Some engines put a registry in front: localhost/zigcheck.
-        let ours = repository.rsplit('/').next() == Some("zigcheck");
+        // Podman has images that were made here under localhost, and lists those of other owners too.
+        let ours = matches!(repository, "zigcheck" | "localhost/zigcheck");
         ours.then(|| (version.to_string(), id.trim().to_string()))
     };
     answer.lines().filter_map(image).collect()
@@ -437,9 +434,10 @@ pub fn container_state(exit: Option<&Exit>, answer: &str, stderr: &str) -> Conta
     let mut parts = answer.split_whitespace();
     let (oom_killed, state) = (parts.next() == Some("true"), parts.next().unwrap_or(""));
     match (state, parts.next().and_then(|code| code.parse().ok())) {
-        ("exited" | "dead", Some(code)) => ContainerState::Exited { code, oom_killed },
-        ("running" | "paused" | "restarting", _) => ContainerState::Running,
-        ("created", _) => ContainerState::Created,
+        // Podman says `stopped` until it has cleaned up.
+        ("exited" | "dead" | "stopped", Some(code)) => ContainerState::Exited { code, oom_killed },
+        ("running" | "paused" | "restarting" | "stopping", _) => ContainerState::Running,
+        ("created" | "configured" | "initialized", _) => ContainerState::Created,
         ("removing", _) => ContainerState::Gone,
         _ => ContainerState::Unknown(format!("the engine says of the container: {answer}")),
     }

@@ -28,6 +28,7 @@ use std::collections::HashMap;
 use crate::app::engine::capabilities::{Capabilities, list_missing, read_capabilities};
 use crate::app::engine::commands::Answer;
 use crate::app::engine::docker;
+use crate::app::engine::kind::EngineKind;
 use crate::app::engine::limits::{CLEANUP_DELAY_MS, ENGINE_RETRY_MS};
 use crate::config::limits::ENGINE_FRESH_MS;
 
@@ -182,6 +183,11 @@ impl Engine {
     pub fn recommended(&self) -> &[&'static str] {
         let capabilities = self.capabilities.as_ref();
         capabilities.map_or(&[], |capabilities| &capabilities.recommended)
+    }
+
+    /// What the engine is; none while it is absent.
+    pub fn kind(&self) -> Option<EngineKind> {
+        self.capabilities.as_ref().map(|c| c.kind)
     }
 
     /// True while the engine is asked for its capabilities.

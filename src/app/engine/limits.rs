@@ -22,3 +22,6 @@ pub const WORK_TMPFS_INODES: u32 = 256 << 10;
 pub const OPEN_FILES_LIMIT: u32 = 4_096;
 /// Processes and threads in one container. A parallel `zig build` uses some dozens.
 pub const PIDS_LIMIT: u32 = 512;
+/// Processes and threads of the build user in all containers of podman, which counts them together: as many as 64 slots
+/// may have. Each container's own limit is `PIDS_LIMIT`.
+pub const USER_PROCESSES_LIMIT: u32 = 64 * PIDS_LIMIT;

@@ -5,4 +5,5 @@ pub mod commands;
 pub mod docker;
 pub mod engine;
 pub mod job;
+pub mod kind;
 pub mod limits;
