@@ -25,6 +25,7 @@ pub fn zig_init(version: &str) -> PathBuf {
     let dir = scratch(&format!("init-{}-{version}-{nth}", std::process::id())).join("hello");
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).expect("a directory");
+    // A container of ours has /work as a file system, and makes its /tmp there.
     let script = "mkdir -p /work/tmp && cp -r /opt/zigcheck/cache /tmp/c && export ZIG_GLOBAL_CACHE_DIR=/tmp/c && \
         mkdir /tmp/hello && cd /tmp/hello && zig init >&2 && tar cf - .";
     let image = format!("zigcheck:{version}");

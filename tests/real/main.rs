@@ -20,6 +20,7 @@ mod names;
 mod outcomes;
 mod own_engine;
 mod packages;
+mod podman;
 mod service;
 mod sources;
 mod watch;
