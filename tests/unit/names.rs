@@ -83,6 +83,24 @@ fn one_repository_is_one_package_by_whichever_of_its_urls() {
 }
 
 #[test]
+fn a_submission_is_answered_with_the_url_of_its_repository() {
+    let mut inside = Inside::open("names-url", in_memory(), 1);
+    for (sent, url) in [
+        (
+            "https://github.com/ann/leaf/tree/main/lib",
+            "https://github.com/ann/leaf",
+        ),
+        (
+            "git@github.com:bob/leaf.git",
+            "https://github.com/bob/leaf.git",
+        ),
+    ] {
+        let (status, answer) = asked(&mut inside, &json!({ "url": sent }));
+        assert_eq!((status, &answer["url"]), (201, &json!(url)), "{sent}");
+    }
+}
+
+#[test]
 fn two_owners_with_one_name_are_two_packages() {
     let mut inside = Inside::open("names-two", in_memory(), 1);
     let names = [

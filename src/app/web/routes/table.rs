@@ -103,7 +103,7 @@ fn find_among(
     }
     let parts = parts.ok_or_else(|| bad("the path must be UTF-8 in whole escapes"))?;
     let mut methods = Vec::new();
-    // A path that is written out stands for itself: the path of a repository may look the same.
+    // A path that is written out stands for itself: the path of a repository may be the same.
     let is_written = |route: &&Route<Call>| !route.path.ends_with("**");
     let mut written = all.clone().filter(is_written);
     let has_written = written.any(|route| parameter(route.path, parts).is_some());
