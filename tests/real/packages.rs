@@ -207,7 +207,7 @@ fn a_build_that_tries_the_network_fails_and_says_so() {
     let port = web.url.rsplit(':').next().expect("a port");
     let reach = format!("exec 3<>/dev/tcp/127.0.0.1/{port} && echo reached it");
     let build = one("net", "0.16.0", &[("build.zig", &install_zig(&reach))]);
-    assert_eq!(said(&build), ("failed", "null", "compile_error"), "{build}");
+    assert_eq!(said(&build), ("failed", "null", "step_failure"), "{build}");
     let log = server().build_log(&build);
     assert!(
         log.contains("Connection refused") && !log.lines().any(|l| l == "reached it"),
@@ -215,7 +215,7 @@ fn a_build_that_tries_the_network_fails_and_says_so() {
     );
     let name = "getent hosts example.com || { echo no such host; exit 1; }";
     let build = one("name", "0.15.2", &[("build.zig", &install_zig(name))]);
-    assert_eq!(said(&build), ("failed", "null", "compile_error"), "{build}");
+    assert_eq!(said(&build), ("failed", "null", "step_failure"), "{build}");
     assert!(server().build_log(&build).contains("no such host"));
 }
 
@@ -272,22 +272,38 @@ fn the_word_error_says_nothing_where_the_exit_code_is_0() {
 }
 
 #[test]
-fn a_library_that_compiles_nothing_is_not_exercised() {
+fn a_library_that_compiles_nothing_is_tried_as_a_dependency() {
     let _machine = shared();
     let library = "const std = @import(\"std\");\npub fn build(b: *std.Build) void {\n    \
         _ = b.addModule(\"lib\", .{ .root_source_file = b.path(\"lib.zig\") });\n}\n";
-    let files = [
-        ("build.zig", library),
-        ("lib.zig", "pub const x: nonsense = 1;\n"),
-    ];
-    let check = upload("library", "", &files);
-    for build in server().finished(check) {
-        assert_eq!(said(&build), ("success", "no_tests", "null"), "{build}");
-        assert_eq!(build["compiled"], 0, "{build}");
+    let nothing = "pub fn build(_: *@import(\"std\").Build) void {}\n";
+    for (name, build_zig, verdict, shown) in [
+        (
+            "library",
+            library,
+            ("success", "no_tests", "compile_error"),
+            "import failed",
+        ),
+        (
+            "nothing",
+            nothing,
+            ("success", "no_tests", "null"),
+            "not exercised",
+        ),
+    ] {
+        let files = [
+            ("build.zig", build_zig),
+            ("lib.zig", "pub const x: nonsense = 1;\n"),
+        ];
+        let check = upload(name, "", &files);
+        for build in server().finished(check) {
+            assert_eq!(said(&build), verdict, "{build}");
+            assert_eq!(build["compiled"], 0, "{build}");
+        }
+        let matrix = server().matrix(check);
+        assert_eq!(matrix.matches(shown).count(), 4, "{matrix}");
+        assert!(!matrix.contains("success"), "{matrix}");
     }
-    let matrix = server().matrix(check);
-    assert_eq!(matrix.matches("not exercised").count(), 4, "{matrix}");
-    assert!(!matrix.contains("success"), "{matrix}");
 }
 
 #[test]
