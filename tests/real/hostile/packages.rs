@@ -199,7 +199,7 @@ pub const PACKAGES: [Package; 23] = [
     tries(
         "writes",
         attempts!(
-            "for d in / /usr /etc /opt /opt/zigcheck /usr/lib/zigcheck /tmp /var /var/tmp /root /home /dev /dev/shm /sys \
+            "for d in / /usr /etc /opt /opt/zigcheck /usr/lib/zigcheck /var /root /home /dev /sys \
             /sys/fs/cgroup /proc /run /mnt; do t \"write $d\" touch $d/zigcheck-escape; done",
             "for f in /proc/sys/kernel/hostname /proc/sys/kernel/core_pattern /proc/sysrq-trigger /etc/passwd \
             /sys/kernel/uevent_helper /proc/1/oom_score_adj /usr/lib/zigcheck/build; do \
