@@ -16,9 +16,11 @@ pub fn is_control(c: char) -> bool {
 pub fn without_escapes(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text.chars();
+    // Where one string has no end, no later one has: each character is searched once.
+    let mut strings_end = true;
     while let Some(c) = rest.next() {
         match c {
-            '\u{1b}' => skip_escape(&mut rest),
+            '\u{1b}' => skip_escape(&mut rest, &mut strings_end),
             '\u{9b}' => skip_control_sequence(&mut rest),
             c => kept.push(c),
         }
@@ -26,8 +28,8 @@ pub fn without_escapes(text: &str) -> String {
     kept
 }
 
-/// Skips what follows an escape character (ECMA-48).
-fn skip_escape(rest: &mut Chars) {
+/// Skips what follows an escape character (ECMA-48). Clears `strings_end` if the rest ends no string.
+fn skip_escape(rest: &mut Chars, strings_end: &mut bool) {
     let mut ahead = rest.clone();
     match ahead.next() {
         Some('[') => {
@@ -36,15 +38,14 @@ fn skip_escape(rest: &mut Chars) {
         }
         // A string: to the bell, or to the terminator `ESC \`.
         Some(']' | 'P' | 'X' | '^' | '_') => {
-            while let Some(c) = ahead.next() {
-                let ends = c == '\u{7}' || c == '\u{1b}' && ahead.next() == Some('\\');
-                if ends {
-                    *rest = ahead;
-                    return;
+            *strings_end = *strings_end && skip_string(&mut ahead);
+            match *strings_end {
+                true => *rest = ahead,
+                // Without an end it is no sequence: the text after it stays.
+                false => {
+                    rest.next();
                 }
             }
-            // Without an end it is no sequence: the text after it stays.
-            rest.next();
         }
         Some(' '..='/') => {
             let last = ahead.find(|c| !matches!(c, ' '..='/'));
@@ -55,6 +56,20 @@ fn skip_escape(rest: &mut Chars) {
         Some('0'..='~') => *rest = ahead,
         _ => {}
     }
+}
+
+/// Skips a string with its end; false if it has none.
+fn skip_string(rest: &mut Chars) -> bool {
+    while let Some(c) = rest.next() {
+        if c == '\u{1b}' && rest.as_str().starts_with('\\') {
+            rest.next();
+            return true;
+        }
+        if c == '\u{7}' {
+            return true;
+        }
+    }
+    false
 }
 
 /// Skips the parameters of a control sequence, and the letter that ends it.

@@ -72,6 +72,8 @@ fn what_cannot_be_seen_is_left_out() {
         ("cut \u{1b}[1;3", "cut "),
         ("no string \u{1b}]of its own", "no string of its own"),
         ("\u{1b}\u{1b}[1mtwice", "twice"),
+        ("\u{1b}]a\u{1b}\u{1b}\\b", "b"),
+        ("\u{1b}]a\u{1b}]b", "ab"),
         ("a\u{7}b\u{8}c\0d\u{7f}e", "abcde"),
         ("one\ntwo\tthree\r", "one two three"),
         ("a\u{202e}b\u{2066}c\u{2069}d\u{200f}e\u{61c}f", "abcdef"),
