@@ -9,7 +9,7 @@ our (@lines, @steps, $summary);
 sub read_files {
     my $text = do { local (@ARGV, $/) = @_; join '', <> };
     # Escape sequences are removed whole, and then all other control characters.
-    $text =~ s/\e(?:\[[0-?]*[ -\/]*[@-~]|[\]PX^_].*?(?:\a|\e\\)|[ -\/]*[0-~])//gs;
+    $text =~ s/\e(?:\[[0-?]*[ -\/]*[@-~]|[\]PX^_][^\a\e]*+(?:\a|\e\\)|[ -\/]*[0-~])//gs;
     $text =~ s/\xc2\x9b[0-?]*[ -\/]*[@-~]//g;
     $text =~ s/\r\n/\n/g;
     $text =~ s/[\x00-\x08\x0b-\x1f\x7f]//g;
