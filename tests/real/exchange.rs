@@ -18,8 +18,8 @@ pub fn fed(command: &mut Command, input: &[u8]) -> Output {
     output
 }
 
-/// What a client of a small server asks for; nothing where it does not ask.
-pub fn target_of(client: &mut TcpStream) -> std::io::Result<Option<String>> {
+/// The head of a client's request to a small server; nothing where it does not ask.
+pub fn head_of(client: &mut TcpStream) -> std::io::Result<Option<String>> {
     client.set_read_timeout(Some(Duration::from_secs(10)))?;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -29,7 +29,12 @@ pub fn target_of(client: &mut TcpStream) -> std::io::Result<Option<String>> {
         }
         head.push(byte[0]);
     }
-    let head = String::from_utf8_lossy(&head);
-    let target = head.split_whitespace().nth(1).unwrap_or("/");
-    Ok(Some(target.to_string()))
+    Ok(Some(String::from_utf8_lossy(&head).into_owned()))
+}
+
+/// What a client of a small server asks for; nothing where it does not ask.
+pub fn target_of(client: &mut TcpStream) -> std::io::Result<Option<String>> {
+    let head = head_of(client)?;
+    let target = |head: String| head.split_whitespace().nth(1).unwrap_or("/").to_string();
+    Ok(head.map(target))
 }

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::exchange::fed;
+use crate::exchange::{fed, head_of};
 
 pub struct Host {
     pub port: u16,
@@ -198,16 +198,9 @@ fn answer(client: &mut TcpStream, status: &str, more: &str, body: &[u8]) -> std:
 }
 
 fn read(client: &mut TcpStream) -> std::io::Result<Option<Request>> {
-    client.set_read_timeout(Some(Duration::from_secs(10)))?;
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        if client.read(&mut byte)? == 0 {
-            return Ok(None);
-        }
-        head.push(byte[0]);
-    }
-    let head = String::from_utf8_lossy(&head).into_owned();
+    let Some(head) = head_of(client)? else {
+        return Ok(None);
+    };
     let mut words = head.split_whitespace();
     let method = words.next().unwrap_or("").to_string();
     let target = words.next().unwrap_or("/").to_string();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::common::server::{PATIENCE, Server, archive, scratch};
 use crate::common::zig::containers_of;
 use crate::exclusive::shared;
-use crate::packages::{said, server};
+use crate::packages::{OPEN, said, server};
 use crate::web::{Git, git_server, repository};
 use serde_json::{Value, json};
 
@@ -276,16 +276,7 @@ fn an_admin_deletes_a_package_while_it_is_built() {
     let only_mine = std::fs::Permissions::from_mode(0o600);
     std::fs::set_permissions(&token, only_mine).expect("its mode");
     let token_flag = token.display().to_string();
-    let flags = [
-        "--fetch-network",
-        "host",
-        "--allow-hosts",
-        "*",
-        "--max-builds",
-        "2",
-        "--admin-token-file",
-        &token_flag,
-    ];
+    let flags = [&OPEN[..], &["--admin-token-file", &token_flag]].concat();
     let server = Server::start("real-names", &flags);
     let files = [("build.zig", BUILD), ("src/root.zig", FINE)];
     std::fs::create_dir_all(root.join("ann/gone/src")).expect("a directory");

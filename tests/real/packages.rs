@@ -12,20 +12,20 @@ use crate::web::{file_server, git_server, repository};
 use serde_json::{Value, json};
 use zigcheck::app::builds::limits::ERRORS_LIMIT;
 
+/// A server that fetches from this machine: any host, without a firewall.
+pub const OPEN: [&str; 6] = [
+    "--fetch-network",
+    "host",
+    "--allow-hosts",
+    "*",
+    "--max-builds",
+    "2",
+];
+
 /// One server for all tests that need no flags of their own: the machine has few processors.
 pub fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(|| {
-        let flags = [
-            "--fetch-network",
-            "host",
-            "--allow-hosts",
-            "*",
-            "--max-builds",
-            "2",
-        ];
-        Server::start("real", &flags)
-    })
+    SERVER.get_or_init(|| Server::start("real", &OPEN))
 }
 
 pub const VERSIONS: [&str; 4] = ["0.17.1", "0.16.0", "0.15.2", "0.14.1"];
