@@ -9,8 +9,8 @@ use crate::app::store::store::{Result, Store};
 /// The number of the next update.
 const NEXT: &str = "(SELECT coalesce(max(update_seq), 0) + 1 FROM durations)";
 
-/// Whose average a check counts for. An upload that bears the name of a package says nothing of that package: no name
-/// has a colon in it.
+/// The key of the average that a check counts for. Uploads of a name have a key that no package can have: no name has
+/// a colon in it.
 const OF_CHECK: &str = "CASE WHEN c.url IS NULL AND c.package_id IS NULL THEN 'upload:' || c.package \
     ELSE coalesce(p.name, c.package) END";
 
