@@ -98,10 +98,13 @@ pub fn first_errors(build: &BuildRow) -> Vec<String> {
     if matches!(build.statuses().grade(), Grade::Green) {
         return Vec::new();
     }
-    let lines = build
-        .error_log
-        .lines()
-        .filter(|line| !line.contains(&build.detail) || build.detail.is_empty());
+    // The line that the detail was made of would say the same again.
+    let says_more = |line: &&str| {
+        let without_word = line.replacen("error: ", "", 1);
+        let same = line.contains(&build.detail) || without_word.contains(&build.detail);
+        build.detail.is_empty() || !same
+    };
+    let lines = build.error_log.lines().filter(says_more);
     let lines = std::iter::once(build.detail.as_str())
         .chain(lines)
         .map(sanitize);
