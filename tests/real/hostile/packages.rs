@@ -99,7 +99,7 @@ pub const ENDLESS: [Package; 4] = [
     },
 ];
 
-pub const PACKAGES: [Package; 23] = [
+pub const PACKAGES: [Package; 24] = [
     runs(
         "fork-bomb",
         &["success/success/null", "success/failed/test_failure"],
@@ -156,6 +156,13 @@ pub const PACKAGES: [Package; 23] = [
         "daemon-with-pipes",
         &["success/success/null"],
         "setsid sleep 100000 & sleep 0.2",
+    ),
+    // It outlives its command, and holds each pipe that the runner opens.
+    runs(
+        "daemon-on-all-pipes",
+        &["success/failed/test_failure"],
+        "setsid perl -e 'while (1) { open($f[@f % 900], q(>), $_) for glob q(/proc/[0-9]*/fd/1); select undef, undef, undef, 0.01 }' \
+         </dev/null >/dev/null 2>&1 & sleep 1; exit 1",
     ),
     runs(
         "forged-record",
