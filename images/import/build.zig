@@ -2,6 +2,8 @@
 const std = @import("std");
 
 pub fn build(b: *std.Build) void {
+    // This script is compiled ahead of its use, which is no use of the package yet.
+    if (b.option(bool, "prepare", "do nothing") orelse false) return;
     const target = b.standardTargetOptions(.{});
     const optimize = b.standardOptimizeOption(.{});
     // Zig refuses options that the package does not have.
