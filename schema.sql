@@ -64,6 +64,8 @@ CREATE TABLE IF NOT EXISTS build_results (
     error_log    TEXT NOT NULL DEFAULT '',
     last_checked INTEGER,
     build_id     INTEGER REFERENCES builds (id),
+    -- The newest build that is kept, finished or not. No foreign key: its check would go through this table.
+    newest_build INTEGER,
     UNIQUE (package_id, zig_version)
 ) STRICT;
 

@@ -8,6 +8,7 @@ use zigcheck::app::store::builds;
 use zigcheck::app::store::checks;
 use zigcheck::app::store::durations;
 use zigcheck::app::store::packages::{self, PackageChange};
+use zigcheck::app::store::results::{self, ResultRow};
 use zigcheck::app::store::store::Store;
 
 /// What tells a check of a package from one of an upload.
@@ -173,14 +174,27 @@ fn the_newest_build_of_each_toolchain_has_its_own_state() {
     let alone = checks::insert(&mut store, &rows::check((Some(package), "p"), None), 0).unwrap();
     let build = builds::insert(&mut store, alone, "1", 0).unwrap();
     finish(&mut store, build, &failed(), 9);
-    let newest = builds::newest_of_package(&store, package).unwrap();
-    let said = newest
-        .iter()
-        .map(|n| (n.zig_version.as_str(), n.id.get(), n.state));
-    let wanted = [("1", 5, State::Finished), ("2", 3, State::Testing)];
-    assert_eq!(said.collect::<Vec<_>>(), wanted);
-    assert_eq!(
-        builds::newest_of_package(&store, PackageId(package.get() + 1)).unwrap(),
-        []
-    );
+    let other = PackageId(package.get() + 1);
+    let newest = |store: &Store| -> Vec<(String, Option<i64>, State)> {
+        let rows = results::of_packages(store, &[other, package]).unwrap();
+        assert_eq!(rows[0], []);
+        let rows = rows[1].iter();
+        let row = |r: &ResultRow| {
+            (
+                r.zig_version.clone(),
+                r.newest_build.map(BuildId::get),
+                r.state,
+            )
+        };
+        rows.map(row).collect()
+    };
+    let of = |version: &str, build, state| (version.to_string(), Some(build), state);
+    let testing = of("2", 3, State::Testing);
+    let wanted = [of("1", 5, State::Finished), testing.clone()];
+    assert_eq!(newest(&store), wanted);
+    // The shown verdict is that of build 5: build 6 goes, and 5 is the newest again.
+    let build = builds::insert(&mut store, alone, "1", 0).unwrap();
+    assert_eq!(newest(&store), [of("1", 6, State::Queued), testing]);
+    builds::delete(&mut store, build).unwrap();
+    assert_eq!(newest(&store), wanted);
 }

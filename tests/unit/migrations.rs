@@ -27,10 +27,11 @@ const DATABASE_1: &str = include_str!("fixtures/database_1.sql");
 const ROWS_0: &str = include_str!("fixtures/rows_0.sql");
 
 /// The newest version.
-const NEWEST: i64 = 4;
+const NEWEST: i64 = 5;
 
 /// The columns that later versions added, and what old rows have in them.
-const ADDED_COLUMNS: [(&str, &str, Value); 10] = [
+const ADDED_COLUMNS: [(&str, &str, Value); 11] = [
+    ("build_results", "newest_build", Value::Null),
     ("packages", "fetched", Value::Integer(1)),
     ("packages", "removal", Value::Null),
     ("packages", "dir", Value::Null),
@@ -155,6 +156,16 @@ fn extended(mut tables: BTreeMap<String, Rows>) -> BTreeMap<String, Rows> {
         if row["name"] == Value::Text("known-folders".to_string()) {
             row.insert("fetched".to_string(), Value::Integer(0));
         }
+    }
+    for row in tables.get_mut("build_results").unwrap() {
+        let newest = match row["id"] {
+            Value::Integer(1) => 7,
+            // Cancelled, and newer than the shown verdict.
+            Value::Integer(2) => 8,
+            Value::Integer(3) => 5,
+            _ => 6,
+        };
+        row.insert("newest_build".to_string(), Value::Integer(newest));
     }
     for rows in tables.values_mut() {
         rows.sort_by_key(|row| format!("{row:?}"));

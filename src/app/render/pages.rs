@@ -10,7 +10,7 @@ use crate::app::render::limits::{
 use crate::app::render::matrix;
 use crate::app::render::page::{Block, Page, PageOptions};
 use crate::app::render::table::{Align, Cell, Style, Table};
-use crate::app::store::builds::{BuildRow, NewestBuild};
+use crate::app::store::builds::BuildRow;
 use crate::app::store::checks::CheckLine;
 use crate::app::store::list::Paging;
 use crate::app::store::packages::PackageRow;
@@ -41,7 +41,6 @@ pub struct PackagePage<'a> {
     pub row: PackageRow,
     /// Each verdict, with the build that it comes from.
     pub results: Vec<(ResultRow, Option<BuildRow>)>,
-    pub newest: Vec<NewestBuild>,
     /// Newest first.
     pub toolchains: &'a [String],
     pub options: &'a PageOptions,
@@ -306,8 +305,7 @@ fn verdicts(page: &PackagePage) -> Table {
     let gone = versions.filter(|version| !page.toolchains.iter().any(|known| known == version));
     for version in known.chain(gone) {
         let result = page.results.iter().find(|(r, _)| r.zig_version == version);
-        let newest = page.newest.iter().find(|n| n.zig_version == version);
-        let (cells, notes) = toolchain(version, result, newest, page.now_unix_ms);
+        let (cells, notes) = toolchain(version, result, page.now_unix_ms);
         table.push(cells, notes);
     }
     table
@@ -317,7 +315,6 @@ fn verdicts(page: &PackagePage) -> Table {
 fn toolchain(
     version: &str,
     result: Option<&(ResultRow, Option<BuildRow>)>,
-    newest: Option<&NewestBuild>,
     now_unix_ms: i64,
 ) -> (Vec<Cell>, Vec<Cell>) {
     let Some((result, build)) = result else {
@@ -329,7 +326,7 @@ fn toolchain(
     let commit = result.commit.as_deref().unwrap_or("");
     let commit: String = commit.chars().take(SHOWN_COMMIT_CHARS).collect();
     // A build without a verdict already has a log.
-    let shown = result.build_id.or(newest.map(|newest| newest.id));
+    let shown = result.build_id.or(result.newest_build);
     let (id, log) = match shown {
         None => (dim(""), dim("")),
         Some(id) => (
@@ -349,11 +346,11 @@ fn toolchain(
     let errors = build.as_ref().map(matrix::first_errors);
     let errors = errors.unwrap_or_default();
     let mut notes: Vec<Cell> = errors.iter().map(|line| Cell::new(line)).collect();
-    if let Some(newest) = newest
-        && !newest.state.is_final()
-        && Some(newest.id) != shown
+    if let Some(id) = result.newest_build
+        && !result.state.is_final()
+        && Some(id) != shown
     {
-        let (id, state) = (newest.id, newest.state.as_str());
+        let state = result.state.as_str();
         let text = format!("build {id} is {state}: {}", log_path(id));
         notes.push(dim(&text).linked(log_path(id)));
     }

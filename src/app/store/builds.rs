@@ -106,16 +106,6 @@ pub struct BuildFilter {
     pub state: Option<State>,
 }
 
-row! {
-    /// The newest build of a package under a toolchain, finished or not.
-    #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct NewestBuild from "checks c JOIN builds b ON b.check_id = c.id" {
-        pub zig_version: String = "b.zig_version",
-        pub id: BuildId = "max(b.id)",
-        pub state: State = "b.state",
-    }
-}
-
 /// What is known of the container of a build when it is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
@@ -204,16 +194,6 @@ pub(super) fn newest(store: &Store, package: PackageId, limit: usize) -> Result<
     store.rows(&sql, params![package, limit], BuildRow::read)
 }
 
-/// The newest build of a package under each toolchain.
-pub fn newest_of_package(store: &Store, package: PackageId) -> Result<Vec<NewestBuild>> {
-    // SQLite takes the columns beside max() from the row that has the maximum.
-    let sql = format!(
-        "{} WHERE c.package_id = ?1 GROUP BY b.zig_version ORDER BY b.zig_version",
-        NewestBuild::SELECT
-    );
-    store.rows(&sql, [package], NewestBuild::read)
-}
-
 /// The builds that an earlier run of the server was working on, oldest first.
 pub fn interrupted(store: &Store) -> Result<Vec<BuildRow>> {
     let sql = format!("{BUILD} WHERE b.state IN ('fetching', 'building', 'testing') ORDER BY b.id");
@@ -252,7 +232,7 @@ pub fn insert_with_check(
 pub fn insert(store: &mut Store, check: CheckId, zig_version: &str, at: i64) -> Result<BuildId> {
     let sql = "INSERT INTO builds (check_id, zig_version, created_at) VALUES (?1, ?2, ?3)";
     let id = store.insert(sql, params![check, zig_version, at])?;
-    results::insert(store, check, zig_version)?;
+    results::insert(store, check, zig_version, BuildId(id))?;
     Ok(BuildId(id))
 }
 
@@ -481,6 +461,7 @@ pub fn delete(store: &mut Store, build: BuildId) -> Result<()> {
     let Some(check) = store.optional_row(sql, [build], |row| row.get("check_id"))? else {
         return Ok(());
     };
+    results::forget_newest(store, build)?;
     store.execute("DELETE FROM builds WHERE id = ?1", [build])?;
     checks::delete_empty(store, check)
 }

@@ -1,5 +1,7 @@
 //! Lists: which rows, in which order, which page of them.
 
+use std::fmt;
+
 use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
 
@@ -95,6 +97,12 @@ fn ordered(sort: Sort, key: &str, page: Paging) -> String {
         .min(i64::MAX as u64);
     let (column, limit) = (sort.column, page.limit);
     format!(" ORDER BY {column} {direction}, {key} {direction} LIMIT {limit} OFFSET {skip}")
+}
+
+/// These ids as a JSON array, which `json_each` makes a table of.
+pub(super) fn ids(ids: &[impl fmt::Display]) -> String {
+    let ids: Vec<String> = ids.iter().map(|id| id.to_string()).collect();
+    format!("[{}]", ids.join(","))
 }
 
 /// A LIKE pattern for texts that contain `part` literally; the escape character is a backslash.

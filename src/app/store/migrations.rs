@@ -15,7 +15,7 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The steps to the schema: `STEPS[n]` leads from `PRAGMA user_version` n to n + 1. A step changes tables and rows
 /// only; new tables, indexes and triggers are made from `SCHEMA` afterwards. A step that was released never changes.
-const STEPS: [&str; 4] = [WORDS, IMPORTS, HOSTS, REPOSITORIES];
+const STEPS: [&str; 5] = [WORDS, IMPORTS, HOSTS, REPOSITORIES, NEWEST];
 
 /// The words for priority, tenant, lane and total, for what a build waits for and for what refers to it. The name of
 /// every container has the id of its data directory, which `own_name` said of some.
@@ -68,6 +68,14 @@ const REPOSITORIES: &str = "
     UPDATE packages SET fetched = 1 WHERE NOT EXISTS (SELECT 1 FROM checks WHERE package_id = packages.id)
         OR EXISTS (SELECT 1 FROM checks WHERE package_id = packages.id
             AND (source NOT NULL OR \"commit\" NOT NULL));";
+
+/// The newest build under each verdict.
+const NEWEST: &str = "
+    ALTER TABLE build_results ADD COLUMN newest_build INTEGER;
+    UPDATE build_results SET newest_build = n.id FROM
+        (SELECT c.package_id, b.zig_version, max(b.id) AS id FROM builds b JOIN checks c ON c.id = b.check_id
+            WHERE c.package_id NOT NULL GROUP BY c.package_id, b.zig_version) n
+        WHERE build_results.package_id = n.package_id AND build_results.zig_version = n.zig_version;";
 
 /// Why a database cannot be opened.
 #[derive(Debug)]

@@ -1,18 +1,22 @@
 //! The table `build_results`: the latest verdict of a package under each toolchain.
 
+use std::collections::HashMap;
+
 use rusqlite::{Row, params};
 
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::domain::recheck::{Cell, Newest, Toolchain};
 use crate::app::domain::verdict::{BuildStatus, ImportStatus, Reason, State, Statuses, TestStatus};
 use crate::app::store::columns::{Columns, row};
+use crate::app::store::list;
 use crate::app::store::store::{Result, Store};
 
 row! {
     /// The latest verdict under one toolchain, and the state of the newest build there.
     #[derive(Debug, Clone, PartialEq)]
     pub struct ResultRow from "build_results r LEFT JOIN builds v ON v.id = r.build_id \
-            LEFT JOIN checks c ON c.id = v.check_id" {
+            LEFT JOIN checks c ON c.id = v.check_id LEFT JOIN builds n ON n.id = r.newest_build" {
+        pub package: PackageId = "r.package_id",
         pub zig_version: String = "r.zig_version",
         pub build_status: BuildStatus = "r.build_status",
         pub test_status: Option<TestStatus> = "r.test_status",
@@ -22,10 +26,9 @@ row! {
         pub last_checked: Option<i64> = "r.last_checked",
         pub commit: Option<String> = "c.\"commit\"",
         pub build_id: Option<BuildId> = "r.build_id",
-        pub state: State = "coalesce( \
-                (SELECT b.state FROM builds b JOIN checks bc ON bc.id = b.check_id \
-                 WHERE bc.package_id = r.package_id AND b.zig_version = r.zig_version \
-                 ORDER BY b.id DESC LIMIT 1), 'finished')",
+        /// The newest build there, finished or not; none if no build is kept.
+        pub newest_build: Option<BuildId> = "n.id",
+        pub state: State = "coalesce(n.state, 'finished')",
     }
 }
 
@@ -46,11 +49,9 @@ impl ResultRow {
 const SHOWN: &str = "SELECT v.toolchain FROM build_results r \
     LEFT JOIN builds v ON v.id = r.build_id WHERE r.package_id = ?1 AND r.zig_version = ?2";
 
-/// Builds are made with their checks, so the newest build is in the newest check that has one. The cross join makes
-/// SQLite search there first.
 const NEWEST: &str = "SELECT b.state, b.build_status, b.toolchain, c.source NOT NULL AS is_fetched \
-    FROM checks c CROSS JOIN builds b ON b.check_id = c.id \
-    WHERE c.package_id = ?1 AND b.zig_version = ?2 ORDER BY c.id DESC, b.id DESC LIMIT 1";
+    FROM build_results r JOIN builds b ON b.id = r.newest_build JOIN checks c ON c.id = b.check_id \
+    WHERE r.package_id = ?1 AND r.zig_version = ?2";
 
 /// The reads of `cells`: none may cost more with the number of packages or builds.
 pub const CELL_STATEMENTS: [&str; 2] = [SHOWN, NEWEST];
@@ -71,12 +72,38 @@ pub fn of_package(store: &Store, package: PackageId) -> Result<Vec<ResultRow>> {
     store.rows(&sql, [package], ResultRow::read)
 }
 
-/// Shows the first build of a package under a toolchain as pending until there is a verdict.
-pub(super) fn insert(store: &mut Store, check: CheckId, zig_version: &str) -> Result<()> {
-    let sql = "INSERT INTO build_results (package_id, zig_version, build_status) \
-        SELECT package_id, ?2, 'pending' FROM checks WHERE id = ?1 AND package_id NOT NULL \
-        ON CONFLICT (package_id, zig_version) DO NOTHING";
-    store.execute(sql, params![check, zig_version])?;
+/// The rows of each of these packages, in one read.
+pub fn of_packages(store: &Store, packages: &[PackageId]) -> Result<Vec<Vec<ResultRow>>> {
+    let sql = format!("{RESULT} WHERE r.package_id IN (SELECT value FROM json_each(?1))");
+    let mut of_each: HashMap<PackageId, Vec<ResultRow>> = HashMap::new();
+    for row in store.rows(&sql, [list::ids(packages)], ResultRow::read)? {
+        of_each.entry(row.package).or_default().push(row);
+    }
+    let rows = packages.iter().map(|id| of_each.remove(id));
+    Ok(rows.map(Option::unwrap_or_default).collect())
+}
+
+/// Notes the newest build of a package under a toolchain. The first one shows as pending until there is a verdict.
+pub(super) fn insert(
+    store: &mut Store,
+    check: CheckId,
+    zig_version: &str,
+    build: BuildId,
+) -> Result<()> {
+    let sql = "INSERT INTO build_results (package_id, zig_version, build_status, newest_build) \
+        SELECT package_id, ?2, 'pending', ?3 FROM checks WHERE id = ?1 AND package_id NOT NULL \
+        ON CONFLICT (package_id, zig_version) DO UPDATE SET newest_build = excluded.newest_build";
+    store.execute(sql, params![check, zig_version, build])?;
+    Ok(())
+}
+
+/// Notes that a build is about to be deleted: the newest one that is left is that of the shown verdict, if any.
+pub(super) fn forget_newest(store: &mut Store, build: BuildId) -> Result<()> {
+    let sql = "UPDATE build_results SET newest_build = build_id \
+        FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = ?1 \
+        AND build_results.package_id = c.package_id \
+        AND build_results.zig_version = b.zig_version AND build_results.newest_build = ?1";
+    store.execute(sql, [build])?;
     Ok(())
 }
 

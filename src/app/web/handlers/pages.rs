@@ -1,5 +1,6 @@
 //! Pages: this reads the rows, `render::pages` draws them.
 
+use crate::app::domain::ids::PackageId;
 use crate::app::render::page::{self, Page, PageOptions};
 use crate::app::render::pages::{self, FrontPage, PackagePage};
 use crate::app::state::State;
@@ -40,11 +41,9 @@ fn front(
         down: true,
     };
     let (rows, total) = packages::page(store, &filter, sort, paging)?;
-    let mut packages = Vec::new();
-    for row in rows {
-        let results = results::of_package(store, row.id)?;
-        packages.push((row, results));
-    }
+    let ids: Vec<PackageId> = rows.iter().map(|row| row.id).collect();
+    let results = results::of_packages(store, &ids)?;
+    let packages = rows.into_iter().zip(results).collect();
     let front = pages::front(&FrontPage {
         running: state.scheduler.queue.running(),
         waiting: state.scheduler.waiting_builds() as usize,
@@ -83,7 +82,6 @@ fn package(
         results.push((result, build));
     }
     let package = pages::package(&PackagePage {
-        newest: builds::newest_of_package(store, row.id)?,
         row,
         results,
         toolchains: &state.settings.zig_versions,

@@ -1,14 +1,12 @@
 //! Answers to calls that read.
 
-use serde_json::Value;
-
 use crate::app::domain::ids::CheckId;
 use crate::app::render::{json, matrix};
 use crate::app::state::State;
-use crate::app::store::{builds, checks, packages, store};
+use crate::app::store::{builds, checks, packages};
 use crate::app::web::answer::Error;
 use crate::app::web::handlers::queue;
-use crate::app::web::handlers::rows::{build_json, build_row, package_json};
+use crate::app::web::handlers::rows::{build_json, build_row, package_json, packages_json};
 use crate::app::web::routes::read::ReadCall;
 use crate::interface::message::{Head, Response};
 
@@ -17,9 +15,8 @@ pub fn read(state: &mut State, head: &Head, call: ReadCall) -> Result<Response, 
     let value = match call {
         ReadCall::Packages { filter, sort, page } => {
             let (rows, total) = packages::page(store, &filter, sort, page)?;
-            let rows = rows.iter().map(|row| package_json(state, row));
-            let rows: store::Result<Vec<Value>> = rows.collect();
-            json::list("packages", rows?, total, page.page, page.limit)
+            let rows = packages_json(state, &rows)?;
+            json::list("packages", rows, total, page.page, page.limit)
         }
         ReadCall::Package { name } => {
             let row = packages::find(store, &name)?;

@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::app::domain::ids::BuildId;
+use crate::app::domain::ids::{BuildId, PackageId};
 use crate::app::render::json;
 use crate::app::state::State;
 use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::packages::PackageRow;
-use crate::app::store::{results, store};
+use crate::app::store::results::{self, ResultRow};
+use crate::app::store::store;
 use crate::app::web::answer::Error;
 
 /// The row of a build; 404 where there is none.
@@ -19,6 +20,16 @@ pub fn build_row(state: &State, id: BuildId) -> Result<BuildRow, Error> {
 pub fn package_json(state: &State, row: &PackageRow) -> store::Result<Value> {
     let results = results::of_package(&state.services.store, row.id)?;
     Ok(json::package(row, &results, &state.settings.zig_versions))
+}
+
+pub fn packages_json(state: &State, rows: &[PackageRow]) -> store::Result<Vec<Value>> {
+    let ids: Vec<PackageId> = rows.iter().map(|row| row.id).collect();
+    let results = results::of_packages(&state.services.store, &ids)?;
+    let rows = rows.iter().zip(&results);
+    let json = |(row, results): (&PackageRow, &Vec<ResultRow>)| {
+        json::package(row, results, &state.settings.zig_versions)
+    };
+    Ok(rows.map(json).collect())
 }
 
 /// A build with its place in the queue.
