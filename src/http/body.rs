@@ -1,6 +1,8 @@
 //! The body of one request: finds its end, by length or by chunks, and limits its size.
 
-use crate::http::head::{Fault, Framing, fault};
+use crate::http::fault::{Fault, fault};
+use crate::http::grammar::{is_chunk_extension, is_token};
+use crate::http::head::Framing;
 use crate::http::limits::{CHUNK_LINE_LIMIT_BYTES, TRAILERS_LIMIT_BYTES};
 
 /// The position within a body's framing, and how many more bytes are allowed.
@@ -130,20 +132,18 @@ fn is_text(line: &[u8]) -> bool {
     !line.iter().any(control)
 }
 
-/// True for `name: value`, of any name.
+/// True for `name: value`.
 fn is_field(line: &[u8]) -> bool {
-    let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
-    let known = |byte: &u8| byte.is_ascii_graphic();
-    name.len() < line.len() && !name.is_empty() && name.iter().all(known)
+    let colon = line.iter().position(|&byte| byte == b':');
+    colon.is_some_and(|colon| is_token(&line[..colon]))
 }
 
-/// The chunk's size. Extensions behind it are ignored.
+/// The chunk's size. Extensions behind it are checked and ignored.
 fn chunk_size(line: &[u8]) -> Result<u64, Fault> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit());
     let (digits, rest) = line.split_at(digits.count());
-    let extended = rest.trim_ascii_start().first() == Some(&b';');
     // Sixteen digits fill 64 bits. More overflow, or are leading zeros that no honest client sends.
-    if digits.is_empty() || digits.len() > 16 || !(rest.is_empty() || extended) {
+    if digits.is_empty() || digits.len() > 16 || !is_chunk_extension(rest) {
         return Err(BAD_CHUNK);
     }
     let text = str::from_utf8(digits).map_err(|_| BAD_CHUNK)?;

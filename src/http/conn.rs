@@ -15,9 +15,9 @@
 //!
 //! From Head, Collect, Spool and App a malformed request, a refused body or an abort leads to Linger; so does an answer
 //! before the end of a spooled body, and a WebSocket frame that breaks the protocol. Linger drops what the client still
-//! sends. From Head, Collect, Spool and Socket the client's end leads to Done; so does a stream that ends before its
-//! announced length. The app gets `Aborted` for a request that it has not answered, and for a socket that it has not
-//! ended.
+//! sends (RFC 9112, 9.6): a socket that is closed with unread bytes is reset, and the client may never see the answer.
+//! From Head, Collect, Spool and Socket the client's end leads to Done; so does a stream that ends before its announced
+//! length. The app gets `Aborted` for a request that it has not answered, and for a socket that it has not ended.
 //!
 //! The caller calls `next` (in `requests.rs`) until it returns nothing, after `receive`, `half_closed`, `sent` and each
 //! answer; sends `output`; closes the socket once `is_done`.
@@ -130,6 +130,11 @@ impl Conn {
 
     // ---- answers ----
 
+    /// The connection closes after the next request.
+    pub fn close_after_next(&mut self) {
+        self.last = true;
+    }
+
     /// Queues the answer to the current request. An answer before the end of a spooled body ends the connection: the
     /// rest of the body is not wanted. Does nothing where the request was cut off in the meantime.
     pub fn respond(&mut self, answer: Response, date: &str) {
@@ -144,8 +149,9 @@ impl Conn {
     }
 
     /// Queues the head of an answer whose body is pushed piece by piece: with an announced length, chunked, or for
-    /// HTTP/1.0 until the connection closes. False where no body is wanted (HEAD, 204, 304, or the request was cut
-    /// off); then `Aborted` follows.
+    /// HTTP/1.0 until the connection closes. A keepalive goes first: a proxy with HTTP/2 may hold the head back until
+    /// it has a byte of the body. False where no body is wanted (HEAD, 204, 304, or the request was cut off); then
+    /// `Aborted` follows.
     #[must_use]
     pub fn start_stream(&mut self, head: Response, body: Streamed, date: &str) -> bool {
         if !self.is_unanswered() {
@@ -164,7 +170,9 @@ impl Conn {
         let wanted = self
             .output
             .start_stream(&head, body.length, self.last, date);
-        if !wanted {
+        if wanted {
+            self.output.push(body.keepalive.as_bytes());
+        } else {
             self.abort_pending = true;
             self.finish_answer();
         }
@@ -329,14 +337,13 @@ impl Conn {
         self.answered += 1;
         self.output.set_request(false, false);
         if self.last {
-            self.close(self.input.is_dropping() || !self.input.is_empty());
+            self.close(true);
         } else {
             self.state = State::Head;
         }
     }
 
-    /// Ends the connection after its output. Closing a socket with unread bytes resets it, and the answer may be lost:
-    /// so it lingers where `more_input` may follow.
+    /// Ends the connection after its output; it lingers where `more_input` may follow.
     pub(super) fn close(&mut self, more_input: bool) {
         self.drop_input();
         self.state = if more_input && !self.input.has_ended {

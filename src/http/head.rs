@@ -1,27 +1,10 @@
 //! Parses the head of one HTTP/1 request, and finds in it where the body ends.
 
-use std::borrow::Cow;
-
-use crate::http::limits::{HEAD_LIMIT_BYTES, HEADERS_LIMIT_COUNT, TARGET_LIMIT_BYTES};
+use crate::http::fault::{Fault, fault, limit_fault, over};
+use crate::http::grammar::{is_authority, is_token};
+use crate::http::limits::{HEAD_LIMIT_BYTES, HEADERS_LIMIT_COUNT};
+use crate::http::request_line;
 use crate::interface::message::{Head, values};
-
-/// Why a request cannot be served: the status and the sentence of the answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    pub status: u16,
-    pub sentence: Cow<'static, str>,
-}
-
-pub const fn fault(status: u16, sentence: &'static str) -> Fault {
-    let sentence = Cow::Borrowed(sentence);
-    Fault { status, sentence }
-}
-
-/// A fault whose sentence names a limit.
-fn limit_fault(status: u16, sentence: String) -> Fault {
-    let sentence = Cow::Owned(sentence);
-    Fault { status, sentence }
-}
 
 /// A parsed request head, and what it says about the bytes behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,16 +33,16 @@ pub enum Framing {
 /// disagree on where a request ends. A fault is found at the same byte however the bytes arrive.
 pub fn read_head(bytes: &[u8]) -> Result<Option<ReadHead>, Fault> {
     let (sound, flaw) = sound_part(bytes);
+    let sound = request_line::with_known_version(sound);
     let mut space = [httparse::EMPTY_HEADER; HEADERS_LIMIT_COUNT];
     let mut parsed = httparse::Request::new(&mut space);
-    let length = match parsed.parse(sound) {
+    let length = match parsed.parse(&sound) {
         Ok(httparse::Status::Complete(length)) => length,
         Ok(httparse::Status::Partial) => return flaw.map_or(Ok(None), Err),
         Err(httparse::Error::TooManyHeaders) => {
             let sentence = format!("there are more than {HEADERS_LIMIT_COUNT} headers");
             return Err(limit_fault(431, sentence));
         }
-        Err(httparse::Error::Version) => return Err(version_fault(sound)),
         Err(_) => return Err(fault(400, "the request head is malformed")),
     };
     let http10 = parsed.version == Some(0);
@@ -90,17 +73,19 @@ pub fn read_head(bytes: &[u8]) -> Result<Option<ReadHead>, Fault> {
 }
 
 /// The bytes before the first one that the parser would accept and must not, and the fault of that byte: httparse takes
-/// a bare LF for the end of a line, and it has no limits. A fault that the parser finds lies before that byte and comes
-/// first.
+/// a bare LF for the end of a line, knows little of targets, and has no limits. A fault that the parser finds lies
+/// before that byte and comes first.
 fn sound_part(bytes: &[u8]) -> (&[u8], Option<Fault>) {
-    let over_at = target_over_at(bytes);
+    let in_line = request_line::flaw(bytes);
     for (at, &byte) in bytes.iter().enumerate() {
         let before = &bytes[..at];
-        let flaw = match byte {
-            b'\n' if before.ends_with(b"\r\n\r") => break,
-            b'\n' if !before.ends_with(b"\r") => fault(400, "a line ends with a bare line feed"),
-            _ if at + 1 == HEAD_LIMIT_BYTES => limit_fault(431, over("head", HEAD_LIMIT_BYTES)),
-            _ if Some(at) == over_at => limit_fault(414, over("target", TARGET_LIMIT_BYTES)),
+        let flaw = match (byte, &in_line) {
+            (b'\n', _) if before.ends_with(b"\r\n\r") => break,
+            (b'\n', _) if !before.ends_with(b"\r") => {
+                fault(400, "a line ends with a bare line feed")
+            }
+            _ if at + 1 == HEAD_LIMIT_BYTES => over(431, "head", HEAD_LIMIT_BYTES),
+            (_, Some((place, flaw))) if at == *place => flaw.clone(),
             _ => continue,
         };
         return (before, Some(flaw));
@@ -108,31 +93,12 @@ fn sound_part(bytes: &[u8]) -> (&[u8], Option<Fault>) {
     (bytes, None)
 }
 
-fn over(part: &str, limit_bytes: usize) -> String {
-    format!("the request {part} is over {} KiB", limit_bytes >> 10)
-}
-
-/// The position of the first byte of the request target that is over its limit.
-fn target_over_at(bytes: &[u8]) -> Option<usize> {
-    let from = 1 + bytes.iter().position(|&byte| byte == b' ')?;
-    let target = bytes[from..].iter();
-    let length = target.take_while(|byte| !b" \r\n".contains(byte)).count();
-    (length > TARGET_LIMIT_BYTES).then_some(from + TARGET_LIMIT_BYTES)
-}
-
-/// 505 for another version, 400 where there is no version at all.
-fn version_fault(seen: &[u8]) -> Fault {
-    let third = seen.split(|&byte| byte == b' ').nth(2).unwrap_or_default();
-    if third.starts_with(b"HTTP/") {
-        fault(505, "the HTTP version must be 1.1 or 1.0")
-    } else {
-        fault(400, "the request line is malformed")
-    }
-}
+/// White space as HTTP has it: other readers find a word where only these are cut off.
+const BLANKS: [char; 2] = [' ', '\t'];
 
 fn field(header: &httparse::Header) -> (String, String) {
     let value = String::from_utf8_lossy(header.value);
-    let value = value.trim_matches([' ', '\t']);
+    let value = value.trim_matches(BLANKS);
     (header.name.to_ascii_lowercase(), value.to_string())
 }
 
@@ -140,7 +106,7 @@ fn field(header: &httparse::Header) -> (String, String) {
 pub fn lists(headers: &[(String, String)], name: &str, word: &str) -> bool {
     let values = values(headers, name);
     let mut words = values.iter().flat_map(|value| value.split(','));
-    words.any(|known| known.trim().eq_ignore_ascii_case(word))
+    words.any(|known| known.trim_matches(BLANKS).eq_ignore_ascii_case(word))
 }
 
 struct Target {
@@ -155,7 +121,7 @@ struct Target {
 fn read_target(method: &str, text: &str) -> Result<Target, Fault> {
     let (authority, local) = match absolute(text) {
         Some(rest) => {
-            let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+            let end = rest.find(['/', '?']).unwrap_or(rest.len());
             (Some(rest[..end].to_string()), &rest[end..])
         }
         None => (None, text),
@@ -167,9 +133,6 @@ fn read_target(method: &str, text: &str) -> Result<Target, Fault> {
     };
     if !path.starts_with('/') && (method, text) != ("OPTIONS", "*") {
         return Err(fault(400, "the path does not start with a slash"));
-    }
-    if local.contains('#') {
-        return Err(fault(400, "the request target has a fragment"));
     }
     Ok(Target {
         authority,
@@ -185,6 +148,8 @@ fn absolute(text: &str) -> Option<&str> {
     known.then_some(rest)
 }
 
+const MALFORMED_HOST: Fault = fault(400, "the host is malformed");
+
 fn check_host(headers: &[(String, String)], http10: bool) -> Result<(), Fault> {
     match values(headers, "host").as_slice() {
         [] if http10 => Ok(()),
@@ -194,21 +159,19 @@ fn check_host(headers: &[(String, String)], http10: bool) -> Result<(), Fault> {
     }
 }
 
+/// An empty value stands for a target without a host (RFC 9112, 3.2).
 fn check_host_value(host: &str) -> Result<(), Fault> {
-    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(&byte);
-    if host.bytes().all(known) {
-        Ok(())
-    } else {
-        Err(fault(400, "the host is malformed"))
+    match host.is_empty() || is_authority(host) {
+        true => Ok(()),
+        false => Err(MALFORMED_HOST),
     }
 }
 
 /// Puts the authority of an absolute target in place of the Host header.
 fn set_host(headers: &mut Vec<(String, String)>, authority: String) -> Result<(), Fault> {
-    if authority.is_empty() {
-        return Err(fault(400, "the host is malformed"));
+    if !is_authority(&authority) {
+        return Err(MALFORMED_HOST);
     }
-    check_host_value(&authority)?;
     match headers.iter_mut().find(|(name, _)| name == "host") {
         Some((_, value)) => *value = authority,
         None => headers.push(("host".to_string(), authority)),
@@ -224,13 +187,35 @@ fn read_framing(headers: &[(String, String)], http10: bool) -> Result<Framing, F
         ([length], []) => read_length(length),
         (_, []) => Err(fault(400, "there is more than one Content-Length")),
         ([], _) if http10 => Err(fault(400, "HTTP/1.0 has no Transfer-Encoding")),
-        ([], [coding]) if coding.eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked),
-        ([], [_]) => Err(fault(501, "the Transfer-Encoding must be chunked")),
+        ([], [coding]) => read_coding(coding),
         ([], _) => Err(fault(400, "there is more than one Transfer-Encoding")),
         _ => Err(fault(
             400,
             "there are both Content-Length and Transfer-Encoding",
         )),
+    }
+}
+
+/// Without `chunked` at its end a body has no end (RFC 9112, 6.3).
+fn read_coding(text: &str) -> Result<Framing, Fault> {
+    let is_chunked = |coding: &str| coding.eq_ignore_ascii_case("chunked");
+    let is_other = |coding: &str| {
+        let name = coding.split(';').next().unwrap_or_default();
+        let name = name.trim_matches(BLANKS);
+        is_token(name.as_bytes()) && !is_chunked(name)
+    };
+    let (others, last) = text
+        .rsplit_once(',')
+        .map_or((None, text), |(others, last)| (Some(others), last));
+    match others {
+        _ if !is_chunked(last.trim_matches(BLANKS)) => {
+            Err(fault(400, "the last Transfer-Encoding must be chunked"))
+        }
+        None => Ok(Framing::Chunked),
+        Some(others) if others.split(',').all(is_other) => {
+            Err(fault(501, "the only Transfer-Encoding must be chunked"))
+        }
+        Some(_) => Err(fault(400, "the Transfer-Encoding is malformed")),
     }
 }
 

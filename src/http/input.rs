@@ -2,7 +2,8 @@
 
 use crate::base::buffer::Buffer;
 use crate::http::body::Body;
-use crate::http::head::{self, Fault, ReadHead, fault};
+use crate::http::fault::{Fault, fault};
+use crate::http::head::{self, ReadHead};
 use crate::http::limits::{
     EMPTY_LINES_LIMIT_COUNT, HEAD_LIMIT_BYTES, INPUT_LIMIT_BYTES, LINGER_LIMIT_BYTES,
     PIECE_LIMIT_BYTES,
@@ -81,10 +82,6 @@ impl InputBuffer {
         self.dropping.get_or_insert(LINGER_LIMIT_BYTES);
     }
 
-    pub fn is_dropping(&self) -> bool {
-        self.dropping.is_some()
-    }
-
     /// The next request's head; none where more bytes are needed.
     pub fn read_head(&mut self) -> Result<Option<ReadHead>, Fault> {
         self.skip_empty_lines()?;
@@ -107,6 +104,11 @@ impl InputBuffer {
             self.empty_lines = 0;
         }
         Ok(read)
+    }
+
+    /// True where the head that has begun to arrive is that of a HEAD request.
+    pub fn asks_for_head(&self) -> bool {
+        self.bytes.as_slice().starts_with(b"HEAD ")
     }
 
     /// Skips empty lines: some clients send one behind a body. A bare line feed is none and makes the head malformed.

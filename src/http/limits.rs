@@ -16,9 +16,9 @@ pub const TRAILERS_LIMIT_BYTES: usize = 8 << 10;
 pub const PIECE_LIMIT_BYTES: usize = 64 << 10;
 /// Unparsed input of one connection: one head, and one piece of a body behind it.
 pub const INPUT_LIMIT_BYTES: usize = HEAD_LIMIT_BYTES + PIECE_LIMIT_BYTES;
-/// Input that is read and dropped after an early answer. A client whose socket is reset instead never sees the
-/// answer.
-pub const LINGER_LIMIT_BYTES: usize = 1 << 20;
+/// Input that is read and dropped behind a last answer. A client whose socket is reset instead never sees the answer,
+/// and many send their whole body before they read: the largest upload, and a quarter more.
+pub const LINGER_LIMIT_BYTES: usize = 80 << 20;
 /// Unsent bytes of a stream: the price of a client that never reads. The socket's own buffer lies behind it, so it
 /// need not cover a round trip.
 pub const STREAM_LIMIT_BYTES: usize = 32 << 10;

@@ -4,7 +4,7 @@ use std::mem;
 
 use crate::http::body::Body;
 use crate::http::conn::{Conn, Incoming, State};
-use crate::http::head::Fault;
+use crate::http::fault::Fault;
 use crate::http::limits::{PIECE_LIMIT_BYTES, UNSENT_LIMIT_BYTES};
 use crate::http::ws::{self, Received};
 use crate::interface::message::{Admission, Head, Request, Response};
@@ -85,8 +85,12 @@ impl Conn {
         if self.output().len() > UNSENT_LIMIT_BYTES {
             return Ok(Step::Wait);
         }
-        let Some(read) = self.input.read_head()? else {
-            return Ok(Step::NeedInput);
+        let read = self.input.read_head();
+        let Ok(Some(read)) = read else {
+            // It may be refused, or never be complete.
+            let head_only = self.input.asks_for_head();
+            self.output.set_request(false, head_only);
+            return read.map(|_| Step::NeedInput);
         };
         self.last |= !read.keep_alive;
         self.output

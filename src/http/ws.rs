@@ -10,7 +10,8 @@ use tungstenite::protocol::frame::{CloseFrame, FrameHeader, Utf8Bytes};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
 use crate::base::buffer::Buffer;
-use crate::http::head::{Fault, Framing, fault, lists};
+use crate::http::fault::{Fault, fault};
+use crate::http::head::{Framing, lists};
 use crate::http::limits::{
     KEEPALIVES_LIMIT, MESSAGE_LIMIT_BYTES, SOCKET_INPUT_BYTES, UNSENT_LIMIT_BYTES,
 };

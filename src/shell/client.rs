@@ -6,10 +6,11 @@ use crate::base::client_addr::ClientAddr;
 use crate::base::slab::Key;
 use crate::http::conn::{Conn, Incoming, Waiting};
 use crate::interface::event::{Core, Dispatcher, Event, Pull, Streamed};
-use crate::interface::message::{Head, Response};
+use crate::interface::message::{Admission, Head, Response};
 use crate::shell::limits::{
     BODY_RATE_LIMIT_BYTES_PER_S, BODY_STALL_LIMIT_MS, HEAD_LIMIT_MS, IDLE_LIMIT_MS, KEEPALIVE_MS,
-    LINGER_LIMIT_MS, SEND_STALL_LIMIT_MS, TURN_LIMIT_BYTES,
+    LINGER_LIMIT_MS, LINGER_STALL_LIMIT_MS, REJECTED_IDLE_LIMIT_MS, SEND_STALL_LIMIT_MS,
+    TURN_LIMIT_BYTES,
 };
 use crate::shell::pollable::{IoResult, Pollable, spend};
 
@@ -21,7 +22,7 @@ fn limit_ms(waiting: Waiting) -> Option<u64> {
         Waiting::App => None,
         Waiting::Keepalive => Some(KEEPALIVE_MS),
         Waiting::Send => Some(SEND_STALL_LIMIT_MS),
-        Waiting::Close | Waiting::Linger => Some(LINGER_LIMIT_MS),
+        Waiting::Close | Waiting::Linger => Some(LINGER_STALL_LIMIT_MS),
     }
 }
 
@@ -65,6 +66,8 @@ pub struct Client {
     from: Option<IpAddr>,
     /// The address that the connection counts for; none where it is not counted.
     pub addr: Option<ClientAddr>,
+    /// Retry-After, where each request is answered 429.
+    rejected_ms: Option<u64>,
 }
 
 impl Client {
@@ -92,6 +95,7 @@ impl Client {
             deadline_ms: limit_ms(waiting).map(|limit| now_ms + limit),
             from,
             addr,
+            rejected_ms: None,
             conn,
         }
     }
@@ -102,11 +106,17 @@ impl Client {
         self.broken |= event.is_error();
     }
 
-    /// Answers 429 before any request: its address has too many connections.
-    pub fn reject(&mut self, retry_ms: u64, date: &str) {
+    /// Its first request is answered 429, and so is a silence: its address has too many connections.
+    pub fn reject(&mut self, retry_ms: u64, now_ms: u64) {
+        self.conn.close_after_next();
+        self.rejected_ms = Some(retry_ms);
+        self.deadline_ms = Some(now_ms + REJECTED_IDLE_LIMIT_MS);
+    }
+
+    fn rejection(&self) -> Option<Response> {
         let sentence = "too many connections from your address";
-        self.conn
-            .abort(Response::later(429, sentence, retry_ms), date);
+        let retry_ms = self.rejected_ms?;
+        Some(Response::later(429, sentence, retry_ms))
     }
 
     // ---- input ----
@@ -122,7 +132,7 @@ impl Client {
                     self.conn.receive(&buffer[..count]);
                     self.unparsed = true;
                     self.body_bytes += count as u64;
-                    self.progressed |= self.waiting == Waiting::Body;
+                    self.progressed |= matches!(self.waiting, Waiting::Body | Waiting::Linger);
                 }
                 IoResult::Blocked => {}
                 IoResult::Ended => {
@@ -150,7 +160,11 @@ impl Client {
         let mut budget = TURN_LIMIT_BYTES;
         while self.unparsed && budget > 0 {
             let (core, from, now) = (&mut *dispatcher.core, self.from, dispatcher.now);
-            let admit = &mut |head: &Head| core.admit(conn, from, head, now);
+            let rejection = self.rejection();
+            let admit = &mut |head: &Head| match &rejection {
+                Some(response) => Admission::Refuse(response.clone()),
+                None => core.admit(conn, from, head, now),
+            };
             match self.conn.next(date, admit) {
                 None => self.unparsed = false,
                 Some(Incoming::Request(request)) => {
@@ -276,11 +290,13 @@ impl Client {
             self.waiting = waiting;
             self.answered = answered;
             self.progressed = false;
-            self.deadline_ms = limit_ms(waiting).map(|limit| now_ms + limit);
-            if waiting == Waiting::Body {
-                let slow_ms = self.waiting_since_ms + body_limit_ms(self.body_bytes);
-                self.deadline_ms = self.deadline_ms.map(|at| at.min(slow_ms));
-            }
+            let most_ms = match waiting {
+                Waiting::Body => body_limit_ms(self.body_bytes),
+                Waiting::Linger => LINGER_LIMIT_MS,
+                _ => u64::MAX,
+            };
+            let until_ms = self.waiting_since_ms.saturating_add(most_ms);
+            self.deadline_ms = limit_ms(waiting).map(|limit| until_ms.min(now_ms + limit));
         }
         if waiting != Waiting::Body {
             self.body_bytes = 0;
@@ -289,13 +305,16 @@ impl Client {
         self.deadline_ms
     }
 
-    /// The client's time is up. A slow request is answered 408; a stream or WebSocket gets its keepalive.
+    /// The client's time is up. A slow request is answered 408, a rejected client 429; a stream or WebSocket gets its
+    /// keepalive.
     pub fn expire(&mut self, date: &str) {
         self.deadline_ms = None;
         match self.waiting {
-            Waiting::Head | Waiting::Body => {
-                let slow = Response::error(408, "the request took too long to arrive");
-                self.conn.abort(slow, date);
+            Waiting::Idle if self.rejected_ms.is_none() => self.broken = true,
+            Waiting::Idle | Waiting::Head | Waiting::Body => {
+                let slow = || Response::error(408, "the request took too long to arrive");
+                let answer = self.rejection().unwrap_or_else(slow);
+                self.conn.abort(answer, date);
                 self.unparsed = true;
             }
             Waiting::Keepalive => {

@@ -107,7 +107,6 @@ impl Clients {
         accepted: Accepted,
         addr: Option<ClientAddr>,
         now_ms: u64,
-        date: &str,
         registry: &Registry,
     ) {
         let retry_ms = match self.limiter.enter(addr, now_ms) {
@@ -121,7 +120,7 @@ impl Clients {
         let client = Pollable::new(fd).map(|socket| Client::new(socket, from, addr, now_ms));
         let registered = client.and_then(|mut client| {
             if let Some(retry_ms) = retry_ms {
-                client.reject(retry_ms, date);
+                client.reject(retry_ms, now_ms);
             }
             self.register(client, registry)
         });

@@ -32,8 +32,13 @@ pub const BODY_RATE_LIMIT_BYTES_PER_S: u64 = 4 << 10;
 pub const IDLE_LIMIT_MS: u64 = 60_000;
 /// Without a byte of the output taken by the client.
 pub const SEND_STALL_LIMIT_MS: u64 = 60_000;
-/// From the last byte sent until the client hangs up.
-pub const LINGER_LIMIT_MS: u64 = 2_000;
+/// Behind a last answer, without a byte of what the client still sends; its own end comes within a round trip. The
+/// default of nginx.
+pub const LINGER_STALL_LIMIT_MS: u64 = 5_000;
+/// From a last answer until the client hangs up: the largest upload passes at 10 Mbit/s.
+pub const LINGER_LIMIT_MS: u64 = 60_000;
+/// Until the first byte of a request that will be answered 429: the answer depends on its method.
+pub const REJECTED_IDLE_LIMIT_MS: u64 = 2_000;
 /// Wait at shutdown for requests on open connections: a successor on the same socket cannot answer those.
 pub const LAST_REQUESTS_LIMIT_MS: u64 = 300;
 /// Wait at shutdown for clients to read the output that is left.

@@ -246,8 +246,7 @@ impl<'a, C: Core> Reactor<'a, C> {
             };
             let addr = self.dispatcher.core.counted(accepted.from);
             let registry = self.poll.registry();
-            self.clients
-                .admit(accepted, addr, now_ms, &self.date, registry);
+            self.clients.admit(accepted, addr, now_ms, registry);
         }
     }
 

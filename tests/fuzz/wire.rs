@@ -2,7 +2,8 @@
 
 use zigcheck::http::body::Body;
 use zigcheck::http::conn::Waiting;
-use zigcheck::http::head::{Fault, Framing, ReadHead, read_head};
+use zigcheck::http::fault::Fault;
+use zigcheck::http::head::{Framing, ReadHead, read_head};
 
 use zigcheck::http::limits::MESSAGE_LIMIT_BYTES;
 use zigcheck::interface::message::Response;

@@ -21,7 +21,7 @@ fn an_answer_byte_for_byte() {
 fn closing_as_asked() {
     let answer = |text: &str, stays_open: bool| {
         let play = any_way(text, stays_open);
-        assert_eq!(play.conn.is_done(), !stays_open);
+        assert!(!play.conn.is_done(), "the client may say more");
         only(&play).header("connection").map(str::to_string)
     };
     let close = Some("close".to_string());
@@ -39,12 +39,23 @@ fn closing_as_asked() {
 /// Closing with bytes unread would reset the connection, and the client lose its answer.
 #[test]
 fn closing_waits_for_a_client_that_says_more() {
-    let text = request("GET /", "Connection: close\r\n", "") + ANOTHER;
-    let mut play = played(text.as_bytes(), usize::MAX);
-    assert_eq!(play.conn.waiting_for(), Waiting::Linger);
-    assert!(!play.conn.is_done());
-    play.hang_up();
-    assert!(play.conn.is_done());
+    let close = request("GET /", "Connection: close\r\n", "");
+    for behind in ["", ANOTHER] {
+        let mut play = played((close.clone() + behind).as_bytes(), usize::MAX);
+        assert_eq!(play.conn.waiting_for(), Waiting::Linger);
+        assert!(!play.conn.is_done());
+        play.feed(ANOTHER.as_bytes(), || 1);
+        assert_eq!((play.statuses(), play.conn.is_done()), (vec![200], false));
+        play.hang_up();
+        assert!(play.conn.is_done());
+    }
+    // Nothing follows from a client that has said so.
+    let mut conn = Conn::default();
+    conn.receive(close.as_bytes());
+    conn.half_closed();
+    conn.next(DATE, &mut |_: &Head| Admission::Refuse(Response::default()));
+    conn.sent(conn.output().len());
+    assert!(conn.is_done());
 }
 
 #[test]
@@ -75,14 +86,14 @@ fn streams() {
     assert_eq!(only(&play).body, vec![b's'; 600_000]);
     let play = any_way(&request("GET /stream", "Connection: close\r\n", ""), false);
     assert_eq!(only(&play).body.len(), 600_000);
-    assert!(play.conn.is_done());
+    assert_eq!(play.conn.waiting_for(), Waiting::Linger);
     for lines in ["", "Connection: keep-alive\r\n"] {
         let play = any_way(&format!("GET /stream HTTP/1.0\r\n{lines}\r\n"), false);
         let answer = only(&play);
         assert_eq!(answer.body.len(), 600_000);
         assert_eq!(answer.header("transfer-encoding"), None);
         assert_eq!(answer.header("connection"), Some("close"));
-        assert!(play.conn.is_done());
+        assert_eq!(play.conn.waiting_for(), Waiting::Linger);
     }
 }
 
@@ -144,7 +155,6 @@ fn a_stream_that_nobody_wants() {
     ] {
         let play = any_way(&request(line, lines, ""), stays_open);
         assert_eq!(play.said, [whole(line, ""), Said::Aborted]);
-        assert_eq!(play.conn.is_done(), !stays_open);
     }
 }
 
@@ -153,6 +163,7 @@ fn a_stream_that_nobody_wants() {
 fn a_connection_that_is_done_owes_the_app_its_end() {
     let mut conn = Conn::default();
     conn.receive(request("HEAD /", "Connection: close\r\n", "").as_bytes());
+    conn.half_closed();
     let mut admit = |_: &Head| Admission::Collect { limit_bytes: 0 };
     assert!(conn.next(DATE, &mut admit).is_some());
     assert!(!conn.start_stream(Response::default(), Streamed::default(), DATE));
@@ -179,10 +190,13 @@ fn a_beat_when_there_is_nothing_else() {
     for (version, framed) in [("1.1", &b"3\r\n:\n\n\r\n"[..]), ("1.0", b":\n\n")] {
         let mut conn = started(version, ":\n\n");
         assert_eq!(conn.waiting_for(), Waiting::Send);
-        let head = conn.output().len();
+        // A proxy may hold the head back until a byte of the body has come.
+        let first = [b"\r\n\r\n", framed].concat();
+        assert!(conn.output().ends_with(&first));
+        let start = conn.output().len();
         conn.keepalive();
-        assert_eq!(conn.output().len(), head, "something else is unsent");
-        conn.sent(head);
+        assert_eq!(conn.output().len(), start, "something else is unsent");
+        conn.sent(start);
         assert_eq!(conn.waiting_for(), Waiting::Keepalive);
         conn.keepalive();
         assert_eq!(conn.output(), framed);

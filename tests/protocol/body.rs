@@ -87,7 +87,14 @@ fn chunks() {
         ("0A\r\n0123456789\r\n000\r\n\r\n", "0123456789"),
         ("2\r\n\r\n\r\n0\r\n\r\n", "\r\n"),
         ("1;a\r\nx\r\n0;b=\"c;d\"\r\n\r\n", "x"),
-        ("1 ; a\r\nx\r\n0\t;\r\n\r\n", "x"),
+        ("1 ; a\r\nx\r\n0\t;\tb\r\n\r\n", "x"),
+        ("1;a=b;c = d ; e=\"\"\r\nx\r\n0\r\n\r\n", "x"),
+        ("1;a=\"b\\\"; \\\\c\t\u{e4}\"\r\nx\r\n0\r\n\r\n", "x"),
+        ("1;!#$%&'*+-.^_`|~09aZ=!\r\nx\r\n0\r\n\r\n", "x"),
+        (
+            "1\r\nx\r\n0\r\n!#$%&'*+-.^_`|~09aZ: \u{e4}\t\"b\"\r\n\r\n",
+            "x",
+        ),
         ("1\r\nx\r\n0\r\nA: b\r\nC:\r\n\r\n", "x"),
     ] {
         assert_eq!(
@@ -95,7 +102,8 @@ fn chunks() {
             (data.to_string(), End::Complete(input.len()))
         );
         for end in 0..input.len() {
-            assert_eq!(chunked(&input[..end]).1, End::Starved, "{input:?} to {end}");
+            let (_, ended) = any_way(Framing::Chunked, 1000, &input.as_bytes()[..end]);
+            assert_eq!(ended, End::Starved, "{input:?} to {end}");
         }
     }
 }
@@ -116,6 +124,30 @@ fn refused_chunks() {
         "1;a\nx\r\n0\r\n\r\n",
         "1;a\rb\r\n",
         "1;\0\r\n",
+        "1;\r\n",
+        "1; \r\n",
+        "1;;a\r\n",
+        "1;a;\r\n",
+        "1;a \r\n",
+        "1;a b\r\n",
+        "1;a=\r\n",
+        "1;a= \r\n",
+        "1;=b\r\n",
+        "1;a==b\r\n",
+        "1;a=b c\r\n",
+        "1;a=b,c\r\n",
+        "1;a=b \r\n",
+        "1;a=\"b\r\n",
+        "1;a=\"b\\\"\r\n",
+        "1;a=\"b\\\r\n",
+        "1;a=\"b\"c\r\n",
+        "1;a=b\"\"\r\n",
+        "1;\"a\"\r\n",
+        "1;a/b\r\n",
+        "1;\u{e4}\r\n",
+        "1;a=\u{e4}\r\n",
+        "1;a=\"\x7f\"\r\n",
+        "1a;b=[\r\n",
         "1\r\r\n",
         "10000000000000000\r\n",
         "00000000000000001\r\n",
@@ -128,6 +160,17 @@ fn refused_chunks() {
         "0\r\n: b\r\n\r\n",
         "0\r\n A: b\r\n\r\n",
         "0\r\nA : b\r\n\r\n",
+        "0\r\nA\tB: c\r\n\r\n",
+        "0\r\nA\"B: c\r\n\r\n",
+        "0\r\n(A): b\r\n\r\n",
+        "0\r\nA/B: c\r\n\r\n",
+        "0\r\nA=B: c\r\n\r\n",
+        "0\r\nA@B: c\r\n\r\n",
+        "0\r\n{A}: b\r\n\r\n",
+        "0\r\n\u{e4}: b\r\n\r\n",
+        "0\r\nA\r\n: b\r\n\r\n",
+        "0\r\nA: b\r\n c\r\n\r\n",
+        "0\r\nA: \x7f\r\n\r\n",
         "0\r\nA: b\n\r\n",
         "0\r\nA: b\rc\r\n\r\n",
     ] {
@@ -176,7 +219,7 @@ fn random_bodies() {
         for _ in 0..random.below(5) {
             let size = 1 + random.below(40);
             let chunk = random.bytes(size);
-            let extension = *random.pick(&["", "", ";x=y", " ;z", ";\"q\""]);
+            let extension = *random.pick(&["", "", ";x=y", " ;z", ";q=\"; \\\"\""]);
             input.extend(format!("{size:x}{extension}\r\n").into_bytes());
             input.extend(&chunk);
             input.extend(b"\r\n");

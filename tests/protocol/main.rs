@@ -10,6 +10,7 @@ mod buffer;
 mod conn;
 mod handshake;
 mod http;
+mod rules;
 mod slab;
 mod smuggling;
 mod ws;

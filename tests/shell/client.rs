@@ -220,13 +220,80 @@ fn who_is_too_slow_is_events_and_so_is_the_app() {
     pair.handle_input();
     assert_eq!(pair.core.events, ["request", "body", "gone"]);
     pair.client.write(KEY, &mut pair.core, &mut Vec::new());
-    assert_eq!(pair.client.settle(30_000), Some(30_000 + LINGER_LIMIT_MS));
+    assert_eq!(
+        pair.client.settle(30_000),
+        Some(30_000 + LINGER_STALL_LIMIT_MS)
+    );
     let mut answer = String::new();
     pair.peer.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(!pair.client.is_over() && !pair.client.is_with_app());
     pair.client.expire(DATE);
     assert!(pair.client.is_over(), "it would not hang up");
+}
+
+/// It sends all it has before it reads, and is then read on for as long as something comes.
+#[test]
+fn what_follows_a_refused_head_has_a_time_of_its_own() {
+    let mut pair = Pair::new();
+    pair.turn(
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999\r\n\r\n",
+        0,
+    );
+    for at in 0..13 {
+        let now_ms = at * 4_900;
+        let until = pair.turn(&"x".repeat(1_000), now_ms);
+        let most = LINGER_LIMIT_MS.min(now_ms + LINGER_STALL_LIMIT_MS);
+        assert_eq!(until, Some(most));
+    }
+    assert_eq!(
+        pair.turn("", 59_000),
+        Some(13 * 4_900 - 4_900 + 1_200),
+        "nothing came"
+    );
+    pair.client.expire(DATE);
+    assert!(pair.client.is_over());
+}
+
+#[test]
+fn a_rejected_client_is_answered_when_it_asks() {
+    let asked = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    for (request, status, bodiless) in [
+        (asked.to_string(), "429", false),
+        (asked.replace("GET", "HEAD"), "429", true),
+        (asked.replace("GET", "GE\0"), "400", false),
+        (asked.repeat(2), "429", false),
+        (String::new(), "429", false),
+        ("GET / HT".to_string(), "429", false),
+        ("HEAD / HT".to_string(), "429", true),
+    ] {
+        let mut pair = Pair::new();
+        pair.client.reject(7_000, 0);
+        assert_eq!(pair.turn("", 0), Some(REJECTED_IDLE_LIMIT_MS));
+        pair.turn(&request, 1_000);
+        if !request.ends_with("\r\n\r\n") {
+            pair.client.expire(DATE);
+            pair.turn("", 11_000);
+        }
+        let mut answer = String::new();
+        pair.peer.read_to_string(&mut answer).unwrap();
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{request:?}: {answer}"
+        );
+        assert!(
+            answer.contains("\r\nConnection: close\r\n"),
+            "{request:?}: {answer}"
+        );
+        assert_eq!(answer.contains("\r\nRetry-After: 7\r\n"), status == "429");
+        assert_eq!(
+            answer.ends_with("\r\n\r\n"),
+            bodiless,
+            "{request:?}: {answer}"
+        );
+        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
+        assert!(pair.core.events.is_empty());
+    }
 }
 
 const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\n\
@@ -299,7 +366,8 @@ fn a_stream_with_a_beat_is_kept_alive() {
         }
         let mut sent = [0; 1_000];
         let count = pair.peer.read(&mut sent).unwrap();
-        let beats = b"3\r\n:\n\n\r\n".repeat(if limit_ms.is_some() { 3 } else { 0 });
+        // The first one goes with the head.
+        let beats = b"3\r\n:\n\n\r\n".repeat(if limit_ms.is_some() { 4 } else { 0 });
         assert!(sent[..count].ends_with(&[&b"\r\n\r\n"[..], &beats].concat()));
     }
 }

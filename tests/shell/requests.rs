@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use crate::common::pack::sha256;
 use zigcheck::config::settings::Listen;
-use zigcheck::shell::limits::LINGER_LIMIT_MS;
 use zigcheck::shell::listen::Listener;
 
 use crate::common::server::PATIENCE;
@@ -175,38 +174,71 @@ fn a_reset_behind_an_end_is_seen() {
     assert_eq!(server.stop().gone.len(), 1);
 }
 
-/// The head of an answer that comes before the body was sent, and then the end of the connection.
-fn answer_while_sending(server: &Server, path: &str) -> std::io::Result<String> {
+/// All bytes are sent before the first is read: the answer, and then the end of the connection, which is no reset.
+fn write_then_read(server: &Server, head: &str, body: usize) -> String {
     let mut socket = server.connect();
-    write!(
-        socket,
-        "POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 900000\r\n\r\n"
-    )?;
-    for _ in 0..9 {
-        socket.write_all(&[b'x'; 60_000])?;
+    socket.write_all(head.as_bytes()).unwrap();
+    let mut left = body;
+    while left > 0 {
+        let count = left.min(1 << 20);
+        socket.write_all(&vec![b'x'; count]).unwrap();
+        left -= count;
     }
     let mut answer = String::new();
-    socket.read_to_string(&mut answer)?;
-    Ok(answer)
+    socket.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 #[test]
-fn an_early_answer_reaches_who_is_still_sending() {
+fn an_answer_before_the_body_reaches_a_client_that_writes_first() {
     let server = Server::start();
-    for path in ["/early", "/refuse"] {
-        let start = Instant::now();
-        // Read on for so long and no longer: a machine that was too slow for that asks again.
-        let answer = loop {
-            let began = Instant::now();
-            match answer_while_sending(&server, path) {
-                Ok(answer) => break answer,
-                Err(error) => {
-                    let slow = began.elapsed() > Duration::from_millis(LINGER_LIMIT_MS);
-                    assert!(slow && start.elapsed() < PATIENCE, "{error}");
-                }
-            }
-        };
-        assert!(answer.starts_with("HTTP/1.1 40"), "{answer}");
+    for (status, line, upload) in [
+        (400, "POST /early HTTP/1.1", 30 << 20),
+        (400, "POST /upload HTTP/1.1\r\nHost: h", 70 << 20),
+        (403, "POST /refuse HTTP/1.1", 70 << 20),
+        (413, "POST /post HTTP/1.1", 70 << 20),
+        (413, "POST /upload HTTP/1.0", 70 << 20),
+        (505, "POST /upload HTTP/2.0", 70 << 20),
+    ] {
+        let head = format!("{line}\r\nHost: h\r\nContent-Length: {upload}\r\n\r\n");
+        let answer = write_then_read(&server, &head, upload);
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
+    }
+    assert_eq!(server.get("/hello"), "hello");
+}
+
+/// What follows a last request is no request, and resets nothing.
+#[test]
+fn bytes_behind_a_last_request_draw_no_reset() {
+    let server = Server::start();
+    for head in [
+        "GET /big?9000 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+        "GET /big?9000 HTTP/1.0\r\n\r\n",
+        "GET /stream?9000 HTTP/1.0\r\n\r\n",
+        "GET /stream?9000 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+        "BAD\r\n\r\n",
+    ] {
+        for behind in [0, 1, 2 << 20] {
+            let answer = write_then_read(&server, head, behind);
+            assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
+            let all = head.starts_with("BAD") || answer.matches(['x', '.']).count() >= 9_000;
+            assert!(all, "{} bytes", answer.len());
+        }
+        // Behind the answer, too.
+        let mut socket = server.connect();
+        socket.write_all(head.as_bytes()).unwrap();
+        let mut first = [0; 9];
+        socket.read_exact(&mut first).unwrap();
+        for _ in 0..20 {
+            socket.write_all(&[b'x'; 1_000]).unwrap();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let mut rest = String::new();
+        socket.read_to_string(&mut rest).unwrap();
+        assert!(!rest.is_empty());
     }
 }
 
