@@ -128,6 +128,8 @@ fn every_container_is_held_in_the_same_bounds() {
             "no swap beside it"
         );
         assert_eq!(value(&command, "--cpus="), "1.5");
+        let shares: u32 = value(&command, "--cpu-shares=").parse().expect("a number");
+        assert!(shares < 1024 / 4, "four builds weigh less than the server");
         assert_eq!(value(&command, "--pids-limit="), "512");
         assert_eq!(value(&command, "--pull="), "never");
         assert_eq!(value(&command, "--user="), "1000:1000");

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::engine::kind::EngineKind;
-use crate::app::engine::limits::{OPEN_FILES_LIMIT, PIDS_LIMIT, SHARED_MEMORY_BYTES};
+use crate::app::engine::limits::{CPU_SHARES, OPEN_FILES_LIMIT, PIDS_LIMIT, SHARED_MEMORY_BYTES};
 use crate::config::limits::WORK_TMPFS_BYTES;
 use crate::config::settings::Settings;
 use crate::interface::event::{Command, Exit, Input};
@@ -263,6 +263,7 @@ impl Docker {
             // Equal to the memory: by default as much swap again is allowed.
             format!("--memory-swap={memory}"),
             format!("--cpus={}", self.cpus),
+            format!("--cpu-shares={CPU_SHARES}"),
             format!("--pids-limit={PIDS_LIMIT}"),
             format!("--ulimit=nofile={OPEN_FILES_LIMIT}:{OPEN_FILES_LIMIT}"),
             "--ulimit=core=0:0".to_string(),

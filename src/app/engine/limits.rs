@@ -25,3 +25,6 @@ pub const PIDS_LIMIT: u32 = 512;
 /// Processes and threads of the build user in all containers of podman, which counts them together: as many as 64 slots
 /// may have. Each container's own limit is `PIDS_LIMIT`.
 pub const USER_PROCESSES_LIMIT: u32 = 64 * PIDS_LIMIT;
+/// Weight of one container among all that want a processor; the default of everything else is 1,024. Four slots weigh
+/// half as much as one service.
+pub const CPU_SHARES: u32 = 128;
