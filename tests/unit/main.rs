@@ -39,6 +39,7 @@ mod origin;
 mod pages;
 mod podman;
 mod pollable;
+mod preconditions;
 mod recheck;
 mod record;
 mod schema;

@@ -16,11 +16,11 @@ use crate::app::state::{Fatal, Lifecycle, State, cannot_write};
 use crate::app::store::store::{self, Store};
 use crate::app::store::{builds, packages, sources};
 use crate::app::web::answer::{Answer, Error};
-use crate::app::web::conditional;
+use crate::app::web::conditional::{self, Precondition, Target};
 use crate::app::web::handlers::{admin, health, pages, read, submit, watch};
 use crate::app::web::rate_limits::RateLimits;
-use crate::app::web::request::open_if;
-use crate::app::web::routes::table::{Call, Routed};
+use crate::app::web::request::{is_read, open_if};
+use crate::app::web::routes::table::{self, Call, Routed};
 use crate::app::web::upload::Uploads;
 use crate::base::client_addr::ClientAddr;
 use crate::base::slab::Key;
@@ -40,13 +40,29 @@ pub struct App {
     pub(crate) has_warned_of_proxy: bool,
     retention: Retention,
     /// Health requests that wait for the engine's answer.
-    pub(crate) health_waiters: Vec<Key>,
+    health_waiters: Vec<HealthWaiter>,
 }
 
 /// A request whose head was admitted.
 pub(crate) struct Admitted {
     pub(crate) routed: Routed,
     pub(crate) client: Option<ClientAddr>,
+}
+
+/// A request for the health that waits for the engine.
+struct HealthWaiter {
+    conn: Key,
+    /// What takes the place of a 200.
+    precondition: Result<(), Response>,
+}
+
+impl HealthWaiter {
+    fn answer(self, health: Response) -> Result<Answer, Error> {
+        if health.status == 200 {
+            self.precondition?;
+        }
+        Ok(health.into())
+    }
 }
 
 impl App {
@@ -112,7 +128,7 @@ impl App {
             Event::Aborted { conn } => {
                 self.uploads.abort(conn);
                 services.feed.remove(conn);
-                self.health_waiters.retain(|waiter| *waiter != conn);
+                self.health_waiters.retain(|waiter| waiter.conn != conn);
             }
             // An engine command and the scheduler each ignore the jobs of the other.
             Event::Output { job, pipe, bytes } => {
@@ -158,16 +174,20 @@ impl App {
         request: &Request,
     ) -> Result<Answer, Error> {
         let (Admitted { routed, client }, Request { head, body, .. }) = (admitted, request);
+        let now_unix_ms = self.state.now().unix_ms;
+        if !is_read(head) {
+            self.check_change(head)?;
+        }
         let state = &mut self.state;
         match routed.read(head, body, &state.settings)? {
-            Call::Health => self.health(conn),
+            Call::Health => self.health(conn, head),
             Call::Read(call) => {
                 let response = read::read(state, head, call)?;
-                Ok(conditional::answer(head, response).into())
+                Ok(conditional::answer(head, response, now_unix_ms).into())
             }
             Call::Page(call) => {
                 let response = pages::page(state, head, call)?;
-                Ok(conditional::answer(head, response).into())
+                Ok(conditional::answer(head, response, now_unix_ms).into())
             }
             Call::Watch(call) => watch::watch(state, conn, head, call),
             Call::Submit(call) => {
@@ -176,9 +196,43 @@ impl App {
             }
             Call::Upload(options) => self.begin_upload(conn, *client, head, options),
             Call::Admin(call) => {
+                if is_read(head) {
+                    conditional::check_untagged(head, now_unix_ms)?;
+                }
                 self.retention.wake();
                 Ok(admin::answer(state, call)?.into())
             }
+        }
+    }
+
+    /// 412 where what the request would change does not meet its preconditions. A path is in the version that a read of
+    /// it gives.
+    fn check_change(&mut self, head: &Head) -> Result<(), Error> {
+        if !conditional::has_precondition(head) {
+            return Ok(());
+        }
+        // HEAD counts no view.
+        let read = Head {
+            method: "HEAD".to_string(),
+            path: head.path.clone(),
+            ..Head::default()
+        };
+        let settings = &self.state.settings;
+        let call =
+            table::find(&read, settings).and_then(|routed| routed.read(&read, b"", settings));
+        let etag = match call {
+            Ok(Call::Read(call)) => match read::read(&mut self.state, &read, call) {
+                Ok(response) => Some(conditional::etag(&response.body)),
+                // The change is refused for the same reason.
+                Err(Error::Refused(_)) => return Ok(()),
+                Err(error) => return Err(error),
+            },
+            _ => None,
+        };
+        let target = etag.as_deref().map_or(Target::Absent, Target::Tagged);
+        match conditional::evaluate(head, target, self.state.now().unix_ms) {
+            Precondition::Fails(sentence) => Err(conditional::failed(sentence).into()),
+            Precondition::Holds | Precondition::NotModified => Ok(()),
         }
     }
 
@@ -211,23 +265,28 @@ impl App {
     }
 
     /// The health now if the engine's last answer is fresh, else after the next one.
-    fn health(&mut self, conn: Key) -> Result<Answer, Error> {
+    fn health(&mut self, conn: Key, head: &Head) -> Result<Answer, Error> {
+        let waiter = HealthWaiter {
+            conn,
+            precondition: conditional::check_untagged(head, self.state.now().unix_ms),
+        };
         if self.is_engine_fresh() {
-            return Ok(health::health(&self.state).into());
+            return waiter.answer(health::health(&self.state));
         }
         if self.health_waiters.len() >= HEALTH_WAITERS_LIMIT {
             let sentence = "too many requests wait for the engine to answer";
             return Err(Response::later(503, sentence, ENGINE_FRESH_MS).into());
         }
-        self.health_waiters.push(conn);
+        self.health_waiters.push(waiter);
         self.refresh_engine();
         Ok(Answer::Later)
     }
 
     pub(crate) fn answer_health(&mut self) {
-        for conn in std::mem::take(&mut self.health_waiters) {
-            let response = health::health(&self.state);
-            self.send(conn, true, Ok(response.into()));
+        for waiter in std::mem::take(&mut self.health_waiters) {
+            let conn = waiter.conn;
+            let answer = waiter.answer(health::health(&self.state));
+            self.send(conn, true, answer);
         }
     }
 

@@ -1,6 +1,7 @@
-//! Answers that depend on what the client has already: entity tags, `If-None-Match`, `Range`.
+//! Answers that depend on what the client has already: entity tags, preconditions, `Range`.
 
 use std::hash::{DefaultHasher, Hasher};
+use std::time::UNIX_EPOCH;
 
 use crate::app::web::request::is_read;
 use crate::interface::message::{Head, Response, values};
@@ -29,24 +30,108 @@ pub fn etag(body: &[u8]) -> String {
     format!("\"{:016x}\"", hasher.finish())
 }
 
-/// True where the client has this version already: the answer is 304.
-pub fn none_match(head: &Head, etag: &str) -> bool {
-    let mut lines = values(&head.headers, "if-none-match").into_iter();
-    lines.any(|line| line.trim() == "*" || tags(line).any(|tag| opaque(tag) == opaque(etag)))
+/// What a request names, as it is before the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target<'a> {
+    Tagged(&'a str),
+    /// It can be read, and has no tag.
+    Untagged,
+    /// Nothing can be read there.
+    Absent,
 }
 
-/// Adds the tag to a 200 answer of a read; 304 where the client has that version already.
-pub fn answer(head: &Head, response: Response) -> Response {
+/// The result of the preconditions of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Precondition {
+    Holds,
+    /// The client has this version already: 304.
+    NotModified,
+    /// 412, with this sentence.
+    Fails(&'static str),
+}
+
+/// Evaluates the preconditions of a request in the order of RFC 9110, 13.2.2. The target has not changed since
+/// `unchanged_since_ms`: for what may change at any time that is now.
+pub fn evaluate(head: &Head, target: Target, unchanged_since_ms: i64) -> Precondition {
+    if has(head, "if-match") {
+        if !is_match(head, target) {
+            return Precondition::Fails("there is no version that If-Match names");
+        }
+    } else if let [date] = values(&head.headers, "if-unmodified-since")[..]
+        && let Some(date_s) = seconds(date)
+        && unchanged_since_ms.div_euclid(1_000) > date_s
+    {
+        return Precondition::Fails("it may have changed since the date of If-Unmodified-Since");
+    }
+    match is_none_match(head, target) {
+        true => Precondition::Holds,
+        false if is_read(head) => Precondition::NotModified,
+        false => Precondition::Fails("there is a version that If-None-Match names"),
+    }
+}
+
+/// True where a request has a precondition that may stop a change.
+pub fn has_precondition(head: &Head) -> bool {
+    let names = ["if-match", "if-unmodified-since", "if-none-match"];
+    names.iter().any(|name| has(head, name))
+}
+
+/// 412 where a read of something without a tag has a precondition that does not hold.
+pub fn check_untagged(head: &Head, now_unix_ms: i64) -> Result<(), Response> {
+    match evaluate(head, Target::Untagged, now_unix_ms) {
+        Precondition::Holds | Precondition::NotModified => Ok(()),
+        Precondition::Fails(sentence) => Err(failed(sentence)),
+    }
+}
+
+pub fn failed(sentence: &str) -> Response {
+    Response::error(412, sentence)
+}
+
+fn has(head: &Head, name: &str) -> bool {
+    head.header(name).is_some()
+}
+
+/// `If-Match` compares strongly.
+fn is_match(head: &Head, target: Target) -> bool {
+    let mut lines = values(&head.headers, "if-match").into_iter();
+    lines.any(|line| match target {
+        Target::Absent => false,
+        _ if line == "*" => true,
+        Target::Untagged => false,
+        Target::Tagged(etag) => tags(line).any(|tag| tag == etag && !tag.starts_with("W/")),
+    })
+}
+
+/// `If-None-Match` compares weakly.
+fn is_none_match(head: &Head, target: Target) -> bool {
+    let lines = values(&head.headers, "if-none-match").into_iter();
+    !lines.into_iter().any(|line| match target {
+        Target::Absent | Target::Untagged => false,
+        Target::Tagged(_) if line == "*" => true,
+        Target::Tagged(etag) => tags(line).any(|tag| opaque(tag) == opaque(etag)),
+    })
+}
+
+/// The seconds since 1970 of an HTTP date in any of its three forms.
+fn seconds(date: &str) -> Option<i64> {
+    let at = httpdate::parse_http_date(date).ok()?;
+    i64::try_from(at.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()
+}
+
+/// Adds the tag to a 200 answer of a read; 304 or 412 where a precondition says so.
+pub fn answer(head: &Head, response: Response, now_unix_ms: i64) -> Response {
     if !is_read(head) || response.status != 200 {
         return response;
     }
     let tag = etag(&response.body);
-    let is_known = none_match(head, &tag);
+    let precondition = evaluate(head, Target::Tagged(&tag), now_unix_ms);
     // Verdicts change at any time: a kept copy must be revalidated.
     let response = response.with("ETag", tag).with("Cache-Control", "no-cache");
-    match is_known {
-        true => not_modified(response),
-        false => response,
+    match precondition {
+        Precondition::Holds => response,
+        Precondition::NotModified => not_modified(response),
+        Precondition::Fails(sentence) => failed(sentence),
     }
 }
 
@@ -60,7 +145,8 @@ pub fn not_modified(mut response: Response) -> Response {
 
 /// The part of a body of `length` bytes that a request asks for, if the body is still the version `etag`.
 ///
-/// A header that is not supported is ignored: other units, several ranges, a first byte after the last.
+/// A header that is malformed or not supported is ignored: white space, other units, several ranges, a first byte after
+/// the last.
 pub fn range(head: &Head, length: u64, etag: &str) -> Part {
     let lines = values(&head.headers, "range");
     let wanted = match lines.as_slice() {
@@ -73,8 +159,8 @@ pub fn range(head: &Head, length: u64, etag: &str) -> Part {
         return Part::Whole;
     }
     let bounds = wanted.split_once('=').and_then(|(unit, bounds)| {
-        let bytes = unit.trim().eq_ignore_ascii_case("bytes");
-        bounds.trim().split_once('-').filter(|_| bytes)
+        let bytes = unit.eq_ignore_ascii_case("bytes");
+        bounds.split_once('-').filter(|_| bytes)
     });
     bounds.map_or(Part::Whole, |(first, last)| part(first, last, length))
 }
@@ -86,7 +172,7 @@ fn part(first: &str, last: &str, length: u64) -> Part {
         (None, Some(_)) if first.is_empty() && length == 0 => return Part::Whole,
         (None, Some(count)) if first.is_empty() => (length - count.min(length), u64::MAX),
         (Some(from), None) if last.is_empty() => (from, u64::MAX),
-        (Some(from), Some(to)) if from <= to => (from, to),
+        (Some(from), Some(to)) if from < to || is_ordered(first, last) => (from, to),
         _ => return Part::Whole,
     };
     match from < length {
@@ -96,6 +182,12 @@ fn part(first: &str, last: &str, length: u64) -> Part {
             length: to.min(length - 1) - from + 1,
         },
     }
+}
+
+/// True where two numbers of any length are in order: those that do not fit are all the same.
+fn is_ordered(first: &str, last: &str) -> bool {
+    let [first, last] = [first, last].map(|digits| digits.trim_start_matches('0'));
+    (first.len(), first) <= (last.len(), last)
 }
 
 /// A number of digits only; one that does not fit is the largest that does.

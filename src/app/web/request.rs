@@ -13,7 +13,8 @@ const METHODS: [&str; 9] = [
 ];
 
 /// Headers that a page of another origin may send when it reads.
-const READ_HEADERS: &str = "Accept, If-None-Match, If-Range, Last-Event-ID, Range";
+const READ_HEADERS: &str =
+    "Accept, If-Match, If-None-Match, If-Range, If-Unmodified-Since, Last-Event-ID, Range";
 
 /// Headers of an answer that such a page may read, besides the ones that any page may.
 const SHOWN_HEADERS: &str = "ETag, Content-Range, Retry-After";

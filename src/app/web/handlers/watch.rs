@@ -8,9 +8,10 @@ use crate::app::live::log;
 use crate::app::live::logs::Reader;
 use crate::app::live::subscription::ProgressFormat;
 use crate::app::state::State;
-use crate::app::store::{builds, checks, packages};
+use crate::app::store::checks::{self, CheckRow};
+use crate::app::store::{builds, packages};
 use crate::app::web::answer::{Answer, Error};
-use crate::app::web::conditional::{self, Part};
+use crate::app::web::conditional::{self, Part, Precondition, Target};
 use crate::app::web::handlers::rows::build_row;
 use crate::app::web::routes::watch::WatchCall;
 use crate::base::slab::Key;
@@ -36,7 +37,13 @@ pub fn watch(
             state.services.feed.watch_log(conn, reader);
             Ok(Answer::Upgrade)
         }
-        WatchCall::Check { id, format } => follow(state, conn, id, format, None),
+        WatchCall::Check { id, format } => {
+            if conditional::has_precondition(request) {
+                known_check(state, id)?;
+                conditional::check_untagged(request, state.now().unix_ms)?;
+            }
+            follow(state, conn, id, format, None)
+        }
         WatchCall::Events {
             mut filter,
             since,
@@ -48,7 +55,10 @@ pub fn watch(
             }
             let framing = match socket {
                 true => Framing::WebSocket,
-                false => Framing::ServerSent,
+                false => {
+                    conditional::check_untagged(request, state.now().unix_ms)?;
+                    Framing::ServerSent
+                }
             };
             let feed = &mut state.services.feed;
             feed.watch_events(conn, filter, since, framing);
@@ -70,6 +80,11 @@ fn endless(content_type: &str, keepalive: &'static str) -> Answer {
     Answer::Stream(head.with("Cache-Control", "no-store"), body)
 }
 
+fn known_check(state: &State, id: CheckId) -> Result<CheckRow, Error> {
+    let check = checks::by_id(&state.services.store, id)?;
+    check.ok_or_else(|| Error::not_found("check"))
+}
+
 /// Follows a check from event `next` on; without one, from its state now.
 pub fn follow(
     state: &mut State,
@@ -78,9 +93,8 @@ pub fn follow(
     format: ProgressFormat,
     next: Option<u64>,
 ) -> Result<Answer, Error> {
+    let check = known_check(state, id)?;
     let (store, feed) = (&state.services.store, &mut state.services.feed);
-    let check = checks::by_id(store, id)?;
-    let check = check.ok_or_else(|| Error::not_found("check"))?;
     let builds = builds::of_check(store, id)?;
     feed.follow(conn, check, &builds, format, next);
     let content_type = match format {
@@ -98,8 +112,10 @@ fn log(
     tail: Option<u64>,
 ) -> Result<Answer, Error> {
     let row = build_row(state, id)?;
+    let now_unix_ms = state.now().unix_ms;
     let feed = &mut state.services.feed;
     if !row.state.is_final() {
+        conditional::check_untagged(request, now_unix_ms)?;
         let reader = feed.logs.read_live(id, 0, tail, false);
         feed.watch_log(conn, reader);
         return Ok(endless(TEXT, ""));
@@ -118,8 +134,10 @@ fn log(
         .with("ETag", &etag)
         .with("Cache-Control", "no-cache")
         .with("Accept-Ranges", "bytes");
-    if conditional::none_match(request, &etag) {
-        return Err(conditional::not_modified(head).into());
+    match conditional::evaluate(request, Target::Tagged(&etag), ended) {
+        Precondition::Holds => {}
+        Precondition::NotModified => return Err(conditional::not_modified(head).into()),
+        Precondition::Fails(sentence) => return Err(conditional::failed(sentence).into()),
     }
     let bytes = end - start;
     let (from, length) = match conditional::range(request, bytes, &etag) {
