@@ -23,6 +23,7 @@ mod engine;
 mod feed;
 mod fitness;
 mod forecast;
+mod forms;
 mod git_url;
 mod history;
 mod hostile;

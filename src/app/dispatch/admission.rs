@@ -6,6 +6,7 @@ use crate::app::dispatch::dispatch::{Admitted, App};
 use crate::app::web::answer::{Answer, Error};
 use crate::app::web::client_id;
 use crate::app::web::handlers::submit;
+use crate::app::web::request;
 use crate::app::web::routes::submit::{SubmitCall, UploadOptions};
 use crate::app::web::routes::table;
 use crate::app::web::upload::Sender;
@@ -75,6 +76,7 @@ impl App {
         let sender = Sender {
             client,
             is_charged: length.is_some(),
+            is_form: request::is_form(head),
         };
         self.uploads.begin(conn, sender, options)?;
         Ok(Answer::Later)

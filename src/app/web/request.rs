@@ -110,6 +110,17 @@ pub fn has_body(head: &Head) -> bool {
     head.header("content-length").is_some() || head.header("transfer-encoding").is_some()
 }
 
+/// The content type of the body without its parameters; empty where none is named.
+pub fn content_type(head: &Head) -> &str {
+    let kind = head.header("content-type").unwrap_or("");
+    kind.split(';').next().unwrap_or("").trim()
+}
+
+/// True for the type that curl gives to a body by default, whatever it is.
+pub fn is_form(head: &Head) -> bool {
+    content_type(head).eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
 /// True where `Accept` names HTML, and does not prefer plain text: browsers do, curl does not.
 pub fn wants_html(head: &Head) -> bool {
     let accept = head.header("accept").unwrap_or("");

@@ -41,6 +41,22 @@ struct Upload {
     sender: Sender,
     options: UploadOptions,
     incoming: IncomingFile,
+    /// It may be what `curl -d @FILE` leaves of a file: a form without one of the bytes that it takes out.
+    is_stripped: bool,
+}
+
+impl Upload {
+    /// The answer to an upload that is no archive, for this reason.
+    fn rejection(&self, why: &str) -> Response {
+        match self.is_stripped && self.incoming.bytes > 0 {
+            false => Response::error(400, why),
+            true => {
+                let sentence = "curl -d takes line ends and zero bytes out of a file; \
+                                use curl --data-binary @FILE, or --data-binary @- for a pipe";
+                Response::error(415, sentence)
+            }
+        }
+    }
 }
 
 /// The sender of an upload.
@@ -49,6 +65,8 @@ pub struct Sender {
     pub client: Option<ClientAddr>,
     /// The rate limit was charged with the whole length at the head; else each piece is charged.
     pub is_charged: bool,
+    /// The head calls the body a form, as curl does by default.
+    pub is_form: bool,
 }
 
 pub struct Uploads {
@@ -83,6 +101,7 @@ impl Uploads {
             sender,
             options,
             incoming: incoming.map_err(|error| Error::not_stored(&error))?,
+            is_stripped: sender.is_form,
         };
         self.receiving.insert(conn, upload);
         Ok(())
@@ -125,6 +144,7 @@ impl Uploads {
         let Some(upload) = self.receiving.get_mut(&conn) else {
             return Ok(());
         };
+        upload.is_stripped &= !bytes.iter().any(|byte| b"\r\n\0".contains(byte));
         let written = upload.incoming.write(bytes);
         written.map_err(|error| {
             self.receiving.remove(&conn);
@@ -156,10 +176,11 @@ impl Uploads {
         let (_, _, inspection) = self.inspecting.front_mut()?;
         let result = match inspection.step(INSPECT_BUDGET_BYTES) {
             Progress::More => return None,
-            Progress::Rejected(why) => Err(Response::error(400, &why).into()),
+            Progress::Rejected(why) => Err(why),
             Progress::Accepted(summary) => Ok(summary),
         };
         let (conn, upload, _) = self.inspecting.pop_front()?;
+        let result = result.map_err(|why| upload.rejection(&why).into());
         let tree = result.map(|summary| Tree {
             client: upload.sender.client,
             options: upload.options,

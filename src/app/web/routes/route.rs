@@ -114,14 +114,26 @@ impl RouteRequest<'_> {
 }
 
 /// 415 where the head says that the body is not JSON.
-pub fn check_content_type(head: &Head) -> Result<(), Response> {
-    let kind = head.header("content-type").unwrap_or("");
-    let kind = kind.split(';').next().unwrap_or("").trim();
-    // curl sends x-www-form-urlencoded by default; the body decides.
-    let accepted = ["", "application/json", "application/x-www-form-urlencoded"];
-    match accepted.iter().any(|a| a.eq_ignore_ascii_case(kind)) || kind.ends_with("+json") {
+pub fn check_json_type(head: &Head) -> Result<(), Response> {
+    let kind = request::content_type(head);
+    let is_json = kind.eq_ignore_ascii_case("application/json") || kind.ends_with("+json");
+    // curl calls any body a form: the body decides.
+    match kind.is_empty() || is_json || request::is_form(head) {
         true => Ok(()),
         false => Err(Response::error(415, "the body must be application/json")),
+    }
+}
+
+/// 415 where the head says that the body is a form with parts.
+pub fn check_tree_type(head: &Head) -> Result<(), Response> {
+    let is_form = request::content_type(head).eq_ignore_ascii_case("multipart/form-data");
+    match is_form {
+        false => Ok(()),
+        true => {
+            let sentence = "the body must be the archive itself, not a form (curl -F); \
+                            use curl --data-binary @FILE, or --data-binary @- for a pipe";
+            Err(Response::error(415, sentence))
+        }
     }
 }
 

@@ -6,7 +6,9 @@ use crate::app::web::request;
 use crate::app::web::routes::admin::{self, AdminCall};
 use crate::app::web::routes::pages::{self, PageCall};
 use crate::app::web::routes::read::{self, ReadCall};
-use crate::app::web::routes::route::{Access, Body, Route, RouteRequest, check_content_type, get};
+use crate::app::web::routes::route::{
+    Access, Body, Route, RouteRequest, check_json_type, check_tree_type, get,
+};
 use crate::app::web::routes::submit::{self, SubmitCall, UploadOptions};
 use crate::app::web::routes::watch::{self, WatchCall};
 use crate::config::limits::SOURCE_LIMIT_BYTES;
@@ -169,8 +171,9 @@ impl Routed {
         let mut limit_bytes = JSON_LIMIT_BYTES;
         match body {
             Body::Ignored => {}
-            Body::Json => check_content_type(head)?,
+            Body::Json => check_json_type(head)?,
             Body::Tree => {
+                check_tree_type(head)?;
                 self.read(head, b"", settings)?;
                 limit_bytes = SOURCE_LIMIT_BYTES;
                 return Ok(Admission::Spool { limit_bytes });
