@@ -318,9 +318,10 @@ impl Conn {
         }
     }
 
-    /// Queues the app's refusal of a request. Without a body there is nothing to drop, and the connection stays open.
+    /// Queues the app's refusal of a request. Without a body there is nothing to drop, and the connection stays open;
+    /// but what follows a request whose length is missing is its body.
     pub(super) fn refuse(&mut self, answer: Response, framing: Framing, date: &str) {
-        if framing != Framing::Length(0) {
+        if framing != Framing::Length(0) || answer.status == 411 {
             self.drop_input();
         }
         self.output.send_response(&answer, self.last, date);

@@ -40,6 +40,7 @@ fn admission(head: &Head) -> Admission {
         path if path.starts_with("/spool") => Admission::Spool {
             limit_bytes: SPOOL_LIMIT_BYTES,
         },
+        "/refuse/411" => Admission::Refuse(Response::error(411, "How long?")),
         path if path.starts_with("/refuse") => Admission::Refuse(Response::error(403, "No.")),
         _ => Admission::Collect {
             limit_bytes: COLLECT_LIMIT_BYTES,

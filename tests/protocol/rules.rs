@@ -358,3 +358,19 @@ fn what_follows_a_refused_head_is_taken() {
         assert!(play.conn.is_done());
     }
 }
+
+/// A body whose length is missing is no request.
+#[test]
+fn what_follows_a_head_that_needs_a_length_is_taken() {
+    let text = request("POST /refuse/411", "", "");
+    for behind in ["", "abc", ANOTHER] {
+        for size in [usize::MAX, 1, 7] {
+            let mut play = played((text.clone() + behind).as_bytes(), size);
+            assert_eq!((play.statuses(), play.said.len()), (vec![411], 0));
+            assert_eq!(play.answers()[0].header("connection"), Some("close"));
+            assert_eq!(play.conn.waiting_for(), Waiting::Linger);
+            play.hang_up();
+            assert!(play.conn.is_done());
+        }
+    }
+}

@@ -9,5 +9,6 @@ mod builds;
 mod clients;
 mod limits;
 mod notify;
+mod proxies;
 mod secrets;
 mod standin_engine;

@@ -372,3 +372,43 @@ fn a_reader_waits_while_what_it_has_read_is_written_once_more() {
     while clients[0].pull(&mut logs, 100, written) {}
     assert_eq!(clients[0].got, written);
 }
+
+/// A proxy may hold the head of the answer back until there is a byte of the body.
+#[test]
+fn a_proxied_reader_gets_a_byte_at_once_and_others_only_the_log() {
+    let (mut logs, _) = logs("logs-first-byte");
+    let mut out = Outbox::default();
+    let build = BuildId(BUILD);
+    let pull = |logs: &mut Logs, reader: &mut Reader| {
+        let mut bytes = Vec::new();
+        let pulled = logs.pull(reader, key(1), 100, &mut bytes);
+        (pulled, String::from_utf8(bytes).unwrap())
+    };
+    let text = |text: &str| (Pull::More, text.to_string());
+    let nothing = (Pull::Idle, String::new());
+    // Before there is a log, and while it is empty.
+    let mut early = logs.read_live(build, 0, None, false).opened_at_once();
+    assert_eq!(pull(&mut logs, &mut early), text("\n"));
+    assert_eq!(pull(&mut logs, &mut early), nothing);
+    logs.begin(build, 1);
+    let mut direct = logs.read_live(build, 0, None, false);
+    let mut tail = logs.read_live(build, 0, Some(1), false).opened_at_once();
+    assert_eq!(pull(&mut logs, &mut direct), nothing);
+    assert_eq!(pull(&mut logs, &mut tail), text("\n"));
+    logs.append(build, b"a\nb\n", &mut out);
+    assert!(
+        matches!(out.take(), Some(Action::Wake { .. })),
+        "it is parked all the same"
+    );
+    for reader in [&mut early, &mut direct, &mut tail] {
+        assert_eq!(pull(&mut logs, reader), text("a\nb\n"));
+        assert_eq!(pull(&mut logs, reader), nothing);
+    }
+    // Where there is something to read, or will be nothing.
+    let mut late = logs.read_live(build, 0, None, false).opened_at_once();
+    assert_eq!(pull(&mut logs, &mut late), text("a\nb\n"));
+    assert_eq!(pull(&mut logs, &mut late), nothing);
+    let mut end = logs.read_live(build, 4, None, false).opened_at_once();
+    logs.finish(build, &mut out);
+    assert_eq!(pull(&mut logs, &mut end), (Pull::End, String::new()));
+}

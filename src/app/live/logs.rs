@@ -55,6 +55,8 @@ pub struct Reader {
     report_gaps: bool,
     /// The client asked for an offset past the end; send `reset` first.
     past_end: bool,
+    /// Where there is nothing to read at first, send an empty line.
+    opens_at_once: bool,
 }
 
 #[derive(Debug)]
@@ -209,6 +211,7 @@ impl Logs {
             cursor: Cursor::Live { build, offset },
             report_gaps,
             past_end: false,
+            opens_at_once: false,
         }
     }
 
@@ -230,7 +233,8 @@ impl Logs {
             return Pull::Text;
         }
         self.follow_origin(reader, conn);
-        match &mut reader.cursor {
+        let opens_at_once = std::mem::take(&mut reader.opens_at_once);
+        let pulled = match &mut reader.cursor {
             Cursor::Stored {
                 build,
                 position,
@@ -246,7 +250,12 @@ impl Logs {
                 };
                 pull_live(live, offset, reader.report_gaps, conn, space, out)
             }
+        };
+        if opens_at_once && pulled == Pull::Idle {
+            out.push(b'\n');
+            return Pull::More;
         }
+        pulled
     }
 
     /// Moves a reader of a build with a cached verdict to the log of the build that the verdict comes from.
@@ -284,6 +293,14 @@ impl Logs {
 }
 
 impl Reader {
+    /// The same reader, whose first pull gives a byte at least, unless the log has ended.
+    pub fn opened_at_once(self) -> Reader {
+        Reader {
+            opens_at_once: true,
+            ..self
+        }
+    }
+
     /// A reader of a finished log, from `position` to `end` in the file.
     pub fn stored(build: BuildId, position: u64, end: u64) -> Reader {
         Reader {
@@ -295,6 +312,7 @@ impl Reader {
             },
             report_gaps: false,
             past_end: false,
+            opens_at_once: false,
         }
     }
 
@@ -318,6 +336,7 @@ impl Reader {
             cursor,
             report_gaps: true,
             past_end,
+            opens_at_once: false,
         }
     }
 }

@@ -105,6 +105,13 @@ pub fn is_foreign(head: &Head) -> bool {
     host.is_empty() || own != Some(bare(host))
 }
 
+/// True where a proxy has passed the request on, and says so. With HTTP/2 it may hold the head of an answer back until
+/// it has a byte of the body.
+pub fn is_proxied(head: &Head) -> bool {
+    let names = ["x-forwarded-for", "x-real-ip", "forwarded", "via"];
+    names.iter().any(|name| head.header(name).is_some())
+}
+
 /// True where the head says how long the body is.
 pub fn has_body(head: &Head) -> bool {
     head.header("content-length").is_some() || head.header("transfer-encoding").is_some()

@@ -13,6 +13,7 @@ use crate::app::store::{builds, packages};
 use crate::app::web::answer::{Answer, Error};
 use crate::app::web::conditional::{self, Part, Precondition, Target};
 use crate::app::web::handlers::rows::build_row;
+use crate::app::web::request::is_proxied;
 use crate::app::web::routes::watch::WatchCall;
 use crate::base::slab::Key;
 use crate::interface::event::Streamed;
@@ -117,6 +118,11 @@ fn log(
     if !row.state.is_final() {
         conditional::check_untagged(request, now_unix_ms)?;
         let reader = feed.logs.read_live(id, 0, tail, false);
+        // A direct client has the head already, and each byte that it gets is one of the log.
+        let reader = match is_proxied(request) {
+            true => reader.opened_at_once(),
+            false => reader,
+        };
         feed.watch_log(conn, reader);
         return Ok(endless(TEXT, ""));
     }
