@@ -20,6 +20,7 @@ mod connection_limiter;
 mod docker;
 mod durations;
 mod engine;
+mod error_key;
 mod feed;
 mod fitness;
 mod forecast;

@@ -24,3 +24,9 @@ pub const RECHECK_PAUSE_MS: i64 = RECHECK_EVERY_MS / 2;
 pub const USES_LIMIT: usize = 256;
 /// Packages whose page views are counted in memory until the next write: some 32 KiB.
 pub const VIEWS_LIMIT: usize = 1_024;
+/// Longest `error_key`: one message of a compiler, without what is a package's own.
+pub const ERROR_KEY_LIMIT_BYTES: usize = 120;
+/// Part of a message that its key is made of: names of types fill a few KiB before their arguments are left out.
+pub const ERROR_MESSAGE_LIMIT_BYTES: usize = 4 << 10;
+/// Longest name of a dependency in the place of an error. Zig allows 32 bytes; a log can name anything.
+pub const PLACE_NAME_LIMIT_BYTES: usize = 64;

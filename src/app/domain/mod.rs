@@ -1,6 +1,9 @@
 //! The words and rules of the program, as values.
 
 pub mod disk_space;
+pub mod error_key;
+pub mod error_place;
+pub mod error_text;
 pub mod git_url;
 pub mod ids;
 pub mod limits;
