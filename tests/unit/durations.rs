@@ -2,20 +2,29 @@
 
 use crate::common::rows;
 use crate::common::rows::{everywhere, finish, in_memory, new};
-use zigcheck::app::domain::ids::{BuildId, PackageId};
+use zigcheck::app::domain::ids::{BuildId, CheckId, PackageId};
 use zigcheck::app::domain::verdict::{Reason, State, Verdict};
 use zigcheck::app::store::builds;
 use zigcheck::app::store::checks;
 use zigcheck::app::store::durations;
 use zigcheck::app::store::packages::{self, PackageChange};
+use zigcheck::app::store::removals::{self, Removal};
 use zigcheck::app::store::results::{self, ResultRow};
 use zigcheck::app::store::store::Store;
 
-/// What tells a check of a package from one of an upload.
-const FETCHED: Option<(&str, Option<&str>)> = Some(("https://github.com/x/p", None));
+/// A check of the package of that name, which is there afterwards.
+fn check_of(store: &mut Store, package: &str) -> CheckId {
+    let known = packages::with_name(store, package).unwrap();
+    let id = match known {
+        Some(row) => row.id,
+        None => packages::insert(store, &new(package), 0).unwrap(),
+    };
+    let git = Some(("https://github.com/x/p", None));
+    checks::insert(store, &rows::check((Some(id), package), git), 0).unwrap()
+}
 
 fn took(store: &mut Store, package: &str, version: &str, ms: i64, verdict: &Verdict) {
-    let check = checks::insert(store, &rows::check((None, package), FETCHED), 0).unwrap();
+    let check = check_of(store, package);
     let build = builds::insert(store, check, version, 0).unwrap();
     builds::set_started(store, build, "sha256:a", None, 1_000).unwrap();
     finish(store, build, verdict, 1_000 + ms);
@@ -75,7 +84,7 @@ fn only_builds_that_ran_and_came_to_a_verdict_count() {
     let mut store = in_memory();
     took(&mut store, "p", "1", 100, &Verdict::error(Reason::Lost, ""));
     assert_eq!(known(&store, "p", "1"), None, "an error of ours");
-    let check = checks::insert(&mut store, &rows::check((None, "p"), FETCHED), 0).unwrap();
+    let check = check_of(&mut store, "p");
     let build = builds::insert(&mut store, check, "1", 0).unwrap();
     let unavailable = Verdict::failed(Reason::SourceUnavailable, "");
     finish(&mut store, build, &unavailable, 9_000);
@@ -88,9 +97,9 @@ fn only_builds_that_ran_and_came_to_a_verdict_count() {
 #[test]
 fn fetching_a_source_is_timed_beside_the_builds() {
     let mut store = in_memory();
-    let check = checks::insert(&mut store, &rows::check((None, "p"), FETCHED), 0).unwrap();
+    let check = check_of(&mut store, "p");
     durations::add_fetch(&mut store, check, 4_000).unwrap();
-    let other = checks::insert(&mut store, &rows::check((None, "q"), FETCHED), 0).unwrap();
+    let other = check_of(&mut store, "q");
     durations::add_fetch(&mut store, other, 2_000).unwrap();
     assert_eq!(known(&store, "p", ""), Some(4_000));
     assert_eq!(known(&store, "", ""), Some(3_000));
@@ -120,6 +129,30 @@ fn an_upload_changes_no_average_of_the_package_whose_name_it_bears() {
         (None, Some(100))
     );
     assert_eq!(known(&store, &key, ""), Some(9_000));
+}
+
+/// A build and a fetch that end after their package is gone leave nothing under a name: it may be another one's by now.
+#[test]
+fn what_ends_after_its_package_was_removed_counts_for_no_name() {
+    for removal in [Removal::Delete, Removal::Detach] {
+        let mut store = in_memory();
+        let check = check_of(&mut store, "p");
+        let build = builds::insert(&mut store, check, "1", 0).unwrap();
+        builds::set_started(&mut store, build, "sha256:a", None, 1_000).unwrap();
+        let package = packages::with_name(&store, "p").unwrap().unwrap();
+        removals::begin(&mut store, &package, removal).unwrap();
+        let placeholder = format!("~{}", package.id.get());
+        let of_names = |store: &Store| {
+            ["p", &placeholder].map(|name| (known(store, name, "1"), known(store, name, "")))
+        };
+        durations::add_fetch(&mut store, check, 4_000).unwrap();
+        finish(&mut store, build, &failed(), 9_000);
+        assert_eq!(of_names(&store), [(None, None); 2], "{removal:?}");
+        removals::detach_checks(&mut store, package.id, 9).unwrap();
+        finish(&mut store, build, &failed(), 9_000);
+        assert_eq!(of_names(&store), [(None, None); 2], "{removal:?}, detached");
+        assert_eq!(known(&store, "", "1"), Some(8_000), "of all");
+    }
 }
 
 #[test]

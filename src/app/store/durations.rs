@@ -10,9 +10,9 @@ use crate::app::store::store::{Result, Store};
 const NEXT: &str = "(SELECT coalesce(max(update_seq), 0) + 1 FROM durations)";
 
 /// The key of the average that a check counts for. Uploads of a name have a key that no package can have: no name has
-/// a colon in it.
+/// a colon in it. The check of a package that was removed counts for no name: another package may have it now.
 const OF_CHECK: &str = "CASE WHEN c.url IS NULL AND c.package_id IS NULL THEN 'upload:' || c.package \
-    ELSE coalesce(p.name, c.package) END";
+    WHEN p.removal IS NULL THEN p.name END";
 
 /// The key of the averages of a package or, if `uploaded`, of the uploads of a name.
 pub fn key(name: &str, uploaded: bool) -> String {
@@ -22,11 +22,12 @@ pub fn key(name: &str, uploaded: bool) -> String {
     }
 }
 
-/// The statement that adds a duration to its average. `values` selects package, version, milliseconds, a 1, and the
-/// number of the update.
-fn average(values: &str) -> String {
+/// The statement that adds a duration to its average, unless it is for no name. `values` selects package, version,
+/// milliseconds, a 1, and the number of the update; it ends in a condition.
+fn average(package: &str, values: &str) -> String {
     format!(
-        "INSERT INTO durations (package, zig_version, duration_ms, builds, update_seq) {values} \
+        "INSERT INTO durations (package, zig_version, duration_ms, builds, update_seq) \
+         SELECT {package}, {values} AND {package} NOT NULL \
          ON CONFLICT (package, zig_version) DO UPDATE SET builds = builds + 1, \
          update_seq = excluded.update_seq, duration_ms = \
          duration_ms + (excluded.duration_ms - duration_ms) / min(builds + 1, {DURATIONS_AVERAGED})"
@@ -37,12 +38,13 @@ fn average(values: &str) -> String {
 /// about the next build.
 pub(super) fn add_build(store: &mut Store, build: BuildId) -> Result<()> {
     for package in [OF_CHECK, "''"] {
-        let sql = average(&format!(
-            "SELECT {package}, b.zig_version, max(b.finished_at - b.started_at, 0), 1, {NEXT} \
+        let values = format!(
+            "b.zig_version, max(b.finished_at - b.started_at, 0), 1, {NEXT} \
              FROM builds b JOIN checks c ON c.id = b.check_id \
              LEFT JOIN packages p ON p.id = c.package_id WHERE b.id = ?1 \
              AND b.started_at NOT NULL AND b.build_status IN ('success', 'failed')"
-        ));
+        );
+        let sql = average(package, &values);
         store.execute(&sql, [build])?;
     }
     Ok(())
@@ -51,10 +53,11 @@ pub(super) fn add_build(store: &mut Store, build: BuildId) -> Result<()> {
 /// Adds how long it took to fetch the source of a check.
 pub fn add_fetch(store: &mut Store, check: CheckId, duration_ms: i64) -> Result<()> {
     for package in [OF_CHECK, "''"] {
-        let sql = average(&format!(
-            "SELECT {package}, '', max(?2, 0), 1, {NEXT} FROM checks c \
+        let values = format!(
+            "'', max(?2, 0), 1, {NEXT} FROM checks c \
              LEFT JOIN packages p ON p.id = c.package_id WHERE c.id = ?1"
-        ));
+        );
+        let sql = average(package, &values);
         store.execute(&sql, params![check, duration_ms])?;
     }
     Ok(())
