@@ -4,9 +4,7 @@ use serde_json::{Value, json};
 use zigcheck::app::builds::judge::{ContainerExit, Judgement, judge, judge_container};
 use zigcheck::app::builds::record::RecordReader;
 use zigcheck::app::domain::ids::BuildId;
-use zigcheck::app::domain::verdict::{
-    BuildStatus, DepsOutcome, Reason, ResourceLimits, TestStatus, Verdict,
-};
+use zigcheck::app::domain::verdict::{BuildStatus, Reason, ResourceLimits, TestStatus, Verdict};
 use zigcheck::app::engine::docker::RecordId;
 use zigcheck::app::engine::job::{JobEnd, KillReason};
 use zigcheck::interface::event::Exit;
@@ -38,7 +36,7 @@ pub fn good() -> Value {
         "import_status": "success", "reason": null, "detail": null,
         "tests_passed": 5, "tests_skipped": 1, "tests_total": 6, "build_exit": 0, "test_exit": 0,
         "error_log": "", "modules": [{"name": "p", "status": "success"}],
-        "peak_memory_bytes": 9_000_000, "oom_kills": 0, "disk_full": false
+        "peak_memory_bytes": 9_000_000, "oom_kills": 0, "disk_full": false, "dependency": null
     })
 }
 
@@ -73,10 +71,10 @@ pub fn end(exit: Exit, why: Option<KillReason>) -> JobEnd {
     JobEnd { exit, why }
 }
 
-pub fn judged(bytes: &[u8], end: &JobEnd, deps: DepsOutcome) -> Judgement {
+pub fn judged(bytes: &[u8], end: &JobEnd) -> Judgement {
     let mut records = RecordReader::default();
     records.take(bytes);
-    judge(&record_id(), end, &mut records, deps, &BOUNDS)
+    judge(&record_id(), end, &mut records, &BOUNDS)
 }
 
 /// The verdict on a container that ended with that code, and perhaps for want of memory, after it
@@ -90,14 +88,13 @@ pub fn contained(bytes: &[u8], ended: (i32, bool), why: Option<KillReason>) -> V
         ContainerExit { code, oom_killed },
         why,
         &mut records,
-        DepsOutcome::Fetched,
         &BOUNDS,
     )
 }
 
 /// The verdict on an exit with 0 after those bytes.
 pub fn verdict(bytes: &[u8]) -> Verdict {
-    match judged(bytes, &end(Exit::Code(0), None), DepsOutcome::Fetched) {
+    match judged(bytes, &end(Exit::Code(0), None)) {
         Judgement::Verdict(verdict) => verdict,
         Judgement::Inspect => panic!("an exit with 0 needs no look"),
     }

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use zigcheck::app::builds::judge::{Judgement, judge};
 use zigcheck::app::builds::record::{Progress, RecordReader};
 use zigcheck::app::domain::limits::ERROR_LOG_LIMIT_BYTES;
-use zigcheck::app::domain::verdict::{BuildStatus, DepsOutcome, Verdict};
+use zigcheck::app::domain::verdict::{BuildStatus, Verdict};
 use zigcheck::app::source::frame::FrameReader;
 use zigcheck::app::source::limits::FRAME_HEAD_LIMIT_BYTES;
 use zigcheck::interface::event::Exit;
@@ -24,13 +24,7 @@ fn judged(bytes: &[u8], mut size: impl FnMut() -> usize) -> (Verdict, Option<Pro
     }
     let progress = records.progress;
     let exit = end(Exit::Code(0), None);
-    match judge(
-        &record_id(),
-        &exit,
-        &mut records,
-        DepsOutcome::Fetched,
-        &BOUNDS,
-    ) {
+    match judge(&record_id(), &exit, &mut records, &BOUNDS) {
         Judgement::Verdict(verdict) => (verdict, progress, told),
         Judgement::Inspect => panic!("an exit with 0 needs no look"),
     }

@@ -106,15 +106,7 @@ pub fn container(
                 said("--label=zigcheck.build="),
                 head["build_id"].to_string().as_str().into()
             );
-            let mut fate = build(&head, is_missing(&head, purpose, outside), seed);
-            // The host of a dependency was down: no verdict on the package.
-            let told = outside.fetched.get(&(purpose.1, purpose.2));
-            if fate.verdict.as_deref() == Some("failed/null/dependency_unavailable")
-                && told == Some(&"unreachable")
-            {
-                fate.verdict = None;
-            }
-            fate
+            build(&head, missing(&head, purpose, outside), seed)
         }
     };
     container.verdict = fate.verdict.clone();
@@ -220,8 +212,8 @@ fn dependencies(purpose: Purpose, outside: &mut Outside, seed: &mut Seed) -> Fat
     }
 }
 
-/// What a runner makes of its build; `missing`: some dependency could not be fetched.
-fn build(head: &Value, missing: bool, seed: &mut Seed) -> Fate {
+/// What a runner makes of its build; `missing`: what became of a dependency that could not be fetched.
+fn build(head: &Value, missing: Option<&str>, seed: &mut Seed) -> Fate {
     let working = b"{\"state\":\"working\"}\n".to_vec();
     let testing = b"{\"state\":\"testing\",\"compiled\":2}\n".to_vec();
     let tested = b"{\"state\":\"testing\",\"compiled\":2,\"test_status\":\"success\"}\n".to_vec();
@@ -235,7 +227,7 @@ fn build(head: &Value, missing: bool, seed: &mut Seed) -> Fate {
             "build_id": head["build_id"], "nonce": head["nonce"], "build_status": status,
             "test_status": tests, "import_status": imports, "reason": reason, "detail": reason,
             "build_exit": i64::from(!is_good), "test_exit": test_exit, "compiled": 2,
-            "error_log": "", "modules": [{"name": "p"}],
+            "error_log": "", "modules": [{"name": "p"}], "dependency": missing,
         });
         format!("{record}\n").into_bytes()
     };
@@ -260,13 +252,15 @@ fn build(head: &Value, missing: bool, seed: &mut Seed) -> Fate {
         }
         n @ 7..=9 => {
             let reason = match (missing, n) {
-                (true, _) => "dependency_unavailable",
-                (false, 7) => "step_failure",
-                (false, _) => "compile_error",
+                (Some(_), _) => "dependency_unavailable",
+                (None, 7) => "step_failure",
+                (None, _) => "compile_error",
             };
             let record = record("failed", Value::Null, Value::Null, json!(reason));
             let verdict = format!("failed/null/{reason}");
-            Fate::exit(vec![working, record], 0, Some(&verdict))
+            // The host of a dependency was down: no verdict on the package.
+            let verdict = (missing != Some("unreachable")).then_some(&*verdict);
+            Fate::exit(vec![working, record], 0, verdict)
         }
         10 => Fate::exit(vec![testing], 0, None),
         11 => Fate::exit(vec![b"{\"build_id\":-1}\n".to_vec()], 0, None),
@@ -290,8 +284,8 @@ fn build(head: &Value, missing: bool, seed: &mut Seed) -> Fate {
     }
 }
 
-/// True where some dependency of the build could not be fetched.
-fn is_missing(head: &Value, purpose: Purpose, outside: &Outside) -> bool {
-    let told = outside.fetched.get(&(purpose.1, purpose.2));
-    !head["deps"].is_null() && matches!(told, Some(&"refused" | &"unreachable"))
+/// What became of a dependency of the build that could not be fetched, if there is one.
+fn missing(head: &Value, purpose: Purpose, outside: &Outside) -> Option<&'static str> {
+    let told = outside.fetched.get(&(purpose.1, purpose.2)).copied();
+    told.filter(|told| !head["deps"].is_null() && matches!(*told, "refused" | "unreachable"))
 }

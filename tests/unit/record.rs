@@ -10,7 +10,7 @@ use zigcheck::app::builds::limits::{MODULES_LIMIT_BYTES, RECORD_LIMIT_BYTES};
 use zigcheck::app::builds::record::{Progress, RecordReader, TestCounts};
 use zigcheck::app::domain::limits::{DETAIL_LIMIT_BYTES, ERROR_LOG_LIMIT_BYTES};
 use zigcheck::app::domain::verdict::{
-    BuildStatus, DepsOutcome, ImportStatus, Reason, TestStatus, Verdict, truncate_error_log,
+    BuildStatus, ImportStatus, Reason, TestStatus, Verdict, truncate_error_log,
 };
 use zigcheck::interface::event::Exit;
 
@@ -198,13 +198,7 @@ fn what_is_taken_does_not_depend_on_how_it_comes() {
         let began = pieces.iter().filter(|piece| records.take(piece)).count();
         assert_eq!((began, records.progress), (1, Some(begun(2))));
         let exit = end(Exit::Code(0), None);
-        let judgement = judge(
-            &record_id(),
-            &exit,
-            &mut records,
-            DepsOutcome::Fetched,
-            &BOUNDS,
-        );
+        let judgement = judge(&record_id(), &exit, &mut records, &BOUNDS);
         assert_eq!(judgement, Judgement::Verdict(wanted.clone()));
     }
 }

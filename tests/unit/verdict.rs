@@ -6,8 +6,7 @@ use crate::common::record::{
 use serde_json::json;
 use zigcheck::app::builds::judge::{Judgement, ended_by_us, without_container};
 use zigcheck::app::domain::verdict::{
-    BuildStatus, DepsOutcome, Grade, ImportStatus, Reason, ResourceLimits, Statuses, TestStatus,
-    Verdict,
+    BuildStatus, Grade, ImportStatus, Reason, ResourceLimits, Statuses, TestStatus, Verdict,
 };
 use zigcheck::app::engine::job::{JobEnd, KillReason};
 use zigcheck::interface::event::Exit;
@@ -129,33 +128,20 @@ fn the_runner_s_sentence_is_kept_unless_a_limit_explains_more() {
 
 #[test]
 fn a_dependency_of_a_host_that_is_down_is_no_failure_of_the_package() {
-    use BuildStatus::{Error, Failed, Success};
+    use BuildStatus::{Error, Failed};
     let wanting = Some(Reason::DependencyUnavailable);
     let compile = Some(Reason::CompileError);
-    for deps in [
-        DepsOutcome::Fetched,
-        DepsOutcome::BadManifest,
-        DepsOutcome::Refused,
-        DepsOutcome::Unreachable,
+    for (dependency, status) in [
+        (json!(null), Failed),
+        (json!("refused"), Failed),
+        (json!("unreachable"), Error),
     ] {
-        let down = deps == DepsOutcome::Unreachable;
-        let status = if down { Error } else { Failed };
-        let missing = failed_with(json!({"reason": "dependency_unavailable"}));
-        for (record, wanted) in [
-            (missing, (status, wanting)),
-            // The runner saw what failed: it was something else.
-            (failed_with(json!({})), (Failed, compile)),
-            // A build that needed none of them is a success all the same.
-            (good(), (Success, None)),
-        ] {
-            let exit = end(Exit::Code(0), None);
-            let Judgement::Verdict(verdict) = judged(&line(&record), &exit, deps) else {
-                panic!("{deps:?}: a record needs no look");
-            };
-            let found = (verdict.build_status, verdict.reason);
-            assert_eq!(found, wanted, "{deps:?} {record}");
-        }
+        let missing = json!({"reason": "dependency_unavailable", "dependency": dependency});
+        assert_eq!(of(&failed_with(missing)), (status, None, wanting));
     }
+    // The record says what failed: it was something else.
+    let other = failed_with(json!({"dependency": "unreachable"}));
+    assert_eq!(of(&other), (Failed, None, compile));
 }
 
 #[test]
@@ -213,13 +199,10 @@ fn an_end_by_us_is_looked_at_unless_the_record_came_first() {
                 exit,
                 why: Some(why),
             };
-            assert_eq!(
-                judged(b"", &ended, DepsOutcome::Fetched),
-                Judgement::Inspect
-            );
+            assert_eq!(judged(b"", &ended), Judgement::Inspect);
         }
         let late = end(Exit::Code(0), Some(why));
-        let late = judged(&line(&good()), &late, DepsOutcome::Fetched);
+        let late = judged(&line(&good()), &late);
         assert_eq!(in_words(late), SUCCESS);
     }
 }
@@ -327,7 +310,7 @@ fn words_of(verdict: Verdict) -> Words {
 #[test]
 fn an_odd_exit_is_never_the_record_s_word() {
     for bytes in [&b""[..], &line(&good())] {
-        let judged = |exit| judged(bytes, &end(exit, None), DepsOutcome::Fetched);
+        let judged = |exit| judged(bytes, &end(exit, None));
         for code in [1, 2, 64, 66, 125, 126, 127, 128, 137, 143, 255, -1] {
             assert_eq!(judged(Exit::Code(code)), Judgement::Inspect, "{code}");
         }

@@ -345,9 +345,9 @@ impl AttemptState {
     fn build_outcome(&mut self, end: JobEnd, context: &AttemptContext) -> JobOutcome {
         self.why = end.why;
         self.input_truncated = end.exit == Some(Exit::Code(exit::TRUNCATED));
-        let (deps, limits) = (self.deps_or_fetched(), self.limits(context));
+        let limits = self.limits(context);
         let record = context.expected_record();
-        match judge(record, &end, &mut self.records, deps, &limits) {
+        match judge(record, &end, &mut self.records, &limits) {
             Judgement::Verdict(verdict) => with_pause(verdict, self.retry_after),
             Judgement::Inspect => {
                 self.client_exit = end.exit;
@@ -416,10 +416,10 @@ impl AttemptState {
         }
         let exited = self.exited.take();
         let exited = exited.expect("logs are read after the container has exited");
-        let (deps, limits) = (self.deps_or_fetched(), self.limits(context));
+        let limits = self.limits(context);
         let (record, why) = (context.expected_record(), self.why);
         let records = &mut self.records;
-        let verdict = judge_container(record, exited, why, records, deps, &limits);
+        let verdict = judge_container(record, exited, why, records, &limits);
         match exited.code {
             // Its client was killed before it had sent the source, whose file is as good as it was.
             exit::TRUNCATED => JobOutcome::Lost(verdict),
@@ -436,10 +436,6 @@ impl AttemptState {
                 JobOutcome::Verdict(Verdict::error(Reason::SourceUnavailable, sentence))
             }
         }
-    }
-
-    fn deps_or_fetched(&self) -> DepsOutcome {
-        self.deps.unwrap_or(DepsOutcome::Fetched)
     }
 
     fn limits(&self, context: &AttemptContext) -> ResourceLimits {

@@ -36,16 +36,13 @@ pub fn judge(
     record_id: &RecordId,
     end: &JobEnd,
     records: &mut RecordReader,
-    deps: DepsOutcome,
     limits: &ResourceLimits,
 ) -> Judgement {
     let record = records.record(record_id);
     let engine_error =
         |sentence: &str| Judgement::Verdict(Verdict::error(Reason::EngineError, sentence));
     match (&end.exit, end.why, record) {
-        (Some(Exit::Code(0)), _, Ok(record)) => {
-            Judgement::Verdict(from_record(record, deps, limits))
-        }
+        (Some(Exit::Code(0)), _, Ok(record)) => Judgement::Verdict(from_record(record, limits)),
         (_, Some(_), _) => Judgement::Inspect,
         (Some(Exit::Code(0)), None, Err(unusable)) => engine_error(&unusable.sentence()),
         (Some(Exit::NotStarted(why)), ..) => engine_error(why),
@@ -74,14 +71,13 @@ pub fn judge_container(
     exited: ContainerExit,
     why: Option<KillReason>,
     records: &mut RecordReader,
-    deps: DepsOutcome,
     limits: &ResourceLimits,
 ) -> Verdict {
     let ContainerExit { code, oom_killed } = exited;
     // Any code but that of a kill is its own: it exited before the server could end it.
     let why = why.filter(|_| code == exit::KILLED);
     let exit = Some(Exit::Code(code));
-    let judgement = judge(record_id, &JobEnd { exit, why }, records, deps, limits);
+    let judgement = judge(record_id, &JobEnd { exit, why }, records, limits);
     match (judgement, why) {
         (Judgement::Verdict(verdict), _) => verdict,
         (Judgement::Inspect, Some(why)) => ended_by_us(why, records.progress, limits),
@@ -117,7 +113,7 @@ pub fn judge_container(
 
 const INPUT_TRUNCATED: &str = "the source did not reach the container whole";
 
-fn from_record(record: Record, deps: DepsOutcome, limits: &ResourceLimits) -> Verdict {
+fn from_record(record: Record, limits: &ResourceLimits) -> Verdict {
     let mut reason = record.reason;
     let mut build_status = record.build_status;
     let (mut detail, mut error_log) = (record.detail, record.error_log);
@@ -140,7 +136,9 @@ fn from_record(record: Record, deps: DepsOutcome, limits: &ResourceLimits) -> Ve
         Some(Reason::HostNotAllowed | Reason::MissingSystemLibrary) => {
             build_status = BuildStatus::Error;
         }
-        Some(Reason::DependencyUnavailable) if deps == DepsOutcome::Unreachable => {
+        Some(Reason::DependencyUnavailable)
+            if record.dependency == Some(DepsOutcome::Unreachable) =>
+        {
             build_status = BuildStatus::Error;
         }
         _ => {}

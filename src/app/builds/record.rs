@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::app::builds::limits::{MODULES_LIMIT_BYTES, RECORD_LIMIT_BYTES};
 use crate::app::domain::verdict::{
-    BuildStatus, ImportStatus, Reason, TestStatus, detail_of, truncate_error_log,
+    BuildStatus, DepsOutcome, ImportStatus, Reason, TestStatus, detail_of, truncate_error_log,
 };
 use crate::app::engine::docker::RecordId;
 
@@ -24,6 +24,8 @@ pub(crate) struct Record {
     pub peak_memory_bytes: Option<u64>,
     pub oom_kills: u32,
     pub disk_full: bool,
+    /// What became of the dependency that the build failed for want of, if it did.
+    pub dependency: Option<DepsOutcome>,
 }
 
 /// Zig's own counts of the tests; none where it gave none.
@@ -152,7 +154,7 @@ fn progress(value: &Value) -> Progress {
 }
 
 /// All fields that a runner writes. The times, the package and the version are for people who read it.
-const FIELDS: [&str; 22] = [
+const FIELDS: [&str; 23] = [
     "build_id",
     "nonce",
     "package_name",
@@ -175,6 +177,7 @@ const FIELDS: [&str; 22] = [
     "peak_memory_bytes",
     "oom_kills",
     "disk_full",
+    "dependency",
 ];
 
 /// The reasons that a runner may give. All others are for the server to see.
@@ -238,6 +241,7 @@ fn read_record(line: &[u8], record_id: &RecordId) -> Result<Record, Unusable> {
         peak_memory_bytes: typed(&value, "peak_memory_bytes", Value::as_u64)?,
         oom_kills: count(&value, "oom_kills")?.unwrap_or(0),
         disk_full: typed(&value, "disk_full", Value::as_bool)?.unwrap_or(false),
+        dependency: word(&value, "dependency", DepsOutcome::parse)?,
     })
 }
 

@@ -19,6 +19,11 @@ fn build_with(server: &Server, name: &str, dependencies: &str, uses: bool) -> Va
         }
         false => LEAF_BUILD,
     };
+    build_of(server, name, dependencies, build)
+}
+
+/// The build of a tree with that `build.zig` and those dependencies.
+fn build_of(server: &Server, name: &str, dependencies: &str, build: &str) -> Value {
     let zon = manifest("asks", dependencies);
     let tree = archive(
         &format!("real-{name}"),
@@ -115,6 +120,46 @@ fn a_host_that_is_not_allowed_is_named_and_counted() {
         "{status}"
     );
     assert_eq!(host.asked("/foreign.tar.gz"), 0);
+}
+
+/// One that is gone is the package's doing, and one that is busy is not: what counts is which one the build wants.
+#[test]
+fn the_verdict_is_that_of_the_dependency_that_the_build_wants() {
+    let _machine = shared();
+    let host = Host::new(scratch("blamed"));
+    let hash = |name: &str| format!("{name}-0.0.1-{NOBODY}");
+    // The URL of one begins with that of another.
+    let gone = host.url("status/404/0/twig.tar.gz");
+    let busy = host.url("status/503/1/twig.tar.gz");
+    let all = [
+        lazy("other", &host.url("status/503/1/twig"), &hash("other")),
+        lazy("gone", &gone, &hash("gone")),
+        lazy("busy", &busy, &hash("busy")),
+    ];
+    let build = |used: &str| {
+        format!(
+            "pub fn build(b: *@import(\"std\").Build) void {{ _ = b.lazyDependency(\"{used}\", .{{}}); }}\n"
+        )
+    };
+    for (used, status, attempts, words) in [
+        ("gone", "failed", 1, "404 Not Found"),
+        ("busy", "error", 4, "503"),
+    ] {
+        let name = format!("wants-the-{used}");
+        let build = build_of(server(), &name, &all.concat(), &build(used));
+        assert_eq!(
+            said(&build),
+            (status, "null", "dependency_unavailable"),
+            "{build}"
+        );
+        assert_eq!(build["attempt"], attempts, "{build}");
+        let detail = build["detail"].as_str().unwrap_or("");
+        let begin = format!("dependency {used}: ");
+        assert!(
+            detail.starts_with(&begin) && detail.contains(words),
+            "{build}"
+        );
+    }
 }
 
 #[test]
