@@ -100,12 +100,17 @@ sub missing {
     return "system library $2" if $all =~ /unable to find (?:(?:dynamic|static) )?system library (['"])([^'"\n]+)\1/;
     return "system library $1" if $all =~ /error: unable to find library -l(\S+)/;
     return "framework $2" if $all =~ /unable to find (?:dynamic |static )?framework (['"])([^'"\n]+)\1/;
+    return "system library $1" if $all =~ /pkg-config(?:: package not found:| failed for library) (\S+)/;
     return "the program $1" if $all =~ /failed to spawn(?: and capture stdio from)? ([^\/\s]+): FileNotFound/;
+    if ($all =~ /failed to spawn(?: and capture stdio from)? (\S+): FileNotFound/ && (my $program = interpreter($1))) { return "the program $program" }
     return "the program $1" if $all =~ /(?:unable to spawn the following command: FileNotFound|the following command failed with FileNotFound:)\n([^\/\s]+)/;
-    return "the program $1" if $all =~ /^error: FileNotFound$/m && $all =~ /findProgram\(\s*&\.\{\s*"([^"]+)"/;
+    return "the program $1" if $all =~ /^error: FileNotFound$| in findProgram \(/m && $all =~ /findProgram\(\s*&\.\{\s*"([^"]+)"/;
     if ($all =~ /error: ['"]([\w.+\/-]+\.(?:h|hpp|hh|inc))['"] file not found/) {
         my $header = $1;
         my ($base) = $header =~ m{([^/]+)$};
+        # Zig itself has it: the build asks for no libc, or for that of another system.
+        my @known = glob "/opt/zig/lib/libc/include/*/$header";
+        return if @known;
         # A header that the package or a dependency has somewhere is not the system's.
         open my $found, '-|', 'find', '/work/src', '/work/home/.cache/zig/p', '-name', $base, '-print', '-quit' or return;
         my $there = <$found>;
@@ -114,10 +119,28 @@ sub missing {
     return;
 }
 
+# The program or library that a command could not find, if these lines, which it wrote, say so: a shell, env and pkg-config do.
+sub missing_tool {
+    my $all = join "\n", @_;
+    return "the program $1" if $all =~ /^\S+: (?:line )?\d+: (?:exec: )?([^\s:\/]+): (?:command )?not found$/m;
+    return "the program $1" if $all =~ /^(?:\S*\/)?env: (?:'|\xe2\x80\x98)([^\s'\/\xe2]+)(?:'|\xe2\x80\x99): No such file or directory$/m;
+    return "the program $1" if $all =~ /: \/\S*?([^\s\/]+): bad interpreter: No such file or directory$/m;
+    return "system library $1" if $all =~ /^Package (\S+) was not found in the pkg-config search path/m;
+    return;
+}
+
+# The program that the first line of a script names, if this machine lacks it.
+sub interpreter {
+    my ($script) = @_;
+    open my $in, '<', $script or return;
+    my $line = <$in> // '';
+    return $line =~ /^#!\s*(\/\S*?([^\s\/]+))\s/ && !-e $1 ? $2 : undef;
+}
+
 # The first error of a compiler in these lines, with its place.
 sub first_error {
     for (@_) {
-        next if /^error: (?:the following|\d+ compilation errors|process )/;
+        next if /^error: (?:the following|\d+ compilation errors|process |translation failure$)/;
         return short($1) . ": $2" if /^(\S[^:]*:\d+:\d+): error: (.*)/;
         return $1 if /(?:^|\s)error: (?:error: )?(.+)/;
     }

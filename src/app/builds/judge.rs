@@ -11,7 +11,7 @@ use crate::app::engine::job::{JobEnd, KillReason};
 use crate::interface::event::Exit;
 
 /// Part of the cache key. Raise it when the runner, or the reading of its record, comes to other verdicts.
-pub const RUNNER_VERSION: u32 = 2;
+pub const RUNNER_VERSION: u32 = 3;
 
 /// What follows from the exit of `docker run`.
 #[derive(Debug, Clone, PartialEq, Eq)]
