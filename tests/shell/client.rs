@@ -294,6 +294,17 @@ fn a_rejected_client_is_answered_when_it_asks() {
         assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
         assert!(pair.core.events.is_empty());
     }
+    // It may send all it has before it reads.
+    let mut pair = Pair::new();
+    pair.client.reject(7_000, 0);
+    pair.turn(
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999\r\n\r\n",
+        0,
+    );
+    for now_ms in [1_000, 5_000, 9_000] {
+        let until = pair.turn(&"x".repeat(1_000), now_ms);
+        assert_eq!(until, Some(now_ms + LINGER_STALL_LIMIT_MS));
+    }
 }
 
 const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\n\

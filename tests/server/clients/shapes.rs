@@ -307,7 +307,7 @@ fn requests_that_are_too_much_are_refused_with_their_own_status() {
                 "{}",
                 &packages,
             ],
-            501,
+            400,
         ),
         (&["-X", "BREW", &builds], 501),
     ];
