@@ -34,6 +34,8 @@ CREATE TABLE IF NOT EXISTS packages (
     repository       TEXT,
     -- 1: its source was fetched. Until then it gives name and repository to the next submission that asks for them.
     fetched          INTEGER NOT NULL DEFAULT 0,
+    -- The lowest Zig version that the manifest of its latest source declares; null: none.
+    minimum_zig_version TEXT,
     -- Not null: it is gone, and has neither name nor repository. What becomes of its checks, a few in each turn:
     -- 'delete': they go, with their builds; 'detach': they stay without a package. The row goes last.
     removal          TEXT
@@ -45,6 +47,19 @@ CREATE TABLE IF NOT EXISTS uses (
     -- In the form of packages.repository.
     repository TEXT NOT NULL,
     PRIMARY KEY (package_id, repository)
+) STRICT, WITHOUT ROWID;
+
+-- What the manifests of a package's latest source declare.
+CREATE TABLE IF NOT EXISTS declared_dependencies (
+    package_id INTEGER NOT NULL REFERENCES packages (id),
+    name       TEXT NOT NULL,
+    url        TEXT NOT NULL,
+    hash       TEXT,
+    -- 1: it is fetched only if build.zig asks for it.
+    lazy       INTEGER NOT NULL,
+    -- The repository of the URL, in the form of packages.repository; null: it names none.
+    repository TEXT,
+    PRIMARY KEY (package_id, name, url)
 ) STRICT, WITHOUT ROWID;
 
 -- The images as the engine listed them last, each with the time it was first seen.
@@ -127,6 +142,8 @@ CREATE TABLE IF NOT EXISTS checks (
     -- Null until the source has been fetched.
     source     TEXT REFERENCES sources (hash),
     "commit"   TEXT,
+    -- When the commit was made, in seconds since 1970.
+    commit_time INTEGER,
     -- The attempt to fetch the source, and how many attempts ended in an error.
     attempt    INTEGER NOT NULL DEFAULT 1,
     errors     INTEGER NOT NULL DEFAULT 0,
@@ -156,6 +173,12 @@ CREATE TABLE IF NOT EXISTS builds (
     tests_total       INTEGER,
     -- What it exports and how that compiles as a dependency: a JSON array, or empty.
     modules           TEXT NOT NULL DEFAULT '',
+    -- What zig build -l lists, the names apart by line ends.
+    steps             TEXT NOT NULL DEFAULT '',
+    -- The lowest Zig version that its manifest declares.
+    minimum_zig_version TEXT,
+    -- How long its steps took by Zig's own summaries.
+    zig_ms            INTEGER,
     -- 1: the same source under the same toolchain has come to different verdicts.
     flaky             INTEGER NOT NULL DEFAULT 0,
     error_log         TEXT NOT NULL DEFAULT '',
@@ -232,6 +255,46 @@ CREATE TABLE IF NOT EXISTS durations (
     PRIMARY KEY (package, zig_version)
 ) STRICT, WITHOUT ROWID;
 
+-- What a commit of a package came to under a toolchain. A row outlives its build and its log, and is replaced only by a
+-- later verdict of the same commit and toolchain. Texts that many rows share are ids of history_texts.
+CREATE TABLE IF NOT EXISTS history (
+    -- Rises with each verdict.
+    id                  INTEGER PRIMARY KEY,
+    package_id          INTEGER NOT NULL REFERENCES packages (id),
+    -- The bytes of its hash.
+    "commit"            BLOB NOT NULL,
+    -- In seconds since 1970.
+    commit_time         INTEGER,
+    -- How many first parents it has; null: unknown, since a source is a shallow clone.
+    position            INTEGER,
+    zig_version         INTEGER NOT NULL REFERENCES history_texts (id),
+    -- The image.
+    toolchain           INTEGER NOT NULL REFERENCES history_texts (id),
+    build_status        TEXT NOT NULL,
+    test_status         TEXT,
+    import_status       TEXT,
+    reason              TEXT,
+    -- The first error without what differs between packages, and where it is.
+    error_key           INTEGER REFERENCES history_texts (id),
+    error_place         INTEGER REFERENCES history_texts (id),
+    minimum_zig_version INTEGER REFERENCES history_texts (id),
+    steps               INTEGER REFERENCES history_texts (id),
+    compiled            INTEGER,
+    tests_passed        INTEGER,
+    tests_skipped       INTEGER,
+    tests_total         INTEGER,
+    zig_ms              INTEGER,
+    peak_memory_bytes   INTEGER,
+    checked_at          INTEGER NOT NULL
+) STRICT;
+
+-- The texts that rows of history share. One that no row refers to is deleted.
+CREATE TABLE IF NOT EXISTS history_texts (
+    id        INTEGER PRIMARY KEY,
+    text      TEXT NOT NULL UNIQUE,
+    ref_count INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
 -- One row: how much there is of what retention limits. The triggers below keep it, so that no statement
 -- goes through a whole table to count.
 CREATE TABLE IF NOT EXISTS totals (
@@ -280,6 +343,23 @@ CREATE INDEX IF NOT EXISTS events_by_build ON events (build_id);
 CREATE INDEX IF NOT EXISTS checks_by_source ON checks (source) WHERE source NOT NULL;
 CREATE INDEX IF NOT EXISTS dependencies_by_hash ON dependencies (hash);
 CREATE INDEX IF NOT EXISTS durations_by_update ON durations (update_seq);
+
+CREATE UNIQUE INDEX IF NOT EXISTS history_by_commit ON history (package_id, "commit", toolchain);
+CREATE INDEX IF NOT EXISTS history_by_package ON history (package_id);
+CREATE INDEX IF NOT EXISTS history_by_version ON history (package_id, zig_version);
+
+CREATE TRIGGER IF NOT EXISTS history_inserted AFTER INSERT ON history
+BEGIN
+    UPDATE history_texts SET ref_count = ref_count + 1 WHERE id IN (NEW.zig_version, NEW.toolchain,
+        NEW.error_key, NEW.error_place, NEW.minimum_zig_version, NEW.steps);
+END;
+CREATE TRIGGER IF NOT EXISTS history_deleted AFTER DELETE ON history
+BEGIN
+    UPDATE history_texts SET ref_count = ref_count - 1 WHERE id IN (OLD.zig_version, OLD.toolchain,
+        OLD.error_key, OLD.error_place, OLD.minimum_zig_version, OLD.steps);
+    DELETE FROM history_texts WHERE ref_count = 0 AND id IN (OLD.zig_version, OLD.toolchain,
+        OLD.error_key, OLD.error_place, OLD.minimum_zig_version, OLD.steps);
+END;
 
 CREATE TRIGGER IF NOT EXISTS build_results_inserted AFTER INSERT ON build_results WHEN NEW.build_id NOT NULL
 BEGIN

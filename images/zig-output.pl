@@ -51,6 +51,8 @@ sub read_step {
     my ($line) = @_;
     my $cost = qr/(?: \d+(?:m|s|ms|us|ns))?(?: MaxRSS:\d+[BKMG])?/;
     my ($name, $status) = ($line, '');
+    my ($time, $unit) = $line =~ / (\d+)(m|s|ms|us|ns)(?: MaxRSS:\d+[BKMG])?$/;
+    my $ms = $time ? $time * { m => 60_000, s => 1_000, ms => 1, us => 0.001, ns => 0.000_001 }->{$unit} : 0;
     if ($line =~ /^(.*?) (transitive failure|failure|stderr|w|\d+ errors|skipped(?: \(not enough memory\).*)?)$/) {
         ($name, $status) = ($1, $2);
     } elsif ($line =~ /^(.*?) (\d+\/\d+ passed(?:, \d+ \w+)*)$/ || $line =~ /^(.*?) (\d+ pass(?:, \d+ \w+)* \(\d+ total\)(?:; \d+ [a-z ]+)*)$cost$/) {
@@ -68,7 +70,7 @@ sub read_step {
           $name =~ /^(?:compile (?:exe|lib|obj|test)|zig (?:build-exe|build-lib|build-obj|test)|translate-c)\b/ ? 'compile'
         : $name =~ /^run / ? ($status =~ /pass/ ? 'test' : 'run')
         : $name =~ /^(?:install|options|WriteFile|UpdateSourceFiles|RemoveDir|objcopy|configure|fmt|zig fmt|CheckFile|check)\b/ ? 'plain' : 'other';
-    return { name => $name, status => $status, state => $state, kind => $kind };
+    return { name => $name, status => $status, state => $state, kind => $kind, ms => $ms };
 }
 
 # The lines that Zig printed for a failed step: below the path of steps that leads to it, up to the next such path.

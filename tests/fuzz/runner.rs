@@ -120,7 +120,8 @@ fn hex(bytes: &[u8]) -> String {
 pub fn framed(random: &mut Seed) -> bool {
     let file = |body: &[u8]| {
         let head = serde_json::json!({"format": "tar.gz", "bytes": body.len(), "sha256": hex(body),
-            "uses": ["https://github.com/a/b"], "commit": "0123456789abcdef"});
+            "uses": ["https://github.com/a/b"], "commit_time": 1,
+            "declared": [{"name": "b", "url": "https://github.com/a/b", "hash": "h", "lazy": true}], "commit": "0123456789abcdef"});
         [format!("{head}\n").as_bytes(), body].concat()
     };
     let files = [file(b""), file(b"abc"), file(&[7; 100]), file(&[7; 101])];

@@ -96,16 +96,26 @@ fn a_source_says_what_it_asks_for() {
     let root = scratch("git-asks");
     let _ = fs::remove_dir_all(&root);
     let git = git_server(&root);
-    let named = ".{ .b = .{ .url = \"https://b.example/b.tar.gz\", .hash = \"h\" },\n\
+    let named = ".{ .dependencies = .{ .b = .{ .url = \"https://b.example/b.tar.gz\", .hash = \"h\" },\n\
         .a = .{ .url = \"git+https://a.example/a#1\" }, // .url = \"no\"\n\
         .odd = .{ .url = \"a b\" }, .escaped = .{ .url = \"\\\\\\\"\" }, .more = .{ .url = \"ü\" },\n\
-        .again = .{ .url = \"https://b.example/b.tar.gz\", .hash = \"g\" } }\n";
+        .again = .{ .url = \"https://b.example/b.tar.gz\", .hash = \"g\" } } }\n";
     let asks = repository(&root, "asks", &[("build.zig.zon", named)]);
     let (head, archive) = fetched(&format!("{}/asks", git.url));
     assert_eq!(head["commit"], asks.git(&["rev-parse", "HEAD"]).as_str());
     assert_eq!(head["dependencies"], true);
     let uses = ["git+https://a.example/a#1", "https://b.example/b.tar.gz"];
     assert_eq!(head["uses"], serde_json::json!(uses));
+    let declared = head["declared"].as_array().expect("a list");
+    let names: Vec<&Value> = declared.iter().map(|one| &one["name"]).collect();
+    assert_eq!(names, ["a", "again", "b"]);
+    assert_eq!(
+        (&declared[2]["url"], &declared[2]["hash"]),
+        (&uses[1].into(), &"h".into())
+    );
+    assert_eq!(declared[0]["hash"], "");
+    let time = asks.git(&["log", "-1", "--format=%ct"]);
+    assert_eq!(head["commit_time"].to_string(), time);
     assert_eq!(head["manifest"].as_str().map(str::len), Some(64), "{head}");
     assert_eq!(head["manifest"].as_str(), manifest_of(&archive).as_deref());
 

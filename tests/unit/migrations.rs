@@ -12,6 +12,7 @@ use zigcheck::app::domain::task::{Priority, Task};
 use zigcheck::app::domain::verdict::{BuildStatus, DepsOutcome, Reason, State, TestStatus};
 use zigcheck::app::store::builds;
 use zigcheck::app::store::checks;
+use zigcheck::app::store::history::{self, HistoryRow};
 use zigcheck::app::store::lanes;
 use zigcheck::app::store::packages;
 use zigcheck::app::store::queue;
@@ -20,17 +21,22 @@ use zigcheck::app::store::toolchains;
 use zigcheck::app::store::totals;
 use zigcheck::app::store::uses;
 
-use crate::common::rows::Place;
+use crate::common::rows::{Place, page};
 
 const SCHEMA_0: &str = include_str!("fixtures/schema_0.sql");
 const DATABASE_1: &str = include_str!("fixtures/database_1.sql");
 const ROWS_0: &str = include_str!("fixtures/rows_0.sql");
 
 /// The newest version.
-const NEWEST: i64 = 5;
+const NEWEST: i64 = 6;
 
 /// The columns that later versions added, and what old rows have in them.
-const ADDED_COLUMNS: [(&str, &str, Value); 11] = [
+const ADDED_COLUMNS: [(&str, &str, Value); 16] = [
+    ("packages", "minimum_zig_version", Value::Null),
+    ("checks", "commit_time", Value::Null),
+    ("builds", "steps", Value::Text(String::new())),
+    ("builds", "minimum_zig_version", Value::Null),
+    ("builds", "zig_ms", Value::Null),
     ("build_results", "newest_build", Value::Null),
     ("packages", "fetched", Value::Integer(1)),
     ("packages", "removal", Value::Null),
@@ -45,7 +51,7 @@ const ADDED_COLUMNS: [(&str, &str, Value); 11] = [
 ];
 
 /// The tables that later versions added. They begin empty.
-const ADDED_TABLES: [&str; 1] = ["refused_hosts"];
+const ADDED_TABLES: [&str; 2] = ["refused_hosts", "declared_dependencies"];
 
 /// The tables and columns whose names changed: old and new.
 const RENAMED_TABLES: [(&str, &str); 2] = [("turns", "lanes"), ("tallies", "totals")];
@@ -110,7 +116,9 @@ fn all_rows(path: &Path) -> BTreeMap<String, Rows> {
         rows.sort_by_key(|row| format!("{row:?}"));
         (table.clone(), rows)
     };
-    tables.iter().map(rows).collect()
+    // The history has a test of its own.
+    let tables = tables.iter().filter(|table| !table.starts_with("history"));
+    tables.map(rows).collect()
 }
 
 /// The rows of a database of version 0 under today's names, without the column that is gone.
@@ -215,6 +223,52 @@ fn a_database_of_version_0_has_every_row_after_its_upgrade() {
     drop(place.open());
     assert_eq!(all_rows(place.path()), extended(renamed(before)));
     assert_eq!(user_version(place.path()), NEWEST);
+}
+
+#[test]
+fn the_verdicts_that_are_there_become_history() {
+    let place = version_0("upgrade with history");
+    let store = place.open();
+    let all = page(1, 100);
+    let (rows, _) = history::page(&store, PackageId(1), None, all).unwrap();
+    let said = |row: &HistoryRow| {
+        let version = (row.zig_version.clone(), row.toolchain.clone());
+        (
+            row.commit.clone(),
+            version,
+            row.build_status,
+            row.error_key.clone(),
+            row.checked_at,
+        )
+    };
+    let of = |version: &str, image: &str| (version.to_string(), image.to_string());
+    let (success, failed) = (BuildStatus::Success, BuildStatus::Failed);
+    let expected = [
+        (
+            "beef".to_string(),
+            of("0.16.0", "sha256:a"),
+            success,
+            None,
+            1599,
+        ),
+        (
+            "c0ffee".to_string(),
+            of("0.16.0", "sha256:a"),
+            success,
+            None,
+            1590,
+        ),
+        (
+            "c0ffee".to_string(),
+            of("0.17.1", "sha256:b"),
+            failed,
+            Some("no".to_string()),
+            1580,
+        ),
+    ];
+    assert_eq!(rows.iter().map(said).collect::<Vec<_>>(), expected);
+    let (others, _) = history::page(&store, PackageId(2), None, all).unwrap();
+    assert_eq!(others, []);
 }
 
 #[test]

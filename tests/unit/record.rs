@@ -46,6 +46,9 @@ fn a_good_record_is_taken_at_its_word() {
         tests_skipped: Some(1),
         tests_total: Some(6),
         modules: r#"[{"name":"p","status":"success"}]"#.to_string(),
+        steps: String::new(),
+        minimum_zig_version: None,
+        zig_ms: None,
         error_log: String::new(),
         peak_memory_bytes: Some(9_000_000),
     };

@@ -26,6 +26,9 @@ fn success() -> Verdict {
         tests_skipped: Some(1),
         tests_total: Some(5),
         modules: "[{\"name\":\"a\"}]".to_string(),
+        steps: String::new(),
+        minimum_zig_version: None,
+        zig_ms: None,
         error_log: "e\u{e9}\n".to_string(),
         peak_memory_bytes: Some(1 << 40),
     }
@@ -194,6 +197,9 @@ fn a_build_comes_out_as_it_ended() {
             tests_skipped: row.tests_skipped,
             tests_total: row.tests_total,
             modules: row.modules,
+            steps: String::new(),
+            minimum_zig_version: None,
+            zig_ms: None,
             error_log: row.error_log,
             peak_memory_bytes: row.peak_memory_bytes,
         };

@@ -13,13 +13,15 @@ use crate::app::builds::limits::{
 };
 use crate::app::builds::outcomes::{failed_fetch, with_pause};
 use crate::app::builds::record::RecordReader;
+use crate::app::domain::declared::Declared;
 use crate::app::domain::verdict::{
     DepsOutcome, Reason, ResourceLimits, Verdict, truncate_error_log,
 };
 use crate::app::engine::docker::{ContainerState, RecordId, SourceFile, container_state, exit};
 use crate::app::engine::job::{JobEnd, KillReason};
 use crate::app::source::fetch_head::{
-    format_of, hosts_refused_of, is_commit, manifest_of, retry_after_of, uses_of,
+    commit_time_of, declared_of, format_of, hosts_refused_of, is_commit, manifest_of,
+    retry_after_of, uses_of,
 };
 use crate::app::source::frame::FrameReader;
 use crate::app::source::incoming::IncomingFile;
@@ -75,8 +77,11 @@ pub struct AttemptState {
 pub struct Fetched {
     pub source: SourceRow,
     pub commit: Option<String>,
+    /// When the commit was made, in seconds since 1970.
+    pub commit_time: Option<i64>,
     /// The URLs that its manifests name, as they stand there.
     pub uses: Vec<String>,
+    pub declared: Vec<Declared>,
 }
 
 /// What the outcome of a job depends on besides its output.
@@ -255,7 +260,9 @@ impl AttemptState {
             Ok(Fetched {
                 source,
                 commit: commit.map(str::to_string),
+                commit_time: commit_time_of(&head),
                 uses: uses_of(&head),
+                declared: declared_of(&head),
             })
         });
         match kept {

@@ -13,7 +13,7 @@ use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::checks::{self, CheckRow};
 use crate::app::store::packages::{self, Holder};
 use crate::app::store::removals::{self, REMOVED_BUILDS_LIMIT, Removal};
-use crate::app::store::{durations, store, uses};
+use crate::app::store::{declared, durations, store, uses};
 
 impl Scheduler {
     /// A fetch has its source, or a recheck the commit of the remote.
@@ -41,11 +41,13 @@ impl Scheduler {
         let fetched = fetched.expect("the machine has it from its input");
         let commit = fetched.commit.as_deref();
         checks::set_source(store, check, &fetched.source, commit, at)?;
+        checks::set_commit_time(store, check, fetched.commit_time)?;
         let row = checks::by_id(store, check)?.expect("a source has its check");
         if let Some(package) = row.package_id
             && packages::set_fetched(store, package)?
         {
             uses::set(store, package, &fetched.uses)?;
+            declared::set(store, package, &fetched.declared)?;
         }
         for build in builds_behind(&self.running, check, store)? {
             services.set_state(build.id, State::Queued, build.attempt)?;

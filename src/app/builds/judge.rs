@@ -154,6 +154,9 @@ fn from_record(record: Record, limits: &ResourceLimits) -> Verdict {
         tests_skipped: record.tests.skipped,
         tests_total: record.tests.total,
         modules: record.modules,
+        steps: record.steps,
+        minimum_zig_version: record.minimum_zig_version,
+        zig_ms: record.zig_ms,
         error_log,
         peak_memory_bytes: record.peak_memory_bytes,
     }

@@ -32,6 +32,10 @@ pub const STARTS_LIMIT: usize = 64;
 pub const RANK_LIMIT: u64 = 10_000;
 /// Longest list of exported modules and artifacts that is kept, as JSON: a hundred with their first errors.
 pub const MODULES_LIMIT_BYTES: usize = 32 << 10;
+/// Names of the steps of one build, as its row and its history have them. `zig init` makes four, of 26 bytes.
+pub const STEPS_LIMIT_BYTES: usize = 256;
+/// A declared version of Zig. `0.16.0-dev.1234+0123456789` has 26 bytes.
+pub const VERSION_LIMIT_BYTES: usize = 64;
 /// Longest line of a runner's standard output.
 pub const RECORD_LIMIT_BYTES: usize = 64 << 10;
 /// From the start of a recheck to its repetition, should the server end meanwhile: later than any recheck ends.

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::app::builds::limits::{MODULES_LIMIT_BYTES, RECORD_LIMIT_BYTES};
+use crate::app::builds::limits::{
+    MODULES_LIMIT_BYTES, RECORD_LIMIT_BYTES, STEPS_LIMIT_BYTES, VERSION_LIMIT_BYTES,
+};
 use crate::app::domain::verdict::{
     BuildStatus, DepsOutcome, ImportStatus, Reason, TestStatus, detail_of, truncate_error_log,
 };
@@ -20,6 +22,10 @@ pub(crate) struct Record {
     pub tests: TestCounts,
     /// As `Verdict::modules`.
     pub modules: String,
+    /// As `Verdict::steps`.
+    pub steps: String,
+    pub minimum_zig_version: Option<String>,
+    pub zig_ms: Option<u32>,
     pub error_log: String,
     pub peak_memory_bytes: Option<u64>,
     pub oom_kills: u32,
@@ -154,7 +160,7 @@ fn progress(value: &Value) -> Progress {
 }
 
 /// All fields that a runner writes. The times, the package and the version are for people who read it.
-const FIELDS: [&str; 23] = [
+const FIELDS: [&str; 26] = [
     "build_id",
     "nonce",
     "package_name",
@@ -174,6 +180,9 @@ const FIELDS: [&str; 23] = [
     "test_exit",
     "error_log",
     "modules",
+    "steps",
+    "minimum_zig_version",
+    "zig_ms",
     "peak_memory_bytes",
     "oom_kills",
     "disk_full",
@@ -237,6 +246,9 @@ fn read_record(line: &[u8], record_id: &RecordId) -> Result<Record, Unusable> {
             total: count(&value, "tests_total")?,
         },
         modules: modules(&value)?,
+        steps: steps(&value)?,
+        minimum_zig_version: version(&value)?,
+        zig_ms: count(&value, "zig_ms")?,
         error_log: truncate_error_log(text("error_log")?),
         peak_memory_bytes: typed(&value, "peak_memory_bytes", Value::as_u64)?,
         oom_kills: count(&value, "oom_kills")?.unwrap_or(0),
@@ -287,6 +299,35 @@ fn modules(value: &Value) -> Result<String, Unusable> {
         }
         kept = &kept[..kept.len() / 2];
     }
+}
+
+/// The version that a manifest declares, unless it looks like none.
+fn version(value: &Value) -> Result<Option<String>, Unusable> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-+".contains(&byte);
+    let text = typed(value, "minimum_zig_version", Value::as_str)?;
+    let text = text.filter(|text| (1..=VERSION_LIMIT_BYTES).contains(&text.len()));
+    Ok(text
+        .filter(|text| text.bytes().all(is_plain))
+        .map(str::to_string))
+}
+
+/// The first names of steps, as many as `STEPS_LIMIT_BYTES` hold.
+fn steps(value: &Value) -> Result<String, Unusable> {
+    let all = typed(value, "steps", Value::as_array)?
+        .into_iter()
+        .flatten();
+    let mut kept = String::new();
+    for name in all {
+        let name = name.as_str().ok_or_else(|| broken("steps"))?;
+        if kept.len() + name.len() >= STEPS_LIMIT_BYTES || name.contains('\n') {
+            break;
+        }
+        if !kept.is_empty() {
+            kept.push('\n');
+        }
+        kept.push_str(name);
+    }
+    Ok(kept)
 }
 
 fn broken(why: &str) -> Unusable {

@@ -1,5 +1,6 @@
 //! The words and rules of the program, as values.
 
+pub mod declared;
 pub mod disk_space;
 pub mod error_key;
 pub mod error_place;

@@ -8,7 +8,7 @@ use crate::config::limits::DEPENDENCY_URL_LIMIT_BYTES;
 const WITHOUT_CASE: [&str; 4] = ["github.com", "gitlab.com", "codeberg.org", "bitbucket.org"];
 
 /// File name endings of archives, which a repository's own URL hardly has.
-const ARCHIVE_SUFFIXES: [&str; 10] = [
+pub const ARCHIVE_SUFFIXES: [&str; 10] = [
     ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".tzst", ".tar.bz2", ".zip", ".jar",
 ];
 

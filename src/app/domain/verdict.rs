@@ -136,6 +136,12 @@ pub struct Verdict {
     pub tests_total: Option<u32>,
     /// The exported modules and artifacts with their states, as JSON; empty if none was tried.
     pub modules: String,
+    /// What `zig build -l` lists, the names apart by line ends.
+    pub steps: String,
+    /// The lowest Zig version that its manifest declares.
+    pub minimum_zig_version: Option<String>,
+    /// How long its steps took, by Zig's own summaries.
+    pub zig_ms: Option<u32>,
     /// The first errors as people read them.
     pub error_log: String,
     pub peak_memory_bytes: Option<u64>,
@@ -160,6 +166,9 @@ impl Verdict {
             tests_skipped: None,
             tests_total: None,
             modules: String::new(),
+            steps: String::new(),
+            minimum_zig_version: None,
+            zig_ms: None,
             error_log,
             peak_memory_bytes: None,
         }

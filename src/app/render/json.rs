@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::app::domain::ids::BuildId;
-use crate::app::domain::verdict::{BuildStatus, ImportStatus, Reason, State, TestStatus};
+use crate::app::domain::verdict::{BuildStatus, Grade, ImportStatus, Reason, State, TestStatus};
 use crate::app::store::builds::BuildRow;
 use crate::app::store::checks::CheckRow;
+use crate::app::store::declared::DeclaredRow;
+use crate::app::store::history::HistoryRow;
 use crate::app::store::packages::PackageRow;
 use crate::app::store::results::ResultRow;
 
@@ -88,7 +90,60 @@ pub fn package(row: &PackageRow, results: &[ResultRow], toolchains: &[String]) -
         "created_at": time(row.created_at),
         "last_updated": time(row.last_updated),
         "popularity_score": row.popularity_score,
+        "minimum_zig_version": row.minimum_zig_version,
+        "lowest_working_zig_version": lowest_working(results),
         "build_results": known.chain(gone).collect::<Vec<Value>>(),
+    })
+}
+
+/// The lowest version whose latest verdict is green or amber.
+fn lowest_working(results: &[ResultRow]) -> Option<&str> {
+    let works = |row: &&ResultRow| matches!(row.statuses().grade(), Grade::Green | Grade::Amber);
+    let versions = results.iter().filter(works).map(|row| &*row.zig_version);
+    // 0.9 comes before 0.14.
+    let numbers = |version: &&str| -> Vec<u64> {
+        let parts = version.split(|c: char| !c.is_ascii_digit());
+        parts.map_while(|part| part.parse().ok()).collect()
+    };
+    versions.min_by_key(numbers)
+}
+
+/// One declared dependency, with its package if that is known.
+pub fn dependency(row: &DeclaredRow, package: Option<Value>) -> Value {
+    json!({
+        "name": row.name,
+        "url": row.url,
+        "ref": row.declared().reference(),
+        "hash": row.hash,
+        "lazy": row.lazy,
+        "package": package,
+    })
+}
+
+/// One row of a package's history.
+pub fn history(row: &HistoryRow) -> Value {
+    let steps = row.steps.as_deref().unwrap_or_default();
+    json!({
+        "commit": row.commit,
+        "commit_time": row.commit_time.map(|seconds| time(seconds.saturating_mul(1_000))),
+        "position": row.position,
+        "zig_version": row.zig_version,
+        "toolchain": row.toolchain,
+        "build_status": row.build_status.as_str(),
+        "test_status": row.test_status.map(TestStatus::as_str),
+        "import_status": row.import_status.map(ImportStatus::as_str),
+        "reason": row.reason.map(Reason::as_str),
+        "error_key": row.error_key,
+        "where": row.error_place,
+        "minimum_zig_version": row.minimum_zig_version,
+        "compiled": row.compiled,
+        "tests_passed": row.tests_passed,
+        "tests_skipped": row.tests_skipped,
+        "tests_total": row.tests_total,
+        "zig_ms": row.zig_ms,
+        "peak_memory_bytes": row.peak_memory_bytes,
+        "steps": steps.lines().collect::<Vec<&str>>(),
+        "checked_at": time(row.checked_at),
     })
 }
 

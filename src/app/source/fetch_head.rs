@@ -2,7 +2,11 @@
 
 use serde_json::Value;
 
-use crate::app::source::limits::{FRAME_HOSTS_LIMIT, FRAME_USES_LIMIT, HOST_LIMIT_BYTES};
+use crate::app::domain::declared::Declared;
+use crate::app::source::limits::{
+    DECLARED_TEXT_LIMIT_BYTES, FRAME_DECLARED_LIMIT, FRAME_HOSTS_LIMIT, FRAME_USES_LIMIT,
+    HOST_LIMIT_BYTES,
+};
 use crate::app::source::unpack::Format;
 use crate::config::limits::DEPENDENCY_URL_LIMIT_BYTES;
 
@@ -37,6 +41,27 @@ pub fn uses_of(head: &Value) -> Vec<String> {
         .collect()
 }
 
+/// The dependencies that the manifests declare.
+pub fn declared_of(head: &Value) -> Vec<Declared> {
+    let all = head["declared"].as_array().into_iter().flatten();
+    all.filter_map(declared)
+        .take(FRAME_DECLARED_LIMIT)
+        .collect()
+}
+
+fn declared(value: &Value) -> Option<Declared> {
+    let text = |name: &str, limit: usize| {
+        let text = value[name].as_str().filter(|text| !text.is_empty());
+        text.filter(|text| text.len() <= limit).map(str::to_string)
+    };
+    Some(Declared {
+        name: text("name", DECLARED_TEXT_LIMIT_BYTES)?,
+        url: text("url", DEPENDENCY_URL_LIMIT_BYTES)?,
+        hash: text("hash", DECLARED_TEXT_LIMIT_BYTES),
+        lazy: value["lazy"] == true,
+    })
+}
+
 /// The hosts that the fetch was asked to contact and that `--allow-hosts` does not name.
 pub fn hosts_refused_of(head: &Value) -> Vec<String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
@@ -47,6 +72,11 @@ pub fn hosts_refused_of(head: &Value) -> Vec<String> {
         .take(FRAME_HOSTS_LIMIT)
         .map(str::to_string)
         .collect()
+}
+
+/// When the commit was made, in seconds since 1970.
+pub fn commit_time_of(head: &Value) -> Option<i64> {
+    head["commit_time"].as_i64().filter(|seconds| *seconds >= 0)
 }
 
 /// The seconds for which a busy host asks to be left alone.

@@ -1,9 +1,13 @@
 //! Limits of archives and of fetched sources.
 
-/// Longest head of what a fetch container sends: at most 8 KiB of URLs, and the other fields.
-pub const FRAME_HEAD_LIMIT_BYTES: usize = 16 << 10;
+/// Longest head of what a fetch container sends: at most 8 KiB of URLs, as much of declared dependencies, and the other
+/// fields.
+pub const FRAME_HEAD_LIMIT_BYTES: usize = 32 << 10;
 /// URLs in it, of packages that the source uses.
 pub const FRAME_USES_LIMIT: usize = 64;
+/// Dependencies in it that manifests declare, and the longest name and hash of one.
+pub const FRAME_DECLARED_LIMIT: usize = 64;
+pub const DECLARED_TEXT_LIMIT_BYTES: usize = 200;
 /// Hosts in it that are not allowed, and the longest name that DNS allows.
 pub const FRAME_HOSTS_LIMIT: usize = 32;
 pub const HOST_LIMIT_BYTES: usize = 253;

@@ -14,7 +14,7 @@ use crate::app::store::columns::{Columns, row};
 use crate::app::store::list::{self, Condition, Paging, Sort};
 use crate::app::store::scan::{ScanLimits, ScanResult};
 use crate::app::store::store::{Result, Store};
-use crate::app::store::{durations, packages, results};
+use crate::app::store::{durations, history, packages, results};
 
 row! {
     /// A build with what its check says of it.
@@ -297,7 +297,8 @@ pub fn finish(
     let sql = "UPDATE builds SET state = 'finished', build_status = ?2, test_status = ?3, \
         reason = ?4, compiled = ?5, tests_passed = ?6, tests_total = ?7, error_log = ?8, \
         peak_memory_bytes = ?9, log_bytes = ?10, log_truncated = ?11, finished_at = ?12, \
-        import_status = ?13, detail = ?14, tests_skipped = ?15, modules = ?16 WHERE id = ?1";
+        import_status = ?13, detail = ?14, tests_skipped = ?15, modules = ?16, steps = ?17, \
+        minimum_zig_version = ?18, zig_ms = ?19 WHERE id = ?1";
     let values = params![
         build,
         verdict.build_status,
@@ -315,10 +316,14 @@ pub fn finish(
         verdict.detail,
         verdict.tests_skipped,
         verdict.modules,
+        verdict.steps,
+        verdict.minimum_zig_version,
+        verdict.zig_ms,
     ];
     store.execute(sql, values)?;
     mark_flaky(store, build)?;
     results::publish(store, build, at)?;
+    history::record(store, build)?;
     durations::add_build(store, build)
 }
 
@@ -366,12 +371,14 @@ pub fn finish_cached(store: &mut Store, build: BuildId, from: BuildId, at: i64) 
         finished_at = ?3, toolchain = o.toolchain, cache_key = o.cache_key, \
         build_status = o.build_status, test_status = o.test_status, reason = o.reason, \
         import_status = o.import_status, detail = o.detail, modules = o.modules, flaky = o.flaky, \
+        steps = o.steps, minimum_zig_version = o.minimum_zig_version, zig_ms = o.zig_ms, \
         compiled = o.compiled, tests_passed = o.tests_passed, tests_total = o.tests_total, \
         tests_skipped = o.tests_skipped, error_log = o.error_log, peak_memory_bytes = o.peak_memory_bytes, \
         log_bytes = o.log_bytes, log_truncated = o.log_truncated \
         FROM (SELECT * FROM builds WHERE id = ?2) o WHERE builds.id = ?1";
     store.execute(sql, params![build, from, at])?;
-    results::publish(store, build, at)
+    results::publish(store, build, at)?;
+    history::record(store, build)
 }
 
 /// Lets a build wait for the verdict of a running one, its leader.

@@ -158,6 +158,13 @@ pub fn set_source(
     Ok(())
 }
 
+/// Notes when the commit of a check was made, in seconds since 1970.
+pub fn set_commit_time(store: &mut Store, check: CheckId, seconds: Option<i64>) -> Result<()> {
+    let sql = "UPDATE checks SET commit_time = ?2 WHERE id = ?1";
+    store.execute(sql, params![check, seconds])?;
+    Ok(())
+}
+
 /// Takes the source from a check: it cannot be used and will be fetched again.
 pub fn clear_source(store: &mut Store, check: CheckId) -> Result<()> {
     let sql = "UPDATE checks SET source = NULL WHERE id = ?1";

@@ -69,13 +69,13 @@ macro_rules! row {
         }
 
         impl $name {
-            const SELECT: &str = concat!(
+            pub(super) const SELECT: &str = concat!(
                 "SELECT ", $crate::app::store::columns::column!($first $($first_column)?),
                 $(", ", $crate::app::store::columns::column!($field $($column)?),)*
                 " FROM ", $tables
             );
 
-            fn read(row: &rusqlite::Row) -> $crate::app::store::store::Result<$name> {
+            pub(super) fn read(row: &rusqlite::Row) -> $crate::app::store::store::Result<$name> {
                 let columns = $crate::app::store::columns::Columns::of(row);
                 Ok($name {
                     $first: columns.get(stringify!($first))?,

@@ -7,6 +7,7 @@ use rusqlite::{Connection, params};
 
 use crate::app::domain::popularity::USE_SCORE;
 use crate::app::domain::repository::{identity, repository};
+use crate::app::store::history;
 use crate::app::store::store::Result;
 use crate::app::store::uses::COUNT_USERS;
 
@@ -15,7 +16,7 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The steps to the schema: `STEPS[n]` leads from `PRAGMA user_version` n to n + 1. A step changes tables and rows
 /// only; new tables, indexes and triggers are made from `SCHEMA` afterwards. A step that was released never changes.
-const STEPS: [&str; 5] = [WORDS, IMPORTS, HOSTS, REPOSITORIES, NEWEST];
+const STEPS: [&str; 6] = [WORDS, IMPORTS, HOSTS, REPOSITORIES, NEWEST, HISTORY];
 
 /// The words for priority, tenant, lane and total, for what a build waits for and for what refers to it. The name of
 /// every container has the id of its data directory, which `own_name` said of some.
@@ -77,6 +78,16 @@ const NEWEST: &str = "
             WHERE c.package_id NOT NULL GROUP BY c.package_id, b.zig_version) n
         WHERE build_results.package_id = n.package_id AND build_results.zig_version = n.zig_version;";
 
+/// What a history has of builds and sources. The history itself is taken over from the builds that are there.
+const HISTORY: &str = "
+    ALTER TABLE packages ADD COLUMN minimum_zig_version TEXT;
+    ALTER TABLE checks ADD COLUMN commit_time INTEGER;
+    ALTER TABLE builds ADD COLUMN minimum_zig_version TEXT;
+    ALTER TABLE builds ADD COLUMN steps TEXT NOT NULL DEFAULT '';
+    ALTER TABLE builds ADD COLUMN zig_ms INTEGER;";
+/// The version that made `history`.
+const HISTORY_VERSION: usize = 6;
+
 /// Why a database cannot be opened.
 #[derive(Debug)]
 pub enum OpenError {
@@ -130,6 +141,9 @@ pub fn upgrade(db: &Connection, version: usize) -> Result<()> {
         name_repositories(db)?;
     }
     db.execute_batch(SCHEMA)?;
+    if version < HISTORY_VERSION {
+        history::take_over(db)?;
+    }
     db.pragma_update(None, "user_version", STEPS.len() as i64)
 }
 

@@ -3,9 +3,11 @@
 pub mod builds;
 pub mod checks;
 pub mod columns;
+pub mod declared;
 pub mod dependencies;
 pub mod durations;
 pub mod events;
+pub mod history;
 pub mod lanes;
 pub mod limits;
 pub mod list;

@@ -29,6 +29,8 @@ row! {
         pub created_at: i64,
         pub last_updated: i64,
         pub popularity_score: i64,
+        /// What the manifest of its latest source declares.
+        pub minimum_zig_version: Option<String>,
     }
 }
 
@@ -236,6 +238,12 @@ pub fn by_name(store: &Store, name: &str) -> Result<Option<PackageRow>> {
 pub fn by_id(store: &Store, id: PackageId) -> Result<Option<PackageRow>> {
     let sql = format!("{PACKAGE} WHERE id = ?1 AND removal IS NULL");
     store.optional_row(&sql, [id], PackageRow::read)
+}
+
+/// The packages with these ids, in no order.
+pub fn by_ids(store: &Store, ids: &[PackageId]) -> Result<Vec<PackageRow>> {
+    let sql = format!("{PACKAGE} WHERE id IN (SELECT value FROM json_each(?1))");
+    store.rows(&sql, [list::ids(ids)], PackageRow::read)
 }
 
 /// The package whose repository has that path, `OWNER/REPO`, or that host and path. Of several hosts it is the oldest

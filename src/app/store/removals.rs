@@ -4,7 +4,9 @@ use rusqlite::params;
 
 use crate::app::domain::ids::{BuildId, PackageId};
 use crate::app::store::builds::{self, BuildRow};
+use crate::app::store::declared;
 use crate::app::store::durations;
+use crate::app::store::history;
 use crate::app::store::packages::Holder;
 use crate::app::store::sources;
 use crate::app::store::store::{NextCheckDue, Result, Store};
@@ -119,9 +121,12 @@ pub fn delete_build(store: &mut Store, row: &BuildRow) -> Result<Option<Deleted>
 /// Deletes up to `limit` other rows of a package without builds; the last one is that of the package. False if there
 /// are more.
 pub fn finish(store: &mut Store, package: PackageId, limit: usize) -> Result<bool> {
-    if uses::delete_some(store, package, limit)? > 0 {
+    if uses::delete_some(store, package, limit)? > 0
+        || history::delete_some(store, package, limit)? > 0
+    {
         return Ok(false);
     }
+    declared::delete(store, package)?;
     store.execute("DELETE FROM packages WHERE id = ?1", [package])?;
     Ok(true)
 }

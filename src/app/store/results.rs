@@ -118,8 +118,10 @@ pub(super) fn publish(store: &mut Store, build: BuildId, at: i64) -> Result<()> 
         AND (b.build_status <> 'error' OR build_results.build_status IN ('pending', 'error')) \
         AND (coalesce(build_results.build_id, 0) <= ?1 OR build_results.build_status = 'error')";
     store.execute(sql, params![build, at])?;
-    let sql = "UPDATE packages SET last_updated = ?2 WHERE id = (SELECT c.package_id \
-        FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = ?1)";
+    let sql = "UPDATE packages SET last_updated = ?2, minimum_zig_version = \
+        iif(b.build_status = 'error', packages.minimum_zig_version, b.minimum_zig_version) \
+        FROM builds b JOIN checks c ON c.id = b.check_id \
+        WHERE b.id = ?1 AND packages.id = c.package_id";
     store.execute(sql, params![build, at])?;
     Ok(())
 }

@@ -80,7 +80,8 @@ impl Store {
         Ok(())
     }
 
-    fn write(&mut self) -> Result<&Connection> {
+    /// The database, with the transaction of this turn begun.
+    pub(super) fn write(&mut self) -> Result<&Connection> {
         if !self.is_writing {
             self.db.execute_batch("BEGIN IMMEDIATE")?;
             self.is_writing = true;

@@ -1,9 +1,14 @@
 //! Answers to calls that read.
 
-use crate::app::domain::ids::CheckId;
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use crate::app::domain::ids::{CheckId, PackageId};
 use crate::app::render::{json, matrix};
 use crate::app::state::State;
-use crate::app::store::{builds, checks, packages};
+use crate::app::store::declared::DeclaredRow;
+use crate::app::store::{builds, checks, declared, history, packages};
 use crate::app::web::answer::Error;
 use crate::app::web::handlers::queue;
 use crate::app::web::handlers::rows::{build_json, build_row, package_json, packages_json};
@@ -25,6 +30,23 @@ pub fn read(state: &mut State, head: &Head, call: ReadCall) -> Result<Response, 
             state.views.count(row.id, head);
             value
         }
+        ReadCall::Dependencies { package } => dependencies(state, &package)?,
+        ReadCall::Dependents { package, page } => {
+            let id = package_id(state, &package)?;
+            let (rows, total) = declared::dependents(store, id, page)?;
+            let rows = packages_json(state, &rows)?;
+            json::list("dependents", rows, total, page.page, page.limit)
+        }
+        ReadCall::History {
+            package,
+            zig_version,
+            page,
+        } => {
+            let id = package_id(state, &package)?;
+            let (rows, total) = history::page(store, id, zig_version, page)?;
+            let rows = rows.iter().map(json::history).collect();
+            json::list("history", rows, total, page.page, page.limit)
+        }
         ReadCall::Check { id, plain } => return check(state, id, plain),
         ReadCall::Builds { filter, sort, page } => {
             let (rows, total) = builds::page(store, &filter, sort, page)?;
@@ -35,6 +57,31 @@ pub fn read(state: &mut State, head: &Head, call: ReadCall) -> Result<Response, 
         ReadCall::Queue { page } => queue::queue_json(state, page)?,
     };
     Ok(Response::json(200, &value))
+}
+
+fn package_id(state: &State, name: &str) -> Result<PackageId, Error> {
+    let row = packages::find(&state.services.store, name)?;
+    let row = row.ok_or_else(|| Error::not_found("package"))?;
+    Ok(row.id)
+}
+
+/// What a package declares, each with the verdicts of its package where that is known.
+fn dependencies(state: &State, package: &str) -> Result<Value, Error> {
+    let store = &state.services.store;
+    let rows = declared::of_package(store, package_id(state, package)?)?;
+    let known: Vec<PackageId> = rows.iter().filter_map(|row| row.package).collect();
+    let known = packages::by_ids(store, &known)?;
+    let known: HashMap<PackageId, Value> = known
+        .iter()
+        .map(|row| row.id)
+        .zip(packages_json(state, &known)?)
+        .collect();
+    let json = |row: &DeclaredRow| {
+        let package = row.package.and_then(|id| known.get(&id).cloned());
+        json::dependency(row, package)
+    };
+    let rows: Vec<Value> = rows.iter().map(json).collect();
+    Ok(json!({ "dependencies": rows }))
 }
 
 fn check(state: &State, id: CheckId, plain: bool) -> Result<Response, Error> {

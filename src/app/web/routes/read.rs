@@ -18,6 +18,21 @@ pub enum ReadCall {
         sort: Sort,
         page: Paging,
     },
+    /// What the commits of a package came to.
+    History {
+        package: String,
+        zig_version: Option<String>,
+        page: Paging,
+    },
+    /// What a package declares.
+    Dependencies {
+        package: String,
+    },
+    /// The packages that depend on a package.
+    Dependents {
+        package: String,
+        page: Paging,
+    },
     Package {
         /// Its name, or the path of its repository.
         name: String,
@@ -41,10 +56,13 @@ pub enum ReadCall {
     },
 }
 
-pub const fn routes<C: From<ReadCall> + From<WatchCall>>() -> [Route<C>; 7] {
+pub const fn routes<C: From<ReadCall> + From<WatchCall>>() -> [Route<C>; 10] {
     [
         get("/api/packages", packages),
         get("/api/packages/*", package),
+        get("/api/packages/*/dependencies", dependencies),
+        get("/api/packages/*/dependents", dependents),
+        get("/api/packages/*/history", history),
         get("/api/packages/**", package_of_repository),
         get("/api/checks/*", check),
         get("/api/builds", builds),
@@ -82,6 +100,24 @@ fn package<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response> {
 fn package_of_repository<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response> {
     let name = request.repository()?;
     Ok(C::from(ReadCall::Package { name }))
+}
+
+fn dependencies<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response> {
+    let package = request.name()?;
+    Ok(C::from(ReadCall::Dependencies { package }))
+}
+
+fn dependents<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response> {
+    let (package, page) = (request.name()?, request.query.page()?);
+    Ok(C::from(ReadCall::Dependents { package, page }))
+}
+
+fn history<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response> {
+    Ok(C::from(ReadCall::History {
+        package: request.name()?,
+        zig_version: request.query.owned("zig_version"),
+        page: request.query.page()?,
+    }))
 }
 
 fn builds<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response> {

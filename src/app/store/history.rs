@@ -1,0 +1,163 @@
+//! The table `history`: what each commit of a package came to under each toolchain, for ever.
+
+use data_encoding::HEXLOWER_PERMISSIVE;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::app::domain::error_key::error_key;
+use crate::app::domain::ids::{BuildId, PackageId};
+use crate::app::domain::verdict::{BuildStatus, ImportStatus, Reason, TestStatus};
+use crate::app::store::columns::row;
+use crate::app::store::list::{self, Condition, Paging, Sort};
+use crate::app::store::store::{Result, Store};
+
+row! {
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct HistoryRow from "history h JOIN history_texts v ON v.id = h.zig_version \
+            JOIN history_texts t ON t.id = h.toolchain \
+            LEFT JOIN history_texts k ON k.id = h.error_key \
+            LEFT JOIN history_texts p ON p.id = h.error_place \
+            LEFT JOIN history_texts m ON m.id = h.minimum_zig_version \
+            LEFT JOIN history_texts s ON s.id = h.steps" {
+        /// Rises with each verdict.
+        pub id: i64 = "h.id",
+        pub commit: String = "lower(hex(h.\"commit\"))",
+        /// In seconds since 1970.
+        pub commit_time: Option<i64> = "h.commit_time",
+        /// How many first parents the commit has.
+        pub position: Option<i64> = "h.position",
+        pub zig_version: String = "v.text",
+        pub toolchain: String = "t.text",
+        pub build_status: BuildStatus = "h.build_status",
+        pub test_status: Option<TestStatus> = "h.test_status",
+        pub import_status: Option<ImportStatus> = "h.import_status",
+        pub reason: Option<Reason> = "h.reason",
+        pub error_key: Option<String> = "k.text",
+        /// As `Place` of an error key is written.
+        pub error_place: Option<String> = "p.text",
+        pub minimum_zig_version: Option<String> = "m.text",
+        /// The names apart by line ends.
+        pub steps: Option<String> = "s.text",
+        pub compiled: Option<u32> = "h.compiled",
+        pub tests_passed: Option<u32> = "h.tests_passed",
+        pub tests_skipped: Option<u32> = "h.tests_skipped",
+        pub tests_total: Option<u32> = "h.tests_total",
+        pub zig_ms: Option<u32> = "h.zig_ms",
+        pub peak_memory_bytes: Option<u64> = "h.peak_memory_bytes",
+        pub checked_at: i64 = "h.checked_at",
+    }
+}
+
+row! {
+    /// What a build gives to the history, beside the columns that are copied.
+    pub struct Ended from "builds b JOIN checks c ON c.id = b.check_id" {
+        pub package: PackageId = "c.package_id",
+        pub commit: String = "c.\"commit\"",
+        pub zig_version: String = "b.zig_version",
+        pub toolchain: Option<String> = "b.toolchain",
+        pub minimum_zig_version: Option<String> = "b.minimum_zig_version",
+        pub steps: String = "b.steps",
+        pub error_log: String = "b.error_log",
+    }
+}
+
+/// Of a commit of a package, with a verdict on it.
+const IS_HISTORY: &str = "c.package_id NOT NULL AND c.\"commit\" NOT NULL \
+    AND b.build_status IN ('success', 'failed')";
+
+/// One page of the history of a package, the newest first, and how many rows there are.
+pub fn page(
+    store: &Store,
+    package: PackageId,
+    zig_version: Option<String>,
+    page: Paging,
+) -> Result<(Vec<HistoryRow>, u64)> {
+    let mut condition = Condition::default();
+    condition.and("h.package_id = ?", Some(package.get()));
+    let version = "h.zig_version = (SELECT id FROM history_texts WHERE text = ?)";
+    condition.and(version, zig_version);
+    let total = list::count(store, "SELECT count(*) FROM history h", &condition)?;
+    let sort = Sort {
+        column: "h.id",
+        down: true,
+    };
+    let query = (HistoryRow::SELECT, "h.id");
+    let rows = list::page(store, query, &condition, sort, page, HistoryRow::read)?;
+    Ok((rows, total))
+}
+
+/// Adds the verdict of a build, if it is one on a commit of a package. It replaces the one that the commit had under
+/// the same toolchain.
+pub(super) fn record(store: &mut Store, build: BuildId) -> Result<()> {
+    record_in(store.write()?, build)
+}
+
+/// Adds the verdicts of all builds that are there, in the order in which they came.
+pub(super) fn take_over(db: &Connection) -> Result<()> {
+    let sql = format!(
+        "SELECT b.id FROM builds b JOIN checks c ON c.id = b.check_id WHERE {IS_HISTORY} \
+         ORDER BY b.finished_at, b.id"
+    );
+    let mut statement = db.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        record_in(db, row.get(0)?)?;
+    }
+    Ok(())
+}
+
+fn record_in(db: &Connection, build: BuildId) -> Result<()> {
+    let sql = format!("{} WHERE b.id = ?1 AND {IS_HISTORY}", Ended::SELECT);
+    let ended = db.prepare_cached(&sql)?.query_row([build], Ended::read);
+    let Some(ended) = ended.optional()? else {
+        return Ok(());
+    };
+    let Ok(commit) = HEXLOWER_PERMISSIVE.decode(ended.commit.as_bytes()) else {
+        return Ok(());
+    };
+    let toolchain = ended.toolchain.as_deref().unwrap_or_default();
+    // Before its texts are looked up: it may be the last one that refers to some of them.
+    let sql = "DELETE FROM history WHERE package_id = ?1 AND \"commit\" = ?2 \
+        AND toolchain = (SELECT id FROM history_texts WHERE text = ?3)";
+    let key = params![ended.package, commit, toolchain];
+    db.prepare_cached(sql)?.execute(key)?;
+    let error = error_key(&ended.error_log);
+    let place = error.as_ref().map(|error| error.place.to_string());
+    let steps = Some(&*ended.steps).filter(|steps| !steps.is_empty());
+    let sql = "INSERT INTO history (package_id, \"commit\", zig_version, toolchain, error_key, error_place, \
+            minimum_zig_version, steps, commit_time, build_status, test_status, import_status, reason, compiled, \
+            tests_passed, tests_skipped, tests_total, zig_ms, peak_memory_bytes, checked_at) \
+        SELECT ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, c.commit_time, b.build_status, b.test_status, b.import_status, \
+            b.reason, b.compiled, b.tests_passed, b.tests_skipped, b.tests_total, b.zig_ms, b.peak_memory_bytes, \
+            b.finished_at FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = ?1";
+    let values = params![
+        build,
+        ended.package,
+        commit,
+        text_id(db, Some(&ended.zig_version))?,
+        text_id(db, Some(toolchain))?,
+        text_id(db, error.as_ref().map(|error| &*error.key))?,
+        text_id(db, place.as_deref())?,
+        text_id(db, ended.minimum_zig_version.as_deref())?,
+        text_id(db, steps)?,
+    ];
+    db.prepare_cached(sql)?.execute(values)?;
+    Ok(())
+}
+
+/// The id of a text in `history_texts`, where it is added if it is new.
+fn text_id(db: &Connection, text: Option<&str>) -> Result<Option<i64>> {
+    let Some(text) = text else { return Ok(None) };
+    let sql = "INSERT INTO history_texts (text) VALUES (?1) ON CONFLICT (text) DO NOTHING";
+    db.prepare_cached(sql)?.execute([text])?;
+    let sql = "SELECT id FROM history_texts WHERE text = ?1";
+    db.prepare_cached(sql)?
+        .query_row([text], |row| row.get(0))
+        .map(Some)
+}
+
+/// Removes up to `limit` rows of a package; gives how many.
+pub(super) fn delete_some(store: &mut Store, package: PackageId, limit: usize) -> Result<usize> {
+    let sql = "DELETE FROM history \
+        WHERE id IN (SELECT id FROM history WHERE package_id = ?1 LIMIT ?2)";
+    store.execute(sql, params![package, limit])
+}
