@@ -70,22 +70,26 @@ pub fn of_package(store: &Store, package: PackageId) -> Result<Vec<DeclaredRow>>
     store.rows(&sql, [package], DeclaredRow::read)
 }
 
-/// One page of the packages that depend on that one, the most popular first, and how many there are.
+/// One page of the packages that depend on that one, the newest first, and how many there are.
 pub fn dependents(
     store: &Store,
     package: PackageId,
     page: Paging,
 ) -> Result<(Vec<PackageRow>, u64)> {
     let mut condition = Condition::default();
-    let uses = "packages.id IN (SELECT u.package_id FROM uses u JOIN packages p ON p.repository = u.repository \
-        WHERE p.id = ? AND u.package_id <> p.id)";
-    condition.and(uses, Some(package.get()));
-    let total = list::count(store, "SELECT count(*) FROM packages", &condition)?;
+    let used = "u.repository = (SELECT repository FROM packages WHERE id = ?)";
+    condition.and(used, Some(package.get()));
+    condition.and("u.package_id <> ?", Some(package.get()));
+    let total = list::count(store, "SELECT count(*) FROM uses u", &condition)?;
     let sort = Sort {
-        column: "packages.popularity_score",
+        column: "u.package_id",
         down: true,
     };
-    let query = (PackageRow::SELECT, "packages.id");
+    let query = format!(
+        "{} JOIN uses u ON u.package_id = packages.id",
+        PackageRow::SELECT
+    );
+    let query = (&*query, "u.package_id");
     let rows = list::page(store, query, &condition, sort, page, PackageRow::read)?;
     Ok((rows, total))
 }
