@@ -194,7 +194,7 @@ fn heads_that_say_nothing_are_refused() {
     );
     assert!(refused(&longest).contains("sha256 differs"));
     let longer = "x".repeat(FRAME_HEAD_LIMIT_BYTES + 1);
-    let reason = "the head line is longer than 16384 bytes";
+    let reason = format!("the head line is longer than {FRAME_HEAD_LIMIT_BYTES} bytes");
     assert_eq!(receive(&[longer.as_bytes()]).1.unwrap_err(), reason);
     let bytes: Vec<&[u8]> = longer.as_bytes().chunks(1).collect();
     assert_eq!(receive(&bytes).1.unwrap_err(), reason);
