@@ -84,6 +84,24 @@ CREATE TABLE IF NOT EXISTS build_results (
     UNIQUE (package_id, zig_version)
 ) STRICT;
 
+-- The texts that searches read, by trigrams: of packages by their id, and the first errors of build_results by
+-- theirs. Nothing but the index is kept: the text of a row that is found is read where it is.
+CREATE VIRTUAL TABLE IF NOT EXISTS package_texts USING fts5 (
+    text, content = '', contentless_delete = 1, detail = none, tokenize = 'trigram case_sensitive 1'
+);
+CREATE VIRTUAL TABLE IF NOT EXISTS error_texts USING fts5 (
+    text, content = '', contentless_delete = 1, detail = none, tokenize = 'trigram case_sensitive 1'
+);
+
+-- Texts that changed and are not in these indexes yet. A commit of its own for each of them would cost more than a
+-- submission; they follow when there is nothing else to do.
+CREATE TABLE IF NOT EXISTS unindexed (
+    -- What `id` is: 0: a package; 1: a row of build_results.
+    kind INTEGER NOT NULL,
+    id   INTEGER NOT NULL,
+    PRIMARY KEY (kind, id)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS issues (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     package_id   INTEGER NOT NULL REFERENCES packages (id),
@@ -305,15 +323,19 @@ CREATE TABLE IF NOT EXISTS totals (
     -- The files in sources/.
     source_bytes     INTEGER NOT NULL,
     dependency_bytes INTEGER NOT NULL,
-    durations        INTEGER NOT NULL
+    durations        INTEGER NOT NULL,
+    -- Rows that are gone for ever. Ids are given one after the other, so that the rest is what there is.
+    packages_gone    INTEGER NOT NULL DEFAULT 0,
+    builds_gone      INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS builds_by_check ON builds (check_id);
 CREATE INDEX IF NOT EXISTS builds_by_state ON builds (state);
 CREATE INDEX IF NOT EXISTS builds_by_status ON builds (build_status);
 CREATE INDEX IF NOT EXISTS builds_by_version ON builds (zig_version);
-CREATE INDEX IF NOT EXISTS builds_by_end ON builds (finished_at);
-CREATE INDEX IF NOT EXISTS checks_by_package ON checks (package);
+CREATE INDEX IF NOT EXISTS builds_by_end ON builds (ifnull(finished_at, 0));
+-- Uploads by the name they bear.
+CREATE INDEX IF NOT EXISTS checks_of_uploads ON checks (package) WHERE package_id IS NULL AND url IS NULL;
 CREATE INDEX IF NOT EXISTS checks_by_package_id ON checks (package_id);
 CREATE INDEX IF NOT EXISTS builds_by_key ON builds (cache_key, id)
     WHERE cache_key NOT NULL AND cached_from IS NULL AND build_status IN ('success', 'failed');
@@ -324,6 +346,14 @@ CREATE UNIQUE INDEX IF NOT EXISTS packages_by_repository ON packages (repository
 -- The path of the repository, behind the host.
 CREATE INDEX IF NOT EXISTS packages_by_path
     ON packages (lower(substr(repository, 9 + instr(substr(repository, 9), '/'))), id);
+-- What packages are listed by. A package that is gone has a name that sorts behind all others.
+CREATE INDEX IF NOT EXISTS packages_by_update ON packages (last_updated) WHERE removal IS NULL;
+CREATE INDEX IF NOT EXISTS packages_by_popularity ON packages (popularity_score) WHERE removal IS NULL;
+CREATE INDEX IF NOT EXISTS packages_by_author ON packages (author) WHERE author NOT NULL;
+CREATE INDEX IF NOT EXISTS packages_by_license ON packages (lower(license)) WHERE license NOT NULL;
+-- Without those that wait for their first verdict: they are written with each submission.
+CREATE INDEX IF NOT EXISTS build_results_by_status ON build_results (build_status, zig_version, package_id)
+    WHERE build_status <> 'pending';
 CREATE INDEX IF NOT EXISTS packages_removed ON packages (id) WHERE removal NOT NULL;
 CREATE INDEX IF NOT EXISTS uses_by_repository ON uses (repository);
 CREATE INDEX IF NOT EXISTS sources_kept ON sources (used_at, hash) WHERE kept = 1;
@@ -361,6 +391,39 @@ BEGIN
         OLD.error_key, OLD.error_place, OLD.minimum_zig_version, OLD.steps);
 END;
 
+CREATE TRIGGER IF NOT EXISTS packages_removed_first AFTER UPDATE OF removal ON packages
+    WHEN OLD.removal IS NULL AND NEW.removal NOT NULL
+BEGIN
+    UPDATE totals SET packages_gone = packages_gone + 1;
+END;
+CREATE TRIGGER IF NOT EXISTS packages_deleted AFTER DELETE ON packages WHEN OLD.removal IS NULL
+BEGIN
+    UPDATE totals SET packages_gone = packages_gone + 1;
+END;
+
+-- Searches read name, description and URL of a package, and at the errors of its latest verdicts.
+CREATE TRIGGER IF NOT EXISTS package_text_inserted AFTER INSERT ON packages
+BEGIN
+    INSERT INTO unindexed (kind, id) VALUES (0, NEW.id) ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER IF NOT EXISTS package_text_updated AFTER UPDATE OF name, description, url ON packages
+BEGIN
+    INSERT INTO unindexed (kind, id) VALUES (0, NEW.id) ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER IF NOT EXISTS error_text_inserted AFTER INSERT ON build_results WHEN NEW.error_log <> ''
+BEGIN
+    INSERT INTO unindexed (kind, id) VALUES (1, NEW.id) ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER IF NOT EXISTS error_text_updated AFTER UPDATE OF error_log ON build_results
+    WHEN OLD.error_log <> NEW.error_log
+BEGIN
+    INSERT INTO unindexed (kind, id) VALUES (1, NEW.id) ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER IF NOT EXISTS error_text_deleted AFTER DELETE ON build_results WHEN OLD.error_log <> ''
+BEGIN
+    INSERT INTO unindexed (kind, id) VALUES (1, OLD.id) ON CONFLICT DO NOTHING;
+END;
+
 CREATE TRIGGER IF NOT EXISTS build_results_inserted AFTER INSERT ON build_results WHEN NEW.build_id NOT NULL
 BEGIN
     UPDATE builds SET ref_count = ref_count + 1 WHERE id = NEW.build_id;
@@ -395,7 +458,7 @@ BEGIN
 END;
 CREATE TRIGGER IF NOT EXISTS builds_deleted AFTER DELETE ON builds
 BEGIN
-    UPDATE totals SET builds = builds - (OLD.state IN ('finished', 'cancelled'));
+    UPDATE totals SET builds = builds - (OLD.state IN ('finished', 'cancelled')), builds_gone = builds_gone + 1;
     UPDATE builds SET ref_count = ref_count - 1 WHERE id = OLD.cached_from;
 END;
 

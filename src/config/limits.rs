@@ -48,3 +48,6 @@ pub const ENGINE_FRESH_MS: u64 = 5_000;
 pub const WORK_TMPFS_BYTES: u64 = 1 << 30;
 /// Longest URL of a dependency that can name a package: no longer one can be submitted.
 pub const DEPENDENCY_URL_LIMIT_BYTES: usize = 2_000;
+/// Steps of SQLite's virtual machine that one read may take, some ten milliseconds. What is there takes a tenth of it;
+/// a read that would keep all others waiting is cut off.
+pub const READ_LIMIT_STEPS: u64 = 500_000;

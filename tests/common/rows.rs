@@ -92,7 +92,11 @@ pub fn finish(store: &mut Store, build: BuildId, verdict: &Verdict, at: i64) {
 }
 
 pub fn page(page: u64, limit: u64) -> Paging {
-    Paging { page, limit }
+    Paging {
+        page,
+        limit,
+        after: None,
+    }
 }
 
 pub fn up(column: &'static str) -> Sort {

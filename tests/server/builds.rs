@@ -155,9 +155,11 @@ fn an_engine_that_keeps_nobody_in_is_refused_at_the_start() {
     let (dir, docker) = standin("standin-unfit");
     let info = "{\"MemoryLimit\": true, \"SecurityOptions\": [\"name=apparmor\"]}";
     std::fs::write(dir.join("state.info"), info).expect("a file");
+    let data = scratch("standin-unfit");
+    let _ = std::fs::remove_dir_all(&data);
     let output = Command::new(env!("CARGO_BIN_EXE_zigcheck"))
         .args(["--docker", &docker, "--listen", "127.0.0.1:0", "--data"])
-        .arg(scratch("standin-unfit"))
+        .arg(data)
         .output();
     let output = output.expect("the program");
     assert_eq!(output.status.code(), Some(2));

@@ -1,12 +1,13 @@
 //! Every route, and every way a path or a query can be wrong.
 
 use crate::ask::{VERSIONS, answer, refused, request};
+use crate::common::rows;
 use zigcheck::app::domain::ids::{BuildId, CheckId};
 use zigcheck::app::domain::verdict::{BuildStatus, State};
 use zigcheck::app::render::page::PageOptions;
-use zigcheck::app::store::builds::BuildFilter;
-use zigcheck::app::store::list::{Paging, Sort};
-use zigcheck::app::store::packages::PackageFilter;
+use zigcheck::app::store::build_list::BuildFilter;
+use zigcheck::app::store::list::Sort;
+use zigcheck::app::store::package_list::PackageFilter;
 use zigcheck::app::web::routes::pages::PageCall;
 use zigcheck::app::web::routes::read::ReadCall;
 use zigcheck::app::web::routes::submit::{SubmitCall, UploadOptions};
@@ -26,18 +27,17 @@ fn get_is_refused(target: &str, words: &str) {
 
 #[test]
 fn every_route_reads_its_call() {
-    let (page, limit) = (1, 20);
-    let page = Paging { page, limit };
+    let page = || rows::page(1, 20);
     let sort = |column, down| Sort { column, down };
     let packages = Call::Read(ReadCall::Packages {
         filter: PackageFilter::default(),
         sort: sort("last_updated", true),
-        page,
+        page: page(),
     });
     let builds = Call::Read(ReadCall::Builds {
         filter: BuildFilter::default(),
         sort: sort("b.id", true),
-        page,
+        page: page(),
     });
     let name = "a.b_c-9".to_string();
     let id = BuildId(7);
@@ -46,10 +46,10 @@ fn every_route_reads_its_call() {
         plain,
     };
     let log = |tail| Call::Watch(WatchCall::Log { id, tail });
-    let second = Paging { page: 2, limit: 7 };
+    let second = rows::page(2, 7);
     let front = PageCall::Front {
         search: Some("a b".to_string()),
-        page,
+        page: page(),
         options: plain_look(),
     };
     let package = PageCall::Package {
@@ -71,7 +71,7 @@ fn every_route_reads_its_call() {
         ("/api/builds/7", Call::Read(ReadCall::Build { id })),
         ("/api/builds/7/log", log(None)),
         ("/api/builds/7/log?tail=9", log(Some(9))),
-        ("/api/queue", Call::Read(ReadCall::Queue { page })),
+        ("/api/queue", Call::Read(ReadCall::Queue { page: page() })),
         (
             "/api/queue?page=2&limit=7",
             Call::Read(ReadCall::Queue { page: second }),
@@ -164,9 +164,12 @@ fn what_is_no_route_is_nothing() {
 
 #[test]
 fn every_part_of_a_path_is_decoded_and_a_hidden_slash_separates_nothing() {
-    let page = Paging { page: 1, limit: 20 };
-    assert_eq!(get("/api/%71%75eue"), Call::Read(ReadCall::Queue { page }));
-    assert_eq!(get("/%61pi/queue"), Call::Read(ReadCall::Queue { page }));
+    let queue = || {
+        let page = rows::page(1, 20);
+        Call::Read(ReadCall::Queue { page })
+    };
+    assert_eq!(get("/api/%71%75eue"), queue());
+    assert_eq!(get("/%61pi/queue"), queue());
     assert!(matches!(
         get("/api/p%61ckages"),
         Call::Read(ReadCall::Packages { .. })
@@ -268,9 +271,10 @@ fn pages_and_limits_have_bounds() {
 fn sorts_come_from_a_closed_list() {
     for (word, column) in [
         ("name", "name"),
-        ("created_at", "created_at"),
+        ("created_at", "id"),
         ("last_updated", "last_updated"),
         ("popularity_score", "popularity_score"),
+        ("relevance", "relevance"),
     ] {
         for (minus, wanted) in [("", false), ("-", true)] {
             let call = get(&format!("/api/packages?sort={minus}{word}"));
@@ -283,8 +287,7 @@ fn sorts_come_from_a_closed_list() {
     for (word, column) in [
         ("id", "b.id"),
         ("created_at", "b.id"),
-        ("finished_at", "b.finished_at"),
-        ("package", "package"),
+        ("finished_at", "ifnull(b.finished_at, 0)"),
         ("zig_version", "b.zig_version"),
     ] {
         let call = get(&format!("/api/builds?sort=-{word}"));

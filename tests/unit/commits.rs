@@ -6,6 +6,7 @@ use zigcheck::app::domain::error_key::error_key;
 use zigcheck::app::domain::ids::{BuildId, PackageId};
 use zigcheck::app::domain::verdict::{BuildStatus, ImportStatus, Reason, TestStatus, Verdict};
 use zigcheck::app::store::history::{self, HistoryRow};
+use zigcheck::app::store::list::Paging;
 use zigcheck::app::store::packages::{self, PackageChange};
 use zigcheck::app::store::removals::{self, Removal};
 use zigcheck::app::store::store::Store;
@@ -72,9 +73,10 @@ fn ended(
 }
 
 fn rows(store: &Store, package: PackageId) -> Vec<HistoryRow> {
-    let (rows, total) = history::page(store, package, None, page(1, 10_000)).unwrap();
-    assert_eq!(rows.len() as u64, total);
-    rows
+    let found = history::page(store, package, None, &page(1, 10_000));
+    let found = found.unwrap().unwrap();
+    assert_eq!(found.rows.len() as u64, found.total);
+    found.rows
 }
 
 /// What a row says that a model can say too.
@@ -212,16 +214,19 @@ fn a_history_of_one_version_and_a_page_of_it_are_the_newest_first() {
             );
         }
     }
-    let version = || Some(VERSIONS[1].to_string());
-    let (rows, total) = history::page(&store, package, version(), page(2, 4)).unwrap();
+    let listed = |version: &str, page: &Paging| {
+        let found = history::page(&store, package, Some(version), page);
+        let found = found.unwrap().unwrap();
+        (found.rows, found.total)
+    };
+    let (rows, total) = listed(VERSIONS[1], &page(2, 4));
     let found: Vec<&str> = rows.iter().map(|row| &*row.commit).collect();
     assert_eq!(
         found,
         [4, 3, 2, 1].map(commit).each_ref().map(|hash| &**hash)
     );
     assert_eq!(total, 9);
-    let unknown = history::page(&store, package, Some("9.9.9".to_string()), page(1, 4)).unwrap();
-    assert_eq!(unknown, (Vec::new(), 0));
+    assert_eq!(listed("9.9.9", &page(1, 4)), (Vec::new(), 0));
 }
 
 #[test]

@@ -47,6 +47,7 @@ mod preconditions;
 mod recheck;
 mod record;
 mod schema;
+mod search;
 mod source;
 mod space;
 mod store;

@@ -6,22 +6,30 @@ use std::collections::BTreeSet;
 use crate::common::rows::{finish, in_memory, new, page, up};
 use zigcheck::app::domain::ids::CheckId;
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
-use zigcheck::app::store::builds::{self, BuildFilter};
+use zigcheck::app::store::build_list::{self, BuildFilter};
+use zigcheck::app::store::builds::{self, BuildRow};
 use zigcheck::app::store::checks;
-use zigcheck::app::store::list::Sort;
-use zigcheck::app::store::packages::{self, PackageFilter};
+use zigcheck::app::store::list::{Page, Paging, Sort};
+use zigcheck::app::store::package_list::{self, PackageFilter};
+use zigcheck::app::store::packages::{self, PackageRow};
 use zigcheck::app::store::sources;
 use zigcheck::app::store::store::Store;
 
 /// Every column a list can be sorted by, as the routes name them.
-const OF_PACKAGES: [&str; 4] = ["name", "created_at", "last_updated", "popularity_score"];
-const OF_BUILDS: [&str; 5] = [
-    "b.id",
-    "b.created_at",
-    "b.finished_at",
-    "package",
-    "b.zig_version",
-];
+const OF_PACKAGES: [&str; 4] = ["name", "id", "last_updated", "popularity_score"];
+const OF_BUILDS: [&str; 3] = ["b.id", "ifnull(b.finished_at, 0)", "b.zig_version"];
+
+fn listed(store: &Store, filter: &PackageFilter, sort: Sort, page: Paging) -> Page<PackageRow> {
+    package_list::page(store, filter, sort, &page)
+        .unwrap()
+        .unwrap()
+}
+
+fn built(store: &Store, filter: &BuildFilter, sort: Sort, page: Paging) -> Page<BuildRow> {
+    build_list::page(store, filter, sort, &page)
+        .unwrap()
+        .unwrap()
+}
 
 fn text(text: &str) -> Option<String> {
     Some(text.to_string())
@@ -64,9 +72,10 @@ fn success() -> Verdict {
 }
 
 fn names(store: &Store, filter: &PackageFilter) -> String {
-    let (rows, total) = packages::page(store, filter, up("name"), page(1, 100)).unwrap();
-    assert_eq!(rows.len() as u64, total, "{filter:?}");
-    rows.into_iter().map(|row| row.name).collect()
+    let found = listed(store, filter, up("name"), page(1, 100));
+    assert_eq!(found.rows.len() as u64, found.total, "{filter:?}");
+    assert_eq!((found.is_bounded, found.next), (false, None), "{filter:?}");
+    found.rows.into_iter().map(|row| row.name).collect()
 }
 
 #[test]
@@ -150,9 +159,11 @@ fn builds_are_found_by_each_filter_and_by_all_together() {
     let store = some();
     let all = BuildFilter::default;
     let ids = |filter: BuildFilter| {
-        let (rows, total) = builds::page(&store, &filter, up("b.id"), page(1, 100)).unwrap();
-        assert_eq!(rows.len() as u64, total, "{filter:?}");
-        rows.into_iter()
+        let found = built(&store, &filter, up("b.id"), page(1, 100));
+        assert_eq!(found.rows.len() as u64, found.total, "{filter:?}");
+        found
+            .rows
+            .into_iter()
             .map(|row| row.id.get())
             .collect::<Vec<i64>>()
     };
@@ -272,7 +283,7 @@ fn no_package_is_on_two_pages_or_on_none() {
     let mut store = in_memory();
     for n in 0..23 {
         // Few times, so that most rows are equal in what they are sorted by.
-        packages::insert(&mut store, &new(&format!("p{n:02}")), n % 3).unwrap();
+        packages::insert(&mut store, &new(&format!("p{n:02}")), n / 8).unwrap();
     }
     let filter = PackageFilter::default();
     for column in OF_PACKAGES {
@@ -281,11 +292,10 @@ fn no_package_is_on_two_pages_or_on_none() {
                 let mut seen = Vec::new();
                 for at in 1..=24 {
                     let sort = Sort { column, down };
-                    let (rows, total) =
-                        packages::page(&store, &filter, sort, page(at, limit)).unwrap();
-                    assert_eq!(total, 23);
-                    assert!(rows.len() as u64 <= limit);
-                    seen.extend(rows.into_iter().map(|row| (row.created_at, row.name)));
+                    let found = listed(&store, &filter, sort, page(at, limit));
+                    assert_eq!(found.total, 23);
+                    assert!(found.rows.len() as u64 <= limit);
+                    seen.extend(found.rows.into_iter().map(|row| (row.created_at, row.name)));
                 }
                 let all: BTreeSet<_> = seen.iter().cloned().collect();
                 assert_eq!((seen.len(), all.len()), (23, 23), "{column} {down} {limit}");
@@ -302,8 +312,8 @@ fn no_package_is_on_two_pages_or_on_none() {
             }
         }
     }
-    let far = packages::page(&store, &filter, up("name"), page(u64::MAX, 100)).unwrap();
-    assert_eq!(far, (vec![], 23));
+    let far = listed(&store, &filter, up("name"), page(u64::MAX, 100));
+    assert_eq!((far.rows, far.total), (vec![], 23));
 }
 
 #[test]
@@ -316,7 +326,7 @@ fn no_build_is_on_two_pages_or_on_none() {
         for version in ["1", "2"] {
             let build = builds::insert(&mut store, check, version, n as i64 % 2).unwrap();
             if n % 4 != 0 {
-                finish(&mut store, build, &verdict, n as i64 % 3);
+                finish(&mut store, build, &verdict, 1 + n as i64 % 3);
             }
         }
     }
@@ -327,10 +337,9 @@ fn no_build_is_on_two_pages_or_on_none() {
                 let mut seen = Vec::new();
                 for at in 1..=19 {
                     let sort = Sort { column, down };
-                    let (rows, total) =
-                        builds::page(&store, &filter, sort, page(at, limit)).unwrap();
-                    assert_eq!(total, 18);
-                    seen.extend(rows);
+                    let found = built(&store, &filter, sort, page(at, limit));
+                    assert_eq!(found.total, 18);
+                    seen.extend(found.rows);
                 }
                 let ids: BTreeSet<i64> = seen.iter().map(|row| row.id.get()).collect();
                 assert_eq!((seen.len(), ids.len()), (18, 18), "{column} {down} {limit}");
@@ -343,10 +352,8 @@ fn no_build_is_on_two_pages_or_on_none() {
                         let of_word = |word: &String| (None, word.clone());
                         let key = match column {
                             "b.id" => of_time(None),
-                            "b.created_at" => of_time(Some(row.created_at)),
-                            "b.finished_at" => of_time(row.finished_at),
-                            "package" => of_word(&row.package),
-                            _ => of_word(&row.zig_version),
+                            "b.zig_version" => of_word(&row.zig_version),
+                            _ => of_time(row.finished_at),
                         };
                         // What is equal goes by its number.
                         (key, row.id)
@@ -362,18 +369,14 @@ fn no_build_is_on_two_pages_or_on_none() {
 fn lists_are_empty_at_first() {
     let store = in_memory();
     let (filter, of_builds) = (PackageFilter::default(), BuildFilter::default());
-    assert_eq!(
-        packages::page(&store, &filter, up("name"), page(1, 20)).unwrap(),
-        (vec![], 0)
-    );
+    let found = listed(&store, &filter, up("name"), page(1, 20));
+    assert_eq!((found.rows, found.total), (vec![], 0));
     let sort = Sort {
         column: "b.id",
         down: true,
     };
-    assert_eq!(
-        builds::page(&store, &of_builds, sort, page(1, 20)).unwrap(),
-        (vec![], 0)
-    );
+    let found = built(&store, &of_builds, sort, page(1, 20));
+    assert_eq!((found.rows, found.total), (vec![], 0));
     assert_eq!(
         (
             builds::interrupted(&store).unwrap(),

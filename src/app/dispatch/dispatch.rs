@@ -7,14 +7,16 @@ use std::net::IpAddr;
 
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
-use crate::app::dispatch::limits::{HEALTH_WAITERS_LIMIT, STOP_LIMIT_MS, VIEWS_WRITTEN_LIMIT};
+use crate::app::dispatch::limits::{
+    HEALTH_WAITERS_LIMIT, INDEX_PAUSE_MS, STOP_LIMIT_MS, VIEWS_WRITTEN_LIMIT,
+};
 use crate::app::domain::disk_space::insufficient;
 use crate::app::domain::ids::BuildId;
 use crate::app::retention::{Retention, RetentionLimits};
 use crate::app::source::incoming;
 use crate::app::state::{Fatal, Lifecycle, State, cannot_write};
 use crate::app::store::store::{self, Store};
-use crate::app::store::{builds, packages, sources};
+use crate::app::store::{builds, meter, packages, search, sources};
 use crate::app::web::answer::{Answer, Error};
 use crate::app::web::conditional::{self, Precondition, Target};
 use crate::app::web::handlers::{admin, health, pages, read, submit, watch};
@@ -39,6 +41,8 @@ pub struct App {
     /// The log has a warning of a proxy that is not trusted.
     pub(crate) has_warned_of_proxy: bool,
     retention: Retention,
+    /// When texts that changed are entered into the indexes of searches.
+    texts_due_ms: Option<u64>,
     /// Health requests that wait for the engine's answer.
     health_waiters: Vec<HealthWaiter>,
 }
@@ -80,6 +84,7 @@ impl App {
         let retention = retention.map_err(|e| format!("{}: {e}", settings.data.display()))?;
         let mut app = App {
             retention,
+            texts_due_ms: Some(now.mono_ms),
             uploads: Uploads::new(settings),
             rate_limits: RateLimits::new(settings),
             admitted: HashMap::new(),
@@ -182,12 +187,16 @@ impl App {
         match routed.read(head, body, &state.settings)? {
             Call::Health => self.health(conn, head),
             Call::Read(call) => {
-                let response = read::read(state, head, call)?;
-                Ok(conditional::answer(head, response, now_unix_ms).into())
+                state.services.store.begin_read();
+                let response = read::read(state, head, call);
+                state.services.store.end_read();
+                Ok(conditional::answer(head, response?, now_unix_ms).into())
             }
             Call::Page(call) => {
-                let response = pages::page(state, head, call)?;
-                Ok(conditional::answer(head, response, now_unix_ms).into())
+                state.services.store.begin_read();
+                let response = pages::page(state, head, call);
+                state.services.store.end_read();
+                Ok(conditional::answer(head, response?, now_unix_ms).into())
             }
             Call::Watch(call) => watch::watch(state, conn, head, call),
             Call::Submit(call) => {
@@ -249,6 +258,10 @@ impl App {
             Err(Error::DiskFull(sentence)) => {
                 self.state.disk.note_full(self.state.now().mono_ms);
                 insufficient(&sentence)
+            }
+            // The log has the statement.
+            Err(Error::Database(error)) if meter::is_interrupted(&error) => {
+                Response::error(503, "this read takes too long; ask for less of it")
             }
             Err(Error::Database(error)) => {
                 log::error!("the database: {error}");
@@ -341,8 +354,30 @@ impl App {
             });
             self.send(conn, false, answer);
         }
+        self.index_texts()?;
         let Services { store, now, .. } = &mut self.state.services;
         self.retention.delete_expired(store, *now)
+    }
+
+    /// Enters a bounded number of texts into the indexes of searches.
+    fn index_texts(&mut self) -> store::Result<()> {
+        let now_ms = self.state.now().mono_ms;
+        if self.texts_due_ms.is_some_and(|at| at <= now_ms) {
+            self.texts_due_ms = None;
+            if !self.state.disk.is_low && search::index_some(&mut self.state.services.store)? {
+                self.texts_due_ms = Some(now_ms + INDEX_PAUSE_MS);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that this turn changed texts, if it did.
+    fn note_texts(&mut self) -> store::Result<()> {
+        let store = &self.state.services.store;
+        if self.texts_due_ms.is_none() && store.is_writing() && search::has_unindexed(store)? {
+            self.texts_due_ms = Some(self.state.now().mono_ms + INDEX_PAUSE_MS);
+        }
+        Ok(())
     }
 
     /// Stores counted views in a turn that writes anyway: a view alone is not worth a commit.
@@ -396,8 +431,8 @@ impl Core for App {
         if let Lifecycle::Broken(fatal) = &self.state.lifecycle {
             return Err(fatal.sentence().to_string());
         }
-        let views = self.write_views();
-        let written = views.and_then(|()| self.state.services.store.commit());
+        let written = self.write_views().and_then(|()| self.note_texts());
+        let written = written.and_then(|()| self.state.services.store.commit());
         written.map_err(|error| cannot_write(&error))?;
         self.state.scheduler.on_commit();
         self.retention.committed(&self.state.services.store);
@@ -423,6 +458,7 @@ impl Core for App {
         let deadlines = [
             scheduler.deadline_ms(may_start, &services.store, services.now),
             self.retention.due_ms,
+            self.texts_due_ms,
             services.commands.deadline_ms(),
             services.engine.cleanup_ms(),
             services.engine.retry_ms().filter(|_| wants_engine),

@@ -30,3 +30,5 @@ pub const ERROR_KEY_LIMIT_BYTES: usize = 120;
 pub const ERROR_MESSAGE_LIMIT_BYTES: usize = 4 << 10;
 /// Longest name of a dependency in the place of an error. Zig allows 32 bytes; a log can name anything.
 pub const PLACE_NAME_LIMIT_BYTES: usize = 64;
+/// Terms of a search that count; those behind them do not. Nobody types more, and each is a condition of a statement.
+pub const SEARCH_LIMIT_TERMS: usize = 16;

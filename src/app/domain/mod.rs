@@ -12,5 +12,6 @@ pub mod page_url;
 pub mod popularity;
 pub mod recheck;
 pub mod repository;
+pub mod search;
 pub mod task;
 pub mod verdict;

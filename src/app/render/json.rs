@@ -8,6 +8,7 @@ use crate::app::store::builds::BuildRow;
 use crate::app::store::checks::CheckRow;
 use crate::app::store::declared::DeclaredRow;
 use crate::app::store::history::HistoryRow;
+use crate::app::store::list::{Page, Paging, Position};
 use crate::app::store::packages::PackageRow;
 use crate::app::store::results::ResultRow;
 
@@ -183,7 +184,15 @@ pub fn check(row: &CheckRow, builds: Vec<Value>) -> Value {
     })
 }
 
-/// One page of a list.
-pub fn list(name: &str, rows: Vec<Value>, total: u64, page: u64, limit: u64) -> Value {
-    json!({ name: rows, "total": total, "page": page, "limit": limit })
+/// One page of a list. A page that begins behind a place has no number.
+pub fn list<T>(name: &str, rows: Vec<Value>, found: &Page<T>, asked: &Paging) -> Value {
+    let number = asked.after.is_none().then_some(asked.page);
+    json!({
+        name: rows,
+        "total": found.total,
+        "total_is_bounded": found.is_bounded,
+        "page": number,
+        "limit": asked.limit,
+        "next": found.next.as_ref().map(Position::to_string),
+    })
 }

@@ -11,10 +11,10 @@ use crate::app::domain::verdict::{
 };
 use crate::app::store::checks::{self, NewCheck};
 use crate::app::store::columns::{Columns, row};
-use crate::app::store::list::{self, Condition, Paging, Sort};
+use crate::app::store::list;
 use crate::app::store::scan::{ScanLimits, ScanResult};
 use crate::app::store::store::{Result, Store};
-use crate::app::store::{durations, history, packages, results};
+use crate::app::store::{durations, history, results};
 
 row! {
     /// A build with what its check says of it.
@@ -95,17 +95,6 @@ impl BuildRow {
 
 const BUILD: &str = BuildRow::SELECT;
 
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct BuildFilter {
-    /// Those of the package of that name; where there is none, and with `uploads`, the uploads that bear the name.
-    pub package: Option<String>,
-    pub uploads: bool,
-    pub check: Option<CheckId>,
-    pub zig_version: Option<String>,
-    pub status: Option<BuildStatus>,
-    pub state: Option<State>,
-}
-
 /// What is known of the container of a build when it is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
@@ -154,38 +143,10 @@ pub fn open_of_check(store: &Store, check: CheckId) -> Result<Vec<BuildRow>> {
     store.rows(&sql, [check], BuildRow::read)
 }
 
-/// One page of the builds that match, and how many match.
-pub fn page(
-    store: &Store,
-    filter: &BuildFilter,
-    sort: Sort,
-    page: Paging,
-) -> Result<(Vec<BuildRow>, u64)> {
-    let mut condition = Condition::default();
-    if let Some(name) = &filter.package {
-        packages::add_condition(store, name, filter.uploads, &mut condition)?;
-    }
-    condition.and("b.check_id = ?", filter.check.map(CheckId::get));
-    condition.and("b.zig_version = ?", filter.zig_version.clone());
-    let status = filter.status.map(|status| status.as_str().to_string());
-    condition.and("b.build_status = ?", status);
-    let state = filter.state.map(|state| state.as_str().to_string());
-    condition.and("b.state = ?", state);
-    // Only the package is a column of checks: without it the count needs no join.
-    let count = match filter.package {
-        Some(_) => "SELECT count(*) FROM builds b JOIN checks c ON c.id = b.check_id",
-        None => "SELECT count(*) FROM builds b",
-    };
-    let total = list::count(store, count, &condition)?;
-    let rows = list::page(
-        store,
-        (BUILD, "b.id"),
-        &condition,
-        sort,
-        page,
-        BuildRow::read,
-    )?;
-    Ok((rows, total))
+/// The builds of these ids, in no order.
+pub(super) fn with_ids(store: &Store, ids: &[i64]) -> Result<Vec<BuildRow>> {
+    let sql = format!("{BUILD} WHERE b.id IN (SELECT value FROM json_each(?1))");
+    store.rows(&sql, [list::ids(ids)], BuildRow::read)
 }
 
 /// The newest builds of a package, at most `limit`.
@@ -210,7 +171,7 @@ pub fn queued(store: &Store) -> Result<Vec<BuildRow>> {
 pub fn count_open(store: &Store) -> Result<u64> {
     let sql = "SELECT count(*) FROM builds \
         WHERE state IN ('queued', 'fetching', 'building', 'testing')";
-    list::count(store, sql, &Condition::default())
+    store.value(sql, [])
 }
 
 // -- a build on its way --

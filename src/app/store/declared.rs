@@ -6,8 +6,8 @@ use crate::app::domain::declared::Declared;
 use crate::app::domain::ids::PackageId;
 use crate::app::domain::repository::repository;
 use crate::app::store::columns::row;
-use crate::app::store::list::{self, Condition, Paging, Sort};
-use crate::app::store::packages::PackageRow;
+use crate::app::store::list::{Page, Paging, Sql, Walk};
+use crate::app::store::packages::{self, PackageRow};
 use crate::app::store::store::{Result, Store};
 
 row! {
@@ -70,26 +70,26 @@ pub fn of_package(store: &Store, package: PackageId) -> Result<Vec<DeclaredRow>>
     store.rows(&sql, [package], DeclaredRow::read)
 }
 
-/// One page of the packages that depend on that one, the newest first, and how many there are.
+/// One page of the packages that depend on that one, the newest first. None: the page is too far from the beginning to
+/// be found by its number.
 pub fn dependents(
     store: &Store,
     package: PackageId,
-    page: Paging,
-) -> Result<(Vec<PackageRow>, u64)> {
-    let mut condition = Condition::default();
-    let used = "u.repository = (SELECT repository FROM packages WHERE id = ?)";
-    condition.and(used, Some(package.get()));
-    condition.and("u.package_id <> ?", Some(package.get()));
-    let total = list::count(store, "SELECT count(*) FROM uses u", &condition)?;
-    let sort = Sort {
-        column: "u.package_id",
+    paging: &Paging,
+) -> Result<Option<Page<PackageRow>>> {
+    let used =
+        "u.repository = (SELECT repository FROM packages WHERE id = ?) AND u.package_id <> ?";
+    let walk = Walk {
+        tables: "uses u",
+        id: "u.package_id",
+        key: "u.package_id",
         down: true,
+        rows: Sql::new(used).then("", [package.get().into(), package.get().into()]),
+        matches: Sql::new("1"),
     };
-    let query = format!(
-        "{} JOIN uses u ON u.package_id = packages.id",
-        PackageRow::SELECT
-    );
-    let query = (&*query, "u.package_id");
-    let rows = list::page(store, query, &condition, sort, page, PackageRow::read)?;
-    Ok((rows, total))
+    let Some(found) = walk.page(store, paging)? else {
+        return Ok(None);
+    };
+    let page = found.with_rows(|ids| packages::with_ids(store, ids), |row| row.id.get());
+    page.map(Some)
 }

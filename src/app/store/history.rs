@@ -7,7 +7,7 @@ use crate::app::domain::error_key::error_key;
 use crate::app::domain::ids::{BuildId, PackageId};
 use crate::app::domain::verdict::{BuildStatus, ImportStatus, Reason, TestStatus};
 use crate::app::store::columns::row;
-use crate::app::store::list::{self, Condition, Paging, Sort};
+use crate::app::store::list::{self, Page, Paging, Sql, Walk};
 use crate::app::store::store::{Result, Store};
 
 row! {
@@ -64,25 +64,36 @@ row! {
 const IS_HISTORY: &str = "c.package_id NOT NULL AND c.\"commit\" NOT NULL \
     AND b.build_status IN ('success', 'failed')";
 
-/// One page of the history of a package, the newest first, and how many rows there are.
+/// One page of the history of a package, the newest first. None: the page is too far from the beginning to be found by
+/// its number.
 pub fn page(
     store: &Store,
     package: PackageId,
-    zig_version: Option<String>,
-    page: Paging,
-) -> Result<(Vec<HistoryRow>, u64)> {
-    let mut condition = Condition::default();
-    condition.and("h.package_id = ?", Some(package.get()));
-    let version = "h.zig_version = (SELECT id FROM history_texts WHERE text = ?)";
-    condition.and(version, zig_version);
-    let total = list::count(store, "SELECT count(*) FROM history h", &condition)?;
-    let sort = Sort {
-        column: "h.id",
+    zig_version: Option<&str>,
+    paging: &Paging,
+) -> Result<Option<Page<HistoryRow>>> {
+    let mut rows = Sql::new("h.package_id = ?").then("", [package.get().into()]);
+    if let Some(version) = zig_version {
+        let term = "h.zig_version = (SELECT id FROM history_texts WHERE text = ?)";
+        rows = rows.and(term, [list::text(version)]);
+    }
+    let walk = Walk {
+        tables: "history h",
+        id: "h.id",
+        key: "h.id",
         down: true,
+        rows,
+        matches: Sql::new("1"),
     };
-    let query = (HistoryRow::SELECT, "h.id");
-    let rows = list::page(store, query, &condition, sort, page, HistoryRow::read)?;
-    Ok((rows, total))
+    let Some(found) = walk.page(store, paging)? else {
+        return Ok(None);
+    };
+    let sql = format!(
+        "{} WHERE h.id IN (SELECT value FROM json_each(?1))",
+        HistoryRow::SELECT
+    );
+    let with_ids = |ids: &[i64]| store.rows(&sql, [list::ids(ids)], HistoryRow::read);
+    found.with_rows(with_ids, |row| row.id).map(Some)
 }
 
 /// Adds the verdict of a build, if it is one on a commit of a package. It replaces the one that the commit had under

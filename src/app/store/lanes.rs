@@ -33,21 +33,19 @@ pub fn first(
     priority: Priority,
     may_serve: impl Fn(&str) -> bool,
 ) -> Result<Option<Lane>> {
-    let mut statement = store.db.prepare_cached(&in_order())?;
-    let mut rows = statement.query([priority])?;
-    while let Some(row) = rows.next()? {
+    let mut first = None;
+    store.each_row(&in_order(), [priority], |row| {
         if may_serve(row.get_ref("tenant")?.as_str()?) {
-            return Lane::read(row).map(Some);
+            first = Some(Lane::read(row)?);
         }
-    }
-    Ok(None)
+        Ok(first.is_none())
+    })?;
+    Ok(first)
 }
 
 /// The lanes of a priority in order.
 pub fn list(store: &Store, priority: Priority, limit: usize) -> Result<Vec<Lane>> {
-    let mut statement = store.db.prepare_cached(&in_order())?;
-    let rows = statement.query_map([priority], Lane::read)?;
-    rows.take(limit).collect()
+    store.first_rows(&in_order(), [priority], limit, Lane::read)
 }
 
 /// Adds a task to the lane of its tenant. A lane that is there keeps its round and shows the better task.

@@ -4,3 +4,16 @@
 pub const DURATIONS_AVERAGED: u32 = 5;
 /// Hosts in `refused_hosts`: more than one owner reads; whoever submits packages chooses their names.
 pub const REFUSED_HOSTS_LIMIT: usize = 256;
+/// Rows that a list examines, and rows of an index from which it starts: 1,000 take about a millisecond. A twentieth of
+/// 20,000 packages: rarer rows are all read and sorted, more frequent ones fill a page from the walk of an index.
+pub const EXAMINED_LIMIT_ROWS: usize = 1_000;
+/// Rows that `page` may skip: an index skips 20,000 in a millisecond. `after` reaches all others.
+pub const PAGE_DEPTH_LIMIT_ROWS: u64 = 20_000;
+/// Bytes of an error log that a search looks at: the first errors.
+pub const ERROR_SEARCHED_BYTES: usize = 2 << 10;
+/// Trigrams of a search that the index is asked for. More hardly find less, and each costs a list of rows.
+pub const TRIGRAMS_LIMIT: usize = 32;
+/// Texts that are entered into the index of searches in one turn: a few milliseconds.
+pub const TEXTS_INDEXED_LIMIT: usize = 64;
+/// Texts, the newest of those that are not in the index yet, that a search reads one by one.
+pub const TEXTS_READ_LIMIT: usize = 200;

@@ -8,6 +8,7 @@ use rusqlite::{Connection, params};
 use crate::app::domain::popularity::USE_SCORE;
 use crate::app::domain::repository::{identity, repository};
 use crate::app::store::history;
+use crate::app::store::search;
 use crate::app::store::store::Result;
 use crate::app::store::uses::COUNT_USERS;
 
@@ -16,7 +17,15 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The steps to the schema: `STEPS[n]` leads from `PRAGMA user_version` n to n + 1. A step changes tables and rows
 /// only; new tables, indexes and triggers are made from `SCHEMA` afterwards. A step that was released never changes.
-const STEPS: [&str; 6] = [WORDS, IMPORTS, HOSTS, REPOSITORIES, NEWEST, HISTORY];
+const STEPS: [&str; 7] = [
+    WORDS,
+    IMPORTS,
+    HOSTS,
+    REPOSITORIES,
+    NEWEST,
+    HISTORY,
+    SEARCHES,
+];
 
 /// The words for priority, tenant, lane and total, for what a build waits for and for what refers to it. The name of
 /// every container has the id of its data directory, which `own_name` said of some.
@@ -88,6 +97,18 @@ const HISTORY: &str = "
 /// The version that made `history`.
 const HISTORY_VERSION: usize = 6;
 
+/// How much was deleted so far. The indexes of searches are filled afterwards.
+const SEARCHES: &str = "
+    ALTER TABLE totals ADD COLUMN packages_gone INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE totals ADD COLUMN builds_gone INTEGER NOT NULL DEFAULT 0;
+    UPDATE totals SET
+        packages_gone = (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'packages')
+            - (SELECT count(*) FROM packages WHERE removal IS NULL),
+        builds_gone = (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'builds')
+            - (SELECT count(*) FROM builds);";
+/// The version that made these indexes.
+const SEARCHES_VERSION: usize = 7;
+
 /// Why a database cannot be opened.
 #[derive(Debug)]
 pub enum OpenError {
@@ -133,7 +154,8 @@ pub fn upgrade(db: &Connection, version: usize) -> Result<()> {
         return Ok(());
     }
     let is_empty = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)";
-    if !db.query_row(is_empty, [], |row| row.get(0))? {
+    let is_empty: bool = db.query_row(is_empty, [], |row| row.get(0))?;
+    if !is_empty {
         drop_indexes_and_triggers(db)?;
         for step in &STEPS[version..] {
             db.execute_batch(step)?;
@@ -143,6 +165,9 @@ pub fn upgrade(db: &Connection, version: usize) -> Result<()> {
     db.execute_batch(SCHEMA)?;
     if version < HISTORY_VERSION {
         history::take_over(db)?;
+    }
+    if !is_empty && version < SEARCHES_VERSION {
+        search::index_all(db)?;
     }
     db.pragma_update(None, "user_version", STEPS.len() as i64)
 }

@@ -1,5 +1,6 @@
 //! The database: one file per table, with its row, its columns and its statements.
 
+pub mod build_list;
 pub mod builds;
 pub mod checks;
 pub mod columns;
@@ -11,14 +12,17 @@ pub mod history;
 pub mod lanes;
 pub mod limits;
 pub mod list;
+pub mod meter;
 pub mod migrations;
 pub mod open;
+pub mod package_list;
 pub mod packages;
 pub mod queue;
 pub mod refused_hosts;
 pub mod removals;
 pub mod results;
 pub mod scan;
+pub mod search;
 pub mod server;
 pub mod sources;
 pub mod store;

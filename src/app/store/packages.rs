@@ -7,10 +7,9 @@ use crate::app::domain::popularity::USE_SCORE;
 use crate::app::domain::recheck::next_check;
 use crate::app::domain::repository::identity;
 use crate::app::domain::task::Priority;
-use crate::app::domain::verdict::BuildStatus;
 use crate::app::store::columns::row;
 use crate::app::store::durations;
-use crate::app::store::list::{self, Condition, Paging, Sort, contains};
+use crate::app::store::list;
 use crate::app::store::store::{NextCheckDue, Result, Store};
 use crate::app::store::uses;
 
@@ -47,16 +46,6 @@ pub struct NewPackage {
     pub description: Option<String>,
     pub author: Option<String>,
     pub license: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct PackageFilter {
-    /// A part of name, description or URL.
-    pub search: Option<String>,
-    pub zig_version: Option<String>,
-    pub status: Option<BuildStatus>,
-    pub license: Option<String>,
-    pub author: Option<String>,
 }
 
 row! {
@@ -268,54 +257,10 @@ pub fn last_id(store: &Store) -> Result<i64> {
     store.value("SELECT coalesce(max(id), 0) FROM packages", [])
 }
 
-/// One page of the packages that match, and how many match.
-pub fn page(
-    store: &Store,
-    filter: &PackageFilter,
-    sort: Sort,
-    page: Paging,
-) -> Result<(Vec<PackageRow>, u64)> {
-    let mut condition = Condition::of("removal IS NULL");
-    let text =
-        "name || char(10) || coalesce(description, '') || char(10) || url LIKE ? ESCAPE '\\'";
-    condition.and(text, filter.search.as_deref().map(contains));
-    condition.and("license = ?", filter.license.clone());
-    condition.and("author = ?", filter.author.clone());
-    let mut result = Condition::default();
-    result.and("zig_version = ?", filter.zig_version.clone());
-    let status = filter.status.map(|status| status.as_str().to_string());
-    result.and("build_status = ?", status);
-    condition.and_in("id", "SELECT package_id FROM build_results", result);
-    let total = list::count(store, "SELECT count(*) FROM packages", &condition)?;
-    let rows = list::page(
-        store,
-        (PACKAGE, "id"),
-        &condition,
-        sort,
-        page,
-        PackageRow::read,
-    )?;
-    Ok((rows, total))
-}
-
-/// Adds the condition for builds `b` of checks `c`: those of the package of that name, or where there is none the
-/// uploads that bear it; both with `uploads`.
-pub(super) fn add_condition(
-    store: &Store,
-    name: &str,
-    uploads: bool,
-    condition: &mut Condition,
-) -> Result<()> {
-    let of_package = "c.package_id = (SELECT id FROM packages WHERE name = ?)";
-    let of_uploads = "c.package = ? AND c.package_id IS NULL AND c.url IS NULL";
-    match (with_name(store, name)?, uploads) {
-        (Some(_), true) => {
-            condition.and_both(&format!("({of_package} OR {of_uploads})"), name);
-        }
-        (Some(_), false) => condition.and(of_package, Some(name.to_string())),
-        (None, _) => condition.and(of_uploads, Some(name.to_string())),
-    }
-    Ok(())
+/// The packages of these ids, in no order.
+pub(super) fn with_ids(store: &Store, ids: &[i64]) -> Result<Vec<PackageRow>> {
+    let sql = format!("{PACKAGE} WHERE id IN (SELECT value FROM json_each(?1))");
+    store.rows(&sql, [list::ids(ids)], PackageRow::read)
 }
 
 // -- popularity --

@@ -88,9 +88,7 @@ pub fn of_tenant(
         "{WAITING} WHERE priority = ?1 AND tenant = ?2 AND not_before = 0 \
          ORDER BY popularity DESC, ticket LIMIT -1 OFFSET ?3"
     );
-    let mut statement = store.db.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![priority, tenant, skip], waiting_row)?;
-    rows.take(limit).collect()
+    store.first_rows(&sql, params![priority, tenant, skip], limit, waiting_row)
 }
 
 /// How many tasks of each priority may start and how many must wait for a time. Reads all of an index.
@@ -150,9 +148,7 @@ pub fn next_due(store: &Store) -> Result<Option<i64>> {
 pub fn paused(store: &Store, until: i64, limit: usize) -> Result<Vec<Waiting>> {
     let sql =
         format!("{WAITING} WHERE not_before > 0 AND not_before <= ?1 ORDER BY not_before, ticket");
-    let mut statement = store.db.prepare_cached(&sql)?;
-    let rows = statement.query_map([until], waiting_row)?;
-    rows.take(limit).collect()
+    store.first_rows(&sql, [until], limit, waiting_row)
 }
 
 /// Notes that the time of a task has come.

@@ -4,10 +4,14 @@
 
 use std::cell::Cell;
 use std::os::unix::fs::MetadataExt;
+use std::panic::Location;
 use std::path::PathBuf;
 
 use rusqlite::types::FromSql;
-use rusqlite::{Connection, OptionalExtension, Params, Row};
+use rusqlite::{Connection, OptionalExtension, Params, Row, Statement};
+
+use crate::app::store::meter::{Budget, note};
+use crate::config::limits::READ_LIMIT_STEPS;
 
 /// The result of a statement.
 pub type Result<T> = rusqlite::Result<T>;
@@ -18,6 +22,7 @@ pub struct Store {
     pub(super) file: Option<DatabaseFile>,
     pub identity: Identity,
     is_writing: bool,
+    budget: Budget,
     pub(super) next_check_due: Cell<NextCheckDue>,
 }
 
@@ -48,6 +53,7 @@ pub struct Identity {
 impl Store {
     pub(super) fn new(db: Connection, file: Option<DatabaseFile>, identity: Identity) -> Store {
         Store {
+            budget: Budget::of(&db),
             db,
             file,
             identity,
@@ -62,6 +68,16 @@ impl Store {
             std::fs::metadata(&file.path).is_ok_and(|found| found.ino() == file.inode)
         });
         is_in_place && self.value::<i64>("SELECT 1", []).is_ok()
+    }
+
+    /// Begins a read: its statements are cut off once they have taken `READ_LIMIT_STEPS` together.
+    pub fn begin_read(&self) {
+        self.budget.begin(READ_LIMIT_STEPS);
+    }
+
+    /// Lifts the limit of a read.
+    pub fn end_read(&self) {
+        self.budget.end();
     }
 
     // -- the transaction of a turn --
@@ -92,26 +108,39 @@ impl Store {
     // -- statements, each prepared once --
 
     /// Runs a statement that writes; gives the number of changed rows.
+    #[track_caller]
     pub(super) fn execute(&mut self, sql: &str, params: impl Params) -> Result<usize> {
-        self.write()?.prepare_cached(sql)?.execute(params)
+        let at = Location::caller();
+        let mut statement = self.write()?.prepare_cached(sql)?;
+        let result = statement.execute(params);
+        note(at, sql, &statement, result)
     }
 
     /// Inserts a row; gives its row id.
+    #[track_caller]
     pub(super) fn insert(&mut self, sql: &str, params: impl Params) -> Result<i64> {
-        self.write()?.prepare_cached(sql)?.insert(params)
+        let at = Location::caller();
+        let mut statement = self.write()?.prepare_cached(sql)?;
+        let result = statement.insert(params);
+        note(at, sql, &statement, result)
     }
 
     /// The first row.
+    #[track_caller]
     pub(super) fn row<T>(
         &self,
         sql: &str,
         params: impl Params,
         read: impl FnOnce(&Row) -> Result<T>,
     ) -> Result<T> {
-        self.db.prepare_cached(sql)?.query_row(params, read)
+        let at = Location::caller();
+        let mut statement = self.db.prepare_cached(sql)?;
+        let result = statement.query_row(params, read);
+        note(at, sql, &statement, result)
     }
 
     /// The first row, if there is one.
+    #[track_caller]
     pub(super) fn optional_row<T>(
         &self,
         sql: &str,
@@ -122,22 +151,71 @@ impl Store {
     }
 
     /// All rows.
+    #[track_caller]
     pub(super) fn rows<T>(
         &self,
         sql: &str,
         params: impl Params,
-        read: impl FnMut(&Row) -> Result<T>,
+        mut read: impl FnMut(&Row) -> Result<T>,
     ) -> Result<Vec<T>> {
+        let mut all = Vec::new();
+        self.each_row(sql, params, |row| {
+            all.push(read(row)?);
+            Ok(true)
+        })?;
+        Ok(all)
+    }
+
+    /// The first rows; reads no further.
+    #[track_caller]
+    pub(super) fn first_rows<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        limit: usize,
+        mut read: impl FnMut(&Row) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut some = Vec::new();
+        if limit > 0 {
+            self.each_row(sql, params, |row| {
+                some.push(read(row)?);
+                Ok(some.len() < limit)
+            })?;
+        }
+        Ok(some)
+    }
+
+    /// Row after row until `read` gives false.
+    #[track_caller]
+    pub(super) fn each_row(
+        &self,
+        sql: &str,
+        params: impl Params,
+        mut read: impl FnMut(&Row) -> Result<bool>,
+    ) -> Result<()> {
+        let at = Location::caller();
         let mut statement = self.db.prepare_cached(sql)?;
-        statement.query_map(params, read)?.collect()
+        let run = |statement: &mut Statement| {
+            let mut rows = statement.query(params)?;
+            while let Some(row) = rows.next()? {
+                if !read(row)? {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        let result = run(&mut statement);
+        note(at, sql, &statement, result)
     }
 
     /// The value of a statement that gives one column of one row.
+    #[track_caller]
     pub(super) fn value<T: FromSql>(&self, sql: &str, params: impl Params) -> Result<T> {
         self.row(sql, params, |row| row.get(0))
     }
 
     /// The values of a statement that gives one column.
+    #[track_caller]
     pub(super) fn values<T: FromSql>(&self, sql: &str, params: impl Params) -> Result<Vec<T>> {
         self.rows(sql, params, |row| row.get(0))
     }

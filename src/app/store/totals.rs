@@ -23,6 +23,24 @@ impl Totals {
     }
 }
 
+/// The number of packages.
+pub(super) fn packages(store: &Store) -> Result<u64> {
+    rest(store, "packages", "packages_gone")
+}
+
+/// The number of builds, whatever their state.
+pub(super) fn builds(store: &Store) -> Result<u64> {
+    rest(store, "builds", "builds_gone")
+}
+
+/// How many rows of a table were ever made and are not gone.
+fn rest(store: &Store, table: &str, gone: &str) -> Result<u64> {
+    let sql = format!(
+        "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = '{table}'), 0) - {gone}, 0) FROM totals"
+    );
+    store.value(&sql, [])
+}
+
 pub fn read(store: &Store) -> Result<Totals> {
     store.row(Totals::SELECT, [], Totals::read)
 }

@@ -1,11 +1,19 @@
 //! The query of a request: names, values, and errors that name the field.
 
-use crate::app::store::list::{Paging, Sort};
+use crate::app::store::limits::PAGE_DEPTH_LIMIT_ROWS;
+use crate::app::store::list::{Paging, Position, Sort};
 use crate::interface::message::Response;
 
 /// 400 with a sentence that names the field and the fault.
 pub fn bad(sentence: &str) -> Response {
     Response::error(400, sentence)
+}
+
+/// 400 for a page that cannot be found by its number.
+pub fn too_deep() -> Response {
+    bad(
+        "page: too far from the first page; go on with after=NEXT, where NEXT is the `next` of the page before",
+    )
 }
 
 /// The names and values after the `?`, decoded.
@@ -63,6 +71,24 @@ impl Query {
         Ok(Paging {
             page: self.number("page", 1, 1 << 40)?.unwrap_or(1),
             limit: self.number("limit", 1, 100)?.unwrap_or(20),
+            after: None,
+        })
+    }
+
+    /// A page by its number, or behind the place that an answer gave as `next`.
+    pub fn page_or_after(&self) -> Result<Paging, Response> {
+        let page = self.page()?;
+        let Some(after) = self.get("after") else {
+            return match (page.page - 1).saturating_mul(page.limit) {
+                0..=PAGE_DEPTH_LIMIT_ROWS => Ok(page),
+                _ => Err(too_deep()),
+            };
+        };
+        let after = Position::parse(after);
+        let sentence = "after: must be the `next` of an answer to the same query";
+        Ok(Paging {
+            after: Some(after.ok_or_else(|| bad(sentence))?),
+            ..page
         })
     }
 

@@ -5,11 +5,12 @@ use crate::app::render::page::{self, Page, PageOptions};
 use crate::app::render::pages::{self, FrontPage, PackagePage};
 use crate::app::state::State;
 use crate::app::store::list::{Paging, Sort};
-use crate::app::store::packages::{self, PackageFilter};
-use crate::app::store::{builds, checks, results};
+use crate::app::store::package_list::{self, PackageFilter, RELEVANCE};
+use crate::app::store::{builds, checks, packages, results};
 use crate::app::web::answer::Error;
 use crate::app::web::handlers::queue;
 use crate::app::web::limits::SHOWN_CHECKS_LIMIT;
+use crate::app::web::query::too_deep;
 use crate::app::web::routes::pages::PageCall;
 use crate::interface::message::{Head, Response};
 
@@ -37,13 +38,17 @@ fn front(
         ..PackageFilter::default()
     };
     let sort = Sort {
-        column: "last_updated",
+        column: match filter.search {
+            Some(_) => RELEVANCE,
+            None => "last_updated",
+        },
         down: true,
     };
-    let (rows, total) = packages::page(store, &filter, sort, paging)?;
-    let ids: Vec<PackageId> = rows.iter().map(|row| row.id).collect();
+    let found = package_list::page(store, &filter, sort, &paging)?;
+    let found = found.ok_or_else(too_deep)?;
+    let ids: Vec<PackageId> = found.rows.iter().map(|row| row.id).collect();
     let results = results::of_packages(store, &ids)?;
-    let packages = rows.into_iter().zip(results).collect();
+    let packages = found.rows.into_iter().zip(results).collect();
     let front = pages::front(&FrontPage {
         running: state.scheduler.queue.running(),
         waiting: state.scheduler.waiting_builds() as usize,
@@ -51,7 +56,7 @@ fn front(
         engine_is_up: queue::is_up(state),
         toolchains: &state.settings.zig_versions,
         packages,
-        total,
+        total: found.total,
         paging,
         search: filter.search.as_deref(),
         checks: checks::latest(store, SHOWN_CHECKS_LIMIT)?,

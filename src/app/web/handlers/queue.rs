@@ -38,7 +38,7 @@ struct Waiter<'w> {
 ///
 /// While a source is fetched, the first build of its check is listed as running; the others wait, and join the end of
 /// the queue once the source is there.
-pub fn queue_json(state: &State, page: Paging) -> store::Result<Value> {
+pub fn queue_json(state: &State, page: &Paging) -> store::Result<Value> {
     let (store, now) = (&state.services.store, state.now());
     let mut expected = Expected::new(store)?;
     let view = state.scheduler.view(store);

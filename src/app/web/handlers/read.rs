@@ -8,10 +8,11 @@ use crate::app::domain::ids::{CheckId, PackageId};
 use crate::app::render::{json, matrix};
 use crate::app::state::State;
 use crate::app::store::declared::DeclaredRow;
-use crate::app::store::{builds, checks, declared, history, packages};
+use crate::app::store::{build_list, builds, checks, declared, history, package_list, packages};
 use crate::app::web::answer::Error;
 use crate::app::web::handlers::queue;
 use crate::app::web::handlers::rows::{build_json, build_row, package_json, packages_json};
+use crate::app::web::query::too_deep;
 use crate::app::web::routes::read::ReadCall;
 use crate::interface::message::{Head, Response};
 
@@ -19,9 +20,10 @@ pub fn read(state: &mut State, head: &Head, call: ReadCall) -> Result<Response, 
     let store = &state.services.store;
     let value = match call {
         ReadCall::Packages { filter, sort, page } => {
-            let (rows, total) = packages::page(store, &filter, sort, page)?;
-            let rows = packages_json(state, &rows)?;
-            json::list("packages", rows, total, page.page, page.limit)
+            let found = package_list::page(store, &filter, sort, &page)?;
+            let found = found.ok_or_else(too_deep)?;
+            let rows = packages_json(state, &found.rows)?;
+            json::list("packages", rows, &found, &page)
         }
         ReadCall::Package { name } => {
             let row = packages::find(store, &name)?;
@@ -33,9 +35,10 @@ pub fn read(state: &mut State, head: &Head, call: ReadCall) -> Result<Response, 
         ReadCall::Dependencies { package } => dependencies(state, &package)?,
         ReadCall::Dependents { package, page } => {
             let id = package_id(state, &package)?;
-            let (rows, total) = declared::dependents(store, id, page)?;
-            let rows = packages_json(state, &rows)?;
-            json::list("dependents", rows, total, page.page, page.limit)
+            let found = declared::dependents(store, id, &page)?;
+            let found = found.ok_or_else(too_deep)?;
+            let rows = packages_json(state, &found.rows)?;
+            json::list("dependents", rows, &found, &page)
         }
         ReadCall::History {
             package,
@@ -43,18 +46,20 @@ pub fn read(state: &mut State, head: &Head, call: ReadCall) -> Result<Response, 
             page,
         } => {
             let id = package_id(state, &package)?;
-            let (rows, total) = history::page(store, id, zig_version, page)?;
-            let rows = rows.iter().map(json::history).collect();
-            json::list("history", rows, total, page.page, page.limit)
+            let found = history::page(store, id, zig_version.as_deref(), &page)?;
+            let found = found.ok_or_else(too_deep)?;
+            let rows = found.rows.iter().map(json::history).collect();
+            json::list("history", rows, &found, &page)
         }
         ReadCall::Check { id, plain } => return check(state, id, plain),
         ReadCall::Builds { filter, sort, page } => {
-            let (rows, total) = builds::page(store, &filter, sort, page)?;
-            let rows = rows.iter().map(|row| build_json(state, row)).collect();
-            json::list("builds", rows, total, page.page, page.limit)
+            let found = build_list::page(store, &filter, sort, &page)?;
+            let found = found.ok_or_else(too_deep)?;
+            let rows = found.rows.iter().map(|row| build_json(state, row));
+            json::list("builds", rows.collect(), &found, &page)
         }
         ReadCall::Build { id } => build_json(state, &build_row(state, id)?),
-        ReadCall::Queue { page } => queue::queue_json(state, page)?,
+        ReadCall::Queue { page } => queue::queue_json(state, &page)?,
     };
     Ok(Response::json(200, &value))
 }

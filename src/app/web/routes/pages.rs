@@ -42,7 +42,7 @@ fn options(request: &RouteRequest) -> PageOptions {
 fn front<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
     Ok(C::from(PageCall::Front {
         search: request.query.owned("search"),
-        page: request.query.page()?,
+        page: request.query.page_or_after()?,
         options: options(request),
     }))
 }

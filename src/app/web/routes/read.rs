@@ -3,9 +3,9 @@
 use crate::app::domain::ids::{BuildId, CheckId};
 use crate::app::domain::verdict::{BuildStatus, State};
 use crate::app::live::subscription::ProgressFormat;
-use crate::app::store::builds::BuildFilter;
+use crate::app::store::build_list::BuildFilter;
 use crate::app::store::list::{Paging, Sort};
-use crate::app::store::packages::PackageFilter;
+use crate::app::store::package_list::{PackageFilter, RELEVANCE};
 use crate::app::web::routes::route::{Route, RouteRequest, get};
 use crate::app::web::routes::watch::WatchCall;
 use crate::interface::message::Response;
@@ -75,10 +75,16 @@ fn packages<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response> {
     let query = &request.query;
     let columns = [
         ("name", "name"),
-        ("created_at", "created_at"),
+        // Ids rise with time, and their order needs no index.
+        ("created_at", "id"),
         ("last_updated", "last_updated"),
         ("popularity_score", "popularity_score"),
+        ("relevance", RELEVANCE),
     ];
+    let default = match query.get("search") {
+        Some(_) => "-relevance",
+        None => "-last_updated",
+    };
     Ok(C::from(ReadCall::Packages {
         filter: PackageFilter {
             search: query.owned("search"),
@@ -87,8 +93,8 @@ fn packages<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response> {
             license: query.owned("license"),
             author: query.owned("author"),
         },
-        sort: query.sort(&columns, "-last_updated")?,
-        page: query.page()?,
+        sort: query.sort(&columns, default)?,
+        page: query.page_or_after()?,
     }))
 }
 
@@ -108,7 +114,7 @@ fn dependencies<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response
 }
 
 fn dependents<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response> {
-    let (package, page) = (request.name()?, request.query.page()?);
+    let (package, page) = (request.name()?, request.query.page_or_after()?);
     Ok(C::from(ReadCall::Dependents { package, page }))
 }
 
@@ -116,7 +122,7 @@ fn history<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response> {
     Ok(C::from(ReadCall::History {
         package: request.name()?,
         zig_version: request.query.owned("zig_version"),
-        page: request.query.page()?,
+        page: request.query.page_or_after()?,
     }))
 }
 
@@ -126,8 +132,7 @@ fn builds<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response> {
         ("id", "b.id"),
         // Ids rise with time, and their order needs no sorting.
         ("created_at", "b.id"),
-        ("finished_at", "b.finished_at"),
-        ("package", "package"),
+        ("finished_at", "ifnull(b.finished_at, 0)"),
         ("zig_version", "b.zig_version"),
     ];
     let check = query.number("check", 1, i64::MAX as u64)?;
@@ -141,7 +146,7 @@ fn builds<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response> {
             state: query.word("state", State::ALL, State::as_str)?,
         },
         sort: query.sort(&columns, "-id")?,
-        page: query.page()?,
+        page: query.page_or_after()?,
     }))
 }
 
