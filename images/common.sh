@@ -179,8 +179,8 @@ http_answer() {
     done < <(restrict_git; GIT_TRACE_CURL=1 GIT_TRACE_CURL_NO_DATA=1 timeout 20 git ls-remote -- "$1" HEAD </dev/null 2>&1 | tr -d '\r' | head -c 1048576)
 }
 
-# True if http_status means that the server may answer otherwise later.
-is_busy() { [[ $http_status == 429 || $http_status == 5?? ]]; }
+# True if http_status means that the server may answer otherwise later: a forbidden client is told when only if it asked too often.
+is_busy() { [[ $http_status =~ ^(408|429|5..)$ || ($http_status == 403 && -n $retry_after) ]]; }
 
 # Ends the script with 11 and the reason $1, and notes the host that allowed found at fault.
 refuse_host() {
@@ -188,11 +188,12 @@ refuse_host() {
     end 11 "$1"
 }
 
-# Ends the script with 13 if git's words in log say that the server of $url is busy: it answered 429 or 5xx, or broke off. Sets
-# retry_after first.
+# Ends the script with 13 if git's words in log say that the server of $url is busy: it answered 408, 429 or 5xx, or 403 with a time, or
+# broke off. Sets retry_after first.
 end_if_busy() {
     case $log in
-        *"returned error: 429"* | *"returned error: 5"[0-9][0-9]*) http_answer "$url" ;;
+        *"returned error: 408"* | *"returned error: 429"* | *"returned error: 5"[0-9][0-9]*) http_answer "$url" ;;
+        *"returned error: 403"*) http_answer "$url"; is_busy || return ;;
         *"Connection reset"* | *"early EOF"* | *"RPC failed"* | *"hung up unexpectedly"* | *"Empty reply"* | *"unexpected disconnect"*) ;;
         *) return ;;
     esac

@@ -47,6 +47,15 @@ fn the_ipv6_loopback_is_there() {
 }
 
 #[test]
+fn the_machine_knows_its_own_name_and_well_known_services() {
+    let _machine = shared();
+    let command = "getent hosts \"$(hostname)\" && getent services https && getent protocols tcp";
+    let files = [("build.zig", &*crate::common::zig::build_zig(command))];
+    let build = one("own-name", "0.16.0", &files);
+    assert_eq!(said(&build), ("success", "success", "null"), "{build}");
+}
+
+#[test]
 fn the_environment_is_that_of_a_fresh_shell() {
     let _machine = shared();
     let command = "env | cut -d= -f1 | sort | tr '\\n' ' ' >&2";

@@ -321,6 +321,8 @@ fn a_source_says_whether_its_host_is_busy_gone_or_not_allowed() {
         ("reset/99/x".to_string(), 13, Value::Null, json!([])),
         ("git/gone".to_string(), 11, Value::Null, json!([])),
         ("status/403/0/x".to_string(), 11, Value::Null, json!([])),
+        ("status/403/5/x".to_string(), 13, json!(5), json!([])),
+        ("status/408/0/x".to_string(), 13, Value::Null, json!([])),
         (
             format!("to/{foreign}/git/made"),
             11,

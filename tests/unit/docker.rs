@@ -173,13 +173,16 @@ fn only_a_container_without_network_has_a_loopback_of_its_own() {
         let sysctls = command
             .argv
             .iter()
-            .filter(|word| word.starts_with("--sysctl"));
+            .filter(|word| word.starts_with("--sysctl") || word.starts_with("--add-host"));
         sysctls.cloned().collect::<Vec<String>>()
     };
     assert_eq!(value(&build, "--network="), "none");
     assert_eq!(
         loopback(&build),
-        ["--sysctl=net.ipv6.conf.all.disable_ipv6=0"]
+        [
+            "--sysctl=net.ipv6.conf.all.disable_ipv6=0",
+            "--add-host=zigcheck:127.0.1.1"
+        ]
     );
     for command in [&source, &fetch] {
         assert_eq!(loopback(command), [""; 0]);
@@ -216,6 +219,7 @@ fn nothing_of_the_host_is_given_to_a_container() {
             // What a fetch may reach; with its value, or it would be the host's.
             if word.starts_with("--env=ZIGCHECK_HOSTS=")
                 || word.starts_with("--env=ZIGCHECK_GUARDED=")
+                || word == "--add-host=zigcheck:127.0.1.1"
             {
                 continue;
             }

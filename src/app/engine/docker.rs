@@ -23,6 +23,8 @@ pub const CLOSED: &str = "closed";
 /// The user `build` of the images.
 const BUILD_USER: &str = "1000:1000";
 
+const HOST_NAME: &str = "zigcheck";
+
 /// Exit codes of `docker run` beside 0: those of the scripts in the images, and the engine's own.
 pub mod exit {
     /// The host cannot be reached.
@@ -280,11 +282,14 @@ impl Docker {
                 self.kind.work_options()
             ),
             "--workdir=/work".to_string(),
-            "--hostname=zigcheck".to_string(),
+            format!("--hostname={HOST_NAME}"),
         ];
-        // A container without network has its IPv6 loopback, as /etc/hosts says.
-        let loopback = "--sysctl=net.ipv6.conf.all.disable_ipv6=0";
-        let loopback = network.is_none().then(|| loopback.to_string());
+        // A container without network has its IPv6 loopback, as /etc/hosts says, and its own name is one of its addresses.
+        let loopback = [
+            "--sysctl=net.ipv6.conf.all.disable_ipv6=0".to_string(),
+            format!("--add-host={HOST_NAME}:127.0.1.1"),
+        ];
+        let loopback = loopback.into_iter().filter(|_| network.is_none());
         let kept = kept.iter().map(|word| word.to_string()).chain(loopback);
         let rules = network.map(|_| self.fetch_rules.clone());
         std::iter::once(self.command.clone())
