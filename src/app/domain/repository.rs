@@ -65,6 +65,8 @@ fn strip_once(url: &str) -> Option<String> {
     // The result is https, so its default port goes as well.
     let host = host.trim_end_matches(":443");
     let host = host.strip_prefix("www.").unwrap_or(host);
+    // The root of all names, which browsers keep.
+    let host = host.strip_suffix('.').unwrap_or(host);
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let (host, parts) = canonical_host(host, &parts);
     let parts = strip_archive(host, parts);

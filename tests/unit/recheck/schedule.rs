@@ -158,6 +158,9 @@ fn every_package_has_its_owner() {
 #[test]
 fn many_urls_lead_to_one_repository() {
     for (url, expected) in [
+        // The whole name of a host ends with a dot.
+        ("https://GitHub.com.:443/a/b", "github.com/a/b"),
+        ("https://www.codeberg.org./a/b.git", "codeberg.org/a/b"),
         // As manifests have them.
         (
             "https://github.com/wolfpld/tracy/archive/refs/tags/v0.11.1.tar.gz",
