@@ -47,7 +47,7 @@ fn the_ipv6_loopback_is_there() {
 }
 
 #[test]
-fn the_machine_knows_its_own_name_and_well_known_services() {
+fn the_machine_knows_its_name_and_well_known_services() {
     let _machine = shared();
     let command = "getent hosts \"$(hostname)\" && getent services https && getent protocols tcp";
     let files = [("build.zig", &*crate::common::zig::build_zig(command))];

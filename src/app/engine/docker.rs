@@ -284,7 +284,7 @@ impl Docker {
             "--workdir=/work".to_string(),
             format!("--hostname={HOST_NAME}"),
         ];
-        // A container without network has its IPv6 loopback, as /etc/hosts says, and its own name is one of its addresses.
+        // A container without network has its IPv6 loopback, as /etc/hosts says, and an address for its own name.
         let loopback = [
             "--sysctl=net.ipv6.conf.all.disable_ipv6=0".to_string(),
             format!("--add-host={HOST_NAME}:127.0.1.1"),
