@@ -50,6 +50,7 @@ mod schema;
 mod search;
 mod source;
 mod space;
+mod steps;
 mod store;
 mod store_lists;
 mod submission;

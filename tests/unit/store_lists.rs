@@ -9,7 +9,7 @@ use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
 use zigcheck::app::store::build_list::{self, BuildFilter};
 use zigcheck::app::store::builds::{self, BuildRow};
 use zigcheck::app::store::checks;
-use zigcheck::app::store::list::{Page, Paging, Sort};
+use zigcheck::app::store::list::{Page, Paging, Position, Sort};
 use zigcheck::app::store::package_list::{self, PackageFilter};
 use zigcheck::app::store::packages::{self, PackageRow};
 use zigcheck::app::store::sources;
@@ -384,4 +384,64 @@ fn lists_are_empty_at_first() {
         ),
         (vec![], vec![])
     );
+}
+
+/// All rows of a list, three at a time, each page behind the last row of the one before.
+fn all_behind<T>(list: impl Fn(&Paging) -> Page<T>) -> Vec<T> {
+    let mut paging = page(1, 3);
+    let mut rows = Vec::new();
+    loop {
+        let found = list(&paging);
+        rows.extend(found.rows);
+        match found.next {
+            None => return rows,
+            Some(next) => {
+                let text = next.to_string();
+                assert!(
+                    text.bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+                );
+                assert_eq!(Position::parse(&text), Some(next.clone()));
+                paging.after = Some(next);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_list_goes_on_behind_its_last_row_in_every_order() {
+    let mut store = some();
+    for n in 0..20 {
+        let id = packages::insert(&mut store, &new(&format!("p{n}")), 100 + n / 3).unwrap();
+        packages::add_views(&mut store, &[(id, n % 4)]).unwrap();
+    }
+    let licensed = PackageFilter {
+        license: text("MIT"),
+        ..PackageFilter::default()
+    };
+    for filter in [PackageFilter::default(), licensed] {
+        for column in OF_PACKAGES {
+            for down in [false, true] {
+                let sort = Sort { column, down };
+                let whole = listed(&store, &filter, sort, page(1, 100)).rows;
+                let rows = all_behind(|paging| listed(&store, &filter, sort, paging.clone()));
+                assert_eq!(rows, whole, "{column} {down}");
+            }
+        }
+    }
+    for filter in [BuildFilter::default(), of_package("a")] {
+        for column in OF_BUILDS {
+            let sort = up(column);
+            let whole = built(&store, &filter, sort, page(1, 100)).rows;
+            let rows = all_behind(|paging| built(&store, &filter, sort, paging.clone()));
+            assert_eq!(rows, whole, "{column}");
+        }
+    }
+}
+
+fn of_package(name: &str) -> BuildFilter {
+    BuildFilter {
+        package: text(name),
+        ..BuildFilter::default()
+    }
 }

@@ -28,8 +28,9 @@ pub const READ_LOGS_TIMEOUT_MS: u64 = 120_000;
 pub const DUE_CHECKS_LIMIT: usize = 16;
 /// Tasks that start, or take a verdict from the cache, in one turn.
 pub const STARTS_LIMIT: usize = 64;
-/// Deepest position in the queue that is counted exactly.
-pub const RANK_LIMIT: u64 = 10_000;
+/// Deepest position in the queue that is counted exactly. Each build of a list that waits further back costs a walk of
+/// so many rows.
+pub const RANK_LIMIT: u64 = 1_000;
 /// Longest list of exported modules and artifacts that is kept, as JSON: a hundred with their first errors.
 pub const MODULES_LIMIT_BYTES: usize = 32 << 10;
 /// Names of the steps of one build, as its row and its history have them. `zig init` makes four, of 26 bytes.

@@ -1,0 +1,341 @@
+//! What a request costs does not grow with the catalogue: the steps of each statement on a large database beside a
+//! small one, counted by SQLite. No clock is read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use crate::common::core::Inside;
+use crate::common::pack::small_tree;
+use crate::common::rows::Place;
+use rusqlite::Connection;
+use zigcheck::app::store::meter::{Cost, costs};
+use zigcheck::app::store::store::Store;
+use zigcheck::config::limits::READ_LIMIT_STEPS;
+
+/// Packages. Both have filters that more packages pass than a list examines (`EXAMINED_LIMIT_ROWS`), so that a list
+/// takes the same way through both.
+const SMALL: usize = 10_000;
+const LARGE: usize = 40_000;
+/// All statements of one read together, whatever it finds: half of its budget. The first places of the queue cost most.
+const READ_LIMIT: i32 = READ_LIMIT_STEPS as i32 / 2;
+/// A statement of a few rows may take these steps more, whatever it takes on the small database.
+const SLACK_STEPS: i32 = 200;
+
+/// An admin who asks for a recheck of all packages: it writes a row of each, in one statement.
+const WRITES_ALL: &str = "packages::make_all_due";
+
+/// Statements that no request runs: the work on builds, rechecks, retention, start and recovery.
+const NO_REQUESTS: [&str; 49] = [
+    "builds::exists",
+    "builds::clear_toolchain",
+    "builds::count_open",
+    "builds::finish",
+    "builds::finish_cached",
+    "builds::finished_leaders",
+    "builds::interrupted",
+    "builds::mark_flaky",
+    "builds::queued",
+    "builds::set_errors",
+    "builds::set_log_offset",
+    "builds::set_run",
+    "builds::set_started",
+    "builds::stop_waiting",
+    "builds::wait_for",
+    "checks::clear_source",
+    "checks::set_attempt",
+    "checks::set_commit_time",
+    "declared::set",
+    "dependencies::delete",
+    "dependencies::delete_idle",
+    "dependencies::delete_row",
+    "dependencies::find",
+    "dependencies::insert",
+    "dependencies::set_used",
+    "durations::add_build",
+    "durations::add_fetch",
+    "durations::delete_oldest",
+    "events::recent",
+    "packages::recheck",
+    "packages::set_fetched",
+    "queue::counts",
+    "queue::next_due",
+    "queue::paused",
+    "queue::set_ready",
+    "refused_hosts::note",
+    "removals::detach_checks",
+    "removals::inherit",
+    "results::publish",
+    "sources::delete_file",
+    "sources::delete_unnamed",
+    "sources::file_names",
+    "sources::is_unnamed",
+    "sources::keeps_file",
+    "sources::set_used",
+    "toolchains::insert",
+    "uses::delete_some",
+    "uses::of_package",
+    "uses::set",
+];
+
+/// Each kind of read, by every index that serves one, and what finds much, little or nothing.
+const READS: [&str; 50] = [
+    "/api/packages/json-00700/history",
+    "/api/packages/json-00700/history?zig_version=0.17.1",
+    "/api/packages/json-00700/dependencies",
+    "/api/packages/json-00700/dependents",
+    "/api/builds/500/log",
+    "/",
+    "/?page=3",
+    "/?search=needle",
+    "/packages/json-00700",
+    "/packages/owner100/p00400",
+    "/packages/github.com/owner100/p00400",
+    "/api/packages",
+    "/api/packages?sort=name",
+    "/api/packages?sort=-created_at",
+    "/api/packages?sort=-popularity_score",
+    "/api/packages?sort=last_updated&page=20",
+    "/api/packages?sort=name&page=7&limit=100",
+    "/api/packages?sort=name&after=MTAwID1odHRwLTAwNzAx",
+    "/api/packages?search=json",
+    "/api/packages?search=needle",
+    "/api/packages?search=nothing-like-that",
+    "/api/packages?search=reads+texts",
+    "/api/packages?search=re",
+    "/api/packages?search=json&sort=name",
+    "/api/packages?search=zig:0.17.1%3Dfailed",
+    "/api/packages?search=zig:0.17.1%3Dfailed+json+owner:owner100",
+    "/api/packages?search=license:mit",
+    "/api/packages?search=error:%22no+member+named+rare%22",
+    "/api/packages?search=error:%22no+member%22",
+    "/api/packages?status=failed",
+    "/api/packages?status=failed&zig_version=0.17.1",
+    "/api/packages?status=error&zig_version=0.17.1&license=BSD-3-Clause&sort=name",
+    "/api/packages?status=pending",
+    "/api/packages?zig_version=0.9.0",
+    "/api/packages?author=owner100",
+    "/api/packages?license=MIT&author=nobody",
+    "/api/packages/json-00700",
+    "/api/packages/owner100/p00400",
+    "/api/checks/500",
+    "/api/builds",
+    "/api/builds/500",
+    "/api/builds?package=json-00700",
+    "/api/builds?package=json-00700&uploads&sort=zig_version",
+    "/api/builds?package=nobody",
+    "/api/builds?check=500&package=json-00700",
+    "/api/builds?zig_version=0.17.1",
+    "/api/builds?status=error&zig_version=0.16.0",
+    "/api/builds?state=queued",
+    "/api/builds?sort=-finished_at&status=success",
+    "/api/builds?sort=zig_version&page=10",
+];
+
+/// The most steps of a statement, by request, file, line and text.
+type Costs = BTreeMap<(String, String, u32, String), i32>;
+
+/// Requests that write, in this order.
+const WRITES: [(&str, &str, &str); 10] = [
+    (
+        "POST",
+        "/api/packages",
+        r#"{"url":"https://github.com/x/json-00007","description":"new"}"#,
+    ),
+    // Its source is still being fetched: 409.
+    (
+        "POST",
+        "/api/packages",
+        r#"{"url":"https://github.com/x/json-00007"}"#,
+    ),
+    ("POST", "/api/packages/json-00700/builds", ""),
+    ("POST", "/api/packages/lib-00402/builds?fresh", ""),
+    ("POST", "/admin/trigger-build", r#"{"package_id":800}"#),
+    ("POST", "/admin/check-builds", ""),
+    ("GET", "/admin/status", ""),
+    (
+        "PATCH",
+        "/api/packages/json-00700",
+        r#"{"name":"renamed","url":"https://github.com/y/z","ref":"v1"}"#,
+    ),
+    ("DELETE", "/api/packages/http-00701", ""),
+    ("GET", "/api/queue", ""),
+];
+
+const WATCHES: [(&str, &str, &str); 5] = [
+    ("GET", "/api/health", ""),
+    ("GET", "/api/queue?page=2", ""),
+    ("GET", "/api/builds?state=queued", ""),
+    ("GET", "/api/events?package=json-00007&since=1", ""),
+    ("GET", "/packages/renamed", ""),
+];
+
+/// A database with that many packages, and 24 builds for every ten of them: fewer than retention keeps.
+fn filled(name: &str, packages: usize) -> Place {
+    let place = Place::on_disk(name);
+    drop(place.open());
+    let db = Connection::open(place.path()).unwrap();
+    let fill = include_str!("fixtures/catalogue.sql").replace("PACKAGES", &packages.to_string());
+    db.execute_batch(&fill).unwrap();
+    drop(db);
+    place
+}
+
+/// The cost of each statement, by the place in the program and the request.
+fn measure(name: &str, store: Store) -> Costs {
+    let mut inside = Inside::open(name, store, 2);
+    let mut most = BTreeMap::new();
+    let reads = READS.map(|target| ("GET", target, ""));
+    for (method, target, body) in reads.into_iter().chain(WRITES).chain(WATCHES) {
+        let run = || {
+            let response = inside.as_admin(method, target, body.as_bytes());
+            let said = String::from_utf8_lossy(&response.body);
+            let is_missing = response.status == 404 && target.ends_with("/log");
+            assert!(
+                response.status < 300 || response.status == 409 || is_missing,
+                "{method} {target}: {said}"
+            );
+        };
+        note(&mut most, &format!("{method} {target}"), costs(run));
+        note(
+            &mut most,
+            "behind the requests",
+            costs(|| inside.pass(1_000)),
+        );
+    }
+    let run = || drop(inside.upload(&small_tree()));
+    note(&mut most, "POST /api/check", costs(run));
+    most
+}
+
+fn note(most: &mut Costs, target: &str, costs: Vec<Cost>) {
+    let total: i32 = costs.iter().map(|cost| cost.steps).sum();
+    let is_read = target.starts_with("GET");
+    let dearest = costs.iter().max_by_key(|cost| cost.steps);
+    assert!(
+        !is_read || total < READ_LIMIT,
+        "{target}: {total} steps in {}, most in {dearest:?}",
+        costs.len()
+    );
+    for Cost {
+        file,
+        line,
+        sql,
+        steps,
+    } in costs
+    {
+        let key = (target.to_string(), file.to_string(), line, sql);
+        let known = most.entry(key).or_insert(0);
+        *known = steps.max(*known);
+    }
+}
+
+#[test]
+fn no_request_costs_more_in_a_large_catalogue() {
+    let small = measure("steps-small", filled("steps small", SMALL).open());
+    let large = measure("steps-large", filled("steps large", LARGE).open());
+    let mut dear = Vec::new();
+    for ((target, file, line, sql), steps) in &large {
+        let key = (target.clone(), file.clone(), *line, sql.clone());
+        let allowed = small.get(&key).map_or(0, |steps| steps * 2) + SLACK_STEPS;
+        if *steps > allowed && function_of(file, *line) != WRITES_ALL {
+            dear.push(format!(
+                "{target}: {steps} steps, {allowed} allowed, in {file}:{line}: {sql}"
+            ));
+        }
+    }
+    assert!(dear.is_empty(), "{}", dear.join("\n"));
+    let measured: BTreeSet<(String, u32)> = large
+        .into_keys()
+        .map(|(_, file, line, _)| (file, line))
+        .collect();
+    let missing: Vec<String> = statements()
+        .into_iter()
+        .filter(|(file, line, function)| {
+            !measured.contains(&(file.clone(), *line)) && !NO_REQUESTS.contains(&function.as_str())
+        })
+        .map(|(file, line, function)| format!("{function} ({file}:{line})"))
+        .collect();
+    for function in NO_REQUESTS {
+        let mut all = statements().into_iter();
+        assert!(
+            all.any(|(_, _, known)| known == function),
+            "{function} is gone"
+        );
+    }
+    assert!(missing.is_empty(), "not measured:\n{}", missing.join("\n"));
+}
+
+/// The function of a statement.
+fn function_of(file: &str, line: u32) -> String {
+    let mut all = statements().into_iter();
+    let found = all.find(|(known, at, _)| known == file && *at == line);
+    found.map_or_else(String::new, |(_, _, function)| function)
+}
+
+/// Each call that runs a statement: file, line, and the function with its file's name.
+fn statements() -> Vec<(String, u32, String)> {
+    let folder = "src/app/store";
+    let methods = [
+        "row",
+        "optional_row",
+        "rows",
+        "first_rows",
+        "each_row",
+        "value",
+        "values",
+        "execute",
+        "insert",
+    ];
+    let mut found = Vec::new();
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
+        let path = entry.unwrap().path();
+        let module = path.file_stem().unwrap().to_str().unwrap().to_string();
+        if ["store", "meter"].contains(&module.as_str()) {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let (mut function, mut before) = (String::new(), String::new());
+        for (nth, line) in text.lines().enumerate() {
+            if let Some((_, name)) = line.split_once("fn ") {
+                let name: String = name
+                    .chars()
+                    .take_while(|c| c.is_alphanumeric() || *c == '_')
+                    .collect();
+                function = format!("{module}::{name}");
+            }
+            for method in methods {
+                let is_call = line.contains(&format!("store.{method}("))
+                    || (line.trim_start().starts_with(&format!(".{method}("))
+                        && before.trim_end().ends_with("store"));
+                if is_call {
+                    let file = format!("{folder}/{module}.rs");
+                    found.push((file, nth as u32 + 1, function.clone()));
+                }
+            }
+            before = line.to_string();
+        }
+    }
+    assert!(found.len() > 100, "they are found: {}", found.len());
+    found
+}
+
+#[test]
+fn a_read_that_takes_too_long_is_interrupted_and_the_next_one_is_not() {
+    let place = Place::on_disk("endless read");
+    let mut inside = Inside::open("endless-read", place.open(), 1);
+    inside.submit("p");
+    let db = Connection::open(place.path()).unwrap();
+    let endless = "DROP TABLE totals; CREATE VIEW totals AS \
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000) \
+        SELECT count(*) AS packages_gone, 0 AS builds_gone FROM n;";
+    db.execute_batch(endless).unwrap();
+    for target in ["/api/packages", "/"] {
+        let response = inside.request("GET", target, &[], b"");
+        let said = String::from_utf8(response.body).unwrap();
+        assert_eq!(response.status, 503, "{said}");
+        assert!(said.contains("takes too long"), "{said}");
+    }
+    assert_eq!(inside.json("/api/builds/1")["package"], "p");
+    assert_eq!(inside.json("/api/packages?search=p")["total"], 1);
+}
