@@ -1,0 +1,168 @@
+//! The cost of reads on a catalogue of 20,000 packages and 96,000 builds against one of 20 packages; and how long the
+//! server takes to answer beside ten clients that ask for the dearest page as fast as they can.
+//!
+//! Prints milliseconds and ratios, and asserts nothing about them. A stand-in for docker runs no build.
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use common::http::ask;
+use common::server::{Server, scratch};
+use common::standin;
+use common::wire::address;
+use rusqlite::Connection;
+use zigcheck::app::store::store::Store;
+
+const FILL: &str = include_str!("../tests/unit/fixtures/catalogue.sql");
+const FEW: usize = 20;
+const MANY: usize = 20_000;
+const ROUNDS: usize = 50;
+const GREEDY: usize = 10;
+/// How long the greedy clients ask, and the pause between two requests of the one that is measured.
+const MEASURE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(10);
+
+const READS: [&str; 20] = [
+    "/",
+    "/?search=json",
+    "/packages/lib-00003",
+    "/api/health",
+    "/api/packages",
+    "/api/packages?search=json",
+    "/api/packages?search=needle",
+    "/api/packages?sort=-popularity_score",
+    "/api/packages?sort=name&page=9",
+    "/api/packages?status=failed&zig_version=0.16.0",
+    "/api/packages?license=MIT",
+    "/api/packages?author=owner1",
+    "/api/packages/lib-00003",
+    "/api/packages/lib-00003/history",
+    "/api/packages/lib-00003/dependents",
+    "/api/builds",
+    "/api/builds?status=success&zig_version=0.15.2",
+    "/api/builds?package=lib-00003",
+    "/api/checks/3",
+    "/api/queue",
+];
+
+fn main() {
+    // `cargo bench` passes --bench; `cargo test` must not run this.
+    if !std::env::args().any(|arg| arg == "--bench") {
+        return;
+    }
+    let (few, many) = (catalogue(FEW), catalogue(MANY));
+    println!("{MANY} packages against {FEW}, {ROUNDS} rounds: p50 and p99 in ms, and their ratios");
+    let mut dearest = (0.0, READS[0]);
+    for target in READS {
+        let (small, large) = (
+            measure(address(&few), target),
+            measure(address(&many), target),
+        );
+        let [small, large] = [small, large].map(|took| (at(&took, 50), at(&took, 99)));
+        println!(
+            "  {target:<52} {:>7.2} {:>7.2}   {:>7.2} {:>7.2}   {:>5.1} {:>5.1}",
+            small.0,
+            small.1,
+            large.0,
+            large.1,
+            large.0 / small.0,
+            large.1 / small.1
+        );
+        if large.0 > dearest.0 {
+            dearest = (large.0, target);
+        }
+    }
+    println!(
+        "GET /api/health beside {GREEDY} clients that ask for {} without a pause:",
+        dearest.1
+    );
+    for (name, server) in [("20", &few), ("20,000", &many)] {
+        let (took, asked) = beside_greedy(address(server), dearest.1);
+        println!(
+            "  {name:>6} packages: p50 {:.1} ms, p99 {:.1} ms, worst {:.1} ms; {asked} pages",
+            at(&took, 50),
+            at(&took, 99),
+            at(&took, 100)
+        );
+    }
+}
+
+/// A server with that many packages, each with its builds.
+fn catalogue(packages: usize) -> Server {
+    let name = format!("bench-catalogue-{packages}");
+    let data = scratch(&name);
+    let _ = std::fs::remove_dir_all(&data);
+    std::fs::create_dir_all(&data).expect("a directory");
+    let path = data.join("zigcheck.db");
+    drop(Store::open(&path).expect("a new database"));
+    let db = Connection::open(&path).expect("a database");
+    db.execute_batch(&FILL.replace("PACKAGES", &packages.to_string()))
+        .expect("rows");
+    // The only toolchain is known: nothing is built for it meanwhile.
+    db.execute_batch("INSERT INTO toolchains VALUES ('0.16.0', 'sha256:0.16.0', 0)")
+        .expect("rows");
+    drop(db);
+    let (_, docker) = standin::standin(&name);
+    let server = Server::restart(data, &["--docker", &docker, "--zig-versions", "0.16.0"]);
+    // What follows a start is not measured.
+    std::thread::sleep(Duration::from_secs(5));
+    server
+}
+
+fn measure(to: SocketAddr, target: &str) -> Vec<f64> {
+    let mut took: Vec<f64> = (0..ROUNDS).map(|_| one(to, target)).collect();
+    took.sort_by(f64::total_cmp);
+    took
+}
+
+/// The milliseconds of one request on a connection of its own.
+fn one(to: SocketAddr, target: &str) -> f64 {
+    let begun = Instant::now();
+    let answer = ask(to, "GET", target, b"").expect("an answer");
+    assert!(
+        matches!(answer.status, 200 | 404),
+        "{target}: {}",
+        answer.status
+    );
+    begun.elapsed().as_secs_f64() * 1_000.0
+}
+
+/// The milliseconds of each request for health meanwhile, in order of size, and how many pages were sent.
+fn beside_greedy(to: SocketAddr, target: &'static str) -> (Vec<f64>, usize) {
+    let over = Arc::new(AtomicBool::new(false));
+    let greedy: Vec<_> = (0..GREEDY)
+        .map(|_| {
+            let over = over.clone();
+            std::thread::spawn(move || {
+                let mut asked = 0;
+                while !over.load(Ordering::Relaxed) {
+                    one(to, target);
+                    asked += 1;
+                }
+                asked
+            })
+        })
+        .collect();
+    let begun = Instant::now();
+    let mut took = Vec::new();
+    while begun.elapsed() < MEASURE {
+        took.push(one(to, "/api/health"));
+        std::thread::sleep(PAUSE);
+    }
+    over.store(true, Ordering::Relaxed);
+    let asked = greedy
+        .into_iter()
+        .map(|one| one.join().expect("it only asks"))
+        .sum();
+    took.sort_by(f64::total_cmp);
+    (took, asked)
+}
+
+fn at(sorted: &[f64], percent: usize) -> f64 {
+    sorted[(sorted.len() - 1) * percent / 100]
+}
