@@ -43,7 +43,7 @@ check:                 ## check format, lints and doc comments; no test is run
 setup-tests:
 	@tests/setup
 
-test: docker-build setup-tests  ## run all tests, with the real engine, Zig and browser (about 20 minutes)
+test: docker-build setup-tests  ## run all tests, with the real engine, Zig and browser (about 45 minutes)
 	cargo test
 
 sim:                   ## simulate 10,000 lives of the server (SEEDS=n, FROM=n; SEED=n replays one and prints it)
