@@ -1,7 +1,7 @@
 //! What packages declare, who depends on them, and what their commits came to, as the API says it.
 
 use serde_json::{Value, json};
-use zigcheck::app::domain::declared::Declared;
+use zigcheck::app::domain::declared::reference;
 
 use crate::common::core::Inside;
 use crate::common::core_steps::{framed, good};
@@ -124,15 +124,6 @@ fn a_verdict_on_a_commit_is_history() {
 
 #[test]
 fn a_url_names_the_commit_or_the_tag_of_a_dependency() {
-    let reference = |url: &str| {
-        let declared = Declared {
-            name: "d".to_string(),
-            url: url.to_string(),
-            hash: None,
-            lazy: false,
-        };
-        declared.reference().map(str::to_string)
-    };
     for (url, expected) in [
         ("git+https://h.example/a/b#0a1b", Some("0a1b")),
         ("git+https://h.example/a/b?ref=v2#0a1b", Some("0a1b")),
@@ -145,6 +136,6 @@ fn a_url_names_the_commit_or_the_tag_of_a_dependency() {
         ("https://h.example/files/b-1.0.tar.gz", None),
         ("https://github.com/a/b", None),
     ] {
-        assert_eq!(reference(url).as_deref(), expected, "{url}");
+        assert_eq!(reference(url), expected, "{url}");
     }
 }

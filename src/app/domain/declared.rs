@@ -12,24 +12,19 @@ pub struct Declared {
     pub lazy: bool,
 }
 
-impl Declared {
-    /// The commit, tag or branch that the URL names, if it does: its fragment, `ref` in its query, or the name of an
-    /// archive.
-    pub fn reference(&self) -> Option<&str> {
-        let (url, fragment) = match self.url.split_once('#') {
-            Some((url, fragment)) => (url, fragment),
-            None => (&*self.url, ""),
-        };
-        let (path, query) = url.split_once('?').unwrap_or((url, ""));
-        let named = query.split('&').find_map(|pair| pair.strip_prefix("ref="));
-        let file = path.rsplit('/').next().unwrap_or_default();
-        let mut endings = ARCHIVE_SUFFIXES.iter();
-        let archive = endings.find_map(|ending| file.strip_suffix(ending));
-        let found = [
-            Some(fragment),
-            named,
-            archive.filter(|_| path.contains("/archive/")),
-        ];
-        found.into_iter().flatten().find(|text| !text.is_empty())
-    }
+/// The commit, tag or branch that the URL of a dependency names, if it does: its fragment, `ref` in its query, or the
+/// name of an archive.
+pub fn reference(url: &str) -> Option<&str> {
+    let (url, fragment) = url.split_once('#').unwrap_or((url, ""));
+    let (path, query) = url.split_once('?').unwrap_or((url, ""));
+    let named = query.split('&').find_map(|pair| pair.strip_prefix("ref="));
+    let file = path.rsplit('/').next().unwrap_or_default();
+    let mut endings = ARCHIVE_SUFFIXES.iter();
+    let archive = endings.find_map(|ending| file.strip_suffix(ending));
+    let found = [
+        Some(fragment),
+        named,
+        archive.filter(|_| path.contains("/archive/")),
+    ];
+    found.into_iter().flatten().find(|text| !text.is_empty())
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::app::domain::declared::reference;
 use crate::app::domain::ids::BuildId;
 use crate::app::domain::verdict::{BuildStatus, Grade, ImportStatus, Reason, State, TestStatus};
 use crate::app::store::builds::BuildRow;
@@ -114,7 +115,7 @@ pub fn dependency(row: &DeclaredRow, package: Option<Value>) -> Value {
     json!({
         "name": row.name,
         "url": row.url,
-        "ref": row.declared().reference(),
+        "ref": reference(&row.url),
         "hash": row.hash,
         "lazy": row.lazy,
         "package": package,

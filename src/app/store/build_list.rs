@@ -57,7 +57,7 @@ const CHECKED: &str = "checks c CROSS JOIN builds b ON b.check_id = c.id";
 const OF_PACKAGE: &str = "c.package_id = ?";
 const OF_UPLOADS: &str = "c.package = ? AND c.package_id IS NULL AND c.url IS NULL";
 
-/// Whose builds are asked for, as rows of `CHECKED`.
+/// The checks whose builds are asked for, as conditions on rows of `CHECKED`.
 enum Scope {
     All,
     One(Sql),

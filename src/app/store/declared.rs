@@ -23,17 +23,6 @@ row! {
     }
 }
 
-impl DeclaredRow {
-    pub fn declared(&self) -> Declared {
-        Declared {
-            name: self.name.clone(),
-            url: self.url.clone(),
-            hash: self.hash.clone(),
-            lazy: self.lazy,
-        }
-    }
-}
-
 /// Replaces what a package declares.
 pub fn set(store: &mut Store, package: PackageId, declared: &[Declared]) -> Result<()> {
     delete(store, package)?;

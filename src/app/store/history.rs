@@ -60,7 +60,7 @@ row! {
     }
 }
 
-/// Of a commit of a package, with a verdict on it.
+/// The condition of builds that are history: they have a verdict on a commit of a package.
 const IS_HISTORY: &str = "c.package_id NOT NULL AND c.\"commit\" NOT NULL \
     AND b.build_status IN ('success', 'failed')";
 
