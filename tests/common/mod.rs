@@ -4,6 +4,7 @@
 pub mod core;
 pub mod core_steps;
 pub mod engine;
+pub mod html;
 pub mod http;
 pub mod load;
 pub mod manifests;

@@ -4,11 +4,11 @@ use crate::ask::{VERSIONS, answer, refused, request};
 use crate::common::rows;
 use zigcheck::app::domain::ids::{BuildId, CheckId};
 use zigcheck::app::domain::verdict::{BuildStatus, State};
-use zigcheck::app::render::page::PageOptions;
+use zigcheck::app::render::view::site::PageOptions;
 use zigcheck::app::store::build_list::BuildFilter;
 use zigcheck::app::store::list::Sort;
 use zigcheck::app::store::package_list::PackageFilter;
-use zigcheck::app::web::routes::pages::PageCall;
+use zigcheck::app::web::routes::pages::{PageCall, Target};
 use zigcheck::app::web::routes::read::ReadCall;
 use zigcheck::app::web::routes::submit::{SubmitCall, UploadOptions};
 use zigcheck::app::web::routes::table::Call;
@@ -47,13 +47,17 @@ fn every_route_reads_its_call() {
     };
     let log = |tail| Call::Watch(WatchCall::Log { id, tail });
     let second = rows::page(2, 7);
-    let front = PageCall::Front {
-        search: Some("a b".to_string()),
-        page: page(),
+    let front = PageCall {
+        target: Target::Front {
+            search: Some("a b".to_string()),
+            page: page(),
+        },
         options: plain_look(),
     };
-    let package = PageCall::Package {
-        name: "x".to_string(),
+    let package = PageCall {
+        target: Target::Package {
+            name: "x".to_string(),
+        },
         options: PageOptions {
             color: true,
             ..plain_look()
@@ -123,9 +127,8 @@ fn every_route_reads_its_call() {
 
 fn plain_look() -> PageOptions {
     PageOptions {
-        html: false,
-        color: false,
         host: "HOST".to_string(),
+        ..PageOptions::default()
     }
 }
 
@@ -357,11 +360,10 @@ fn a_package_is_asked_for_by_its_name_or_by_its_repository() {
         let name = name.to_string();
         let call = get(&format!("/api/packages/{name}"));
         assert_eq!(call, Call::Read(ReadCall::Package { name: name.clone() }));
-        let Call::Page(PageCall::Package { name: of_page, .. }) = get(&format!("/packages/{name}"))
-        else {
+        let Call::Page(PageCall { target, .. }) = get(&format!("/packages/{name}")) else {
             panic!("{name}")
         };
-        assert_eq!(of_page, name);
+        assert_eq!(target, Target::Package { name });
     }
     for name in ["a/<b>", "a/b%20c", "a/%22"] {
         get_is_refused(

@@ -2,7 +2,7 @@
 
 use crate::common::seed::Seed;
 use zigcheck::app::render::sanitize::{clip, sanitize, width};
-use zigcheck::app::render::table::{Align, Cell, Style, Table};
+use zigcheck::app::render::text::table::{Align, Cell, Style, Table};
 
 fn cells(texts: &[&str]) -> Vec<Cell> {
     texts.iter().map(|text| Cell::new(text)).collect()

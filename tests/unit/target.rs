@@ -244,8 +244,7 @@ fn html_is_for_who_names_it() {
         let mut request = request("GET", target, b"");
         request.head = with("GET", target, &[("accept", accept), ("host", "h:1")]);
         match answer(&request).unwrap() {
-            Call::Page(PageCall::Front { options, .. })
-            | Call::Page(PageCall::Package { options, .. }) => options,
+            Call::Page(PageCall { options, .. }) => options,
             call => panic!("{call:?}"),
         }
     };
@@ -283,7 +282,7 @@ fn a_host_is_repeated_only_where_a_shell_can_take_it() {
         let mut request = request("GET", "/", b"");
         request.head = with("GET", "/", &[("host", host)]);
         match answer(&request).unwrap() {
-            Call::Page(PageCall::Front { options, .. }) => options.host,
+            Call::Page(PageCall { options, .. }) => options.host,
             call => panic!("{call:?}"),
         }
     };

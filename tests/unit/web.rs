@@ -26,12 +26,13 @@ fn a_page_may_show_itself_and_nothing_else() {
     let (style, _) = behind.split_once("</style>").unwrap();
     let hash = BASE64.encode(&Sha256::digest(style));
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; \
-         frame-ancestors 'none'"
+        "default-src 'none'; style-src 'sha256-{hash}'; img-src 'self'; base-uri 'none'; \
+         form-action 'self'; frame-ancestors 'none'"
     );
     // A style beside that one would not be heeded.
     assert_eq!(page.matches("<style").count(), 1);
-    assert!(!page.contains(" style=") && !page.contains("<link"));
+    assert!(!page.contains(" style="));
+    assert_eq!(page.matches("<link ").count(), 1, "the canonical address");
     let tag = header(&first, "ETag").unwrap().to_string();
     for (target, tag, status) in [
         ("/", None, 200),
@@ -45,7 +46,7 @@ fn a_page_may_show_itself_and_nothing_else() {
         for (name, wanted) in [
             ("Content-Security-Policy", policy.as_str()),
             ("X-Frame-Options", "DENY"),
-            ("Referrer-Policy", "no-referrer"),
+            ("Referrer-Policy", "same-origin"),
         ] {
             assert_eq!(header(&response, name), Some(wanted), "{target} {status}");
         }

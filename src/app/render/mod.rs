@@ -1,9 +1,10 @@
-//! Database rows rendered as JSON, text and HTML.
+//! Database rows rendered as JSON, text and HTML. A page is a struct of `view`, made from rows; `html` and `text` are
+//! its two renderings.
 
+pub mod html;
 pub mod json;
 pub mod limits;
 pub mod matrix;
-pub mod page;
-pub mod pages;
 pub mod sanitize;
-pub mod table;
+pub mod text;
+pub mod view;

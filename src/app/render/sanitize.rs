@@ -1,6 +1,8 @@
 //! Text from outside made safe for a terminal: nothing moves the cursor or reverses the line, and its
 //! width is known.
 
+use std::fmt;
+
 use unicode_width::UnicodeWidthChar;
 
 use crate::app::render::limits::MARKS_LIMIT_COUNT;
@@ -45,4 +47,42 @@ pub fn clip(text: &str, limit: usize) -> String {
 /// Terminals count character by character, so joined pictures count each of their parts.
 fn width_of(c: char) -> usize {
     c.width().unwrap_or(0)
+}
+
+/// Text from outside that was sanitized. Pages hold text of strangers in this form alone.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Clean(String);
+
+impl Clean {
+    pub fn new(text: &str) -> Clean {
+        Clean(sanitize(text))
+    }
+
+    /// Clips the text to `limit` terminal cells.
+    pub fn clipped(self, limit: usize) -> Clean {
+        Clean(clip(&self.0, limit))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Clean {
+    fn from(text: &str) -> Clean {
+        Clean::new(text)
+    }
+}
+
+impl fmt::Display for Clean {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Escapes for HTML elements and attributes.
+impl maud::Render for Clean {
+    fn render_to(&self, buffer: &mut String) {
+        self.0.render_to(buffer);
+    }
 }

@@ -162,3 +162,11 @@ pub fn host(head: &Head) -> Option<&str> {
     let fits = (1..=255).contains(&host.len()) && !host.starts_with('-');
     (fits && host.bytes().all(plain)).then_some(host)
 }
+
+/// The scheme by which the client reached this server, as the proxy before it says.
+pub fn scheme(head: &Head) -> &'static str {
+    match head.header("x-forwarded-proto") {
+        Some(scheme) if scheme.eq_ignore_ascii_case("https") => "https",
+        _ => "http",
+    }
+}

@@ -3,6 +3,7 @@
 use super::data::*;
 use super::text::stripped;
 use crate::common::core::{Inside, START};
+use crate::common::html::{Document, parse};
 use crate::common::rows::in_memory;
 use zigcheck::app::domain::verdict::{Reason, Verdict};
 use zigcheck::app::store::packages;
@@ -56,90 +57,83 @@ fn html(inside: &mut Inside, target: &str) -> Response {
     inside.request("GET", target, &[("accept", accept), ("host", "h")], b"")
 }
 
-/// The elements of a page in order, each open one closed; and its text.
-fn elements(html: &str) -> (Vec<String>, String) {
-    let (mut all, mut open, mut text) = (Vec::new(), Vec::new(), String::new());
-    let html = html.strip_prefix("<!DOCTYPE html>\n").expect("a doctype");
-    for piece in html.split('<').skip(1) {
-        let (tag, behind) = piece.split_once('>').expect("a whole tag");
-        let name = tag.split(' ').next().unwrap();
-        match name.strip_prefix('/') {
-            Some(name) => assert_eq!(open.pop().as_deref(), Some(name), "in {piece}"),
-            None if name == "meta" => {}
-            None => {
-                open.push(name.to_string());
-                all.push(name.to_string());
-            }
-        }
-        assert!(
-            !behind.contains('>') || open.iter().any(|o| o == "style"),
-            "{piece}"
-        );
-        if !open.iter().any(|name| name == "style") {
-            text += behind;
-        }
-    }
-    assert!(open.is_empty(), "{open:?} never end");
-    (all, text)
+fn document(inside: &mut Inside, target: &str) -> Document {
+    parse(&String::from_utf8(html(inside, target).body).unwrap())
 }
 
 #[test]
-fn a_browser_gets_the_same_words_as_html() {
+fn a_browser_gets_the_same_facts_as_html() {
     let mut inside = Inside::open("html", some(), 1);
-    for path in ["/", "/packages/zig-clap", "/packages/folders"] {
-        let response = html(&mut inside, path);
-        let page = String::from_utf8(response.body).unwrap();
-        let (all, shown) = elements(&page);
-        assert!(!all.iter().any(|name| name == "script"));
-        let unescaped = shown.replace("&#39;", "'").replace("&quot;", "\"");
-        let unescaped = unescaped.replace("&lt;", "<").replace("&gt;", ">");
-        let unescaped = unescaped.replace("&amp;", "&");
-        let text = inside.curl(path).replace("zig.example.org", "h");
-        let words = text.split_whitespace().map(str::to_string);
-        for word in words {
+    for (path, facts) in [
+        (
+            "/",
+            "zig-clap folders old 0.16.0 0.15.2 failed success error building… queued… 12&min&ago",
+        ),
+        (
+            "/packages/zig-clap",
+            "zig-clap Hejsil MIT v1 0.16.0 failed compile_error tests&3/3 0123456789ab 3&h&ago \
+             https://github.com/x/zig-clap clap.zig:9:1:&error:&no",
+        ),
+        (
+            "/packages/folders",
+            "not&exercised building… tests&failed queued… 1&of&6&tests&failed",
+        ),
+    ] {
+        let (page, text) = (document(&mut inside, path), inside.curl(path));
+        for fact in facts.split_whitespace() {
+            let fact = fact.replace('&', " ");
             assert!(
-                unescaped.contains(&word),
-                "{path} lacks {word}: {unescaped}"
+                page.text("body").contains(&fact),
+                "{path} has no {fact} as HTML"
             );
+            assert!(text.contains(&fact), "{path} has no {fact} as text");
         }
     }
-    let front = String::from_utf8(html(&mut inside, "/?limit=1").body).unwrap();
-    for link in [
-        "<a href=\"/packages/folders\">folders</a>",
-        "<a href=\"/api/checks/4\">4</a>",
-        "<a href=\"/api/queue\">/api/queue</a>",
-        "<a href=\"/?limit=1&amp;page=2\">",
+}
+
+#[test]
+fn a_verdict_is_a_sign_a_word_and_a_colour_with_a_legend() {
+    let mut inside = Inside::open("signs", some(), 1);
+    let page = document(&mut inside, "/");
+    for (class, sign, word) in [
+        ("good", "✓", "success"),
+        ("doubtful", "~", "not exercised"),
+        ("bad", "✗", "tests failed"),
+        ("dim", "·", "error"),
     ] {
-        assert!(front.contains(link), "{link} is not in {front}");
+        let spans = page.named("span").into_iter();
+        let mut shown = spans.filter(|span| span.attribute("class") == Some(class));
+        let wanted = format!("{sign}{word}");
+        assert!(shown.any(|span| span.text == wanted), "{wanted}");
+        let legend = page.named("li").into_iter();
+        let mut legend = legend.filter(|item| item.attribute("class") == Some(class));
+        assert!(legend.any(|item| item.text.starts_with(sign)), "{sign}");
     }
-    let one = String::from_utf8(html(&mut inside, "/packages/zig-clap").body).unwrap();
-    for link in [
-        "<a href=\"/\">/</a>",
-        "<a href=\"/api/packages/zig-clap\">",
-        "<a href=\"/api/builds/1/log\">",
-        "<a href=\"https://github.com/x/zig-clap\">",
-        "<span class=\"bad\">failed</span>",
-        "<title>zig-clap: zigcheck</title>",
-    ] {
-        assert!(one.contains(link), "{link} is not in {one}");
-    }
+    let title = document(&mut inside, "/packages/zig-clap")
+        .text("title")
+        .to_string();
+    assert_eq!(title, "zig-clap: 0.16.0 ✗ 0.15.2 ✓");
 }
 
 #[test]
 fn what_a_package_says_is_no_html() {
     let mut inside = Inside::open("escaped", hostile(), 1);
-    let page = String::from_utf8(html(&mut inside, "/packages/p").body).unwrap();
-    elements(&page);
-    let clean = "&lt;script&gt;alert(&#39;&quot;&amp;&#39;)&lt;/script&gt;  end";
-    assert!(page.contains(clean), "{page}");
-    assert!(page.contains("&lt;i&gt;") && !page.contains("<i>"));
-    let target = "/?search=%22%3E%3Cscript%3E";
-    let page = String::from_utf8(html(&mut inside, target).body).unwrap();
-    elements(&page);
+    let page = document(&mut inside, "/packages/p");
+    let clean = "<script>alert('\"&')</script>  end";
+    let facts: Vec<&str> = page
+        .named("dd")
+        .iter()
+        .map(|fact| fact.text.as_str())
+        .collect();
     assert!(
-        page.contains("No package matches &quot;&gt;&lt;script&gt;"),
-        "{page}"
+        facts.contains(&clean) && facts.contains(&"<i>"),
+        "{facts:?}"
     );
+    let page = document(&mut inside, "/?search=%22%3E%3Cscript%3E");
+    let said = page.text("main");
+    assert!(said.contains("No package matches \"><script>"), "{said}");
+    let typed = page.named("input")[0].attribute("value");
+    assert_eq!(typed, Some("\"><script>"));
 }
 
 fn value<'r>(response: &'r Response, name: &str) -> Option<&'r str> {

@@ -1,8 +1,12 @@
-//! Pages: this reads the rows, `render::pages` draws them.
+//! Pages: this reads the rows, `render::view` makes the pages of them.
 
 use crate::app::domain::ids::PackageId;
-use crate::app::render::page::{self, Page, PageOptions};
-use crate::app::render::pages::{self, FrontPage, PackagePage};
+use crate::app::render::html::{self, layout};
+use crate::app::render::text;
+use crate::app::render::view::front::{FrontRows, FrontView};
+use crate::app::render::view::package::{PackageRows, PackageView};
+use crate::app::render::view::problem::Problem;
+use crate::app::render::view::site::{PageOptions, Site};
 use crate::app::state::State;
 use crate::app::store::list::{Paging, Sort};
 use crate::app::store::package_list::{self, PackageFilter, RELEVANCE};
@@ -11,17 +15,26 @@ use crate::app::web::answer::Error;
 use crate::app::web::handlers::queue;
 use crate::app::web::limits::SHOWN_CHECKS_LIMIT;
 use crate::app::web::query::too_deep;
-use crate::app::web::routes::pages::PageCall;
+use crate::app::web::routes::pages::{PageCall, Target};
 use crate::interface::message::{Head, Response};
 
 pub fn page(state: &mut State, head: &Head, call: PageCall) -> Result<Response, Error> {
-    match call {
-        PageCall::Front {
-            search,
-            page,
-            options,
-        } => front(state, search, page, &options),
-        PageCall::Package { name, options } => package(state, head, &name, &options),
+    let PageCall { target, options } = call;
+    match target {
+        Target::Front { search, page } => front(state, search, page, options),
+        Target::Package { name } => package(state, head, &name, options),
+    }
+}
+
+/// What each page shows of the server.
+pub fn site(state: &State, options: PageOptions) -> Site {
+    Site {
+        options,
+        running: state.scheduler.queue.running(),
+        slots: state.scheduler.queue.slots(),
+        waiting: state.scheduler.waiting_builds(),
+        engine_is_up: queue::is_up(state),
+        now_unix_ms: state.now().unix_ms,
     }
 }
 
@@ -30,7 +43,7 @@ fn front(
     state: &State,
     search: Option<String>,
     paging: Paging,
-    options: &PageOptions,
+    options: PageOptions,
 ) -> Result<Response, Error> {
     let store = &state.services.store;
     let filter = PackageFilter {
@@ -40,7 +53,7 @@ fn front(
     let sort = Sort {
         column: match filter.search {
             Some(_) => RELEVANCE,
-            None => "last_updated",
+            None => "popularity_score",
         },
         down: true,
     };
@@ -48,22 +61,20 @@ fn front(
     let found = found.ok_or_else(too_deep)?;
     let ids: Vec<PackageId> = found.rows.iter().map(|row| row.id).collect();
     let results = results::of_packages(store, &ids)?;
-    let packages = found.rows.into_iter().zip(results).collect();
-    let front = pages::front(&FrontPage {
-        running: state.scheduler.queue.running(),
-        waiting: state.scheduler.waiting_builds() as usize,
-        slots: state.scheduler.queue.slots(),
-        engine_is_up: queue::is_up(state),
+    let rows = FrontRows {
         toolchains: &state.settings.zig_versions,
-        packages,
+        packages: found.rows.into_iter().zip(results).collect(),
         total: found.total,
         paging,
         search: filter.search.as_deref(),
         checks: checks::latest(store, SHOWN_CHECKS_LIMIT)?,
-        options,
-        now_unix_ms: state.now().unix_ms,
-    });
-    Ok(respond(200, &front, options))
+    };
+    let view = FrontView::new(site(state, options), &rows);
+    let body = |html| match html {
+        true => html::front::html(&view),
+        false => text::front::text(&view),
+    };
+    Ok(respond(200, &view.site, body))
 }
 
 /// `GET /packages/NAME` and `GET /packages/OWNER/REPO`.
@@ -71,11 +82,12 @@ fn package(
     state: &mut State,
     head: &Head,
     name: &str,
-    options: &PageOptions,
+    options: PageOptions,
 ) -> Result<Response, Error> {
     let store = &state.services.store;
     let Some(row) = packages::find(store, name)? else {
-        return Ok(respond(404, &pages::missing(name), options));
+        let sentence = format!("There is no package {name}.");
+        return Ok(problem(state, options, 404, &sentence));
     };
     let id = row.id;
     let mut results = Vec::new();
@@ -86,30 +98,41 @@ fn package(
         };
         results.push((result, build));
     }
-    let package = pages::package(&PackagePage {
+    let rows = PackageRows {
         row,
         results,
         toolchains: &state.settings.zig_versions,
-        options,
-        now_unix_ms: state.now().unix_ms,
-    });
+    };
+    let view = PackageView::new(site(state, options), &rows);
     state.views.count(id, head);
-    Ok(respond(200, &package, options))
+    let body = |html| match html {
+        true => html::package::html(&view),
+        false => text::package::text(&view),
+    };
+    Ok(respond(200, &view.site, body))
+}
+
+/// The page that says what is wrong.
+pub fn problem(state: &State, options: PageOptions, status: u16, sentence: &str) -> Response {
+    let problem = Problem::new(site(state, options), status, sentence);
+    let body = |html| match html {
+        true => html::problem::html(&problem),
+        false => text::problem::text(&problem),
+    };
+    respond(status, &problem.site, body)
 }
 
 /// The page in the form that the client takes. It holds text that packages wrote: the policy forbids a browser to run
 /// any of it, to frame the page, and to send its address to the targets of links.
-fn respond(status: u16, page: &Page, options: &PageOptions) -> Response {
-    let response = match options.html {
-        true => Response::new(status, "text/html; charset=utf-8", page.html())
-            .with("Content-Security-Policy", page::content_security_policy())
+fn respond(status: u16, site: &Site, body: impl Fn(bool) -> String) -> Response {
+    let is_html = site.options.html;
+    let response = match is_html {
+        true => Response::new(status, "text/html; charset=utf-8", body(true))
+            .with("Content-Security-Policy", layout::content_security_policy())
             .with("X-Frame-Options", "DENY")
-            .with("Referrer-Policy", "no-referrer"),
-        false => Response::new(
-            status,
-            "text/plain; charset=utf-8",
-            page.text(options.color),
-        ),
+            // Not `no-referrer`: with it a browser says of its own form that it comes from nowhere.
+            .with("Referrer-Policy", "same-origin"),
+        false => Response::new(status, "text/plain; charset=utf-8", body(false)),
     };
     response.with("Vary", "Accept")
 }

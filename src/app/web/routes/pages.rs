@@ -1,24 +1,28 @@
 //! Calls for pages: which page, and in which form.
 
-use crate::app::render::page::PageOptions;
+use crate::app::render::view::site::PageOptions;
 use crate::app::store::list::Paging;
 use crate::app::web::request;
 use crate::app::web::routes::route::{Route, RouteRequest, get};
-use crate::interface::message::Response;
+use crate::interface::message::{Head, Response};
 
 /// A page for people.
 #[derive(Debug, Clone, PartialEq)]
-pub enum PageCall {
+pub struct PageCall {
+    pub target: Target,
+    pub options: PageOptions,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Target {
     /// The packages and the latest checks.
     Front {
         search: Option<String>,
         page: Paging,
-        options: PageOptions,
     },
     Package {
         /// Its name, or the path of its repository.
         name: String,
-        options: PageOptions,
     },
 }
 
@@ -30,33 +34,43 @@ pub const fn routes<C: From<PageCall>>() -> [Route<C>; 3] {
     ]
 }
 
-fn options(request: &RouteRequest) -> PageOptions {
-    let html = request::wants_html(request.head);
+/// How a client takes a page.
+pub fn options(head: &Head, color: bool) -> PageOptions {
+    let html = request::wants_html(head);
+    let host = request::host(head);
+    let scheme = request::scheme(head);
+    let origin = host.map(|host| format!("{scheme}://{host}"));
     PageOptions {
         html,
-        color: !html && request.query.flag("color"),
-        host: request::host(request.head).unwrap_or("HOST").to_string(),
+        color: !html && color,
+        // curl takes a host without a scheme as http.
+        host: match (&origin, host) {
+            (Some(origin), _) if scheme == "https" => origin.clone(),
+            (_, host) => host.unwrap_or("HOST").to_string(),
+        },
+        origin,
     }
 }
 
+fn call<C: From<PageCall>>(request: &RouteRequest, target: Target) -> C {
+    C::from(PageCall {
+        target,
+        options: options(request.head, request.query.flag("color")),
+    })
+}
+
 fn front<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
-    Ok(C::from(PageCall::Front {
-        search: request.query.owned("search"),
-        page: request.query.page_or_after()?,
-        options: options(request),
-    }))
+    let search = request.query.owned("search");
+    let page = request.query.page_or_after()?;
+    Ok(call(request, Target::Front { search, page }))
 }
 
 fn package_of_repository<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
-    Ok(C::from(PageCall::Package {
-        name: request.repository()?,
-        options: options(request),
-    }))
+    let name = request.repository()?;
+    Ok(call(request, Target::Package { name }))
 }
 
 fn package<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
-    Ok(C::from(PageCall::Package {
-        name: request.name()?,
-        options: options(request),
-    }))
+    let name = request.name()?;
+    Ok(call(request, Target::Package { name }))
 }

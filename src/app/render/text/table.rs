@@ -1,4 +1,4 @@
-//! Tables for people: styled cells, columns as wide as their content, notes under a row.
+//! Tables in a terminal: styled cells, columns as wide as their content, notes under a row.
 
 use crate::app::render::limits::{SHOWN_ERROR_LIMIT_CHARS, TABLE_GAP_CHARS};
 use crate::app::render::sanitize::{clip, sanitize, width};
@@ -15,25 +15,23 @@ pub enum Style {
 }
 
 impl Style {
-    /// The class in HTML, and the escape code in a terminal; none for plain text.
-    pub fn codes(self) -> Option<(&'static str, &'static str)> {
+    /// The escape code in a terminal; none for plain text.
+    fn code(self) -> Option<&'static str> {
         match self {
             Style::Plain => None,
-            Style::Good => Some(("good", "32")),
-            Style::Doubtful => Some(("doubtful", "33")),
-            Style::Bad => Some(("bad", "31")),
-            Style::Dim => Some(("dim", "2")),
+            Style::Good => Some("32"),
+            Style::Doubtful => Some("33"),
+            Style::Bad => Some("31"),
+            Style::Dim => Some("2"),
         }
     }
 }
 
-/// A piece of sanitized text with a style and a link.
+/// A piece of sanitized text with a style.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cell {
     text: String,
     pub style: Style,
-    /// The target of the text in HTML.
-    pub link: Option<String>,
 }
 
 impl Cell {
@@ -49,25 +47,10 @@ impl Cell {
         self
     }
 
-    pub fn linked(mut self, link: impl Into<String>) -> Cell {
-        self.link = Some(link.into());
-        self
-    }
-
-    /// Clips the text to `limit` terminal cells.
-    pub fn clipped(mut self, limit: usize) -> Cell {
-        self.text = clip(&self.text, limit);
-        self
-    }
-
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
     /// The text for a terminal, with the colour of its style if `color`.
     pub fn render(&self, color: bool) -> String {
-        match self.style.codes() {
-            Some((_, code)) if color && !self.text.is_empty() => {
+        match self.style.code() {
+            Some(code) if color && !self.text.is_empty() => {
                 format!("\x1b[{code}m{}\x1b[0m", self.text)
             }
             _ => self.text.clone(),

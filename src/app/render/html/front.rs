@@ -1,0 +1,97 @@
+//! The front page as HTML.
+
+use maud::{Markup, html};
+
+use crate::app::render::html::layout::{self, Head};
+use crate::app::render::html::parts::{class, command, legend, mark};
+use crate::app::render::view::front::{FrontView, PackageLine};
+
+pub fn html(view: &FrontView) -> String {
+    let title = match &view.search {
+        Some(search) => format!("{search}: zigcheck"),
+        None => "zigcheck: Zig packages under each Zig version".to_string(),
+    };
+    let head = Head {
+        title,
+        description:
+            "Which Zig packages build, pass their tests and can be used under which Zig version."
+                .to_string(),
+        path: "/".to_string(),
+        is_noindex: view.search.is_some(),
+        search: view.search.clone(),
+    };
+    let main = html! {
+        h1 {
+            @match &view.search {
+                Some(search) => { "Packages that match " q { (search) } },
+                None => "Zig packages under each Zig version",
+            }
+        }
+        @match &view.nothing {
+            Some(sentence) => p.soft { (sentence) },
+            None => { (packages(view)) (legend()) },
+        }
+        @if let Some(next) = &view.next {
+            p { a href=(next) { "Page " (view.page + 1) " of " (view.last_page) } }
+        }
+        h2 { "Check the tree you are in" }
+        (command(view.site.check_command().as_str()))
+        @if !view.checks.is_empty() { (checks(view)) }
+    };
+    layout::page(&view.site, &head, &main)
+}
+
+fn packages(view: &FrontView) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "Package" }
+                        @for version in &view.toolchains { th scope="col" { (version) } }
+                        th scope="col" { "Checked" }
+                    }
+                }
+                tbody { @for line in &view.packages { (package(line)) } }
+            }
+        }
+    }
+}
+
+fn package(line: &PackageLine) -> Markup {
+    html! {
+        tr {
+            th scope="row" title=[line.description.as_ref()] { (line.name) }
+            @for verdict in &line.marks { td { (mark(verdict.as_ref())) } }
+            td { @match &line.checked { Some(moment) => (moment), None => "never" } }
+        }
+    }
+}
+
+fn checks(view: &FrontView) -> Markup {
+    html! {
+        h2 { "Latest checks" }
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "Check" }
+                        th scope="col" { "Name" }
+                        th scope="col" { "Builds" }
+                        th scope="col" { "Started" }
+                    }
+                }
+                tbody {
+                    @for entry in &view.checks {
+                        tr {
+                            td { (entry.check) }
+                            th scope="row" { (entry.name) }
+                            td class=[entry.grade.map(class)] { (entry.outcome) }
+                            td { (entry.started) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Pages as HTML for browsers: nothing is loaded from elsewhere, and no script is needed.
+
+pub mod front;
+pub mod layout;
+pub mod package;
+pub mod parts;
+pub mod problem;

@@ -1,0 +1,106 @@
+//! Parts of HTML pages.
+
+use maud::{Markup, Render, html};
+
+use crate::app::domain::verdict::Grade;
+use crate::app::render::sanitize::Clean;
+use crate::app::render::view::parts::{
+    Commit, LEGEND, Link, Mark, Moment, UnderWay, build_path, sign,
+};
+
+/// The class of a verdict, which gives it its colour.
+pub fn class(grade: Grade) -> &'static str {
+    match grade {
+        Grade::Green => "good",
+        Grade::Amber => "doubtful",
+        Grade::Red => "bad",
+        Grade::Grey => "dim",
+    }
+}
+
+impl Render for Link {
+    fn render(&self) -> Markup {
+        html! { a href=(self.target) { (self.text) } }
+    }
+}
+
+impl Render for Moment {
+    fn render(&self) -> Markup {
+        html! { time datetime=(self.exact) title=(self.exact) { (self.ago) } }
+    }
+}
+
+impl Render for Commit {
+    fn render(&self) -> Markup {
+        html! {
+            @match &self.target {
+                Some(target) => a href=(target) { code { (self.short) } },
+                None => code { (self.short) },
+            }
+        }
+    }
+}
+
+/// Sign, word and colour of a verdict, and the newer build.
+impl Render for Mark {
+    fn render(&self) -> Markup {
+        let word = html! { span.sign aria-hidden="true" { (sign(self.grade)) } (self.word) };
+        html! {
+            span class=(class(self.grade)) {
+                @match &self.target {
+                    Some(target) => a href=(target) { (word) },
+                    None => (word),
+                }
+            }
+            @if let Some(newer) = &self.under_way { " " (newer) }
+        }
+    }
+}
+
+impl Render for UnderWay {
+    fn render(&self) -> Markup {
+        let word =
+            html! { span aria-hidden="true" { "\u{25cf} " } (self.state.as_str()) "\u{2026}" };
+        html! {
+            @match self.build {
+                Some(id) => a href=(build_path(id)) { (word) },
+                None => (word),
+            }
+        }
+    }
+}
+
+/// A mark where there is one.
+pub fn mark(mark: Option<&Mark>) -> Markup {
+    html! {
+        @match mark {
+            Some(mark) => (mark),
+            None => span.dim { span.sign aria-hidden="true" { (sign(Grade::Grey)) } "not tried" },
+        }
+    }
+}
+
+/// What signs and colours mean.
+pub fn legend() -> Markup {
+    html! {
+        ul.legend aria-label="Legend" {
+            @for (grade, meaning) in LEGEND {
+                li class=(class(grade)) { span.sign { (sign(grade)) } (meaning) }
+            }
+        }
+    }
+}
+
+/// Lines of text as they are.
+pub fn lines(lines: &[Clean]) -> Markup {
+    html! {
+        pre {
+            @for (nth, line) in lines.iter().enumerate() { @if nth > 0 { "\n" } (line) }
+        }
+    }
+}
+
+/// A command, selected as a whole by a click.
+pub fn command(command: &str) -> Markup {
+    html! { pre.copy { (command) } }
+}

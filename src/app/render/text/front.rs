@@ -1,0 +1,62 @@
+//! The front page as text.
+
+use crate::app::render::limits::{SHOWN_PACKAGE_LIMIT_CHARS, SHOWN_WORDS_LIMIT_CHARS};
+use crate::app::render::text::parts::{dim, mark, moment, style};
+use crate::app::render::text::table::{Align, Cell, Table};
+use crate::app::render::view::front::FrontView;
+
+pub fn text(view: &FrontView) -> String {
+    let (color, host) = (view.site.options.color, &view.site.options.host);
+    let version = env!("CARGO_PKG_VERSION");
+    let mut text = format!("zigcheck {version}: {}\n\n", view.site.load());
+    text += &match &view.nothing {
+        Some(sentence) => format!("{}\n", dim(sentence.as_str()).render(color)),
+        None => packages(view).text(color),
+    };
+    if !view.checks.is_empty() {
+        text += &format!("\n{}", checks(view).text(color));
+    }
+    text += &format!(
+        "\nCheck the tree you are in:\n  {}\n",
+        view.site.check_command()
+    );
+    text += "More: /packages/NAME, /api/packages, /api/queue\n";
+    if let Some(next) = &view.next {
+        let (page, last) = (view.page + 1, view.last_page);
+        text += &format!("Page {page} of {last}: curl '{host}{next}'\n");
+    }
+    text
+}
+
+fn packages(view: &FrontView) -> Table {
+    let mut table = Table::default().column("PACKAGE", Align::Left, SHOWN_PACKAGE_LIMIT_CHARS);
+    for version in &view.toolchains {
+        table = table.column(version.as_str(), Align::Left, SHOWN_WORDS_LIMIT_CHARS);
+    }
+    table = table.column("CHECKED", Align::Left, SHOWN_WORDS_LIMIT_CHARS);
+    for line in &view.packages {
+        let mut cells = vec![Cell::new(line.name.text.as_str())];
+        cells.extend(line.marks.iter().map(|verdict| mark(verdict.as_ref())));
+        cells.push(moment(line.checked.as_ref()));
+        table.push(cells, Vec::new());
+    }
+    table
+}
+
+fn checks(view: &FrontView) -> Table {
+    let mut table = Table::default()
+        .column("CHECK", Align::Right, SHOWN_WORDS_LIMIT_CHARS)
+        .column("NAME", Align::Left, SHOWN_PACKAGE_LIMIT_CHARS)
+        .column("BUILDS", Align::Left, SHOWN_WORDS_LIMIT_CHARS)
+        .column("STARTED", Align::Left, SHOWN_WORDS_LIMIT_CHARS);
+    for entry in &view.checks {
+        let cells = vec![
+            Cell::new(entry.check.text.as_str()),
+            Cell::new(entry.name.as_str()),
+            Cell::new(&entry.outcome).styled(entry.grade.map(style).unwrap_or_default()),
+            Cell::new(&entry.started.ago),
+        ];
+        table.push(cells, Vec::new());
+    }
+    table
+}

@@ -1,0 +1,56 @@
+//! What every page shows of the server, and how the client reached it.
+
+use crate::app::render::sanitize::Clean;
+
+/// The form of a page that a client takes, and the address it used. A page depends on nothing else of a request but its
+/// target.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PageOptions {
+    pub html: bool,
+    /// Verdicts in terminal colours.
+    pub color: bool,
+    /// The client's address of this server, safe for a shell command; with `https://` where that is needed.
+    pub host: String,
+    /// The start of absolute URLs of this server; none if the client named no host.
+    pub origin: Option<String>,
+}
+
+/// The load of the server, and the moment of the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    pub options: PageOptions,
+    /// Slots in use.
+    pub running: usize,
+    pub slots: usize,
+    /// Builds in the queue.
+    pub waiting: u64,
+    pub engine_is_up: bool,
+    pub now_unix_ms: i64,
+}
+
+impl Site {
+    /// The load in one line.
+    pub fn load(&self) -> String {
+        let (running, slots) = (self.running, self.slots);
+        let waiting = count(self.waiting, "build");
+        let engine = match self.engine_is_up {
+            true => "",
+            false => "; the container engine is unavailable",
+        };
+        format!("{running} of {slots} slots in use, {waiting} waiting{engine}")
+    }
+
+    /// The command that checks the tree in the current directory.
+    pub fn check_command(&self) -> Clean {
+        let host = &self.options.host;
+        Clean::new(&format!(
+            "git archive HEAD | curl -sN --data-binary @- '{host}/api/check?name=NAME&follow'"
+        ))
+    }
+}
+
+/// A number of things: `1 build`, `2 builds`.
+pub fn count(number: u64, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{ending}")
+}
