@@ -266,6 +266,14 @@ impl Conn {
         }
     }
 
+    /// The app's stream ends unfinished: the connection ends without the last chunk.
+    pub fn break_stream(&mut self) {
+        if let State::Stream { .. } = &self.state {
+            self.drop_input();
+            self.state = State::Done;
+        }
+    }
+
     /// Sends a keepalive on a stream or WebSocket that was silent for a while. A WebSocket client that has not answered
     /// several of them is gone.
     pub fn keepalive(&mut self) {

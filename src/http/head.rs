@@ -13,8 +13,6 @@ pub struct ReadHead {
     /// Its length in bytes.
     pub length: usize,
     pub framing: Framing,
-    /// HTTP/1.0: no chunked answers, and closing is the default.
-    pub http10: bool,
     pub keep_alive: bool,
     /// The client waits for `100 Continue` before it sends the body.
     pub expects_continue: bool,
@@ -63,10 +61,10 @@ pub fn read_head(bytes: &[u8]) -> Result<Option<ReadHead>, Fault> {
             path: target.path,
             query: target.query,
             headers,
+            http10,
         },
         length,
         framing,
-        http10,
         keep_alive,
         expects_continue,
     }))

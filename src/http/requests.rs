@@ -94,8 +94,8 @@ impl Conn {
         };
         self.last |= !read.keep_alive;
         self.output
-            .set_request(read.http10, read.head.method == "HEAD");
-        self.handshake = ws::read_handshake(&read.head, read.http10, read.framing);
+            .set_request(read.head.http10, read.head.method == "HEAD");
+        self.handshake = ws::read_handshake(&read.head, read.framing);
         let (limit_bytes, spooled) = match admit(&read.head) {
             Admission::Collect { limit_bytes } => (limit_bytes, false),
             Admission::Spool { limit_bytes } => (limit_bytes, true),

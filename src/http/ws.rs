@@ -30,10 +30,10 @@ pub const NOT_ASKED: Fault = fault(426, "this is a WebSocket: send an upgrade re
 /// Fixed by RFC 6455.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// Reads the handshake out of a request's head. HTTP/1.0 (`http10`) has no upgrades.
-pub fn read_handshake(head: &Head, http10: bool, framing: Framing) -> Handshake {
+/// Reads the handshake out of a request's head. HTTP/1.0 has no upgrades.
+pub fn read_handshake(head: &Head, framing: Framing) -> Handshake {
     let listed = |name: &str, word: &str| lists(&head.headers, name, word);
-    if http10 || !listed("connection", "upgrade") || !listed("upgrade", "websocket") {
+    if head.http10 || !listed("connection", "upgrade") || !listed("upgrade", "websocket") {
         return Err(NOT_ASKED);
     }
     if values(&head.headers, "sec-websocket-version") != ["13"] {

@@ -141,6 +141,8 @@ pub enum Pull {
     Idle,
     /// The body is complete, with the bytes of this pull.
     End,
+    /// Nothing follows, and the client has to see that the body is unfinished: the connection ends.
+    Unfinished,
 }
 
 /// One child process to start.

@@ -12,6 +12,8 @@ pub struct Head {
     pub query: String,
     /// Names in lower case, in the order sent; values without surrounding white space.
     pub headers: Vec<(String, String)>,
+    /// HTTP/1.0: a body without a length ends with the connection, and a cut one looks whole.
+    pub http10: bool,
 }
 
 /// The values of all headers of that name, which is given in lower case.

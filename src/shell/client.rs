@@ -254,7 +254,9 @@ impl Client {
             let pull = core.pull(key, self.conn.stream_space(), pulled);
             match pull {
                 Pull::Text => self.conn.push_text(pulled),
-                Pull::More | Pull::Idle | Pull::End => self.conn.push_stream(pulled),
+                Pull::More | Pull::Idle | Pull::End | Pull::Unfinished => {
+                    self.conn.push_stream(pulled);
+                }
             }
             match pull {
                 Pull::More | Pull::Text => {
@@ -263,6 +265,10 @@ impl Client {
                 Pull::Idle => self.stream = Stream::Parked,
                 Pull::End => {
                     self.conn.end_stream();
+                    self.stream = Stream::None;
+                }
+                Pull::Unfinished => {
+                    self.conn.break_stream();
                     self.stream = Stream::None;
                 }
             }

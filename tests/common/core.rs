@@ -220,7 +220,7 @@ impl Inside {
                     self.tell(Event::Aborted { conn });
                     break;
                 }
-                Pull::End => break,
+                Pull::End | Pull::Unfinished => break,
             }
         }
         self.answered.push((conn, response));
@@ -415,6 +415,7 @@ pub fn request(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]
         path: path.to_string(),
         query: query.to_string(),
         headers: headers.iter().map(owned).collect(),
+        http10: false,
     };
     Request {
         head,

@@ -172,6 +172,7 @@ pub fn request(random: &mut Seed) -> bool {
         path,
         query: text(random, &QUERIES, &QUERY_TOKENS),
         headers,
+        http10: false,
     };
     let routed = table::find(&head, served());
     let admitted = routed.and_then(|routed| Ok((routed.admission(&head, served())?, routed)));

@@ -86,7 +86,7 @@ fn print(read: &ReadHead) -> String {
         true => String::new(),
         false => format!("?{}", head.query),
     };
-    let version = if read.http10 { "1.0" } else { "1.1" };
+    let version = if read.head.http10 { "1.0" } else { "1.1" };
     let lines = head
         .headers
         .iter()

@@ -42,7 +42,7 @@ fn a_head_is_read_in_full() {
     let headers = headers.map(|(name, value)| (name.to_string(), value.to_string()));
     assert_eq!(read.head.headers, headers);
     assert_eq!(read.framing, Framing::Length(0));
-    assert!(read.keep_alive && !read.http10 && !read.expects_continue);
+    assert!(read.keep_alive && !read.head.http10 && !read.expects_continue);
 }
 
 /// Some take it for the end of a line and some do not.

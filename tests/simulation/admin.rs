@@ -49,6 +49,7 @@ impl World {
             path: path.to_string(),
             query: String::new(),
             headers: word.into_iter().collect(),
+            http10: false,
         };
         self.ask(head, body, None, asked);
     }

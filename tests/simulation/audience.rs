@@ -106,6 +106,7 @@ impl Audience {
                     Pull::More | Pull::Text => assert!(!out.is_empty()),
                     Pull::Idle => self.sleep(conn),
                     Pull::End => self.end(conn, db, logs),
+                    Pull::Unfinished => panic!("nothing is required, and the database answers"),
                 }
             }
         }

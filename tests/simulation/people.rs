@@ -144,6 +144,7 @@ impl World {
             path: "/api/check".to_string(),
             query,
             headers: vec![("content-length".to_string(), tree.len().to_string())],
+            http10: false,
         };
         let from = self.somebody();
         let conn = self.new_conn();

@@ -116,7 +116,7 @@ fn every_route_reads_its_call() {
             fresh: dir.is_some(),
             dir,
             zig_versions,
-            follow: None,
+            watch: None,
         };
         assert_eq!(
             answer(&request("POST", target, b"")),

@@ -67,7 +67,9 @@ impl DiskUsage {
                 .pull(conn, &self.store, &|_| None, 32 << 10, &mut all);
             match gave {
                 Pull::More | Pull::Text => {}
-                Pull::Idle | Pull::End => return String::from_utf8(all).unwrap(),
+                Pull::Idle | Pull::End | Pull::Unfinished => {
+                    return String::from_utf8(all).unwrap();
+                }
             }
         }
     }
@@ -106,8 +108,13 @@ fn who_sleeps_for_something_else_has_missed_nothing() {
     let follower = key(9);
     let row = checks::by_id(&room.store, CheckId(check)).unwrap().unwrap();
     let builds = builds::of_check(&room.store, CheckId(check)).unwrap();
-    room.feed
-        .follow(follower, row, &builds, ProgressFormat::Json, None);
+    room.feed.follow(
+        follower,
+        row,
+        &builds,
+        (ProgressFormat::Json, Vec::new()),
+        None,
+    );
     room.read(follower);
 
     for _ in 0..=EVENTS_KEPT {

@@ -75,7 +75,9 @@ impl Client {
                 self.offset = resume;
             }
             Pull::Idle => self.awake = false,
-            Pull::End => logs.remove(self.reader.take().unwrap(), self.conn),
+            Pull::End | Pull::Unfinished => {
+                logs.remove(self.reader.take().unwrap(), self.conn);
+            }
         }
         true
     }

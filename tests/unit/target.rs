@@ -2,6 +2,7 @@
 
 use crate::ask::{admitted, answer, header, refused, request, with};
 use zigcheck::app::live::subscription::ProgressFormat;
+use zigcheck::app::render::required::Required;
 use zigcheck::app::web::limits::JSON_LIMIT_BYTES;
 use zigcheck::app::web::routes::pages::PageCall;
 use zigcheck::app::web::routes::submit::UploadOptions;
@@ -212,10 +213,10 @@ fn progress_is_told_as_the_client_likes_it_best() {
     ] {
         let mut request = request("POST", "/api/check?name=x", b"");
         request.head.headers = vec![("accept".to_string(), accept.to_string())];
-        let Ok(Call::Upload(UploadOptions { follow, .. })) = answer(&request) else {
+        let Ok(Call::Upload(UploadOptions { watch, .. })) = answer(&request) else {
             panic!("{accept}")
         };
-        assert_eq!(follow, telling, "{accept}");
+        assert_eq!(watch.map(|watch| watch.format), telling, "{accept}");
     }
 }
 
@@ -303,7 +304,7 @@ fn who_follows_is_told_as_they_like() {
         let mut request = request("POST", target, b"");
         request.head = with("POST", target, &[("accept", accept)]);
         match answer(&request).unwrap() {
-            Call::Upload(UploadOptions { follow, .. }) => follow,
+            Call::Upload(UploadOptions { watch, .. }) => watch.map(|watch| watch.format),
             call => panic!("{call:?}"),
         }
     };
@@ -319,4 +320,64 @@ fn who_follows_is_told_as_they_like() {
     );
     let json = telling("/api/check?follow", "application/x-ndjson");
     assert_eq!(json, Some(ProgressFormat::Json));
+}
+
+#[test]
+fn what_is_required_of_a_check_can_be_met() {
+    let watch = |target: &str| {
+        let call = answer(&request("POST", target, b""));
+        call.map(|call| match call {
+            Call::Upload(UploadOptions { watch, .. }) => watch.map(|watch| watch.required),
+            call => panic!("{call:?}"),
+        })
+    };
+    let versions = |versions: &[&str]| {
+        let owned = versions.iter().map(|version| version.to_string());
+        Ok(Some(Required::Versions(owned.collect())))
+    };
+    for (query, required) in [
+        ("", Ok(None)),
+        ("wait", Ok(Some(Required::Nothing))),
+        ("wait&require=all", Ok(Some(Required::All))),
+        ("follow&require=all", Ok(Some(Required::All))),
+        ("wait&require=0.16.0", versions(&["0.16.0"])),
+        (
+            "wait&require=0.15.2,0.16.0",
+            versions(&["0.16.0", "0.15.2"]),
+        ),
+        ("wait&require=0.16.0,0.16.0", versions(&["0.16.0"])),
+        (
+            "zig_versions=0.16.0&wait&require=0.16.0",
+            versions(&["0.16.0"]),
+        ),
+    ] {
+        assert_eq!(watch(&format!("/api/check?{query}")), required, "{query}");
+    }
+    for (query, sentence) in [
+        ("require=all", "require: needs wait or follow"),
+        ("wait&follow", "wait, follow: only one is allowed"),
+        (
+            "wait&require",
+            "require: must be all or a list of Zig versions",
+        ),
+        (
+            "wait&require=",
+            "require: must be all or a list of Zig versions",
+        ),
+        (
+            "wait&require=0.9.0",
+            "require: unknown Zig version 0.9.0; available: 0.16.0, 0.15.2",
+        ),
+        (
+            "wait&require=all,0.16.0",
+            "require: unknown Zig version all; available: 0.16.0, 0.15.2",
+        ),
+        (
+            "zig_versions=0.16.0&wait&require=0.15.2",
+            "require: 0.15.2 is not among the zig_versions of this check",
+        ),
+    ] {
+        let request = request("POST", &format!("/api/check?{query}"), b"");
+        assert_eq!(refused(400, &request), sentence, "{query}");
+    }
 }

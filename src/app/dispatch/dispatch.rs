@@ -7,8 +7,9 @@ use std::net::IpAddr;
 
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
+use crate::app::dispatch::health_waiter::HealthWaiter;
 use crate::app::dispatch::limits::{
-    HEALTH_WAITERS_LIMIT, INDEX_PAUSE_MS, STOP_LIMIT_MS, VIEWS_WRITTEN_LIMIT,
+    HEALTH_WAITERS_LIMIT, INDEX_PAUSE_MS, STOP_LIMIT_MS, VIEWS_WRITTEN_LIMIT, WAITS_ANSWERED_LIMIT,
 };
 use crate::app::domain::disk_space::insufficient;
 use crate::app::domain::ids::BuildId;
@@ -51,22 +52,6 @@ pub struct App {
 pub(crate) struct Admitted {
     pub(crate) routed: Routed,
     pub(crate) client: Option<ClientAddr>,
-}
-
-/// A request for the health that waits for the engine.
-struct HealthWaiter {
-    conn: Key,
-    /// What takes the place of a 200.
-    precondition: Result<(), Response>,
-}
-
-impl HealthWaiter {
-    fn answer(self, health: Response) -> Result<Answer, Error> {
-        if health.status == 200 {
-            self.precondition?;
-        }
-        Ok(health.into())
-    }
 }
 
 impl App {
@@ -303,6 +288,19 @@ impl App {
         }
     }
 
+    /// Answers clients whose check has ended, a bounded number of them.
+    fn answer_waits(&mut self) {
+        for _ in 0..WAITS_ANSWERED_LIMIT {
+            let Some((conn, wait)) = self.state.services.feed.waits.take_due() else {
+                break;
+            };
+            if let Some(answer) = watch::end_of(&self.state, &wait).transpose() {
+                self.state.services.feed.waits.remove(conn);
+                self.send(conn, wait.is_read, answer.map(Answer::from));
+            }
+        }
+    }
+
     /// While the disk is low, ends all uploads: their files give space back, and none of them could be accepted.
     fn end_uploads_if_disk_low(&mut self) {
         if self.state.services.feed.logs.take_full() {
@@ -354,6 +352,7 @@ impl App {
             });
             self.send(conn, false, answer);
         }
+        self.answer_waits();
         self.index_texts()?;
         let Services { store, now, .. } = &mut self.state.services;
         self.retention.delete_expired(store, *now)
@@ -440,8 +439,9 @@ impl Core for App {
     }
 
     fn deadline(&self) -> Option<u64> {
-        // At once: uploads to inspect, and actions from before the first event.
-        if self.uploads.has_work() || !self.state.services.out.is_empty() {
+        // At once: uploads to inspect, clients to answer, and actions from before the first event.
+        let has_waits = self.state.services.feed.waits.has_due();
+        if self.uploads.has_work() || has_waits || !self.state.services.out.is_empty() {
             return Some(0);
         }
         if let Lifecycle::Stopping { until_ms } = self.state.lifecycle {

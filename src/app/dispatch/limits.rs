@@ -9,3 +9,5 @@ pub const VIEWS_WRITTEN_LIMIT: usize = 64;
 /// Pause between two turns that enter texts into the indexes of searches, and before the first after a change: they
 /// take at most a twentieth of the time, also while thousands of packages are submitted.
 pub const INDEX_PAUSE_MS: u64 = 50;
+/// Clients that wait for the end of a check and are answered in one turn: each takes some 30 µs.
+pub const WAITS_ANSWERED_LIMIT: usize = 64;

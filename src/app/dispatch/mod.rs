@@ -3,4 +3,5 @@
 pub mod admission;
 pub mod dispatch;
 pub mod engine_answers;
+pub mod health_waiter;
 pub mod limits;

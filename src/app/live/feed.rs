@@ -11,6 +11,7 @@ use crate::app::live::events::{EventLog, RESET};
 use crate::app::live::follow::{FollowContext, Follower};
 use crate::app::live::logs::{Logs, Reader};
 use crate::app::live::subscription::{EventFilter, ProgressFormat};
+use crate::app::live::waits::Waits;
 use crate::app::store::builds::BuildRow;
 use crate::app::store::checks::CheckRow;
 use crate::app::store::events::BuildEvent;
@@ -52,6 +53,8 @@ enum Watcher {
 #[derive(Debug)]
 pub struct Feed {
     pub logs: Logs,
+    /// Clients that get one answer at the end of a check.
+    pub waits: Waits,
     event_log: EventLog,
     watchers: BTreeMap<Key, Watcher>,
     /// Watchers that have read every event, by the topic that wakes them.
@@ -99,6 +102,7 @@ impl Feed {
     pub fn new(settings: &Settings, store: &Store) -> store::Result<Feed> {
         Ok(Feed {
             logs: Logs::new(settings.data.join("logs")),
+            waits: Waits::default(),
             event_log: EventLog::load(store)?,
             watchers: BTreeMap::new(),
             parked: BTreeMap::new(),
@@ -114,6 +118,9 @@ impl Feed {
         out: &mut Outbox,
     ) -> store::Result<()> {
         let event = self.event_log.push(store, row, at)?;
+        if event.state.is_final() {
+            self.waits.build_ended(event.check);
+        }
         for topic in [
             Topic::AnyBuild,
             Topic::Package(event.package.clone()),
@@ -171,16 +178,17 @@ impl Feed {
         conn: Key,
         check: CheckRow,
         builds: &[BuildRow],
-        format: ProgressFormat,
+        (format, required): (ProgressFormat, Vec<String>),
         next: Option<u64>,
     ) {
-        let follower = Follower::new(check, builds, format, next);
+        let follower = Follower::new(check, builds, (format, required), next);
         let watcher = Watcher::Check(Box::new(follower));
         self.watchers.insert(conn, watcher);
     }
 
     /// Removes the watcher of a closed connection.
     pub fn remove(&mut self, conn: Key) {
+        self.waits.remove(conn);
         let Some(watcher) = self.watchers.remove(&conn) else {
             return;
         };
@@ -226,7 +234,7 @@ impl Feed {
             }
         };
         match result {
-            Pull::End => self.remove(conn),
+            Pull::End | Pull::Unfinished => self.remove(conn),
             Pull::Idle => {
                 // Readers of logs have no topic: `Logs` parks them itself.
                 let topic = self.watchers.get(&conn).and_then(Watcher::topic);

@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use crate::app::domain::ids::{BuildId, CheckId};
-use crate::app::domain::verdict::{Grade, State};
+use crate::app::domain::verdict::State;
 use crate::app::live::events::{self, EventLog};
 use crate::app::live::subscription::ProgressFormat;
-use crate::app::render::matrix;
+use crate::app::render::{matrix, required};
 use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::checks::{self, CheckRow};
 use crate::app::store::events::BuildEvent;
@@ -25,14 +25,16 @@ pub struct FollowContext<'a> {
 pub struct Follower {
     check: CheckRow,
     format: ProgressFormat,
+    /// The versions that must be green or amber.
+    required: Vec<String>,
     /// The number of the next event to read.
     next: u64,
     /// Each build with the last state that was reported; `None` before the first report.
     reported: Vec<(BuildId, Option<State>)>,
     /// Text that the connection has not taken yet.
     pending: Vec<u8>,
-    /// The result was reported.
-    ended: bool,
+    /// The last pull, once the result was reported.
+    ended: Option<Pull>,
 }
 
 impl Follower {
@@ -41,7 +43,7 @@ impl Follower {
     pub fn new(
         check: CheckRow,
         builds: &[BuildRow],
-        format: ProgressFormat,
+        (format, required): (ProgressFormat, Vec<String>),
         next: Option<u64>,
     ) -> Follower {
         let pending = match format {
@@ -51,11 +53,12 @@ impl Follower {
         Follower {
             check,
             format,
+            required,
             // No event has number 0, so `catch_up` reports the present states.
             next: next.unwrap_or(0),
             reported: builds.iter().map(|build| (build.id, None)).collect(),
             pending: pending.into_bytes(),
-            ended: false,
+            ended: None,
         }
     }
 
@@ -69,13 +72,14 @@ impl Follower {
         self.next = seq;
     }
 
-    /// Appends at most `space` further bytes. A database error ends the answer.
+    /// Appends at most `space` further bytes. A database error ends the answer, unfinished; so does a result that is
+    /// not what is required.
     pub fn pull(&mut self, cx: &FollowContext, space: usize, out: &mut Vec<u8>) -> Pull {
-        if self.pending.is_empty() && !self.ended && self.read_events(cx).is_err() {
-            return Pull::End;
+        if self.pending.is_empty() && self.ended.is_none() && self.read_events(cx).is_err() {
+            return Pull::Unfinished;
         }
         if self.pending.is_empty() {
-            return if self.ended { Pull::End } else { Pull::Idle };
+            return self.ended.unwrap_or(Pull::Idle);
         }
         let taken = self.pending.len().min(space);
         out.extend(self.pending.drain(..taken));
@@ -172,12 +176,14 @@ impl Follower {
 
     /// Reports the result of the check, the last line.
     fn report_result(&mut self, cx: &FollowContext) -> store::Result<()> {
-        self.ended = true;
         let check = checks::by_id(cx.store, self.check.id)?;
         let builds = builds::of_check(cx.store, self.check.id)?;
-        let good =
-            |build: &&BuildRow| matches!(build.statuses().grade(), Grade::Green | Grade::Amber);
-        let (good, all) = (builds.iter().filter(good).count(), self.reported.len());
+        let unmet = required::unmet(&self.required, &builds);
+        self.ended = Some(match unmet.is_empty() {
+            true => Pull::End,
+            false => Pull::Unfinished,
+        });
+        let all = self.reported.len();
         let text = match self.format {
             ProgressFormat::Text => {
                 let matrix = matrix::without_errors(check.as_ref().unwrap_or(&self.check), &builds);
@@ -185,13 +191,17 @@ impl Follower {
                     Some(_) => matrix::cached_note(&builds),
                     None => "the package was deleted\n",
                 };
-                format!("\n{matrix}{deleted}\nresult: {good} of {all} build\n")
+                let closing = required::closing(&self.required, &builds, all);
+                format!("\n{matrix}{deleted}{closing}")
             }
             ProgressFormat::Json => {
-                let check = self.check.id.get();
-                json!({"type": "result", "check": check, "success": good, "builds": all})
-                    .to_string()
-                    + "\n"
+                let (check, good) = (self.check.id.get(), required::good(&builds));
+                let mut result =
+                    json!({"type": "result", "check": check, "success": good, "builds": all});
+                if !self.required.is_empty() {
+                    result["unmet"] = json!(unmet);
+                }
+                result.to_string() + "\n"
             }
         };
         self.pending.extend_from_slice(text.as_bytes());

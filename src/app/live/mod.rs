@@ -7,3 +7,4 @@ pub mod limits;
 pub mod log;
 pub mod logs;
 pub mod subscription;
+pub mod waits;

@@ -1,6 +1,7 @@
 //! What a watcher asks for: which events, and in which format.
 
 use crate::app::domain::ids::CheckId;
+use crate::app::render::required::Required;
 use crate::app::store::events::BuildEvent;
 
 /// The format of a check's progress.
@@ -27,4 +28,20 @@ impl EventFilter {
         package.is_none_or(|package| *package == event.package && (self.uploads || !event.uploaded))
             && self.check.is_none_or(|check| check == event.check)
     }
+}
+
+/// How the end of a check is awaited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckWatch {
+    pub mode: WatchMode,
+    pub format: ProgressFormat,
+    pub required: Required,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WatchMode {
+    /// A stream: a line for each change, then the result.
+    Follow,
+    /// One answer, once the check has ended.
+    Wait,
 }

@@ -5,6 +5,7 @@ pub mod html;
 pub mod json;
 pub mod limits;
 pub mod matrix;
+pub mod required;
 pub mod sanitize;
 pub mod text;
 pub mod view;

@@ -27,8 +27,13 @@ impl Query {
 
     /// The value of that name; an empty one counts as absent.
     pub fn get(&self, name: &str) -> Option<&str> {
+        self.raw(name).filter(|value| !value.is_empty())
+    }
+
+    /// The value of that name; none only where the name is absent.
+    pub fn raw(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(known, _)| known == name);
-        found.map(|(_, v)| v.as_str()).filter(|v| !v.is_empty())
+        found.map(|(_, v)| v.as_str())
     }
 
     pub fn owned(&self, name: &str) -> Option<String> {
@@ -37,8 +42,8 @@ impl Query {
 
     /// True where the name is present, unless with `0` or `false`.
     pub fn flag(&self, name: &str) -> bool {
-        let found = self.0.iter().find(|(known, _)| known == name);
-        found.is_some_and(|(_, value)| !matches!(value.as_str(), "0" | "false"))
+        self.raw(name)
+            .is_some_and(|value| !matches!(value, "0" | "false"))
     }
 
     pub fn number(&self, name: &str, from: u64, to: u64) -> Result<Option<u64>, Response> {

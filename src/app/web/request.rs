@@ -141,6 +141,13 @@ pub fn prefers(head: &Head, kind: &str) -> bool {
     quality(accept, kind) > quality(accept, "application/json")
 }
 
+/// True where `Accept` names JSON, and not plain text before it.
+pub fn prefers_json(head: &Head) -> bool {
+    let accept = head.header("accept").unwrap_or("");
+    let json = quality(accept, "application/json");
+    json > 0.0 && json >= quality(accept, "text/plain")
+}
+
 /// The quality of a content type in `Accept`; 0 where it is not named.
 fn quality(accept: &str, kind: &str) -> f32 {
     let of_range = |range: &str| {

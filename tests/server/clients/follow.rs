@@ -11,7 +11,7 @@ use crate::common::standin::{check, let_go, start, tree};
 
 const VERSIONS: [&str; 4] = ["0.17.1", "0.16.0", "0.15.2", "0.14.1"];
 
-fn four(name: &str) -> (Server, PathBuf) {
+pub fn four(name: &str) -> (Server, PathBuf) {
     let versions = VERSIONS.join(",");
     start(
         &format!("clients-{name}"),
@@ -19,7 +19,7 @@ fn four(name: &str) -> (Server, PathBuf) {
     )
 }
 
-fn repository(name: &str) -> PathBuf {
+pub fn repository(name: &str) -> PathBuf {
     let dir = scratch(&format!("clients-{name}-tree"));
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).expect("a directory");

@@ -2,6 +2,7 @@
 //! events, and plain sockets that do what no decent client does.
 
 mod ask;
+mod ci;
 mod crowd;
 mod follow;
 mod logs;

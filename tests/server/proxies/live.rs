@@ -155,3 +155,29 @@ fn the_documented_lines_keep_what_the_server_promises() {
         }
     }
 }
+
+#[test]
+fn an_answer_that_ends_unfinished_does_so_behind_a_proxy() {
+    let flags = ["--trusted-proxies=loopback", "--zig-versions=0.14.1"];
+    let (server, _dir) = start("proxies-require", &flags);
+    let proxy = nginx("proxies-require-nginx", 4, &server);
+    // "mixed" fails under that version.
+    for (name, query, version, code) in [
+        ("good", "follow", "--http1.1", 0),
+        ("mixed", "follow", "--http1.1", 18),
+        // A stream of HTTP/2 that was reset.
+        ("mixed", "follow", "--http2", 92),
+        ("good", "wait", "--http2", 0),
+        ("mixed", "wait", "--http2", 22),
+    ] {
+        let url = proxy.https(&format!("/api/check?name={name}&require=all&{query}"));
+        let upload = format!("@{}", tree().display());
+        let args = [version, "--fail-with-body", "--data-binary", &upload];
+        let mut curl = curl(&args, &url);
+        let mut output = String::new();
+        let pipe = curl.0.stdout.as_mut().expect("it is piped");
+        pipe.read_to_string(&mut output).expect("text");
+        let status = curl.0.wait().expect("it is ours");
+        assert_eq!(status.code(), Some(code), "{name} {version}: {output}");
+    }
+}

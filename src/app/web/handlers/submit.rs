@@ -186,9 +186,9 @@ pub fn submit_tree(state: &mut State, conn: Key, tree: Tree) -> Result<Answer, E
     };
     let first_event = state.services.feed.next_event();
     let check = add_check(state, &new, &options.zig_versions, Some(&source))?;
-    match options.follow {
+    match options.watch {
         None => Ok(check.accepted().into()),
-        Some(format) => watch::follow(state, conn, check.id, format, Some(first_event)),
+        Some(watch) => watch::await_end(state, conn, check.id, watch, Some(first_event)),
     }
 }
 

@@ -2,18 +2,24 @@
 
 use std::io;
 
+use serde_json::json;
+
 use crate::app::domain::ids::{BuildId, CheckId};
 use crate::app::live::feed::Framing;
 use crate::app::live::log;
 use crate::app::live::logs::Reader;
-use crate::app::live::subscription::ProgressFormat;
+use crate::app::live::subscription::{CheckWatch, ProgressFormat, WatchMode};
+use crate::app::live::waits::Wait;
+use crate::app::render::{json, matrix, required};
 use crate::app::state::State;
 use crate::app::store::checks::{self, CheckRow};
 use crate::app::store::{builds, packages};
 use crate::app::web::answer::{Answer, Error};
 use crate::app::web::conditional::{self, Part, Precondition, Target};
-use crate::app::web::handlers::rows::build_row;
+use crate::app::web::handlers::rows::{build_json, build_row};
+use crate::app::web::query::bad;
 use crate::app::web::request::is_proxied;
+use crate::app::web::routes::route::not_tried;
 use crate::app::web::routes::watch::WatchCall;
 use crate::base::slab::Key;
 use crate::interface::event::Streamed;
@@ -38,12 +44,12 @@ pub fn watch(
             state.services.feed.watch_log(conn, reader);
             Ok(Answer::Upgrade)
         }
-        WatchCall::Check { id, format } => {
+        WatchCall::Check { id, watch } => {
             if conditional::has_precondition(request) {
                 known_check(state, id)?;
                 conditional::check_untagged(request, state.now().unix_ms)?;
             }
-            follow(state, conn, id, format, None)
+            await_end(state, conn, id, watch, None)
         }
         WatchCall::Events {
             mut filter,
@@ -86,23 +92,70 @@ fn known_check(state: &State, id: CheckId) -> Result<CheckRow, Error> {
     check.ok_or_else(|| Error::not_found("check"))
 }
 
-/// Follows a check from event `next` on; without one, from its state now.
-pub fn follow(
+/// Awaits the end of a check: follows it from event `next` on, without one from its state now; or waits for it.
+pub fn await_end(
     state: &mut State,
     conn: Key,
     id: CheckId,
-    format: ProgressFormat,
+    watch: CheckWatch,
     next: Option<u64>,
 ) -> Result<Answer, Error> {
     let check = known_check(state, id)?;
-    let (store, feed) = (&state.services.store, &mut state.services.feed);
-    let builds = builds::of_check(store, id)?;
-    feed.follow(conn, check, &builds, format, next);
-    let content_type = match format {
-        ProgressFormat::Text => TEXT,
-        ProgressFormat::Json => "application/x-ndjson",
+    let builds = builds::of_check(&state.services.store, id)?;
+    let required = watch.required.of(&builds);
+    let required = required.map_err(|version| bad(&not_tried(&version)))?;
+    let feed = &mut state.services.feed;
+    let format = watch.format;
+    if watch.mode == WatchMode::Follow {
+        feed.follow(conn, check, &builds, (format, required), next);
+        let content_type = match format {
+            ProgressFormat::Text => TEXT,
+            ProgressFormat::Json => "application/x-ndjson",
+        };
+        return Ok(endless(content_type, ""));
+    }
+    let wait = Wait {
+        check: id,
+        format,
+        required,
+        is_read: next.is_none(),
     };
-    Ok(endless(content_type, ""))
+    if let Some(response) = end_of(state, &wait)? {
+        return Ok(response.into());
+    }
+    state.services.feed.waits.add(conn, wait);
+    Ok(Answer::Later)
+}
+
+/// The answer to a client that waits, if its check has ended: 422 where one of the required versions is neither green
+/// nor amber.
+pub fn end_of(state: &State, wait: &Wait) -> Result<Option<Response>, Error> {
+    let check = known_check(state, wait.check)?;
+    let builds = builds::of_check(&state.services.store, wait.check)?;
+    if !builds.iter().all(|build| build.state.is_final()) {
+        return Ok(None);
+    }
+    let unmet = required::unmet(&wait.required, &builds);
+    let status = if unmet.is_empty() { 200 } else { 422 };
+    let response = match wait.format {
+        ProgressFormat::Text => {
+            let closing = required::closing(&wait.required, &builds, builds.len());
+            Response::new(status, TEXT, matrix::matrix(&check, &builds) + &closing)
+        }
+        ProgressFormat::Json => {
+            let rows = builds.iter().map(|row| build_json(state, row)).collect();
+            let mut value = json::check(&check, rows);
+            if !wait.required.is_empty() {
+                value["unmet"] = json!(unmet);
+            }
+            if !unmet.is_empty() {
+                value["error"] = json!(format!("required, and not met: {}", unmet.join(", ")));
+            }
+            Response::json(status, &value)
+        }
+    };
+    let response = response.with("Vary", "Accept");
+    Ok(Some(response.with("Cache-Control", "no-store")))
 }
 
 fn log(

@@ -157,16 +157,11 @@ fn build<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response> {
 
 fn check<C: From<ReadCall> + From<WatchCall>>(request: &RouteRequest) -> Result<C, Response> {
     let id = CheckId(request.id()?);
-    let format = request.progress_format();
-    let follow = request.query.flag("follow") || format == Some(ProgressFormat::Json);
-    Ok(match (follow, format) {
-        (true, format) => C::from(WatchCall::Check {
+    Ok(match request.check_watch(None)? {
+        Some(watch) => C::from(WatchCall::Check { id, watch }),
+        None => C::from(ReadCall::Check {
             id,
-            format: format.unwrap_or(ProgressFormat::Text),
-        }),
-        (false, format) => C::from(ReadCall::Check {
-            id,
-            plain: format == Some(ProgressFormat::Text),
+            plain: request.progress_format() == Some(ProgressFormat::Text),
         }),
     })
 }

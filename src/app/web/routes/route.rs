@@ -2,11 +2,13 @@
 
 use serde_json::{Map, Value};
 
-use crate::app::live::subscription::ProgressFormat;
+use crate::app::live::subscription::{CheckWatch, ProgressFormat, WatchMode};
+use crate::app::render::required::Required;
 use crate::app::web::limits::PATH_LIMIT_BYTES;
 use crate::app::web::query::{Query, bad};
 use crate::app::web::request;
 use crate::config::settings::Settings;
+use crate::config::values::is_version;
 use crate::interface::message::{Head, Response};
 
 /// Which requests a route takes, and how they are read. `C` is `Call` of `table.rs`, which joins all rows: the rows of
@@ -103,6 +105,56 @@ impl RouteRequest<'_> {
         }
     }
 
+    /// How the end of a check is awaited; none where the answer is its state now. `zig_versions` are those that it is
+    /// tried under, where they are known.
+    pub fn check_watch(
+        &self,
+        zig_versions: Option<&[String]>,
+    ) -> Result<Option<CheckWatch>, Response> {
+        let (query, format) = (&self.query, self.progress_format());
+        let required = self.required(zig_versions)?;
+        let mode = match (query.flag("wait"), query.flag("follow")) {
+            (true, true) => return Err(bad("wait, follow: only one is allowed")),
+            (true, false) => WatchMode::Wait,
+            (false, true) => WatchMode::Follow,
+            (false, false) if zig_versions.is_some() && format.is_some() => WatchMode::Follow,
+            (false, false) if format == Some(ProgressFormat::Json) => WatchMode::Follow,
+            (false, false) if required == Required::Nothing => return Ok(None),
+            (false, false) => return Err(bad("require: needs wait or follow")),
+        };
+        let is_seen = mode == WatchMode::Wait || !self.head.http10;
+        if required != Required::Nothing && !is_seen {
+            let sentence = "require: follow needs HTTP/1.1, since nobody sees that an answer of HTTP/1.0 \
+                            is unfinished; use wait";
+            return Err(bad(sentence));
+        }
+        let by_type = match request::prefers_json(self.head) && mode == WatchMode::Wait {
+            true => ProgressFormat::Json,
+            false => ProgressFormat::Text,
+        };
+        Ok(Some(CheckWatch {
+            mode,
+            format: format.unwrap_or(by_type),
+            required,
+        }))
+    }
+
+    fn required(&self, zig_versions: Option<&[String]>) -> Result<Required, Response> {
+        let versions = match self.query.raw("require") {
+            None => return Ok(Required::Nothing),
+            // Not the same as none: a script whose variable is not set requires something.
+            Some("") => return Err(bad("require: must be all or a list of Zig versions")),
+            Some("all") => return Ok(Required::All),
+            Some(list) => list.split(',').map(str::to_string).collect(),
+        };
+        let versions = known_versions("require", versions, &self.settings.zig_versions)?;
+        let tried = zig_versions.unwrap_or(&versions);
+        match versions.iter().find(|version| !tried.contains(version)) {
+            Some(version) => Err(bad(&not_tried(version))),
+            None => Ok(Required::Versions(versions)),
+        }
+    }
+
     /// The body as the fields of a JSON object.
     pub fn fields(&self) -> Result<Map<String, Value>, Response> {
         match serde_json::from_slice(self.body) {
@@ -166,4 +218,27 @@ pub fn text(
         Some(_) => "must be a string",
     };
     Err(bad(&format!("{name}: {fault}")))
+}
+
+/// These versions in the order of the available ones, each once. An error names `field`.
+pub fn known_versions(
+    field: &str,
+    requested: Vec<String>,
+    available: &[String],
+) -> Result<Vec<String>, Response> {
+    let mut unknown = requested.iter().filter(|one| !available.contains(one));
+    if let Some(unknown) = unknown.next() {
+        // Only a version is safe to repeat.
+        let shown = if is_version(unknown) { unknown } else { "" };
+        let sentence = format!("{field}: unknown Zig version {shown}");
+        let (sentence, available) = (sentence.trim_end(), available.join(", "));
+        return Err(bad(&format!("{sentence}; available: {available}")));
+    }
+    let chosen = available.iter().filter(|one| requested.contains(one));
+    Ok(chosen.cloned().collect())
+}
+
+/// The fault of a required version that a check is not tried under.
+pub fn not_tried(version: &str) -> String {
+    format!("require: {version} is not among the zig_versions of this check")
 }

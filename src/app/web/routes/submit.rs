@@ -4,13 +4,14 @@ use serde_json::Value;
 
 use crate::app::domain::git_url::{self, GitUrl};
 use crate::app::domain::ids::PackageId;
-use crate::app::live::subscription::ProgressFormat;
+use crate::app::live::subscription::CheckWatch;
 use crate::app::store::packages::NewPackage;
 use crate::app::web::limits::{DIR_LIMIT_BYTES, LONG_NAME_LIMIT_BYTES, SAME_NAMES_LIMIT};
 use crate::app::web::query::bad;
-use crate::app::web::routes::route::{Access, Body, Route, RouteRequest, check_name, row, text};
+use crate::app::web::routes::route::{
+    Access, Body, Route, RouteRequest, check_name, known_versions, row, text,
+};
 use crate::config::settings::Settings;
-use crate::config::values::is_version;
 use crate::interface::message::Response;
 
 /// Asks for new builds.
@@ -38,8 +39,8 @@ pub struct UploadOptions {
     pub dir: Option<String>,
     /// No verdict is taken from the cache.
     pub fresh: bool,
-    /// The answer is the check's progress, to its end.
-    pub follow: Option<ProgressFormat>,
+    /// How the client awaits its end; none where it does not.
+    pub watch: Option<CheckWatch>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,13 +65,13 @@ fn upload<C: From<UploadOptions>>(request: &RouteRequest) -> Result<C, Response>
     let name = request.query.owned("name");
     let versions = request.query.get("zig_versions");
     let versions = versions.map(|list| list.split(',').map(str::to_string).collect());
-    let default = request.query.flag("follow").then_some(ProgressFormat::Text);
+    let zig_versions = zig_versions(versions, request.settings)?;
     Ok(C::from(UploadOptions {
         name: check_name("name", name.unwrap_or_else(|| "upload".to_string()))?,
-        zig_versions: zig_versions(versions, request.settings)?,
+        watch: request.check_watch(Some(&zig_versions))?,
+        zig_versions,
         dir: check_dir(request.query.owned("dir"))?,
         fresh: request.query.flag("fresh"),
-        follow: request.progress_format().or(default),
     }))
 }
 
@@ -199,14 +200,5 @@ fn zig_versions(
     if requested.is_empty() {
         return Err(bad("zig_versions: must name at least one version"));
     }
-    let mut unknown = requested.iter().filter(|one| !available.contains(one));
-    if let Some(unknown) = unknown.next() {
-        // Only a version is safe to repeat.
-        let shown = if is_version(unknown) { unknown } else { "" };
-        let sentence = format!("zig_versions: unknown Zig version {shown}");
-        let (sentence, available) = (sentence.trim_end(), available.join(", "));
-        return Err(bad(&format!("{sentence}; available: {available}")));
-    }
-    let chosen = available.iter().filter(|one| requested.contains(one));
-    Ok(chosen.cloned().collect())
+    known_versions("zig_versions", requested, available)
 }

@@ -1,7 +1,7 @@
 //! Calls that watch: what is watched, and from where on.
 
 use crate::app::domain::ids::{BuildId, CheckId};
-use crate::app::live::subscription::{EventFilter, ProgressFormat};
+use crate::app::live::subscription::{CheckWatch, EventFilter};
 use crate::app::web::request;
 use crate::app::web::routes::route::{Route, RouteRequest, get};
 use crate::interface::message::Response;
@@ -16,8 +16,8 @@ pub enum WatchCall {
     },
     /// The log of a build over a WebSocket, from this offset on.
     LogSocket { id: BuildId, from: u64 },
-    /// The progress of a check from its state now to its end.
-    Check { id: CheckId, format: ProgressFormat },
+    /// A check from its state now to its end.
+    Check { id: CheckId, watch: CheckWatch },
     /// Events as they come, over SSE or a WebSocket.
     Events {
         filter: EventFilter,
