@@ -351,9 +351,7 @@ CREATE INDEX IF NOT EXISTS packages_by_update ON packages (last_updated) WHERE r
 CREATE INDEX IF NOT EXISTS packages_by_popularity ON packages (popularity_score) WHERE removal IS NULL;
 CREATE INDEX IF NOT EXISTS packages_by_author ON packages (author) WHERE author NOT NULL;
 CREATE INDEX IF NOT EXISTS packages_by_license ON packages (lower(license)) WHERE license NOT NULL;
--- Without those that wait for their first verdict: they are written with each submission.
-CREATE INDEX IF NOT EXISTS build_results_by_status ON build_results (build_status, zig_version, package_id)
-    WHERE build_status <> 'pending';
+CREATE INDEX IF NOT EXISTS build_results_by_status ON build_results (build_status, zig_version, package_id);
 CREATE INDEX IF NOT EXISTS packages_removed ON packages (id) WHERE removal NOT NULL;
 CREATE INDEX IF NOT EXISTS uses_by_repository ON uses (repository);
 CREATE INDEX IF NOT EXISTS sources_kept ON sources (used_at, hash) WHERE kept = 1;

@@ -27,6 +27,7 @@ mod feed;
 mod fitness;
 mod forecast;
 mod forms;
+mod frequent_filters;
 mod git_url;
 mod history;
 mod hostile;

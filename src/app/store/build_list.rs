@@ -39,6 +39,8 @@ pub fn page(
                 down: sort.down,
                 rows,
                 matches: matches.unwrap_or(Sql::new("1")),
+                examined: EXAMINED_LIMIT_ROWS,
+                counted: EXAMINED_LIMIT_ROWS,
             };
             walk.page(store, paging)?
         }
@@ -171,6 +173,8 @@ fn walk(
         down: sort.down,
         rows,
         matches: matches.unwrap_or_default(),
+        examined: EXAMINED_LIMIT_ROWS,
+        counted: EXAMINED_LIMIT_ROWS,
     };
     let page = walk.page(store, paging)?;
     if !is_whole {

@@ -6,6 +6,7 @@ use crate::app::domain::declared::Declared;
 use crate::app::domain::ids::PackageId;
 use crate::app::domain::repository::repository;
 use crate::app::store::columns::row;
+use crate::app::store::limits::EXAMINED_LIMIT_ROWS;
 use crate::app::store::list::{Page, Paging, Sql, Walk};
 use crate::app::store::packages::{self, PackageRow};
 use crate::app::store::store::{Result, Store};
@@ -75,6 +76,8 @@ pub fn dependents(
         down: true,
         rows: Sql::new(used).then("", [package.get().into(), package.get().into()]),
         matches: Sql::new("1"),
+        examined: EXAMINED_LIMIT_ROWS,
+        counted: EXAMINED_LIMIT_ROWS,
     };
     let Some(found) = walk.page(store, paging)? else {
         return Ok(None);

@@ -7,6 +7,7 @@ use crate::app::domain::error_key::error_key;
 use crate::app::domain::ids::{BuildId, PackageId};
 use crate::app::domain::verdict::{BuildStatus, ImportStatus, Reason, TestStatus};
 use crate::app::store::columns::row;
+use crate::app::store::limits::EXAMINED_LIMIT_ROWS;
 use crate::app::store::list::{self, Page, Paging, Sql, Walk};
 use crate::app::store::store::{Result, Store};
 
@@ -84,6 +85,8 @@ pub fn page(
         down: true,
         rows,
         matches: Sql::new("1"),
+        examined: EXAMINED_LIMIT_ROWS,
+        counted: EXAMINED_LIMIT_ROWS,
     };
     let Some(found) = walk.page(store, paging)? else {
         return Ok(None);

@@ -4,9 +4,15 @@
 pub const DURATIONS_AVERAGED: u32 = 5;
 /// Hosts in `refused_hosts`: more than one owner reads; whoever submits packages chooses their names.
 pub const REFUSED_HOSTS_LIMIT: usize = 256;
-/// Rows that a list examines, and rows of an index from which it starts: 1,000 take about a millisecond. A twentieth of
-/// 20,000 packages: rarer rows are all read and sorted, more frequent ones fill a page from the walk of an index.
+/// Rows that a list examines: 1,000 take 1 to 3 ms.
 pub const EXAMINED_LIMIT_ROWS: usize = 1_000;
+/// Packages that a list examines for its total alone: less than a millisecond.
+pub const COUNTED_LIMIT_ROWS: usize = 250;
+/// The same where each has errors to be read, of every version: 2 ms.
+pub const ERRORS_EXAMINED_LIMIT_ROWS: usize = 250;
+/// Packages of a filter that are all read and sorted: a fortieth of 20,000. A filter with more fills a page from
+/// the walk of an index.
+pub const SOURCE_LIMIT_ROWS: usize = 500;
 /// Rows that `page` may skip: an index skips 20,000 in a millisecond. `after` reaches all others.
 pub const PAGE_DEPTH_LIMIT_ROWS: u64 = 20_000;
 /// Bytes of an error log that a search looks at: the first errors.

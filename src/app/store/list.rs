@@ -3,12 +3,13 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use data_encoding::BASE64URL_NOPAD;
 use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
 
-use crate::app::store::limits::EXAMINED_LIMIT_ROWS;
+use crate::app::store::limits::{EXAMINED_LIMIT_ROWS, SOURCE_LIMIT_ROWS};
 use crate::app::store::store::{Result, Store};
 
 /// Which page of a list.
@@ -164,6 +165,9 @@ pub(super) struct Walk<'a> {
     pub rows: Sql,
     /// Which of these are listed; empty: all of them.
     pub matches: Sql,
+    /// Rows that are examined at most, and those for the total even if the page has all its rows.
+    pub examined: usize,
+    pub counted: usize,
 }
 
 impl Walk<'_> {
@@ -176,8 +180,13 @@ impl Walk<'_> {
             true => (paging.skip(), 0),
             false => (0, paging.skip()),
         };
-        let enough = if all { limit } else { usize::MAX };
-        let found = examine(store, &self.sql(paging.after.as_ref(), offset), enough)?;
+        // One more than the page has shows where the next one begins.
+        let (wanted, counted) = match all {
+            true => (limit, 0),
+            false => (skip.saturating_add(limit + 1), self.counted),
+        };
+        let sql = self.sql(paging.after.as_ref(), offset);
+        let found = examine(store, &sql, wanted, counted..=self.examined)?;
         Ok(found.page(skip, limit))
     }
 
@@ -238,8 +247,8 @@ impl Found {
     }
 }
 
-/// Reads `id`, `key` and `matches` of rows until enough match, or `EXAMINED_LIMIT_ROWS` were examined.
-fn examine(store: &Store, sql: &Sql, enough: usize) -> Result<Found> {
+/// Reads `id`, `key` and `matches` of so many rows, and ends between these numbers once as many match as are wanted.
+fn examine(store: &Store, sql: &Sql, wanted: usize, rows: RangeInclusive<usize>) -> Result<Found> {
     let mut found = Found {
         rows: Vec::new(),
         stopped_at: None,
@@ -247,7 +256,8 @@ fn examine(store: &Store, sql: &Sql, enough: usize) -> Result<Found> {
     let mut examined = 0;
     let mut last = None;
     store.each_row(&sql.text, params_from_iter(&sql.values), |row: &Row| {
-        if found.rows.len() >= enough || examined >= EXAMINED_LIMIT_ROWS {
+        let is_enough = found.rows.len() >= wanted && examined >= *rows.start();
+        if is_enough || examined >= *rows.end() {
             found.stopped_at = last.take();
             return Ok(false);
         }
@@ -264,9 +274,9 @@ fn examine(store: &Store, sql: &Sql, enough: usize) -> Result<Found> {
     Ok(found)
 }
 
-/// True if a statement gives at most `EXAMINED_LIMIT_ROWS` rows.
+/// True if a statement gives at most `SOURCE_LIMIT_ROWS` rows.
 pub(super) fn is_short(store: &Store, rows: &Sql) -> Result<bool> {
-    let limit = EXAMINED_LIMIT_ROWS + 1;
+    let limit = SOURCE_LIMIT_ROWS + 1;
     let sql = format!("SELECT count(*) FROM ({} LIMIT {limit})", rows.text);
     let count: usize = store.value(&sql, params_from_iter(&rows.values))?;
     Ok(count < limit)
@@ -280,7 +290,7 @@ pub(super) fn sorted_page(
     down: bool,
     paging: &Paging,
 ) -> Result<Page<i64>> {
-    let found = examine(store, sql, usize::MAX)?;
+    let found = examine(store, sql, usize::MAX, 0..=EXAMINED_LIMIT_ROWS)?;
     let (mut rows, is_bounded) = (found.rows, found.stopped_at.is_some());
     rows.sort_by(|a, b| match down {
         true => b.compare(a),

@@ -17,7 +17,7 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The steps to the schema: `STEPS[n]` leads from `PRAGMA user_version` n to n + 1. A step changes tables and rows
 /// only; new tables, indexes and triggers are made from `SCHEMA` afterwards. A step that was released never changes.
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 8] = [
     WORDS,
     IMPORTS,
     HOSTS,
@@ -25,6 +25,7 @@ const STEPS: [&str; 7] = [
     NEWEST,
     HISTORY,
     SEARCHES,
+    PENDING,
 ];
 
 /// The words for priority, tenant, lane and total, for what a build waits for and for what refers to it. The name of
@@ -108,6 +109,9 @@ const SEARCHES: &str = "
             - (SELECT count(*) FROM builds);";
 /// The version that made these indexes.
 const SEARCHES_VERSION: usize = 7;
+
+/// An index alone: verdicts by their status have those that are pending.
+const PENDING: &str = "";
 
 /// Why a database cannot be opened.
 #[derive(Debug)]

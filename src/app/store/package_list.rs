@@ -7,7 +7,9 @@ use rusqlite::types::Value;
 
 use crate::app::domain::search::Search;
 use crate::app::domain::verdict::BuildStatus;
-use crate::app::store::limits::EXAMINED_LIMIT_ROWS;
+use crate::app::store::limits::{
+    COUNTED_LIMIT_ROWS, ERRORS_EXAMINED_LIMIT_ROWS, EXAMINED_LIMIT_ROWS, SOURCE_LIMIT_ROWS,
+};
 use crate::app::store::list::{Page, Paging, Sort, Sql, Walk, is_short, sorted_page, text};
 use crate::app::store::packages::{self, PackageRow};
 use crate::app::store::search::{self, PACKAGE_TEXT};
@@ -41,37 +43,8 @@ pub fn page(
     paging: &Paging,
 ) -> Result<Option<Page<PackageRow>>> {
     let search = Search::parse(filter.search.as_deref().unwrap_or_default());
-    let matches = matches(filter, &search);
-    let by_words = sort.column == RELEVANCE && !search.words.is_empty();
-    let sources = sources(filter, &search);
-    let found = if let Some(source) = short(store, &sources)? {
-        let key = if by_words {
-            relevance(&search)
-        } else {
-            column(sort)
-        };
-        Some(sorted_page(
-            store,
-            &of_source(&key, &matches, &source),
-            sort.down,
-            paging,
-        )?)
-    } else if by_words {
-        let found = most_popular(&search.words[0]);
-        let page = sorted_page(
-            store,
-            &of_source(&relevance(&search), &matches, &found),
-            sort.down,
-            paging,
-        )?;
-        // What is not among them may match as well.
-        Some(Page {
-            is_bounded: true,
-            ..page
-        })
-    } else {
-        walk(store, sort, &matches, paging)?
-    };
+    let terms = terms(filter, &search);
+    let found = found(store, &search, &terms, sort, paging)?;
     let Some(found) = found else {
         return Ok(None);
     };
@@ -79,7 +52,57 @@ pub fn page(
     Ok(Some(page))
 }
 
-fn walk(store: &Store, sort: Sort, matches: &Sql, paging: &Paging) -> Result<Option<Page<i64>>> {
+fn found(
+    store: &Store,
+    search: &Search,
+    terms: &[Term],
+    sort: Sort,
+    paging: &Paging,
+) -> Result<Option<Page<i64>>> {
+    let by_words = sort.column == RELEVANCE && !search.words.is_empty();
+    let key = match by_words {
+        true => relevance(search),
+        false => column(sort),
+    };
+    let short = short(store, terms)?;
+    let source = short.and_then(|nth| terms[nth].source.as_ref());
+    if let Some(source) = source {
+        let others = terms.iter().enumerate();
+        let others = others.filter(|(nth, _)| Some(*nth) != short || !source.is_exact);
+        let matches = all_of(others.map(|(_, term)| term));
+        let sql = of_source(&key, &matches, &source.packages);
+        return sorted_page(store, &sql, sort.down, paging).map(Some);
+    }
+    let matches = all_of(terms);
+    if !by_words {
+        let limits = match search.errors.is_empty() {
+            true => (EXAMINED_LIMIT_ROWS, COUNTED_LIMIT_ROWS),
+            false => (ERRORS_EXAMINED_LIMIT_ROWS, ERRORS_EXAMINED_LIMIT_ROWS / 2),
+        };
+        return walk(store, sort, matches, limits, paging);
+    }
+    let sql = of_source(&key, &matches, &most_popular(&search.words[0]));
+    let page = sorted_page(store, &sql, sort.down, paging)?;
+    // What is not among them may match as well.
+    Ok(Some(Page {
+        is_bounded: true,
+        ..page
+    }))
+}
+
+fn all_of<'a>(terms: impl IntoIterator<Item = &'a Term>) -> Sql {
+    let add = |all: Sql, term: &Term| all.and(&term.matches.text, term.matches.values.clone());
+    terms.into_iter().fold(Sql::default(), add)
+}
+
+fn walk(
+    store: &Store,
+    sort: Sort,
+    matches: Sql,
+    (examined, counted): (usize, usize),
+    paging: &Paging,
+) -> Result<Option<Page<i64>>> {
+    let is_whole = matches.text.is_empty();
     let (tables, rows) = match sort.column {
         "name" => ("packages p", "p.name < '~'"),
         "last_updated" => (
@@ -98,10 +121,12 @@ fn walk(store: &Store, sort: Sort, matches: &Sql, paging: &Paging) -> Result<Opt
         key: &column(sort).text,
         down: sort.down,
         rows: Sql::new(rows),
-        matches: matches.clone(),
+        matches,
+        examined,
+        counted,
     };
     let page = walk.page(store, paging)?;
-    if !matches.text.is_empty() {
+    if !is_whole {
         return Ok(page);
     }
     let total = totals::packages(store)?;
@@ -120,46 +145,113 @@ fn column(sort: Sort) -> Sql {
     Sql::new(&format!("p.{column}"))
 }
 
-/// What a package has to be.
-fn matches(filter: &PackageFilter, search: &Search) -> Sql {
-    let mut sql = Sql::default();
-    for word in &search.words {
-        sql = sql.and(&format!("instr({PACKAGE_TEXT}, ?) > 0"), [text(word)]);
+/// A part of what is asked for.
+struct Term {
+    matches: Sql,
+    /// The packages that may match, where an index has them.
+    source: Option<Source>,
+}
+
+/// Where a read may begin.
+struct Source {
+    /// Counted to learn whether they are few.
+    candidates: Sql,
+    /// The `id` of packages.
+    packages: Sql,
+    /// All these packages match.
+    is_exact: bool,
+}
+
+impl Term {
+    fn new(matches: &str, values: impl IntoIterator<Item = Value>) -> Term {
+        Term {
+            matches: Sql::default().and(matches, values),
+            source: None,
+        }
     }
-    for error in &search.errors {
-        let of = search::error_text();
-        let term = format!(
-            "EXISTS (SELECT 1 FROM build_results r WHERE r.package_id = p.id AND instr({of}, ?) > 0)"
-        );
-        sql = sql.and(&term, [text(error)]);
+
+    /// The same where these packages may match.
+    fn among(self, packages: Option<Sql>) -> Term {
+        let source = packages.map(|packages| Source {
+            candidates: packages.clone(),
+            packages,
+            is_exact: false,
+        });
+        Term { source, ..self }
     }
-    for owner in &search.owners {
-        sql = sql.and(
-            &format!("instr({PATH}, ?) = 1"),
-            [text(&format!("{owner}/"))],
-        );
+}
+
+/// What a package has to be; first what tends to have few packages.
+fn terms(filter: &PackageFilter, search: &Search) -> Vec<Term> {
+    let mut terms: Vec<Term> = search.errors.iter().map(|error| of_error(error)).collect();
+    if !search.words.is_empty() {
+        let mut matches = Sql::default();
+        for word in &search.words {
+            matches = matches.and(&format!("instr({PACKAGE_TEXT}, ?) > 0"), [text(word)]);
+        }
+        let term = Term {
+            matches,
+            source: None,
+        };
+        terms.push(term.among(search::of_words(search)));
     }
-    for license in &search.licenses {
-        sql = sql.and("lower(p.license) = ?", [text(license)]);
+    terms.extend(search.owners.iter().map(|owner| of_owner(owner)));
+    if let Some(author) = &filter.author {
+        let source = Sql::new("SELECT id FROM packages WHERE author = ?").then("", [text(author)]);
+        terms.push(Term::new("p.author = ?", [text(author)]).among(Some(source)));
     }
     if let Some(license) = &filter.license {
-        sql = sql.and("p.license = ?", [text(license)]);
+        terms.push(Term::new("p.license = ?", [text(license)]).among(of_license(license)));
     }
-    if let Some(author) = &filter.author {
-        sql = sql.and("p.author = ?", [text(author)]);
+    for license in &search.licenses {
+        let term = Term::new("lower(p.license) = ?", [text(license)]);
+        terms.push(term.among(of_license(license)));
     }
-    for (version, status) in cells(filter, search) {
-        let mut term = Sql::new("EXISTS (SELECT 1 FROM build_results WHERE package_id = p.id");
-        if let Some(version) = version {
-            term = term.then(" AND zig_version = ?", [text(version)]);
+    terms.extend(cells(filter, search).map(|(version, status)| {
+        let matches = has_cell(version, status);
+        let source = of_cell(version, status);
+        Term {
+            matches,
+            source: None,
         }
-        if let Some(status) = status {
-            term = term.then(" AND build_status = ?", [text(status.as_str())]);
-        }
-        term = term.then(")", []);
-        sql = sql.and(&term.text, term.values);
+        .among(source)
+    }));
+    terms
+}
+
+/// A text in the errors of a package. As a source it reads only the verdicts that the index names, else all of them.
+fn of_error(error: &str) -> Term {
+    let holds = format!("instr({}, ?) > 0", search::error_text());
+    let matches =
+        format!("EXISTS (SELECT 1 FROM build_results r WHERE r.package_id = p.id AND {holds})");
+    let source = search::of_error(error).map(|candidates| Source {
+        packages: Sql::new("SELECT DISTINCT r.package_id AS id FROM (")
+            .then_sql(&candidates)
+            .then(") e CROSS JOIN build_results r ON r.id = e.id WHERE ", [])
+            .then(&holds, [text(error)]),
+        candidates,
+        is_exact: true,
+    });
+    Term {
+        source,
+        ..Term::new(&matches, [text(error)])
     }
-    sql
+}
+
+fn of_owner(owner: &str) -> Term {
+    let sql = format!("SELECT p.id FROM packages p WHERE {PATH} >= ? AND {PATH} < ?");
+    // The next character behind the slash.
+    let ends = ["/", "0"].map(|end| text(&format!("{owner}{end}")));
+    let term = Term::new(
+        &format!("instr({PATH}, ?) = 1"),
+        [text(&format!("{owner}/"))],
+    );
+    term.among(Some(Sql::new(&sql).then("", ends)))
+}
+
+fn of_license(license: &str) -> Option<Sql> {
+    let sql = "SELECT id FROM packages WHERE lower(license) = ? AND license NOT NULL";
+    Some(Sql::new(sql).then("", [text(&license.to_ascii_lowercase())]))
 }
 
 /// The verdicts that are asked for: a version, a status, or both.
@@ -176,57 +268,57 @@ fn cells<'a>(
     asked.into_iter().chain(searched)
 }
 
-/// For each filter that an index serves, the packages that may pass it, by `id`; first those that tend to be few.
-fn sources(filter: &PackageFilter, search: &Search) -> Vec<Sql> {
-    let mut sources: Vec<Sql> = search
-        .errors
-        .iter()
-        .filter_map(|error| search::of_error(error))
-        .collect();
-    sources.extend(search::of_words(search));
-    for owner in &search.owners {
-        // The next character behind the slash.
-        let sql = Sql::new(&format!(
-            "SELECT p.id FROM packages p WHERE {PATH} >= ? AND {PATH} < ?"
-        ));
-        sources.push(sql.then("", ["/", "0"].map(|end| text(&format!("{owner}{end}")))));
-    }
-    if let Some(author) = &filter.author {
-        sources.push(Sql::new("SELECT id FROM packages WHERE author = ?").then("", [text(author)]));
-    }
-    let licenses = filter
-        .license
-        .iter()
-        .map(|license| license.to_ascii_lowercase());
-    for license in licenses.chain(search.licenses.iter().cloned()) {
-        let sql = "SELECT id FROM packages WHERE lower(license) = ? AND license NOT NULL";
-        sources.push(Sql::new(sql).then("", [text(&license)]));
-    }
-    sources.extend(cells(filter, search).filter_map(|(version, status)| of_cell(version, status)));
-    sources
+/// True where a package has such a verdict: by indexes alone, since each row holds an error.
+fn has_cell(version: Option<&str>, status: Option<BuildStatus>) -> Sql {
+    let status = status.map(|status| text(status.as_str()));
+    let of_version = |version: &str| Sql::new(" AND zig_version = ?").then("", [text(version)]);
+    let cell = match (status, version) {
+        (None, version) => {
+            Sql::new("build_results WHERE 1").then_sql(&version.map(of_version).unwrap_or_default())
+        }
+        (Some(status), Some(version)) => Sql::new(OF_STATUS)
+            .then("", [status])
+            .then_sql(&of_version(version)),
+        (Some(status), None) => Sql::new(OF_STATUS)
+            .then("", [status.clone()])
+            .then_sql(&in_versions(&status)),
+    };
+    Sql::new("EXISTS (SELECT 1 FROM ")
+        .then_sql(&cell)
+        .then(" AND package_id = p.id)", [])
 }
 
-/// The packages with such a verdict. None for a version alone, which most packages have, and for what waits for its
-/// first verdict.
+const OF_STATUS: &str = "build_results INDEXED BY build_results_by_status WHERE build_status = ?";
+
+/// The versions under which there is a verdict of a status, each found behind the one before it.
+fn in_versions(status: &Value) -> Sql {
+    let sql = format!(
+        " AND zig_version IN (WITH RECURSIVE v (version) AS (\
+             SELECT min(zig_version) FROM {OF_STATUS} UNION ALL \
+             SELECT (SELECT min(zig_version) FROM {OF_STATUS} AND zig_version > version) FROM v \
+                 WHERE version NOT NULL) \
+         SELECT version FROM v)"
+    );
+    Sql::new(&sql).then("", [status.clone(), status.clone()])
+}
+
+/// The packages with such a verdict. None for a version alone, which most packages have.
 fn of_cell(version: Option<&str>, status: Option<BuildStatus>) -> Option<Sql> {
-    let status = status.filter(|status| *status != BuildStatus::Pending)?;
-    let sql =
-        Sql::new("SELECT package_id AS id FROM build_results INDEXED BY build_results_by_status ")
-            .then(
-                "WHERE build_status <> 'pending' AND build_status = ?",
-                [text(status.as_str())],
-            );
+    let sql = Sql::new(&format!("SELECT package_id AS id FROM {OF_STATUS}"))
+        .then("", [text(status?.as_str())]);
     Some(match version {
         Some(version) => sql.then(" AND zig_version = ?", [text(version)]),
         None => sql,
     })
 }
 
-/// The first of these that has few rows.
-fn short(store: &Store, sources: &[Sql]) -> Result<Option<Sql>> {
-    for source in sources {
-        if is_short(store, source)? {
-            return Ok(Some(source.clone()));
+/// The first term whose source has few rows.
+fn short(store: &Store, terms: &[Term]) -> Result<Option<usize>> {
+    for (nth, term) in terms.iter().enumerate() {
+        if let Some(source) = &term.source
+            && is_short(store, &source.candidates)?
+        {
+            return Ok(Some(nth));
         }
     }
     Ok(None)
@@ -246,7 +338,7 @@ fn of_source(key: &Sql, matches: &Sql, source: &Sql) -> Sql {
 
 /// Where words are too frequent for their index: the most popular packages, and those whose name begins with the word.
 fn most_popular(word: &str) -> Sql {
-    let half = EXAMINED_LIMIT_ROWS / 2;
+    let half = SOURCE_LIMIT_ROWS / 2;
     let popular = format!(
         "SELECT id FROM packages WHERE removal IS NULL ORDER BY popularity_score DESC LIMIT {half}"
     );

@@ -31,13 +31,13 @@ pub(super) fn of_words(search: &Search) -> Option<Sql> {
     )
 }
 
-/// The packages with a verdict whose errors may hold that text, by `id`; none where it is too short.
+/// The verdicts whose errors may hold that text, by their `id`; none where it is too short for the index.
 pub(super) fn of_error(error: &str) -> Option<Sql> {
-    let indexed = "SELECT r.package_id AS id FROM error_texts CROSS JOIN build_results r ON r.id = error_texts.rowid \
-        WHERE error_texts";
-    let unindexed = "SELECT r.package_id AS id FROM unindexed u CROSS JOIN build_results r ON r.id = u.id \
-        WHERE u.kind = 1";
-    candidates(&[error.to_string()], indexed, unindexed)
+    candidates(
+        &[error.to_string()],
+        "SELECT rowid AS id FROM error_texts WHERE error_texts",
+        "SELECT id FROM unindexed WHERE kind = 1",
+    )
 }
 
 fn candidates(words: &[String], indexed: &str, unindexed: &str) -> Option<Sql> {
