@@ -52,8 +52,8 @@ sim:                   ## simulate 10,000 lives of the server (SEEDS=n, FROM=n; 
 fuzz:                  ## try a million damaged inputs on every parser (CASES=n, FROM=n; SEED=n replays one)
 	CASES=$${CASES:-1000000} FROM=$${FROM:-$$(date +%s)000000} cargo test --test fuzz -- --nocapture
 
-bench: docker-build    ## measure what the server adds to docker, and what watchers, a long queue, greedy builds and a large catalogue cost
-	cargo bench --bench verdict --bench watchers --bench queue --bench submissions --bench neighbours --bench catalogue
+bench: docker-build setup-tests  ## measure what the server adds to docker, what it answers in a second, and what watchers, long queues and large catalogues cost
+	cargo bench --bench verdict --bench watchers --bench queue --bench submissions --bench neighbours --bench catalogue --bench answers
 
 bench-warm: docker-build  ## measure what the warm cache saves and what the container costs
 	@benches/warm.sh

@@ -1,5 +1,5 @@
 //! The cost of watchers: ten thousand idle ones, a thousand that read a flood, one that never reads, five hundred
-//! that send slowly; and the rate of requests.
+//! that send slowly.
 //!
 //! Prints memory, times and ratios, and asserts nothing about them. A stand-in for docker runs the builds.
 
@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use serde_json::json;
 
 use common::server::Server;
 use common::standin::{check, start};
@@ -37,7 +36,6 @@ fn main() {
         one_that_never_reads();
         beside_log_readers();
         beside_slow_heads();
-        requests_per_second();
     }
 }
 
@@ -280,66 +278,4 @@ fn send_byte((stream, sent): &mut (TcpStream, usize)) -> bool {
 pub fn loopback(nth: usize) -> Ipv4Addr {
     let host = nth / 200 + 2;
     Ipv4Addr::new(127, 0, (host / 250) as u8, (host % 250) as u8)
-}
-
-// -- requests per second ----------------------------------------------------------------------
-
-fn requests_per_second() {
-    let (server, _dir) = start("bench-rate", &[]);
-    let known = json!({"url": "https://github.com/somebody/known", "name": "known"});
-    let answer = server.post_json("/api/packages", &known);
-    // Its source cannot be fetched, and after that nothing about it changes.
-    server.finished(answer.json()["check"].as_i64().expect("a check"));
-    println!("GET /api/packages/NAME, one request at a time on each connection:");
-    for connections in [1, 50] {
-        let rate = rate(&server, connections);
-        println!("  {connections:>2} connections {rate:8.0} requests/s");
-    }
-}
-
-fn rate(server: &Server, connections: usize) -> f64 {
-    let request = b"GET /api/packages/known HTTP/1.1\r\nHost: bench\r\n\r\n";
-    let mut probe = Wire::open(server);
-    probe.send(request);
-    let (head, body) = probe.answer();
-    assert_eq!(head.status, 200);
-    // Every answer has the length of the first.
-    let length = head.text.len() + body.len();
-    let mut poll = Poll::new().expect("a poll");
-    let mut streams: Vec<(TcpStream, usize)> = (0..connections)
-        .map(|nth| {
-            let stream = connect(address(server), Ipv4Addr::LOCALHOST, None).expect("it listens");
-            stream.set_nodelay(true).expect("a socket");
-            stream.set_nonblocking(true).expect("a socket");
-            let mut source = mio::unix::SourceFd(&std::os::fd::AsRawFd::as_raw_fd(&stream));
-            let registry = poll.registry();
-            let done = registry.register(&mut source, Token(nth), Interest::READABLE);
-            done.expect("a socket");
-            (stream, 0)
-        })
-        .collect();
-    let mut events = Events::with_capacity(64);
-    let (begun, mut answers) = (Instant::now(), 0);
-    for (stream, _) in &mut streams {
-        stream.write_all(request).expect("space for a request");
-    }
-    while begun.elapsed() < Duration::from_secs(3) {
-        poll.poll(&mut events, Some(Duration::from_secs(1)))
-            .expect("a poll");
-        assert!(!events.is_empty(), "no answer comes");
-        for event in &events {
-            let (stream, seen) = &mut streams[event.token().0];
-            let mut bytes = [0; 8 << 10];
-            while let Ok(read) = stream.read(&mut bytes) {
-                assert!(read > 0, "the connection ended");
-                *seen += read;
-            }
-            assert!(*seen <= length, "an answer unlike the first");
-            if *seen == length {
-                (*seen, answers) = (0, answers + 1);
-                stream.write_all(request).expect("space for a request");
-            }
-        }
-    }
-    answers as f64 / begun.elapsed().as_secs_f64()
 }

@@ -177,7 +177,7 @@ impl Inside {
         self.killed().starts(memory)
     }
 
-    pub(super) fn now(&self) -> Now {
+    pub fn now(&self) -> Now {
         Now {
             mono_ms: self.mono_ms + self.ms,
             unix_ms: START + self.ms as i64,
@@ -253,6 +253,10 @@ impl Inside {
         }
     }
 
+    pub fn app(&mut self) -> &mut App {
+        &mut self.app
+    }
+
     pub fn stopped(&self) -> bool {
         self.app.stopped()
     }
@@ -261,7 +265,7 @@ impl Inside {
         self.app.counted(from).is_some()
     }
 
-    pub(super) fn key(&mut self) -> Key {
+    pub fn key(&mut self) -> Key {
         self.conns += 1;
         Key {
             index: self.conns,

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
+use zigcheck::app::dispatch::dispatch::App;
 use zigcheck::app::domain::task::Priority;
 use zigcheck::base::slab::Key;
 use zigcheck::interface::event::{Core, Event};
@@ -194,14 +195,27 @@ impl World {
 
     pub fn look_around(&mut self) {
         let paths = [
+            "/",
+            "/packages/p1",
             "/api/packages",
+            "/api/packages/p1",
+            "/api/packages/p1/history",
             "/api/builds",
+            "/api/checks/1",
             "/api/health",
             "/api/builds/1",
             "/api/queue",
         ];
         let path = paths[self.seed.below(paths.len())];
-        self.request("GET", path, Value::Null);
+        // Two who ask the same: the server asserts that the second answer is what it would render now.
+        for _ in 0..2 {
+            let again = |world: &World| world.app.as_ref().map_or(0, App::answered_again);
+            let before = again(self);
+            self.request("GET", path, Value::Null);
+            if again(self) > before {
+                self.tally.met("answered again");
+            }
+        }
     }
 
     pub fn watch(&mut self) {

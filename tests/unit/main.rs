@@ -45,6 +45,7 @@ mod pages;
 mod podman;
 mod pollable;
 mod preconditions;
+mod reads;
 mod recheck;
 mod record;
 mod schema;

@@ -19,11 +19,12 @@ use crate::app::state::{Fatal, Lifecycle, State, cannot_write};
 use crate::app::store::store::{self, Store};
 use crate::app::store::{builds, meter, packages, search, sources};
 use crate::app::web::answer::{Answer, Error};
-use crate::app::web::conditional::{self, Precondition, Target};
-use crate::app::web::handlers::{admin, health, pages, read, submit, watch};
+use crate::app::web::conditional;
+use crate::app::web::handlers::{admin, health, submit, watch};
 use crate::app::web::rate_limits::RateLimits;
+use crate::app::web::reads::{self, Read, Reads};
 use crate::app::web::request::{is_read, open_if};
-use crate::app::web::routes::table::{self, Call, Routed};
+use crate::app::web::routes::table::{Call, Routed};
 use crate::app::web::upload::Uploads;
 use crate::base::client_addr::ClientAddr;
 use crate::base::slab::Key;
@@ -36,6 +37,7 @@ pub struct App {
     pub(crate) state: State,
     pub(crate) uploads: Uploads,
     pub(crate) rate_limits: RateLimits,
+    pub(crate) reads: Reads,
     /// Requests whose head was admitted and whose body has not arrived, by the slot of their connection. The next head
     /// in that slot replaces one whose connection has ended.
     pub(crate) admitted: HashMap<u32, Admitted>,
@@ -72,6 +74,7 @@ impl App {
             texts_due_ms: Some(now.mono_ms),
             uploads: Uploads::new(settings),
             rate_limits: RateLimits::new(settings),
+            reads: Reads::default(),
             admitted: HashMap::new(),
             has_warned_of_proxy: false,
             health_waiters: Vec::new(),
@@ -92,6 +95,11 @@ impl App {
     /// Slots in use.
     pub fn running(&self) -> usize {
         self.state.scheduler.queue.running()
+    }
+
+    /// How many reads were answered without being rendered.
+    pub fn answered_again(&self) -> u64 {
+        self.reads.again
     }
 
     /// Tasks that wait for a slot.
@@ -119,6 +127,7 @@ impl App {
                 self.uploads.abort(conn);
                 services.feed.remove(conn);
                 self.health_waiters.retain(|waiter| waiter.conn != conn);
+                self.reads.abort(conn);
             }
             // An engine command and the scheduler each ignore the jobs of the other.
             Event::Output { job, pipe, bytes } => {
@@ -148,6 +157,18 @@ impl App {
         Ok(())
     }
 
+    /// True where the event changes nothing that a read shows, unless it begins a turn's writes.
+    fn is_read(&self, event: &Event) -> bool {
+        match event {
+            Event::Request { conn, .. } => {
+                let admitted = self.admitted.get(&conn.index);
+                admitted.is_some_and(|admitted| admitted.routed.is_read())
+            }
+            Event::Aborted { .. } => true,
+            _ => false,
+        }
+    }
+
     // -- requests --
 
     fn request(&mut self, conn: Key, request: &Request) {
@@ -165,23 +186,19 @@ impl App {
     ) -> Result<Answer, Error> {
         let (Admitted { routed, client }, Request { head, body, .. }) = (admitted, request);
         let now_unix_ms = self.state.now().unix_ms;
-        if !is_read(head) {
-            self.check_change(head)?;
-        }
         let state = &mut self.state;
+        if !is_read(head) {
+            reads::check_change(state, head)?;
+        }
         match routed.read(head, body, &state.settings)? {
             Call::Health => self.health(conn, head),
             Call::Read(call) => {
-                state.services.store.begin_read();
-                let response = read::read(state, head, call);
-                state.services.store.end_read();
-                Ok(conditional::answer(head, response?, now_unix_ms).into())
+                let to = (conn, routed.is_open());
+                self.reads.answer(state, to, head, Read::Data(call))
             }
             Call::Page(call) => {
-                state.services.store.begin_read();
-                let response = pages::page(state, head, call);
-                state.services.store.end_read();
-                Ok(conditional::answer(head, response?, now_unix_ms).into())
+                let to = (conn, routed.is_open());
+                self.reads.answer(state, to, head, Read::Page(call))
             }
             Call::Watch(call) => watch::watch(state, conn, head, call),
             Call::Submit(call) => {
@@ -196,37 +213,6 @@ impl App {
                 self.retention.wake();
                 Ok(admin::answer(state, call)?.into())
             }
-        }
-    }
-
-    /// 412 where what the request would change does not meet its preconditions. A path is in the version that a read of
-    /// it gives.
-    fn check_change(&mut self, head: &Head) -> Result<(), Error> {
-        if !conditional::has_precondition(head) {
-            return Ok(());
-        }
-        // HEAD counts no view.
-        let read = Head {
-            method: "HEAD".to_string(),
-            path: head.path.clone(),
-            ..Head::default()
-        };
-        let settings = &self.state.settings;
-        let call =
-            table::find(&read, settings).and_then(|routed| routed.read(&read, b"", settings));
-        let etag = match call {
-            Ok(Call::Read(call)) => match read::read(&mut self.state, &read, call) {
-                Ok(response) => Some(conditional::etag(&response.body)),
-                // The change is refused for the same reason.
-                Err(Error::Refused(_)) => return Ok(()),
-                Err(error) => return Err(error),
-            },
-            _ => None,
-        };
-        let target = etag.as_deref().map_or(Target::Absent, Target::Tagged);
-        match conditional::evaluate(head, target, self.state.now().unix_ms) {
-            Precondition::Fails(sentence) => Err(conditional::failed(sentence).into()),
-            Precondition::Holds | Precondition::NotModified => Ok(()),
         }
     }
 
@@ -355,7 +341,11 @@ impl App {
         self.answer_waits();
         self.index_texts()?;
         let Services { store, now, .. } = &mut self.state.services;
-        self.retention.delete_expired(store, *now)
+        self.retention.delete_expired(store, *now)?;
+        while let Some((conn, is_open, answer)) = self.reads.next(&mut self.state) {
+            self.send(conn, is_open, answer);
+        }
+        Ok(())
     }
 
     /// Enters a bounded number of texts into the indexes of searches.
@@ -413,9 +403,16 @@ impl Core for App {
             return;
         }
         self.state.services.now = now;
+        let is_read = self.is_read(&event);
+        if !is_read {
+            self.reads.forget();
+        }
         let done = self.event(event);
         self.end_uploads_if_disk_low();
         let done = done.and_then(|()| self.start_ready());
+        if !is_read || self.state.services.store.is_writing() {
+            self.reads.forget();
+        }
         self.retention.note_ended(self.state.scheduler.ended_builds);
         if let Err(error) = done {
             self.state.break_down(&error);
@@ -427,6 +424,7 @@ impl Core for App {
     }
 
     fn commit(&mut self, _now: Now) -> Result<(), String> {
+        self.reads.begin_turn();
         if let Lifecycle::Broken(fatal) = &self.state.lifecycle {
             return Err(fatal.sentence().to_string());
         }
@@ -440,8 +438,9 @@ impl Core for App {
 
     fn deadline(&self) -> Option<u64> {
         // At once: uploads to inspect, clients to answer, and actions from before the first event.
-        let has_waits = self.state.services.feed.waits.has_due();
-        if self.uploads.has_work() || has_waits || !self.state.services.out.is_empty() {
+        let services = &self.state.services;
+        let has_clients = services.feed.waits.has_due() || self.reads.has_waiting();
+        if self.uploads.has_work() || has_clients || !services.out.is_empty() {
             return Some(0);
         }
         if let Lifecycle::Stopping { until_ms } = self.state.lifecycle {

@@ -9,6 +9,7 @@ use crate::app::store::{packages, store};
 
 impl App {
     pub(crate) fn refresh_engine(&mut self) {
+        self.reads.forget();
         let ask = self.state.services.engine.refresh();
         self.ask_engine(ask);
     }

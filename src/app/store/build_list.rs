@@ -9,7 +9,7 @@ use crate::app::store::packages;
 use crate::app::store::store::{Result, Store};
 use crate::app::store::totals;
 
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct BuildFilter {
     /// Those of the package of that name; where there is none, and with `uploads`, the uploads that bear the name.
     pub package: Option<String>,

@@ -6,14 +6,14 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use data_encoding::BASE64URL_NOPAD;
-use rusqlite::types::Value;
+use rusqlite::types::{FromSql, FromSqlResult, Value, ValueRef};
 use rusqlite::{Row, params_from_iter};
 
 use crate::app::store::limits::{EXAMINED_LIMIT_ROWS, SOURCE_LIMIT_ROWS};
 use crate::app::store::store::{Result, Store};
 
 /// Which page of a list.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Paging {
     /// From 1.
     pub page: u64,
@@ -35,17 +35,42 @@ impl Paging {
 
 /// A column of a closed list to sort by, and the direction. The id makes the order total: no page repeats or skips a
 /// row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sort {
     pub column: &'static str,
     pub down: bool,
 }
 
 /// A place in a list: what a row is sorted by, and its id.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Position {
-    key: Value,
+    key: SortKey,
     id: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum SortKey {
+    Integer(i64),
+    Text(String),
+}
+
+impl FromSql for SortKey {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<SortKey> {
+        Ok(match value {
+            ValueRef::Text(_) => SortKey::Text(String::column_result(value)?),
+            ValueRef::Null => SortKey::Integer(0),
+            number => SortKey::Integer(i64::column_result(number)?),
+        })
+    }
+}
+
+impl From<SortKey> for Value {
+    fn from(key: SortKey) -> Value {
+        match key {
+            SortKey::Integer(key) => Value::Integer(key),
+            SortKey::Text(key) => Value::Text(key),
+        }
+    }
 }
 
 impl Position {
@@ -55,20 +80,15 @@ impl Position {
         let text = String::from_utf8(text).ok()?;
         let (id, key) = text.split_once(' ')?;
         let key = match key.strip_prefix('=') {
-            Some(key) => Value::Text(key.to_string()),
-            None => Value::Integer(key.parse().ok()?),
+            Some(key) => SortKey::Text(key.to_string()),
+            None => SortKey::Integer(key.parse().ok()?),
         };
         let id = id.parse().ok()?;
         Some(Position { key, id })
     }
 
     fn compare(&self, other: &Position) -> Ordering {
-        let keys = match (&self.key, &other.key) {
-            (Value::Integer(a), Value::Integer(b)) => a.cmp(b),
-            (Value::Text(a), Value::Text(b)) => a.cmp(b),
-            _ => Ordering::Equal,
-        };
-        keys.then(self.id.cmp(&other.id))
+        self.key.cmp(&other.key).then(self.id.cmp(&other.id))
     }
 }
 
@@ -76,9 +96,8 @@ impl Position {
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let text = match &self.key {
-            Value::Text(key) => format!("{} ={key}", self.id),
-            Value::Integer(key) => format!("{} {key}", self.id),
-            Value::Null | Value::Real(_) | Value::Blob(_) => format!("{} 0", self.id),
+            SortKey::Text(key) => format!("{} ={key}", self.id),
+            SortKey::Integer(key) => format!("{} {key}", self.id),
         };
         f.write_str(&BASE64URL_NOPAD.encode(text.as_bytes()))
     }
@@ -203,7 +222,7 @@ impl Walk<'_> {
         };
         let mut rows = self.rows.clone();
         if let Some(after) = after {
-            let values = [after.key.clone(), after.id.into()];
+            let values = [after.key.clone().into(), after.id.into()];
             rows = rows.and(&format!("({key}, {id}) {behind} (?, ?)"), values);
         }
         let offset = i64::try_from(offset).unwrap_or(i64::MAX);

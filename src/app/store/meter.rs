@@ -38,8 +38,10 @@ impl Budget {
         self.0.store(steps / PULSE_STEPS, Ordering::Relaxed);
     }
 
-    pub(super) fn end(&self) {
-        self.0.store(UNLIMITED, Ordering::Relaxed);
+    /// Lifts the limit; gives the steps that were left.
+    pub(super) fn end(&self) -> u64 {
+        let left = self.0.swap(UNLIMITED, Ordering::Relaxed);
+        left * PULSE_STEPS
     }
 }
 

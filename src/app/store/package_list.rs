@@ -16,7 +16,7 @@ use crate::app::store::search::{self, PACKAGE_TEXT};
 use crate::app::store::store::{Result, Store};
 use crate::app::store::totals;
 
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct PackageFilter {
     /// As `Search` takes it apart.
     pub search: Option<String>,

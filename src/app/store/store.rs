@@ -75,9 +75,9 @@ impl Store {
         self.budget.begin(READ_LIMIT_STEPS);
     }
 
-    /// Lifts the limit of a read.
-    pub fn end_read(&self) {
-        self.budget.end();
+    /// Lifts the limit of a read; gives the steps that it took, in whole thousands.
+    pub fn end_read(&self) -> u64 {
+        READ_LIMIT_STEPS - self.budget.end()
     }
 
     // -- the transaction of a turn --

@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::app::domain::disk_space::is_full;
+use crate::app::domain::ids::PackageId;
 use crate::interface::event::Streamed;
 use crate::interface::message::Response;
 
@@ -15,6 +16,23 @@ pub enum Answer {
     Upgrade,
     /// The answer follows in a later turn.
     Later,
+}
+
+/// What a read gives.
+#[derive(Debug, PartialEq)]
+pub struct Shown {
+    pub response: Response,
+    /// The package that the answer is about: whoever reads it has viewed that.
+    pub viewed: Option<PackageId>,
+}
+
+impl From<Response> for Shown {
+    fn from(response: Response) -> Shown {
+        Shown {
+            response,
+            viewed: None,
+        }
+    }
 }
 
 #[derive(Debug)]

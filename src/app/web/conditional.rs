@@ -119,16 +119,22 @@ fn seconds(date: &str) -> Option<i64> {
     i64::try_from(at.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()
 }
 
-/// Adds the tag to a 200 answer of a read; 304 or 412 where a precondition says so.
-pub fn answer(head: &Head, response: Response, now_unix_ms: i64) -> Response {
-    if !is_read(head) || response.status != 200 {
-        return response;
+/// The answer with its tag, which only a 200 has.
+pub fn tagged(response: Response) -> (Response, Option<String>) {
+    if response.status != 200 {
+        return (response, None);
     }
-    let tag = etag(&response.body);
-    let precondition = evaluate(head, Target::Tagged(&tag), now_unix_ms);
+    let etag = etag(&response.body);
     // Verdicts change at any time: a kept copy must be revalidated.
-    let response = response.with("ETag", tag).with("Cache-Control", "no-cache");
-    match precondition {
+    let response = response.with("ETag", etag.clone());
+    let response = response.with("Cache-Control", "no-cache");
+    (response, Some(etag))
+}
+
+/// The answer to a read, whose tag is `etag`; 304 or 412 where a precondition says so.
+pub fn answer(head: &Head, response: Response, etag: Option<&str>, now_unix_ms: i64) -> Response {
+    let Some(etag) = etag else { return response };
+    match evaluate(head, Target::Tagged(etag), now_unix_ms) {
         Precondition::Holds => response,
         Precondition::NotModified => not_modified(response),
         Precondition::Fails(sentence) => failed(sentence),

@@ -36,3 +36,16 @@ pub const SAME_NAMES_LIMIT: usize = 9;
 pub const LONG_NAME_LIMIT_BYTES: usize = 98;
 /// Longest path of a repository in a request: that of the longest URL.
 pub const PATH_LIMIT_BYTES: usize = 2_000;
+/// What the reads of one turn may cost before the next read waits for the next turn, in steps of SQLite's virtual
+/// machine: about 2 ms. With the read that exceeds it a turn takes as long as one dear read more.
+pub const READS_LIMIT_STEPS: u64 = 100_000;
+/// What a read costs besides its statements: 0.3 ms to draw a page.
+pub const READ_BASE_STEPS: u64 = 15_000;
+/// Reads that wait for a later turn. They hold a head each, and take half a second to some seconds together.
+pub const WAITING_READS_LIMIT: usize = 2_048;
+/// Retry-After where that many wait.
+pub const READS_PAUSE_MS: u64 = 2_000;
+/// Bytes of kept answers: some 200 pages. More are forgotten all at once.
+pub const KEPT_LIMIT_BYTES: usize = 4 << 20;
+/// What a kept answer takes beside its body: its headers and the call.
+pub const KEPT_ANSWER_BYTES: usize = 1 << 10;

@@ -7,6 +7,7 @@ pub mod handlers;
 pub mod limits;
 pub mod query;
 pub mod rate_limits;
+pub mod reads;
 pub mod request;
 pub mod routes;
 pub mod upload;

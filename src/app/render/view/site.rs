@@ -4,7 +4,7 @@ use crate::app::render::sanitize::Clean;
 
 /// The form of a page that a client takes, and the address it used. A page depends on nothing else of a request but its
 /// target.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct PageOptions {
     pub html: bool,
     /// Verdicts in terminal colours.

@@ -11,18 +11,18 @@ use crate::app::state::State;
 use crate::app::store::list::{Paging, Sort};
 use crate::app::store::package_list::{self, PackageFilter, RELEVANCE};
 use crate::app::store::{builds, checks, packages, results};
-use crate::app::web::answer::Error;
+use crate::app::web::answer::{Error, Shown};
 use crate::app::web::handlers::queue;
 use crate::app::web::limits::SHOWN_CHECKS_LIMIT;
 use crate::app::web::query::too_deep;
 use crate::app::web::routes::pages::{PageCall, Target};
-use crate::interface::message::{Head, Response};
+use crate::interface::message::Response;
 
-pub fn page(state: &mut State, head: &Head, call: PageCall) -> Result<Response, Error> {
+pub fn page(state: &State, call: PageCall) -> Result<Shown, Error> {
     let PageCall { target, options } = call;
     match target {
-        Target::Front { search, page } => front(state, search, page, options),
-        Target::Package { name } => package(state, head, &name, options),
+        Target::Front { search, page } => Ok(front(state, search, page, options)?.into()),
+        Target::Package { name } => package(state, &name, options),
     }
 }
 
@@ -78,16 +78,11 @@ fn front(
 }
 
 /// `GET /packages/NAME` and `GET /packages/OWNER/REPO`.
-fn package(
-    state: &mut State,
-    head: &Head,
-    name: &str,
-    options: PageOptions,
-) -> Result<Response, Error> {
+fn package(state: &State, name: &str, options: PageOptions) -> Result<Shown, Error> {
     let store = &state.services.store;
     let Some(row) = packages::find(store, name)? else {
         let sentence = format!("There is no package {name}.");
-        return Ok(problem(state, options, 404, &sentence));
+        return Ok(problem(state, options, 404, &sentence).into());
     };
     let id = row.id;
     let mut results = Vec::new();
@@ -104,12 +99,14 @@ fn package(
         toolchains: &state.settings.zig_versions,
     };
     let view = PackageView::new(site(state, options), &rows);
-    state.views.count(id, head);
     let body = |html| match html {
         true => html::package::html(&view),
         false => text::package::text(&view),
     };
-    Ok(respond(200, &view.site, body))
+    Ok(Shown {
+        response: respond(200, &view.site, body),
+        viewed: Some(id),
+    })
 }
 
 /// The page that says what is wrong.

@@ -9,15 +9,16 @@ use crate::app::render::{json, matrix};
 use crate::app::state::State;
 use crate::app::store::declared::DeclaredRow;
 use crate::app::store::{build_list, builds, checks, declared, history, package_list, packages};
-use crate::app::web::answer::Error;
+use crate::app::web::answer::{Error, Shown};
 use crate::app::web::handlers::queue;
 use crate::app::web::handlers::rows::{build_json, build_row, package_json, packages_json};
 use crate::app::web::query::too_deep;
 use crate::app::web::routes::read::ReadCall;
-use crate::interface::message::{Head, Response};
+use crate::interface::message::Response;
 
-pub fn read(state: &mut State, head: &Head, call: ReadCall) -> Result<Response, Error> {
+pub fn read(state: &State, call: ReadCall) -> Result<Shown, Error> {
     let store = &state.services.store;
+    let mut viewed = None;
     let value = match call {
         ReadCall::Packages { filter, sort, page } => {
             let found = package_list::page(store, &filter, sort, &page)?;
@@ -28,9 +29,8 @@ pub fn read(state: &mut State, head: &Head, call: ReadCall) -> Result<Response, 
         ReadCall::Package { name } => {
             let row = packages::find(store, &name)?;
             let row = row.ok_or_else(|| Error::not_found("package"))?;
-            let value = package_json(state, &row)?;
-            state.views.count(row.id, head);
-            value
+            viewed = Some(row.id);
+            package_json(state, &row)?
         }
         ReadCall::Dependencies { package } => dependencies(state, &package)?,
         ReadCall::Dependents { package, page } => {
@@ -51,7 +51,7 @@ pub fn read(state: &mut State, head: &Head, call: ReadCall) -> Result<Response, 
             let rows = found.rows.iter().map(json::history).collect();
             json::list("history", rows, &found, &page)
         }
-        ReadCall::Check { id, plain } => return check(state, id, plain),
+        ReadCall::Check { id, plain } => return Ok(check(state, id, plain)?.into()),
         ReadCall::Builds { filter, sort, page } => {
             let found = build_list::page(store, &filter, sort, &page)?;
             let found = found.ok_or_else(too_deep)?;
@@ -61,7 +61,10 @@ pub fn read(state: &mut State, head: &Head, call: ReadCall) -> Result<Response, 
         ReadCall::Build { id } => build_json(state, &build_row(state, id)?),
         ReadCall::Queue { page } => queue::queue_json(state, &page)?,
     };
-    Ok(Response::json(200, &value))
+    Ok(Shown {
+        response: Response::json(200, &value),
+        viewed,
+    })
 }
 
 fn package_id(state: &State, name: &str) -> Result<PackageId, Error> {

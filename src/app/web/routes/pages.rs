@@ -7,13 +7,13 @@ use crate::app::web::routes::route::{Route, RouteRequest, get};
 use crate::interface::message::{Head, Response};
 
 /// A page for people.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PageCall {
     pub target: Target,
     pub options: PageOptions,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Target {
     /// The packages and the latest checks.
     Front {

@@ -11,7 +11,7 @@ use crate::app::web::routes::watch::WatchCall;
 use crate::interface::message::Response;
 
 /// Reads the state, and changes nothing.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ReadCall {
     Packages {
         filter: PackageFilter,

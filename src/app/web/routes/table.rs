@@ -156,6 +156,11 @@ impl Routed {
         self.route.method == "GET" && self.route.path.starts_with("/api/")
     }
 
+    /// True where the request changes nothing.
+    pub fn is_read(&self) -> bool {
+        self.route.method == "GET"
+    }
+
     /// True where the rate limits of submissions apply.
     pub fn is_limited(&self) -> bool {
         self.route.access == Access::Limited
