@@ -10,6 +10,7 @@ mod api;
 mod archive;
 mod archive_damage;
 mod ask;
+mod badges;
 mod bucket;
 mod busy_hosts;
 mod cache;

@@ -79,7 +79,10 @@ const NO_REQUESTS: [&str; 49] = [
 ];
 
 /// Each kind of read, by every index that serves one, and what finds much, little or nothing.
-const READS: [&str; 50] = [
+const READS: [&str; 53] = [
+    "/badge/json-00700.svg",
+    "/badge/owner100/p00400.json",
+    "/badge/nobody.svg",
     "/api/packages/json-00700/history",
     "/api/packages/json-00700/history?zig_version=0.17.1",
     "/api/packages/json-00700/dependencies",

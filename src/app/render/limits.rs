@@ -18,3 +18,7 @@ pub const SHOWN_URL_LIMIT_CHARS: usize = 2_000;
 pub const SHOWN_WORDS_LIMIT_CHARS: usize = 34;
 /// Shown digits of a commit: about as many as git abbreviates to in a large repository.
 pub const SHOWN_COMMIT_CHARS: usize = 12;
+/// How long a badge may be shown without a question whether it has changed. Proxies of forges (GitHub's camo) keep an
+/// image that long, and every reader of a README asks for it: two minutes are soon enough for a verdict that changes
+/// with a commit, and one request in two minutes is what a README costs behind such a proxy.
+pub const BADGE_CACHE_S: u64 = 120;

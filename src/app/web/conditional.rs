@@ -125,9 +125,12 @@ pub fn tagged(response: Response) -> (Response, Option<String>) {
         return (response, None);
     }
     let etag = etag(&response.body);
-    // Verdicts change at any time: a kept copy must be revalidated.
-    let response = response.with("ETag", etag.clone());
-    let response = response.with("Cache-Control", "no-cache");
+    let mut response = response.with("ETag", etag.clone());
+    let mut names = response.headers.iter().map(|(name, _)| *name);
+    if !names.any(|name| name == "Cache-Control") {
+        // Verdicts change at any time: a kept copy must be revalidated.
+        response = response.with("Cache-Control", "no-cache");
+    }
     (response, Some(etag))
 }
 

@@ -1,6 +1,7 @@
 //! Calls become answers: each file matches one branch of `Call`.
 
 pub mod admin;
+pub mod badges;
 pub mod health;
 pub mod packages;
 pub mod pages;

@@ -10,8 +10,8 @@ use crate::app::state::State;
 use crate::app::store::declared::DeclaredRow;
 use crate::app::store::{build_list, builds, checks, declared, history, package_list, packages};
 use crate::app::web::answer::{Error, Shown};
-use crate::app::web::handlers::queue;
 use crate::app::web::handlers::rows::{build_json, build_row, package_json, packages_json};
+use crate::app::web::handlers::{badges, queue};
 use crate::app::web::query::too_deep;
 use crate::app::web::routes::read::ReadCall;
 use crate::interface::message::Response;
@@ -59,6 +59,9 @@ pub fn read(state: &State, call: ReadCall) -> Result<Shown, Error> {
             json::list("builds", rows.collect(), &found, &page)
         }
         ReadCall::Build { id } => build_json(state, &build_row(state, id)?),
+        ReadCall::Badge { name, form } => {
+            return Ok(badges::badge(state, name.as_deref(), form)?.into());
+        }
         ReadCall::Queue { page } => queue::queue_json(state, &page)?,
     };
     Ok(Shown {

@@ -1,6 +1,7 @@
 //! Requests become calls: each file has the rows, the readers and the type of one branch; `table` joins them.
 
 pub mod admin;
+pub mod badges;
 pub mod pages;
 pub mod read;
 pub mod route;

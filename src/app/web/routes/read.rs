@@ -54,6 +54,18 @@ pub enum ReadCall {
     Queue {
         page: Paging,
     },
+    Badge {
+        /// As for a package; none if no package can have that name.
+        name: Option<String>,
+        form: BadgeForm,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BadgeForm {
+    Svg,
+    /// For the endpoint badges of shields.io.
+    Json,
 }
 
 pub const fn routes<C: From<ReadCall> + From<WatchCall>>() -> [Route<C>; 10] {

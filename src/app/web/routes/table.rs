@@ -4,6 +4,7 @@ use crate::app::web::limits::JSON_LIMIT_BYTES;
 use crate::app::web::query::{Query, bad};
 use crate::app::web::request;
 use crate::app::web::routes::admin::{self, AdminCall};
+use crate::app::web::routes::badges;
 use crate::app::web::routes::pages::{self, PageCall};
 use crate::app::web::routes::read::{self, ReadCall};
 use crate::app::web::routes::route::{
@@ -47,10 +48,11 @@ branches! {
     Admin(AdminCall),
 }
 
-const ROUTES: [&[Route<Call>]; 6] = [
+const ROUTES: [&[Route<Call>]; 7] = [
     &[get("/api/health", |_| Ok(Call::Health))],
     &pages::routes(),
     &read::routes(),
+    &badges::routes(),
     &watch::routes(),
     &submit::routes(),
     &admin::routes(),
