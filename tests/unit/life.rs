@@ -106,6 +106,8 @@ pub struct Life {
     until: u64,
     /// Looks in a row that were not answered.
     looks: u32,
+    /// The most bytes that one follower gave.
+    followed: u64,
     testing: bool,
     now: u64,
 }
@@ -177,6 +179,7 @@ impl Life {
             errors: 0,
             until: 0,
             looks: 0,
+            followed: 0,
             testing: false,
             now: 50,
         }
@@ -233,8 +236,10 @@ impl Life {
                 Input::Output(bytes) => {
                     job.heard = now;
                     job.bytes += *bytes as u64;
-                    // A look alone may go well each time although what comes after it never does.
-                    if job.kind == Kind::FollowLogs {
+                    // A look alone may go well each time although what comes after it never does, or gives
+                    // the same words each time.
+                    if job.kind == Kind::FollowLogs && job.bytes > life.followed {
+                        life.followed = job.bytes;
                         life.looks = 0;
                     }
                     let limit = limits_of(job.kind).output_bytes;
@@ -337,7 +342,7 @@ impl Life {
                     assert_eq!(self.looks + 1, INSPECTIONS_LIMIT, "given up too early");
                 }
                 if matches!(step, Step::Retry { .. } | Step::Finish(_)) {
-                    self.looks = 0;
+                    (self.looks, self.followed) = (0, 0);
                 }
                 self.at = match (kind, given, step) {
                     (Kind::FetchSource | Kind::ResolveRemote, Outcome::Fetched, Step::Ready) => {

@@ -130,8 +130,10 @@ pub struct Build {
     testing: bool,
     /// When the container of this attempt must have ended, whichever client watches it.
     until_ms: u64,
-    /// Inspections without an answer since the container last wrote something.
+    /// Inspections without an answer since more of the container's output was followed than before.
     failed_inspections: u32,
+    /// The most output of the container that one `FollowLogs` gave: each begins at the beginning.
+    followed_bytes: u64,
     limits: JobLimits,
 }
 
@@ -161,6 +163,7 @@ impl Build {
             testing: false,
             until_ms: 0,
             failed_inspections: 0,
+            followed_bytes: 0,
             limits,
         }
     }
@@ -239,11 +242,14 @@ impl Build {
                     JobKind::Build | JobKind::FollowLogs | JobKind::ReadLogs
                 );
                 self.testing |= runs && input == Input::Testing;
-                // Not reset by an inspection: that may succeed each time while the job after it never does.
-                if kind == JobKind::FollowLogs && matches!(input, Input::Output(_)) {
+                let action = advance(job, input, now_ms);
+                // Not reset by an inspection, nor by words that are the same each time: the one may succeed while the
+                // job after it never does, the other may be all that this job ever gives.
+                if kind == JobKind::FollowLogs && job.output_bytes() > self.followed_bytes {
+                    self.followed_bytes = job.output_bytes();
                     self.failed_inspections = 0;
                 }
-                match advance(job, input, now_ms) {
+                match action {
                     Some(JobAction::End) => Some(Step::End(kind)),
                     Some(JobAction::Kill) => Some(Step::Kill(kind)),
                     None => self.take_ended(),
@@ -334,6 +340,7 @@ impl Build {
             self.errors += 1;
             self.testing = false;
             self.failed_inspections = 0;
+            self.followed_bytes = 0;
             self.phase = Phase::Queued {
                 not_before_ms: at_ms,
             };

@@ -80,6 +80,11 @@ impl Job {
         }
     }
 
+    /// Bytes of output so far.
+    pub fn output_bytes(&self) -> u64 {
+        self.output_bytes
+    }
+
     /// How it ended, once it has.
     pub fn ended(&self) -> Option<&JobEnd> {
         match &self.phase {

@@ -333,7 +333,9 @@ impl Client {
         };
         assert!(container.purpose.is_some(), "{name} is not ours");
         let Some(kept) = &container.kept else {
-            return self.end("", Exit::Code(1), chance);
+            let words =
+                "Error response from daemon: configured logging driver does not support reading\n";
+            return self.end(words, Exit::Code(1), chance);
         };
         if let Some((pipe, mut bytes)) = next_piece(kept, &mut self.read, chance) {
             let all = [kept[0].len(), kept[1].len()];
