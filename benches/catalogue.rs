@@ -115,9 +115,22 @@ fn catalogue(packages: usize) -> Server {
 }
 
 fn measure(to: SocketAddr, target: &str) -> Vec<f64> {
-    let mut took: Vec<f64> = (0..ROUNDS).map(|_| one(to, target)).collect();
+    let mut took: Vec<f64> = (0..ROUNDS).map(|n| one(to, &other(target, n))).collect();
     took.sort_by(f64::total_cmp);
     took
+}
+
+/// A request of the same kind whose answer is not kept yet: another package, or a page of another length.
+fn other(target: &str, nth: usize) -> String {
+    let limit = 10 + nth % 90;
+    let package = target.replace("lib-00003", &format!("lib-{:05}", nth % FEW));
+    match (target.rsplit_once('/'), target.split_once('?')) {
+        _ if package.contains("lib-") => package,
+        (Some(("/api/checks", _)), _) => format!("/api/checks/{}", nth % FEW + 1),
+        _ if target == "/api/health" => target.to_string(),
+        (_, Some(_)) => format!("{target}&limit={limit}"),
+        (_, None) => format!("{target}?limit={limit}"),
+    }
 }
 
 /// The milliseconds of one request on a connection of its own.
@@ -136,12 +149,12 @@ fn one(to: SocketAddr, target: &str) -> f64 {
 fn beside_greedy(to: SocketAddr, target: &'static str) -> (Vec<f64>, usize) {
     let over = Arc::new(AtomicBool::new(false));
     let greedy: Vec<_> = (0..GREEDY)
-        .map(|_| {
+        .map(|nth| {
             let over = over.clone();
             std::thread::spawn(move || {
                 let mut asked = 0;
                 while !over.load(Ordering::Relaxed) {
-                    one(to, target);
+                    one(to, &other(target, nth + asked * GREEDY));
                     asked += 1;
                 }
                 asked
