@@ -37,8 +37,9 @@ pub const LONG_NAME_LIMIT_BYTES: usize = 98;
 /// Longest path of a repository in a request: that of the longest URL.
 pub const PATH_LIMIT_BYTES: usize = 2_000;
 /// What the reads of one turn may cost before the next read waits for the next turn, in steps of SQLite's virtual
-/// machine: about 2 ms. With the read that exceeds it a turn takes as long as one dear read more.
-pub const READS_LIMIT_STEPS: u64 = 100_000;
+/// machine: half a millisecond, so that a turn has one dear read or two cheap ones. A new client meets three turns: its
+/// connection, its request, its answer.
+pub const READS_LIMIT_STEPS: u64 = 30_000;
 /// What a read costs besides its statements: 0.3 ms to draw a page.
 pub const READ_BASE_STEPS: u64 = 15_000;
 /// Reads that wait for a later turn. They hold a head each, and take half a second to some seconds together.
