@@ -375,6 +375,7 @@ CREATE INDEX IF NOT EXISTS durations_by_update ON durations (update_seq);
 CREATE UNIQUE INDEX IF NOT EXISTS history_by_commit ON history (package_id, "commit", toolchain);
 CREATE INDEX IF NOT EXISTS history_by_package ON history (package_id);
 CREATE INDEX IF NOT EXISTS history_by_version ON history (package_id, zig_version);
+CREATE INDEX IF NOT EXISTS history_by_error ON history (error_key, zig_version, package_id) WHERE error_key NOT NULL;
 
 CREATE TRIGGER IF NOT EXISTS history_inserted AFTER INSERT ON history
 BEGIN

@@ -79,7 +79,7 @@ const NO_REQUESTS: [&str; 49] = [
 ];
 
 /// Each kind of read, by every index that serves one, and what finds much, little or nothing.
-const READS: [&str; 53] = [
+const READS: [&str; 56] = [
     "/badge/json-00700.svg",
     "/badge/owner100/p00400.json",
     "/badge/nobody.svg",
@@ -92,6 +92,9 @@ const READS: [&str; 53] = [
     "/?page=3",
     "/?search=needle",
     "/packages/json-00700",
+    "/checks/500",
+    "/builds/500",
+    "/builds/501",
     "/packages/owner100/p00400",
     "/packages/github.com/owner100/p00400",
     "/api/packages",
@@ -165,9 +168,10 @@ const WRITES: [(&str, &str, &str); 10] = [
     ("GET", "/api/queue", ""),
 ];
 
-const WATCHES: [(&str, &str, &str); 5] = [
+const WATCHES: [(&str, &str, &str); 6] = [
     ("GET", "/api/health", ""),
     ("GET", "/api/queue?page=2", ""),
+    ("GET", "/queue", ""),
     ("GET", "/api/builds?state=queued", ""),
     ("GET", "/api/events?package=json-00007&since=1", ""),
     ("GET", "/packages/renamed", ""),

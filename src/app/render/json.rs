@@ -93,15 +93,15 @@ pub fn package(row: &PackageRow, results: &[ResultRow], toolchains: &[String]) -
         "last_updated": time(row.last_updated),
         "popularity_score": row.popularity_score,
         "minimum_zig_version": row.minimum_zig_version,
-        "lowest_working_zig_version": lowest_working(results),
+        "lowest_working_zig_version": lowest_working(results.iter()),
         "build_results": known.chain(gone).collect::<Vec<Value>>(),
     })
 }
 
 /// The lowest version whose latest verdict is green or amber.
-fn lowest_working(results: &[ResultRow]) -> Option<&str> {
+pub fn lowest_working<'r>(results: impl Iterator<Item = &'r ResultRow>) -> Option<&'r str> {
     let works = |row: &&ResultRow| matches!(row.statuses().grade(), Grade::Green | Grade::Amber);
-    let versions = results.iter().filter(works).map(|row| &*row.zig_version);
+    let versions = results.filter(works).map(|row| &*row.zig_version);
     // 0.9 comes before 0.14.
     let numbers = |version: &&str| -> Vec<u64> {
         let parts = version.split(|c: char| !c.is_ascii_digit());

@@ -22,3 +22,5 @@ pub const SHOWN_COMMIT_CHARS: usize = 12;
 /// image that long, and every reader of a README asks for it: two minutes are soon enough for a verdict that changes
 /// with a commit, and one request in two minutes is what a README costs behind such a proxy.
 pub const BADGE_CACHE_S: u64 = 120;
+/// Exported modules that the page of a build lists. Few packages have more than ten.
+pub const SHOWN_MODULES_LIMIT: usize = 50;

@@ -11,6 +11,7 @@ use crate::app::domain::verdict::{
 };
 use crate::app::store::checks::{self, NewCheck};
 use crate::app::store::columns::{Columns, row};
+use crate::app::store::limits::NEIGHBOURS_LIMIT_CHECKS;
 use crate::app::store::list;
 use crate::app::store::scan::{ScanLimits, ScanResult};
 use crate::app::store::store::{Result, Store};
@@ -23,6 +24,8 @@ row! {
             LEFT JOIN packages p ON p.id = c.package_id AND p.removal IS NULL" {
         pub id: BuildId = "b.id",
         pub check: CheckId = "b.check_id",
+        /// Its package; none if that was removed, or if it is an upload.
+        pub package_id: Option<PackageId> = "p.id",
         /// The name of its package now or, if it has none, the name it was checked under.
         pub package: String = "coalesce(p.name, c.package)",
         pub zig_version: String = "b.zig_version",
@@ -132,6 +135,25 @@ pub fn last_id(store: &Store) -> Result<i64> {
 pub fn of_check(store: &Store, check: CheckId) -> Result<Vec<BuildRow>> {
     let sql = format!("{BUILD} WHERE b.check_id = ?1 ORDER BY b.id");
     store.rows(&sql, [check], BuildRow::read)
+}
+
+/// The builds of this package and version in the checks before and after that one. Of those, `NEIGHBOURS_LIMIT_CHECKS`
+/// are examined on either side.
+pub fn neighbours(store: &Store, of: &BuildRow) -> Result<[Option<BuildRow>; 2]> {
+    let Some(package) = of.package_id else {
+        return Ok([None, None]);
+    };
+    let neighbour = |side: &str, order: &str| {
+        let sql = format!(
+            "{BUILD} WHERE b.id = (SELECT n.id FROM (SELECT id FROM checks \
+             WHERE package_id = ?1 AND id {side} ?2 ORDER BY id {order} LIMIT ?4) s \
+             CROSS JOIN builds n INDEXED BY builds_by_check ON n.check_id = s.id \
+             WHERE n.zig_version = ?3 ORDER BY s.id {order}, n.id {order} LIMIT 1)"
+        );
+        let values = params![package, of.check, of.zig_version, NEIGHBOURS_LIMIT_CHECKS];
+        store.optional_row(&sql, values, BuildRow::read)
+    };
+    Ok([neighbour("<", "DESC")?, neighbour(">", "ASC")?])
 }
 
 /// The unfinished builds of a check, oldest first.

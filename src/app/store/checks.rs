@@ -105,6 +105,8 @@ row! {
             LEFT JOIN packages p ON p.id = c.package_id AND p.removal IS NULL" {
         pub id: CheckId = "c.id",
         pub package: String = "coalesce(p.name, c.package)",
+        /// It is a check of a package that is there.
+        pub is_known: bool = "p.id NOT NULL",
         pub created_at: i64 = "c.created_at",
         /// The number of its builds, of those that are green or amber, and of those that are unfinished.
         pub builds: u32 = "count(*)",

@@ -5,9 +5,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::app::domain::error_key::error_key;
 use crate::app::domain::ids::{BuildId, PackageId};
-use crate::app::domain::verdict::{BuildStatus, ImportStatus, Reason, TestStatus};
+use crate::app::domain::verdict::{BuildStatus, ImportStatus, Reason, Statuses, TestStatus};
 use crate::app::store::columns::row;
-use crate::app::store::limits::EXAMINED_LIMIT_ROWS;
+use crate::app::store::limits::{EXAMINED_LIMIT_ROWS, SAME_ERRORS_LIMIT_ROWS};
 use crate::app::store::list::{self, Page, Paging, Sql, Walk};
 use crate::app::store::store::{Result, Store};
 
@@ -45,6 +45,17 @@ row! {
         pub zig_ms: Option<u32> = "h.zig_ms",
         pub peak_memory_bytes: Option<u64> = "h.peak_memory_bytes",
         pub checked_at: i64 = "h.checked_at",
+    }
+}
+
+impl HistoryRow {
+    pub fn statuses(&self) -> Statuses {
+        Statuses {
+            build: self.build_status,
+            test: self.test_status,
+            import: self.import_status,
+            compiled: self.compiled,
+        }
     }
 }
 
@@ -97,6 +108,23 @@ pub fn page(
     );
     let with_ids = |ids: &[i64]| store.rows(&sql, [list::ids(ids)], HistoryRow::read);
     found.with_rows(with_ids, |row| row.id).map(Some)
+}
+
+/// The packages, apart from that one, in whose history the error occurs under that version, the newest first. Of the
+/// rows with that error `SAME_ERRORS_LIMIT_ROWS` are examined.
+pub fn with_error(
+    store: &Store,
+    error_key: &str,
+    zig_version: &str,
+    without: Option<PackageId>,
+) -> Result<Vec<PackageId>> {
+    let sql = "SELECT DISTINCT package_id FROM (SELECT package_id FROM history \
+        WHERE error_key = (SELECT id FROM history_texts WHERE text = ?1) \
+        AND zig_version = (SELECT id FROM history_texts WHERE text = ?2) ORDER BY package_id DESC LIMIT ?3) h \
+        JOIN packages p ON p.id = h.package_id \
+        WHERE package_id IS NOT ?4 AND p.removal IS NULL ORDER BY package_id DESC";
+    let values = params![error_key, zig_version, SAME_ERRORS_LIMIT_ROWS, without];
+    store.values(sql, values)
 }
 
 /// Adds the verdict of a build, if it is one on a commit of a package. It replaces the one that the commit had under

@@ -23,3 +23,7 @@ pub const TRIGRAMS_LIMIT: usize = 32;
 pub const TEXTS_INDEXED_LIMIT: usize = 64;
 /// Texts, the newest of those that are not in the index yet, that a search reads one by one.
 pub const TEXTS_READ_LIMIT: usize = 200;
+/// Checks of a package that are examined for the build before or after one: most checks have one under each version.
+pub const NEIGHBOURS_LIMIT_CHECKS: u64 = 32;
+/// Rows of the history that are examined for packages with the same error: a count above some hundreds says no more.
+pub const SAME_ERRORS_LIMIT_ROWS: u64 = 500;

@@ -29,6 +29,12 @@ pub const QUEUE_PAUSE_MS: u64 = 60_000;
 pub const DIR_LIMIT_BYTES: usize = 256;
 /// Latest checks on the front page.
 pub const SHOWN_CHECKS_LIMIT: u64 = 5;
+/// Verdicts of the history on the page of a package: some twenty commits under four versions.
+pub const SHOWN_HISTORY_LIMIT: u64 = 80;
+/// Packages that the page of a package names, of those that use it.
+pub const SHOWN_DEPENDENTS_LIMIT: u64 = 20;
+/// Packages that the page of a build names, of those with the same error.
+pub const SHOWN_SAME_ERRORS_LIMIT: usize = 10;
 /// Packages that may get one name with owner, each with a number of its own: repositories of one owner and name on
 /// several hosts.
 pub const SAME_NAMES_LIMIT: usize = 9;

@@ -52,12 +52,12 @@ fn what_a_package_says_cannot_leave_its_place() {
     assert_eq!(without, text);
 }
 
-fn html(inside: &mut Inside, target: &str) -> Response {
+pub fn html(inside: &mut Inside, target: &str) -> Response {
     let accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
     inside.request("GET", target, &[("accept", accept), ("host", "h")], b"")
 }
 
-fn document(inside: &mut Inside, target: &str) -> Document {
+pub fn document(inside: &mut Inside, target: &str) -> Document {
     parse(&String::from_utf8(html(inside, target).body).unwrap())
 }
 

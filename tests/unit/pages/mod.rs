@@ -2,4 +2,5 @@
 
 mod data;
 mod html;
+mod more;
 mod text;

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use crate::app::render::html::layout::{self, Head};
 use crate::app::render::html::parts::{class, command, legend, mark};
+use crate::app::render::html::queue::running;
 use crate::app::render::view::front::{FrontView, PackageLine};
 
 pub fn html(view: &FrontView) -> String {
@@ -33,6 +34,10 @@ pub fn html(view: &FrontView) -> String {
         }
         @if let Some(next) = &view.next {
             p { a href=(next) { "Page " (view.page + 1) " of " (view.last_page) } }
+        }
+        @if !view.running.is_empty() {
+            h2 { "Running now" }
+            (running(&view.running))
         }
         h2 { "Check the tree you are in" }
         (command(view.site.check_command().as_str()))

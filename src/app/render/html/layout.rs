@@ -13,7 +13,7 @@ use crate::app::render::view::site::Site;
 const STYLE: &str = include_str!("style.css");
 
 /// The links at the top of each page.
-const PAGES: [(&str, &str); 1] = [("/", "packages")];
+const PAGES: [(&str, &str); 2] = [("/", "packages"), ("/queue", "queue")];
 
 /// What a page says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

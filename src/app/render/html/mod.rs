@@ -1,7 +1,10 @@
 //! Pages as HTML for browsers: nothing is loaded from elsewhere, and no script is needed.
 
+pub mod build;
+pub mod check;
 pub mod front;
 pub mod layout;
 pub mod package;
 pub mod parts;
 pub mod problem;
+pub mod queue;

@@ -2,10 +2,11 @@
 
 use maud::{Markup, html};
 
+use crate::app::render::html::check::errors;
 use crate::app::render::html::layout::{self, Head};
-use crate::app::render::html::parts::{command, legend, lines, mark};
-use crate::app::render::view::package::{PackageView, ToolchainRow};
-use crate::app::render::view::parts::log_path;
+use crate::app::render::html::parts::{class, command, legend, mark};
+use crate::app::render::view::package::{Dependency, PackageView, Square, Strip, ToolchainRow};
+use crate::app::render::view::parts::{log_path, sign};
 
 pub fn html(view: &PackageView) -> String {
     let title = view.title();
@@ -23,31 +24,18 @@ pub fn html(view: &PackageView) -> String {
     let main = html! {
         h1 { (name) }
         (facts(view))
-        h2 { "Under each Zig version" }
-        div.scroll {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { "Zig" }
-                        th scope="col" { "Verdict" }
-                        th scope="col" { "Because" }
-                        th scope="col" { "Commit" }
-                        th scope="col" { "Checked" }
-                        th scope="col" { "Log" }
-                    }
-                }
-                tbody { @for row in &view.rows { (toolchain(row)) } }
-            }
-        }
+        (verdicts(view))
         (legend())
-        @for row in &view.rows {
-            @if !row.errors.is_empty() {
-                h2 { "First errors with Zig " (row.version) }
-                (lines(&row.errors))
-            }
+        @if let Some((declared, measured)) = &view.minimum {
+            p { "Declared minimum: Zig " (declared) ". Lowest that works here: " (measured) "." }
         }
+        (errors(&view.errors))
+        (history(&view.history))
+        (dependencies(view))
+        (used_by(view))
         h2 { "Check it again" }
         (command(&format!("curl -X POST '{host}/api/packages/{name}/builds'")))
+        (badges(view))
     };
     layout::page(&view.site, &head, &main)
 }
@@ -67,15 +55,129 @@ fn facts(view: &PackageView) -> Markup {
     }
 }
 
+fn verdicts(view: &PackageView) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "Zig" }
+                        th scope="col" { "Verdict" }
+                        th scope="col" { "Because" }
+                        th scope="col" { "As a dependency" }
+                        th scope="col" { "Commit" }
+                        th scope="col" { "Checked" }
+                        th scope="col" { "Log" }
+                    }
+                }
+                tbody { @for row in &view.rows { (toolchain(row)) } }
+            }
+        }
+    }
+}
+
 fn toolchain(row: &ToolchainRow) -> Markup {
     html! {
         tr {
             th scope="row" { (row.version) }
             td { (mark(row.mark.as_ref())) }
             td { (row.because) }
+            td { (row.import) }
             td { @if let Some(commit) = &row.commit { (commit) } }
             td { @match &row.checked { Some(moment) => (moment), None => "never" } }
             td { @if let Some(id) = row.build { a href=(log_path(id)) { "log of build " (id) } } }
+        }
+    }
+}
+
+/// A square for each commit and version.
+fn history(strips: &[Strip]) -> Markup {
+    html! {
+        @if !strips.is_empty() {
+            h2 { "Earlier commits, the newest first" }
+            dl {
+                @for strip in strips {
+                    dt { (strip.version) }
+                    dd.strip { @for square in &strip.squares { (history_square(square)) } }
+                }
+            }
+        }
+    }
+}
+
+fn history_square(square: &Square) -> Markup {
+    let title = format!(
+        "{}: {}, {}",
+        square.commit.short, square.word, square.checked.ago
+    );
+    html! {
+        @match &square.commit.target {
+            Some(target) => a class=(class(square.grade)) href=(target) title=(title) aria-label=(title) {
+                (sign(square.grade))
+            },
+            None => span class=(class(square.grade)) title=(title) { (sign(square.grade)) },
+        }
+    }
+}
+
+fn dependencies(view: &PackageView) -> Markup {
+    html! {
+        @if !view.dependencies.is_empty() {
+            h2 { "Dependencies" }
+            div.scroll {
+                table {
+                    thead {
+                        tr {
+                            th scope="col" { "Name" }
+                            @for version in &view.toolchains { th scope="col" { (version) } }
+                        }
+                    }
+                    tbody { @for line in &view.dependencies { (dependency(line, view.toolchains.len())) } }
+                }
+            }
+        }
+    }
+}
+
+fn dependency(line: &Dependency, versions: usize) -> Markup {
+    html! {
+        tr {
+            th scope="row" {
+                @match &line.target {
+                    Some(target) => a href=(target) { (line.name) },
+                    None => (line.name),
+                }
+                @if line.is_lazy { small { " lazy" } }
+            }
+            @match &line.marks {
+                Some(marks) => { @for verdict in marks { td { (mark(verdict.as_ref())) } } },
+                None => td.soft colspan=(versions) { "not known here; " a href="/submit" { "submit it" } },
+            }
+        }
+    }
+}
+
+fn used_by(view: &PackageView) -> Markup {
+    let count = view.used_by_count.max(view.used_by.len() as u64);
+    let rest = count - view.used_by.len() as u64;
+    html! {
+        @if !view.used_by.is_empty() {
+            h2 { "Used by" }
+            p {
+                @for (nth, package) in view.used_by.iter().enumerate() { @if nth > 0 { ", " } (package) }
+                @if rest > 0 { " and " (rest) " more" }
+            }
+        }
+    }
+}
+
+fn badges(view: &PackageView) -> Markup {
+    html! {
+        @if !view.badges.is_empty() {
+            details {
+                summary { "Badge for its README" }
+                @for (language, markup) in &view.badges { p { (language) } (command(markup.as_str())) }
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use maud::{Markup, Render, html};
 
 use crate::app::domain::verdict::Grade;
-use crate::app::render::sanitize::Clean;
+use crate::app::render::view::errors::{ErrorLine, LineKind};
 use crate::app::render::view::parts::{
     Commit, LEGEND, Link, Mark, Moment, UnderWay, build_path, sign,
 };
@@ -91,16 +91,29 @@ pub fn legend() -> Markup {
     }
 }
 
-/// Lines of text as they are.
-pub fn lines(lines: &[Clean]) -> Markup {
+/// Lines of errors, each place with its address.
+pub fn error_lines(lines: &[ErrorLine]) -> Markup {
+    let class = |kind: LineKind| match kind {
+        LineKind::Plain => None,
+        LineKind::Error => Some("bad"),
+        LineKind::Note => Some("soft"),
+        LineKind::Caret => Some("good"),
+    };
     html! {
-        pre {
-            @for (nth, line) in lines.iter().enumerate() { @if nth > 0 { "\n" } (line) }
+        pre tabindex="0" {
+            @for (nth, line) in lines.iter().enumerate() {
+                @if nth > 0 { "\n" }
+                @if let Some(place) = &line.place { a href=(place.target) rel="nofollow" { (place.text) } }
+                @match class(line.kind) {
+                    Some(class) => span class=(class) { (line.text) },
+                    None => (line.text),
+                }
+            }
         }
     }
 }
 
 /// A command, selected as a whole by a click.
 pub fn command(command: &str) -> Markup {
-    html! { pre.copy { (command) } }
+    html! { pre.copy tabindex="0" { (command) } }
 }

@@ -20,7 +20,7 @@ pub fn text(view: &FrontView) -> String {
         "\nCheck the tree you are in:\n  {}\n",
         view.site.check_command()
     );
-    text += "More: /packages/NAME, /api/packages, /api/queue\n";
+    text += "More: /packages/NAME, /queue, /api/packages\n";
     if let Some(next) = &view.next {
         let (page, last) = (view.page + 1, view.last_page);
         text += &format!("Page {page} of {last}: curl '{host}{next}'\n");
@@ -52,7 +52,7 @@ fn checks(view: &FrontView) -> Table {
     for entry in &view.checks {
         let cells = vec![
             Cell::new(entry.check.text.as_str()),
-            Cell::new(entry.name.as_str()),
+            Cell::new(entry.name.text.as_str()),
             Cell::new(&entry.outcome).styled(entry.grade.map(style).unwrap_or_default()),
             Cell::new(&entry.started.ago),
         ];

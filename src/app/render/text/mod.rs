@@ -1,7 +1,9 @@
 //! Pages as text for terminals.
 
+pub mod build;
 pub mod front;
 pub mod package;
 pub mod parts;
 pub mod problem;
+pub mod queue;
 pub mod table;

@@ -3,7 +3,8 @@
 use crate::app::domain::verdict::Grade;
 use crate::app::render::limits::SHOWN_FACT_LIMIT_CHARS;
 use crate::app::render::sanitize::Clean;
-use crate::app::render::view::parts::{Link, Mark, Moment, check_path, package_path};
+use crate::app::render::view::parts::{Link, Mark, Moment, check_path, marks, package_path};
+use crate::app::render::view::queue::{RunningLine, RunningRow};
 use crate::app::render::view::site::Site;
 use crate::app::store::checks::CheckLine;
 use crate::app::store::list::Paging;
@@ -25,6 +26,7 @@ pub struct FrontView {
     pub last_page: u64,
     /// The address of the next page of the list.
     pub next: Option<String>,
+    pub running: Vec<RunningLine>,
     pub checks: Vec<CheckEntry>,
 }
 
@@ -40,7 +42,8 @@ pub struct PackageLine {
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckEntry {
     pub check: Link,
-    pub name: Clean,
+    /// The package; the check, where it is of none.
+    pub name: Link,
     pub outcome: String,
     /// None where there is nothing to say at a glance: a build that succeeded may have failed its tests.
     pub grade: Option<Grade>,
@@ -54,6 +57,7 @@ pub struct FrontRows<'a> {
     pub total: u64,
     pub paging: Paging,
     pub search: Option<&'a str>,
+    pub running: Vec<RunningRow>,
     pub checks: Vec<CheckLine>,
 }
 
@@ -80,6 +84,7 @@ impl FrontView {
             page: rows.paging.page,
             last_page,
             next: (rows.paging.page < last_page).then(|| next(rows, site.options.color)),
+            running: rows.running.iter().map(RunningLine::new).collect(),
             checks: rows
                 .checks
                 .iter()
@@ -96,22 +101,15 @@ fn package_line(
     toolchains: &[String],
     now: i64,
 ) -> PackageLine {
-    let result = |version: &String| results.iter().find(|result| result.zig_version == *version);
     let checked = results
         .iter()
         .filter_map(|result| result.last_checked)
         .max();
     let description = row.description.as_deref();
     PackageLine {
-        name: Link {
-            text: Clean::new(&row.name),
-            target: package_path(&row.name),
-        },
+        name: Link::new(&row.name, package_path(&row.name)),
         description: description.map(|text| Clean::new(text).clipped(SHOWN_FACT_LIMIT_CHARS)),
-        marks: toolchains
-            .iter()
-            .map(|version| result(version).map(Mark::of_result))
-            .collect(),
+        marks: marks(results, toolchains),
         checked: checked.map(|at| Moment::new(at, now)),
     }
 }
@@ -121,12 +119,13 @@ fn check_entry(check: &CheckLine, now: i64) -> CheckEntry {
     if check.open > 0 {
         outcome += &format!(", {} to come", check.open);
     }
+    let target = match check.is_known {
+        true => package_path(&check.package),
+        false => check_path(check.id),
+    };
     CheckEntry {
-        check: Link {
-            text: Clean::new(&check.id.to_string()),
-            target: check_path(check.id),
-        },
-        name: Clean::new(&check.package),
+        check: Link::new(&check.id.to_string(), check_path(check.id)),
+        name: Link::new(&check.package, target),
         outcome,
         grade: match check {
             CheckLine { open: 1.., .. } => Some(Grade::Grey),

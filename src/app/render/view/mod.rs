@@ -1,8 +1,13 @@
 //! Pages as plain values: what is shown, in the order in which it is shown, and not how.
 
+pub mod build;
+pub mod check;
+pub mod errors;
 pub mod forge;
 pub mod front;
+pub mod outcome;
 pub mod package;
 pub mod parts;
 pub mod problem;
+pub mod queue;
 pub mod site;

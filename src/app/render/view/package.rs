@@ -2,13 +2,21 @@
 
 use crate::app::domain::ids::BuildId;
 use crate::app::domain::popularity;
+use crate::app::domain::repository::repository;
 use crate::app::domain::verdict::Grade;
+use crate::app::render::json::lowest_working;
 use crate::app::render::limits::SHOWN_FACT_LIMIT_CHARS;
 use crate::app::render::matrix;
 use crate::app::render::sanitize::Clean;
-use crate::app::render::view::parts::{Commit, Link, Mark, Moment, package_path, web_url};
+use crate::app::render::view::check::{ErrorGroup, groups, import};
+use crate::app::render::view::errors::Tree;
+use crate::app::render::view::parts::{
+    Commit, Link, Mark, Moment, marks, package_path, part, web_url,
+};
 use crate::app::render::view::site::{Site, count};
 use crate::app::store::builds::BuildRow;
+use crate::app::store::declared::DeclaredRow;
+use crate::app::store::history::HistoryRow;
 use crate::app::store::packages::PackageRow;
 use crate::app::store::results::ResultRow;
 
@@ -24,6 +32,19 @@ pub struct PackageView {
     pub facts: Vec<(&'static str, Clean)>,
     /// Newest first; toolchains that this server no longer has come last.
     pub rows: Vec<ToolchainRow>,
+    /// The first errors, equal ones once.
+    pub errors: Vec<ErrorGroup>,
+    /// The lowest version that its manifest declares, and the lowest that was found to work.
+    pub minimum: Option<(Clean, Clean)>,
+    /// What earlier commits came to, by version.
+    pub history: Vec<Strip>,
+    /// Newest first.
+    pub toolchains: Vec<Clean>,
+    pub dependencies: Vec<Dependency>,
+    pub used_by: Vec<Link>,
+    pub used_by_count: u64,
+    /// The badge in markup to copy, with the name of its language.
+    pub badges: Vec<(&'static str, Clean)>,
 }
 
 /// How the package does under one toolchain.
@@ -34,6 +55,8 @@ pub struct ToolchainRow {
     pub mark: Option<Mark>,
     /// The reason, or the tests.
     pub because: Clean,
+    /// How it does as a dependency.
+    pub import: &'static str,
     pub commit: Option<Commit>,
     pub checked: Option<Moment>,
     /// The build of the verdict; the newest build while there is no verdict.
@@ -42,6 +65,36 @@ pub struct ToolchainRow {
     pub errors: Vec<Clean>,
 }
 
+/// What the latest commits came to under one version, the newest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Strip {
+    pub version: Clean,
+    pub squares: Vec<Square>,
+}
+
+/// What one commit came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Square {
+    pub commit: Commit,
+    pub grade: Grade,
+    pub word: &'static str,
+    pub checked: Moment,
+}
+
+/// A package that this one declares.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dependency {
+    pub name: Clean,
+    /// The page of its package or, if it is unknown, its repository.
+    pub target: Option<String>,
+    pub is_lazy: bool,
+    /// None if it is unknown.
+    pub marks: Option<Vec<Option<Mark>>>,
+}
+
+/// A package with its latest verdicts.
+pub type KnownPackage = (PackageRow, Vec<ResultRow>);
+
 /// The rows of a package's page.
 pub struct PackageRows<'a> {
     pub row: PackageRow,
@@ -49,6 +102,10 @@ pub struct PackageRows<'a> {
     pub results: Vec<(ResultRow, Option<BuildRow>)>,
     /// Newest first.
     pub toolchains: &'a [String],
+    pub history: Vec<HistoryRow>,
+    /// What it declares, each with its package and the verdicts of that, if it is known.
+    pub dependencies: Vec<(DeclaredRow, Option<KnownPackage>)>,
+    pub used_by: Vec<PackageRow>,
 }
 
 impl PackageView {
@@ -61,16 +118,38 @@ impl PackageView {
             let result = rows.results.iter().find(|(r, _)| r.zig_version == version);
             toolchain(version, result, row, site.now_unix_ms)
         };
+        let tree = Tree {
+            url: Some(&row.url),
+            commit: commit(rows),
+            dir: row.dir.as_deref(),
+        };
+        let link = |row: &PackageRow| Link::new(&row.name, package_path(&row.name));
         PackageView {
-            name: Link {
-                text: Clean::new(&row.name),
-                target: package_path(&row.name),
-            },
+            name: link(row),
             url: Clean::new(&row.url),
             web: web_url(&row.url),
             description: row.description.as_deref().map(fact),
             facts: facts(row),
             rows: known.chain(gone).map(toolchain).collect(),
+            errors: groups(
+                rows.results.iter().filter_map(|(_, build)| build.as_ref()),
+                &tree,
+            ),
+            minimum: minimum(rows),
+            history: history(rows, site.now_unix_ms),
+            toolchains: rows
+                .toolchains
+                .iter()
+                .map(|version| Clean::new(version))
+                .collect(),
+            dependencies: rows
+                .dependencies
+                .iter()
+                .map(|(row, known)| dependency(row, known.as_ref(), rows.toolchains))
+                .collect(),
+            used_by: rows.used_by.iter().map(link).collect(),
+            used_by_count: popularity::users(row.popularity_score).max(0) as u64,
+            badges: badges(row, &site),
             site,
         }
     }
@@ -118,6 +197,7 @@ fn toolchain(
             version,
             mark: None,
             because: Clean::default(),
+            import: "",
             commit: None,
             checked: None,
             build: None,
@@ -130,6 +210,7 @@ fn toolchain(
         version,
         mark: Some(Mark::of_result(result)),
         because: Clean::new(&because.unwrap_or_default()),
+        import: import(result.import_status),
         commit: result
             .commit
             .as_deref()
@@ -142,4 +223,93 @@ fn toolchain(
             .map(|line| Clean::new(line))
             .collect(),
     }
+}
+
+/// The commit of all shown verdicts; none if they are of several.
+fn commit<'a>(rows: &'a PackageRows) -> Option<&'a str> {
+    let mut commits = rows
+        .results
+        .iter()
+        .filter_map(|(row, _)| row.commit.as_deref());
+    let first = commits.next()?;
+    commits.all(|other| other == first).then_some(first)
+}
+
+fn minimum(rows: &PackageRows) -> Option<(Clean, Clean)> {
+    let declared = rows.row.minimum_zig_version.as_deref()?;
+    let works = lowest_working(rows.results.iter().map(|(row, _)| row));
+    Some((Clean::new(declared), Clean::new(works.unwrap_or("none"))))
+}
+
+fn history(rows: &PackageRows, now_unix_ms: i64) -> Vec<Strip> {
+    let mut strips: Vec<Strip> = Vec::new();
+    let mut of_version = |version: &str| {
+        let version = Clean::new(version);
+        let at = strips.iter().position(|strip| strip.version == version);
+        at.unwrap_or_else(|| {
+            strips.push(Strip {
+                version,
+                squares: Vec::new(),
+            });
+            strips.len() - 1
+        })
+    };
+    let order = rows
+        .toolchains
+        .iter()
+        .chain(rows.history.iter().map(|row| &row.zig_version));
+    let places: Vec<usize> = order.map(|version| of_version(version)).collect();
+    let places = &places[rows.toolchains.len()..];
+    for (row, place) in rows.history.iter().zip(places) {
+        let statuses = row.statuses();
+        strips[*place].squares.push(Square {
+            commit: Commit::new(&row.commit, Some(&rows.row.url)),
+            grade: statuses.grade(),
+            word: statuses.describe(),
+            checked: Moment::new(row.checked_at, now_unix_ms),
+        });
+    }
+    strips.retain(|strip| !strip.squares.is_empty());
+    strips
+}
+
+fn dependency(
+    row: &DeclaredRow,
+    known: Option<&KnownPackage>,
+    toolchains: &[String],
+) -> Dependency {
+    let url = repository(&row.url).and_then(|url| web_url(&url));
+    Dependency {
+        name: fact(&row.name),
+        target: match known {
+            Some((package, _)) => Some(package_path(&package.name)),
+            None => url,
+        },
+        is_lazy: row.lazy,
+        marks: known.map(|(_, results)| marks(results, toolchains)),
+    }
+}
+
+/// The markup of the badge; none if the client named no host.
+fn badges(row: &PackageRow, site: &Site) -> Vec<(&'static str, Clean)> {
+    let Some(origin) = &site.options.origin else {
+        return Vec::new();
+    };
+    let page = format!("{origin}{}", package_path(&row.name));
+    let image = format!("{origin}/badge/{}.svg", part(&row.name));
+    let markup = [
+        ("Markdown", format!("[![Zig versions]({image})]({page})")),
+        (
+            "HTML",
+            format!("<a href=\"{page}\"><img src=\"{image}\" alt=\"Zig versions\"></a>"),
+        ),
+        (
+            "AsciiDoc",
+            format!("image:{image}[Zig versions,link={page}]"),
+        ),
+    ];
+    markup
+        .into_iter()
+        .map(|(language, text)| (language, Clean::new(&text)))
+        .collect()
 }

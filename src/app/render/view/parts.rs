@@ -18,6 +18,32 @@ pub struct Link {
     pub target: String,
 }
 
+impl Link {
+    pub fn new(text: &str, target: impl Into<String>) -> Link {
+        Link {
+            text: Clean::new(text),
+            target: target.into(),
+        }
+    }
+
+    pub fn to_build(id: BuildId) -> Link {
+        Link::new(&format!("build {id}"), build_path(id))
+    }
+
+    pub fn to_check(id: CheckId) -> Link {
+        Link::new(&format!("check {id}"), check_path(id))
+    }
+}
+
+/// The package of a build; its check, where it is of none.
+pub fn subject(row: &BuildRow) -> Link {
+    let target = match row.package_id {
+        Some(_) => package_path(&row.package),
+        None => check_path(row.check),
+    };
+    Link::new(&row.package, target)
+}
+
 /// A verdict in its words, with the page it leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
@@ -62,6 +88,15 @@ impl Mark {
     }
 }
 
+/// The latest verdicts of a package under these toolchains; none where it was never tried.
+pub fn marks(results: &[ResultRow], toolchains: &[String]) -> Vec<Option<Mark>> {
+    let result = |version: &String| results.iter().find(|row| row.zig_version == *version);
+    let marks = toolchains
+        .iter()
+        .map(|version| result(version).map(Mark::of_result));
+    marks.collect()
+}
+
 /// The sign of a verdict, which needs no colour.
 pub fn sign(grade: Grade) -> &'static str {
     match grade {
@@ -94,7 +129,10 @@ impl Moment {
     pub fn new(at: i64, now_unix_ms: i64) -> Moment {
         let seconds = (now_unix_ms - at).max(0) / 1_000;
         let (minutes, hours) = (seconds / 60, seconds / 3_600);
+        // What is ahead is an estimate.
+        let ahead = (at - now_unix_ms + 999) / 1_000;
         let ago = match () {
+            () if ahead > 0 => format!("in about {}", duration(ahead as u64 * 1_000)),
             () if seconds < 60 => format!("{seconds} s ago"),
             () if minutes < 60 => format!("{minutes} min ago"),
             () if hours < 48 => format!("{hours} h ago"),
@@ -141,8 +179,13 @@ const PART: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
+/// A name as a part of a path.
+pub fn part(name: &str) -> String {
+    utf8_percent_encode(name, PART).to_string()
+}
+
 pub fn package_path(name: &str) -> String {
-    format!("/packages/{}", utf8_percent_encode(name, PART))
+    format!("/packages/{}", part(name))
 }
 
 pub fn check_path(id: CheckId) -> String {

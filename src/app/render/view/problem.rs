@@ -15,13 +15,9 @@ pub struct Problem {
 
 impl Problem {
     pub fn new(site: Site, status: u16, sentence: &str) -> Problem {
-        let link = |text: &str, target: &str| Link {
-            text: Clean::new(text),
-            target: target.to_string(),
-        };
         let next = match status {
-            404 => vec![link("all packages", "/")],
-            _ => vec![link("back to the first page", "/")],
+            404 => vec![Link::new("all packages", "/")],
+            _ => vec![Link::new("back to the first page", "/")],
         };
         Problem {
             site,

@@ -1,19 +1,28 @@
 //! Pages: this reads the rows, `render::view` makes the pages of them.
 
-use crate::app::domain::ids::PackageId;
+use crate::app::domain::error_key::error_key;
+use crate::app::domain::ids::{BuildId, CheckId, PackageId};
+use crate::app::domain::verdict::ResourceLimits;
 use crate::app::render::html::{self, layout};
 use crate::app::render::text;
+use crate::app::render::view::build::{BuildRows, BuildView};
+use crate::app::render::view::check::{CheckRows, CheckView};
 use crate::app::render::view::front::{FrontRows, FrontView};
-use crate::app::render::view::package::{PackageRows, PackageView};
+use crate::app::render::view::package::{KnownPackage, PackageRows, PackageView};
 use crate::app::render::view::problem::Problem;
+use crate::app::render::view::queue::{QueueRows, QueueView};
 use crate::app::render::view::site::{PageOptions, Site};
 use crate::app::state::State;
+use crate::app::store::builds::BuildRow;
+use crate::app::store::declared::DeclaredRow;
 use crate::app::store::list::{Paging, Sort};
 use crate::app::store::package_list::{self, PackageFilter, RELEVANCE};
-use crate::app::store::{builds, checks, packages, results};
+use crate::app::store::{builds, checks, declared, history, packages, results};
 use crate::app::web::answer::{Error, Shown};
-use crate::app::web::handlers::queue;
-use crate::app::web::limits::SHOWN_CHECKS_LIMIT;
+use crate::app::web::handlers::queue::{self, Chosen};
+use crate::app::web::limits::{
+    SHOWN_CHECKS_LIMIT, SHOWN_DEPENDENTS_LIMIT, SHOWN_HISTORY_LIMIT, SHOWN_SAME_ERRORS_LIMIT,
+};
 use crate::app::web::query::too_deep;
 use crate::app::web::routes::pages::{PageCall, Target};
 use crate::interface::message::Response;
@@ -23,6 +32,9 @@ pub fn page(state: &State, call: PageCall) -> Result<Shown, Error> {
     match target {
         Target::Front { search, page } => Ok(front(state, search, page, options)?.into()),
         Target::Package { name } => package(state, &name, options),
+        Target::Check(id) => Ok(check(state, id, options)?.into()),
+        Target::Build(id) => Ok(build(state, id, options)?.into()),
+        Target::Queue(paging) => Ok(queue(state, &paging, options)?.into()),
     }
 }
 
@@ -67,6 +79,7 @@ fn front(
         total: found.total,
         paging,
         search: filter.search.as_deref(),
+        running: queue::read_running(state)?,
         checks: checks::latest(store, SHOWN_CHECKS_LIMIT)?,
     };
     let view = FrontView::new(site(state, options), &rows);
@@ -93,10 +106,20 @@ fn package(state: &State, name: &str, options: PageOptions) -> Result<Shown, Err
         };
         results.push((result, build));
     }
+    let first = |limit| Paging {
+        page: 1,
+        limit,
+        after: None,
+    };
+    let history = history::page(store, id, None, &first(SHOWN_HISTORY_LIMIT))?;
+    let used_by = declared::dependents(store, id, &first(SHOWN_DEPENDENTS_LIMIT))?;
     let rows = PackageRows {
         row,
         results,
         toolchains: &state.settings.zig_versions,
+        history: history.map_or_else(Vec::new, |page| page.rows),
+        dependencies: dependencies(state, id)?,
+        used_by: used_by.map_or_else(Vec::new, |page| page.rows),
     };
     let view = PackageView::new(site(state, options), &rows);
     let body = |html| match html {
@@ -107,6 +130,121 @@ fn package(state: &State, name: &str, options: PageOptions) -> Result<Shown, Err
         response: respond(200, &view.site, body),
         viewed: Some(id),
     })
+}
+
+/// What a package declares, each with its package and the verdicts of that, if it is known.
+fn dependencies(
+    state: &State,
+    id: PackageId,
+) -> Result<Vec<(DeclaredRow, Option<KnownPackage>)>, Error> {
+    let store = &state.services.store;
+    let rows = declared::of_package(store, id)?;
+    let ids: Vec<PackageId> = rows.iter().filter_map(|row| row.package).collect();
+    let known = packages::by_ids(store, &ids)?;
+    let ids: Vec<PackageId> = known.iter().map(|row| row.id).collect();
+    let results = results::of_packages(store, &ids)?;
+    let known: Vec<KnownPackage> = known.into_iter().zip(results).collect();
+    let with_known = |row: DeclaredRow| {
+        let found = known
+            .iter()
+            .find(|(known, _)| Some(known.id) == row.package);
+        (row, found.cloned())
+    };
+    Ok(rows.into_iter().map(with_known).collect())
+}
+
+/// `GET /checks/ID`.
+fn check(state: &State, id: CheckId, options: PageOptions) -> Result<Response, Error> {
+    let store = &state.services.store;
+    let Some(check) = checks::by_id(store, id)? else {
+        return Ok(problem(
+            state,
+            options,
+            404,
+            &format!("There is no check {id}."),
+        ));
+    };
+    let builds = builds::of_check(store, id)?;
+    let rows = CheckRows {
+        queue: in_queue(state, &builds)?,
+        builds,
+        check,
+    };
+    let view = CheckView::new(site(state, options), &rows);
+    let body = |html| match html {
+        true => html::check::html(&view),
+        false => view.matrix.clone(),
+    };
+    Ok(respond(200, &view.site, body))
+}
+
+/// Those of these builds that run or wait.
+fn in_queue(state: &State, builds: &[BuildRow]) -> Result<QueueRows, Error> {
+    let open = builds.iter().filter(|row| !row.state.is_final());
+    let open: Vec<BuildId> = open.map(|row| row.id).collect();
+    match open.is_empty() {
+        true => Ok(QueueRows::default()),
+        false => Ok(queue::read(state, Chosen::These(&open))?),
+    }
+}
+
+/// `GET /builds/ID`.
+fn build(state: &State, id: BuildId, options: PageOptions) -> Result<Response, Error> {
+    let store = &state.services.store;
+    let Some(build) = builds::by_id(store, id)? else {
+        return Ok(problem(
+            state,
+            options,
+            404,
+            &format!("There is no build {id}."),
+        ));
+    };
+    let check = checks::by_id(store, build.check)?;
+    let check = check.ok_or_else(|| Error::not_found("check"))?;
+    let [before, after] = builds::neighbours(store, &build)?;
+    let error_key = error_key(&build.error_log).map(|error| error.key);
+    let same_error = match &error_key {
+        Some(key) => {
+            let ids = history::with_error(store, key, &build.zig_version, build.package_id)?;
+            let shown = &ids[..ids.len().min(SHOWN_SAME_ERRORS_LIMIT)];
+            (ids.len(), packages::by_ids(store, shown)?)
+        }
+        None => (0, Vec::new()),
+    };
+    let settings = &state.settings;
+    let rows = BuildRows {
+        queue: in_queue(state, std::slice::from_ref(&build))?,
+        check,
+        before,
+        after,
+        error_key,
+        same_error,
+        limits: ResourceLimits {
+            memory_bytes: settings.memory_bytes,
+            build_timeout_ms: settings.build_timeout_ms,
+            silence_timeout_ms: settings.silence_timeout_ms,
+            peak_bytes: None,
+        },
+        cpus: settings.cpus,
+        build,
+    };
+    let view = BuildView::new(site(state, options), &rows);
+    let body = |html| match html {
+        true => html::build::html(&view),
+        false => text::build::text(&view),
+    };
+    Ok(respond(200, &view.site, body))
+}
+
+/// `GET /queue`.
+fn queue(state: &State, paging: &Paging, options: PageOptions) -> Result<Response, Error> {
+    let rows = queue::read(state, Chosen::Page(paging))?;
+    let view = QueueView::new(site(state, options), &rows, paging);
+    let body = |html| match html {
+        true => html::queue::html(&view),
+        false => text::queue::text(&view),
+    };
+    Ok(respond(200, &view.site, body))
 }
 
 /// The page that says what is wrong.

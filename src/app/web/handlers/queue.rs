@@ -9,6 +9,7 @@ use crate::app::domain::ids::BuildId;
 use crate::app::domain::task::{Task, WaitReason};
 use crate::app::queue::forecast::{self, Piece};
 use crate::app::render::json;
+use crate::app::render::view::queue::{QueueRows, RunningRow, WaitingRow};
 use crate::app::state::State;
 use crate::app::store::list::Paging;
 use crate::app::store::store::{self, Store};
@@ -34,52 +35,116 @@ struct Waiter<'w> {
     wait: Wait<'w>,
 }
 
-/// One build for each slot in use, and one page of the waiting builds, out of the first `FORECAST_LIMIT` places.
+/// Which builds of the queue are read.
+#[derive(Debug, Clone, Copy)]
+pub enum Chosen<'a> {
+    /// All that run, and one page of those that wait, out of the first `FORECAST_LIMIT` places.
+    Page(&'a Paging),
+    These(&'a [BuildId]),
+}
+
+impl<'a> Chosen<'a> {
+    /// The ids of the builds; none where all are read.
+    fn ids(self) -> Option<&'a [BuildId]> {
+        match self {
+            Chosen::Page(_) => None,
+            Chosen::These(ids) => Some(ids),
+        }
+    }
+}
+
+/// One build for each slot in use, and one page of the waiting builds.
 ///
 /// While a source is fetched, the first build of its check is listed as running; the others wait, and join the end of
 /// the queue once the source is there.
 pub fn queue_json(state: &State, page: &Paging) -> store::Result<Value> {
-    let (store, now) = (&state.services.store, state.now());
-    let mut expected = Expected::new(store)?;
-    let view = state.scheduler.view(store);
-    let (tasks, order) = (view.running_tasks()?, view.order(now.unix_ms)?);
-    let mut running = Vec::new();
-    for task in &tasks {
-        let row = task.build.map(|build| builds::by_id(store, build));
-        if let Some(row) = row.transpose()?.flatten() {
-            let mut value = build_json_at(state, &row, None);
-            value["elapsed_ms"] = json!(elapsed_ms(task, now));
-            value["expected_ms"] = json!(expected.of(&task.durations_key, task.zig_version)?);
-            running.push(value);
-        }
-    }
-    let starts = match is_up(state) && !state.disk.is_low {
-        true => starts(state, &mut expected, &tasks, &order)?,
-        false => HashMap::new(),
-    };
-    let waiters = waiters(state, &tasks, &order)?;
-    let skipped = (page.page - 1).saturating_mul(page.limit);
-    let of_page = waiters.iter().skip(skipped as usize);
-    let mut waiting = Vec::new();
-    for waiter in of_page.take(page.limit as usize) {
-        if let Some(row) = builds::by_id(store, waiter.build)? {
-            let start = starts.get(&Task::Build(waiter.build));
-            let start = start.map(|ms| json::time(now.unix_ms.saturating_add_unsigned(*ms)));
-            let mut value = build_json_at(state, &row, waiter.position);
-            value["position"] = json!(waiter.position);
-            value["reason"] = json!(reason(state, waiter));
-            value["estimated_start"] = json!(start);
-            waiting.push(value);
-        }
-    }
+    let rows = read(state, Chosen::Page(page))?;
+    let running = rows.running.iter().map(|running| {
+        let mut value = build_json_at(state, &running.row, None);
+        value["elapsed_ms"] = json!(running.elapsed_ms);
+        value["expected_ms"] = json!(running.expected_ms);
+        value
+    });
+    let waiting = rows.waiting.iter().map(|waiting| {
+        let mut value = build_json_at(state, &waiting.row, waiting.position);
+        value["position"] = json!(waiting.position);
+        value["reason"] = json!(waiting.reason);
+        value["estimated_start"] = json!(waiting.estimated_start.map(json::time));
+        value
+    });
     Ok(json!({
         "slots": state.scheduler.queue.slots(),
-        "running": running,
-        "waiting": waiting,
+        "running": running.collect::<Vec<Value>>(),
+        "waiting": waiting.collect::<Vec<Value>>(),
         "total": state.scheduler.waiting_builds(),
         "page": page.page,
         "limit": page.limit,
     }))
+}
+
+/// The builds that run and wait, as they are chosen.
+pub fn read(state: &State, chosen: Chosen) -> store::Result<QueueRows> {
+    let (store, now) = (&state.services.store, state.now());
+    let mut expected = Expected::new(store)?;
+    let view = state.scheduler.view(store);
+    let (tasks, order) = (view.running_tasks()?, view.order(now.unix_ms)?);
+    let running = running(state, &mut expected, &tasks, chosen.ids())?;
+    let starts = match is_up(state) && !state.disk.is_low {
+        true => starts(state, &mut expected, &tasks, &order)?,
+        false => HashMap::new(),
+    };
+    let (skipped, limit) = match chosen {
+        Chosen::Page(page) => ((page.page - 1).saturating_mul(page.limit), page.limit),
+        Chosen::These(ids) => (0, ids.len() as u64),
+    };
+    let waiters = waiters(state, &tasks, &order)?;
+    let is_chosen = |build| chosen.ids().is_none_or(|ids| ids.contains(&build));
+    let chosen = waiters.iter().filter(|waiter| is_chosen(waiter.build));
+    let mut waiting = Vec::new();
+    for waiter in chosen.skip(skipped as usize).take(limit as usize) {
+        if let Some(row) = builds::by_id(store, waiter.build)? {
+            let start = starts.get(&Task::Build(waiter.build));
+            waiting.push(WaitingRow {
+                row,
+                position: waiter.position,
+                reason: reason(state, waiter),
+                estimated_start: start.map(|ms| now.unix_ms.saturating_add_unsigned(*ms)),
+            });
+        }
+    }
+    Ok(QueueRows { running, waiting })
+}
+
+/// What runs now.
+pub fn read_running(state: &State) -> store::Result<Vec<RunningRow>> {
+    let store = &state.services.store;
+    let tasks = state.scheduler.view(store).running_tasks()?;
+    running(state, &mut Expected::new(store)?, &tasks, None)
+}
+
+fn running(
+    state: &State,
+    expected: &mut Expected,
+    tasks: &[Running],
+    ids: Option<&[BuildId]>,
+) -> store::Result<Vec<RunningRow>> {
+    let (store, now) = (&state.services.store, state.now());
+    let mut rows = Vec::new();
+    let is_chosen = |build| ids.is_none_or(|ids| ids.contains(&build));
+    for task in tasks {
+        let row = task
+            .build
+            .filter(|build| is_chosen(*build))
+            .map(|build| builds::by_id(store, build));
+        if let Some(row) = row.transpose()?.flatten() {
+            rows.push(RunningRow {
+                row,
+                elapsed_ms: elapsed_ms(task, now),
+                expected_ms: expected.of(&task.durations_key, task.zig_version)?,
+            });
+        }
+    }
+    Ok(rows)
 }
 
 /// False where the engine is known not to answer. An engine that is being asked counts as up.

@@ -1,5 +1,6 @@
 //! Calls for pages: which page, and in which form.
 
+use crate::app::domain::ids::{BuildId, CheckId};
 use crate::app::render::view::site::PageOptions;
 use crate::app::store::list::Paging;
 use crate::app::web::request;
@@ -24,13 +25,20 @@ pub enum Target {
         /// Its name, or the path of its repository.
         name: String,
     },
+    Check(CheckId),
+    Build(BuildId),
+    /// What runs, and one page of what waits.
+    Queue(Paging),
 }
 
-pub const fn routes<C: From<PageCall>>() -> [Route<C>; 3] {
+pub const fn routes<C: From<PageCall>>() -> [Route<C>; 6] {
     [
         get("/", front),
         get("/packages/*", package),
         get("/packages/**", package_of_repository),
+        get("/checks/*", check),
+        get("/builds/*", build),
+        get("/queue", queue),
     ]
 }
 
@@ -73,4 +81,19 @@ fn package_of_repository<C: From<PageCall>>(request: &RouteRequest) -> Result<C,
 fn package<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
     let name = request.name()?;
     Ok(call(request, Target::Package { name }))
+}
+
+fn check<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
+    let id = CheckId(request.id()?);
+    Ok(call(request, Target::Check(id)))
+}
+
+fn build<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
+    let id = BuildId(request.id()?);
+    Ok(call(request, Target::Build(id)))
+}
+
+fn queue<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
+    let page = request.query.page()?;
+    Ok(call(request, Target::Queue(page)))
 }

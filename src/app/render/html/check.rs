@@ -1,0 +1,109 @@
+//! The page of a check as HTML.
+
+use maud::{Markup, Render, html};
+
+use crate::app::render::html::layout::{self, Head};
+use crate::app::render::html::parts::{command, error_lines, legend};
+use crate::app::render::view::check::{BuildLine, CheckView, ErrorGroup, Took};
+use crate::app::render::view::parts::build_path;
+
+pub fn html(view: &CheckView) -> String {
+    let head = Head {
+        title: view.title.clone(),
+        description: format!("{} of {}", view.result, view.subject.text),
+        path: view.path.clone(),
+        is_noindex: true,
+        search: None,
+    };
+    let main = html! {
+        h1 { (view.title.rsplit(", ").next().unwrap_or_default()) " of " (view.subject) }
+        p {
+            @match view.is_finished {
+                true => (view.result),
+                false => { "In progress: " (view.result) " so far" },
+            }
+            ". Started " (view.started) "."
+        }
+        (facts(view))
+        (rows(&view.rows))
+        (legend())
+        (errors(&view.errors))
+        h2 { "Check it again" }
+        (command(view.again.as_str()))
+    };
+    layout::page(&view.site, &head, &main)
+}
+
+fn facts(view: &CheckView) -> Markup {
+    html! {
+        dl {
+            @if let Some((url, target)) = &view.repository {
+                dt { "repository" }
+                dd { @match target { Some(target) => a href=(target) rel="nofollow" { (url) }, None => (url) } }
+            }
+            @if let Some(reference) = &view.reference { dt { "ref" } dd { (reference) } }
+            @if let Some(dir) = &view.dir { dt { "dir" } dd { (dir) } }
+            @if let Some(commit) = &view.commit { dt { "commit" } dd { (commit) } }
+            @if view.repository.is_none() { dt { "source" } dd { "an uploaded tree" } }
+        }
+    }
+}
+
+/// The builds of a check, one row each.
+pub fn rows(lines: &[BuildLine]) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "Zig" }
+                        th scope="col" { "Verdict" }
+                        th scope="col" { "Because" }
+                        th scope="col" { "As a dependency" }
+                        th.wide scope="col" { "Time" }
+                        th scope="col" { "Build" }
+                    }
+                }
+                tbody {
+                    @for line in lines {
+                        tr {
+                            th scope="row" { (line.version) }
+                            td { (line.mark) }
+                            td { (line.because) }
+                            td { (line.import) }
+                            td.wide { (line.took) }
+                            td { a href=(build_path(line.build)) { "build " (line.build) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The first errors, equal ones once with their versions.
+pub fn errors(groups: &[ErrorGroup]) -> Markup {
+    html! {
+        @for group in groups {
+            h2 {
+                "First errors with Zig "
+                @for (nth, version) in group.versions.iter().enumerate() { @if nth > 0 { ", " } (version) }
+            }
+            (error_lines(&group.lines))
+        }
+    }
+}
+
+impl Render for Took {
+    fn render(&self) -> Markup {
+        html! {
+            @match self {
+                Took::Time(time) => (time),
+                Took::Cached(build) => { "as " (build) },
+                Took::Running(progress) => (progress),
+                Took::Waiting(wait) => (wait),
+                Took::Never => {},
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The page of the queue as HTML.
+
+use maud::{Markup, Render, html};
+
+use crate::app::render::html::layout::{self, Head};
+use crate::app::render::view::parts::duration;
+use crate::app::render::view::queue::{Progress, QueueView, RunningLine, Wait, WaitingLine};
+
+pub fn html(view: &QueueView) -> String {
+    let head = Head {
+        title: format!("{}: zigcheck", view.site.load()),
+        description: "What runs, what waits, and why.".to_string(),
+        path: "/queue".to_string(),
+        is_noindex: true,
+        search: None,
+    };
+    let main = html! {
+        h1 { "Queue" }
+        h2 { "Running" }
+        @if view.running.is_empty() { p.soft { "Nothing runs." } } @else { (running(&view.running)) }
+        h2 { "Waiting" }
+        @if view.waiting.is_empty() { p.soft { "Nothing waits." } } @else { (waiting(view)) }
+        @if let Some(next) = &view.next {
+            p { a href=(next) { "Page " (view.page + 1) " of " (view.last_page) } }
+        }
+    };
+    layout::page(&view.site, &head, &main)
+}
+
+/// A table of builds that run.
+pub fn running(lines: &[RunningLine]) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "Package" }
+                        th scope="col" { "Zig" }
+                        th scope="col" { "Phase" }
+                        th scope="col" { "Time" }
+                        th scope="col" { "Build" }
+                    }
+                }
+                tbody {
+                    @for line in lines {
+                        tr {
+                            th scope="row" { (line.subject) }
+                            td { (line.version) }
+                            td { (line.state.as_str()) "\u{2026}" }
+                            td { (line.progress) }
+                            td { (line.build) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn waiting(view: &QueueView) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        th.number scope="col" { "Position" }
+                        th scope="col" { "Package" }
+                        th scope="col" { "Zig" }
+                        th scope="col" { "Starts" }
+                        th.wide scope="col" { "Why it waits" }
+                        th scope="col" { "Build" }
+                    }
+                }
+                tbody { @for line in &view.waiting { (waiting_line(line)) } }
+            }
+        }
+    }
+}
+
+fn waiting_line(line: &WaitingLine) -> Markup {
+    html! {
+        tr {
+            td.number { @if let Some(position) = line.wait.position { (position) } }
+            th scope="row" { (line.subject) }
+            td { (line.version) }
+            td { @match &line.wait.start { Some(start) => (start), None => span.soft { "not known" } } }
+            td.wide { (line.wait.reason) }
+            td { (line.build) }
+        }
+    }
+}
+
+/// A bar where the end is known, and the times in words.
+impl Render for Progress {
+    fn render(&self) -> Markup {
+        let elapsed = duration(self.elapsed_ms);
+        html! {
+            @match self.expected_ms.filter(|expected| *expected > 0) {
+                Some(expected) => {
+                    progress max=(expected) value=(self.elapsed_ms.min(expected)) aria-label="time passed" {}
+                    " " (elapsed) " of about " (duration(expected))
+                },
+                None => { (elapsed) ", not built before" },
+            }
+        }
+    }
+}
+
+/// Position, reason and start in one sentence.
+impl Render for Wait {
+    fn render(&self) -> Markup {
+        html! {
+            @if let Some(position) = self.position { a href="/queue" { "number " (position) " in the queue" } "; " }
+            (self.reason)
+            @if let Some(start) = &self.start { "; starts " (start) }
+        }
+    }
+}
