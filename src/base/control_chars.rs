@@ -2,12 +2,12 @@
 
 use std::str::Chars;
 
-/// True for control characters (the escape among them), changes of writing direction, characters without width, and
-/// line ends that only some programs know.
+/// True for control characters (the escape among them), changes of writing direction, characters without width,
+/// line ends that only some programs know, and the two characters that XML cannot hold.
 pub fn is_control(c: char) -> bool {
     let formats = matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}'
         | '\u{e0000}'..='\u{e0fff}');
     c.is_control() || formats
 }

@@ -255,6 +255,7 @@ fn what_is_asked_does_no_harm_in_the_answer() {
             "/api/builds/",
             "/api/",
             "/badge/",
+            "/feed.atom?zig_version=",
         ] {
             ask("GET", &format!("{path}{encoded}.svg"), &[], "");
             ask("GET", &format!("{path}{encoded}"), &[], "");

@@ -10,6 +10,7 @@ mod api;
 mod archive;
 mod archive_damage;
 mod ask;
+mod atom;
 mod badges;
 mod bucket;
 mod busy_hosts;

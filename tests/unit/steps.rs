@@ -79,7 +79,11 @@ const NO_REQUESTS: [&str; 49] = [
 ];
 
 /// Each kind of read, by every index that serves one, and what finds much, little or nothing.
-const READS: [&str; 56] = [
+const READS: [&str; 60] = [
+    "/feed.atom",
+    "/feed.atom?zig_version=0.17.1&only=broken",
+    "/packages/json-00700/feed.atom",
+    "/packages/owner100/p00400/feed.atom?only=broken",
     "/badge/json-00700.svg",
     "/badge/owner100/p00400.json",
     "/badge/nobody.svg",

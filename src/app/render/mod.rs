@@ -1,6 +1,7 @@
 //! Database rows rendered as JSON, text and HTML. A page is a struct of `view`, made from rows; `html` and `text` are
 //! its two renderings.
 
+pub mod atom;
 pub mod badge;
 pub mod html;
 pub mod json;

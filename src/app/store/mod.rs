@@ -2,6 +2,7 @@
 
 pub mod build_list;
 pub mod builds;
+pub mod changes;
 pub mod checks;
 pub mod columns;
 pub mod declared;

@@ -56,3 +56,5 @@ pub const READS_PAUSE_MS: u64 = 2_000;
 pub const KEPT_LIMIT_BYTES: usize = 4 << 20;
 /// What a kept answer takes beside its body: its headers and the call.
 pub const KEPT_ANSWER_BYTES: usize = 1 << 10;
+/// Entries of a feed: readers ask every hour or so, and each entry costs a lookup of its build.
+pub const FEED_LIMIT_ENTRIES: usize = 50;

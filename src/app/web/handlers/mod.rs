@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod badges;
+pub mod feeds;
 pub mod health;
 pub mod packages;
 pub mod pages;

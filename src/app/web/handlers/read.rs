@@ -11,7 +11,7 @@ use crate::app::store::declared::DeclaredRow;
 use crate::app::store::{build_list, builds, checks, declared, history, package_list, packages};
 use crate::app::web::answer::{Error, Shown};
 use crate::app::web::handlers::rows::{build_json, build_row, package_json, packages_json};
-use crate::app::web::handlers::{badges, queue};
+use crate::app::web::handlers::{badges, feeds, queue};
 use crate::app::web::query::too_deep;
 use crate::app::web::routes::read::ReadCall;
 use crate::interface::message::Response;
@@ -61,6 +61,15 @@ pub fn read(state: &State, call: ReadCall) -> Result<Shown, Error> {
         ReadCall::Build { id } => build_json(state, &build_row(state, id)?),
         ReadCall::Badge { name, form } => {
             return Ok(badges::badge(state, name.as_deref(), form)?.into());
+        }
+        ReadCall::Feed {
+            package,
+            zig_version,
+            only_broken,
+            origin,
+        } => {
+            let which = (zig_version, only_broken);
+            return Ok(feeds::feed(state, package.as_deref(), which, origin)?.into());
         }
         ReadCall::Queue { page } => queue::queue_json(state, &page)?,
     };

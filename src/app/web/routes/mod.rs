@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod badges;
+pub mod feeds;
 pub mod pages;
 pub mod read;
 pub mod route;

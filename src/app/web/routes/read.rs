@@ -59,6 +59,15 @@ pub enum ReadCall {
         name: Option<String>,
         form: BadgeForm,
     },
+    /// Changes of verdicts, for feed readers.
+    Feed {
+        /// Its name, or the path of its repository; none: of all packages.
+        package: Option<String>,
+        zig_version: Option<String>,
+        only_broken: bool,
+        /// The start of absolute URLs.
+        origin: String,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

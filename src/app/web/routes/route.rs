@@ -16,7 +16,7 @@ use crate::interface::message::{Head, Response};
 #[derive(Debug)]
 pub struct Route<C> {
     pub method: &'static str,
-    /// `*` stands for one part of the path, `**` for two or more at its end.
+    /// `*` stands for one part of the path, `**` for two or more.
     pub path: &'static str,
     pub access: Access,
     pub body: Body,

@@ -5,6 +5,7 @@ use crate::app::web::query::{Query, bad};
 use crate::app::web::request;
 use crate::app::web::routes::admin::{self, AdminCall};
 use crate::app::web::routes::badges;
+use crate::app::web::routes::feeds;
 use crate::app::web::routes::pages::{self, PageCall};
 use crate::app::web::routes::read::{self, ReadCall};
 use crate::app::web::routes::route::{
@@ -48,8 +49,10 @@ branches! {
     Admin(AdminCall),
 }
 
-const ROUTES: [&[Route<Call>]; 7] = [
+const ROUTES: [&[Route<Call>]; 8] = [
     &[get("/api/health", |_| Ok(Call::Health))],
+    // Before pages: `**` of a page is any path.
+    &feeds::routes(),
     &pages::routes(),
     &read::routes(),
     &badges::routes(),
@@ -58,17 +61,19 @@ const ROUTES: [&[Route<Call>]; 7] = [
     &admin::routes(),
 ];
 
-/// The part of a path that `*` stands for in the pattern, or the parts that `**` stands for at its end, of which there
-/// are two at least; empty without either. None where the path is another.
+/// The part of a path that `*` stands for in the pattern, or the parts that `**` stands for, of which there are two at
+/// least; empty without either. None where the path is another.
 fn parameter(pattern: &str, parts: &[String]) -> Option<String> {
     let mut pattern = pattern.split('/').skip(1);
     let mut parameter = String::new();
     for (at, part) in parts.iter().enumerate() {
         match pattern.next()? {
             "**" => {
-                let rest = &parts[at..];
+                let behind: Vec<&str> = pattern.collect();
+                let rest = parts[at..].len().checked_sub(behind.len())?;
+                let (rest, end) = parts[at..].split_at(rest);
                 let is_path = rest.len() > 1 && !rest.iter().any(String::is_empty);
-                return is_path.then(|| rest.join("/"));
+                return (is_path && end == behind).then(|| rest.join("/"));
             }
             "*" if !part.is_empty() => parameter = part.clone(),
             word if word == part => {}
@@ -108,7 +113,7 @@ fn find_among(
     let parts = parts.ok_or_else(|| bad("the path must be UTF-8 in whole escapes"))?;
     let mut methods = Vec::new();
     // A path that is written out stands for itself: the path of a repository may be the same.
-    let is_written = |route: &&Route<Call>| !route.path.ends_with("**");
+    let is_written = |route: &&Route<Call>| !route.path.contains("**");
     let mut written = all.clone().filter(is_written);
     let has_written = written.any(|route| parameter(route.path, parts).is_some());
     for route in all.filter(|route| !has_written || is_written(route)) {
