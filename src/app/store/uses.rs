@@ -12,6 +12,9 @@ pub const COUNT_USERS: &str = "UPDATE packages SET popularity_score = popularity
     (SELECT count(*) FROM uses u WHERE u.repository = ?1 AND u.package_id <> packages.id) \
     WHERE repository = ?1";
 
+pub const ADD_SCORE: &str = "UPDATE packages SET popularity_score = popularity_score + ?3 \
+    WHERE repository = ?1 AND id <> ?2";
+
 pub const USES: &str = "SELECT repository FROM uses WHERE package_id = ?1 ORDER BY repository";
 
 /// The repositories that a package depends on, in order.
@@ -34,8 +37,10 @@ pub fn set(store: &mut Store, package: PackageId, urls: &[String]) -> Result<()>
         let sql = "INSERT INTO uses (package_id, repository) VALUES (?1, ?2)";
         store.execute(sql, params![package, repository])?;
     }
-    for repository in removed.into_iter().chain(added) {
-        count_users(store, repository)?;
+    for (repositories, change) in [(removed, -USE_SCORE), (added, USE_SCORE)] {
+        for repository in repositories {
+            add_score(store, package, repository, change)?;
+        }
     }
     Ok(())
 }
@@ -46,9 +51,15 @@ pub(super) fn delete_some(store: &mut Store, package: PackageId, limit: usize) -
     for repository in &some {
         let sql = "DELETE FROM uses WHERE package_id = ?1 AND repository = ?2";
         store.execute(sql, params![package, repository])?;
-        count_users(store, repository)?;
+        add_score(store, package, repository, -USE_SCORE)?;
     }
     Ok(some.len())
+}
+
+/// Adds to the score of the package of that repository, whose users are one more or one less by that user.
+fn add_score(store: &mut Store, user: PackageId, repository: &str, change: i64) -> Result<()> {
+    store.execute(ADD_SCORE, params![repository, user, change])?;
+    Ok(())
 }
 
 /// Counts the users of the packages of that repository again.

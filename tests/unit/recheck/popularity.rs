@@ -9,7 +9,7 @@ use zigcheck::app::domain::limits::VIEWS_LIMIT;
 use zigcheck::app::domain::popularity::{USE_SCORE, Views};
 use zigcheck::app::store::packages::{self, NewPackage, recheck_statements};
 use zigcheck::app::store::results::CELL_STATEMENTS;
-use zigcheck::app::store::uses::{self, COUNT_USERS, USES};
+use zigcheck::app::store::uses::{self, ADD_SCORE, COUNT_USERS, USES};
 use zigcheck::interface::message::Head;
 
 /// Some ways to name one of few repositories.
@@ -209,7 +209,7 @@ fn no_statement_of_these_goes_through_whole_tables() {
     let db = rusqlite::Connection::open(place.path()).unwrap();
     let mut statements = recheck_statements();
     statements.extend(CELL_STATEMENTS.map(str::to_string));
-    statements.extend([COUNT_USERS, USES].map(str::to_string));
+    statements.extend([ADD_SCORE, COUNT_USERS, USES].map(str::to_string));
     for sql in statements {
         let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let steps = plan.raw_query().mapped(|row| row.get::<_, String>(3));
