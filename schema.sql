@@ -9,7 +9,9 @@ CREATE TABLE IF NOT EXISTS server (
     -- The nonces of result records are derived from it. A build learns its own nonce alone.
     secret        TEXT NOT NULL,
     -- While packages are examined for builds under a new toolchain: the id of the last one examined.
-    rebuild_after INTEGER
+    rebuild_after INTEGER,
+    -- While the rechecks of all packages are made due, the newest package first: the id of the last one.
+    recheck_before INTEGER
 ) STRICT;
 
 -- A named git repository that is checked again and again.
@@ -237,6 +239,13 @@ CREATE TABLE IF NOT EXISTS queue (
     -- When it may start; 0: now.
     not_before INTEGER NOT NULL DEFAULT 0,
     UNIQUE (kind, id)
+) STRICT;
+
+-- How many tasks of each priority may start now, and how many only later. The triggers below keep it.
+CREATE TABLE IF NOT EXISTS waiting (
+    priority INTEGER PRIMARY KEY,
+    ready    INTEGER NOT NULL,
+    paused   INTEGER NOT NULL
 ) STRICT;
 
 -- One row for each priority and tenant with tasks that may start, and the best of these tasks.
@@ -517,6 +526,24 @@ BEGIN
     UPDATE totals SET durations = durations - 1;
 END;
 
+CREATE TRIGGER IF NOT EXISTS queue_inserted AFTER INSERT ON queue
+BEGIN
+    UPDATE waiting SET ready = ready + (NEW.not_before = 0), paused = paused + (NEW.not_before > 0)
+        WHERE priority = NEW.priority;
+END;
+CREATE TRIGGER IF NOT EXISTS queue_updated AFTER UPDATE OF not_before ON queue
+BEGIN
+    UPDATE waiting SET ready = ready + (NEW.not_before = 0) - (OLD.not_before = 0),
+        paused = paused + (NEW.not_before > 0) - (OLD.not_before > 0) WHERE priority = NEW.priority;
+END;
+CREATE TRIGGER IF NOT EXISTS queue_deleted AFTER DELETE ON queue
+BEGIN
+    UPDATE waiting SET ready = ready - (OLD.not_before = 0), paused = paused - (OLD.not_before > 0)
+        WHERE priority = OLD.priority;
+END;
+
+INSERT INTO waiting (priority, ready, paused) VALUES (0, 0, 0), (1, 0, 0), (2, 0, 0), (3, 0, 0)
+    ON CONFLICT DO NOTHING;
 INSERT INTO totals (builds, log_bytes, source_bytes, dependency_bytes, durations)
     SELECT 0, 0, 0, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM totals);
 INSERT INTO server (id, secret)

@@ -83,7 +83,8 @@ impl Days {
     /// The server is gone, and with it what it had heard. Looks that were open are owed.
     pub fn die(&mut self, db: &Connection, unix_ms: i64, open: BTreeSet<i64>) {
         let sql = "SELECT NOT EXISTS (SELECT 1 FROM packages WHERE id = ?1 AND removal IS NULL \
-            AND next_check > ?2 AND NOT EXISTS (SELECT 1 FROM queue WHERE kind = 2 AND queue.id = ?1))";
+            AND next_check > ?2 AND NOT EXISTS (SELECT 1 FROM queue WHERE kind = 2 AND queue.id = ?1) \
+            AND NOT EXISTS (SELECT 1 FROM server WHERE ?1 < recheck_before))";
         let mut statement = db.prepare_cached(sql).expect("the schema");
         let soon = unix_ms + RECHECK_RETRY_MS;
         let mut is_to_come = |package: &i64| {

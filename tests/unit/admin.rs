@@ -5,6 +5,7 @@ use crate::common::core::{self, Inside, START, TOKEN};
 use crate::common::rows::{self, in_memory};
 use crate::common::settings::settings;
 use serde_json::{Value, json};
+use zigcheck::app::builds::limits::REQUESTED_CHECKS_LIMIT;
 use zigcheck::app::domain::ids::PackageId;
 use zigcheck::app::store::packages;
 use zigcheck::app::web::routes::submit::{PackageRef, SubmitCall};
@@ -295,20 +296,38 @@ fn without_an_engine_nothing_is_triggered() {
 }
 
 #[test]
-fn all_remotes_are_looked_at_when_an_admin_says_so() {
+fn an_admin_has_each_remote_checked_once_in_slices_that_survive_a_restart() {
+    const PACKAGES: usize = 2 * REQUESTED_CHECKS_LIMIT + 1;
     let place = rows::Place::on_disk("admin-check");
     let mut store = place.open();
-    for name in ["a", "b", "c"] {
-        packages::insert(&mut store, &rows::new(name), 0).unwrap();
+    for nth in 0..PACKAGES {
+        packages::insert(&mut store, &rows::new(&format!("p{nth}")), START).unwrap();
     }
     let mut inside = Inside::open("admin-check", store, 1);
-    let (status, answer) = admin(&mut inside, "POST", "/admin/check-builds", &Value::Null);
-    assert_eq!((status, &answer["packages"]), (202, &json!(3)));
-    assert!(answer["message"].is_string());
     let db = rusqlite::Connection::open(place.path()).unwrap();
-    let sql = "SELECT count(*) FROM packages WHERE next_check = ?1";
-    let due: i64 = db.query_row(sql, [START], |row| row.get(0)).unwrap();
-    assert_eq!(due, 3);
+    let count = |sql: &str| -> i64 { db.query_row(sql, [], |row| row.get(0)).unwrap() };
+    let due = format!("SELECT count(*) FROM packages WHERE next_check <= {START}");
+    let (status, answer) = admin(&mut inside, "POST", "/admin/check-builds", &Value::Null);
+    assert_eq!((status, &answer["packages"]), (202, &json!(PACKAGES)));
+    assert!(answer["message"].is_string());
+    assert_eq!(count(&due), 0, "the answer comes first");
+    inside.pass(0);
+    assert_eq!(count(&due), REQUESTED_CHECKS_LIMIT as i64);
+    let mut inside = inside.killed().starts_on(place.open());
+    inside.submit("submitted-meanwhile");
+    for _ in 0..PACKAGES {
+        inside.pass(0);
+    }
+    assert_eq!(count(&due), 0);
+    let waiting = "SELECT count(*) FROM queue WHERE kind = 2";
+    assert_eq!(
+        count(waiting),
+        PACKAGES as i64,
+        "the submission holds the slot"
+    );
+    let mut inside = inside.killed().starts_on(place.open());
+    inside.pass(0);
+    assert_eq!((count(&due), count(waiting)), (0, PACKAGES as i64));
 }
 
 #[test]

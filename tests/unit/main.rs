@@ -40,6 +40,7 @@ mod life;
 mod log;
 mod logs;
 mod machine;
+mod migrated_rows;
 mod migrations;
 mod names;
 mod origin;

@@ -1,10 +1,8 @@
 //! Databases of older versions are upgraded, those of newer ones are refused.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use rusqlite::Connection;
-use rusqlite::types::Value;
 use zigcheck::app::domain::ids::{BuildId, CheckId, PackageId};
 use zigcheck::app::domain::popularity::USE_SCORE;
 use zigcheck::app::domain::repository::identity;
@@ -22,6 +20,7 @@ use zigcheck::app::store::totals;
 use zigcheck::app::store::uses;
 
 use crate::common::rows::{Place, page};
+use crate::migrated_rows::{Rows, all_rows, extended, renamed};
 
 const SCHEMA_0: &str = include_str!("fixtures/schema_0.sql");
 const DATABASE_1: &str = include_str!("fixtures/database_1.sql");
@@ -29,50 +28,6 @@ const ROWS_0: &str = include_str!("fixtures/rows_0.sql");
 
 /// The newest version.
 const NEWEST: i64 = 8;
-
-/// The columns that later versions added, and what old rows have in them.
-const ADDED_COLUMNS: [(&str, &str, Value); 18] = [
-    ("packages", "minimum_zig_version", Value::Null),
-    ("checks", "commit_time", Value::Null),
-    ("builds", "steps", Value::Text(String::new())),
-    ("builds", "minimum_zig_version", Value::Null),
-    ("builds", "zig_ms", Value::Null),
-    ("totals", "packages_gone", Value::Integer(0)),
-    ("totals", "builds_gone", Value::Integer(0)),
-    ("build_results", "newest_build", Value::Null),
-    ("packages", "fetched", Value::Integer(1)),
-    ("packages", "removal", Value::Null),
-    ("packages", "dir", Value::Null),
-    ("checks", "dir", Value::Null),
-    ("checks", "fresh", Value::Integer(0)),
-    ("builds", "import_status", Value::Null),
-    ("builds", "detail", Value::Text(String::new())),
-    ("builds", "tests_skipped", Value::Null),
-    ("builds", "modules", Value::Text(String::new())),
-    ("builds", "flaky", Value::Integer(0)),
-];
-
-/// The tables that later versions added. They begin empty.
-const ADDED_TABLES: [&str; 3] = ["refused_hosts", "declared_dependencies", "unindexed"];
-
-/// The tables and columns whose names changed: old and new.
-const RENAMED_TABLES: [(&str, &str); 2] = [("turns", "lanes"), ("tallies", "totals")];
-const RENAMED_COLUMNS: [(&str, &str, &str); 14] = [
-    ("server", "sweep_after", "rebuild_after"),
-    ("uses", "url", "repository"),
-    ("checks", "class", "priority"),
-    ("checks", "party", "tenant"),
-    ("builds", "log_start", "log_offset"),
-    ("builds", "fetched", "deps_outcome"),
-    ("builds", "shares", "waits_for"),
-    ("builds", "needed", "ref_count"),
-    ("queue", "class", "priority"),
-    ("queue", "party", "tenant"),
-    ("turns", "class", "priority"),
-    ("turns", "party", "tenant"),
-    ("turns", "turn", "round"),
-    ("durations", "noted", "update_seq"),
-];
 
 /// A database of version 0 with a row of each kind.
 fn version_0(name: &str) -> Place {
@@ -89,99 +44,6 @@ fn user_version(path: &Path) -> i64 {
     let db = Connection::open(path).unwrap();
     db.query_row("PRAGMA user_version", [], |row| row.get(0))
         .unwrap()
-}
-
-type Rows = Vec<BTreeMap<String, Value>>;
-
-/// All rows of all tables: by table, in the order of their text, each value by its column.
-fn all_rows(path: &Path) -> BTreeMap<String, Rows> {
-    let db = Connection::open(path).unwrap();
-    // The indexes of searches are tables as well, and hold nothing but what others do.
-    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB '*_texts*'";
-    let mut statement = db.prepare(sql).unwrap();
-    let tables = statement.query_map([], |row| row.get(0)).unwrap();
-    let tables: Vec<String> = tables.map(Result::unwrap).collect();
-    let rows = |table: &String| {
-        let mut statement = db.prepare(&format!("SELECT * FROM {table}")).unwrap();
-        let names = statement.column_names();
-        let names: Vec<String> = names.into_iter().map(String::from).collect();
-        let row = |row: &rusqlite::Row| {
-            names
-                .iter()
-                .map(|n| Ok((n.clone(), row.get(n.as_str())?)))
-                .collect()
-        };
-        let mut rows: Rows = statement
-            .query_map([], row)
-            .unwrap()
-            .map(Result::unwrap)
-            .collect();
-        rows.sort_by_key(|row| format!("{row:?}"));
-        (table.clone(), rows)
-    };
-    // The history has a test of its own.
-    let tables = tables.iter().filter(|table| !table.starts_with("history"));
-    tables.map(rows).collect()
-}
-
-/// The rows of a database of version 0 under today's names, without the column that is gone.
-fn renamed(old: BTreeMap<String, Rows>) -> BTreeMap<String, Rows> {
-    let table = |(old_table, rows): (String, Rows)| {
-        let column = |old: String| {
-            let new = RENAMED_COLUMNS
-                .iter()
-                .find(|(table, name, _)| *table == old_table && *name == old);
-            new.map_or(old, |(_, _, new)| new.to_string())
-        };
-        let row = |row: BTreeMap<String, Value>| {
-            row.into_iter()
-                .filter(|(name, _)| name != "own_name")
-                .map(|(name, value)| (column(name), value))
-                .collect()
-        };
-        let mut rows: Rows = rows.into_iter().map(row).collect();
-        rows.sort_by_key(|row| format!("{row:?}"));
-        let new = RENAMED_TABLES.iter().find(|(old, _)| *old == old_table);
-        (
-            new.map_or(old_table.clone(), |(_, new)| new.to_string()),
-            rows,
-        )
-    };
-    old.into_iter().map(table).collect()
-}
-
-/// The rows of a database of version 1 with the columns of later ones.
-fn extended(mut tables: BTreeMap<String, Rows>) -> BTreeMap<String, Rows> {
-    for (table, column, value) in &ADDED_COLUMNS {
-        for row in tables.get_mut(*table).unwrap() {
-            let known = row.insert(column.to_string(), value.clone());
-            assert_eq!(known, None, "{table}.{column} is new");
-        }
-    }
-    for table in ADDED_TABLES {
-        let known = tables.insert(table.to_string(), Vec::new());
-        assert_eq!(known, None, "{table} is new");
-    }
-    for row in tables.get_mut("packages").unwrap() {
-        // Its only check has no source.
-        if row["name"] == Value::Text("known-folders".to_string()) {
-            row.insert("fetched".to_string(), Value::Integer(0));
-        }
-    }
-    for row in tables.get_mut("build_results").unwrap() {
-        let newest = match row["id"] {
-            Value::Integer(1) => 7,
-            // Cancelled, and newer than the shown verdict.
-            Value::Integer(2) => 8,
-            Value::Integer(3) => 5,
-            _ => 6,
-        };
-        row.insert("newest_build".to_string(), Value::Integer(newest));
-    }
-    for rows in tables.values_mut() {
-        rows.sort_by_key(|row| format!("{row:?}"));
-    }
-    tables
 }
 
 /// The schema and rows of version 1: what its program made of a database of version 0.

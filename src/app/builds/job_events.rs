@@ -111,6 +111,7 @@ impl Scheduler {
             }
         }
         if services.engine.is_ready() {
+            self.rechecks.make_requested_due(services)?;
             for check in self.rechecks.next_rebuilds(services)? {
                 self.add(check, services)?;
             }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::app::builds::limits::{DUE_CHECKS_LIMIT, REBUILD_LIMIT, RECHECK_RETRY_MS};
+use crate::app::builds::limits::{
+    DUE_CHECKS_LIMIT, REBUILD_LIMIT, RECHECK_RETRY_MS, REQUESTED_CHECKS_LIMIT,
+};
 use crate::app::builds::running::RunningTask;
 use crate::app::builds::services::Services;
 use crate::app::domain::ids::{CheckId, PackageId};
@@ -21,6 +23,8 @@ pub struct Rechecks {
     zig_versions: Vec<String>,
     /// Packages are being gone through for builds under a new toolchain.
     pub is_rebuilding: bool,
+    /// An admin asked for the rechecks of all packages, and some are not due yet.
+    is_requested: bool,
 }
 
 impl Rechecks {
@@ -28,6 +32,7 @@ impl Rechecks {
         Ok(Rechecks {
             zig_versions: zig_versions.to_vec(),
             is_rebuilding: toolchains::is_rebuilding(store)?,
+            is_requested: packages::has_requested_rechecks(store)?,
         })
     }
 
@@ -41,6 +46,28 @@ impl Rechecks {
             })
         });
         with_image.collect()
+    }
+
+    /// True while there is work for each turn: packages to go through.
+    pub fn has_work(&self) -> bool {
+        self.is_rebuilding || self.is_requested
+    }
+
+    // -- rechecks of all packages --
+
+    /// Asks for the rechecks of all packages; gives their number. A package whose recheck waits is not checked twice.
+    pub fn request_all(&mut self, services: &mut Services) -> store::Result<u64> {
+        self.is_requested = true;
+        packages::request_rechecks(&mut services.store)
+    }
+
+    /// Makes the next requested rechecks due.
+    pub fn make_requested_due(&mut self, services: &mut Services) -> store::Result<()> {
+        if self.is_requested {
+            let (store, now) = (&mut services.store, services.now.unix_ms);
+            self.is_requested = packages::make_some_due(store, now, REQUESTED_CHECKS_LIMIT)?;
+        }
+        Ok(())
     }
 
     // -- daily rechecks --

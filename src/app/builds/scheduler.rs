@@ -37,7 +37,7 @@ pub struct Scheduler {
     pub(super) jobs: HashMap<JobId, Task>,
     pub(super) verdicts: VerdictCache,
     pub(super) dependencies: DependencyCache,
-    pub(super) rechecks: Rechecks,
+    pub rechecks: Rechecks,
     /// Unfinished builds, wherever they are.
     pub(super) open_builds: u64,
     /// Builds that have ended since the start of the server.
@@ -137,7 +137,7 @@ impl Scheduler {
     pub fn wants_engine(&self) -> bool {
         let mut running = self.running.values();
         self.queue.waiting() > 0
-            || self.rechecks.is_rebuilding
+            || self.rechecks.has_work()
             || running.any(|task| task.machine.is_detached())
     }
 
@@ -150,7 +150,7 @@ impl Scheduler {
 
     /// When `on_time` or `start_ready` is due next. `ready`: containers may be started.
     pub fn deadline_ms(&self, ready: bool, store: &Store, now: Now) -> Option<u64> {
-        if self.verdicts.has_waiters() || (ready && self.rechecks.is_rebuilding) {
+        if self.verdicts.has_waiters() || (ready && self.rechecks.has_work()) {
             return Some(now.mono_ms);
         }
         let running = self.running.values();

@@ -62,11 +62,12 @@ impl App {
     pub fn open(settings: Settings, store: Store, now: Now) -> Result<App, String> {
         let state = State::open(settings, store, now)?;
         let settings = &state.settings;
-        let known = sources::file_names(&state.services.store);
-        let known = known.map_err(|e| e.to_string())?;
-        let sources = settings.data.join("sources");
-        incoming::remove_strays(&sources, &known)
-            .map_err(|e| format!("{}: {e}", sources.display()))?;
+        let store = &state.services.store;
+        let directory = settings.data.join("sources");
+        // Without an answer of the database the file stays.
+        let keeps = |name: &str| sources::keeps_file(store, name).unwrap_or(true);
+        incoming::remove_strays(&directory, keeps)
+            .map_err(|e| format!("{}: {e}", directory.display()))?;
         let retention = Retention::open(settings, RetentionLimits::default());
         let retention = retention.map_err(|e| format!("{}: {e}", settings.data.display()))?;
         let mut app = App {

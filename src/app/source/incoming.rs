@@ -1,6 +1,5 @@
 //! A source being received into a file: counted, hashed, and named by its hash once complete.
 
-use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -90,14 +89,12 @@ impl Drop for IncomingFile {
     }
 }
 
-/// Removes files that are not a known source: incomplete ones of an earlier run, and those whose row was never
+/// Removes files that are no source that is kept: incomplete ones of an earlier run, and those whose row was never
 /// committed.
-pub fn remove_strays(sources: &Path, known: &[String]) -> io::Result<()> {
-    let known: HashSet<&str> = known.iter().map(String::as_str).collect();
+pub fn remove_strays(sources: &Path, keeps: impl Fn(&str) -> bool) -> io::Result<()> {
     for entry in fs::read_dir(sources)? {
         let entry = entry?;
-        let name = entry.file_name();
-        if !name.to_str().is_some_and(|name| known.contains(name)) {
+        if !entry.file_name().to_str().is_some_and(&keeps) {
             fs::remove_file(entry.path())?;
         }
     }

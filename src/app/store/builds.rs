@@ -15,7 +15,7 @@ use crate::app::store::limits::NEIGHBOURS_LIMIT_CHECKS;
 use crate::app::store::list;
 use crate::app::store::scan::{ScanLimits, ScanResult};
 use crate::app::store::store::{Result, Store};
-use crate::app::store::{durations, history, results};
+use crate::app::store::{durations, history, results, totals};
 
 row! {
     /// A build with what its check says of it.
@@ -189,11 +189,9 @@ pub fn queued(store: &Store) -> Result<Vec<BuildRow>> {
     store.rows(&sql, [], BuildRow::read)
 }
 
-/// The number of unfinished builds. Counts them one by one.
+/// The number of unfinished builds.
 pub fn count_open(store: &Store) -> Result<u64> {
-    let sql = "SELECT count(*) FROM builds \
-        WHERE state IN ('queued', 'fetching', 'building', 'testing')";
-    store.value(sql, [])
+    Ok(totals::builds(store)?.saturating_sub(totals::read(store)?.builds))
 }
 
 // -- a build on its way --
@@ -385,8 +383,12 @@ pub fn waiters(store: &Store, leader: BuildId, limit: usize) -> Result<Vec<Build
 
 /// Finished builds that others still wait for.
 pub fn finished_leaders(store: &Store) -> Result<Vec<BuildId>> {
-    let sql = "SELECT DISTINCT s.waits_for FROM builds s JOIN builds b ON b.id = s.waits_for \
-        WHERE s.waits_for NOT NULL AND b.state IN ('finished', 'cancelled')";
+    // Each leader behind the one before it: many builds may wait for one.
+    let sql = "WITH RECURSIVE leaders (id) AS (SELECT min(waits_for) FROM builds WHERE waits_for NOT NULL \
+            UNION ALL SELECT (SELECT min(waits_for) FROM builds WHERE waits_for > leaders.id) \
+            FROM leaders WHERE id NOT NULL) \
+        SELECT b.id FROM leaders CROSS JOIN builds b ON b.id = leaders.id \
+        WHERE b.state IN ('finished', 'cancelled')";
     store.values(sql, [])
 }
 

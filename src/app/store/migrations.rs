@@ -25,7 +25,7 @@ const STEPS: [&str; 8] = [
     NEWEST,
     HISTORY,
     SEARCHES,
-    PENDING,
+    SLICES,
 ];
 
 /// The words for priority, tenant, lane and total, for what a build waits for and for what refers to it. The name of
@@ -110,8 +110,12 @@ const SEARCHES: &str = "
 /// The version that made these indexes.
 const SEARCHES_VERSION: usize = 7;
 
-/// An index alone: verdicts by their status have those that are pending.
-const PENDING: &str = "";
+/// How far an admin's request for all rechecks has come, and how many tasks wait. Verdicts by their status have those
+/// that are pending.
+const SLICES: &str = "
+    ALTER TABLE server ADD COLUMN recheck_before INTEGER;
+    CREATE TABLE waiting (priority INTEGER PRIMARY KEY, ready INTEGER NOT NULL, paused INTEGER NOT NULL) STRICT;
+    INSERT INTO waiting SELECT priority, sum(not_before = 0), sum(not_before > 0) FROM queue GROUP BY priority;";
 
 /// Why a database cannot be opened.
 #[derive(Debug)]

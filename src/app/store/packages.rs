@@ -11,6 +11,7 @@ use crate::app::store::columns::row;
 use crate::app::store::durations;
 use crate::app::store::list;
 use crate::app::store::store::{NextCheckDue, Result, Store};
+use crate::app::store::totals;
 use crate::app::store::uses;
 
 row! {
@@ -317,11 +318,29 @@ pub fn set_next_check(store: &mut Store, package: PackageId, at: i64) -> Result<
     Ok(())
 }
 
-/// Makes the rechecks of all packages due; gives how many packages there are.
-pub fn make_all_due(store: &mut Store, at: i64) -> Result<u64> {
-    store.next_check_due.set(NextCheckDue::Unknown);
-    Ok(store.execute(
-        "UPDATE packages SET next_check = ?1 WHERE removal IS NULL",
-        [at],
-    )? as u64)
+/// Asks for the rechecks of all packages that there are; gives their number. `make_some_due` makes them due.
+pub fn request_rechecks(store: &mut Store) -> Result<u64> {
+    let before = last_id(store)? + 1;
+    store.execute("UPDATE server SET recheck_before = ?1", [before])?;
+    totals::packages(store)
+}
+
+/// True while some of these rechecks are not due yet.
+pub fn has_requested_rechecks(store: &Store) -> Result<bool> {
+    store.value("SELECT recheck_before NOT NULL FROM server", [])
+}
+
+/// Makes the next requested rechecks due, at most `limit`, of the newest packages first; false after the last ones.
+pub fn make_some_due(store: &mut Store, at: i64, limit: usize) -> Result<bool> {
+    let sql = format!(
+        "SELECT p.id FROM packages p CROSS JOIN server WHERE p.id < recheck_before AND p.removal IS NULL \
+         ORDER BY p.id DESC LIMIT {limit}"
+    );
+    let some: Vec<PackageId> = store.values(&sql, [])?;
+    for package in &some {
+        set_next_check(store, *package, at)?;
+    }
+    let last = some.last().filter(|_| some.len() == limit);
+    store.execute("UPDATE server SET recheck_before = ?1", [last])?;
+    Ok(last.is_some())
 }

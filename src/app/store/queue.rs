@@ -91,29 +91,21 @@ pub fn of_tenant(
     store.first_rows(&sql, params![priority, tenant, skip], limit, waiting_row)
 }
 
-/// How many tasks of each priority may start and how many must wait for a time. Reads all of an index.
+/// How many tasks of each priority may start and how many must wait for a time. Triggers keep the count.
 pub fn counts(store: &Store) -> Result<[(u64, u64); 4]> {
     let mut counts = [(0, 0); 4];
-    let sql = "SELECT priority, count(*) AS tasks FROM queue GROUP BY priority";
-    let tasks = store.rows(sql, [], |row| Ok((row.get("priority")?, row.get("tasks")?)))?;
-    for (priority, tasks) in tasks {
-        let (priority, tasks): (Priority, u64) = (priority, tasks);
-        counts[priority as usize].0 = tasks;
+    let columns = |row: &Row| {
+        Ok((
+            row.get("priority")?,
+            (row.get("ready")?, row.get("paused")?),
+        ))
+    };
+    for (priority, tasks) in
+        store.rows("SELECT priority, ready, paused FROM waiting", [], columns)?
+    {
+        let priority: Priority = priority;
+        counts[priority as usize] = tasks;
     }
-    // One pass over the index of those that wait, which does not group them.
-    let sums = Priority::ALL
-        .map(|of| of.number())
-        .map(|n| format!("coalesce(sum(priority = {n}), 0) AS priority{n}"))
-        .join(", ");
-    let sql = format!("SELECT {sums} FROM queue WHERE not_before > 0");
-    store.row(&sql, [], |row| {
-        for (priority, (ready, paused)) in counts.iter_mut().enumerate() {
-            let count: u64 = row.get(format!("priority{priority}").as_str())?;
-            *ready -= count;
-            *paused = count;
-        }
-        Ok(())
-    })?;
     Ok(counts)
 }
 

@@ -42,13 +42,6 @@ pub fn set_used(store: &mut Store, hash: &str, at: i64) -> Result<()> {
     Ok(())
 }
 
-/// The names of all files that `sources/` should hold.
-pub fn file_names(store: &Store) -> Result<Vec<String>> {
-    let sql = "SELECT hash || '.' || format FROM sources WHERE kept = 1 \
-        UNION SELECT hash || '.tar.gz' FROM dependencies";
-    store.values(sql, [])
-}
-
 /// Whether `sources/` should hold a file of that name.
 pub fn keeps_file(store: &Store, name: &str) -> Result<bool> {
     let (hash, format) = name.split_once('.').unwrap_or((name, ""));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::app::domain::ids::BuildId;
 use crate::app::render::json::time;
 use crate::app::state::State;
-use crate::app::store::packages::{last_id, make_all_due};
+use crate::app::store::packages::last_id;
 use crate::app::store::{builds, refused_hosts, store, totals};
 use crate::app::web::answer::Error;
 use crate::app::web::handlers::packages;
@@ -19,8 +19,9 @@ pub fn answer(state: &mut State, call: AdminCall) -> Result<Response, Error> {
         AdminCall::DeletePackage { name } => packages::delete(state, &name)?,
         AdminCall::ChangePackage { name, change } => packages::change(state, &name, change)?,
         AdminCall::CheckBuilds => {
-            let now = state.now();
-            let packages = make_all_due(&mut state.services.store, now.unix_ms)?;
+            let rechecks = &mut state.scheduler.rechecks;
+            let packages = rechecks.request_all(&mut state.services);
+            let packages = packages.map_err(Error::HalfWritten)?;
             let message = "All remotes are asked for their commit";
             Response::json(202, &json!({ "message": message, "packages": packages }))
         }
