@@ -224,11 +224,13 @@ fn what_is_asked_does_no_harm_in_the_answer() {
             "from",
             "build",
             "follow",
+            "url",
         ] {
             for path in [
                 "/",
                 "/packages/p",
                 "/queue",
+                "/submit",
                 "/api/packages",
                 "/api/builds",
                 "/api/queue",
@@ -277,6 +279,11 @@ fn what_is_asked_does_no_harm_in_the_answer() {
         ] {
             let body = fields.to_string();
             ask("POST", "/api/packages", &[], &body);
+            let form = ("content-type", "application/x-www-form-urlencoded");
+            for field in ["url", "ref", "dir", "name", "search"] {
+                let body = format!("url=https%3A%2F%2Fgithub.com%2Fx%2Fy&{field}={encoded}");
+                ask("POST", "/submit", &[form], &body);
+            }
             ask("POST", "/admin/trigger-build", &[admin], &body);
         }
         for headers in [

@@ -190,5 +190,8 @@ fn those_who_wait_for_the_same_are_answered_by_one_read() {
         inside.app().commit(now).unwrap();
         inside.tell(Event::Time);
     }
-    assert_eq!(inside.app().answered_again(), waiting.len() as u64);
+    // A turn may begin among them, and forgets what earlier ones have kept.
+    let again = inside.app().answered_again();
+    let all = waiting.len() as u64;
+    assert!([all - 1, all].contains(&again), "{again} of {all}");
 }

@@ -32,7 +32,11 @@ fn a_page_may_show_itself_and_nothing_else() {
     // A style beside that one would not be heeded.
     assert_eq!(page.matches("<style").count(), 1);
     assert!(!page.contains(" style="));
-    assert_eq!(page.matches("<link ").count(), 1, "the canonical address");
+    assert_eq!(
+        page.matches("<link ").count(),
+        2,
+        "canonical address and icon"
+    );
     let tag = header(&first, "ETag").unwrap().to_string();
     for (target, tag, status) in [
         ("/", None, 200),

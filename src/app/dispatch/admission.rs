@@ -5,8 +5,11 @@ use std::net::IpAddr;
 use crate::app::dispatch::dispatch::{Admitted, App};
 use crate::app::web::answer::{Answer, Error};
 use crate::app::web::client_id;
-use crate::app::web::handlers::submit;
+use crate::app::web::handlers::forms;
+use crate::app::web::handlers::pages;
+use crate::app::web::handlers::submit::{self, Submitted};
 use crate::app::web::request;
+use crate::app::web::routes::forms::FormCall;
 use crate::app::web::routes::submit::{SubmitCall, UploadOptions};
 use crate::app::web::routes::table;
 use crate::app::web::upload::Sender;
@@ -27,6 +30,16 @@ impl App {
     /// What becomes of the body of a request; the answer in its place where the request would be refused whatever its
     /// body is.
     pub(crate) fn check_head(
+        &mut self,
+        from: Option<IpAddr>,
+        head: &Head,
+        now: Now,
+    ) -> Result<(Admission, Admitted), Response> {
+        let checked = self.check_head_of(from, head, now);
+        checked.map_err(|response| pages::refusal(&self.state, head, response))
+    }
+
+    fn check_head_of(
         &mut self,
         from: Option<IpAddr>,
         head: &Head,
@@ -112,13 +125,26 @@ impl App {
         client: Option<ClientAddr>,
         is_limited: bool,
         call: SubmitCall,
-    ) -> Result<Answer, Error> {
+    ) -> Result<Submitted, Error> {
         if is_limited {
             self.rate_limits.submit(client, 0, self.state.now())?;
         }
+        self.retention.wake();
         self.refresh_stale_engine();
         let tenant = client_id::tenant(client);
-        let response = submit::submit(&mut self.state, call, &tenant)?;
-        Ok(response.into())
+        submit::submit(&mut self.state, call, &tenant)
+    }
+
+    /// A submission by a form: the page that the browser goes on to, or the form with what is wrong.
+    pub(crate) fn submit_form(
+        &mut self,
+        client: Option<ClientAddr>,
+        form: FormCall,
+    ) -> Result<Answer, Error> {
+        let call = form.call.clone();
+        let submitted = call.map_err(Error::Refused);
+        let submitted = submitted.and_then(|call| self.submit(client, true, call));
+        let check = submitted.map(|submitted| submitted.check);
+        Ok(forms::answer(&self.state, form, check)?.into())
     }
 }

@@ -20,7 +20,7 @@ use crate::app::store::store::{self, Store};
 use crate::app::store::{builds, meter, packages, search, sources};
 use crate::app::web::answer::{Answer, Error};
 use crate::app::web::conditional;
-use crate::app::web::handlers::{admin, health, submit, watch};
+use crate::app::web::handlers::{admin, health, pages, submit, watch};
 use crate::app::web::rate_limits::RateLimits;
 use crate::app::web::reads::{self, Read, Reads};
 use crate::app::web::request::{is_read, open_if};
@@ -43,7 +43,7 @@ pub struct App {
     pub(crate) admitted: HashMap<u32, Admitted>,
     /// The log has a warning of a proxy that is not trusted.
     pub(crate) has_warned_of_proxy: bool,
-    retention: Retention,
+    pub(crate) retention: Retention,
     /// When texts that changed are entered into the indexes of searches.
     texts_due_ms: Option<u64>,
     /// Health requests that wait for the engine's answer.
@@ -175,7 +175,8 @@ impl App {
     fn request(&mut self, conn: Key, request: &Request) {
         if let Some(admitted) = self.admitted.remove(&conn.index) {
             let answer = self.answer(conn, &admitted, request);
-            self.send(conn, admitted.routed.is_open(), answer);
+            let error = |error| pages::refused(&self.state, &request.head, error);
+            self.send(conn, admitted.routed.is_open(), answer.map_err(error));
         }
     }
 
@@ -203,9 +204,10 @@ impl App {
             }
             Call::Watch(call) => watch::watch(state, conn, head, call),
             Call::Submit(call) => {
-                self.retention.wake();
-                self.submit(*client, routed.is_limited(), call)
+                let asked = self.submit(*client, routed.is_limited(), call);
+                asked.map(|asked| asked.response.into())
             }
+            Call::Form(form) => self.submit_form(*client, form),
             Call::Upload(options) => self.begin_upload(conn, *client, head, options),
             Call::Admin(call) => {
                 if is_read(head) {

@@ -136,7 +136,7 @@ fn what_a_package_says_is_no_html() {
     assert_eq!(typed, Some("\"><script>"));
 }
 
-fn value<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
+pub fn value<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
     let found = response.headers.iter().find(|(known, _)| *known == name);
     found.map(|(_, value)| value.as_str())
 }

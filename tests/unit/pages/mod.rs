@@ -1,6 +1,7 @@
 //! The pages for people, whole.
 
 mod data;
+mod forms;
 mod html;
 mod more;
 mod text;

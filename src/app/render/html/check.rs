@@ -29,6 +29,10 @@ pub fn html(view: &CheckView) -> String {
         (legend())
         (errors(&view.errors))
         h2 { "Check it again" }
+        @if view.is_package {
+            form method="post" action=(format!("{}/check", view.subject.target)) { button { "Check it again now" } }
+            p.screen { "Or by curl:" }
+        }
         (command(view.again.as_str()))
     };
     layout::page(&view.site, &head, &main)

@@ -12,8 +12,17 @@ use crate::app::render::view::site::Site;
 /// The whole style sheet. A page loads nothing else.
 const STYLE: &str = include_str!("style.css");
 
+/// The icon: the sign of a package that works.
+pub const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\">\
+    <rect width=\"16\" height=\"16\" rx=\"3\" fill=\"#116329\"/>\
+    <path d=\"M3.5 8.5l3 3 6-7\" fill=\"none\" stroke=\"#fff\" stroke-width=\"2\"/></svg>\n";
+
 /// The links at the top of each page.
-const PAGES: [(&str, &str); 2] = [("/", "packages"), ("/queue", "queue")];
+const PAGES: [(&str, &str); 3] = [
+    ("/", "packages"),
+    ("/queue", "queue"),
+    ("/submit", "submit"),
+];
 
 /// What a page says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -71,6 +80,7 @@ pub fn begin(site: &Site, head: &Head) -> String {
                 @if site.options.origin.is_some() { meta property="og:url" content=(address); }
                 @if head.is_noindex { meta name="robots" content="noindex"; }
                 link rel="canonical" href=(address);
+                link rel="icon" type="image/svg+xml" href="/favicon.ico";
                 style { (PreEscaped(STYLE)) }
             }
             body { (header(site, head)) }

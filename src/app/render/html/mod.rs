@@ -8,3 +8,4 @@ pub mod package;
 pub mod parts;
 pub mod problem;
 pub mod queue;
+pub mod submit;

@@ -34,6 +34,8 @@ pub fn html(view: &PackageView) -> String {
         (dependencies(view))
         (used_by(view))
         h2 { "Check it again" }
+        form method="post" action=(format!("{}/check", view.name.target)) { button { "Check it again now" } }
+        p.screen { "Or by curl:" }
         (command(&format!("curl -X POST '{host}/api/packages/{name}/builds'")))
         (badges(view))
     };
@@ -151,7 +153,10 @@ fn dependency(line: &Dependency, versions: usize) -> Markup {
             }
             @match &line.marks {
                 Some(marks) => { @for verdict in marks { td { (mark(verdict.as_ref())) } } },
-                None => td.soft colspan=(versions) { "not known here; " a href="/submit" { "submit it" } },
+                None => td.soft colspan=(versions) {
+                    "not known here"
+                    @if let Some(target) = &line.submit { "; " a href=(target) { "submit it" } }
+                },
             }
         }
     }

@@ -6,4 +6,5 @@ pub mod package;
 pub mod parts;
 pub mod problem;
 pub mod queue;
+pub mod submit;
 pub mod table;

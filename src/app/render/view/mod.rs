@@ -11,3 +11,4 @@ pub mod parts;
 pub mod problem;
 pub mod queue;
 pub mod site;
+pub mod submit;

@@ -11,7 +11,7 @@ use crate::app::render::sanitize::Clean;
 use crate::app::render::view::check::{ErrorGroup, groups, import};
 use crate::app::render::view::errors::Tree;
 use crate::app::render::view::parts::{
-    Commit, Link, Mark, Moment, marks, package_path, part, web_url,
+    Commit, Link, Mark, Moment, marks, package_path, part, submit_path, web_url,
 };
 use crate::app::render::view::site::{Site, count};
 use crate::app::store::builds::BuildRow;
@@ -88,6 +88,8 @@ pub struct Dependency {
     /// The page of its package or, if it is unknown, its repository.
     pub target: Option<String>,
     pub is_lazy: bool,
+    /// Where an unknown one can be submitted.
+    pub submit: Option<String>,
     /// None if it is unknown.
     pub marks: Option<Vec<Option<Mark>>>,
 }
@@ -283,9 +285,10 @@ fn dependency(
         name: fact(&row.name),
         target: match known {
             Some((package, _)) => Some(package_path(&package.name)),
-            None => url,
+            None => url.clone(),
         },
         is_lazy: row.lazy,
+        submit: url.as_deref().filter(|_| known.is_none()).map(submit_path),
         marks: known.map(|(_, results)| marks(results, toolchains)),
     }
 }

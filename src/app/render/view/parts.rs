@@ -196,6 +196,11 @@ pub fn build_path(id: BuildId) -> String {
     format!("/builds/{id}")
 }
 
+/// The form that submits a package, with this URL in it.
+pub fn submit_path(url: &str) -> String {
+    format!("/submit?url={}", part(url))
+}
+
 pub fn log_path(id: BuildId) -> String {
     format!("/api/builds/{id}/log")
 }

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod badges;
 pub mod feeds;
+pub mod forms;
 pub mod health;
 pub mod packages;
 pub mod pages;

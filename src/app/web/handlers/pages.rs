@@ -1,5 +1,7 @@
 //! Pages: this reads the rows, `render::view` makes the pages of them.
 
+use serde_json::Value;
+
 use crate::app::domain::error_key::error_key;
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::domain::verdict::ResourceLimits;
@@ -12,20 +14,25 @@ use crate::app::render::view::package::{KnownPackage, PackageRows, PackageView};
 use crate::app::render::view::problem::Problem;
 use crate::app::render::view::queue::{QueueRows, QueueView};
 use crate::app::render::view::site::{PageOptions, Site};
+use crate::app::render::view::submit::{SubmitFacts, SubmitView, Typed};
 use crate::app::state::State;
 use crate::app::store::builds::BuildRow;
 use crate::app::store::declared::DeclaredRow;
 use crate::app::store::list::{Paging, Sort};
 use crate::app::store::package_list::{self, PackageFilter, RELEVANCE};
-use crate::app::store::{builds, checks, declared, history, packages, results};
+use crate::app::store::{builds, checks, declared, durations, history, packages, results};
 use crate::app::web::answer::{Error, Shown};
 use crate::app::web::handlers::queue::{self, Chosen};
 use crate::app::web::limits::{
     SHOWN_CHECKS_LIMIT, SHOWN_DEPENDENTS_LIMIT, SHOWN_HISTORY_LIMIT, SHOWN_SAME_ERRORS_LIMIT,
 };
 use crate::app::web::query::too_deep;
-use crate::app::web::routes::pages::{PageCall, Target};
-use crate::interface::message::Response;
+use crate::app::web::request;
+use crate::app::web::routes::pages::{PageCall, Target, options};
+use crate::interface::message::{Head, Response};
+
+/// What programs that follow all links may leave out: everything there is on a page as well.
+const ROBOTS: &str = "User-agent: *\nDisallow: /api/\nDisallow: /ws\n";
 
 pub fn page(state: &State, call: PageCall) -> Result<Shown, Error> {
     let PageCall { target, options } = call;
@@ -35,6 +42,15 @@ pub fn page(state: &State, call: PageCall) -> Result<Shown, Error> {
         Target::Check(id) => Ok(check(state, id, options)?.into()),
         Target::Build(id) => Ok(build(state, id, options)?.into()),
         Target::Queue(paging) => Ok(queue(state, &paging, options)?.into()),
+        Target::Submit { url } => {
+            let typed = Typed {
+                url: url.unwrap_or_default(),
+                ..Typed::default()
+            };
+            Ok(submit(state, options, &typed, None)?.into())
+        }
+        Target::Icon => Ok(Response::new(200, "image/svg+xml", layout::ICON).into()),
+        Target::Robots => Ok(Response::new(200, "text/plain; charset=utf-8", ROBOTS).into()),
     }
 }
 
@@ -245,6 +261,64 @@ fn queue(state: &State, paging: &Paging, options: PageOptions) -> Result<Respons
         false => text::queue::text(&view),
     };
     Ok(respond(200, &view.site, body))
+}
+
+/// The form that submits a package, with what was typed and what is wrong with it.
+pub fn submit(
+    state: &State,
+    options: PageOptions,
+    typed: &Typed,
+    fault: Option<&str>,
+) -> Result<Response, Error> {
+    let settings = &state.settings;
+    let durations = durations::of_package(&state.services.store, "")?;
+    let total: u64 = durations.iter().map(|(_, ms)| ms).sum();
+    let facts = SubmitFacts {
+        toolchains: &settings.zig_versions,
+        hosts: settings.allow_hosts.to_string().replace(',', ", "),
+        build_ms: total.checked_div(durations.len() as u64),
+    };
+    let view = SubmitView::new(site(state, options), typed, fault, &facts);
+    let body = |html| match html {
+        true => html::submit::html(&view),
+        false => text::submit::text(&view),
+    };
+    Ok(respond(200, &view.site, body))
+}
+
+/// The same error, as a page if the client takes pages.
+pub fn refused(state: &State, head: &Head, error: Error) -> Error {
+    match error {
+        Error::Refused(response) => Error::Refused(refusal(state, head, response)),
+        error => error,
+    }
+}
+
+/// An error as a page, if it is one and the client takes pages; API calls are for programs.
+pub fn refusal(state: &State, head: &Head, response: Response) -> Response {
+    let is_api = head.path.starts_with("/api/");
+    if response.status < 400 || is_api || !request::wants_html(head) {
+        return response;
+    }
+    let said: Option<Value> = serde_json::from_slice(&response.body).ok();
+    let Some(Some(sentence)) = said.as_ref().map(|said| said["error"].as_str()) else {
+        return response;
+    };
+    let page = problem(state, options(head, false), response.status, sentence);
+    in_place_of(response, page)
+}
+
+/// This page with the status of an error, and with the headers that say what to do about it.
+pub fn in_place_of(error: Response, page: Response) -> Response {
+    let of_error = error.headers.into_iter();
+    let kept =
+        of_error.filter(|(name, _)| matches!(*name, "Allow" | "Retry-After" | "WWW-Authenticate"));
+    let mut response = Response {
+        status: error.status,
+        ..page
+    };
+    response.headers.extend(kept);
+    response
 }
 
 /// The page that says what is wrong.

@@ -23,7 +23,13 @@ use crate::app::web::upload::Tree;
 use crate::base::slab::Key;
 use crate::interface::message::Response;
 
-pub fn submit(state: &mut State, call: SubmitCall, tenant: &str) -> Result<Response, Error> {
+/// A check that was asked for, and the answer to a program.
+pub struct Submitted {
+    pub check: CheckId,
+    pub response: Response,
+}
+
+pub fn submit(state: &mut State, call: SubmitCall, tenant: &str) -> Result<Submitted, Error> {
     match call {
         SubmitCall::Package {
             package,
@@ -44,7 +50,10 @@ pub fn submit(state: &mut State, call: SubmitCall, tenant: &str) -> Result<Respo
             let new = check_package(state, package, (Priority::Admin, fresh), None)?;
             let (check, message) = (new.id.get(), "Build triggered");
             let value = json!({ "message": message, "check": check, "builds": new.builds });
-            Ok(Response::json(202, &value))
+            Ok(Submitted {
+                check: new.id,
+                response: Response::json(202, &value),
+            })
         }
     }
 }
@@ -57,9 +66,12 @@ struct AddedCheck {
 }
 
 impl AddedCheck {
-    fn accepted(self) -> Response {
+    fn accepted(self) -> Submitted {
         let value = json!({ "check": self.id.get(), "builds": self.builds });
-        Response::json(202, &value)
+        Submitted {
+            check: self.id,
+            response: Response::json(202, &value),
+        }
     }
 }
 
@@ -105,7 +117,7 @@ fn submit_package(
     mut package: NewPackage,
     (names, zig_versions): (&[String], &[String]),
     tenant: &str,
-) -> Result<Response, Error> {
+) -> Result<Submitted, Error> {
     check_accepting(state, zig_versions)?;
     let at = state.now().unix_ms;
     let claim = claim(&state.services.store, &package.url, names)?;
@@ -133,7 +145,10 @@ fn submit_package(
         "check": check.id.get(),
         "builds": check.builds,
     });
-    Ok(Response::json(201, &value))
+    Ok(Submitted {
+        check: check.id,
+        response: Response::json(201, &value),
+    })
 }
 
 /// Adds a check of the current source of a package, if there is one, under all toolchains. Without a tenant it counts
@@ -187,7 +202,7 @@ pub fn submit_tree(state: &mut State, conn: Key, tree: Tree) -> Result<Answer, E
     let first_event = state.services.feed.next_event();
     let check = add_check(state, &new, &options.zig_versions, Some(&source))?;
     match options.watch {
-        None => Ok(check.accepted().into()),
+        None => Ok(check.accepted().response.into()),
         Some(watch) => watch::await_end(state, conn, check.id, watch, Some(first_event)),
     }
 }

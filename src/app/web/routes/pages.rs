@@ -29,9 +29,16 @@ pub enum Target {
     Build(BuildId),
     /// What runs, and one page of what waits.
     Queue(Paging),
+    /// The form that submits a package.
+    Submit {
+        /// What is in its first field.
+        url: Option<String>,
+    },
+    Icon,
+    Robots,
 }
 
-pub const fn routes<C: From<PageCall>>() -> [Route<C>; 6] {
+pub const fn routes<C: From<PageCall>>() -> [Route<C>; 9] {
     [
         get("/", front),
         get("/packages/*", package),
@@ -39,6 +46,9 @@ pub const fn routes<C: From<PageCall>>() -> [Route<C>; 6] {
         get("/checks/*", check),
         get("/builds/*", build),
         get("/queue", queue),
+        get("/submit", submit),
+        get("/favicon.ico", |request| Ok(call(request, Target::Icon))),
+        get("/robots.txt", |request| Ok(call(request, Target::Robots))),
     ]
 }
 
@@ -96,4 +106,9 @@ fn build<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
 fn queue<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
     let page = request.query.page()?;
     Ok(call(request, Target::Queue(page)))
+}
+
+fn submit<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
+    let url = request.query.owned("url");
+    Ok(call(request, Target::Submit { url }))
 }

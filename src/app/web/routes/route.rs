@@ -39,6 +39,8 @@ pub enum Body {
     /// Not needed; one that comes is read and ignored.
     Ignored,
     Json,
+    /// The fields of an HTML form.
+    Form,
     Tree,
 }
 
@@ -173,6 +175,17 @@ pub fn check_json_type(head: &Head) -> Result<(), Response> {
     match kind.is_empty() || is_json || request::is_form(head) {
         true => Ok(()),
         false => Err(Response::error(415, "the body must be application/json")),
+    }
+}
+
+/// 415 where the head says that the body is something else than the fields of a form.
+pub fn check_form_type(head: &Head) -> Result<(), Response> {
+    match request::is_form(head) {
+        true => Ok(()),
+        false => {
+            let sentence = "the body must be application/x-www-form-urlencoded; programs POST JSON to /api/packages";
+            Err(Response::error(415, sentence))
+        }
     }
 }
 

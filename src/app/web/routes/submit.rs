@@ -1,6 +1,6 @@
 //! Submissions: every field checked, each fault with its sentence.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::app::domain::git_url::{self, GitUrl};
 use crate::app::domain::ids::PackageId;
@@ -76,31 +76,39 @@ fn upload<C: From<UploadOptions>>(request: &RouteRequest) -> Result<C, Response>
 }
 
 fn package<C: From<SubmitCall>>(request: &RouteRequest) -> Result<C, Response> {
-    let fields = request.fields()?;
-    let url = text(&fields, "url", 2_000)?.ok_or_else(|| bad("url: is missing"))?;
-    let reference = text(&fields, "ref", 255)?;
-    let git = git_url(&url, reference, request.settings)?;
-    let dir = check_dir(text(&fields, "dir", DIR_LIMIT_BYTES)?)?;
-    let names = match text(&fields, "name", 1_000)? {
+    let call = package_call(&request.fields()?, request.settings)?;
+    Ok(C::from(call))
+}
+
+/// The package that these fields name.
+pub fn package_call(
+    fields: &Map<String, Value>,
+    settings: &Settings,
+) -> Result<SubmitCall, Response> {
+    let url = text(fields, "url", 2_000)?.ok_or_else(|| bad("url: is missing"))?;
+    let reference = text(fields, "ref", 255)?;
+    let git = git_url(&url, reference, settings)?;
+    let dir = check_dir(text(fields, "dir", DIR_LIMIT_BYTES)?)?;
+    let names = match text(fields, "name", 1_000)? {
         Some(name) => vec![check_name("name", name)?],
         None => names(git.name, &git.long_name)?,
     };
     let versions = fields.get("zig_versions").cloned().unwrap_or_default();
     let versions = serde_json::from_value(versions);
     let versions = versions.map_err(|_| bad("zig_versions: must be a list of strings"))?;
-    Ok(C::from(SubmitCall::Package {
+    Ok(SubmitCall::Package {
         package: NewPackage {
             name: names[0].clone(),
             url: git.url,
             reference: git.reference,
             dir: dir.or(check_dir(git.dir)?),
-            description: text(&fields, "description", 2_000)?,
-            author: text(&fields, "author", 200)?,
-            license: text(&fields, "license", 100)?,
+            description: text(fields, "description", 2_000)?,
+            author: text(fields, "author", 200)?,
+            license: text(fields, "license", 100)?,
         },
         names,
-        zig_versions: zig_versions(versions, request.settings)?,
-    }))
+        zig_versions: zig_versions(versions, settings)?,
+    })
 }
 
 /// A URL with the ref that was sent beside it, if there was one: what they name together.

@@ -6,10 +6,11 @@ use crate::app::web::request;
 use crate::app::web::routes::admin::{self, AdminCall};
 use crate::app::web::routes::badges;
 use crate::app::web::routes::feeds;
+use crate::app::web::routes::forms::{self, FormCall};
 use crate::app::web::routes::pages::{self, PageCall};
 use crate::app::web::routes::read::{self, ReadCall};
 use crate::app::web::routes::route::{
-    Access, Body, Route, RouteRequest, check_json_type, check_tree_type, get,
+    Access, Body, Route, RouteRequest, check_form_type, check_json_type, check_tree_type, get,
 };
 use crate::app::web::routes::submit::{self, SubmitCall, UploadOptions};
 use crate::app::web::routes::watch::{self, WatchCall};
@@ -25,6 +26,8 @@ pub enum Call {
     Page(PageCall),
     Watch(WatchCall),
     Submit(SubmitCall),
+    /// A submission by a form of a page.
+    Form(FormCall),
     /// A check of an uploaded tree; the body follows in pieces.
     Upload(UploadOptions),
     Admin(AdminCall),
@@ -45,11 +48,12 @@ branches! {
     Page(PageCall),
     Watch(WatchCall),
     Submit(SubmitCall),
+    Form(FormCall),
     Upload(UploadOptions),
     Admin(AdminCall),
 }
 
-const ROUTES: [&[Route<Call>]; 8] = [
+const ROUTES: [&[Route<Call>]; 9] = [
     &[get("/api/health", |_| Ok(Call::Health))],
     // Before pages: `**` of a page is any path.
     &feeds::routes(),
@@ -58,6 +62,7 @@ const ROUTES: [&[Route<Call>]; 8] = [
     &badges::routes(),
     &watch::routes(),
     &submit::routes(),
+    &forms::routes(),
     &admin::routes(),
 ];
 
@@ -184,6 +189,7 @@ impl Routed {
         match body {
             Body::Ignored => {}
             Body::Json => check_json_type(head)?,
+            Body::Form => check_form_type(head)?,
             Body::Tree => {
                 check_tree_type(head)?;
                 self.read(head, b"", settings)?;
