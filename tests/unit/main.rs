@@ -16,6 +16,7 @@ mod bucket;
 mod busy_hosts;
 mod cache;
 mod cancel;
+mod checkpoints;
 mod commits;
 mod conditional;
 mod config;

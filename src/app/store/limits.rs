@@ -15,6 +15,15 @@ pub const ERRORS_EXAMINED_LIMIT_ROWS: usize = 250;
 pub const SOURCE_LIMIT_ROWS: usize = 500;
 /// Rows that `page` may skip: an index skips 20,000 in a millisecond. `after` reaches all others.
 pub const PAGE_DEPTH_LIMIT_ROWS: u64 = 20_000;
+/// Pages of the write-ahead log that are copied into the database at once: two milliseconds.
+pub const CHECKPOINT_PAGES: u64 = 256;
+/// The size of a page: SQLite's default.
+pub const PAGE_BYTES: u64 = 4 << 10;
+/// Size of the file of the write-ahead log that is kept when the log begins anew: four times what a checkpoint copies.
+pub const LOG_KEPT_BYTES: u64 = 4 << 20;
+/// Size of the write-ahead log that is reported: it begins anew at a hundredth of this unless another program prevents
+/// it.
+pub const LOG_REPORTED_BYTES: u64 = 64 << 20;
 /// Bytes of an error log that a search looks at: the first errors.
 pub const ERROR_SEARCHED_BYTES: usize = 2 << 10;
 /// Trigrams of a search that the index is asked for. More hardly find less, and each costs a list of rows.

@@ -3,6 +3,7 @@
 pub mod build_list;
 pub mod builds;
 pub mod changes;
+pub mod checkpoint;
 pub mod checks;
 pub mod columns;
 pub mod declared;

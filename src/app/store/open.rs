@@ -36,6 +36,6 @@ impl Store {
         migrations::upgrade(&db, version)?;
         let identity = server::identity(&db)?;
         transaction.commit()?;
-        Ok(Store::new(db, None, identity))
+        Ok(Store::new(db, identity)?)
     }
 }

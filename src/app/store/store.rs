@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, Params, Row, Statement};
 
+use crate::app::store::checkpoint::Checkpoints;
 use crate::app::store::meter::{Budget, note};
 use crate::config::limits::READ_LIMIT_STEPS;
 
@@ -23,6 +24,7 @@ pub struct Store {
     pub identity: Identity,
     is_writing: bool,
     budget: Budget,
+    checkpoints: Checkpoints,
     pub(super) next_check_due: Cell<NextCheckDue>,
 }
 
@@ -51,15 +53,16 @@ pub struct Identity {
 }
 
 impl Store {
-    pub(super) fn new(db: Connection, file: Option<DatabaseFile>, identity: Identity) -> Store {
-        Store {
+    pub(super) fn new(db: Connection, identity: Identity) -> Result<Store> {
+        Ok(Store {
             budget: Budget::of(&db),
+            checkpoints: Checkpoints::of(&db)?,
             db,
-            file,
+            file: None,
             identity,
             is_writing: false,
             next_check_due: Cell::new(NextCheckDue::Unknown),
-        }
+        })
     }
 
     /// Whether the database answers and its file is still in its place.
@@ -90,10 +93,15 @@ impl Store {
     /// Writes the turn to the disk; does nothing if the turn wrote nothing.
     pub fn commit(&mut self) -> Result<()> {
         if self.is_writing {
-            self.db.execute_batch("COMMIT")?;
+            self.checkpoints.commit(&self.db)?;
             self.is_writing = false;
         }
         Ok(())
+    }
+
+    /// The size of the write-ahead log after the last commit.
+    pub fn log_bytes(&self) -> u64 {
+        self.checkpoints.log_bytes()
     }
 
     /// The database, with the transaction of this turn begun.

@@ -73,6 +73,7 @@ fn status(state: &State) -> store::Result<Value> {
         "builds": builds::last_id(store)?,
         "builds_kept": totals.builds,
         "database_bytes": totals::file_bytes(store)?,
+        "database_log_bytes": store.log_bytes(),
         "logs_bytes": totals.log_bytes,
         "sources_bytes": totals.source_bytes,
         "dependencies_bytes": totals.dependency_bytes,
