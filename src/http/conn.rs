@@ -144,7 +144,7 @@ impl Conn {
         if !self.body_is_read() {
             self.drop_input();
         }
-        self.output.send_response(&answer, self.last, date);
+        self.output.send_response(answer, self.last, date);
         self.finish_answer();
     }
 
@@ -167,9 +167,7 @@ impl Conn {
             left: body.length,
             keepalive: body.keepalive,
         };
-        let wanted = self
-            .output
-            .start_stream(&head, body.length, self.last, date);
+        let wanted = self.output.start_stream(head, body.length, self.last, date);
         if wanted {
             self.output.push(body.keepalive.as_bytes());
         } else {
@@ -190,7 +188,7 @@ impl Conn {
         match self.handshake.clone() {
             Ok(accept) => {
                 self.output
-                    .send_response(&ws::accept_response(&accept), false, date);
+                    .send_response(ws::accept_response(&accept), false, date);
                 self.state = State::Socket(Box::default());
                 true
             }
@@ -208,6 +206,14 @@ impl Conn {
             State::Stream { .. } => self.output.stream_space(),
             State::Socket(socket) if !socket.is_closing => self.output.stream_space(),
             _ => 0,
+        }
+    }
+
+    /// How many bytes of the stream one turn may take: less where they are compressed.
+    pub fn turn_limit(&self) -> usize {
+        match &self.state {
+            State::Stream { .. } => self.output.turn_limit(),
+            _ => usize::MAX,
         }
     }
 
@@ -314,7 +320,7 @@ impl Conn {
         match &mut self.state {
             State::Head | State::Collect { .. } | State::Spool { .. } | State::App => {
                 self.drop_input();
-                self.output.send_response(&answer, self.last, date);
+                self.output.send_response(answer, self.last, date);
                 self.finish_answer();
             }
             State::Stream { .. } => {
@@ -332,7 +338,7 @@ impl Conn {
         if framing != Framing::Length(0) || answer.status == 411 {
             self.drop_input();
         }
-        self.output.send_response(&answer, self.last, date);
+        self.output.send_response(answer, self.last, date);
         self.finish_answer();
     }
 
@@ -344,7 +350,7 @@ impl Conn {
 
     fn finish_answer(&mut self) {
         self.answered += 1;
-        self.output.set_request(false, false);
+        self.output.set_request(false, false, false);
         if self.last {
             self.close(true);
         } else {

@@ -33,3 +33,10 @@ pub const KEEPALIVES_LIMIT: u32 = 4;
 pub const UNSENT_LIMIT_BYTES: usize = 64 << 10;
 /// A stream is not pulled with less space: an event, or the line of a cut in a log, fits whole.
 pub const PULL_LEAST_BYTES: usize = 1 << 10;
+/// Smallest body or piece that is compressed, which costs 55 us at least: one packet holds less.
+pub const GZIP_LEAST_BYTES: usize = 1 << 10;
+/// Largest whole body that is compressed: 2 ms. A larger one is sent as it is.
+pub const GZIP_LIMIT_BYTES: usize = 256 << 10;
+/// Bytes of a stream that are compressed for one client in one turn, so that a turn with `WAKES_LIMIT` of them stays at
+/// some milliseconds.
+pub const GZIP_TURN_LIMIT_BYTES: usize = 16 << 10;

@@ -4,6 +4,7 @@ pub mod body;
 pub mod conn;
 pub mod fault;
 pub mod grammar;
+pub mod gzip;
 pub mod head;
 pub mod input;
 pub mod limits;

@@ -1,7 +1,10 @@
 //! The unsent bytes of one connection: whole answers and streams are framed into them.
 
 use crate::base::buffer::Buffer;
-use crate::http::limits::{PULL_LEAST_BYTES, STREAM_LIMIT_BYTES};
+use crate::http::gzip::{self, Gzip};
+use crate::http::limits::{
+    GZIP_LEAST_BYTES, GZIP_LIMIT_BYTES, GZIP_TURN_LIMIT_BYTES, PULL_LEAST_BYTES, STREAM_LIMIT_BYTES,
+};
 use crate::interface::message::Response;
 
 /// A chunk's frame with eight digits, and the last chunk.
@@ -18,8 +21,12 @@ pub struct Output {
     http10: bool,
     /// The current request is a HEAD: its answer has no body.
     head_only: bool,
+    /// The client of the current request takes gzip.
+    takes_gzip: bool,
     /// The current stream is sent in chunks.
     chunked: bool,
+    /// The current stream is compressed.
+    gzip: Option<Gzip>,
 }
 
 impl Default for Output {
@@ -29,16 +36,19 @@ impl Default for Output {
             unsent: Buffer::unlimited(),
             http10: false,
             head_only: false,
+            takes_gzip: false,
             chunked: false,
+            gzip: None,
         }
     }
 }
 
 impl Output {
     /// Sets the properties of the request that its answer depends on.
-    pub fn set_request(&mut self, http10: bool, head_only: bool) {
+    pub fn set_request(&mut self, http10: bool, head_only: bool, takes_gzip: bool) {
         self.http10 = http10;
         self.head_only = head_only;
+        self.takes_gzip = takes_gzip;
     }
 
     /// Queues `100 Continue`: the client may send the body.
@@ -47,7 +57,9 @@ impl Output {
     }
 
     /// Queues a whole answer; with `last` the connection closes after it.
-    pub fn send_response(&mut self, answer: &Response, last: bool, date: &str) {
+    pub fn send_response(&mut self, mut answer: Response, last: bool, date: &str) {
+        self.encode(&mut answer);
+        let answer = &answer;
         let ending = if is_bodiless(answer.status) {
             Ending::Bodiless
         } else {
@@ -59,6 +71,20 @@ impl Output {
         }
     }
 
+    /// Compresses the body where the client takes that and it is worth it.
+    fn encode(&self, answer: &mut Response) {
+        let bytes = answer.body.len();
+        let is_body = (GZIP_LEAST_BYTES..=GZIP_LIMIT_BYTES).contains(&bytes);
+        let is_worth = is_body && gzip::is_worth(answer);
+        // It stands for an answer of which nothing is known here but its tag.
+        if answer.status == 304 || is_worth {
+            gzip::set_headers(answer, self.takes_gzip);
+        }
+        if is_worth && self.takes_gzip {
+            answer.body = gzip::whole(&answer.body);
+        }
+    }
+
     /// True where a stream of that length can only end with the connection.
     pub fn stream_is_last(&self, length: Option<u64>) -> bool {
         self.http10 && length.is_none()
@@ -67,11 +93,21 @@ impl Output {
     /// Queues the head of a stream. False where the answer has no body: then it is complete.
     pub fn start_stream(
         &mut self,
-        head: &Response,
+        mut head: Response,
         length: Option<u64>,
         last: bool,
         date: &str,
     ) -> bool {
+        let is_worth = length.is_none_or(|length| length >= GZIP_LEAST_BYTES as u64);
+        let is_worth = is_worth && gzip::is_worth(&head);
+        let is_gzip = is_worth && self.takes_gzip;
+        if is_worth {
+            gzip::set_headers(&mut head, is_gzip);
+        }
+        self.gzip = is_gzip.then(Gzip::default);
+        // How long it will be is not known.
+        let length = length.filter(|_| !is_gzip);
+        let head = &head;
         let ending = match length {
             _ if is_bodiless(head.status) => Ending::Bodiless,
             Some(length) => Ending::Length(length),
@@ -85,24 +121,55 @@ impl Output {
 
     /// How many bytes `push` takes now: enough for one event, or 0.
     pub fn stream_space(&self) -> usize {
-        let space = STREAM_LIMIT_BYTES.saturating_sub(self.unsent.len() + CHUNK_FRAME_BYTES);
+        let frame = CHUNK_FRAME_BYTES + gzip::OVERHEAD_BYTES;
+        let space = STREAM_LIMIT_BYTES.saturating_sub(self.unsent.len() + frame);
+        let space = match self.gzip {
+            Some(_) => space.min(GZIP_TURN_LIMIT_BYTES),
+            None => space,
+        };
         if space < PULL_LEAST_BYTES { 0 } else { space }
+    }
+
+    /// Bytes of the stream that one turn may take.
+    pub fn turn_limit(&self) -> usize {
+        match self.gzip {
+            Some(_) => GZIP_TURN_LIMIT_BYTES,
+            None => usize::MAX,
+        }
     }
 
     /// Queues a piece of the stream, at most `stream_space()` bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         debug_assert!(bytes.len() <= self.stream_space());
-        if !self.chunked {
-            self.send(bytes);
-        } else if !bytes.is_empty() {
-            // An empty chunk would end the body.
-            self.send(format!("{:x}\r\n", bytes.len()).as_bytes());
-            self.send(bytes);
-            self.send(b"\r\n");
+        if bytes.is_empty() {
+            return;
+        }
+        match &mut self.gzip {
+            None => self.send_chunk(bytes),
+            Some(gzip) => {
+                let mut piece = Vec::new();
+                gzip.push(bytes, &mut piece);
+                self.send_chunk(&piece);
+            }
         }
     }
 
+    /// Sends bytes that are not empty: an empty chunk would end the body.
+    fn send_chunk(&mut self, bytes: &[u8]) {
+        if !self.chunked {
+            return self.send(bytes);
+        }
+        self.send(format!("{:x}\r\n", bytes.len()).as_bytes());
+        self.send(bytes);
+        self.send(b"\r\n");
+    }
+
     pub fn end_stream(&mut self) {
+        if let Some(mut gzip) = self.gzip.take() {
+            let mut end = Vec::new();
+            gzip.end(&mut end);
+            self.send_chunk(&end);
+        }
         if self.chunked {
             self.send(LAST_CHUNK);
         }

@@ -5,6 +5,7 @@ use std::mem;
 use crate::http::body::Body;
 use crate::http::conn::{Conn, Incoming, State};
 use crate::http::fault::Fault;
+use crate::http::gzip;
 use crate::http::limits::{PIECE_LIMIT_BYTES, UNSENT_LIMIT_BYTES};
 use crate::http::ws::{self, Received};
 use crate::interface::message::{Admission, Head, Request, Response};
@@ -89,12 +90,14 @@ impl Conn {
         let Ok(Some(read)) = read else {
             // It may be refused, or never be complete.
             let head_only = self.input.asks_for_head();
-            self.output.set_request(false, head_only);
+            self.output.set_request(false, head_only, false);
             return read.map(|_| Step::NeedInput);
         };
         self.last |= !read.keep_alive;
+        let head = &read.head;
+        let takes_gzip = gzip::is_accepted(head);
         self.output
-            .set_request(read.head.http10, read.head.method == "HEAD");
+            .set_request(head.http10, head.method == "HEAD", takes_gzip);
         self.handshake = ws::read_handshake(&read.head, read.framing);
         let (limit_bytes, spooled) = match admit(&read.head) {
             Admission::Collect { limit_bytes } => (limit_bytes, false),

@@ -229,8 +229,9 @@ impl Client {
     /// the edge that reported the socket writable does not come again.
     pub fn write<C: Core>(&mut self, key: Key, core: &mut C, pulled: &mut Vec<u8>) {
         let mut budget = TURN_LIMIT_BYTES;
+        let mut pull_budget = self.conn.turn_limit();
         loop {
-            self.pull(key, core, pulled);
+            self.pull(key, core, pulled, &mut pull_budget);
             let output = self.conn.output();
             if self.broken || budget == 0 || !self.socket.writable() || output.is_empty() {
                 break;
@@ -248,10 +249,11 @@ impl Client {
         }
     }
 
-    fn pull<C: Core>(&mut self, key: Key, core: &mut C, pulled: &mut Vec<u8>) {
-        while self.stream == Stream::Awake && self.conn.stream_space() > 0 {
+    fn pull<C: Core>(&mut self, key: Key, core: &mut C, pulled: &mut Vec<u8>, budget: &mut usize) {
+        while self.stream == Stream::Awake && self.conn.stream_space() > 0 && *budget > 0 {
             pulled.clear();
             let pull = core.pull(key, self.conn.stream_space(), pulled);
+            *budget = budget.saturating_sub(pulled.len());
             match pull {
                 Pull::Text => self.conn.push_text(pulled),
                 Pull::More | Pull::Idle | Pull::End | Pull::Unfinished => {

@@ -8,6 +8,7 @@ mod answer;
 mod body;
 mod buffer;
 mod conn;
+mod gzip;
 mod handshake;
 mod http;
 mod rules;

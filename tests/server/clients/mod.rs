@@ -5,6 +5,7 @@ mod ask;
 mod ci;
 mod crowd;
 mod follow;
+mod gzip;
 mod logs;
 mod python;
 mod shapes;

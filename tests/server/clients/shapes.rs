@@ -236,13 +236,6 @@ fn the_end_of_a_stored_log_is_given_by_lines() {
 }
 
 #[test]
-fn nothing_is_compressed_and_whoever_offers_to_unpack_is_served() {
-    let got = ask(&["--compressed", &shared().log_url()]);
-    assert_eq!((got.status, got.header("Content-Encoding")), (200, None));
-    assert!(got.body == shared().log);
-}
-
-#[test]
 fn requests_sent_at_once_are_answered_in_order() {
     let shared = shared();
     let mut wire = Wire::open(&shared.server);
