@@ -2,6 +2,7 @@
 //! tells them to. It can be killed at any moment, and started again on what it left.
 
 use crate::common::settings;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -43,7 +44,12 @@ pub struct Inside {
     pub engine: Scripted,
     conns: u32,
     pub(super) answered: Vec<(Key, Response)>,
+    /// The streams that are kept open; none: each is read up to now, and ends.
+    pub streams: Option<BTreeMap<Key, Kept>>,
 }
+
+/// What came of a stream that is kept open, and how it ended.
+pub type Kept = (Vec<u8>, Option<Pull>);
 
 /// A directory of that name with what a data directory must have, made anew.
 pub fn data(name: &str) -> PathBuf {
@@ -146,6 +152,7 @@ impl Inside {
             engine: Scripted::new(),
             conns: 0,
             answered: Vec::new(),
+            streams: None,
         }
     }
 
@@ -195,6 +202,8 @@ impl Inside {
                     Action::Respond { conn, response } => self.answered.push((conn, response)),
                     Action::Spawn { job, command } => self.engine.spawn(job, &command),
                     Action::Kill { job } => self.engine.kill(job),
+                    Action::Stream { conn, .. } if self.streams.is_some() => self.read_on(conn),
+                    Action::Wake { conn } if self.streams.is_some() => self.read_on(conn),
                     Action::Stream { conn, head, .. } => self.pull_all(conn, head),
                     action => panic!("{action:?} was not asked for"),
                 }
@@ -210,6 +219,22 @@ impl Inside {
             }
         }
         self.app.commit(self.now()).unwrap();
+    }
+
+    /// Reads what a stream that is kept open has now.
+    fn read_on(&mut self, conn: Key) {
+        let streams = self.streams.as_mut().expect("streams are kept");
+        let (bytes, end) = streams.entry(conn).or_default();
+        loop {
+            match self.app.pull(conn, 1_000, bytes) {
+                Pull::More | Pull::Text => {}
+                Pull::Idle => break,
+                Pull::End | Pull::Unfinished => {
+                    *end = Some(Pull::End);
+                    break;
+                }
+            }
+        }
     }
 
     fn pull_all(&mut self, conn: Key, mut response: Response) {
@@ -405,6 +430,7 @@ impl Killed {
             engine: self.engine,
             conns: 1_000,
             answered: Vec::new(),
+            streams: None,
         };
         inside.pump();
         inside

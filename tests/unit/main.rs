@@ -38,6 +38,7 @@ mod journal;
 mod key_queue;
 mod leftovers;
 mod life;
+mod live_pages;
 mod log;
 mod logs;
 mod machine;

@@ -9,18 +9,18 @@ use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::dispatch::health_waiter::HealthWaiter;
 use crate::app::dispatch::limits::{
-    HEALTH_WAITERS_LIMIT, INDEX_PAUSE_MS, STOP_LIMIT_MS, VIEWS_WRITTEN_LIMIT, WAITS_ANSWERED_LIMIT,
+    HEALTH_WAITERS_LIMIT, STOP_LIMIT_MS, VIEWS_WRITTEN_LIMIT, WAITS_ANSWERED_LIMIT,
 };
+use crate::app::dispatch::texts::Texts;
 use crate::app::domain::disk_space::insufficient;
-use crate::app::domain::ids::BuildId;
 use crate::app::retention::{Retention, RetentionLimits};
 use crate::app::source::incoming;
 use crate::app::state::{Fatal, Lifecycle, State, cannot_write};
 use crate::app::store::store::{self, Store};
-use crate::app::store::{builds, meter, packages, search, sources};
+use crate::app::store::{meter, packages, sources};
 use crate::app::web::answer::{Answer, Error};
 use crate::app::web::conditional;
-use crate::app::web::handlers::{admin, health, pages, submit, watch};
+use crate::app::web::handlers::{admin, health, live, pages, submit, watch};
 use crate::app::web::rate_limits::RateLimits;
 use crate::app::web::reads::{self, Read, Reads};
 use crate::app::web::request::{is_read, open_if};
@@ -44,8 +44,7 @@ pub struct App {
     /// The log has a warning of a proxy that is not trusted.
     pub(crate) has_warned_of_proxy: bool,
     pub(crate) retention: Retention,
-    /// When texts that changed are entered into the indexes of searches.
-    texts_due_ms: Option<u64>,
+    texts: Texts,
     /// Health requests that wait for the engine's answer.
     health_waiters: Vec<HealthWaiter>,
 }
@@ -72,7 +71,7 @@ impl App {
         let retention = retention.map_err(|e| format!("{}: {e}", settings.data.display()))?;
         let mut app = App {
             retention,
-            texts_due_ms: Some(now.mono_ms),
+            texts: Texts::due_at(now.mono_ms),
             uploads: Uploads::new(settings),
             rate_limits: RateLimits::new(settings),
             reads: Reads::default(),
@@ -166,6 +165,11 @@ impl App {
                 admitted.is_some_and(|admitted| admitted.routed.is_read())
             }
             Event::Aborted { .. } => true,
+            // It came for the sake of reads that wait.
+            Event::Time => {
+                let now_ms = self.state.now().mono_ms;
+                self.reads.has_waiting() && self.next_due_ms().is_none_or(|at| at > now_ms)
+            }
             _ => false,
         }
     }
@@ -199,6 +203,9 @@ impl App {
                 self.reads.answer(state, to, head, Read::Data(call))
             }
             Call::Page(call) => {
+                if let Some(answer) = live::watch(state, conn, head, &call)? {
+                    return Ok(answer);
+                }
                 let to = (conn, routed.is_open());
                 self.reads.answer(state, to, head, Read::Page(call))
             }
@@ -315,6 +322,13 @@ impl App {
         }
     }
 
+    /// Answers reads that waited. Nothing has changed since the last event.
+    fn answer_reads(&mut self) {
+        while let Some((conn, is_open, answer)) = self.reads.next(&mut self.state) {
+            self.send(conn, is_open, answer);
+        }
+    }
+
     fn time(&mut self) -> store::Result<()> {
         let services = &mut self.state.services;
         let now_ms = services.now.mono_ms;
@@ -342,34 +356,40 @@ impl App {
             self.send(conn, false, answer);
         }
         self.answer_waits();
-        self.index_texts()?;
         let Services { store, now, .. } = &mut self.state.services;
-        self.retention.delete_expired(store, *now)?;
-        while let Some((conn, is_open, answer)) = self.reads.next(&mut self.state) {
-            self.send(conn, is_open, answer);
-        }
-        Ok(())
+        self.texts.index(store, has_space, now.mono_ms)?;
+        self.retention.delete_expired(store, *now)
     }
 
-    /// Enters a bounded number of texts into the indexes of searches.
-    fn index_texts(&mut self) -> store::Result<()> {
-        let now_ms = self.state.now().mono_ms;
-        if self.texts_due_ms.is_some_and(|at| at <= now_ms) {
-            self.texts_due_ms = None;
-            if !self.state.disk.is_low && search::index_some(&mut self.state.services.store)? {
-                self.texts_due_ms = Some(now_ms + INDEX_PAUSE_MS);
-            }
+    /// When the next thing is due that is no read; at once for 0.
+    fn next_due_ms(&self) -> Option<u64> {
+        // At once: uploads to inspect, clients to answer, and actions from before the first event.
+        let services = &self.state.services;
+        let has_waits = services.feed.waits.has_due();
+        if self.uploads.has_work() || has_waits || !services.out.is_empty() {
+            return Some(0);
         }
-        Ok(())
-    }
-
-    /// Notes that this turn changed texts, if it did.
-    fn note_texts(&mut self) -> store::Result<()> {
-        let store = &self.state.services.store;
-        if self.texts_due_ms.is_none() && store.is_writing() && search::has_unindexed(store)? {
-            self.texts_due_ms = Some(self.state.now().mono_ms + INDEX_PAUSE_MS);
+        if let Lifecycle::Stopping { until_ms } = self.state.lifecycle {
+            return Some(until_ms);
         }
-        Ok(())
+        let State {
+            services,
+            scheduler,
+            disk,
+            ..
+        } = &self.state;
+        let wants_engine = self.wants_engine();
+        let may_start = services.engine.is_ready() && !self.state.is_draining() && !disk.is_low;
+        let deadlines = [
+            scheduler.deadline_ms(may_start, &services.store, services.now),
+            self.retention.due_ms,
+            self.texts.due_ms,
+            services.commands.deadline_ms(),
+            services.engine.cleanup_ms(),
+            services.engine.retry_ms().filter(|_| wants_engine),
+            disk.next_check_ms().filter(|_| wants_engine),
+        ];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Stores counted views in a turn that writes anyway: a view alone is not worth a commit.
@@ -407,10 +427,17 @@ impl Core for App {
         }
         self.state.services.now = now;
         let is_read = self.is_read(&event);
+        let is_time = matches!(event, Event::Time);
+        if is_time {
+            self.answer_reads();
+        }
         if !is_read {
             self.reads.forget();
         }
-        let done = self.event(event);
+        let done = match is_time && is_read {
+            true => Ok(()),
+            false => self.event(event),
+        };
         self.end_uploads_if_disk_low();
         let done = done.and_then(|()| self.start_ready());
         if !is_read || self.state.services.store.is_writing() {
@@ -431,7 +458,9 @@ impl Core for App {
         if let Lifecycle::Broken(fatal) = &self.state.lifecycle {
             return Err(fatal.sentence().to_string());
         }
-        let written = self.write_views().and_then(|()| self.note_texts());
+        let written = self.write_views();
+        let Services { store, now, .. } = &self.state.services;
+        let written = written.and_then(|()| self.texts.note(store, now.mono_ms));
         let written = written.and_then(|()| self.state.services.store.commit());
         written.map_err(|error| cannot_write(&error))?;
         self.state.scheduler.on_commit();
@@ -440,43 +469,14 @@ impl Core for App {
     }
 
     fn deadline(&self) -> Option<u64> {
-        // At once: uploads to inspect, clients to answer, and actions from before the first event.
-        let services = &self.state.services;
-        let has_clients = services.feed.waits.has_due() || self.reads.has_waiting();
-        if self.uploads.has_work() || has_clients || !services.out.is_empty() {
-            return Some(0);
+        match self.reads.has_waiting() {
+            true => Some(0),
+            false => self.next_due_ms(),
         }
-        if let Lifecycle::Stopping { until_ms } = self.state.lifecycle {
-            return Some(until_ms);
-        }
-        let State {
-            services,
-            scheduler,
-            disk,
-            ..
-        } = &self.state;
-        let wants_engine = self.wants_engine();
-        let may_start = services.engine.is_ready() && !self.state.is_draining() && !disk.is_low;
-        let deadlines = [
-            scheduler.deadline_ms(may_start, &services.store, services.now),
-            self.retention.due_ms,
-            self.texts_due_ms,
-            services.commands.deadline_ms(),
-            services.engine.cleanup_ms(),
-            services.engine.retry_ms().filter(|_| wants_engine),
-            disk.next_check_ms().filter(|_| wants_engine),
-        ];
-        deadlines.into_iter().flatten().min()
     }
 
     fn pull(&mut self, conn: Key, space: usize, out: &mut Vec<u8>) -> Pull {
-        let (scheduler, services) = (&self.state.scheduler, &mut self.state.services);
-        let (store, unix_ms) = (&services.store, services.now.unix_ms);
-        let position = |build: BuildId| {
-            let row = builds::by_id(store, build).ok().flatten()?;
-            scheduler.view(store).position(&row, unix_ms).ok()?
-        };
-        services.feed.pull(conn, store, &position, space, out)
+        live::pull(&mut self.state, conn, space, out)
     }
 
     fn stopped(&self) -> bool {

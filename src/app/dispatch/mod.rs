@@ -5,3 +5,4 @@ pub mod dispatch;
 pub mod engine_answers;
 pub mod health_waiter;
 pub mod limits;
+pub mod texts;

@@ -10,8 +10,10 @@ use crate::app::domain::ids::{BuildId, CheckId};
 use crate::app::live::events::{EventLog, RESET};
 use crate::app::live::follow::{FollowContext, Follower};
 use crate::app::live::logs::{Logs, Reader};
+use crate::app::live::page::{LivePage, Piece, Pieces, Subject};
 use crate::app::live::subscription::{EventFilter, ProgressFormat};
 use crate::app::live::waits::Waits;
+use crate::app::render::view::site::PageOptions;
 use crate::app::store::builds::BuildRow;
 use crate::app::store::checks::CheckRow;
 use crate::app::store::events::BuildEvent;
@@ -48,6 +50,7 @@ enum Watcher {
         framing: Framing,
     },
     Check(Box<Follower>),
+    Page(Box<LivePage>),
 }
 
 #[derive(Debug)]
@@ -56,6 +59,7 @@ pub struct Feed {
     /// Clients that get one answer at the end of a check.
     pub waits: Waits,
     event_log: EventLog,
+    pieces: Pieces,
     watchers: BTreeMap<Key, Watcher>,
     /// Watchers that have read every event, by the topic that wakes them.
     parked: BTreeMap<Topic, BTreeSet<Key>>,
@@ -74,6 +78,10 @@ impl Watcher {
         match self {
             Watcher::Log(_) => None,
             Watcher::Check(follower) => Some(Topic::Check(follower.check())),
+            Watcher::Page(page) => Some(match page.subject {
+                Subject::Check(check) | Subject::Build { check, .. } => Topic::Check(check),
+                Subject::Queue => Topic::AnyBuild,
+            }),
             Watcher::Events { filter, .. } => Some(match (filter.check, &filter.package) {
                 (Some(check), _) => Topic::Check(check),
                 (None, Some(package)) => Topic::Package(package.clone()),
@@ -90,6 +98,10 @@ impl Watcher {
                 follower.skip_to(event.seq);
                 true
             }
+            Watcher::Page(page) => {
+                page.note();
+                true
+            }
             Watcher::Events { filter, next, .. } => {
                 *next = event.seq;
                 filter.matches(event)
@@ -104,6 +116,7 @@ impl Feed {
             logs: Logs::new(settings.data.join("logs")),
             waits: Waits::default(),
             event_log: EventLog::load(store)?,
+            pieces: Pieces::default(),
             watchers: BTreeMap::new(),
             parked: BTreeMap::new(),
         })
@@ -186,6 +199,28 @@ impl Feed {
         self.watchers.insert(conn, watcher);
     }
 
+    pub fn watch_page(&mut self, conn: Key, page: LivePage) {
+        self.watchers.insert(conn, Watcher::Page(Box::new(page)));
+    }
+
+    /// What has to be rendered before the next pull of this watcher.
+    pub fn missing_piece(&self, conn: Key) -> Option<(Subject, PageOptions)> {
+        match self.watchers.get(&conn) {
+            Some(Watcher::Page(page)) if page.needs_piece() => {
+                let known = self.pieces.get(page, self.event_log.next);
+                known
+                    .is_none()
+                    .then(|| (page.subject, page.options.clone()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Keeps what was rendered, for all who watch the same.
+    pub fn put_piece(&mut self, key: (Subject, PageOptions), piece: Piece) {
+        self.pieces.put(key, self.event_log.next, piece);
+    }
+
     /// Removes the watcher of a closed connection.
     pub fn remove(&mut self, conn: Key) {
         self.waits.remove(conn);
@@ -231,6 +266,10 @@ impl Feed {
                     position,
                 };
                 follower.pull(&cx, space, out)
+            }
+            Some(Watcher::Page(page)) => {
+                let piece = self.pieces.get(page, self.event_log.next);
+                page.pull(piece, space, out)
             }
         };
         match result {

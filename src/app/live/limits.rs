@@ -1,4 +1,4 @@
-//! Limits of build logs.
+//! Limits of build logs and live pages.
 
 /// Most that the log of one build takes on disk, without the cut line of a finished log.
 pub const LOG_LIMIT_BYTES: u64 = LOG_HEAD_BYTES + LOG_TAIL_BYTES;
@@ -10,3 +10,7 @@ pub const LOG_TAIL_BYTES: u64 = 3 * 1024 * 1024;
 pub const LOG_STEP_BYTES: u64 = 64 * 1024;
 /// Longest cut line (20 digits and 30 letters): the space that a reader needs to get past a cut.
 pub const CUT_LINE_LIMIT_BYTES: usize = 64;
+/// Versions of one live page before the browser is asked to load it anew: what it keeps of them only grows.
+pub const VERSIONS_LIMIT: usize = 200;
+/// Rendered versions that are kept for others who watch the same, of some 5 KiB each.
+pub const PIECES_LIMIT: usize = 64;

@@ -6,5 +6,6 @@ pub mod follow;
 pub mod limits;
 pub mod log;
 pub mod logs;
+pub mod page;
 pub mod subscription;
 pub mod waits;

@@ -135,6 +135,12 @@ pub fn wants_html(head: &Head) -> bool {
     html > 0.0 && html >= quality(accept, "text/plain")
 }
 
+/// True for browsers that show a page while it comes: all that people use say so. Text browsers wait for its end.
+pub fn is_browser(head: &Head) -> bool {
+    let agent = head.header("user-agent").unwrap_or("");
+    agent.starts_with("Mozilla/")
+}
+
 /// True where `Accept` names this content type and prefers it to JSON.
 pub fn prefers(head: &Head, kind: &str) -> bool {
     let accept = head.header("accept").unwrap_or("");

@@ -8,12 +8,19 @@ use crate::app::render::view::build::{BuildView, Module, Neighbour, SameError};
 use crate::app::render::view::check::Took;
 
 pub fn html(view: &BuildView) -> String {
+    let (head, main) = parts(view);
+    layout::page(&view.site, &head, &main)
+}
+
+/// What the page says of itself, and what it shows.
+pub fn parts(view: &BuildView) -> (Head, Markup) {
     let (package, version) = (&view.subject.text, &view.version);
     let head = Head {
         title: view.title.clone(),
         description: format!("{package} with Zig {version} {}", view.outcome),
         path: view.path.clone(),
         is_noindex: true,
+        refreshes: layout::refreshes(&view.site, view.is_finished),
         search: None,
     };
     let main = html! {
@@ -36,7 +43,7 @@ pub fn html(view: &BuildView) -> String {
             (command(&lines(view)))
         }
     };
-    layout::page(&view.site, &head, &main)
+    (head, main)
 }
 
 fn lines(view: &BuildView) -> String {

@@ -8,11 +8,18 @@ use crate::app::render::view::check::{BuildLine, CheckView, ErrorGroup, Took};
 use crate::app::render::view::parts::build_path;
 
 pub fn html(view: &CheckView) -> String {
+    let (head, main) = parts(view);
+    layout::page(&view.site, &head, &main)
+}
+
+/// What the page says of itself, and what it shows.
+pub fn parts(view: &CheckView) -> (Head, Markup) {
     let head = Head {
         title: view.title.clone(),
         description: format!("{} of {}", view.result, view.subject.text),
         path: view.path.clone(),
         is_noindex: true,
+        refreshes: layout::refreshes(&view.site, view.is_finished),
         search: None,
     };
     let main = html! {
@@ -35,7 +42,7 @@ pub fn html(view: &CheckView) -> String {
         }
         (command(view.again.as_str()))
     };
-    layout::page(&view.site, &head, &main)
+    (head, main)
 }
 
 fn facts(view: &CheckView) -> Markup {

@@ -19,6 +19,7 @@ pub fn html(view: &FrontView) -> String {
                 .to_string(),
         path: "/".to_string(),
         is_noindex: view.search.is_some(),
+        refreshes: false,
         search: view.search.clone(),
     };
     let main = html! {

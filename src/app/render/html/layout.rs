@@ -17,6 +17,9 @@ pub const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 
     <rect width=\"16\" height=\"16\" rx=\"3\" fill=\"#116329\"/>\
     <path d=\"M3.5 8.5l3 3 6-7\" fill=\"none\" stroke=\"#fff\" stroke-width=\"2\"/></svg>\n";
 
+/// How often such a page is loaded.
+const REFRESH_S: u32 = 5;
+
 /// The links at the top of each page.
 const PAGES: [(&str, &str); 3] = [
     ("/", "packages"),
@@ -35,8 +38,15 @@ pub struct Head {
     pub path: String,
     /// Search engines pass it by: there are many such pages, and none lasts.
     pub is_noindex: bool,
+    /// The browser loads it again every few seconds: it changes, and this browser shows no live pages.
+    pub refreshes: bool,
     /// What is in the search box.
     pub search: Option<Clean>,
+}
+
+/// True for a page that changes, in a browser that does not show the changes as they come.
+pub fn refreshes(site: &Site, has_ended: bool) -> bool {
+    !has_ended && !site.options.is_live
 }
 
 /// The Content-Security-Policy of a page: it may use its own style and icon, and send forms to this server; no scripts,
@@ -78,6 +88,7 @@ pub fn begin(site: &Site, head: &Head) -> String {
                 meta property="og:title" content=(title);
                 meta property="og:description" content=(description);
                 @if site.options.origin.is_some() { meta property="og:url" content=(address); }
+                @if head.refreshes { meta http-equiv="refresh" content=(REFRESH_S); }
                 @if head.is_noindex { meta name="robots" content="noindex"; }
                 link rel="canonical" href=(address);
                 link rel="icon" type="image/svg+xml" href="/favicon.ico";
@@ -106,6 +117,20 @@ fn header(site: &Site, head: &Head) -> Markup {
             p.load { (site.load()) }
         }
     }
+}
+
+/// A page whose watched part is sent in versions, up to the first of them.
+pub fn begin_live(site: &Site, head: &Head) -> String {
+    begin(site, head) + "<div class=\"live\">\n"
+}
+
+/// The end of such a page; `again`: the browser loads it anew.
+pub fn end_of_live(again: bool) -> String {
+    let refresh = match again {
+        true => "<meta http-equiv=\"refresh\" content=\"0\">\n",
+        false => "",
+    };
+    format!("</div>\n{refresh}{}", end())
 }
 
 /// The end of a page.

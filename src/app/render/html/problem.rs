@@ -11,6 +11,7 @@ pub fn html(problem: &Problem) -> String {
         description: problem.sentence.to_string(),
         path: "/".to_string(),
         is_noindex: true,
+        refreshes: false,
         search: None,
     };
     let main = html! {

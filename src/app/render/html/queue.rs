@@ -7,11 +7,18 @@ use crate::app::render::view::parts::duration;
 use crate::app::render::view::queue::{Progress, QueueView, RunningLine, Wait, WaitingLine};
 
 pub fn html(view: &QueueView) -> String {
+    let (head, main) = parts(view);
+    layout::page(&view.site, &head, &main)
+}
+
+/// What the page says of itself, and what it shows.
+pub fn parts(view: &QueueView) -> (Head, Markup) {
     let head = Head {
         title: format!("{}: zigcheck", view.site.load()),
         description: "What runs, what waits, and why.".to_string(),
         path: "/queue".to_string(),
         is_noindex: true,
+        refreshes: layout::refreshes(&view.site, false),
         search: None,
     };
     let main = html! {
@@ -24,7 +31,7 @@ pub fn html(view: &QueueView) -> String {
             p { a href=(next) { "Page " (view.page + 1) " of " (view.last_page) } }
         }
     };
-    layout::page(&view.site, &head, &main)
+    (head, main)
 }
 
 /// A table of builds that run.

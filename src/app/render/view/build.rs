@@ -22,6 +22,7 @@ use crate::app::store::packages::PackageRow;
 #[derive(Debug, Clone, PartialEq)]
 pub struct BuildView {
     pub site: Site,
+    pub is_finished: bool,
     pub id: BuildId,
     pub title: String,
     pub path: String,
@@ -102,6 +103,7 @@ impl BuildView {
         let grade = row.statuses().grade();
         let (package, version) = (Clean::new(&row.package), Clean::new(&row.zig_version));
         BuildView {
+            is_finished: row.state.is_final(),
             id: row.id,
             title: format!("{package}: {version} {}, build {}", sign(grade), row.id),
             path: build_path(row.id),

@@ -7,6 +7,8 @@ use crate::app::render::sanitize::Clean;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct PageOptions {
     pub html: bool,
+    /// The client shows a page as it comes: what changes is sent to it.
+    pub is_live: bool,
     /// Verdicts in terminal colours.
     pub color: bool,
     /// The client's address of this server, safe for a shell command; with `https://` where that is needed.

@@ -5,6 +5,7 @@ pub mod badges;
 pub mod feeds;
 pub mod forms;
 pub mod health;
+pub mod live;
 pub mod packages;
 pub mod pages;
 pub mod queue;

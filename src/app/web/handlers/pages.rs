@@ -171,14 +171,25 @@ fn dependencies(
 
 /// `GET /checks/ID`.
 fn check(state: &State, id: CheckId, options: PageOptions) -> Result<Response, Error> {
+    let Some(view) = check_view(state, id, &options)? else {
+        let sentence = format!("There is no check {id}.");
+        return Ok(problem(state, options, 404, &sentence));
+    };
+    let body = |html| match html {
+        true => html::check::html(&view),
+        false => view.matrix.clone(),
+    };
+    Ok(respond(200, &view.site, body).with("Vary", "User-Agent"))
+}
+
+pub fn check_view(
+    state: &State,
+    id: CheckId,
+    options: &PageOptions,
+) -> Result<Option<CheckView>, Error> {
     let store = &state.services.store;
     let Some(check) = checks::by_id(store, id)? else {
-        return Ok(problem(
-            state,
-            options,
-            404,
-            &format!("There is no check {id}."),
-        ));
+        return Ok(None);
     };
     let builds = builds::of_check(store, id)?;
     let rows = CheckRows {
@@ -186,12 +197,7 @@ fn check(state: &State, id: CheckId, options: PageOptions) -> Result<Response, E
         builds,
         check,
     };
-    let view = CheckView::new(site(state, options), &rows);
-    let body = |html| match html {
-        true => html::check::html(&view),
-        false => view.matrix.clone(),
-    };
-    Ok(respond(200, &view.site, body))
+    Ok(Some(CheckView::new(site(state, options.clone()), &rows)))
 }
 
 /// Those of these builds that run or wait.
@@ -206,14 +212,25 @@ fn in_queue(state: &State, builds: &[BuildRow]) -> Result<QueueRows, Error> {
 
 /// `GET /builds/ID`.
 fn build(state: &State, id: BuildId, options: PageOptions) -> Result<Response, Error> {
+    let Some(view) = build_view(state, id, &options)? else {
+        let sentence = format!("There is no build {id}.");
+        return Ok(problem(state, options, 404, &sentence));
+    };
+    let body = |html| match html {
+        true => html::build::html(&view),
+        false => text::build::text(&view),
+    };
+    Ok(respond(200, &view.site, body).with("Vary", "User-Agent"))
+}
+
+pub fn build_view(
+    state: &State,
+    id: BuildId,
+    options: &PageOptions,
+) -> Result<Option<BuildView>, Error> {
     let store = &state.services.store;
     let Some(build) = builds::by_id(store, id)? else {
-        return Ok(problem(
-            state,
-            options,
-            404,
-            &format!("There is no build {id}."),
-        ));
+        return Ok(None);
     };
     let check = checks::by_id(store, build.check)?;
     let check = check.ok_or_else(|| Error::not_found("check"))?;
@@ -244,23 +261,26 @@ fn build(state: &State, id: BuildId, options: PageOptions) -> Result<Response, E
         cpus: settings.cpus,
         build,
     };
-    let view = BuildView::new(site(state, options), &rows);
-    let body = |html| match html {
-        true => html::build::html(&view),
-        false => text::build::text(&view),
-    };
-    Ok(respond(200, &view.site, body))
+    Ok(Some(BuildView::new(site(state, options.clone()), &rows)))
 }
 
 /// `GET /queue`.
 fn queue(state: &State, paging: &Paging, options: PageOptions) -> Result<Response, Error> {
-    let rows = queue::read(state, Chosen::Page(paging))?;
-    let view = QueueView::new(site(state, options), &rows, paging);
+    let view = queue_view(state, paging, &options)?;
     let body = |html| match html {
         true => html::queue::html(&view),
         false => text::queue::text(&view),
     };
-    Ok(respond(200, &view.site, body))
+    Ok(respond(200, &view.site, body).with("Vary", "User-Agent"))
+}
+
+pub fn queue_view(
+    state: &State,
+    paging: &Paging,
+    options: &PageOptions,
+) -> Result<QueueView, Error> {
+    let rows = queue::read(state, Chosen::Page(paging))?;
+    Ok(QueueView::new(site(state, options.clone()), &rows, paging))
 }
 
 /// The form that submits a package, with what was typed and what is wrong with it.
@@ -331,17 +351,21 @@ pub fn problem(state: &State, options: PageOptions, status: u16, sentence: &str)
     respond(status, &problem.site, body)
 }
 
-/// The page in the form that the client takes. It holds text that packages wrote: the policy forbids a browser to run
-/// any of it, to frame the page, and to send its address to the targets of links.
+/// The page in the form that the client takes.
 fn respond(status: u16, site: &Site, body: impl Fn(bool) -> String) -> Response {
-    let is_html = site.options.html;
-    let response = match is_html {
-        true => Response::new(status, "text/html; charset=utf-8", body(true))
-            .with("Content-Security-Policy", layout::content_security_policy())
-            .with("X-Frame-Options", "DENY")
-            // Not `no-referrer`: with it a browser says of its own form that it comes from nowhere.
-            .with("Referrer-Policy", "same-origin"),
+    let response = match site.options.html {
+        true => as_html(status, body(true)),
         false => Response::new(status, "text/plain; charset=utf-8", body(false)),
     };
     response.with("Vary", "Accept")
+}
+
+/// A page of HTML. It holds text that packages wrote: the policy forbids a browser to run any of it, to frame the page,
+/// and to send its address to the targets of links.
+pub fn as_html(status: u16, body: impl Into<Vec<u8>>) -> Response {
+    Response::new(status, "text/html; charset=utf-8", body)
+        .with("Content-Security-Policy", layout::content_security_policy())
+        .with("X-Frame-Options", "DENY")
+        // Not `no-referrer`: with it a browser says of its own form that it comes from nowhere.
+        .with("Referrer-Policy", "same-origin")
 }

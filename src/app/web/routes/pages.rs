@@ -60,6 +60,7 @@ pub fn options(head: &Head, color: bool) -> PageOptions {
     let origin = host.map(|host| format!("{scheme}://{host}"));
     PageOptions {
         html,
+        is_live: false,
         color: !html && color,
         // curl takes a host without a scheme as http.
         host: match (&origin, host) {
@@ -75,6 +76,13 @@ fn call<C: From<PageCall>>(request: &RouteRequest, target: Target) -> C {
         target,
         options: options(request.head, request.query.flag("color")),
     })
+}
+
+/// The call for a page that changes while it is shown.
+fn live_call<C: From<PageCall>>(request: &RouteRequest, target: Target) -> C {
+    let mut options = options(request.head, request.query.flag("color"));
+    options.is_live = options.html && request::is_browser(request.head);
+    C::from(PageCall { target, options })
 }
 
 fn front<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
@@ -95,17 +103,17 @@ fn package<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
 
 fn check<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
     let id = CheckId(request.id()?);
-    Ok(call(request, Target::Check(id)))
+    Ok(live_call(request, Target::Check(id)))
 }
 
 fn build<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
     let id = BuildId(request.id()?);
-    Ok(call(request, Target::Build(id)))
+    Ok(live_call(request, Target::Build(id)))
 }
 
 fn queue<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
     let page = request.query.page()?;
-    Ok(call(request, Target::Queue(page)))
+    Ok(live_call(request, Target::Queue(page)))
 }
 
 fn submit<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {

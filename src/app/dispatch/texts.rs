@@ -1,0 +1,33 @@
+//! When texts that changed are entered into the indexes of searches.
+
+use crate::app::dispatch::limits::INDEX_PAUSE_MS;
+use crate::app::store::search;
+use crate::app::store::store::{self, Store};
+
+pub struct Texts {
+    /// When the next are entered; none where there are none.
+    pub due_ms: Option<u64>,
+}
+
+impl Texts {
+    pub fn due_at(ms: u64) -> Texts {
+        Texts { due_ms: Some(ms) }
+    }
+
+    /// Enters a bounded number of texts, if they are due. Without space on the disk they wait for the next change.
+    pub fn index(&mut self, store: &mut Store, has_space: bool, now_ms: u64) -> store::Result<()> {
+        if self.due_ms.is_some_and(|at| at <= now_ms) {
+            let has_more = has_space && search::index_some(store)?;
+            self.due_ms = has_more.then_some(now_ms + INDEX_PAUSE_MS);
+        }
+        Ok(())
+    }
+
+    /// Notes that this turn changed texts, if it did.
+    pub fn note(&mut self, store: &Store, now_ms: u64) -> store::Result<()> {
+        if self.due_ms.is_none() && store.is_writing() && search::has_unindexed(store)? {
+            self.due_ms = Some(now_ms + INDEX_PAUSE_MS);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,119 @@
+//! Pages that change while they are shown, and how all streams are pulled.
+
+use std::sync::Arc;
+
+use maud::Markup;
+
+use crate::app::domain::ids::BuildId;
+use crate::app::live::page::{LivePage, Piece, Subject};
+use crate::app::render::html;
+use crate::app::render::html::layout::{self, Head as PageHead};
+use crate::app::render::view::site::PageOptions;
+use crate::app::state::State;
+use crate::app::store::builds;
+use crate::app::store::list::Paging;
+use crate::app::web::answer::{Answer, Error};
+use crate::app::web::conditional;
+use crate::app::web::handlers::pages::{self, as_html};
+use crate::app::web::routes::pages::{PageCall, Target};
+use crate::base::slab::Key;
+use crate::interface::event::{Pull, Streamed};
+use crate::interface::message::Head;
+
+/// A comment in HTML.
+const KEEPALIVE: &str = "<!-- -->\n";
+
+/// A live page, if the client shows such pages and the subject has not ended.
+pub fn watch(
+    state: &mut State,
+    conn: Key,
+    request: &Head,
+    call: &PageCall,
+) -> Result<Option<Answer>, Error> {
+    if !call.options.is_live {
+        return Ok(None);
+    }
+    let subject = match &call.target {
+        Target::Check(id) => Subject::Check(*id),
+        Target::Build(id) => match builds::by_id(&state.services.store, *id)? {
+            Some(row) => Subject::Build {
+                id: *id,
+                check: row.check,
+            },
+            None => return Ok(None),
+        },
+        Target::Queue(paging) if *paging == first_page(paging.limit) => Subject::Queue,
+        _ => return Ok(None),
+    };
+    let Some(shown) = show(state, subject, &call.options)? else {
+        return Ok(None);
+    };
+    if shown.piece.is_last {
+        return Ok(None);
+    }
+    conditional::check_untagged(request, state.now().unix_ms)?;
+    let begin = layout::begin_live(&pages::site(state, call.options.clone()), &shown.head);
+    let feed = &mut state.services.feed;
+    feed.put_piece((subject, call.options.clone()), shown.piece);
+    feed.watch_page(conn, LivePage::new(subject, call.options.clone(), begin));
+    let body = Streamed {
+        length: None,
+        keepalive: KEEPALIVE,
+    };
+    let head = as_html(200, "").with("Vary", "Accept");
+    let head = head.with("Vary", "User-Agent");
+    let head = head.with("Cache-Control", "no-store");
+    Ok(Some(Answer::Stream(head, body)))
+}
+
+/// Appends at most `space` bytes of a stream. What a live page sends next is rendered first, unless it was rendered for
+/// another.
+pub fn pull(state: &mut State, conn: Key, space: usize, out: &mut Vec<u8>) -> Pull {
+    // Without a piece the page ends unfinished, and the browser says so.
+    if let Some((subject, options)) = state.services.feed.missing_piece(conn)
+        && let Ok(Some(shown)) = show(state, subject, &options)
+    {
+        let feed = &mut state.services.feed;
+        feed.put_piece((subject, options), shown.piece);
+    }
+    let (scheduler, services) = (&state.scheduler, &mut state.services);
+    let (store, unix_ms) = (&services.store, services.now.unix_ms);
+    let position = |build: BuildId| {
+        let row = builds::by_id(store, build).ok().flatten()?;
+        scheduler.view(store).position(&row, unix_ms).ok()?
+    };
+    services.feed.pull(conn, store, &position, space, out)
+}
+
+struct Shown {
+    head: PageHead,
+    piece: Piece,
+}
+
+fn show(state: &State, subject: Subject, options: &PageOptions) -> Result<Option<Shown>, Error> {
+    let shown = |(head, main): (PageHead, Markup), is_last| Shown {
+        head,
+        piece: Piece {
+            html: Arc::from(main.0),
+            is_last,
+        },
+    };
+    Ok(match subject {
+        Subject::Check(id) => pages::check_view(state, id, options)?
+            .map(|view| shown(html::check::parts(&view), view.is_finished)),
+        Subject::Build { id, .. } => pages::build_view(state, id, options)?
+            .map(|view| shown(html::build::parts(&view), view.is_finished)),
+        Subject::Queue => {
+            let view = pages::queue_view(state, &first_page(20), options)?;
+            Some(shown(html::queue::parts(&view), false))
+        }
+    })
+}
+
+fn first_page(limit: u64) -> Paging {
+    Paging {
+        page: 1,
+        limit,
+        after: None,
+    }
+}
