@@ -9,6 +9,7 @@ mod builds;
 mod clients;
 mod limits;
 mod notify;
+mod openapi;
 mod proxies;
 mod secrets;
 mod standin_engine;

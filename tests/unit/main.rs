@@ -53,6 +53,7 @@ mod preconditions;
 mod reads;
 mod recheck;
 mod record;
+mod reference;
 mod schema;
 mod search;
 mod source;

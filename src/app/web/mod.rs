@@ -8,6 +8,7 @@ pub mod limits;
 pub mod query;
 pub mod rate_limits;
 pub mod reads;
+pub mod reference;
 pub mod request;
 pub mod routes;
 pub mod upload;

@@ -13,6 +13,7 @@ use crate::app::web::answer::{Error, Shown};
 use crate::app::web::handlers::rows::{build_json, build_row, package_json, packages_json};
 use crate::app::web::handlers::{badges, feeds, queue};
 use crate::app::web::query::too_deep;
+use crate::app::web::reference;
 use crate::app::web::routes::read::ReadCall;
 use crate::interface::message::Response;
 
@@ -71,6 +72,7 @@ pub fn read(state: &State, call: ReadCall) -> Result<Shown, Error> {
             let which = (zig_version, only_broken);
             return Ok(feeds::feed(state, package.as_deref(), which, origin)?.into());
         }
+        ReadCall::OpenApi => reference::openapi(),
         ReadCall::Queue { page } => queue::queue_json(state, &page)?,
     };
     Ok(Shown {

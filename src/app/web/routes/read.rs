@@ -59,6 +59,8 @@ pub enum ReadCall {
         name: Option<String>,
         form: BadgeForm,
     },
+    /// The reference of the API for programs.
+    OpenApi,
     /// Changes of verdicts, for feed readers.
     Feed {
         /// Its name, or the path of its repository; none: of all packages.
@@ -77,8 +79,9 @@ pub enum BadgeForm {
     Json,
 }
 
-pub const fn routes<C: From<ReadCall> + From<WatchCall>>() -> [Route<C>; 10] {
+pub const fn routes<C: From<ReadCall> + From<WatchCall>>() -> [Route<C>; 11] {
     [
+        get("/openapi.json", |_| Ok(C::from(ReadCall::OpenApi))),
         get("/api/packages", packages),
         get("/api/packages/*", package),
         get("/api/packages/*/dependencies", dependencies),

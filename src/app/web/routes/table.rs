@@ -88,6 +88,12 @@ fn parameter(pattern: &str, parts: &[String]) -> Option<String> {
     pattern.next().is_none().then_some(parameter)
 }
 
+/// Method and path of every route.
+pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let routes = ROUTES.into_iter().flatten();
+    routes.map(|route| (route.method, route.path))
+}
+
 /// The route of a request, else the error that says which methods there are, or what is wrong. Checks what concerns
 /// the route alone: the origin of the page and the admin token.
 pub fn find(head: &Head, settings: &Settings) -> Result<Routed, Response> {

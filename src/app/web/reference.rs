@@ -1,0 +1,434 @@
+//! The reference of the API: a row for each route that programs call, and the OpenAPI document made of them. A test
+//! holds it against the route table and against answers of a server.
+
+use serde_json::{Map, Value, json};
+
+use crate::app::domain::verdict::{BuildStatus, State};
+
+/// A call as programs know it.
+#[derive(Debug)]
+pub struct Call {
+    pub method: &'static str,
+    /// `{name}` is one part of the path.
+    pub path: &'static str,
+    pub summary: &'static str,
+    /// The parameters of the query; `schema` has their types.
+    pub query: &'static str,
+    pub body: Body,
+    pub answer: Answer,
+    /// What it may be answered where nothing is wrong.
+    pub good: &'static [u16],
+    pub kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Body {
+    None,
+    /// A JSON object with these fields.
+    Json(&'static str),
+    Archive,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// A JSON object with these fields.
+    Json(&'static str),
+    /// A body of this type.
+    Other(&'static str),
+    None,
+}
+
+/// The access to a call, which decides how it can be refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Read,
+    Submit,
+    Admin,
+    Socket,
+}
+
+impl Kind {
+    /// The errors that every call of its kind may get.
+    fn errors(self) -> &'static [u16] {
+        match self {
+            Kind::Read => &[304, 400, 404, 412, 414, 416, 431, 503],
+            Kind::Submit => &[
+                400, 403, 404, 408, 409, 411, 412, 413, 414, 415, 429, 431, 503, 507,
+            ],
+            Kind::Admin => &[
+                400, 401, 403, 404, 409, 411, 412, 413, 414, 415, 431, 503, 507,
+            ],
+            Kind::Socket => &[400, 403, 404, 414, 426, 431, 503],
+        }
+    }
+}
+
+const LIST: &str = "page after limit";
+
+/// The fields of a package, a check and a build, and of a list.
+const PACKAGE: &str = "id name url ref dir description author license created_at last_updated popularity_score \
+    minimum_zig_version lowest_working_zig_version build_results";
+const CHECK: &str = "id package url ref dir commit source finished created_at builds";
+const BUILD: &str = "id check package uploaded zig_version commit source toolchain state build_status \
+    test_status import_status reason detail compiled tests_passed tests_skipped tests_total modules error_log \
+    flaky cached cached_from attempt priority queue_position created_at started_at finished_at duration_ms \
+    peak_memory_bytes log_bytes log_truncated log_url";
+
+const fn call(
+    method: &'static str,
+    path: &'static str,
+    summary: &'static str,
+    query: &'static str,
+    answer: Answer,
+) -> Call {
+    Call {
+        method,
+        path,
+        summary,
+        query,
+        body: Body::None,
+        answer,
+        good: &[200],
+        kind: Kind::Read,
+    }
+}
+
+const fn get(
+    path: &'static str,
+    summary: &'static str,
+    query: &'static str,
+    answer: Answer,
+) -> Call {
+    call("GET", path, summary, query, answer)
+}
+
+impl Call {
+    const fn with(mut self, kind: Kind, body: Body, good: &'static [u16]) -> Call {
+        self.kind = kind;
+        self.body = body;
+        self.good = good;
+        self
+    }
+}
+
+const SVG: Answer = Answer::Other("image/svg+xml");
+const TEXT: Answer = Answer::Other("text/plain");
+const ATOM: Answer = Answer::Other("application/atom+xml");
+const ENDPOINT: Answer = Answer::Json("schemaVersion label message color isError cacheSeconds");
+const FEED: &str = "zig_version only";
+const UPLOAD: &str = "name zig_versions dir fresh follow wait require";
+
+/// Every call, in the order in which people need them.
+pub const CALLS: &[Call] = &[
+    call(
+        "POST",
+        "/api/check",
+        "Checks the archive in the body; it becomes no package",
+        UPLOAD,
+        Answer::Json("check builds"),
+    )
+    .with(Kind::Submit, Body::Archive, &[200, 202, 422]),
+    call(
+        "PUT",
+        "/api/check",
+        "The same",
+        UPLOAD,
+        Answer::Json("check builds"),
+    )
+    .with(Kind::Submit, Body::Archive, &[200, 202, 422]),
+    get(
+        "/api/checks/{id}",
+        "A check with its builds, or its progress to the end",
+        "follow wait require",
+        Answer::Json(CHECK),
+    )
+    .with(Kind::Read, Body::None, &[200, 422]),
+    call(
+        "POST",
+        "/api/packages",
+        "Submits a git repository as a package, and checks it",
+        "",
+        Answer::Json("message id name url author status check builds"),
+    )
+    .with(
+        Kind::Submit,
+        Body::Json("url ref dir name description author license zig_versions"),
+        &[201],
+    ),
+    get(
+        "/api/packages",
+        "Packages with their latest verdicts",
+        "search zig_version status license author sort page after limit",
+        Answer::Json("packages total total_is_bounded page limit next"),
+    ),
+    get(
+        "/api/packages/{name}",
+        "One package",
+        "",
+        Answer::Json(PACKAGE),
+    ),
+    get(
+        "/api/packages/{owner}/{repo}",
+        "The package of that repository",
+        "",
+        Answer::Json(PACKAGE),
+    ),
+    call(
+        "POST",
+        "/api/packages/{name}/builds",
+        "Checks a package again",
+        "fresh",
+        Answer::Json("check builds"),
+    )
+    .with(Kind::Submit, Body::None, &[202]),
+    get(
+        "/api/packages/{name}/history",
+        "What each commit came to",
+        "zig_version page after limit",
+        Answer::Json("history total total_is_bounded page limit next"),
+    ),
+    get(
+        "/api/packages/{name}/dependencies",
+        "What a package declares",
+        "",
+        Answer::Json("dependencies"),
+    ),
+    get(
+        "/api/packages/{name}/dependents",
+        "What depends on it",
+        LIST,
+        Answer::Json("dependents total total_is_bounded page limit next"),
+    ),
+    get(
+        "/api/builds",
+        "Builds",
+        "package uploads check zig_version status state sort page after limit",
+        Answer::Json("builds total total_is_bounded page limit next"),
+    ),
+    get("/api/builds/{id}", "One build", "", Answer::Json(BUILD)),
+    get(
+        "/api/builds/{id}/log",
+        "Its log; of a running build it goes on to the end",
+        "tail",
+        TEXT,
+    ),
+    get(
+        "/api/queue",
+        "What runs, and what waits",
+        "page limit",
+        Answer::Json("slots running waiting total page limit"),
+    ),
+    get(
+        "/api/events",
+        "Changes of builds as server-sent events",
+        "package uploads check since",
+        Answer::Other("text/event-stream"),
+    ),
+    get(
+        "/ws",
+        "The same over a WebSocket; with build=ID the log of a build",
+        "package uploads check since build from",
+        Answer::None,
+    )
+    .with(Kind::Socket, Body::None, &[101]),
+    get(
+        "/api/health",
+        "Whether the server can do its work",
+        "",
+        Answer::Json("status timestamp database docker disk fetch_network version uptime_seconds"),
+    ),
+    get("/badge/{name}.svg", "A badge for a README", "", SVG),
+    get(
+        "/badge/{owner}/{repo}.svg",
+        "The same by repository",
+        "",
+        SVG,
+    ),
+    get(
+        "/badge/{name}.json",
+        "A badge in the form of shields.io",
+        "",
+        ENDPOINT,
+    ),
+    get(
+        "/badge/{owner}/{repo}.json",
+        "The same by repository",
+        "",
+        ENDPOINT,
+    ),
+    get("/feed.atom", "Changes of verdicts", FEED, ATOM),
+    get(
+        "/packages/{name}/feed.atom",
+        "Changes of the verdicts of a package",
+        FEED,
+        ATOM,
+    ),
+    get(
+        "/packages/{owner}/{repo}/feed.atom",
+        "The same by repository",
+        FEED,
+        ATOM,
+    ),
+    get(
+        "/openapi.json",
+        "This reference for programs",
+        "",
+        Answer::Json("openapi info paths components"),
+    ),
+    call(
+        "POST",
+        "/admin/trigger-build",
+        "Checks a package ahead of the daily ones",
+        "",
+        Answer::Json("message check builds"),
+    )
+    .with(
+        Kind::Admin,
+        Body::Json("package_name package_id fresh"),
+        &[202],
+    ),
+    call(
+        "POST",
+        "/admin/check-builds",
+        "Asks all remotes for their commit now",
+        "",
+        Answer::Json(""),
+    )
+    .with(Kind::Admin, Body::None, &[202]),
+    get(
+        "/admin/status",
+        "The server in numbers",
+        "",
+        Answer::Json(""),
+    )
+    .with(Kind::Admin, Body::None, &[200]),
+    call(
+        "DELETE",
+        "/api/builds/{id}",
+        "Cancels a build",
+        "",
+        Answer::Json(BUILD),
+    )
+    .with(Kind::Admin, Body::None, &[200]),
+    call(
+        "DELETE",
+        "/api/packages/{name}",
+        "Removes a package",
+        "",
+        Answer::Json("message id name"),
+    )
+    .with(Kind::Admin, Body::None, &[200]),
+    call(
+        "PATCH",
+        "/api/packages/{name}",
+        "Changes a package",
+        "",
+        Answer::Json(PACKAGE),
+    )
+    .with(
+        Kind::Admin,
+        Body::Json("name url ref dir description author license"),
+        &[200],
+    ),
+];
+
+/// The type of a parameter, as JSON schema.
+fn schema(name: &str) -> Value {
+    let words = |all: Vec<&str>| json!({ "type": "string", "enum": all });
+    match name {
+        "page" | "check" | "build" | "id" => json!({ "type": "integer", "minimum": 1 }),
+        "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 100 }),
+        "tail" => json!({ "type": "integer", "minimum": 1, "maximum": 1_000_000 }),
+        "since" | "from" => json!({ "type": "integer", "minimum": 0 }),
+        "follow" | "wait" | "fresh" | "uploads" => words(vec!["1", "0"]),
+        "only" => words(vec!["broken"]),
+        "status" => words(BuildStatus::ALL.iter().map(|word| word.as_str()).collect()),
+        "state" => words(State::ALL.iter().map(|word| word.as_str()).collect()),
+        _ => json!({ "type": "string" }),
+    }
+}
+
+fn parameters(call: &Call) -> Vec<Value> {
+    let names = call.path.split('{').skip(1);
+    let in_path = names.filter_map(|part| part.split('}').next()).map(
+        |name| json!({ "name": name, "in": "path", "required": true, "schema": schema(name) }),
+    );
+    let in_query = call
+        .query
+        .split_whitespace()
+        .map(|name| json!({ "name": name, "in": "query", "schema": schema(name) }));
+    in_path.chain(in_query).collect()
+}
+
+fn object(fields: &str) -> Value {
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    json!({ "type": "object", "required": fields })
+}
+
+fn body(call: &Call) -> Option<Value> {
+    let content = match call.body {
+        Body::None => return None,
+        Body::Archive => json!({ "application/octet-stream": {} }),
+        Body::Json(fields) => {
+            let fields = fields.split_whitespace();
+            let any: Map<String, Value> =
+                fields.map(|name| (name.to_string(), json!({}))).collect();
+            json!({ "application/json": { "schema": { "type": "object", "properties": any } } })
+        }
+    };
+    Some(json!({ "required": true, "content": content }))
+}
+
+fn responses(call: &Call) -> Map<String, Value> {
+    let content = match call.answer {
+        Answer::None => json!({}),
+        Answer::Other(kind) => json!({ kind: {} }),
+        // Text for clients that ask for it.
+        Answer::Json(_) if call.query.contains("follow") => {
+            json!({ "application/json": {}, "text/plain": {}, "application/x-ndjson": {} })
+        }
+        Answer::Json(fields) => json!({ "application/json": { "schema": object(fields) } }),
+    };
+    let good = call.good.iter().map(|status| {
+        let answer = json!({ "description": "The answer", "content": content });
+        (status.to_string(), answer)
+    });
+    let errors = call.kind.errors().iter().map(|status| {
+        let error = json!({ "$ref": "#/components/responses/Error" });
+        (status.to_string(), error)
+    });
+    good.chain(errors).collect()
+}
+
+/// The reference as an OpenAPI document.
+pub fn openapi() -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for call in CALLS {
+        let mut operation = json!({
+            "summary": call.summary,
+            "parameters": parameters(call),
+            "responses": responses(call),
+        });
+        if let Some(body) = body(call) {
+            operation["requestBody"] = body;
+        }
+        if call.kind == Kind::Admin {
+            operation["security"] = json!([{ "admin": [] }]);
+        }
+        let path = paths.entry(call.path).or_insert_with(|| json!({}));
+        path[call.method.to_ascii_lowercase()] = operation;
+    }
+    let error = json!({
+        "description": "One sentence says what is wrong; 304 has no body",
+        "content": { "application/json": { "schema": object("error") } },
+    });
+    json!({
+        "openapi": "3.1.0",
+        "info": { "title": "zigcheck", "version": env!("CARGO_PKG_VERSION") },
+        "paths": paths,
+        "components": {
+            "responses": { "Error": error },
+            "securitySchemes": { "admin": { "type": "http", "scheme": "bearer" } },
+        },
+    })
+}
