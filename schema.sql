@@ -409,11 +409,8 @@ BEGIN
     UPDATE totals SET packages_gone = packages_gone + 1;
 END;
 
--- Searches read name, description and URL of a package, and at the errors of its latest verdicts.
-CREATE TRIGGER IF NOT EXISTS package_text_inserted AFTER INSERT ON packages
-BEGIN
-    INSERT INTO unindexed (kind, id) VALUES (0, NEW.id) ON CONFLICT DO NOTHING;
-END;
+-- Searches read name, description and URL of a package, and at the errors of its latest verdicts. A new package is noted
+-- by the statement behind its insert: with a trigger SQLite would copy each page that the insert changes.
 CREATE TRIGGER IF NOT EXISTS package_text_updated AFTER UPDATE OF name, description, url ON packages
 BEGIN
     INSERT INTO unindexed (kind, id) VALUES (0, NEW.id) ON CONFLICT DO NOTHING;

@@ -10,6 +10,7 @@ use crate::app::domain::task::Priority;
 use crate::app::store::columns::row;
 use crate::app::store::durations;
 use crate::app::store::list;
+use crate::app::store::search;
 use crate::app::store::store::{NextCheckDue, Result, Store};
 use crate::app::store::totals;
 use crate::app::store::uses;
@@ -154,7 +155,10 @@ pub fn insert(store: &mut Store, new: &NewPackage, at: i64) -> Result<PackageId>
     ];
     let id = PackageId(store.insert(sql, values)?);
     set_next_check(store, id, next_check(id, at))?;
-    uses::count_users(store, &repository)?;
+    search::note_new(store, id)?;
+    if uses::has_users(store, &repository)? {
+        uses::count_users(store, &repository)?;
+    }
     Ok(id)
 }
 

@@ -5,6 +5,7 @@
 
 use rusqlite::{Connection, params};
 
+use crate::app::domain::ids::PackageId;
 use crate::app::domain::search::Search;
 use crate::app::store::limits::{
     ERROR_SEARCHED_BYTES, TEXTS_INDEXED_LIMIT, TEXTS_READ_LIMIT, TRIGRAMS_LIMIT,
@@ -91,6 +92,12 @@ fn texts(kind: i64) -> (&'static str, String, &'static str) {
             "build_results r WHERE r.error_log <> ''",
         ),
     }
+}
+
+/// Notes that the text of a new package waits to be indexed.
+pub(super) fn note_new(store: &mut Store, package: PackageId) -> Result<()> {
+    store.execute("INSERT INTO unindexed (kind, id) VALUES (0, ?1)", [package])?;
+    Ok(())
 }
 
 /// True while texts wait to be indexed.

@@ -62,6 +62,12 @@ fn add_score(store: &mut Store, user: PackageId, repository: &str, change: i64) 
     Ok(())
 }
 
+/// True if a package depends on that repository. An update that changes nothing would write row and index again.
+pub(super) fn has_users(store: &Store, repository: &str) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM uses WHERE repository = ?1)";
+    store.value(sql, [repository])
+}
+
 /// Counts the users of the packages of that repository again.
 pub(super) fn count_users(store: &mut Store, repository: &str) -> Result<()> {
     store.execute(COUNT_USERS, params![repository, USE_SCORE])?;
