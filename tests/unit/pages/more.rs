@@ -73,8 +73,7 @@ fn a_build_is_one_sentence_and_what_to_do_about_it() {
     let page = document(&mut inside, "/builds/2");
     assert_eq!(page.text("title"), "p: 0.16.0 ✗, build 2");
     let main = page.text("main");
-    let sentence =
-        "✗failed: p 0123456789ab with Zig 0.16.0 failed to compile after 9.0 s, 60 min ago.";
+    let sentence = "✗failed: p 0123456789ab with Zig 0.16.0 failed to compile (9.0 s), 60 min ago.";
     let sentence = sentence.replace("60 min", "1 h");
     assert!(main.contains(&sentence), "{main}");
     assert!(main.contains("The same error in 1 other package"), "{main}");

@@ -58,7 +58,6 @@ fn sentence(view: &BuildView) -> Markup {
             @if let Some(commit) = &view.commit { (commit) " " }
             "with Zig " (view.version) " " (view.outcome)
             @match &view.took {
-                Took::Time(time) => { " after " (time) },
                 Took::Never => {},
                 took => { " (" (took) ")" },
             }
@@ -104,7 +103,7 @@ fn modules(modules: &[Module]) -> Markup {
     html! {
         @if !modules.is_empty() {
             h2 { "As a dependency" }
-            div.scroll {
+            div.scroll tabindex="0" {
                 table {
                     thead {
                         tr {

@@ -63,7 +63,7 @@ fn facts(view: &CheckView) -> Markup {
 /// The builds of a check, one row each.
 pub fn rows(lines: &[BuildLine]) -> Markup {
     html! {
-        div.scroll {
+        div.scroll tabindex="0" {
             table {
                 thead {
                     tr {

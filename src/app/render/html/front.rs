@@ -49,7 +49,7 @@ pub fn html(view: &FrontView) -> String {
 
 fn packages(view: &FrontView) -> Markup {
     html! {
-        div.scroll {
+        div.scroll tabindex="0" {
             table {
                 thead {
                     tr {
@@ -77,7 +77,7 @@ fn package(line: &PackageLine) -> Markup {
 fn checks(view: &FrontView) -> Markup {
     html! {
         h2 { "Latest checks" }
-        div.scroll {
+        div.scroll tabindex="0" {
             table {
                 thead {
                     tr {

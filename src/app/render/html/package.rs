@@ -59,7 +59,7 @@ fn facts(view: &PackageView) -> Markup {
 
 fn verdicts(view: &PackageView) -> Markup {
     html! {
-        div.scroll {
+        div.scroll tabindex="0" {
             table {
                 thead {
                     tr {
@@ -126,7 +126,7 @@ fn dependencies(view: &PackageView) -> Markup {
     html! {
         @if !view.dependencies.is_empty() {
             h2 { "Dependencies" }
-            div.scroll {
+            div.scroll tabindex="0" {
                 table {
                     thead {
                         tr {

@@ -37,7 +37,7 @@ pub fn parts(view: &QueueView) -> (Head, Markup) {
 /// A table of builds that run.
 pub fn running(lines: &[RunningLine]) -> Markup {
     html! {
-        div.scroll {
+        div.scroll tabindex="0" {
             table {
                 thead {
                     tr {
@@ -66,7 +66,7 @@ pub fn running(lines: &[RunningLine]) -> Markup {
 
 fn waiting(view: &QueueView) -> Markup {
     html! {
-        div.scroll {
+        div.scroll tabindex="0" {
             table {
                 thead {
                     tr {

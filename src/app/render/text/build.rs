@@ -53,7 +53,7 @@ fn sentence(view: &BuildView) -> String {
         .as_ref()
         .map_or_else(String::new, |commit| format!("{} ", commit.short));
     let took = match &view.took {
-        Took::Time(time) => format!(" after {time}"),
+        Took::Time(time) => format!(" ({time})"),
         Took::Cached(build) => format!(" (as {})", build.text),
         Took::Running(progress) => format!(" for {}", duration(progress.elapsed_ms)),
         Took::Waiting(wait) => format!(": {}", wait.reason),

@@ -125,6 +125,9 @@ impl PackageView {
             commit: commit(rows),
             dir: row.dir.as_deref(),
         };
+        let rows_of =
+            |version: &'_ str| rows.results.iter().find(|(r, _)| r.zig_version == version);
+        let in_order = known.clone().chain(gone.clone()).filter_map(rows_of);
         let link = |row: &PackageRow| Link::new(&row.name, package_path(&row.name));
         PackageView {
             name: link(row),
@@ -133,10 +136,7 @@ impl PackageView {
             description: row.description.as_deref().map(fact),
             facts: facts(row),
             rows: known.chain(gone).map(toolchain).collect(),
-            errors: groups(
-                rows.results.iter().filter_map(|(_, build)| build.as_ref()),
-                &tree,
-            ),
+            errors: groups(in_order.filter_map(|result| result.1.as_ref()), &tree),
             minimum: minimum(rows),
             history: history(rows, site.now_unix_ms),
             toolchains: rows

@@ -1,0 +1,103 @@
+//! Pages in Chromium with scripts off: every link is followed, forms are sent, nothing is wider than its screen, axe-core
+//! and the validator of HTML find nothing. Screenshots are left in target/screenshots.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rusqlite::Connection;
+
+use crate::common::server::{Server, scratch};
+use crate::common::standin::{check, standin};
+
+const PAGES: [&str; 8] = [
+    "/",
+    "/?search=clap",
+    "/packages/zig-clap",
+    "/packages/hostile",
+    "/checks/7",
+    "/builds/21",
+    "/queue",
+    "/submit",
+];
+
+/// A server with packages of all kinds, two builds that run and six that wait.
+fn server(name: &str) -> Server {
+    let (_, docker) = standin(name);
+    let flags = ["--docker", &docker, "--max-builds", "2"];
+    let data = Server::start(name, &flags).crash();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("a time");
+    let rows = include_str!("pages.sql").replace("NOW", &now.as_millis().to_string());
+    let db = Connection::open(data.join("zigcheck.db")).expect("a database");
+    db.execute_batch(&rows).expect("rows");
+    drop(db);
+    for build in 1..=24 {
+        let log = data.join(format!("logs/{build}.log"));
+        std::fs::write(log, "building\n").expect("a log");
+    }
+    let server = Server::restart(data, &flags);
+    for _ in 0..2 {
+        check(&server, "slowly");
+    }
+    server.wait_for("/api/queue", |queue| {
+        queue["waiting"]
+            .as_array()
+            .is_some_and(|all| all.len() == 6)
+    });
+    server
+}
+
+/// What `tests/setup` puts there.
+fn tool(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("target/test-tools")
+        .join(name);
+    assert!(path.exists(), "{}: run make setup-tests", path.display());
+    path
+}
+
+#[test]
+fn people_see_every_page_and_every_link_leads_somewhere() {
+    let server = server("browser-seen");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let run = Command::new("/usr/bin/python3")
+        .args([
+            "-B",
+            "tests/server/browser/browse.py",
+            &server.url,
+            "target/screenshots",
+        ])
+        .arg(tool("axe.min.js"))
+        .current_dir(root)
+        .output()
+        .expect("Debian's Python");
+    let said = String::from_utf8_lossy(&run.stdout);
+    let errors = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{said}{errors}");
+    for step in ["followed ", "shown ", "submitted"] {
+        assert!(said.contains(step), "{said}{errors}");
+    }
+    assert!(!said.contains("problem: "), "{said}");
+}
+
+#[test]
+fn every_page_is_valid_html() {
+    let server = server("browser-valid");
+    let dir = scratch("browser-html");
+    std::fs::create_dir_all(&dir).expect("a directory");
+    let mut java = Command::new("java");
+    java.args(["-jar"])
+        .arg(tool("vnu.jar"))
+        .args(["--errors-only", "--format", "text"]);
+    for (nth, path) in PAGES.iter().chain(&["/packages/nobody"]).enumerate() {
+        let page = server.curl(&["-H", "Accept: text/html"], path);
+        let file = dir.join(format!("{nth}.html"));
+        std::fs::write(&file, page.body).expect("a file");
+        java.arg(file);
+    }
+    let run = java.output().expect("tests/setup installs java");
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{said}");
+}
