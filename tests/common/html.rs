@@ -10,7 +10,7 @@ const KNOWN: &str = "html head meta title link style body header form a input bu
     details summary strong br hr template slot";
 
 /// The attributes of our elements.
-const ATTRIBUTES: &str = "http-equiv lang charset name content property rel href class role action type aria-label aria-hidden placeholder \
+const ATTRIBUTES: &str = "data-line download http-equiv lang charset name content property rel href class role action type aria-label aria-hidden placeholder \
     value scope title datetime method for id max required maxlength autocomplete aria-describedby aria-invalid selected rows \
     tabindex shadowrootmode slot open colspan download aria-current autofocus checked";
 

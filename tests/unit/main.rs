@@ -40,6 +40,7 @@ mod leftovers;
 mod life;
 mod live_pages;
 mod log;
+mod log_page;
 mod logs;
 mod machine;
 mod migrated_rows;

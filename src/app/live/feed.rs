@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::app::domain::ids::{BuildId, CheckId};
 use crate::app::live::events::{EventLog, RESET};
 use crate::app::live::follow::{FollowContext, Follower};
+use crate::app::live::log_page::LogPage;
 use crate::app::live::logs::{Logs, Reader};
 use crate::app::live::page::{LivePage, Piece, Pieces, Subject};
 use crate::app::live::subscription::{EventFilter, ProgressFormat};
@@ -51,6 +52,7 @@ enum Watcher {
     },
     Check(Box<Follower>),
     Page(Box<LivePage>),
+    LogPage(Box<LogPage>),
 }
 
 #[derive(Debug)]
@@ -76,7 +78,7 @@ enum Topic {
 impl Watcher {
     fn topic(&self) -> Option<Topic> {
         match self {
-            Watcher::Log(_) => None,
+            Watcher::Log(_) | Watcher::LogPage(_) => None,
             Watcher::Check(follower) => Some(Topic::Check(follower.check())),
             Watcher::Page(page) => Some(match page.subject {
                 Subject::Check(check) | Subject::Build { check, .. } => Topic::Check(check),
@@ -93,7 +95,7 @@ impl Watcher {
     /// Moves a parked watcher to `event`, since it has read all earlier ones. True if it wants this one.
     fn advance_to(&mut self, event: &BuildEvent) -> bool {
         match self {
-            Watcher::Log(_) => false,
+            Watcher::Log(_) | Watcher::LogPage(_) => false,
             Watcher::Check(follower) => {
                 follower.skip_to(event.seq);
                 true
@@ -203,6 +205,10 @@ impl Feed {
         self.watchers.insert(conn, Watcher::Page(Box::new(page)));
     }
 
+    pub fn watch_log_page(&mut self, conn: Key, page: LogPage) {
+        self.watchers.insert(conn, Watcher::LogPage(Box::new(page)));
+    }
+
     /// What has to be rendered before the next pull of this watcher.
     pub fn missing_piece(&self, conn: Key) -> Option<(Subject, PageOptions)> {
         match self.watchers.get(&conn) {
@@ -235,8 +241,10 @@ impl Feed {
                 self.parked.remove(&topic);
             }
         }
-        if let Watcher::Log(reader) = watcher {
-            self.logs.remove(reader, conn);
+        match watcher {
+            Watcher::Log(reader) => self.logs.remove(reader, conn),
+            Watcher::LogPage(page) => self.logs.remove(page.reader, conn),
+            Watcher::Events { .. } | Watcher::Check(_) | Watcher::Page(_) => {}
         }
     }
 
@@ -271,6 +279,7 @@ impl Feed {
                 let piece = self.pieces.get(page, self.event_log.next);
                 page.pull(piece, space, out)
             }
+            Some(Watcher::LogPage(page)) => page.pull(&mut self.logs, store, conn, space, out),
         };
         match result {
             Pull::End | Pull::Unfinished => self.remove(conn),

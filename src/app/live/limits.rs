@@ -14,3 +14,11 @@ pub const CUT_LINE_LIMIT_BYTES: usize = 64;
 pub const VERSIONS_LIMIT: usize = 200;
 /// Rendered versions that are kept for others who watch the same, of some 5 KiB each.
 pub const PIECES_LIMIT: usize = 64;
+/// Lines between two offsets that an index of a log keeps: 128 KiB for the most lines that a log can have.
+pub const INDEX_STEP_LINES: u64 = 256;
+/// Indexes that are kept.
+pub const INDEXES_LIMIT: usize = 16;
+/// Bytes of a growing log that become HTML at once: a few hundred kilobytes of it where each line is empty.
+pub const LOG_PAGE_STEP_BYTES: usize = 4 << 10;
+/// Longest line of a growing log on its page; a longer one becomes several.
+pub const LINE_LIMIT_BYTES: usize = 16 << 10;

@@ -3,15 +3,19 @@
 //! A reader is only a cursor; bytes are read from the file when its connection has space. Live and finished logs
 //! take the same path.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::app::domain::disk_space::is_full;
 use crate::app::domain::ids::BuildId;
 use crate::app::live::events::RESET;
+use crate::app::live::limits::INDEXES_LIMIT;
+use crate::app::live::line_index::LineIndex;
 use crate::app::live::log::{Cut, Log};
 use crate::app::store::builds::LogSize;
 use crate::base::slab::Key;
@@ -45,6 +49,8 @@ pub struct Logs {
     live: BTreeMap<BuildId, OpenLog>,
     /// A write failed on a full disk since the last `take_full`.
     full: bool,
+    /// Indexes of logs that have ended, for those who read them again.
+    indexes: RefCell<BTreeMap<BuildId, Arc<LineIndex>>>,
 }
 
 /// One reader of one log.
@@ -79,6 +85,7 @@ impl Logs {
             dir,
             live: BTreeMap::new(),
             full: false,
+            indexes: RefCell::default(),
         }
     }
 
@@ -218,6 +225,20 @@ impl Logs {
     /// The file of a finished log.
     pub fn open(&self, build: BuildId) -> io::Result<File> {
         File::open(self.path(build))
+    }
+
+    /// Where the lines of a finished log are.
+    pub fn index(&self, build: BuildId, file: &File) -> io::Result<Arc<LineIndex>> {
+        let mut indexes = self.indexes.borrow_mut();
+        if let Some(index) = indexes.get(&build) {
+            return Ok(index.clone());
+        }
+        let index = Arc::new(LineIndex::read(file)?);
+        if indexes.len() >= INDEXES_LIMIT {
+            indexes.clear();
+        }
+        indexes.insert(build, index.clone());
+        Ok(index)
     }
 
     /// Appends at most `space` further bytes; with `report_gaps` also messages that report cuts.

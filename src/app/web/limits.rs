@@ -58,3 +58,11 @@ pub const KEPT_LIMIT_BYTES: usize = 4 << 20;
 pub const KEPT_ANSWER_BYTES: usize = 1 << 10;
 /// Entries of a feed: readers ask every hour or so, and each entry costs a lookup of its build.
 pub const FEED_LIMIT_ENTRIES: usize = 50;
+/// Longest log that is shown whole.
+pub const LOG_WHOLE_LIMIT_LINES: u64 = 2_000;
+/// Lines of one part of a longer log.
+pub const LOG_PART_LINES: u64 = 1_000;
+/// Lines of the end of a longer log.
+pub const LOG_END_LINES: u64 = 500;
+/// Bytes of one part of a log: drawn in a few milliseconds.
+pub const LOG_PART_LIMIT_BYTES: u64 = 192 << 10;

@@ -1,8 +1,10 @@
 //! Reads, each answered at once or in a later turn.
 //!
+//! ```text
 //!     a read ──> rendered since the last change, in this second ──> that answer again
 //!            ──> the reads of this turn have cost enough ────────> it waits: first come, first served
 //!            ──> otherwise it is rendered, and kept
+//! ```
 
 use std::collections::{HashMap, VecDeque};
 

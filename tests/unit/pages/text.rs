@@ -42,11 +42,11 @@ author       Hejsil
 license      MIT
 
 ZIG     VERDICT  BECAUSE        COMMIT        CHECKED  BUILD  LOG
-0.16.0  failed   compile_error  0123456789ab  3 h ago      1  /api/builds/1/log
+0.16.0  failed   compile_error  0123456789ab  3 h ago      1  /builds/1/log
     clap.zig:9:1: error: no
          code
         ^~~~
-0.15.2  success  tests 3/3      0123456789ab  3 h ago      2  /api/builds/2/log
+0.15.2  success  tests 3/3      0123456789ab  3 h ago      2  /builds/2/log
 
 Check it again:
   curl -X POST 'zig.example.org/api/packages/zig-clap/builds'
@@ -58,11 +58,11 @@ folders
 url  https://github.com/x/folders
 
 ZIG     VERDICT                   BECAUSE                           COMMIT        CHECKED     BUILD  LOG
-0.16.0  not exercised, building…  builds, but nothing was compiled  0123456789ab  12 min ago      3  /api/builds/3/log
-    build 8 is building: /api/builds/8/log
-0.15.2  tests failed, queued…     test_failure, tests 5/6           0123456789ab  12 min ago      4  /api/builds/4/log
+0.16.0  not exercised, building…  builds, but nothing was compiled  0123456789ab  12 min ago      3  /builds/3/log
+    build 8 is building: /builds/8/log
+0.15.2  tests failed, queued…     test_failure, tests 5/6           0123456789ab  12 min ago      4  /builds/4/log
     1 of 6 tests failed
-    build 9 is queued: /api/builds/9/log
+    build 9 is queued: /builds/9/log
 
 Check it again:
   curl -X POST 'zig.example.org/api/packages/folders/builds'
@@ -84,7 +84,7 @@ fn a_package_without_a_verdict_shows_where_its_builds_are() {
         [
             "ZIG     VERDICT    BECAUSE  COMMIT  CHECKED  BUILD  LOG",
             "0.16.0  -                           -",
-            "0.15.2  fetching…                   -            1  /api/builds/1/log",
+            "0.15.2  fetching…                   -            1  /builds/1/log",
         ]
     );
     let text = inside.curl("/");

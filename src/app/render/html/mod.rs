@@ -4,6 +4,7 @@ pub mod build;
 pub mod check;
 pub mod front;
 pub mod layout;
+pub mod log;
 pub mod package;
 pub mod parts;
 pub mod problem;

@@ -5,6 +5,7 @@ pub mod check;
 pub mod errors;
 pub mod forge;
 pub mod front;
+pub mod log;
 pub mod outcome;
 pub mod package;
 pub mod parts;

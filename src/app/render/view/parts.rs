@@ -202,7 +202,7 @@ pub fn submit_path(url: &str) -> String {
 }
 
 pub fn log_path(id: BuildId) -> String {
-    format!("/api/builds/{id}/log")
+    format!("/builds/{id}/log")
 }
 
 /// The URL itself if a browser can open it.

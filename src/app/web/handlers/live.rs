@@ -14,7 +14,8 @@ use crate::app::store::builds;
 use crate::app::store::list::Paging;
 use crate::app::web::answer::{Answer, Error};
 use crate::app::web::conditional;
-use crate::app::web::handlers::pages::{self, as_html};
+use crate::app::web::handlers::frame::{as_html, site};
+use crate::app::web::handlers::{log_page, pages};
 use crate::app::web::routes::pages::{PageCall, Target};
 use crate::base::slab::Key;
 use crate::interface::event::{Pull, Streamed};
@@ -32,6 +33,15 @@ pub fn watch(
 ) -> Result<Option<Answer>, Error> {
     if !call.options.is_live {
         return Ok(None);
+    }
+    if let Target::Log { id, .. } = call.target {
+        let Some(row) = log_page::growing(state, id)? else {
+            return Ok(None);
+        };
+        conditional::check_untagged(request, state.now().unix_ms)?;
+        let page = log_page::live(state, &row, call.options.clone())?;
+        state.services.feed.watch_log_page(conn, page);
+        return Ok(Some(stream()));
     }
     let subject = match &call.target {
         Target::Check(id) => Subject::Check(*id),
@@ -52,18 +62,21 @@ pub fn watch(
         return Ok(None);
     }
     conditional::check_untagged(request, state.now().unix_ms)?;
-    let begin = layout::begin_live(&pages::site(state, call.options.clone()), &shown.head);
+    let begin = layout::begin_live(&site(state, call.options.clone()), &shown.head);
     let feed = &mut state.services.feed;
     feed.put_piece((subject, call.options.clone()), shown.piece);
     feed.watch_page(conn, LivePage::new(subject, call.options.clone(), begin));
+    Ok(Some(stream()))
+}
+
+fn stream() -> Answer {
     let body = Streamed {
         length: None,
         keepalive: KEEPALIVE,
     };
     let head = as_html(200, "").with("Vary", "Accept");
     let head = head.with("Vary", "User-Agent");
-    let head = head.with("Cache-Control", "no-store");
-    Ok(Some(Answer::Stream(head, body)))
+    Answer::Stream(head.with("Cache-Control", "no-store"), body)
 }
 
 /// Appends at most `space` bytes of a stream. What a live page sends next is rendered first, unless it was rendered for

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::app::domain::error_key::error_key;
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::domain::verdict::ResourceLimits;
-use crate::app::render::html::{self, layout};
+use crate::app::render::html;
 use crate::app::render::text;
 use crate::app::render::view::build::{BuildRows, BuildView};
 use crate::app::render::view::check::{CheckRows, CheckView};
@@ -13,7 +13,7 @@ use crate::app::render::view::front::{FrontRows, FrontView};
 use crate::app::render::view::package::{KnownPackage, PackageRows, PackageView};
 use crate::app::render::view::problem::Problem;
 use crate::app::render::view::queue::{QueueRows, QueueView};
-use crate::app::render::view::site::{PageOptions, Site};
+use crate::app::render::view::site::PageOptions;
 use crate::app::render::view::submit::{SubmitFacts, SubmitView, Typed};
 use crate::app::state::State;
 use crate::app::store::builds::BuildRow;
@@ -22,6 +22,8 @@ use crate::app::store::list::{Paging, Sort};
 use crate::app::store::package_list::{self, PackageFilter, RELEVANCE};
 use crate::app::store::{builds, checks, declared, durations, history, packages, results};
 use crate::app::web::answer::{Error, Shown};
+use crate::app::web::handlers::frame::{respond, site};
+use crate::app::web::handlers::log_page;
 use crate::app::web::handlers::queue::{self, Chosen};
 use crate::app::web::limits::{
     SHOWN_CHECKS_LIMIT, SHOWN_DEPENDENTS_LIMIT, SHOWN_HISTORY_LIMIT, SHOWN_SAME_ERRORS_LIMIT,
@@ -41,6 +43,7 @@ pub fn page(state: &State, call: PageCall) -> Result<Shown, Error> {
         Target::Package { name } => package(state, &name, options),
         Target::Check(id) => Ok(check(state, id, options)?.into()),
         Target::Build(id) => Ok(build(state, id, options)?.into()),
+        Target::Log { id, line } => Ok(log_page::page(state, id, line, options)?.into()),
         Target::Queue(paging) => Ok(queue(state, &paging, options)?.into()),
         Target::Submit { url } => {
             let typed = Typed {
@@ -49,20 +52,8 @@ pub fn page(state: &State, call: PageCall) -> Result<Shown, Error> {
             };
             Ok(submit(state, options, &typed, None)?.into())
         }
-        Target::Icon => Ok(Response::new(200, "image/svg+xml", layout::ICON).into()),
+        Target::Icon => Ok(Response::new(200, "image/svg+xml", html::layout::ICON).into()),
         Target::Robots => Ok(Response::new(200, "text/plain; charset=utf-8", ROBOTS).into()),
-    }
-}
-
-/// What each page shows of the server.
-pub fn site(state: &State, options: PageOptions) -> Site {
-    Site {
-        options,
-        running: state.scheduler.queue.running(),
-        slots: state.scheduler.queue.slots(),
-        waiting: state.scheduler.waiting_builds(),
-        engine_is_up: queue::is_up(state),
-        now_unix_ms: state.now().unix_ms,
     }
 }
 
@@ -349,23 +340,4 @@ pub fn problem(state: &State, options: PageOptions, status: u16, sentence: &str)
         false => text::problem::text(&problem),
     };
     respond(status, &problem.site, body)
-}
-
-/// The page in the form that the client takes.
-fn respond(status: u16, site: &Site, body: impl Fn(bool) -> String) -> Response {
-    let response = match site.options.html {
-        true => as_html(status, body(true)),
-        false => Response::new(status, "text/plain; charset=utf-8", body(false)),
-    };
-    response.with("Vary", "Accept")
-}
-
-/// A page of HTML. It holds text that packages wrote: the policy forbids a browser to run any of it, to frame the page,
-/// and to send its address to the targets of links.
-pub fn as_html(status: u16, body: impl Into<Vec<u8>>) -> Response {
-    Response::new(status, "text/html; charset=utf-8", body)
-        .with("Content-Security-Policy", layout::content_security_policy())
-        .with("X-Frame-Options", "DENY")
-        // Not `no-referrer`: with it a browser says of its own form that it comes from nowhere.
-        .with("Referrer-Policy", "same-origin")
 }

@@ -237,7 +237,7 @@ fn read_for_socket(state: &mut State, id: BuildId, from: u64) -> Result<Reader, 
     Ok(Reader::stored_with_gaps(id, end, from, row.log_bytes))
 }
 
-fn unreadable(error: io::Error) -> Response {
+pub fn unreadable(error: io::Error) -> Response {
     match error.kind() {
         io::ErrorKind::NotFound => Response::error(404, "this build left no log"),
         _ => Response::error(503, &format!("the log cannot be read: {error}")),

@@ -5,6 +5,7 @@ use crate::app::render::view::site::PageOptions;
 use crate::app::store::list::Paging;
 use crate::app::web::request;
 use crate::app::web::routes::route::{Route, RouteRequest, get};
+use crate::app::web::routes::watch::{self, WatchCall};
 use crate::interface::message::{Head, Response};
 
 /// A page for people.
@@ -27,6 +28,11 @@ pub enum Target {
     },
     Check(CheckId),
     Build(BuildId),
+    /// The log of a build, around that line.
+    Log {
+        id: BuildId,
+        line: Option<u64>,
+    },
     /// What runs, and one page of what waits.
     Queue(Paging),
     /// The form that submits a package.
@@ -38,13 +44,14 @@ pub enum Target {
     Robots,
 }
 
-pub const fn routes<C: From<PageCall>>() -> [Route<C>; 9] {
+pub const fn routes<C: From<PageCall> + From<WatchCall>>() -> [Route<C>; 10] {
     [
         get("/", front),
         get("/packages/*", package),
         get("/packages/**", package_of_repository),
         get("/checks/*", check),
         get("/builds/*", build),
+        get("/builds/*/log", log),
         get("/queue", queue),
         get("/submit", submit),
         get("/favicon.ico", |request| Ok(call(request, Target::Icon))),
@@ -109,6 +116,16 @@ fn check<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
 fn build<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
     let id = BuildId(request.id()?);
     Ok(live_call(request, Target::Build(id)))
+}
+
+/// The log as a page, or as its text.
+fn log<C: From<PageCall> + From<WatchCall>>(request: &RouteRequest) -> Result<C, Response> {
+    let id = BuildId(request.id()?);
+    let line = request.query.number("line", 1, u64::MAX)?;
+    match request::wants_html(request.head) {
+        true => Ok(live_call(request, Target::Log { id, line })),
+        false => watch::log(request),
+    }
 }
 
 fn queue<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {

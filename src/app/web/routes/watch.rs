@@ -44,7 +44,8 @@ fn filter(request: &RouteRequest) -> Result<EventFilter, Response> {
     })
 }
 
-fn log<C: From<WatchCall>>(request: &RouteRequest) -> Result<C, Response> {
+/// The log of a build, as text.
+pub fn log<C: From<WatchCall>>(request: &RouteRequest) -> Result<C, Response> {
     Ok(C::from(WatchCall::Log {
         id: BuildId(request.id()?),
         tail: request.query.number("tail", 1, 1_000_000)?,

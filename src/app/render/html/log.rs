@@ -1,0 +1,98 @@
+//! The page of a log as HTML: whole, or line by line while its build runs.
+
+use maud::{Markup, html};
+
+use crate::app::domain::ids::BuildId;
+use crate::app::render::html::layout::{self, Head};
+use crate::app::render::view::errors::LineKind;
+use crate::app::render::view::log::{LogLine, LogPart, LogView, Span};
+use crate::app::render::view::parts::{build_path, log_path};
+
+pub fn html(view: &LogView) -> String {
+    let main = html! {
+        (top(view))
+        div.log {
+            @for part in &view.parts {
+                @match part {
+                    LogPart::Lines(lines) => pre tabindex="0" { @for line in lines { (log_line(line)) } },
+                    LogPart::Gap { count, first } => p { (count) " lines not shown: " (first) },
+                }
+            }
+        }
+    };
+    layout::page(&view.site, &head(view), &main)
+}
+
+/// The page of a log that grows, up to its first line. A scroller that is filled from its end stays there, and
+/// nowhere else.
+pub fn begin(view: &LogView) -> String {
+    let begin = layout::begin(&view.site, &head(view));
+    begin + &top(view).0 + "<div class=\"log tail\"><pre tabindex=\"0\">"
+}
+
+/// Its end, with the verdict.
+pub fn end(build: BuildId, outcome: &str) -> String {
+    let verdict = html! {
+        p { a href=(build_path(build)) { "Build " (build) } " " (outcome) "." }
+    };
+    format!("</pre></div>\n{}{}", verdict.0, layout::end())
+}
+
+fn head(view: &LogView) -> Head {
+    let (package, version) = (&view.subject.text, &view.version);
+    Head {
+        title: format!("Log of build {}: {package} with Zig {version}", view.build),
+        description: format!("What the build of {package} with Zig {version} wrote."),
+        path: log_path(view.build),
+        is_noindex: true,
+        refreshes: layout::refreshes(&view.site, !view.is_growing),
+        search: None,
+    }
+}
+
+fn top(view: &LogView) -> Markup {
+    html! {
+        h1 { "Log of " a href=(build_path(view.build)) { "build " (view.build) } }
+        p { (view.mark) ": " (view.subject) " with Zig " (view.version) }
+        p {
+            @if let Some(first) = &view.first_error { (first) ", " }
+            a href={ "/api" (log_path(view.build)) } download={ "build-" (view.build) ".log" } { "raw text" }
+        }
+    }
+}
+
+/// One line: its number leads to it, and is no part of what is copied.
+pub fn log_line(line: &LogLine) -> Markup {
+    let class = match line.kind {
+        LineKind::Plain => None,
+        LineKind::Error => Some("bad"),
+        LineKind::Note => Some("soft"),
+        LineKind::Caret => Some("good"),
+    };
+    html! {
+        span.line id=[line.number.map(|number| format!("L{number}"))] {
+            @if let Some(number) = line.number {
+                a href={ "#L" (number) } aria-label={ "line " (number) } data-line=(number) {}
+            }
+            @if let Some(place) = &line.place { a href=(place.target) rel="nofollow" { (place.text) } }
+            @match class {
+                Some(class) => span class=(class) { (spans(&line.spans)) },
+                None => (spans(&line.spans)),
+            }
+            "\n"
+        }
+    }
+}
+
+fn spans(spans: &[Span]) -> Markup {
+    html! {
+        @for span in spans {
+            @match (span.style.color, span.style.is_bold) {
+                (None, false) => (span.text),
+                (None, true) => b { (span.text) },
+                (Some(color), false) => span class={ "a" (color) } { (span.text) },
+                (Some(color), true) => b class={ "a" (color) } { (span.text) },
+            }
+        }
+    }
+}
