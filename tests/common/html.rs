@@ -5,7 +5,7 @@
 const VOID: [&str; 5] = ["meta", "link", "input", "br", "hr"];
 
 /// The elements of our pages.
-const KNOWN: &str = "html head meta title link style body header form a input button nav p main section h1 h2 h3 q div table \
+const KNOWN: &str = "em html head meta title link style body header form a input button nav p main section h1 h2 h3 q div table \
     caption thead tbody tr th td span time code pre dl dt dd ul ol li footer small progress label textarea select option \
     details summary strong br hr template slot";
 

@@ -1,10 +1,13 @@
 //! The reference of the API: it has every route, and says of each answer what is there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use crate::common::core::Inside;
+use crate::common::core::{Inside, TOKEN};
 use crate::common::rows::in_memory;
-use zigcheck::app::web::reference::{Answer, CALLS, Call, openapi};
+use serde_json::{Map, Value, json};
+use zigcheck::app::render::view::docs::MANUAL;
+use zigcheck::app::web::reference::{Answer, Body, CALLS, Call, openapi};
 use zigcheck::app::web::routes::table;
 
 /// The pattern of the route that a path belongs to.
@@ -82,4 +85,123 @@ fn the_document_is_whole() {
         .map(|path| path.as_object().unwrap().len())
         .sum();
     assert_eq!(operations, CALLS.len(), "no two have one path and method");
+}
+
+/// What each call answers on a server that has checked one package, in the order of the reference; then what changes it.
+fn examples() -> Map<String, Value> {
+    let mut inside = Inside::open("reference-examples", in_memory(), 1);
+    inside.submit("zeit");
+    inside.source_is_there("zigcheck-source-1-1");
+    inside.pass(1_000);
+    inside.logs(
+        "zigcheck-1-1",
+        "Build Summary: 3/3 steps succeeded; 2/2 tests passed\n",
+    );
+    inside.build_succeeds("zigcheck-1-1");
+    inside.pass(1_000);
+    inside.build_fails("zigcheck-2-1");
+    let mut all = Map::new();
+    // What removes something comes last.
+    let order = |call: &&Call| match call.method {
+        "GET" => 0,
+        "DELETE" => 2,
+        _ => 1,
+    };
+    let mut calls: Vec<&Call> = CALLS.iter().collect();
+    calls.sort_by_key(order);
+    for call in calls {
+        if let Some(text) = answer(&mut inside, call) {
+            all.insert(format!("{} {}", call.method, call.path), json!(text));
+        }
+    }
+    all
+}
+
+fn answer(inside: &mut Inside, call: &Call) -> Option<String> {
+    let path = call.path.replace("{name}", "zeit").replace("{id}", "1");
+    let path = path.replace("{owner}/{repo}", "x/zeit");
+    let body = match (call.body, call.path) {
+        (Body::Archive, _) => return None,
+        (Body::None, _) => "",
+        (_, "/admin/trigger-build") => r#"{"package_name": "zeit"}"#,
+        (_, "/api/packages") => r#"{"url": "https://github.com/x/tempus"}"#,
+        _ => r#"{"description": "time"}"#,
+    };
+    // Its answer never ends, is a picture, differs each time, or has an example elsewhere.
+    let left_out = ["/api/events", "/ws", "/openapi.json", "/admin/status"];
+    if left_out.contains(&call.path) || call.path.contains("{owner}") {
+        return None;
+    }
+    let bearer = format!("Bearer {TOKEN}");
+    let headers = [
+        ("authorization", &bearer[..]),
+        ("content-type", "application/json"),
+    ];
+    let response = inside.request(call.method, &path, &headers, body.as_bytes());
+    assert!(
+        call.good.contains(&response.status) || call.method == "DELETE",
+        "{path}: {response:?}"
+    );
+    let text = String::from_utf8(response.body).unwrap();
+    match serde_json::from_str::<Value>(&text) {
+        Ok(value) => Some(serde_json::to_string_pretty(&value).unwrap()),
+        Err(_) => Some(text),
+    }
+}
+
+#[test]
+fn the_examples_are_what_a_server_answers() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/app/web/examples.json");
+    let now = serde_json::to_string_pretty(&examples()).unwrap() + "\n";
+    if std::env::var_os("WRITE_EXAMPLES").is_some() {
+        std::fs::write(&path, &now).unwrap();
+    }
+    let known = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        now == known,
+        "an answer has changed: WRITE_EXAMPLES=1 cargo test --test unit the_examples"
+    );
+    let shown = CALLS.iter().filter(|call| call.example().is_some()).count();
+    assert!(shown > 15, "{shown}");
+}
+
+#[test]
+fn each_call_of_the_documentation_has_a_command_and_each_link_leads_somewhere() {
+    let mut inside = Inside::open("reference-docs", in_memory(), 1);
+    let text = inside.curl("/docs");
+    for call in CALLS {
+        assert!(text.contains(&format!("{} {}\n", call.method, call.path)));
+        if let Some(curl) = call.curl("zig.example.org") {
+            assert!(text.contains(&curl), "{curl}");
+        }
+    }
+    let html = [("accept", "text/html")];
+    let mut pages = vec!["/docs".to_string()];
+    pages.extend(MANUAL.iter().map(|page| format!("/docs/{}", page.name)));
+    let mut parsed = BTreeMap::new();
+    for page in &pages {
+        let response = inside.request("GET", page, &html, b"");
+        assert_eq!(response.status, 200, "{page}");
+        let text = String::from_utf8(response.body).unwrap();
+        parsed.insert(page.clone(), text);
+    }
+    let mut links = 0;
+    for (page, text) in &parsed {
+        for target in text.split("href=\"").skip(1) {
+            let target = target.split('"').next().unwrap();
+            let (to, part) = target.split_once('#').unwrap_or((target, ""));
+            let to = if to.is_empty() { page } else { to };
+            if !to.starts_with("/docs") {
+                continue;
+            }
+            let found = parsed.get(to).unwrap_or_else(|| panic!("{page}: {target}"));
+            assert!(
+                part.is_empty() || found.contains(&format!("id=\"{part}\"")),
+                "{page}: {target}"
+            );
+            links += 1;
+        }
+    }
+    assert!(links > 40, "{links}");
+    assert_eq!(inside.request("GET", "/docs/nothing", &[], b"").status, 404);
 }

@@ -47,7 +47,7 @@ const NOT_RUN: [&str; 17] = [
 ];
 
 /// Each kind of read, by every index that serves one, and what finds much, little or nothing.
-const READS: [&str; 61] = [
+const READS: [&str; 64] = [
     "/feed.atom",
     "/feed.atom?zig_version=0.17.1&only=broken",
     "/packages/json-00700/feed.atom",
@@ -107,6 +107,9 @@ const READS: [&str; 61] = [
     "/api/builds?sort=zig_version&page=10",
     "/checks/500",
     "/submit",
+    "/docs",
+    "/docs/ci",
+    "/builds/500/log",
     "/builds/500",
     "/builds/501",
 ];

@@ -1,6 +1,6 @@
 //! Live pages: the watched part of a page is sent again with each change, and ends with its subject.
 //!
-//! Each version of that part is a child of one element, of which a style shows the last alone. So a browser needs no
+//! Each version of that part is a child of one element, and a style hides all but the last. So a browser needs no
 //! script, and a page is a stream that only grows. A version is rendered once for all who watch the same.
 
 use std::collections::HashMap;

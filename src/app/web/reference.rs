@@ -1,6 +1,9 @@
 //! The reference of the API: a row for each route that programs call, and the OpenAPI document made of them. A test
 //! holds it against the route table and against answers of a server.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value, json};
 
 use crate::app::domain::verdict::{BuildStatus, State};
@@ -331,6 +334,56 @@ pub const CALLS: &[Call] = &[
         &[200],
     ),
 ];
+
+/// Answers of a server that has checked one package, by method and path. A test writes them, and holds them true.
+const EXAMPLES: &str = include_str!("examples.json");
+
+impl Call {
+    /// A command that makes this call; none for a WebSocket.
+    pub fn curl(&self, host: &str) -> Option<String> {
+        let path = self.path.replace("{name}", "zeit").replace("{id}", "1");
+        let path = path.replace("{owner}/{repo}", "x/zeit");
+        let method = match self.method {
+            "GET" => String::new(),
+            method => format!("-X {method} "),
+        };
+        let token = match self.kind {
+            Kind::Admin => "-H \"Authorization: Bearer $TOKEN\" ",
+            Kind::Socket => return None,
+            Kind::Read | Kind::Submit => "",
+        };
+        Some(match self.body {
+            Body::None => format!("curl {method}{token}'{host}{path}'"),
+            Body::Archive => format!(
+                "git archive HEAD | curl {method}--data-binary @- '{host}{path}?name=zeit&wait'"
+            ),
+            Body::Json(_) => {
+                let body = match self.path {
+                    "/admin/trigger-build" => r#"{"package_name": "zeit"}"#,
+                    "/api/packages" => r#"{"url": "https://github.com/x/zeit"}"#,
+                    _ => r#"{"description": "time"}"#,
+                };
+                format!("curl {method}{token}--json '{body}' '{host}{path}'")
+            }
+        })
+    }
+
+    /// What it answers, as an example.
+    pub fn example(&self) -> Option<&'static str> {
+        static ALL: LazyLock<HashMap<String, String>> = LazyLock::new(|| {
+            let all = serde_json::from_str(EXAMPLES).expect("the file is a part of the program");
+            let Value::Object(all) = all else {
+                return HashMap::new();
+            };
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
+            all.iter()
+                .map(|(call, example)| (call.clone(), text(example)))
+                .collect()
+        });
+        let key = format!("{} {}", self.method, self.path);
+        ALL.get(&key).map(String::as_str)
+    }
+}
 
 /// The type of a parameter, as JSON schema.
 fn schema(name: &str) -> Value {

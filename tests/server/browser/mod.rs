@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use crate::common::server::{Server, scratch};
 use crate::common::standin::{check, standin};
 
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 11] = [
     "/",
     "/?search=clap",
     "/packages/zig-clap",
@@ -19,6 +19,9 @@ const PAGES: [&str; 8] = [
     "/builds/21",
     "/queue",
     "/submit",
+    "/docs",
+    "/docs/ci",
+    "/docs/verdicts",
 ];
 
 /// A server with packages of all kinds, two builds that run and six that wait.

@@ -21,10 +21,11 @@ pub const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 
 const REFRESH_S: u32 = 5;
 
 /// The links at the top of each page.
-const PAGES: [(&str, &str); 3] = [
+const PAGES: [(&str, &str); 4] = [
     ("/", "packages"),
     ("/queue", "queue"),
     ("/submit", "submit"),
+    ("/docs", "docs"),
 ];
 
 /// What a page says of itself.

@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod check;
+pub mod docs;
 pub mod errors;
 pub mod forge;
 pub mod front;

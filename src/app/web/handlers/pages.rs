@@ -22,6 +22,7 @@ use crate::app::store::list::{Paging, Sort};
 use crate::app::store::package_list::{self, PackageFilter, RELEVANCE};
 use crate::app::store::{builds, checks, declared, durations, history, packages, results};
 use crate::app::web::answer::{Error, Shown};
+use crate::app::web::handlers::docs;
 use crate::app::web::handlers::frame::{respond, site};
 use crate::app::web::handlers::log_page;
 use crate::app::web::handlers::queue::{self, Chosen};
@@ -52,6 +53,8 @@ pub fn page(state: &State, call: PageCall) -> Result<Shown, Error> {
             };
             Ok(submit(state, options, &typed, None)?.into())
         }
+        Target::Docs => Ok(docs::docs(state, options).into()),
+        Target::Manual { name } => Ok(docs::manual(state, &name, options)?.into()),
         Target::Icon => Ok(Response::new(200, "image/svg+xml", html::layout::ICON).into()),
         Target::Robots => Ok(Response::new(200, "text/plain; charset=utf-8", ROBOTS).into()),
     }

@@ -35,6 +35,12 @@ pub enum Target {
     },
     /// What runs, and one page of what waits.
     Queue(Paging),
+    /// The calls of the API.
+    Docs,
+    /// A page of the manual.
+    Manual {
+        name: String,
+    },
     /// The form that submits a package.
     Submit {
         /// What is in its first field.
@@ -44,7 +50,7 @@ pub enum Target {
     Robots,
 }
 
-pub const fn routes<C: From<PageCall> + From<WatchCall>>() -> [Route<C>; 10] {
+pub const fn routes<C: From<PageCall> + From<WatchCall>>() -> [Route<C>; 12] {
     [
         get("/", front),
         get("/packages/*", package),
@@ -53,6 +59,8 @@ pub const fn routes<C: From<PageCall> + From<WatchCall>>() -> [Route<C>; 10] {
         get("/builds/*", build),
         get("/builds/*/log", log),
         get("/queue", queue),
+        get("/docs", docs),
+        get("/docs/*", manual),
         get("/submit", submit),
         get("/favicon.ico", |request| Ok(call(request, Target::Icon))),
         get("/robots.txt", |request| Ok(call(request, Target::Robots))),
@@ -116,6 +124,15 @@ fn check<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
 fn build<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
     let id = BuildId(request.id()?);
     Ok(live_call(request, Target::Build(id)))
+}
+
+fn docs<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
+    Ok(call(request, Target::Docs))
+}
+
+fn manual<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
+    let name = request.parameter.to_string();
+    Ok(call(request, Target::Manual { name }))
 }
 
 /// The log as a page, or as its text.
