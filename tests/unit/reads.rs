@@ -195,3 +195,26 @@ fn those_who_wait_for_the_same_are_answered_by_one_read() {
     let all = waiting.len() as u64;
     assert!([all - 1, all].contains(&again), "{again} of {all}");
 }
+
+#[test]
+fn a_read_that_waited_is_refused_by_a_page_as_well() {
+    let (mut inside, _memory) = server("reads-refused");
+    for package in 0..PACKAGES {
+        ask(&mut inside, &format!("/packages/p{package}"));
+    }
+    let conn = inside.key();
+    let request = request("GET", "/docs/nothing", &[("accept", "text/html")], b"");
+    let now = inside.now();
+    inside.app().admit(conn, None, &request.head, now);
+    inside.tell(Event::Request { conn, request });
+    let mut last = None;
+    while inside.app().deadline() == Some(0) {
+        last = answers(&mut inside).pop().or(last);
+        let now = inside.now();
+        inside.app().commit(now).unwrap();
+        inside.tell(Event::Time);
+    }
+    let last = answers(&mut inside).pop().or(last).unwrap();
+    assert_eq!((last.0, last.1.status), (conn, 404));
+    assert!(last.1.body.starts_with(b"<!"), "{last:?}");
+}

@@ -129,6 +129,7 @@ impl Reads {
             Some(answer) => Ok(answer),
             None => self.first(state, &head, read),
         };
+        let answer = answer.map_err(|error| pages::refused(state, &head, error));
         Some((conn, is_open, answer))
     }
 
