@@ -43,30 +43,41 @@ pub fn watch(
         state.services.feed.watch_log_page(conn, page);
         return Ok(Some(stream()));
     }
-    let subject = match &call.target {
-        Target::Check(id) => Subject::Check(*id),
-        Target::Build(id) => match builds::by_id(&state.services.store, *id)? {
-            Some(row) => Subject::Build {
-                id: *id,
-                check: row.check,
-            },
-            None => return Ok(None),
-        },
-        Target::Queue(paging) if *paging == first_page(paging.limit) => Subject::Queue,
-        _ => return Ok(None),
+    let Some(subject) = open_subject(state, &call.target)? else {
+        return Ok(None);
     };
     let Some(shown) = show(state, subject, &call.options)? else {
         return Ok(None);
     };
-    if shown.piece.is_last {
-        return Ok(None);
-    }
     conditional::check_untagged(request, state.now().unix_ms)?;
     let begin = layout::begin_live(&site(state, call.options.clone()), &shown.head);
     let feed = &mut state.services.feed;
     feed.put_piece((subject, call.options.clone()), shown.piece);
     feed.watch_page(conn, LivePage::new(subject, call.options.clone(), begin));
     Ok(Some(stream()))
+}
+
+/// What the page shows, if that has not ended. Pages of what has ended are kept answers: nothing is rendered for them
+/// here.
+fn open_subject(state: &State, target: &Target) -> Result<Option<Subject>, Error> {
+    let store = &state.services.store;
+    Ok(match target {
+        Target::Check(id) => {
+            let builds = builds::of_check(store, *id)?;
+            let is_open = builds.iter().any(|row| !row.state.is_final());
+            is_open.then_some(Subject::Check(*id))
+        }
+        Target::Build(id) => {
+            let row = builds::by_id(store, *id)?;
+            let open = row.filter(|row| !row.state.is_final());
+            open.map(|row| Subject::Build {
+                id: *id,
+                check: row.check,
+            })
+        }
+        Target::Queue(paging) if *paging == first_page(paging.limit) => Some(Subject::Queue),
+        _ => None,
+    })
 }
 
 fn stream() -> Answer {
