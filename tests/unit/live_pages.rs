@@ -8,7 +8,7 @@ use zigcheck::interface::event::{Core, Event, Pull};
 
 use crate::common::core::{Inside, Memory, request};
 
-const BROWSER: [(&str, &str); 4] = [
+pub const BROWSER: [(&str, &str); 4] = [
     ("host", "zig.example.org"),
     ("accept", "text/html"),
     (
@@ -19,7 +19,7 @@ const BROWSER: [(&str, &str); 4] = [
 ];
 
 /// A server whose package has its source, and builds it under the first of two toolchains.
-fn building(name: &str) -> (Inside, Memory) {
+pub fn building(name: &str) -> (Inside, Memory) {
     let (mut inside, memory) = Inside::begin(name, 1);
     inside.streams = Some(BTreeMap::new());
     inside.submit("zeit");
@@ -28,7 +28,7 @@ fn building(name: &str) -> (Inside, Memory) {
 }
 
 /// Opens a page in a browser; None: it came whole.
-fn open(inside: &mut Inside, target: &str) -> Option<Key> {
+pub fn open(inside: &mut Inside, target: &str) -> Option<Key> {
     let conn = inside.key();
     let request = request("GET", target, &BROWSER, b"");
     let now = inside.now();
@@ -39,7 +39,7 @@ fn open(inside: &mut Inside, target: &str) -> Option<Key> {
     streams.contains_key(&conn).then_some(conn)
 }
 
-fn text(inside: &Inside, conn: Key) -> (String, bool) {
+pub fn text(inside: &Inside, conn: Key) -> (String, bool) {
     let (bytes, end) = &inside.streams.as_ref().unwrap()[&conn];
     let text = String::from_utf8(bytes.clone()).unwrap();
     (text, *end == Some(Pull::End))

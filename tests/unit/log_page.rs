@@ -1,17 +1,15 @@
 //! The page of a log: its lines, its parts, and how it grows.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 
 use zigcheck::app::live::line_index::LineIndex;
 use zigcheck::app::render::view::errors::{LineKind, Tree};
 use zigcheck::app::render::view::log::{LineReader, Span, Style};
-use zigcheck::base::slab::Key;
-use zigcheck::interface::event::{Core, Event, Pull};
 
-use crate::common::core::{Inside, Memory, data, request};
+use crate::common::core::{Inside, data};
 use crate::common::html;
 use crate::common::seed::Seed;
+use crate::live_pages::{BROWSER, building, open, text};
 
 fn spans(reader: &mut LineReader, line: &str) -> Vec<(String, bool, Option<u8>)> {
     let line = reader.line(line.as_bytes(), Some(1), &Tree::default());
@@ -138,20 +136,6 @@ fn an_index_finds_each_line() {
     }
 }
 
-const BROWSER: [(&str, &str); 3] = [
-    ("accept", "text/html"),
-    ("user-agent", "Mozilla/5.0"),
-    ("content-length", "0"),
-];
-
-fn building(name: &str) -> (Inside, Memory) {
-    let (mut inside, memory) = Inside::begin(name, 1);
-    inside.streams = Some(BTreeMap::new());
-    inside.submit("zeit");
-    inside.source_is_there("zigcheck-source-1-1");
-    (inside, memory)
-}
-
 fn page(inside: &mut Inside, target: &str) -> String {
     let page = inside.request("GET", target, &BROWSER, b"");
     assert_eq!(page.status, 200, "{page:?}");
@@ -212,19 +196,8 @@ fn a_short_log_is_shown_whole_and_a_long_one_around_its_first_error() {
 #[test]
 fn a_log_grows_on_its_page_and_ends_with_the_verdict() {
     let (mut inside, _memory) = building("log-grows");
-    let conn: Key = inside.key();
-    let request = request("GET", "/builds/1/log", &BROWSER, b"");
-    let now = inside.now();
-    inside.app().admit(conn, None, &request.head, now);
-    inside.tell(Event::Request { conn, request });
-    inside.pump();
-    let text = |inside: &Inside| {
-        let (bytes, end) = &inside.streams.as_ref().unwrap()[&conn];
-        (
-            String::from_utf8(bytes.clone()).unwrap(),
-            *end == Some(Pull::End),
-        )
-    };
+    let conn = open(&mut inside, "/builds/1/log").unwrap();
+    let text = |inside: &Inside| text(inside, conn);
     inside.logs("zigcheck-1-1", "one\ntw");
     let (so_far, _) = text(&inside);
     assert!(
