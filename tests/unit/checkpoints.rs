@@ -3,8 +3,11 @@
 use crate::common::core::Inside;
 use crate::common::rows::{self, Place};
 use rusqlite::Connection;
+use std::cell::RefCell;
 use std::fs;
-use zigcheck::app::store::limits::{CHECKPOINT_PAGES, LOG_KEPT_BYTES, PAGE_BYTES};
+use zigcheck::app::store::limits::{
+    CHECKPOINT_PAGES, LOG_KEPT_BYTES, LOG_REPORTED_BYTES, PAGE_BYTES,
+};
 use zigcheck::app::store::packages;
 use zigcheck::app::store::store::Store;
 
@@ -79,4 +82,66 @@ fn a_transaction_of_another_program_lets_the_log_grow_until_it_ends() {
         bytes <= LOG_KEPT_BYTES,
         "{bytes} bytes of the file are kept"
     );
+}
+
+thread_local! {
+    /// The warnings of this thread.
+    static WARNINGS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+struct Warnings;
+
+impl log::Log for Warnings {
+    fn enabled(&self, _: &log::Metadata) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record) {
+        WARNINGS.with_borrow_mut(|warnings| warnings.push(record.args().to_string()));
+    }
+
+    fn flush(&self) {}
+}
+
+#[test]
+fn a_log_that_cannot_begin_anew_is_said_once_each_time() {
+    // No other unit test reads what is logged.
+    log::set_logger(&Warnings).unwrap();
+    log::set_max_level(log::LevelFilter::Warn);
+    let place = Place::on_disk("reported log");
+    let mut store = place.open();
+    let reader = Connection::open(place.path()).unwrap();
+    let mut names = 0;
+    let mut commit = |store: &mut Store| {
+        names += 1;
+        let mut package = rows::new(&format!("large{names}"));
+        package.description = Some("x".repeat(1 << 20));
+        packages::insert(store, &package, 0).unwrap();
+        store.commit().unwrap();
+    };
+    for round in 1..=2 {
+        reader
+            .execute_batch("BEGIN; SELECT 1 FROM packages")
+            .unwrap();
+        commit(&mut store);
+        while store.log_bytes() <= LOG_REPORTED_BYTES {
+            assert_eq!(WARNINGS.with_borrow(Vec::len), round - 1, "too early");
+            commit(&mut store);
+        }
+        for _ in 0..5 {
+            commit(&mut store);
+        }
+        let warnings = WARNINGS.with_borrow(Vec::clone);
+        assert_eq!(warnings.len(), round, "{warnings:?}");
+        let said = &warnings[round - 1];
+        assert!(
+            said.contains("another program holds a transaction"),
+            "{said}"
+        );
+        reader.execute_batch("COMMIT").unwrap();
+        for _ in 0..3 {
+            commit(&mut store);
+        }
+        assert!(store.log_bytes() < LOG_REPORTED_BYTES / 8, "it began anew");
+    }
 }
