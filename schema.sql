@@ -415,10 +415,6 @@ CREATE TRIGGER IF NOT EXISTS package_text_updated AFTER UPDATE OF name, descript
 BEGIN
     INSERT INTO unindexed (kind, id) VALUES (0, NEW.id) ON CONFLICT DO NOTHING;
 END;
-CREATE TRIGGER IF NOT EXISTS error_text_inserted AFTER INSERT ON build_results WHEN NEW.error_log <> ''
-BEGIN
-    INSERT INTO unindexed (kind, id) VALUES (1, NEW.id) ON CONFLICT DO NOTHING;
-END;
 CREATE TRIGGER IF NOT EXISTS error_text_updated AFTER UPDATE OF error_log ON build_results
     WHEN OLD.error_log <> NEW.error_log
 BEGIN
@@ -429,10 +425,6 @@ BEGIN
     INSERT INTO unindexed (kind, id) VALUES (1, OLD.id) ON CONFLICT DO NOTHING;
 END;
 
-CREATE TRIGGER IF NOT EXISTS build_results_inserted AFTER INSERT ON build_results WHEN NEW.build_id NOT NULL
-BEGIN
-    UPDATE builds SET ref_count = ref_count + 1 WHERE id = NEW.build_id;
-END;
 CREATE TRIGGER IF NOT EXISTS build_results_updated AFTER UPDATE OF build_id ON build_results
     WHEN OLD.build_id IS NOT NEW.build_id
 BEGIN
@@ -444,12 +436,8 @@ BEGIN
     UPDATE builds SET ref_count = ref_count - 1 WHERE id = OLD.build_id;
 END;
 
-CREATE TRIGGER IF NOT EXISTS builds_inserted AFTER INSERT ON builds
-    WHEN NEW.state IN ('finished', 'cancelled') OR NEW.cached_from NOT NULL
-BEGIN
-    UPDATE totals SET builds = builds + (NEW.state IN ('finished', 'cancelled'));
-    UPDATE builds SET ref_count = ref_count + 1 WHERE id = NEW.cached_from;
-END;
+-- No trigger is on the inserts of builds and build_results, which make a submission: with one SQLite keeps a copy of each
+-- page that the insert changes. A build is inserted as pending and refers to none, a verdict follows later.
 CREATE TRIGGER IF NOT EXISTS builds_finished AFTER UPDATE OF state ON builds
     WHEN (OLD.state IN ('finished', 'cancelled')) <> (NEW.state IN ('finished', 'cancelled'))
 BEGIN
@@ -468,11 +456,6 @@ BEGIN
 END;
 
 -- A log takes at most 4 MiB (LOG_LIMIT_BYTES). A cached build has no log of its own.
-CREATE TRIGGER IF NOT EXISTS logs_inserted AFTER INSERT ON builds
-    WHEN NEW.state IN ('finished', 'cancelled') AND NEW.cached_from IS NULL
-BEGIN
-    UPDATE totals SET log_bytes = log_bytes + min(NEW.log_bytes, 4194304);
-END;
 CREATE TRIGGER IF NOT EXISTS logs_updated AFTER UPDATE OF state, log_bytes, cached_from ON builds
 BEGIN
     UPDATE totals SET log_bytes = log_bytes

@@ -41,7 +41,9 @@ fn waiting_row(row: &Row) -> Result<Waiting> {
 
 /// Adds a task; gives its ticket, or none if the task is waiting already.
 pub fn insert(store: &mut Store, entry: &Entry, not_before: Option<i64>) -> Result<Option<i64>> {
-    let sql = "INSERT INTO queue (kind, id, priority, tenant, popularity, not_before) \
+    // FAIL: the transaction is lost after an error anyway, and to undo this statement alone SQLite would copy each page
+    // that it and its trigger change.
+    let sql = "INSERT OR FAIL INTO queue (kind, id, priority, tenant, popularity, not_before) \
         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (kind, id) DO NOTHING";
     let Entry {
         task,

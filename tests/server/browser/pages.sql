@@ -40,6 +40,9 @@ INSERT INTO builds (check_id, zig_version, toolchain, state, build_status, test_
 INSERT INTO build_results (package_id, zig_version, build_status, test_status, error_log, last_checked, build_id, newest_build)
     SELECT c.package_id, b.zig_version, b.build_status, b.test_status, b.error_log, b.finished_at, max(b.id), max(b.id)
     FROM builds b JOIN checks c ON c.id = b.check_id GROUP BY c.package_id, b.zig_version;
+INSERT INTO unindexed (kind, id) SELECT 1, id FROM build_results WHERE error_log <> '';
+UPDATE builds SET ref_count = 1 WHERE id IN (SELECT build_id FROM build_results);
+UPDATE totals SET builds = (SELECT count(*) FROM builds);
 INSERT INTO history_texts (text) VALUES ('0.17.1'), ('0.16.0'), ('0.15.2'), ('0.14.1'), ('sha256:0123456789abcdef'),
     ('root source file struct ''Io'' has no member named ''getStdOut''');
 INSERT INTO history (package_id, "commit", zig_version, toolchain, error_key, build_status, test_status, compiled, checked_at)

@@ -140,8 +140,8 @@ fn what_something_rests_on_stays_as_long_as_that() {
             "verdict",
             "INSERT INTO packages (id, name, url, created_at, last_updated) \
                 VALUES (1, 'n', 'u', 0, 0); \
-             INSERT INTO build_results (package_id, zig_version, build_status, build_id) \
-                VALUES (1, '1', 'failed', 1)",
+             INSERT INTO build_results (package_id, zig_version, build_status) VALUES (1, '1', 'failed'); \
+             UPDATE build_results SET build_id = 1",
             "DELETE FROM build_results",
         ),
     ] {
