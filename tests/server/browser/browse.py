@@ -6,7 +6,7 @@ import websockets
 
 URL, DIR, AXE = sys.argv[1], sys.argv[2], (sys.argv[3:] or [None])[0]
 SHOWN = {"front": "/", "search": "/?search=clap", "package": "/packages/zig-clap", "hostile": "/packages/hostile",
-         "check": "/checks/7", "build": "/builds/25", "failed": "/builds/2", "queue": "/queue", "submit": "/submit",
+         "check": "/checks/7", "build": "/builds/25", "failed": "/builds/2", "log": "/builds/2/log", "queue": "/queue", "submit": "/submit",
          "missing": "/packages/nobody", "long": "/packages/a-package-with-a-name-that-is-longer-than-any-honest-one-could-ever-need"}
 problems = []
 

@@ -10,13 +10,20 @@ use rusqlite::Connection;
 use crate::common::server::{Server, scratch};
 use crate::common::standin::{check, standin};
 
-const PAGES: [&str; 11] = [
+/// A log as a failed build leaves it: colours, an error with its place, and a line that is wider than a phone.
+const LOG: &str = "\x1b[1mbuilding\x1b[0m \x1b[32mgreen\x1b[0m \x1b[33myellow\x1b[0m \x1b[34mblue\x1b[0m \x1b[35mpurple\x1b[0m \
+    \x1b[36mcyan\x1b[0m \x1b[90mgrey\x1b[0m\n\
+    src/main.zig:6:30: \x1b[31;1merror:\x1b[0m root source file struct 'process' has no member named 'Init'\n\
+    /opt/zig/lib/std/a/path/that/is/longer/than/a/phone/is/wide/and/has/no/space/Build.zig:1:1: note: here\n";
+
+const PAGES: [&str; 12] = [
     "/",
     "/?search=clap",
     "/packages/zig-clap",
     "/packages/hostile",
     "/checks/7",
     "/builds/21",
+    "/builds/2/log",
     "/queue",
     "/submit",
     "/docs",
@@ -38,7 +45,7 @@ fn server(name: &str) -> Server {
     drop(db);
     for build in 1..=24 {
         let log = data.join(format!("logs/{build}.log"));
-        std::fs::write(log, "building\n").expect("a log");
+        std::fs::write(log, if build == 2 { LOG } else { "building\n" }).expect("a log");
     }
     let server = Server::restart(data, &flags);
     for _ in 0..2 {
