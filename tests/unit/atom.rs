@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use roxmltree::{Document, Node};
 
 use crate::common::core::{Inside, START};
+use crate::common::html;
 use crate::common::rows::{self, finish, in_memory};
 use zigcheck::app::domain::ids::PackageId;
 use zigcheck::app::domain::verdict::{BuildStatus, ImportStatus, Reason, TestStatus, Verdict};
@@ -315,5 +316,30 @@ fn what_a_package_says_is_text_in_a_feed() {
         let shown = titles(&mut inside, "/feed.atom");
         assert_eq!(shown.len(), 2);
         assert!(!shown[0].contains(char::is_control), "{shown:?}");
+    }
+}
+
+#[test]
+fn a_page_names_its_feed_for_feed_readers() {
+    let mut inside = Inside::open("atom-found", store(), 1);
+    for (target, path) in [
+        ("/", "/feed.atom"),
+        ("/packages/two", "/packages/two/feed.atom"),
+        ("/packages/owner/two", "/packages/two/feed.atom"),
+    ] {
+        let page = inside.request("GET", target, &[("accept", "text/html")], b"");
+        let page = html::parse(std::str::from_utf8(&page.body).unwrap());
+        let links = page.named("link").into_iter();
+        let mut feeds = links.filter(|link| link.attribute("rel") == Some("alternate"));
+        let feed = feeds.next().expect(target);
+        assert_eq!(feed.attribute("type"), Some("application/atom+xml"));
+        assert_eq!(feed.attribute("href"), Some(path));
+        assert!(feeds.next().is_none());
+        let text = get(&mut inside, path).body;
+        let text = std::str::from_utf8(&text).unwrap();
+        let document = Document::parse(text).unwrap();
+        let title = one(document.root_element(), "title");
+        assert!(title.ends_with(", verdicts that changed"), "{title}");
+        assert_eq!(feed.attribute("title"), Some(title));
     }
 }

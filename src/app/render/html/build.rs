@@ -21,7 +21,7 @@ pub fn parts(view: &BuildView) -> (Head, Markup) {
         path: view.path.clone(),
         is_noindex: true,
         refreshes: layout::refreshes(&view.site, view.is_finished),
-        search: None,
+        ..Head::default()
     };
     let main = html! {
         h1 { "Build " (view.id) ": " (package) " with Zig " (version) }

@@ -20,7 +20,7 @@ pub fn parts(view: &CheckView) -> (Head, Markup) {
         path: view.path.clone(),
         is_noindex: true,
         refreshes: layout::refreshes(&view.site, view.is_finished),
-        search: None,
+        ..Head::default()
     };
     let main = html! {
         h1 { (view.title.rsplit(", ").next().unwrap_or_default()) " of " (view.subject) }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::app::render::html::layout::{self, Head};
+use crate::app::render::html::layout::{self, FeedLink, Head};
 use crate::app::render::html::parts::{class, command, legend, mark};
 use crate::app::render::html::queue::running;
 use crate::app::render::view::front::{FrontView, PackageLine};
@@ -21,6 +21,10 @@ pub fn html(view: &FrontView) -> String {
         is_noindex: view.search.is_some(),
         refreshes: false,
         search: view.search.clone(),
+        feed: Some(FeedLink {
+            title: "zigcheck: packages, verdicts that changed".to_string(),
+            path: "/feed.atom".to_string(),
+        }),
     };
     let main = html! {
         h1 {

@@ -43,6 +43,15 @@ pub struct Head {
     pub refreshes: bool,
     /// What is in the search box.
     pub search: Option<Clean>,
+    /// The feed of what is shown.
+    pub feed: Option<FeedLink>,
+}
+
+/// A feed that readers find by the address of the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedLink {
+    pub title: String,
+    pub path: String,
 }
 
 /// True for a page that changes, in a browser that does not show the changes as they come.
@@ -92,6 +101,9 @@ pub fn begin(site: &Site, head: &Head) -> String {
                 @if head.refreshes { meta http-equiv="refresh" content=(REFRESH_S); }
                 @if head.is_noindex { meta name="robots" content="noindex"; }
                 link rel="canonical" href=(address);
+                @if let Some(feed) = &head.feed {
+                    link rel="alternate" type="application/atom+xml" title=(sanitize(&feed.title)) href=(feed.path);
+                }
                 link rel="icon" type="image/svg+xml" href="/favicon.ico";
                 style { (PreEscaped(STYLE)) }
             }

@@ -46,7 +46,7 @@ fn head(view: &LogView) -> Head {
         path: log_path(view.build),
         is_noindex: true,
         refreshes: layout::refreshes(&view.site, !view.is_growing),
-        search: None,
+        ..Head::default()
     }
 }
 

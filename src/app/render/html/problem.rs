@@ -12,7 +12,7 @@ pub fn html(problem: &Problem) -> String {
         path: "/".to_string(),
         is_noindex: true,
         refreshes: false,
-        search: None,
+        ..Head::default()
     };
     let main = html! {
         h1 { (problem.title()) }

@@ -19,7 +19,7 @@ pub fn parts(view: &QueueView) -> (Head, Markup) {
         path: "/queue".to_string(),
         is_noindex: true,
         refreshes: layout::refreshes(&view.site, false),
-        search: None,
+        ..Head::default()
     };
     let main = html! {
         h1 { "Queue" }
