@@ -34,8 +34,8 @@ fn a_page_may_show_itself_and_nothing_else() {
     assert!(!page.contains(" style="));
     assert_eq!(
         page.matches("<link ").count(),
-        2,
-        "canonical address and icon"
+        3,
+        "canonical address, feed and icon"
     );
     let tag = header(&first, "ETag").unwrap().to_string();
     for (target, tag, status) in [
