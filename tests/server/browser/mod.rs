@@ -1,5 +1,5 @@
 //! Pages in Chromium with scripts off: every link is followed, forms are sent, nothing is wider than its screen, axe-core
-//! and the validator of HTML find nothing. Screenshots are left in target/screenshots.
+//! and the validator of HTML find nothing. Screenshots are left in target/screenshots. Live pages in Chromium and Firefox.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rusqlite::Connection;
 
 use crate::common::server::{Server, scratch};
-use crate::common::standin::{check, standin};
+use crate::common::standin::{check, standin, start};
 
 /// A log as a failed build leaves it: colours, an error with its place, and a line that is wider than a phone.
 const LOG: &str = "\x1b[1mbuilding\x1b[0m \x1b[32mgreen\x1b[0m \x1b[33myellow\x1b[0m \x1b[34mblue\x1b[0m \x1b[35mpurple\x1b[0m \
@@ -90,6 +90,24 @@ fn people_see_every_page_and_every_link_leads_somewhere() {
         assert!(said.contains(step), "{said}{errors}");
     }
     assert!(!said.contains("problem: "), "{said}");
+}
+
+#[test]
+fn a_submission_is_watched_from_the_form_to_its_verdict_in_two_browsers() {
+    for browser in ["chromium", "firefox"] {
+        let (server, dir) = start(&format!("watched-in-{browser}"), &[]);
+        let run = Command::new("/usr/bin/python3")
+            .args(["-B", "tests/server/browser/watch.py", browser, &server.url])
+            .arg(dir.join("state.go"))
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .expect("Debian's Python");
+        let said = String::from_utf8_lossy(&run.stdout);
+        let errors = String::from_utf8_lossy(&run.stderr);
+        assert!(run.status.success(), "{browser}: {said}{errors}");
+        assert!(said.contains("watched"), "{browser}: {said}{errors}");
+        assert!(!said.contains("problem: "), "{browser}: {said}");
+    }
 }
 
 #[test]
