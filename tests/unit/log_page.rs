@@ -90,6 +90,30 @@ fn errors_of_zig_are_found_and_lead_to_the_forge() {
 }
 
 #[test]
+fn a_place_is_found_from_the_directory_of_the_build_and_from_the_root() {
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    for (dir, path, wanted) in [
+        (None, "src/a.zig", Some("src/a.zig")),
+        (Some("lib"), "src/a.zig", Some("lib/src/a.zig")),
+        (None, "/work/src/src/a.zig", Some("src/a.zig")),
+        (Some("lib"), "/work/src/lib/a.zig", Some("lib/a.zig")),
+        (Some("lib"), "/opt/zig/lib/std/Io.zig", None),
+        (None, "/work/src/../a.zig", None),
+    ] {
+        let (url, commit) = (Some("https://github.com/x/zeit"), Some(commit));
+        let line = format!("{path}:12:3: error: no");
+        let tree = Tree { url, commit, dir };
+        let line = LineReader::default().line(line.as_bytes(), None, &tree);
+        let target = line.place.map(|place| place.target);
+        let wanted = wanted.map(|file| {
+            let commit = commit.unwrap_or_default();
+            format!("https://github.com/x/zeit/blob/{commit}/{file}#L12")
+        });
+        assert_eq!(target, wanted, "{dir:?} {path}");
+    }
+}
+
+#[test]
 fn an_index_finds_each_line() {
     let path = data("log-index").join("log");
     for seed in 0..60 {

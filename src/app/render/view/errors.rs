@@ -28,6 +28,9 @@ pub enum LineKind {
     Caret,
 }
 
+/// The root of the source in a container; some tools name files by their whole path.
+const SOURCE_DIR: &str = "/work/src/";
+
 /// Where the files of a build are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tree<'a> {
@@ -42,9 +45,10 @@ impl ErrorLine {
     pub fn new(line: &str, tree: &Tree) -> ErrorLine {
         let kind = kind(line);
         let found = place(line).and_then(|(length, path, number)| {
-            let path = match tree.dir {
-                Some(dir) => format!("{dir}/{path}"),
-                None => path.to_string(),
+            let path = match (path.strip_prefix(SOURCE_DIR), tree.dir) {
+                (Some(from_root), _) => from_root.to_string(),
+                (None, Some(dir)) => format!("{dir}/{path}"),
+                (None, None) => path.to_string(),
             };
             let target = forge::line_url(tree.url?, tree.commit?, &path, number)?;
             Some((length, target))
