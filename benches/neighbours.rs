@@ -7,12 +7,11 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::server::{Server, archive};
+use common::wire::Wire;
 use common::zig::{build_zig, containers_of};
 
 /// The packages. The engine ends none of them before its time.
@@ -111,21 +110,15 @@ fn measure(server: &Server) -> Vec<f64> {
     let mut took = Vec::new();
     while start.elapsed() < MEASURE {
         let asked = Instant::now();
-        let answer = health(server).expect("an answer");
-        assert!(answer.contains(r#""status":"healthy""#), "{answer}");
+        let mut wire = Wire::open(server);
+        wire.get("/api/health");
+        let body = String::from_utf8(wire.answer().1).expect("JSON");
+        assert!(body.contains(r#""status":"healthy""#), "{body}");
         took.push(asked.elapsed().as_secs_f64() * 1_000.0);
         std::thread::sleep(PAUSE);
     }
     took.sort_by(f64::total_cmp);
     took
-}
-
-fn health(server: &Server) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(server.url.trim_start_matches("http://"))?;
-    stream.write_all(b"GET /api/health HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
 }
 
 fn at(sorted: &[f64], percent: usize) -> f64 {
