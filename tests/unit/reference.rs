@@ -7,7 +7,8 @@ use crate::common::core::{Inside, TOKEN};
 use crate::common::rows::in_memory;
 use serde_json::{Map, Value, json};
 use zigcheck::app::render::view::docs::MANUAL;
-use zigcheck::app::web::reference::{Answer, Body, CALLS, Call, openapi};
+use zigcheck::app::web::openapi::openapi;
+use zigcheck::app::web::reference::{Answer, Body, CALLS, Call};
 use zigcheck::app::web::routes::table;
 
 /// The pattern of the route that a path belongs to.

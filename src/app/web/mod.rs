@@ -5,6 +5,7 @@ pub mod client_id;
 pub mod conditional;
 pub mod handlers;
 pub mod limits;
+pub mod openapi;
 pub mod query;
 pub mod rate_limits;
 pub mod reads;

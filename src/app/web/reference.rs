@@ -1,12 +1,10 @@
-//! The reference of the API: a row for each route that programs call, and the OpenAPI document made of them. A test
-//! holds it against the route table and against answers of a server.
+//! The reference of the API: a row for each route that programs call. A test holds it against the route table and
+//! against answers of a server.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use serde_json::{Map, Value, json};
-
-use crate::app::domain::verdict::{BuildStatus, State};
+use serde_json::Value;
 
 /// A call as programs know it.
 #[derive(Debug)]
@@ -52,7 +50,7 @@ pub enum Kind {
 
 impl Kind {
     /// The errors that every call of its kind may get.
-    fn errors(self) -> &'static [u16] {
+    pub fn errors(self) -> &'static [u16] {
         match self {
             Kind::Read => &[304, 400, 404, 412, 414, 416, 431, 503],
             Kind::Submit => &[
@@ -383,105 +381,4 @@ impl Call {
         let key = format!("{} {}", self.method, self.path);
         ALL.get(&key).map(String::as_str)
     }
-}
-
-/// The type of a parameter, as JSON schema.
-fn schema(name: &str) -> Value {
-    let words = |all: Vec<&str>| json!({ "type": "string", "enum": all });
-    match name {
-        "page" | "check" | "build" | "id" => json!({ "type": "integer", "minimum": 1 }),
-        "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 100 }),
-        "tail" => json!({ "type": "integer", "minimum": 1, "maximum": 1_000_000 }),
-        "since" | "from" => json!({ "type": "integer", "minimum": 0 }),
-        "follow" | "wait" | "fresh" | "uploads" => words(vec!["1", "0"]),
-        "only" => words(vec!["broken"]),
-        "status" => words(BuildStatus::ALL.iter().map(|word| word.as_str()).collect()),
-        "state" => words(State::ALL.iter().map(|word| word.as_str()).collect()),
-        _ => json!({ "type": "string" }),
-    }
-}
-
-fn parameters(call: &Call) -> Vec<Value> {
-    let names = call.path.split('{').skip(1);
-    let in_path = names.filter_map(|part| part.split('}').next()).map(
-        |name| json!({ "name": name, "in": "path", "required": true, "schema": schema(name) }),
-    );
-    let in_query = call
-        .query
-        .split_whitespace()
-        .map(|name| json!({ "name": name, "in": "query", "schema": schema(name) }));
-    in_path.chain(in_query).collect()
-}
-
-fn object(fields: &str) -> Value {
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    json!({ "type": "object", "required": fields })
-}
-
-fn body(call: &Call) -> Option<Value> {
-    let content = match call.body {
-        Body::None => return None,
-        Body::Archive => json!({ "application/octet-stream": {} }),
-        Body::Json(fields) => {
-            let fields = fields.split_whitespace();
-            let any: Map<String, Value> =
-                fields.map(|name| (name.to_string(), json!({}))).collect();
-            json!({ "application/json": { "schema": { "type": "object", "properties": any } } })
-        }
-    };
-    Some(json!({ "required": true, "content": content }))
-}
-
-fn responses(call: &Call) -> Map<String, Value> {
-    let content = match call.answer {
-        Answer::None => json!({}),
-        Answer::Other(kind) => json!({ kind: {} }),
-        // Text for clients that ask for it.
-        Answer::Json(_) if call.query.contains("follow") => {
-            json!({ "application/json": {}, "text/plain": {}, "application/x-ndjson": {} })
-        }
-        Answer::Json(fields) => json!({ "application/json": { "schema": object(fields) } }),
-    };
-    let good = call.good.iter().map(|status| {
-        let answer = json!({ "description": "The answer", "content": content });
-        (status.to_string(), answer)
-    });
-    let errors = call.kind.errors().iter().map(|status| {
-        let error = json!({ "$ref": "#/components/responses/Error" });
-        (status.to_string(), error)
-    });
-    good.chain(errors).collect()
-}
-
-/// The reference as an OpenAPI document.
-pub fn openapi() -> Value {
-    let mut paths: Map<String, Value> = Map::new();
-    for call in CALLS {
-        let mut operation = json!({
-            "summary": call.summary,
-            "parameters": parameters(call),
-            "responses": responses(call),
-        });
-        if let Some(body) = body(call) {
-            operation["requestBody"] = body;
-        }
-        if call.kind == Kind::Admin {
-            operation["security"] = json!([{ "admin": [] }]);
-        }
-        let path = paths.entry(call.path).or_insert_with(|| json!({}));
-        path[call.method.to_ascii_lowercase()] = operation;
-    }
-    let error = json!({
-        "description": "One sentence says what is wrong; 304 has no body",
-        "content": { "application/json": { "schema": object("error") } },
-    });
-    json!({
-        "openapi": "3.1.0",
-        "info": { "title": "zigcheck", "version": env!("CARGO_PKG_VERSION") },
-        "paths": paths,
-        "components": {
-            "responses": { "Error": error },
-            "securitySchemes": { "admin": { "type": "http", "scheme": "bearer" } },
-        },
-    })
 }

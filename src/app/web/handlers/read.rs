@@ -12,8 +12,8 @@ use crate::app::store::{build_list, builds, checks, declared, history, package_l
 use crate::app::web::answer::{Error, Shown};
 use crate::app::web::handlers::rows::{build_json, build_row, package_json, packages_json};
 use crate::app::web::handlers::{badges, feeds, queue};
+use crate::app::web::openapi;
 use crate::app::web::query::too_deep;
-use crate::app::web::reference;
 use crate::app::web::routes::read::ReadCall;
 use crate::interface::message::Response;
 
@@ -72,7 +72,7 @@ pub fn read(state: &State, call: ReadCall) -> Result<Shown, Error> {
             let which = (zig_version, only_broken);
             return Ok(feeds::feed(state, package.as_deref(), which, origin)?.into());
         }
-        ReadCall::OpenApi => reference::openapi(),
+        ReadCall::OpenApi => openapi::openapi(),
         ReadCall::Queue { page } => queue::queue_json(state, &page)?,
     };
     Ok(Shown {
