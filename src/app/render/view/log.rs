@@ -1,7 +1,7 @@
 //! Lines of a log, with their numbers, the places that they name, and the colours that a program gave them.
 
 use crate::app::domain::ids::BuildId;
-use crate::app::render::sanitize::sanitize;
+use crate::app::render::sanitize::{Clean, sanitize};
 use crate::app::render::view::errors::{ErrorLine, LineKind, Place, Tree};
 use crate::app::render::view::parts::{Link, Mark};
 use crate::app::render::view::site::Site;
@@ -142,7 +142,7 @@ pub struct LogView {
     pub site: Site,
     pub build: BuildId,
     pub subject: Link,
-    pub version: String,
+    pub version: Clean,
     pub mark: Mark,
     /// Its build has not ended.
     pub is_growing: bool,

@@ -4,6 +4,7 @@ use crate::app::domain::ids::BuildId;
 use crate::app::live::line_index::LineIndex;
 use crate::app::live::log_page::LogPage;
 use crate::app::render::html;
+use crate::app::render::sanitize::Clean;
 use crate::app::render::view::errors::Tree;
 use crate::app::render::view::log::{LineReader, LogPart, LogView};
 use crate::app::render::view::parts::{Link, Mark, log_path, subject};
@@ -92,7 +93,7 @@ fn view(state: &State, row: &BuildRow, options: PageOptions) -> LogView {
         site: site(state, options),
         build: row.id,
         subject: subject(row),
-        version: row.zig_version.clone(),
+        version: Clean::new(&row.zig_version),
         mark: Mark {
             target: None,
             ..Mark::of_build(row)
