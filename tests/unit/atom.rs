@@ -301,25 +301,6 @@ fn a_feed_is_bounded_and_an_empty_one_is_a_feed() {
 }
 
 #[test]
-fn what_a_package_says_is_text_in_a_feed() {
-    for word in [
-        "</summary><script>x</script>",
-        "]]>&amp;\"'",
-        "\u{202e}\u{1b}[31mred\u{0}\u{fffe}\u{ffff}",
-    ] {
-        let mut store = in_memory();
-        let hostile = (package(&mut store, word), word);
-        verdict(&mut store, hostile, 1, "0.16.0", &works());
-        verdict(&mut store, hostile, 2, "0.16.0", &fails(word));
-        store.commit().unwrap();
-        let mut inside = Inside::open("atom-hostile", store, 1);
-        let shown = titles(&mut inside, "/feed.atom");
-        assert_eq!(shown.len(), 2);
-        assert!(!shown[0].contains(char::is_control), "{shown:?}");
-    }
-}
-
-#[test]
 fn a_page_names_its_feed_for_feed_readers() {
     let mut inside = Inside::open("atom-found", store(), 1);
     for (target, path) in [
