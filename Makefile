@@ -46,7 +46,7 @@ setup-tests:
 test: docker-build setup-tests  ## run all tests, with the real engine, Zig and browser (about 45 minutes)
 	cargo test
 
-screenshots: setup-tests  ## show all pages in Chromium, and leave pictures of them in target/screenshots
+screenshots: setup-tests  ## show all pages in Chromium and Firefox, and leave pictures of them in target/screenshots
 	cargo test --test server browser::people
 
 sim:                   ## simulate 10,000 lives of the server (SEEDS=n, FROM=n; SEED=n replays one and prints it)

@@ -182,6 +182,7 @@ impl Container<'_> {
                 self.succeeds()
             }
             "slowly" => self.builds_slowly(),
+            "stepwise" => self.builds_stepwise(),
             "chatty" => self.chats(),
             "bulky" => self.brings_bulk(),
             "missing" => self.ends(0, ""),
@@ -227,6 +228,24 @@ impl Container<'_> {
             if go.exists() {
                 break;
             }
+        }
+        testing();
+        say(&format!("testing {}\n", self.package));
+        self.succeeds()
+    }
+
+    /// Writes a line for each byte of `steps`, until `go` is there.
+    fn builds_stepwise(&self) -> ! {
+        let [go, steps] = ["go", "steps"].map(|name| self.place.beside(name));
+        say("begun\n");
+        let mut taken = 0;
+        while !go.exists() {
+            let wanted = fs::metadata(&steps).map_or(0, |file| file.len());
+            for step in taken + 1..=wanted {
+                say(&format!("step {step}\n"));
+            }
+            taken = wanted;
+            sleep(Duration::from_millis(20));
         }
         testing();
         say(&format!("testing {}\n", self.package));
@@ -359,11 +378,12 @@ impl Container<'_> {
 }
 
 /// Packages that can be had by a URL, beside those of noise.
-const BY_URL: [&str; 8] = [
+const BY_URL: [&str; 9] = [
     "good",
     "good-deps",
     "mixed",
     "slowly",
+    "stepwise",
     "chatty",
     "bulky",
     "silent",

@@ -18,7 +18,8 @@
 //!   owner            a process id: containers end when that process is gone
 //!   network          there is a network of fetches
 //!   commit           what the commit of every repository is made from, for remotes that change
-//!   go               ends the builds of `slowly`
+//!   go               ends the builds of `slowly` and `stepwise`
+//!   steps            a byte for each line that the build of `stepwise` writes
 //!
 //! Compiled by the tests with rustc alone: nothing but the standard library.
 

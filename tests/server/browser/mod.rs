@@ -1,5 +1,6 @@
-//! Pages in Chromium with scripts off: every link is followed, forms are sent, nothing is wider than its screen, axe-core
-//! and the validator of HTML find nothing. Screenshots are left in target/screenshots. Live pages in Chromium and Firefox.
+//! Pages in Chromium and Firefox with scripts off: nothing is wider than its screen, forms are sent, a log is copied, a
+//! page is printed; pictures are left in target/screenshots. Live pages, with scripts off and on. What a page says is
+//! judged once: every link is followed, axe-core and the validator of HTML find nothing.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -68,46 +69,64 @@ fn tool(name: &str) -> PathBuf {
     path
 }
 
-#[test]
-fn people_see_every_page_and_every_link_leads_somewhere() {
-    let server = server("browser-seen");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+/// Runs a script of this folder, which prints each of these words and no problem.
+fn run(script: &str, args: &[&str], words: &[&str]) {
     let run = Command::new("/usr/bin/python3")
-        .args([
-            "-B",
-            "tests/server/browser/browse.py",
-            &server.url,
-            "target/screenshots",
-        ])
-        .arg(tool("axe.min.js"))
-        .current_dir(root)
+        .args(["-B", &format!("tests/server/browser/{script}")])
+        .args(args)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("Debian's Python");
     let said = String::from_utf8_lossy(&run.stdout);
     let errors = String::from_utf8_lossy(&run.stderr);
-    assert!(run.status.success(), "{said}{errors}");
-    for step in ["followed ", "shown ", "submitted"] {
-        assert!(said.contains(step), "{said}{errors}");
+    assert!(run.status.success(), "{args:?}: {said}{errors}");
+    for word in words {
+        assert!(said.contains(word), "{args:?}: {said}{errors}");
     }
-    assert!(!said.contains("problem: "), "{said}");
+    assert!(!said.contains("problem: "), "{args:?}: {said}");
 }
 
 #[test]
-fn a_submission_is_watched_from_the_form_to_its_verdict_in_two_browsers() {
-    for browser in ["chromium", "firefox"] {
-        let (server, dir) = start(&format!("watched-in-{browser}"), &[]);
-        let run = Command::new("/usr/bin/python3")
-            .args(["-B", "tests/server/browser/watch.py", browser, &server.url])
-            .arg(dir.join("state.go"))
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .output()
-            .expect("Debian's Python");
-        let said = String::from_utf8_lossy(&run.stdout);
-        let errors = String::from_utf8_lossy(&run.stderr);
-        assert!(run.status.success(), "{browser}: {said}{errors}");
-        assert!(said.contains("watched"), "{browser}: {said}{errors}");
-        assert!(!said.contains("problem: "), "{browser}: {said}");
+fn people_see_every_page_in_chromium_and_every_link_leads_somewhere() {
+    let server = server("browser-chromium");
+    let axe = tool("axe.min.js").display().to_string();
+    let args = ["chromium", &server.url, "target/screenshots", &axe];
+    let words = [
+        "shown ",
+        "printed",
+        "copied",
+        "submitted",
+        "followed ",
+        "judged",
+    ];
+    run("browse.py", &args, &words);
+}
+
+#[test]
+fn people_see_every_page_in_firefox() {
+    let server = server("browser-firefox");
+    let args = ["firefox", &server.url, "target/screenshots/firefox"];
+    let words = ["shown ", "printed", "copied", "submitted"];
+    run("browse.py", &args, &words);
+}
+
+/// Watches a submission with the scripts of pages off, and on.
+fn watch(browser: &str) {
+    for scripts in ["off", "on"] {
+        let (server, dir) = start(&format!("watched-in-{browser}-{scripts}"), &[]);
+        let args = [browser, scripts, &server.url, &dir.display().to_string()];
+        run("watch.py", &args, &["watched"]);
     }
+}
+
+#[test]
+fn a_submission_is_watched_in_chromium_from_the_form_to_its_verdict() {
+    watch("chromium");
+}
+
+#[test]
+fn a_submission_is_watched_in_firefox_from_the_form_to_its_verdict() {
+    watch("firefox");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 -- Packages of all kinds for the pages: verdicts of each grade, errors, history, dependencies, hostile text. NOW is now,
--- in milliseconds.
+-- in milliseconds. All toolchains are known: nothing is built for a new one meanwhile.
+INSERT OR IGNORE INTO toolchains (zig_version, image, seen_at)
+    SELECT value, 'sha256:' || value, NOW FROM json_each('["0.17.1","0.16.0","0.15.2","0.14.1"]');
 INSERT INTO packages (id, name, url, description, author, license, created_at, last_updated, popularity_score, repository,
         fetched, minimum_zig_version, next_check) VALUES
     (1, 'zig-clap', 'https://github.com/Hejsil/zig-clap', 'Command line argument parsing library', 'Hejsil', 'MIT', NOW - 9e8,
@@ -40,6 +42,7 @@ INSERT INTO builds (check_id, zig_version, toolchain, state, build_status, test_
 INSERT INTO build_results (package_id, zig_version, build_status, test_status, error_log, last_checked, build_id, newest_build)
     SELECT c.package_id, b.zig_version, b.build_status, b.test_status, b.error_log, b.finished_at, max(b.id), max(b.id)
     FROM builds b JOIN checks c ON c.id = b.check_id GROUP BY c.package_id, b.zig_version;
+INSERT INTO package_texts (rowid, text) SELECT id, lower(concat_ws(char(10), name, description, url)) FROM packages;
 INSERT INTO unindexed (kind, id) SELECT 1, id FROM build_results WHERE error_log <> '';
 UPDATE builds SET ref_count = 1 WHERE id IN (SELECT build_id FROM build_results);
 UPDATE totals SET builds = (SELECT count(*) FROM builds);
