@@ -11,7 +11,9 @@ CREATE TABLE IF NOT EXISTS server (
     -- While packages are examined for builds under a new toolchain: the id of the last one examined.
     rebuild_after INTEGER,
     -- While the rechecks of all packages are made due, the newest package first: the id of the last one.
-    recheck_before INTEGER
+    recheck_before INTEGER,
+    -- While the history is entered into the comparisons of versions: the id of the last row entered.
+    compared_after INTEGER
 ) STRICT;
 
 -- A named git repository that is checked again and again.
@@ -322,6 +324,62 @@ CREATE TABLE IF NOT EXISTS history_texts (
     ref_count INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
+-- The Zig versions that packages were tried under, with how many packages each.
+CREATE TABLE IF NOT EXISTS tried_versions (
+    id          INTEGER PRIMARY KEY,
+    zig_version TEXT NOT NULL UNIQUE,
+    packages    INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- That a package was tried under a version, and how it got past its last failure there if it works now: the error, as in
+-- history, and the last commit that failed with the first one behind it that works.
+CREATE TABLE IF NOT EXISTS tried (
+    package_id  INTEGER NOT NULL REFERENCES packages (id),
+    version     INTEGER NOT NULL REFERENCES tried_versions (id),
+    error_key   INTEGER,
+    error_place INTEGER,
+    failing     BLOB,
+    working     BLOB,
+    PRIMARY KEY (package_id, version)
+) STRICT, WITHOUT ROWID;
+
+-- What changed for a package from an older Zig version to a newer one, at its newest commit that was tried under both.
+CREATE TABLE IF NOT EXISTS comparisons (
+    package_id  INTEGER NOT NULL REFERENCES packages (id),
+    older       INTEGER NOT NULL REFERENCES tried_versions (id),
+    newer       INTEGER NOT NULL REFERENCES tried_versions (id),
+    outcome     TEXT NOT NULL,
+    "commit"    BLOB NOT NULL,
+    commit_time INTEGER NOT NULL,
+    -- The two rows of history; null: that try ended in an error.
+    older_row   INTEGER,
+    newer_row   INTEGER,
+    -- Why it broke, if it did: texts of history or 0, and the reason or nothing.
+    error_key   INTEGER NOT NULL,
+    error_place INTEGER NOT NULL,
+    reason      TEXT NOT NULL,
+    PRIMARY KEY (package_id, older, newer)
+) STRICT, WITHOUT ROWID;
+
+-- How many packages have each outcome between two versions, and how many broke in the same way. The triggers below
+-- keep both.
+CREATE TABLE IF NOT EXISTS comparison_counts (
+    older    INTEGER NOT NULL,
+    newer    INTEGER NOT NULL,
+    outcome  TEXT NOT NULL,
+    packages INTEGER NOT NULL,
+    PRIMARY KEY (older, newer, outcome)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS comparison_groups (
+    older       INTEGER NOT NULL,
+    newer       INTEGER NOT NULL,
+    error_key   INTEGER NOT NULL,
+    error_place INTEGER NOT NULL,
+    reason      TEXT NOT NULL,
+    packages    INTEGER NOT NULL,
+    PRIMARY KEY (older, newer, error_key, error_place, reason)
+) STRICT, WITHOUT ROWID;
+
 -- One row: how much there is of what retention limits. The triggers below keep it, so that no statement
 -- goes through a whole table to count.
 CREATE TABLE IF NOT EXISTS totals (
@@ -385,6 +443,36 @@ CREATE UNIQUE INDEX IF NOT EXISTS history_by_commit ON history (package_id, "com
 CREATE INDEX IF NOT EXISTS history_by_package ON history (package_id);
 CREATE INDEX IF NOT EXISTS history_by_version ON history (package_id, zig_version);
 CREATE INDEX IF NOT EXISTS history_by_error ON history (error_key, zig_version, package_id) WHERE error_key NOT NULL;
+
+CREATE INDEX IF NOT EXISTS tried_past ON tried (version, error_key, error_place) WHERE error_key NOT NULL;
+CREATE INDEX IF NOT EXISTS comparisons_by_outcome ON comparisons (older, newer, outcome, error_key, error_place, reason);
+CREATE INDEX IF NOT EXISTS comparison_groups_by_size ON comparison_groups (older, newer, packages);
+
+CREATE TRIGGER IF NOT EXISTS tried_inserted AFTER INSERT ON tried
+BEGIN
+    UPDATE tried_versions SET packages = packages + 1 WHERE id = NEW.version;
+END;
+CREATE TRIGGER IF NOT EXISTS tried_deleted AFTER DELETE ON tried
+BEGIN
+    UPDATE tried_versions SET packages = packages - 1 WHERE id = OLD.version;
+END;
+CREATE TRIGGER IF NOT EXISTS comparisons_inserted AFTER INSERT ON comparisons
+BEGIN
+    INSERT INTO comparison_counts (older, newer, outcome, packages) VALUES (NEW.older, NEW.newer, NEW.outcome, 1)
+        ON CONFLICT DO UPDATE SET packages = packages + 1;
+    INSERT INTO comparison_groups (older, newer, error_key, error_place, reason, packages)
+        SELECT NEW.older, NEW.newer, NEW.error_key, NEW.error_place, NEW.reason, 1 WHERE NEW.outcome = 'newly_broken'
+        ON CONFLICT DO UPDATE SET packages = packages + 1;
+END;
+CREATE TRIGGER IF NOT EXISTS comparisons_deleted AFTER DELETE ON comparisons
+BEGIN
+    UPDATE comparison_counts SET packages = packages - 1
+        WHERE older = OLD.older AND newer = OLD.newer AND outcome = OLD.outcome;
+    UPDATE comparison_groups SET packages = packages - 1 WHERE OLD.outcome = 'newly_broken' AND older = OLD.older
+        AND newer = OLD.newer AND error_key = OLD.error_key AND error_place = OLD.error_place AND reason = OLD.reason;
+    DELETE FROM comparison_groups WHERE packages = 0 AND older = OLD.older AND newer = OLD.newer
+        AND error_key = OLD.error_key AND error_place = OLD.error_place AND reason = OLD.reason;
+END;
 
 CREATE TRIGGER IF NOT EXISTS history_inserted AFTER INSERT ON history
 BEGIN

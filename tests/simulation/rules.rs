@@ -345,9 +345,27 @@ impl World {
         let rows = "SELECT (SELECT count(*) FROM queue) + (SELECT count(*) FROM lanes)";
         assert_eq!(number(&self.keeper, rows), 0, "rows of the queue are left");
         self.check_sources();
+        self.check_comparisons();
         let left: Vec<&str> = self.engine.ours().map(|c| c.name.as_str()).collect();
         assert!(left.is_empty(), "left: {left:?}");
         self.engine.assert_others_are_untouched();
+    }
+
+    /// The counts of comparisons are those of their rows, and each package is counted once.
+    fn check_comparisons(&mut self) {
+        let counts =
+            "SELECT older, newer, outcome, packages FROM comparison_counts WHERE packages <> 0";
+        let rows = "SELECT older, newer, outcome, count(*) FROM comparisons GROUP BY older, newer, outcome";
+        let differ = format!(
+            "SELECT (SELECT count(*) FROM ({counts} EXCEPT {rows})) + (SELECT count(*) FROM ({rows} EXCEPT {counts}))"
+        );
+        assert_eq!(number(&self.keeper, &differ), 0, "counts of comparisons");
+        let tried = "SELECT count(*) FROM tried_versions v \
+            WHERE packages <> (SELECT count(*) FROM tried WHERE version = v.id)";
+        assert_eq!(number(&self.keeper, tried), 0, "packages that were tried");
+        if number(&self.keeper, "SELECT count(*) FROM comparisons") > 0 {
+            self.tally.met("comparisons");
+        }
     }
 
     fn check_sources(&self) {

@@ -18,6 +18,7 @@ mod cache;
 mod cancel;
 mod checkpoints;
 mod commits;
+mod comparisons;
 mod conditional;
 mod config;
 mod connection_limiter;

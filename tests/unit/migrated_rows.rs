@@ -7,7 +7,8 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 /// The columns that later versions added, and what old rows have in them.
-const ADDED_COLUMNS: [(&str, &str, Value); 19] = [
+const ADDED_COLUMNS: [(&str, &str, Value); 20] = [
+    ("server", "compared_after", Value::Integer(0)),
     ("server", "recheck_before", Value::Null),
     ("packages", "minimum_zig_version", Value::Null),
     ("checks", "commit_time", Value::Null),
@@ -30,7 +31,16 @@ const ADDED_COLUMNS: [(&str, &str, Value); 19] = [
 ];
 
 /// The tables that later versions added. They begin empty.
-const ADDED_TABLES: [&str; 3] = ["refused_hosts", "declared_dependencies", "unindexed"];
+const ADDED_TABLES: [&str; 8] = [
+    "refused_hosts",
+    "declared_dependencies",
+    "unindexed",
+    "tried_versions",
+    "tried",
+    "comparisons",
+    "comparison_counts",
+    "comparison_groups",
+];
 
 /// The tables and columns whose names changed: old and new.
 const RENAMED_TABLES: [(&str, &str); 2] = [("turns", "lanes"), ("tallies", "totals")];

@@ -161,6 +161,8 @@ fn filled(name: &str, packages: usize) -> Place {
     let db = Connection::open(place.path()).unwrap();
     let fill = include_str!("fixtures/catalogue.sql").replace("PACKAGES", &packages.to_string());
     db.execute_batch(&fill).unwrap();
+    db.execute_batch(include_str!("fixtures/comparisons.sql"))
+        .unwrap();
     db.execute_batch(WAITING).unwrap();
     drop(db);
     place

@@ -1,6 +1,7 @@
-//! When texts that changed are entered into the indexes of searches.
+//! When texts that changed are entered into the indexes of searches, and an older history into the comparisons.
 
 use crate::app::dispatch::limits::INDEX_PAUSE_MS;
+use crate::app::store::comparisons;
 use crate::app::store::search;
 use crate::app::store::store::{self, Store};
 
@@ -14,10 +15,12 @@ impl Texts {
         Texts { due_ms: Some(ms) }
     }
 
-    /// Enters a bounded number of texts, if they are due. Without space on the disk they wait for the next change.
+    /// Enters a bounded number of texts or verdicts, if they are due. Without space on the disk they wait for the next
+    /// change.
     pub fn index(&mut self, store: &mut Store, has_space: bool, now_ms: u64) -> store::Result<()> {
         if self.due_ms.is_some_and(|at| at <= now_ms) {
-            let has_more = has_space && search::index_some(store)?;
+            let has_more =
+                has_space && (search::index_some(store)? || comparisons::enter_some(store)?);
             self.due_ms = has_more.then_some(now_ms + INDEX_PAUSE_MS);
         }
         Ok(())

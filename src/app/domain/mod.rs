@@ -1,5 +1,6 @@
 //! The words and rules of the program, as values.
 
+pub mod comparison;
 pub mod declared;
 pub mod disk_space;
 pub mod error_key;
@@ -15,3 +16,4 @@ pub mod repository;
 pub mod search;
 pub mod task;
 pub mod verdict;
+pub mod zig_version;

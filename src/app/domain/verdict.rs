@@ -22,6 +22,7 @@ macro_rules! str_enum {
         }
     };
 }
+pub(crate) use str_enum;
 
 str_enum! {
     /// The verdict on the build itself.

@@ -15,7 +15,7 @@ use crate::app::store::limits::NEIGHBOURS_LIMIT_CHECKS;
 use crate::app::store::list;
 use crate::app::store::scan::{ScanLimits, ScanResult};
 use crate::app::store::store::{Result, Store};
-use crate::app::store::{durations, history, results, totals};
+use crate::app::store::{comparisons, durations, history, results, totals};
 
 row! {
     /// A build with what its check says of it.
@@ -305,6 +305,7 @@ pub fn finish(
     mark_flaky(store, build)?;
     results::publish(store, build, at)?;
     history::record(store, build)?;
+    comparisons::record(store, build)?;
     durations::add_build(store, build)
 }
 
@@ -359,7 +360,8 @@ pub fn finish_cached(store: &mut Store, build: BuildId, from: BuildId, at: i64) 
         FROM (SELECT * FROM builds WHERE id = ?2) o WHERE builds.id = ?1";
     store.execute(sql, params![build, from, at])?;
     results::publish(store, build, at)?;
-    history::record(store, build)
+    history::record(store, build)?;
+    comparisons::record(store, build)
 }
 
 /// Lets a build wait for the verdict of a running one, its leader.

@@ -36,3 +36,10 @@ pub const TEXTS_READ_LIMIT: usize = 200;
 pub const NEIGHBOURS_LIMIT_CHECKS: u64 = 32;
 /// Rows of the history that are examined for packages with the same error: a count above some hundreds says no more.
 pub const SAME_ERRORS_LIMIT_ROWS: u64 = 500;
+/// Rows of the history that are examined for the versions a commit was tried under: sixteen images of each of four.
+pub const TRIES_LIMIT_ROWS: usize = 64;
+/// Verdicts on a package under one version that are examined for how it got past an error: two months of daily commits,
+/// or the commits of four searches.
+pub const GOT_PAST_LIMIT_ROWS: usize = 64;
+/// Rows of the history that are entered into the comparisons in one turn, after an upgrade: some milliseconds.
+pub const COMPARED_LIMIT_ROWS: usize = 32;

@@ -17,7 +17,7 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The steps to the schema: `STEPS[n]` leads from `PRAGMA user_version` n to n + 1. A step changes tables and rows
 /// only; new tables, indexes and triggers are made from `SCHEMA` afterwards. A step that was released never changes.
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 10] = [
     WORDS,
     IMPORTS,
     HOSTS,
@@ -27,6 +27,7 @@ const STEPS: [&str; 9] = [
     SEARCHES,
     SLICES,
     INSERTS,
+    COMPARISONS,
 ];
 
 /// The words for priority, tenant, lane and total, for what a build waits for and for what refers to it. The name of
@@ -120,6 +121,11 @@ const SLICES: &str = "
 
 /// No trigger on the inserts of builds and their verdicts: an upgrade makes all triggers anew.
 const INSERTS: &str = "";
+
+/// What changed between two versions. The history is entered a few rows in each turn once the server runs.
+const COMPARISONS: &str = "
+    ALTER TABLE server ADD COLUMN compared_after INTEGER;
+    UPDATE server SET compared_after = 0;";
 
 /// Why a database cannot be opened.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ pub mod changes;
 pub mod checkpoint;
 pub mod checks;
 pub mod columns;
+pub mod comparisons;
 pub mod declared;
 pub mod dependencies;
 pub mod durations;

@@ -4,6 +4,7 @@ use rusqlite::params;
 
 use crate::app::domain::ids::{BuildId, PackageId};
 use crate::app::store::builds::{self, BuildRow};
+use crate::app::store::comparisons;
 use crate::app::store::declared;
 use crate::app::store::durations;
 use crate::app::store::history;
@@ -46,6 +47,7 @@ pub fn begin(store: &mut Store, package: &Holder, removal: Removal) -> Result<()
     let id = package.id;
     store.next_check_due.set(NextCheckDue::Unknown);
     durations::delete(store, &package.name)?;
+    comparisons::delete(store, id)?;
     for table in ["build_results", "issues"] {
         let sql = format!("DELETE FROM {table} WHERE package_id = ?1");
         store.execute(&sql, [id])?;

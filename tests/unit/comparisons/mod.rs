@@ -1,0 +1,4 @@
+//! What changed between two Zig versions.
+
+mod model;
+mod rule;
