@@ -7,7 +7,7 @@ from browsers import BROWSERS
 
 BROWSER, URL, DIR, AXE = (sys.argv[1:] + [None])[:4]
 SHOWN = {"front": "/", "search": "/?search=clap", "package": "/packages/zig-clap", "hostile": "/packages/hostile",
-         "check": "/checks/7", "build": "/builds/25", "failed": "/builds/2", "log": "/builds/2/log", "queue": "/queue", "submit": "/submit",
+         "check": "/checks/7", "build": "/builds/25", "failed": "/builds/5", "log": "/builds/5/log", "queue": "/queue", "submit": "/submit",
          "missing": "/packages/nobody", "long": "/packages/a-package-with-a-name-that-is-longer-than-any-honest-one-could-ever-need"}
 WIDTHS = [320, 768, 1280]
 problems = []
@@ -68,7 +68,7 @@ def print_out(browser, window):
 
 def copy(browser, window):
     """A log is copied as it was written: without the numbers that its lines have on the page."""
-    browser.go(window, "/builds/2/log#L2")
+    browser.go(window, "/builds/5/log#L2")
     expect(browser.ask(window, "document.querySelector(':target').id") == "L2", "the link to a line does not mark it")
     lines = browser.copied(window).splitlines()
     for line in ["building green yellow blue purple cyan grey",

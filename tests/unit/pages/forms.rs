@@ -53,7 +53,7 @@ fn a_form_leads_to_the_check_that_it_asked_for() {
     assert_eq!(inside.json("/api/packages/b")["ref"], "v1");
     assert_eq!(
         document(&mut inside, "/checks/1").text("h1"),
-        "check 1 of b"
+        "Check 1 of b"
     );
     // The repository is known: it has a page.
     let response = send(

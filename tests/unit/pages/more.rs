@@ -24,7 +24,7 @@ fn a_check_has_a_row_for_each_version_and_equal_errors_once() {
     let mut inside = Inside::open("check-page", store, 1);
     let page = document(&mut inside, "/checks/1");
     assert_eq!(page.text("title"), "p: 0.16.0 ✗ 0.15.2 ✗, check 1");
-    assert_eq!(page.text("h1"), "check 1 of p");
+    assert_eq!(page.text("h1"), "Check 1 of p");
     let rows: Vec<&str> = page
         .named("tr")
         .iter()

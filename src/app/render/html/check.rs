@@ -23,7 +23,7 @@ pub fn parts(view: &CheckView) -> (Head, Markup) {
         ..Head::default()
     };
     let main = html! {
-        h1 { (view.title.rsplit(", ").next().unwrap_or_default()) " of " (view.subject) }
+        h1 { "Check " (view.id) " of " (view.subject) }
         p {
             @match view.is_finished {
                 true => (view.result),
@@ -62,6 +62,10 @@ fn facts(view: &CheckView) -> Markup {
 
 /// The builds of a check, one row each.
 pub fn rows(lines: &[BuildLine]) -> Markup {
+    // Why a build waits is a sentence.
+    let is_wide = lines
+        .iter()
+        .any(|line| matches!(line.took, Took::Waiting(_)));
     html! {
         div.scroll tabindex="0" {
             table {
@@ -71,7 +75,7 @@ pub fn rows(lines: &[BuildLine]) -> Markup {
                         th scope="col" { "Verdict" }
                         th scope="col" { "Because" }
                         th scope="col" { "As a dependency" }
-                        th.wide scope="col" { "Time" }
+                        th.wide[is_wide] scope="col" { "Time" }
                         th scope="col" { "Build" }
                     }
                 }
@@ -82,7 +86,7 @@ pub fn rows(lines: &[BuildLine]) -> Markup {
                             td { (line.mark) }
                             td { (line.because) }
                             td { (line.import) }
-                            td.wide { (line.took) }
+                            td.wide[is_wide] { (line.took) }
                             td { a href=(build_path(line.build)) { "build " (line.build) } }
                         }
                     }

@@ -1,6 +1,6 @@
 //! The page of a check: one row for each toolchain.
 
-use crate::app::domain::ids::BuildId;
+use crate::app::domain::ids::{BuildId, CheckId};
 use crate::app::domain::verdict::{Grade, ImportStatus};
 use crate::app::render::matrix;
 use crate::app::render::sanitize::Clean;
@@ -16,6 +16,7 @@ use crate::app::store::checks::CheckRow;
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckView {
     pub site: Site,
+    pub id: CheckId,
     pub title: String,
     pub path: String,
     /// The package; for an upload its name, which leads nowhere else.
@@ -103,6 +104,7 @@ impl CheckView {
             matrix.push('\n');
         }
         CheckView {
+            id: check.id,
             title: title(check, &rows.builds),
             path: check_path(check.id),
             is_package: rows
