@@ -1,5 +1,5 @@
 # Everything that people and CI do with zigcheck. `make help` explains the targets.
-.PHONY: all install uninstall run-docker fetch-network setup setup-tests docker-build docker-clean run test screenshots sim fuzz bench bench-warm check clean help
+.PHONY: all install uninstall run-docker fetch-network setup setup-tests docker-build docker-clean run test screenshots pictures sim fuzz bench bench-warm check clean help
 .DEFAULT_GOAL := all
 
 # make docker-build VERSION=0.18.0-dev ZIG_DIST=DIR makes one image, from a local Zig distribution.
@@ -48,6 +48,10 @@ test: docker-build setup-tests  ## run all tests, with the real engine, Zig and 
 
 screenshots: setup-tests  ## show all pages in Chromium and Firefox, and leave pictures of them in target/screenshots
 	cargo test --test server browser::people
+
+pictures: setup-tests  ## make the pictures of README anew, in docs/pictures
+	cargo test --test server browser::the_pictures
+	cp target/pictures/*.webp docs/pictures/
 
 sim:                   ## simulate 10,000 lives of the server (SEEDS=n, FROM=n; SEED=n replays one and prints it)
 	SEEDS=$${SEEDS:-10000} cargo test --test simulation -- --nocapture

@@ -32,15 +32,15 @@ const PAGES: [&str; 12] = [
     "/docs/verdicts",
 ];
 
-/// A server with packages of all kinds, two builds that run and six that wait.
-fn server(name: &str) -> Server {
+/// A server whose database has these rows, in which NOW is now.
+fn filled(name: &str, rows: &str) -> Server {
     let (_, docker) = standin(name);
     let flags = ["--docker", &docker, "--max-builds", "2"];
     let data = Server::start(name, &flags).crash();
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .expect("a time");
-    let rows = include_str!("pages.sql").replace("NOW", &now.as_millis().to_string());
+    let rows = rows.replace("NOW", &now.as_millis().to_string());
     let db = Connection::open(data.join("zigcheck.db")).expect("a database");
     db.execute_batch(&rows).expect("rows");
     drop(db);
@@ -48,7 +48,12 @@ fn server(name: &str) -> Server {
         let log = data.join(format!("logs/{build}.log"));
         std::fs::write(log, if build == 5 { LOG } else { "building\n" }).expect("a log");
     }
-    let server = Server::restart(data, &flags);
+    Server::restart(data, &flags)
+}
+
+/// A server with packages of all kinds, two builds that run and six that wait.
+fn server(name: &str) -> Server {
+    let server = filled(name, include_str!("pages.sql"));
     for _ in 0..2 {
         check(&server, "slowly");
     }
@@ -147,4 +152,30 @@ fn every_page_is_valid_html() {
     let run = java.output().expect("tests/setup installs java");
     let said = String::from_utf8_lossy(&run.stderr);
     assert!(run.status.success(), "{said}");
+}
+
+/// `make pictures` puts them in their place.
+#[test]
+fn the_pictures_of_the_readme_are_small_and_can_be_made_anew() {
+    let server = filled("browser-pictures", include_str!("pictures.sql"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    run(
+        "pictures.py",
+        &[&server.url, "target/pictures"],
+        &["build 25"],
+    );
+    for name in ["packages", "package", "build"] {
+        let name = format!("{name}.webp");
+        let made = std::fs::metadata(root.join("target/pictures").join(&name)).expect("a picture");
+        assert!(
+            (10 << 10..60 << 10).contains(&made.len()),
+            "{name} has {} bytes",
+            made.len()
+        );
+        let readme = std::fs::read_to_string(root.join("README.md")).expect("README");
+        assert!(
+            readme.contains(&format!("(docs/pictures/{name})")),
+            "{name} is not in README"
+        );
+    }
 }
