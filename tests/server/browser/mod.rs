@@ -1,6 +1,6 @@
 //! Pages in Chromium and Firefox with scripts off: nothing is wider than its screen, forms are sent, a log is copied, a
 //! page is printed; pictures are left in target/screenshots. Live pages, with scripts off and on. What a page says is
-//! judged once: every link is followed, axe-core and the validator of HTML find nothing.
+//! judged once: every link is followed, axe-core and the validator of HTML and SVG find nothing.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,6 +30,13 @@ const PAGES: [&str; 12] = [
     "/docs",
     "/docs/ci",
     "/docs/verdicts",
+];
+
+const IMAGES: [&str; 4] = [
+    "/badge/zig-clap.svg",
+    "/badge/hostile.svg",
+    "/badge/nobody.svg",
+    "/favicon.ico",
 ];
 
 /// A server whose database has these rows, in which NOW is now.
@@ -135,17 +142,23 @@ fn a_submission_is_watched_in_firefox_from_the_form_to_its_verdict() {
 }
 
 #[test]
-fn every_page_is_valid_html() {
+fn every_page_is_valid_html_and_every_image_valid_svg() {
     let server = server("browser-valid");
     let dir = scratch("browser-html");
     std::fs::create_dir_all(&dir).expect("a directory");
     let mut java = Command::new("java");
-    java.args(["-jar"])
-        .arg(tool("vnu.jar"))
-        .args(["--errors-only", "--format", "text"]);
-    for (nth, path) in PAGES.iter().chain(&["/packages/nobody"]).enumerate() {
+    java.args(["-jar"]).arg(tool("vnu.jar")).args([
+        "--errors-only",
+        "--also-check-svg",
+        "--format",
+        "text",
+    ]);
+    let pages = PAGES.iter().chain(&["/packages/nobody"]);
+    let all = pages.map(|path| (path, "html"));
+    let all = all.chain(IMAGES.iter().map(|path| (path, "svg")));
+    for (nth, (path, kind)) in all.enumerate() {
         let page = server.curl(&["-H", "Accept: text/html"], path);
-        let file = dir.join(format!("{nth}.html"));
+        let file = dir.join(format!("{nth}.{kind}"));
         std::fs::write(&file, page.body).expect("a file");
         java.arg(file);
     }
