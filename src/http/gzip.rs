@@ -90,9 +90,13 @@ pub fn whole(body: &[u8]) -> Vec<u8> {
     out
 }
 
-/// True where the client takes gzip, and asks for no part of a body: ranges are of the body as it is.
+/// True where the client takes gzip, and the request is not about the body as it is: `Range` counts its bytes, and
+/// `If-Match` compares strongly, which no compressed body's tag can meet.
 pub fn is_accepted(head: &Head) -> bool {
-    if head.http10 || head.header("range").is_some() {
+    let is_of_body = ["range", "if-match"]
+        .iter()
+        .any(|name| head.header(name).is_some());
+    if head.http10 || is_of_body {
         return false;
     }
     let lines = values(&head.headers, "accept-encoding");

@@ -1,6 +1,6 @@
 //! curl that takes gzip: pages, logs and live answers arrive as they are, and live ones line by line.
 
-use super::ask::{ask, reading, stored};
+use super::ask::{ask, reading, shared, stored};
 use super::follow::four;
 use crate::common::standin::{check, let_go};
 
@@ -46,6 +46,53 @@ fn a_log_is_the_same_compressed_and_not() {
         );
         let head = ask(&["--head", GZIP, "-H", "Accept: text/html", &url]);
         assert_eq!(head.header("Content-Encoding"), coding, "{target}");
+    }
+}
+
+/// RFC 9110, 13.1 and 8.8.3.2: `If-None-Match` compares weakly, and `If-Match` strongly with the tag of what would be sent.
+#[test]
+fn a_condition_compares_the_tag_of_what_would_be_sent_compressed_or_not() {
+    let shared = shared();
+    // One that is sent whole, and one that is a stream.
+    for target in [shared.url("/openapi.json"), shared.log_url()] {
+        let get = |args: &[&str]| ask(&[args, &[&*target]].concat());
+        let (plain, packed) = (get(&[]), get(&[GZIP]));
+        let strong = plain.header("ETag").expect("a tag").to_string();
+        let weak = format!("W/{strong}");
+        assert!(strong.starts_with('"'), "{target}: {strong}");
+        assert_eq!(packed.header("Content-Encoding"), Some("gzip"));
+        assert_eq!(packed.header("ETag"), Some(&*weak));
+        assert!(packed.body == plain.body, "{target}");
+        for (condition, tag, status) in [
+            ("If-None-Match", &*strong, 304),
+            ("If-None-Match", &weak, 304),
+            ("If-None-Match", "*", 304),
+            ("If-None-Match", "\"other\"", 200),
+            ("If-Match", &strong, 200),
+            ("If-Match", "*", 200),
+            ("If-Match", &weak, 412),
+            ("If-Match", "\"other\"", 412),
+        ] {
+            let condition = format!("{condition}: {tag}");
+            for coding in [&[][..], &[GZIP]] {
+                let what = format!("{target} {condition} {coding:?}");
+                let got = get(&[coding, &["-H", &condition]].concat());
+                assert_eq!(got.status, status, "{what}");
+                // What a strong tag names is sent as it is, also to a client that takes gzip.
+                let is_packed = !coding.is_empty() && !condition.starts_with("If-Match");
+                let wanted = (status != 412).then_some(if is_packed { &*weak } else { &*strong });
+                assert_eq!(got.header("ETag"), wanted, "{what}");
+                let is_coded = got.header("Content-Encoding").is_some();
+                assert_eq!(is_coded, is_packed && status == 200, "{what}");
+                if status == 200 {
+                    assert!(got.body == plain.body, "{what}");
+                }
+                if status != 412 {
+                    let varies = got.header("Vary").unwrap_or_default();
+                    assert!(varies.contains("Accept-Encoding"), "{what}: {varies}");
+                }
+            }
+        }
     }
 }
 
