@@ -104,6 +104,28 @@ pub fn value<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
 }
 
 #[test]
+fn a_dot_stands_where_a_build_runs_and_not_where_one_waits() {
+    let mut inside = Inside::open("dots", some(), 1);
+    for path in ["/", "/packages/folders"] {
+        let page = document(&mut inside, path);
+        let cells: Vec<&str> = page
+            .named("td")
+            .iter()
+            .map(|cell| cell.text.as_str())
+            .collect();
+        let of = |state: &str| cells.iter().find(|cell| cell.ends_with(state)).copied();
+        assert_eq!(
+            of("building\u{2026}"),
+            Some("~not exercised \u{25cf} building\u{2026}")
+        );
+        assert_eq!(
+            of("queued\u{2026}"),
+            Some("\u{2717}tests failed queued\u{2026}")
+        );
+    }
+}
+
+#[test]
 fn what_has_not_changed_is_not_sent_again() {
     let mut inside = Inside::open("unchanged", some(), 1);
     let mut tags = Vec::new();

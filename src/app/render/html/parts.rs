@@ -2,7 +2,7 @@
 
 use maud::{Markup, Render, html};
 
-use crate::app::domain::verdict::Grade;
+use crate::app::domain::verdict::{Grade, State};
 use crate::app::render::view::errors::{ErrorLine, LineKind};
 use crate::app::render::view::parts::{
     Commit, LEGEND, Link, Mark, Moment, UnderWay, build_path, sign,
@@ -57,10 +57,13 @@ impl Render for Mark {
     }
 }
 
+/// Its state, after a dot where it has a slot.
 impl Render for UnderWay {
     fn render(&self) -> Markup {
-        let word =
-            html! { span aria-hidden="true" { "\u{25cf} " } (self.state.as_str()) "\u{2026}" };
+        let word = html! {
+            @if self.state != State::Queued { span aria-hidden="true" { "\u{25cf} " } }
+            (self.state.as_str()) "\u{2026}"
+        };
         html! {
             @match self.build {
                 Some(id) => a href=(build_path(id)) { (word) },
