@@ -242,7 +242,13 @@ fn a_log_grows_on_its_page_and_ends_with_the_verdict() {
     let counts = whole.lines().map(|line| line.matches('z').count());
     let long: Vec<usize> = counts.filter(|count| *count > 1_000).collect();
     assert_eq!(long, [16 << 10, 16 << 10, 40_000 - (32 << 10)]);
-    assert!(whole.contains("failed"), "the verdict");
+    let page = html::parse(&whole);
+    let paragraphs = page.named("p").into_iter();
+    let states = paragraphs.filter(|p| p.attribute("class") == Some("state"));
+    let states: Vec<&str> = states.map(|state| state.text.as_str()).collect();
+    let verdict = "\u{2717}failed: zeit with Zig 0.16.0";
+    assert_eq!(states, ["\u{b7}building: zeit with Zig 0.16.0", verdict]);
+    assert!(whole.contains("</a> failed to compile.</p>"), "{whole}");
     // By curl it is the text.
     inside.streams = None;
     assert!(inside.curl("/builds/1/log").starts_with("one\ntwo\n"));

@@ -5,7 +5,7 @@ use crate::app::live::limits::{LINE_LIMIT_BYTES, LOG_PAGE_STEP_BYTES};
 use crate::app::live::logs::{Logs, Reader};
 use crate::app::render::html;
 use crate::app::render::view::errors::Tree;
-use crate::app::render::view::log::LineReader;
+use crate::app::render::view::log::{LineReader, LogState};
 use crate::app::render::view::outcome::outcome;
 use crate::app::store::builds;
 use crate::app::store::store::Store;
@@ -17,8 +17,7 @@ use crate::interface::event::Pull;
 pub struct LogPage {
     pub reader: Reader,
     pub build: BuildId,
-    /// Where the package is: its URL, commit and directory.
-    place: [Option<String>; 3],
+    place: SourcePlace,
     lines: LineReader,
     /// The number of the last line; none where it is not known.
     number: Option<u64>,
@@ -30,12 +29,20 @@ pub struct LogPage {
     has_ended: bool,
 }
 
+/// Where the source of the build is.
+#[derive(Debug, Default)]
+pub struct SourcePlace {
+    pub url: Option<String>,
+    pub commit: Option<String>,
+    pub dir: Option<String>,
+}
+
 impl LogPage {
     /// A page that begins with this text; `is_whole`: the reader begins at the first line.
     pub fn new(
         reader: Reader,
         build: BuildId,
-        place: [Option<String>; 3],
+        place: SourcePlace,
         begin: String,
         is_whole: bool,
     ) -> LogPage {
@@ -103,10 +110,12 @@ impl LogPage {
 
     fn add_line(&mut self, line: &[u8]) {
         self.number = self.number.map(|number| number + 1);
-        let [url, commit, dir] = self.place.each_ref().map(Option::as_deref);
-        let line = self
-            .lines
-            .line(line, self.number, &Tree { url, commit, dir });
+        let tree = Tree {
+            url: self.place.url.as_deref(),
+            commit: self.place.commit.as_deref(),
+            dir: self.place.dir.as_deref(),
+        };
+        let line = self.lines.line(line, self.number, &tree);
         let html = html::log::log_line(&line);
         self.pending.extend_from_slice(html.0.as_bytes());
     }
@@ -117,8 +126,10 @@ impl LogPage {
             self.add_line(&rest);
         }
         let row = builds::by_id(store, self.build).ok().flatten();
-        let outcome = row.map_or_else(|| "was deleted".to_string(), |row| outcome(&row));
-        let end = html::log::end(self.build, &outcome);
+        let end = match row {
+            Some(row) => html::log::end(&LogState::new(&row), &outcome(&row)),
+            None => html::log::end_of_deleted(),
+        };
         self.pending.extend_from_slice(end.as_bytes());
         self.has_ended = true;
     }

@@ -55,7 +55,7 @@ impl Parsed {
         // The page of what goes on has no end yet.
         let ends = match (page.contains("</html>"), page.contains("\"log tail\"")) {
             (true, _) => "",
-            (false, true) => "</pre></div></main></body></html>",
+            (false, true) => "</pre></div></div></main></body></html>",
             (false, false) => "</div></main></body></html>",
         };
         let mut parsed = Parsed::default();

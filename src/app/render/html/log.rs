@@ -2,15 +2,16 @@
 
 use maud::{Markup, html};
 
-use crate::app::domain::ids::BuildId;
 use crate::app::render::html::layout::{self, Head};
 use crate::app::render::view::errors::LineKind;
-use crate::app::render::view::log::{LogLine, LogPart, LogView, Span};
+use crate::app::render::view::log::{LogLine, LogPart, LogState, LogView, Span};
 use crate::app::render::view::parts::{build_path, log_path};
 
 pub fn html(view: &LogView) -> String {
     let main = html! {
-        (top(view))
+        (title(view))
+        (state(&view.state))
+        (links(view))
         div.log {
             @for part in &view.parts {
                 @match part {
@@ -27,36 +28,67 @@ pub fn html(view: &LogView) -> String {
 /// nowhere else.
 pub fn begin(view: &LogView) -> String {
     let begin = layout::begin(&view.site, &head(view));
-    begin + &top(view).0 + "<div class=\"log tail\"><pre tabindex=\"0\">"
+    let top = html! { (title(view)) };
+    let state = html! { (state(&view.state)) (links(view)) };
+    format!(
+        "{begin}{}<div class=\"grows\">{}<div class=\"log tail\"><pre tabindex=\"0\">",
+        top.0, state.0
+    )
 }
 
-/// Its end, with the verdict.
-pub fn end(build: BuildId, outcome: &str) -> String {
+/// Its end, with the verdict, which the style also shows in place of the state at the beginning.
+pub fn end(last: &LogState, outcome: &str) -> String {
+    let state = state(last);
     let verdict = html! {
-        p { a href=(build_path(build)) { "Build " (build) } " " (outcome) "." }
+        p { a href=(build_path(last.build)) { "Build " (last.build) } " " (outcome) "." }
     };
-    format!("</pre></div>\n{}{}", verdict.0, layout::end())
+    format!(
+        "</pre></div>\n{}{}</div>{}",
+        state.0,
+        verdict.0,
+        layout::end()
+    )
+}
+
+/// Its end where nothing is known of the build any more.
+pub fn end_of_deleted() -> String {
+    let state = html! { p.state { "This build was deleted." } };
+    format!("</pre></div>\n{}</div>{}", state.0, layout::end())
 }
 
 fn head(view: &LogView) -> Head {
-    let (package, version) = (&view.subject.text, &view.version);
+    let LogState {
+        build,
+        subject,
+        version,
+        ..
+    } = &view.state;
+    let package = &subject.text;
     Head {
-        title: format!("Log of build {}: {package} with Zig {version}", view.build),
+        title: format!("Log of build {build}: {package} with Zig {version}"),
         description: format!("What the build of {package} with Zig {version} wrote."),
-        path: log_path(view.build),
+        path: log_path(*build),
         is_noindex: true,
         refreshes: layout::refreshes(&view.site, !view.is_growing),
         ..Head::default()
     }
 }
 
-fn top(view: &LogView) -> Markup {
+fn title(view: &LogView) -> Markup {
+    let build = view.state.build;
+    html! { h1 { "Log of " a href=(build_path(build)) { "build " (build) } } }
+}
+
+fn state(state: &LogState) -> Markup {
+    html! { p.state { (state.mark) ": " (state.subject) " with Zig " (state.version) } }
+}
+
+fn links(view: &LogView) -> Markup {
+    let build = view.state.build;
     html! {
-        h1 { "Log of " a href=(build_path(view.build)) { "build " (view.build) } }
-        p { (view.mark) ": " (view.subject) " with Zig " (view.version) }
         p {
             @if let Some(first) = &view.first_error { (first) ", " }
-            a href={ "/api" (log_path(view.build)) } download={ "build-" (view.build) ".log" } { "raw text" }
+            a href={ "/api" (log_path(build)) } download={ "build-" (build) ".log" } { "raw text" }
         }
     }
 }

@@ -3,8 +3,9 @@
 use crate::app::domain::ids::BuildId;
 use crate::app::render::sanitize::{Clean, sanitize};
 use crate::app::render::view::errors::{ErrorLine, LineKind, Place, Tree};
-use crate::app::render::view::parts::{Link, Mark};
+use crate::app::render::view::parts::{Link, Mark, subject};
 use crate::app::render::view::site::Site;
+use crate::app::store::builds::BuildRow;
 
 /// One line of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,14 +137,34 @@ impl Style {
     }
 }
 
-/// The page of a log that has ended.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LogView {
-    pub site: Site,
+/// The build that a log is of, and how far it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogState {
     pub build: BuildId,
     pub subject: Link,
     pub version: Clean,
     pub mark: Mark,
+}
+
+impl LogState {
+    pub fn new(row: &BuildRow) -> LogState {
+        LogState {
+            build: row.id,
+            subject: subject(row),
+            version: Clean::new(&row.zig_version),
+            mark: Mark {
+                target: None,
+                ..Mark::of_build(row)
+            },
+        }
+    }
+}
+
+/// The page of a log that has ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogView {
+    pub site: Site,
+    pub state: LogState,
     /// Its build has not ended.
     pub is_growing: bool,
     pub first_error: Option<Link>,

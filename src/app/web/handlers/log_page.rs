@@ -2,12 +2,11 @@
 
 use crate::app::domain::ids::BuildId;
 use crate::app::live::line_index::LineIndex;
-use crate::app::live::log_page::LogPage;
+use crate::app::live::log_page::{LogPage, SourcePlace};
 use crate::app::render::html;
-use crate::app::render::sanitize::Clean;
 use crate::app::render::view::errors::Tree;
-use crate::app::render::view::log::{LineReader, LogPart, LogView};
-use crate::app::render::view::parts::{Link, Mark, log_path, subject};
+use crate::app::render::view::log::{LineReader, LogPart, LogState, LogView};
+use crate::app::render::view::parts::{Link, log_path};
 use crate::app::render::view::site::PageOptions;
 use crate::app::state::State;
 use crate::app::store::builds::{self, BuildRow};
@@ -79,7 +78,11 @@ pub fn live(state: &mut State, row: &BuildRow, options: PageOptions) -> Result<L
     let is_whole = logs.written(row.id).unwrap_or(0) <= LOG_PART_LIMIT_BYTES;
     let tail = (!is_whole).then_some(LOG_PART_LINES);
     let reader = logs.read_live(row.id, 0, tail, false);
-    let place = [check.url, row.commit.clone(), check.dir];
+    let place = SourcePlace {
+        url: check.url,
+        commit: row.commit.clone(),
+        dir: check.dir,
+    };
     Ok(LogPage::new(reader, row.id, place, begin, is_whole))
 }
 
@@ -91,13 +94,7 @@ fn check_of(state: &State, row: &BuildRow) -> Result<CheckRow, Error> {
 fn view(state: &State, row: &BuildRow, options: PageOptions) -> LogView {
     LogView {
         site: site(state, options),
-        build: row.id,
-        subject: subject(row),
-        version: Clean::new(&row.zig_version),
-        mark: Mark {
-            target: None,
-            ..Mark::of_build(row)
-        },
+        state: LogState::new(row),
         is_growing: !row.state.is_final(),
         first_error: None,
         parts: Vec::new(),
