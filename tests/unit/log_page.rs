@@ -253,3 +253,94 @@ fn a_log_grows_on_its_page_and_ends_with_the_verdict() {
     inside.streams = None;
     assert!(inside.curl("/builds/1/log").starts_with("one\ntwo\n"));
 }
+
+/// The values of a colour of the style sheet, light and dark.
+fn color(style: &str, name: &str) -> [[f64; 3]; 2] {
+    let (_, behind) = style.split_once(&format!("--{name}:light-dark(")).unwrap();
+    let (values, _) = behind.split_once(')').unwrap();
+    let part = |value: &str, at: usize| {
+        let digits = match value.len() {
+            4 => value[at + 1..=at + 1].repeat(2),
+            _ => value[2 * at + 1..2 * at + 3].to_string(),
+        };
+        let c = f64::from(u8::from_str_radix(&digits, 16).unwrap()) / 255.0;
+        match c <= 0.04045 {
+            true => c / 12.92,
+            false => ((c + 0.055) / 1.055).powf(2.4),
+        }
+    };
+    let mut both = values
+        .split(',')
+        .map(|value| [0, 1, 2].map(|at| part(value, at)));
+    [both.next().unwrap(), both.next().unwrap()]
+}
+
+/// By WCAG 2.
+fn contrast(a: [f64; 3], b: [f64; 3]) -> f64 {
+    let [a, b] =
+        [a, b].map(|[red, green, blue]| 0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05);
+    f64::max(a, b) / f64::min(a, b)
+}
+
+/// How different two colours look, by Oklab; black and white differ by 1.
+fn difference(a: [f64; 3], b: [f64; 3]) -> f64 {
+    let dot = |row: [f64; 3], of: [f64; 3]| row[0] * of[0] + row[1] * of[1] + row[2] * of[2];
+    let [a, b] = [a, b].map(|color| {
+        let cone = [
+            dot([0.412_22, 0.536_33, 0.051_45], color).cbrt(),
+            dot([0.211_90, 0.680_70, 0.107_40], color).cbrt(),
+            dot([0.088_30, 0.281_72, 0.629_98], color).cbrt(),
+        ];
+        [
+            dot([0.210_45, 0.793_62, -0.004_07], cone),
+            dot([1.978_00, -2.428_59, 0.450_59], cone),
+            dot([0.025_90, 0.782_77, -0.808_68], cone),
+        ]
+    });
+    let square = |at: usize| (a[at] - b[at]).powi(2);
+    (square(0) + square(1) + square(2)).sqrt()
+}
+
+#[test]
+fn the_colours_of_a_log_are_told_apart_and_can_be_read() {
+    let (mut inside, _memory) = building("log-colours");
+    let style = page(&mut inside, "/packages/zeit");
+    let of = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| color(&style, name))
+            .collect::<Vec<_>>()
+    };
+    // Black, red, green, yellow, blue, purple, cyan, and what has none.
+    let colors = of(&[
+        "soft", "bad", "good", "doubtful", "link", "purple", "cyan", "text",
+    ]);
+    let backs = of(&["back", "panel", "line"]);
+    for scheme in [0, 1] {
+        for (nth, color) in colors.iter().enumerate() {
+            for back in &backs {
+                let contrast = contrast(color[scheme], back[scheme]);
+                assert!(contrast >= 4.5, "{nth} {scheme}: {contrast}");
+            }
+            for (other, unlike) in colors[..nth].iter().enumerate() {
+                let difference = difference(color[scheme], unlike[scheme]);
+                assert!(difference > 0.06, "{nth} {other} {scheme}: {difference}");
+            }
+        }
+    }
+}
+
+#[test]
+fn numbers_take_as_much_room_as_the_last_of_them() {
+    for (lines, class) in [(9, "d1"), (10, "d2"), (1_000, "d4"), (30_000, "d5")] {
+        let (mut inside, _memory) = building(&format!("log-digits-{lines}"));
+        inside.logs("zigcheck-1-1", &"line\n".repeat(lines));
+        inside.build_fails("zigcheck-1-1");
+        let text = page(&mut inside, "/builds/1/log");
+        let parts = html::parse(&text);
+        let last = parts.named("pre").pop().unwrap();
+        assert_eq!(last.attribute("class"), Some(class));
+        let digits = &class[1..];
+        assert!(text.contains(&format!(".{class}{{--digits:{digits}ch}}")));
+    }
+}

@@ -15,13 +15,22 @@ pub fn html(view: &LogView) -> String {
         div.log {
             @for part in &view.parts {
                 @match part {
-                    LogPart::Lines(lines) => pre tabindex="0" { @for line in lines { (log_line(line)) } },
+                    LogPart::Lines(lines) => (part_of_log(lines)),
                     LogPart::Gap { count, first } => p { (count) " lines not shown: " (first) },
                 }
             }
         }
     };
     layout::page(&view.site, &head(view), &main)
+}
+
+/// Lines behind numbers that are as wide as the last one.
+fn part_of_log(lines: &[LogLine]) -> Markup {
+    let last = lines.last().and_then(|line| line.number);
+    let digits = last.map(|number| format!("d{}", number.to_string().len()));
+    html! {
+        pre class=[digits] tabindex="0" { @for line in lines { (log_line(line)) } }
+    }
 }
 
 /// The page of a log that grows, up to its first line. A scroller that is filled from its end stays there, and
