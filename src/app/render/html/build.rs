@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::app::render::html::layout::{self, Head};
-use crate::app::render::html::parts::{command, error_lines};
+use crate::app::render::html::parts::{command, error_lines, table};
 use crate::app::render::view::build::{BuildView, Module, Neighbour, SameError};
 use crate::app::render::view::check::Took;
 
@@ -100,31 +100,20 @@ fn neighbours(view: &BuildView) -> Markup {
 }
 
 fn modules(modules: &[Module]) -> Markup {
+    let rows = html! {
+        @for module in modules {
+            tr {
+                th scope="row" { (module.name) }
+                td { (module.kind) }
+                td { (module.status) }
+                td.wide { (module.first_error) }
+            }
+        }
+    };
     html! {
         @if !modules.is_empty() {
             h2 { "As a dependency" }
-            div.scroll tabindex="0" {
-                table {
-                    thead {
-                        tr {
-                            th scope="col" { "Name" }
-                            th scope="col" { "Kind" }
-                            th scope="col" { "Status" }
-                            th.wide scope="col" { "First error" }
-                        }
-                    }
-                    tbody {
-                        @for module in modules {
-                            tr {
-                                th scope="row" { (module.name) }
-                                td { (module.kind) }
-                                td { (module.status) }
-                                td.wide { (module.first_error) }
-                            }
-                        }
-                    }
-                }
-            }
+            (table(["Name", "Kind", "Status", "First error"], &rows))
         }
     }
 }

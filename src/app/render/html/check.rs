@@ -3,7 +3,7 @@
 use maud::{Markup, Render, html};
 
 use crate::app::render::html::layout::{self, Head};
-use crate::app::render::html::parts::{command, error_lines, legend};
+use crate::app::render::html::parts::{command, error_lines, legend, table};
 use crate::app::render::view::check::{BuildLine, CheckView, ErrorGroup, Took};
 use crate::app::render::view::parts::build_path;
 
@@ -66,34 +66,29 @@ pub fn rows(lines: &[BuildLine]) -> Markup {
     let is_wide = lines
         .iter()
         .any(|line| matches!(line.took, Took::Waiting(_)));
-    html! {
-        div.scroll tabindex="0" {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { "Zig" }
-                        th scope="col" { "Verdict" }
-                        th scope="col" { "Because" }
-                        th scope="col" { "As a dependency" }
-                        th.wide[is_wide] scope="col" { "Time" }
-                        th scope="col" { "Build" }
-                    }
-                }
-                tbody {
-                    @for line in lines {
-                        tr {
-                            th scope="row" { (line.version) }
-                            td { (line.mark) }
-                            td { (line.because) }
-                            td { (line.import) }
-                            td.wide[is_wide] { (line.took) }
-                            td { a href=(build_path(line.build)) { "build " (line.build) } }
-                        }
-                    }
-                }
+    let rows = html! {
+        @for line in lines {
+            tr {
+                th scope="row" { (line.version) }
+                td { (line.mark) }
+                td { (line.because) }
+                td { (line.import) }
+                td.wide[is_wide] { (line.took) }
+                td { a href=(build_path(line.build)) { "build " (line.build) } }
             }
         }
-    }
+    };
+    table(
+        [
+            "Zig",
+            "Verdict",
+            "Because",
+            "As a dependency",
+            "Time",
+            "Build",
+        ],
+        &rows,
+    )
 }
 
 /// The first errors, equal ones once with their versions.

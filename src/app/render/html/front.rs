@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::app::render::html::layout::{self, FeedLink, Head};
-use crate::app::render::html::parts::{class, command, legend, mark};
+use crate::app::render::html::parts::{class, command, legend, mark, table, table_of_versions};
 use crate::app::render::html::queue::running;
 use crate::app::render::view::front::{FrontView, PackageLine};
 
@@ -52,20 +52,8 @@ pub fn html(view: &FrontView) -> String {
 }
 
 fn packages(view: &FrontView) -> Markup {
-    html! {
-        div.scroll tabindex="0" {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { "Package" }
-                        @for version in &view.toolchains { th scope="col" { (version) } }
-                        th scope="col" { "Checked" }
-                    }
-                }
-                tbody { @for line in &view.packages { (package(line)) } }
-            }
-        }
-    }
+    let rows = html! { @for line in &view.packages { (package(line)) } };
+    table_of_versions("Package", &view.toolchains, Some("Checked"), &rows)
 }
 
 fn package(line: &PackageLine) -> Markup {
@@ -79,29 +67,18 @@ fn package(line: &PackageLine) -> Markup {
 }
 
 fn checks(view: &FrontView) -> Markup {
-    html! {
-        h2 { "Latest checks" }
-        div.scroll tabindex="0" {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { "Check" }
-                        th scope="col" { "Name" }
-                        th scope="col" { "Builds" }
-                        th scope="col" { "Started" }
-                    }
-                }
-                tbody {
-                    @for entry in &view.checks {
-                        tr {
-                            td { (entry.check) }
-                            th scope="row" { (entry.name) }
-                            td class=[entry.grade.map(class)] { (entry.outcome) }
-                            td { (entry.started) }
-                        }
-                    }
-                }
+    let rows = html! {
+        @for entry in &view.checks {
+            tr {
+                td { (entry.check) }
+                th scope="row" { (entry.name) }
+                td class=[entry.grade.map(class)] { (entry.outcome) }
+                td { (entry.started) }
             }
         }
+    };
+    html! {
+        h2 { "Latest checks" }
+        (table(["Check", "Name", "Builds", "Started"], &rows))
     }
 }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use crate::app::render::html::check::errors;
 use crate::app::render::html::layout::{self, FeedLink, Head};
-use crate::app::render::html::parts::{class, command, legend, mark};
+use crate::app::render::html::parts::{class, command, legend, mark, table, table_of_versions};
 use crate::app::render::view::package::{Dependency, PackageView, Square, Strip, ToolchainRow};
 use crate::app::render::view::parts::{log_path, sign};
 
@@ -62,24 +62,19 @@ fn facts(view: &PackageView) -> Markup {
 }
 
 fn verdicts(view: &PackageView) -> Markup {
-    html! {
-        div.scroll tabindex="0" {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { "Zig" }
-                        th scope="col" { "Verdict" }
-                        th scope="col" { "Because" }
-                        th scope="col" { "As a dependency" }
-                        th scope="col" { "Commit" }
-                        th scope="col" { "Checked" }
-                        th scope="col" { "Log" }
-                    }
-                }
-                tbody { @for row in &view.rows { (toolchain(row)) } }
-            }
-        }
-    }
+    let rows = html! { @for row in &view.rows { (toolchain(row)) } };
+    table(
+        [
+            "Zig",
+            "Verdict",
+            "Because",
+            "As a dependency",
+            "Commit",
+            "Checked",
+            "Log",
+        ],
+        &rows,
+    )
 }
 
 fn toolchain(row: &ToolchainRow) -> Markup {
@@ -127,20 +122,12 @@ fn history_square(square: &Square) -> Markup {
 }
 
 fn dependencies(view: &PackageView) -> Markup {
+    let rows =
+        html! { @for line in &view.dependencies { (dependency(line, view.toolchains.len())) } };
     html! {
         @if !view.dependencies.is_empty() {
             h2 { "Dependencies" }
-            div.scroll tabindex="0" {
-                table {
-                    thead {
-                        tr {
-                            th scope="col" { "Name" }
-                            @for version in &view.toolchains { th scope="col" { (version) } }
-                        }
-                    }
-                    tbody { @for line in &view.dependencies { (dependency(line, view.toolchains.len())) } }
-                }
-            }
+            (table_of_versions("Name", &view.toolchains, None, &rows))
         }
     }
 }

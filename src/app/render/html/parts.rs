@@ -3,6 +3,7 @@
 use maud::{Markup, Render, html};
 
 use crate::app::domain::verdict::{Grade, State};
+use crate::app::render::sanitize::Clean;
 use crate::app::render::view::errors::{ErrorLine, LineKind};
 use crate::app::render::view::parts::{
     Commit, LEGEND, Link, Mark, Moment, UnderWay, build_path, sign,
@@ -92,6 +93,29 @@ pub fn legend() -> Markup {
             }
         }
     }
+}
+
+/// A table that scrolls in a box of its own: the names of its columns, and its rows.
+pub fn table<'n>(columns: impl IntoIterator<Item = &'n str>, rows: &Markup) -> Markup {
+    html! {
+        div.scroll tabindex="0" {
+            table {
+                thead { tr { @for name in columns { th scope="col" { (name) } } } }
+                tbody { (rows) }
+            }
+        }
+    }
+}
+
+/// The same with a column for each version, behind the first.
+pub fn table_of_versions(
+    first: &str,
+    versions: &[Clean],
+    last: Option<&str>,
+    rows: &Markup,
+) -> Markup {
+    let versions = versions.iter().map(Clean::as_str);
+    table([first].into_iter().chain(versions).chain(last), rows)
 }
 
 /// Lines of errors, each place with its address.

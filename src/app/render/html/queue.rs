@@ -3,6 +3,7 @@
 use maud::{Markup, Render, html};
 
 use crate::app::render::html::layout::{self, Head};
+use crate::app::render::html::parts::table;
 use crate::app::render::view::parts::duration;
 use crate::app::render::view::queue::{Progress, QueueView, RunningLine, Wait, WaitingLine};
 
@@ -36,58 +37,39 @@ pub fn parts(view: &QueueView) -> (Head, Markup) {
 
 /// A table of builds that run.
 pub fn running(lines: &[RunningLine]) -> Markup {
-    html! {
-        div.scroll tabindex="0" {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { "Package" }
-                        th scope="col" { "Zig" }
-                        th scope="col" { "Phase" }
-                        th scope="col" { "Time" }
-                        th scope="col" { "Build" }
-                    }
-                }
-                tbody {
-                    @for line in lines {
-                        tr {
-                            th scope="row" { (line.subject) }
-                            td { (line.version) }
-                            td { (line.state.as_str()) "\u{2026}" }
-                            td { (line.progress) }
-                            td { (line.build) }
-                        }
-                    }
-                }
+    let rows = html! {
+        @for line in lines {
+            tr {
+                th scope="row" { (line.subject) }
+                td { (line.version) }
+                td { (line.state.as_str()) "\u{2026}" }
+                td { (line.progress) }
+                td { (line.build) }
             }
         }
-    }
+    };
+    table(["Package", "Zig", "Phase", "Time", "Build"], &rows)
 }
 
 fn waiting(view: &QueueView) -> Markup {
-    html! {
-        div.scroll tabindex="0" {
-            table {
-                thead {
-                    tr {
-                        th.number scope="col" { "Position" }
-                        th scope="col" { "Package" }
-                        th scope="col" { "Zig" }
-                        th scope="col" { "Starts" }
-                        th.wide scope="col" { "Why it waits" }
-                        th scope="col" { "Build" }
-                    }
-                }
-                tbody { @for line in &view.waiting { (waiting_line(line)) } }
-            }
-        }
-    }
+    let rows = html! { @for line in &view.waiting { (waiting_line(line)) } };
+    table(
+        [
+            "Position",
+            "Package",
+            "Zig",
+            "Starts",
+            "Why it waits",
+            "Build",
+        ],
+        &rows,
+    )
 }
 
 fn waiting_line(line: &WaitingLine) -> Markup {
     html! {
         tr {
-            td.number { @if let Some(position) = line.wait.position { (position) } }
+            td { @if let Some(position) = line.wait.position { (position) } }
             th scope="row" { (line.subject) }
             td { (line.version) }
             td { @match &line.wait.start { Some(start) => (start), None => span.soft { "not known" } } }
