@@ -2,9 +2,10 @@
 
 use maud::{Markup, html};
 
-use crate::app::render::html::layout::{self, FeedLink, Head};
+use crate::app::render::html::layout::{self, Head};
 use crate::app::render::html::parts::{class, command, legend, mark, table, table_of_versions};
 use crate::app::render::html::queue::running;
+use crate::app::render::view::feed::FeedScope;
 use crate::app::render::view::front::{FrontView, PackageLine};
 
 pub fn html(view: &FrontView) -> String {
@@ -21,10 +22,7 @@ pub fn html(view: &FrontView) -> String {
         is_noindex: view.search.is_some(),
         refreshes: false,
         search: view.search.clone(),
-        feed: Some(FeedLink {
-            title: "zigcheck: packages, verdicts that changed".to_string(),
-            path: "/feed.atom".to_string(),
-        }),
+        feed: Some(FeedScope::default().link()),
     };
     let main = html! {
         h1 {

@@ -7,6 +7,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
 use crate::app::render::sanitize::{Clean, sanitize};
+use crate::app::render::view::feed::FeedLink;
 use crate::app::render::view::site::Site;
 
 /// The whole style sheet. A page loads nothing else.
@@ -45,13 +46,6 @@ pub struct Head {
     pub search: Option<Clean>,
     /// The feed of what is shown.
     pub feed: Option<FeedLink>,
-}
-
-/// A feed that readers find by the address of the page.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FeedLink {
-    pub title: String,
-    pub path: String,
 }
 
 /// True for a page that changes, in a browser that does not show the changes as they come.
@@ -102,7 +96,7 @@ pub fn begin(site: &Site, head: &Head) -> String {
                 @if head.is_noindex { meta name="robots" content="noindex"; }
                 link rel="canonical" href=(address);
                 @if let Some(feed) = &head.feed {
-                    link rel="alternate" type="application/atom+xml" title=(sanitize(&feed.title)) href=(feed.path);
+                    link rel="alternate" type="application/atom+xml" title=(feed.title) href=(feed.path);
                 }
                 link rel="icon" type="image/svg+xml" href="/favicon.ico";
                 style { (PreEscaped(STYLE)) }

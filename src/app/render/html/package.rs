@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::app::render::html::check::errors;
-use crate::app::render::html::layout::{self, FeedLink, Head};
+use crate::app::render::html::layout::{self, Head};
 use crate::app::render::html::parts::{class, command, legend, mark, table, table_of_versions};
 use crate::app::render::view::package::{Dependency, PackageView, Square, Strip, ToolchainRow};
 use crate::app::render::view::parts::{log_path, sign};
@@ -18,10 +18,7 @@ pub fn html(view: &PackageView) -> String {
         title,
         description,
         path: view.name.target.clone(),
-        feed: Some(FeedLink {
-            title: format!("zigcheck: {}, verdicts that changed", view.name.text),
-            path: format!("{}/feed.atom", view.name.target),
-        }),
+        feed: Some(view.feed.clone()),
         ..Head::default()
     };
     let (host, name) = (&view.site.options.host, &view.name.text);

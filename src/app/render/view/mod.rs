@@ -4,6 +4,7 @@ pub mod build;
 pub mod check;
 pub mod docs;
 pub mod errors;
+pub mod feed;
 pub mod forge;
 pub mod front;
 pub mod log;

@@ -10,6 +10,7 @@ use crate::app::render::matrix;
 use crate::app::render::sanitize::Clean;
 use crate::app::render::view::check::{ErrorGroup, groups, import};
 use crate::app::render::view::errors::Tree;
+use crate::app::render::view::feed::{FeedLink, FeedScope};
 use crate::app::render::view::parts::{
     Commit, Link, Mark, Moment, marks, package_path, part, submit_path, web_url,
 };
@@ -43,6 +44,7 @@ pub struct PackageView {
     pub dependencies: Vec<Dependency>,
     pub used_by: Vec<Link>,
     pub used_by_count: u64,
+    pub feed: FeedLink,
     /// The badge in markup to copy, with the name of its language.
     pub badges: Vec<(&'static str, Clean)>,
 }
@@ -151,6 +153,11 @@ impl PackageView {
                 .collect(),
             used_by: rows.used_by.iter().map(link).collect(),
             used_by_count: popularity::users(row.popularity_score).max(0) as u64,
+            feed: FeedScope {
+                package: Some(&row.name),
+                ..FeedScope::default()
+            }
+            .link(),
             badges: badges(row, &site),
             site,
         }
