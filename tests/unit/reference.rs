@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::common::core::{Inside, TOKEN};
 use crate::common::rows::in_memory;
+use crate::comparisons::data;
 use serde_json::{Map, Value, json};
 use zigcheck::app::render::view::docs::MANUAL;
 use zigcheck::app::web::openapi::openapi;
@@ -43,6 +44,7 @@ fn every_route_of_programs_is_in_the_reference_and_no_other() {
 
 fn target(call: &Call) -> String {
     let path = call.path.replace("{owner}", "x").replace("{repo}", "p");
+    let path = path.replace("{old}..{new}", "0.15.2..0.16.0");
     path.replace("{name}", "p").replace("{id}", "1")
 }
 
@@ -121,6 +123,7 @@ fn examples() -> Map<String, Value> {
 fn answer(inside: &mut Inside, call: &Call) -> Option<String> {
     let path = call.path.replace("{name}", "zeit").replace("{id}", "1");
     let path = path.replace("{owner}/{repo}", "x/zeit");
+    let path = path.replace("{old}..{new}", "0.15.2..0.16.0");
     let body = match (call.body, call.path) {
         (Body::Archive, _) => return None,
         (Body::None, _) => "",
@@ -132,6 +135,11 @@ fn answer(inside: &mut Inside, call: &Call) -> Option<String> {
     let left_out = ["/api/events", "/ws", "/openapi.json", "/admin/status"];
     if left_out.contains(&call.path) || call.path.contains("{owner}") {
         return None;
+    }
+    if call.path.starts_with("/api/compare/") {
+        let mut inside = Inside::open("reference-compare", data::some(), 1);
+        let value = inside.json(&format!("{path}?packages=many,log,fixed"));
+        return Some(serde_json::to_string_pretty(&value).unwrap());
     }
     let bearer = format!("Bearer {TOKEN}");
     let headers = [

@@ -47,7 +47,19 @@ const NOT_RUN: [&str; 17] = [
 ];
 
 /// Each kind of read, by every index that serves one, and what finds much, little or nothing.
-const READS: [&str; 64] = [
+const READS: [&str; 76] = [
+    "/api/compare/0.16.0..0.17.1",
+    "/api/compare/0.16.0..0.17.1?limit=100",
+    "/api/compare/0.16.0..0.17.1?limit=50&page=4",
+    "/api/compare/0.16.0..0.17.1?error_key=no+member+named+%27m11%27",
+    "/api/compare/0.16.0..0.17.1?error_key=no+member+named+%27m300%27&where=package",
+    "/api/compare/0.16.0..0.17.1?packages=1000&limit=100",
+    "/api/compare/0.16.0..0.17.1?packages=json-00700,lib-00402,nobody",
+    "/api/compare/0.16.0..0.17.1?format=names",
+    "/api/compare/0.16.0..0.17.1?format=names&outcome=still_failing&page=2",
+    "/api/compare/0.16.0..0.17.1?format=names&packages=1000",
+    "/api/compare/0.16.0..0.17.1?format=names&error_key=no+member+named+%27m399%27&where=package",
+    "/api/compare/0.15.2..0.16.0",
     "/feed.atom",
     "/feed.atom?zig_version=0.17.1&only=broken",
     "/packages/json-00700/feed.atom",

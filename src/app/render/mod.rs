@@ -3,6 +3,7 @@
 
 pub mod atom;
 pub mod badge;
+pub mod comparison;
 pub mod html;
 pub mod json;
 pub mod limits;

@@ -43,3 +43,20 @@ pub const TRIES_LIMIT_ROWS: usize = 64;
 pub const GOT_PAST_LIMIT_ROWS: usize = 64;
 /// Rows of the history that are entered into the comparisons in one turn, after an upgrade: some milliseconds.
 pub const COMPARED_LIMIT_ROWS: usize = 32;
+/// Groups of packages that broke in the same way that are counted and can be paged to: those behind them have a package
+/// or two each.
+pub const GROUPS_LIMIT_ROWS: u64 = 1_000;
+/// Packages of a group that are all read and sorted. A larger group takes its most used packages from the walk of all
+/// packages by their use.
+pub const GROUP_SORTED_LIMIT_ROWS: u64 = 50;
+/// Packages that one comparison names, in all its groups: each costs two lookups of builds.
+pub const COMPARISON_NAMES_LIMIT: u64 = 500;
+/// Packages that each of many groups names: the rest has an address of its own.
+pub const GROUP_NAMES_LIMIT: u64 = 10;
+/// Packages that a group names where it was asked for by its error.
+pub const ONE_GROUP_NAMES_LIMIT: u64 = 100;
+/// Packages that got past an error that are named, and those that are examined and counted for it.
+pub const PAST_NAMES_LIMIT: usize = 5;
+pub const PAST_EXAMINED_LIMIT_ROWS: usize = 50;
+/// Names in the plain list of packages with one outcome: 12 steps each.
+pub const OUTCOME_NAMES_LIMIT: u64 = 2_000;

@@ -6,6 +6,8 @@ pub mod changes;
 pub mod checkpoint;
 pub mod checks;
 pub mod columns;
+pub mod comparison_groups;
+pub mod comparison_list;
 pub mod comparisons;
 pub mod declared;
 pub mod dependencies;

@@ -35,6 +35,10 @@ pub const SHOWN_HISTORY_LIMIT: u64 = 80;
 pub const SHOWN_DEPENDENTS_LIMIT: u64 = 20;
 /// Packages that the page of a build names, of those with the same error.
 pub const SHOWN_SAME_ERRORS_LIMIT: usize = 10;
+/// Most used packages that a comparison can be limited to: each costs three lookups.
+pub const COMPARED_PACKAGES_LIMIT: u64 = 1_000;
+/// Names that a comparison can be limited to: about as many as a URL holds.
+pub const COMPARED_NAMES_LIMIT: usize = 100;
 /// Packages that may get one name with owner, each with a number of its own: repositories of one owner and name on
 /// several hosts.
 pub const SAME_NAMES_LIMIT: usize = 9;

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::app::domain::comparison::Outcome;
 use crate::app::domain::verdict::{BuildStatus, State};
 use crate::app::web::reference::{Answer, Body, CALLS, Call, Kind};
 
@@ -15,6 +16,8 @@ fn schema(name: &str) -> Value {
         "since" | "from" => json!({ "type": "integer", "minimum": 0 }),
         "follow" | "wait" | "fresh" | "uploads" => words(vec!["1", "0"]),
         "only" => words(vec!["broken"]),
+        "format" => words(vec!["json", "names"]),
+        "outcome" => words(Outcome::ALL.iter().map(|word| word.as_str()).collect()),
         "status" => words(BuildStatus::ALL.iter().map(|word| word.as_str()).collect()),
         "state" => words(State::ALL.iter().map(|word| word.as_str()).collect()),
         _ => json!({ "type": "string" }),

@@ -75,6 +75,9 @@ const BUILD: &str = "id check package uploaded zig_version commit source toolcha
     flaky cached cached_from attempt priority queue_position created_at started_at finished_at duration_ms \
     peak_memory_bytes log_bytes log_truncated log_url";
 
+const COMPARISON: &str = "old new packages counts built_under_old tried_under_one not_found groups total \
+    total_is_bounded page limit";
+
 const fn call(
     method: &'static str,
     path: &'static str,
@@ -199,6 +202,12 @@ pub const CALLS: &[Call] = &[
         "What depends on it",
         LIST,
         Answer::Json("dependents total total_is_bounded page limit next"),
+    ),
+    get(
+        "/api/compare/{old}..{new}",
+        "What changed between two Zig versions",
+        "packages error_key where format outcome page limit",
+        Answer::Json(COMPARISON),
     ),
     get(
         "/api/builds",
@@ -341,6 +350,7 @@ impl Call {
     pub fn curl(&self, host: &str) -> Option<String> {
         let path = self.path.replace("{name}", "zeit").replace("{id}", "1");
         let path = path.replace("{owner}/{repo}", "x/zeit");
+        let path = path.replace("{old}..{new}", "0.15.2..0.16.0");
         let method = match self.method {
             "GET" => String::new(),
             method => format!("-X {method} "),

@@ -1,4 +1,6 @@
 //! What changed between two Zig versions.
 
+mod api;
+pub mod data;
 mod model;
 mod rule;

@@ -11,7 +11,8 @@ use crate::common::html::parse;
 use crate::common::rows::{self, finish, in_memory};
 use crate::live_pages::{building, open, text};
 use zigcheck::app::domain::declared::Declared;
-use zigcheck::app::domain::verdict::{Reason, Verdict};
+use zigcheck::app::domain::ids::CheckId;
+use zigcheck::app::domain::verdict::{BuildStatus, Reason, Verdict};
 use zigcheck::app::render::sanitize::Clean;
 use zigcheck::app::store::packages::{self, NewPackage};
 use zigcheck::app::store::sources::SourceRow;
@@ -68,7 +69,8 @@ fn store(word: &str) -> Store {
             // Under a toolchain that is there, and under one that is no more, if it ever was.
             for version in ["0.16.0", word] {
                 let build = builds::insert(&mut store, check, version, START).unwrap();
-                builds::set_started(&mut store, build, "sha256:a", None, START - 9_000).unwrap();
+                let image = format!("sha256:{version}");
+                builds::set_started(&mut store, build, &image, None, START - 9_000).unwrap();
                 let error = format!("{word}\na.zig:1:2: error: {word}\n");
                 let verdict = Verdict {
                     detail: word.to_string(),
@@ -82,12 +84,23 @@ fn store(word: &str) -> Store {
             builds::insert(&mut store, check, "0.15.2", START).unwrap();
         }
     }
+    // Each worked under an older version: it is newly broken.
+    for check in [2, 4, 6, 8] {
+        let build = builds::insert(&mut store, CheckId(check), "0.14.1", START).unwrap();
+        let works = Verdict {
+            build_status: BuildStatus::Success,
+            reason: None,
+            ..Verdict::failed(Reason::Lost, "")
+        };
+        finish(&mut store, build, &works, START);
+    }
     store.commit().unwrap();
     store
 }
 
 /// The packages, checks and builds of `store`: the packages by their names and as repositories.
-const PARAMETERS: [(&str, &[&str]); 7] = [
+const PARAMETERS: [(&str, &[&str]); 8] = [
+    ("compare/*", &["0.14.1..0.16.0"]),
     ("/badge/*", &["p.svg", "p.json"]),
     ("/badge/**", &["x/y.svg", "x/y.json"]),
     ("/docs/*", &["ci"]),

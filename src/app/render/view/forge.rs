@@ -2,10 +2,13 @@
 
 use crate::app::domain::repository::repository;
 
-/// How a host writes the address of a commit, and of a line of a file in it, behind that of the repository.
+/// How a host writes the address of a commit, of what changed between two, and of a line of a file in one, behind that
+/// of the repository.
 struct Forge {
     host: &'static str,
     commit: &'static str,
+    /// None where the host has no such page.
+    diff: Option<&'static str>,
     file: (&'static str, &'static str),
 }
 
@@ -13,21 +16,25 @@ const FORGES: [Forge; 4] = [
     Forge {
         host: "github.com",
         commit: "/commit/",
+        diff: Some("/compare/"),
         file: ("/blob/", "/"),
     },
     Forge {
         host: "gitlab.com",
         commit: "/-/commit/",
+        diff: Some("/-/compare/"),
         file: ("/-/blob/", "/"),
     },
     Forge {
         host: "codeberg.org",
         commit: "/commit/",
+        diff: Some("/compare/"),
         file: ("/src/commit/", "/"),
     },
     Forge {
         host: "git.sr.ht",
         commit: "/commit/",
+        diff: None,
         file: ("/tree/", "/item/"),
     },
 ];
@@ -36,6 +43,13 @@ const FORGES: [Forge; 4] = [
 pub fn commit_url(url: &str, commit: &str) -> Option<String> {
     let (repository, forge) = find(url, commit)?;
     Some(format!("{repository}{}{commit}", forge.commit))
+}
+
+/// The address of what changed from one commit to another; none if the host is unknown, or has no such page.
+pub fn diff_url(url: &str, from: &str, to: &str) -> Option<String> {
+    let (repository, forge) = find(url, from)?;
+    find(url, to)?;
+    Some(format!("{repository}{}{from}...{to}", forge.diff?))
 }
 
 /// The address of a line of a file of a repository at a commit; none if the host is unknown, or the path leaves the

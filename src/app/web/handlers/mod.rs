@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod badges;
+pub mod compare;
 pub mod docs;
 pub mod feeds;
 pub mod forms;

@@ -11,7 +11,7 @@ use crate::app::store::declared::DeclaredRow;
 use crate::app::store::{build_list, builds, checks, declared, history, package_list, packages};
 use crate::app::web::answer::{Error, Shown};
 use crate::app::web::handlers::rows::{build_json, build_row, package_json, packages_json};
-use crate::app::web::handlers::{badges, feeds, queue};
+use crate::app::web::handlers::{badges, compare, feeds, queue};
 use crate::app::web::openapi;
 use crate::app::web::query::too_deep;
 use crate::app::web::routes::read::ReadCall;
@@ -60,6 +60,9 @@ pub fn read(state: &State, call: ReadCall) -> Result<Shown, Error> {
             json::list("builds", rows.collect(), &found, &page)
         }
         ReadCall::Build { id } => build_json(state, &build_row(state, id)?),
+        ReadCall::Compare { asked, form, page } => {
+            return Ok(compare::data(state, &asked, form, &page)?.into());
+        }
         ReadCall::Badge { name, form } => {
             return Ok(badges::badge(state, name.as_deref(), form)?.into());
         }

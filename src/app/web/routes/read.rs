@@ -1,9 +1,11 @@
 //! Calls that read, from their query; the progress of a check and its state share a path.
 
+use crate::app::domain::comparison::Outcome;
 use crate::app::domain::ids::{BuildId, CheckId};
 use crate::app::domain::verdict::{BuildStatus, State};
 use crate::app::live::subscription::ProgressFormat;
 use crate::app::store::build_list::BuildFilter;
+use crate::app::store::comparison_list::Asked;
 use crate::app::store::list::{Paging, Sort};
 use crate::app::store::package_list::{PackageFilter, RELEVANCE};
 use crate::app::web::routes::route::{Route, RouteRequest, get};
@@ -54,6 +56,12 @@ pub enum ReadCall {
     Queue {
         page: Paging,
     },
+    /// What changed between two Zig versions.
+    Compare {
+        asked: Asked,
+        form: CompareForm,
+        page: Paging,
+    },
     Badge {
         /// As for a package; none if no package can have that name.
         name: Option<String>,
@@ -77,6 +85,14 @@ pub enum BadgeForm {
     Svg,
     /// For the endpoint badges of shields.io.
     Json,
+}
+
+/// How programs take a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CompareForm {
+    Json,
+    /// The names of the packages with that outcome, one a line.
+    Names(Outcome),
 }
 
 pub const fn routes<C: From<ReadCall> + From<WatchCall>>() -> [Route<C>; 11] {

@@ -5,6 +5,7 @@ use crate::app::web::query::{Query, bad};
 use crate::app::web::request;
 use crate::app::web::routes::admin::{self, AdminCall};
 use crate::app::web::routes::badges;
+use crate::app::web::routes::compare;
 use crate::app::web::routes::feeds;
 use crate::app::web::routes::forms::{self, FormCall};
 use crate::app::web::routes::pages::{self, PageCall};
@@ -53,13 +54,14 @@ branches! {
     Admin(AdminCall),
 }
 
-const ROUTES: [&[Route<Call>]; 9] = [
+const ROUTES: [&[Route<Call>]; 10] = [
     &[get("/api/health", |_| Ok(Call::Health))],
     // Before pages: `**` of a page is any path.
     &feeds::routes(),
     &pages::routes(),
     &read::routes(),
     &badges::routes(),
+    &compare::routes(),
     &watch::routes(),
     &submit::routes(),
     &forms::routes(),

@@ -1,0 +1,55 @@
+//! Answers about what a newer Zig version changes.
+
+use crate::app::render::comparison;
+use crate::app::state::State;
+use crate::app::store::comparison_list::{self, Asked, Comparison};
+use crate::app::store::list::Paging;
+use crate::app::web::answer::Error;
+use crate::app::web::routes::read::CompareForm;
+use crate::interface::message::Response;
+
+/// `GET /api/compare/OLD..NEW`.
+pub fn data(
+    state: &State,
+    asked: &Asked,
+    form: CompareForm,
+    page: &Paging,
+) -> Result<Response, Error> {
+    let store = &state.services.store;
+    match form {
+        CompareForm::Json => {
+            let found = read(state, asked, page)?;
+            Ok(Response::json(200, &comparison::json(asked, &found, page)))
+        }
+        CompareForm::Names(outcome) => {
+            check_known(state, asked)?;
+            let names = comparison_list::names(store, asked, outcome, page.page)?;
+            let text: String = names.iter().map(|name| format!("{name}\n")).collect();
+            Ok(Response::new(200, "text/plain; charset=utf-8", text))
+        }
+    }
+}
+
+/// What changed between two versions; 404 where one of them is unknown.
+pub fn read(state: &State, asked: &Asked, page: &Paging) -> Result<Comparison, Error> {
+    check_known(state, asked)?;
+    Ok(comparison_list::compare(
+        &state.services.store,
+        asked,
+        page,
+    )?)
+}
+
+/// A version is known where packages can be checked under it, or were.
+fn check_known(state: &State, asked: &Asked) -> Result<(), Error> {
+    let available = &state.settings.zig_versions;
+    let tried = comparison_list::versions(&state.services.store)?;
+    for version in [&asked.older, &asked.newer] {
+        if !available.contains(version) && !tried.contains(version) {
+            let known = available.join(", ");
+            let sentence = format!("unknown Zig version {version}; available: {known}");
+            return Err(Response::error(404, &sentence).into());
+        }
+    }
+    Ok(())
+}
