@@ -17,6 +17,7 @@ mod busy_hosts;
 mod cache;
 mod cancel;
 mod checkpoints;
+mod commit_search;
 mod commits;
 mod comparisons;
 mod conditional;

@@ -1,4 +1,4 @@
-//! Limits of values: the disk, verdicts, rechecks, popularity.
+//! Limits of values: the disk, verdicts, rechecks, popularity, searches through commits.
 
 /// Free space below which nothing new begins; less on a disk of which `DISK_FLOOR_PERCENT` is less. It covers what
 /// may still be written: two archives of dependencies, the logs of all running builds, each once more while it is put
@@ -32,3 +32,12 @@ pub const ERROR_MESSAGE_LIMIT_BYTES: usize = 4 << 10;
 pub const PLACE_NAME_LIMIT_BYTES: usize = 64;
 /// Terms of a search that count; those behind them do not. Nobody types more, and each is a condition of a statement.
 pub const SEARCH_LIMIT_TERMS: usize = 16;
+/// First parents of a package's latest commit that a search may try: years of all but the busiest packages, in some
+/// 300 KiB.
+pub const COMMITS_LIMIT: usize = 5_000;
+/// Longest name of a tag that is kept.
+pub const TAG_LIMIT_BYTES: usize = 64;
+/// Commits that a search tries first because they are likely to work: half of its tries.
+pub const HINTS_LIMIT: usize = 8;
+/// Builds that one search may ask for: enough to halve thirty thousand commits, and two minutes of most packages.
+pub const TRIES_LIMIT: u32 = 16;

@@ -1,5 +1,7 @@
 //! The words and rules of the program, as values.
 
+pub mod commit_list;
+pub mod commit_search;
 pub mod comparison;
 pub mod declared;
 pub mod disk_space;

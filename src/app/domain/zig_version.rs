@@ -13,6 +13,19 @@ pub fn compare(a: &str, b: &str) -> Ordering {
     }
 }
 
+/// True if the text, such as the name of a tag, names that release of Zig: `zig-0.16`, `zig0.16.0`.
+pub fn is_named_by(version: &str, text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let minor = version.rsplit_once('.').map_or(version, |(minor, _)| minor);
+    let Some((_, behind)) = text.split_once("zig") else {
+        return false;
+    };
+    let behind = behind.trim_start_matches(['-', '_', '/', 'v']);
+    let rest = behind.strip_prefix(version);
+    let rest = rest.or_else(|| behind.strip_prefix(minor));
+    rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit() || c == '.'))
+}
+
 struct Parsed<'a> {
     /// Major, minor and patch.
     numbers: Vec<u64>,
