@@ -280,6 +280,11 @@ declared_dependencies() {
         { dot = $0 == "." }'
 }
 
+# Prints the lowest Zig version that the manifest on standard input declares, if it does.
+declared_minimum() {
+    sed 's,//.*,,' | tr '\n' ' ' | grep -oaE '\.minimum_zig_version\s*=\s*"[A-Za-z0-9.+-]{1,64}"' | head -n 1 | cut -d '"' -f 2
+}
+
 # Writes the dependencies that the tree in directory $1 names to $run/asked, sorted and without duplicates. Sets manifest to
 # their sha256 as a JSON string (empty if there are none), or to null if some of them may be unknown.
 read_manifests() {
