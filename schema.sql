@@ -169,10 +169,15 @@ CREATE TABLE IF NOT EXISTS checks (
     -- The attempt to fetch the source, and how many attempts ended in an error.
     attempt    INTEGER NOT NULL DEFAULT 1,
     errors     INTEGER NOT NULL DEFAULT 0,
-    -- 0: a client asked, 1: an admin asked, 2: a toolchain is new, 3: the daily recheck.
+    -- 0: a client asked, 1: an admin asked, 2: a toolchain is new, 3: the daily recheck, 4: a search for a commit.
     priority   INTEGER NOT NULL DEFAULT 0,
     -- The client, or the owner of the package: no tenant gets all slots while others wait.
     tenant     TEXT NOT NULL DEFAULT '',
+    -- 1: a search tries an older commit. The verdict is history, and not the latest of its package.
+    is_try     INTEGER NOT NULL DEFAULT 0,
+    -- Of the commit, as far as its repository has listed it: how many first parents it has, and its tag.
+    position   INTEGER,
+    tag        TEXT,
     created_at INTEGER NOT NULL
 ) STRICT;
 
@@ -232,7 +237,8 @@ CREATE TABLE IF NOT EXISTS builds (
 CREATE TABLE IF NOT EXISTS queue (
     -- Orders tasks by age.
     ticket     INTEGER PRIMARY KEY AUTOINCREMENT,
-    -- What `id` is, and the task: 0: a check, fetch its source; 1: a build; 2: a package, check its remote.
+    -- What `id` is, and the task: 0: a check, fetch its source; 1: a build; 2: a package, check its remote; 3: a
+    -- package, list its commits.
     kind       INTEGER NOT NULL,
     id         INTEGER NOT NULL,
     priority   INTEGER NOT NULL,
@@ -296,6 +302,9 @@ CREATE TABLE IF NOT EXISTS history (
     commit_time         INTEGER,
     -- How many first parents it has; null: unknown, since a source is a shallow clone.
     position            INTEGER,
+    tag                 INTEGER REFERENCES history_texts (id),
+    -- 1: a search tried an older commit; 0: it was the latest.
+    is_try              INTEGER NOT NULL DEFAULT 0,
     zig_version         INTEGER NOT NULL REFERENCES history_texts (id),
     -- The image.
     toolchain           INTEGER NOT NULL REFERENCES history_texts (id),
@@ -315,6 +324,38 @@ CREATE TABLE IF NOT EXISTS history (
     zig_ms              INTEGER,
     peak_memory_bytes   INTEGER,
     checked_at          INTEGER NOT NULL
+) STRICT;
+
+-- The search for the newest commit of a package that works under a toolchain.
+CREATE TABLE IF NOT EXISTS commit_searches (
+    package_id  INTEGER NOT NULL REFERENCES packages (id),
+    zig_version TEXT NOT NULL,
+    -- 'waiting': for other searches to end; 'listing': its repository is asked for its commits; 'trying'; 'finished';
+    -- 'cancelled'.
+    state       TEXT NOT NULL,
+    -- Those of its checks.
+    priority    INTEGER NOT NULL,
+    tenant      TEXT NOT NULL,
+    -- What it began with: the image, and the commit that did not work.
+    toolchain   TEXT NOT NULL,
+    head        TEXT NOT NULL,
+    -- Builds that it asked for, and about how many there will be.
+    tried       INTEGER NOT NULL DEFAULT 0,
+    expected    INTEGER NOT NULL DEFAULT 0,
+    -- Its build under way.
+    build_id    INTEGER,
+    -- How often its commits could not be listed.
+    errors      INTEGER NOT NULL DEFAULT 0,
+    -- The commits whose builds said nothing of the package, apart by blanks.
+    unclear     TEXT NOT NULL DEFAULT '',
+    changed_at  INTEGER NOT NULL,
+    PRIMARY KEY (package_id, zig_version)
+) STRICT, WITHOUT ROWID;
+
+-- The first parents of the latest commit of a package, while searches need them, as the repository listed them.
+CREATE TABLE IF NOT EXISTS commit_lists (
+    package_id INTEGER PRIMARY KEY REFERENCES packages (id),
+    commits    TEXT NOT NULL
 ) STRICT;
 
 -- The texts that rows of history share. One that no row refers to is deleted.
@@ -404,6 +445,7 @@ CREATE INDEX IF NOT EXISTS builds_by_end ON builds (ifnull(finished_at, 0));
 -- Uploads by the name they bear.
 CREATE INDEX IF NOT EXISTS checks_of_uploads ON checks (package) WHERE package_id IS NULL AND url IS NULL;
 CREATE INDEX IF NOT EXISTS checks_by_package_id ON checks (package_id);
+CREATE INDEX IF NOT EXISTS checks_by_commit ON checks (package_id, "commit") WHERE "commit" NOT NULL;
 CREATE INDEX IF NOT EXISTS builds_by_key ON builds (cache_key, id)
     WHERE cache_key NOT NULL AND cached_from IS NULL AND build_status IN ('success', 'failed');
 CREATE INDEX IF NOT EXISTS builds_by_leader ON builds (waits_for) WHERE waits_for NOT NULL;
@@ -442,6 +484,11 @@ CREATE INDEX IF NOT EXISTS durations_by_update ON durations (update_seq);
 CREATE UNIQUE INDEX IF NOT EXISTS history_by_commit ON history (package_id, "commit", toolchain);
 CREATE INDEX IF NOT EXISTS history_by_package ON history (package_id);
 CREATE INDEX IF NOT EXISTS history_by_version ON history (package_id, zig_version);
+CREATE INDEX IF NOT EXISTS history_by_time ON history (package_id, zig_version, commit_time, position);
+CREATE INDEX IF NOT EXISTS history_that_works ON history (package_id, zig_version, commit_time, position)
+    WHERE build_status = 'success' AND test_status IS NOT 'failed' AND import_status IS NOT 'failed';
+CREATE INDEX IF NOT EXISTS commit_searches_open ON commit_searches (state, priority, changed_at)
+    WHERE state IN ('waiting', 'listing', 'trying');
 CREATE INDEX IF NOT EXISTS history_by_error ON history (error_key, zig_version, package_id) WHERE error_key NOT NULL;
 
 CREATE INDEX IF NOT EXISTS tried_past ON tried (version, error_key, error_place) WHERE error_key NOT NULL;
@@ -477,14 +524,14 @@ END;
 CREATE TRIGGER IF NOT EXISTS history_inserted AFTER INSERT ON history
 BEGIN
     UPDATE history_texts SET ref_count = ref_count + 1 WHERE id IN (NEW.zig_version, NEW.toolchain,
-        NEW.error_key, NEW.error_place, NEW.minimum_zig_version, NEW.steps);
+        NEW.error_key, NEW.error_place, NEW.minimum_zig_version, NEW.steps, NEW.tag);
 END;
 CREATE TRIGGER IF NOT EXISTS history_deleted AFTER DELETE ON history
 BEGIN
     UPDATE history_texts SET ref_count = ref_count - 1 WHERE id IN (OLD.zig_version, OLD.toolchain,
-        OLD.error_key, OLD.error_place, OLD.minimum_zig_version, OLD.steps);
+        OLD.error_key, OLD.error_place, OLD.minimum_zig_version, OLD.steps, OLD.tag);
     DELETE FROM history_texts WHERE ref_count = 0 AND id IN (OLD.zig_version, OLD.toolchain,
-        OLD.error_key, OLD.error_place, OLD.minimum_zig_version, OLD.steps);
+        OLD.error_key, OLD.error_place, OLD.minimum_zig_version, OLD.steps, OLD.tag);
 END;
 
 CREATE TRIGGER IF NOT EXISTS packages_removed_first AFTER UPDATE OF removal ON packages
@@ -610,7 +657,7 @@ BEGIN
         WHERE priority = OLD.priority;
 END;
 
-INSERT INTO waiting (priority, ready, paused) VALUES (0, 0, 0), (1, 0, 0), (2, 0, 0), (3, 0, 0)
+INSERT INTO waiting (priority, ready, paused) VALUES (0, 0, 0), (1, 0, 0), (2, 0, 0), (3, 0, 0), (4, 0, 0)
     ON CONFLICT DO NOTHING;
 INSERT INTO totals (builds, log_bytes, source_bytes, dependency_bytes, durations)
     SELECT 0, 0, 0, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM totals);

@@ -89,6 +89,8 @@ pub struct Settings {
     pub submit_rate: u64,
     /// Bytes of uploads of one address in an hour; 0: any number.
     pub upload_rate_bytes: u64,
+    /// Older commits are searched where the latest one of a package fails.
+    pub commit_search: bool,
     /// Free bytes of the disk below which no new work starts; none: derived from the disk's size.
     pub disk_floor_bytes: Option<u64>,
     /// No flag: `DATABASE_LIMIT_BYTES`, but for tests.

@@ -64,6 +64,14 @@ pub fn versions(value: &str) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
+pub fn switch(value: &str) -> Result<bool, String> {
+    match value {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("on or off".to_string()),
+    }
+}
+
 pub fn max_builds(value: &str) -> Result<usize, String> {
     within(value, MAX_BUILDS, "a whole number")
 }

@@ -33,6 +33,8 @@ impl Server {
         let log = data.with_extension("log");
         let mut command = Command::new(env!("CARGO_BIN_EXE_zigcheck"));
         command
+            // Its builds are those that a test asks for, unless the flags say otherwise.
+            .args(["--commit-search", "off"])
             .args(["--listen", "127.0.0.1:0", "--data"])
             .arg(&data)
             .args(flags)

@@ -22,6 +22,7 @@ mod outcomes;
 mod own_engine;
 mod packages;
 mod podman;
+mod searches;
 mod service;
 mod sources;
 mod watch;

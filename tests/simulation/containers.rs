@@ -22,6 +22,13 @@ impl World {
             }
             Script::Source => assert!(self.is_awaited(id), "nobody waits for {}", container.name),
             Script::Remote => self.days.look(id, self.ms),
+            Script::Commits => {
+                let sql = format!(
+                    "SELECT count(*) FROM commit_searches WHERE package_id = {id} AND state = 'listing'"
+                );
+                assert!(number(&self.keeper, &sql) > 0, "nobody searches {id}");
+                self.tally.met("lists of commits");
+            }
         }
     }
 
@@ -99,7 +106,7 @@ impl World {
                     self.check_look_over(id);
                     continue;
                 }
-                Script::Source | Script::Dependencies => continue,
+                Script::Source | Script::Dependencies | Script::Commits => continue,
             }
             let row = self.committed(id).expect("a row");
             let wanted = container.is_worth_it() && !self.books.killed.contains(&container.name);
@@ -154,7 +161,7 @@ impl World {
             Script::Build => sentenced || is_cancelled(id),
             Script::Dependencies => overdue || is_cancelled(id),
             Script::Source => overdue || !self.is_awaited(id),
-            Script::Remote => overdue,
+            Script::Remote | Script::Commits => overdue,
         };
         assert!(good, "{name} is killed: {container:?}");
         let why = match overdue && script != Script::Build {
@@ -179,7 +186,7 @@ impl World {
             let good = match script {
                 Script::Build | Script::Dependencies => !self.books.cancelled.contains(&id),
                 Script::Source => self.is_needed(id),
-                Script::Remote => true,
+                Script::Remote | Script::Commits => true,
             };
             assert!(good, "{name} goes on");
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 use zigcheck::app::builds::limits::{FETCH_TIMEOUT_MS, RECHECK_RETRY_MS};
-use zigcheck::app::domain::limits::{RECHECK_EVERY_MS, RECHECK_PAUSE_MS};
+use zigcheck::app::domain::limits::{RECHECK_EVERY_MS, RECHECK_PAUSE_MS, TRIES_LIMIT};
 use zigcheck::app::domain::task::Priority;
 use zigcheck::app::engine::limits::KILL_GRACE_MS;
 use zigcheck::config::limits::ENGINE_FRESH_MS;
@@ -33,6 +33,8 @@ pub struct Days {
     minutes: BTreeMap<i64, i64>,
     /// The newest check that was looked at.
     newest: i64,
+    /// The newest try that was looked at.
+    newest_try: i64,
     /// There was a time without any image: looks that were due then are let go.
     pub bare: bool,
 }
@@ -211,14 +213,14 @@ impl World {
     /// The commit of the newest check of a package that has one, of those before that check.
     fn known_commit(&self, package: i64, before: i64) -> Option<String> {
         let sql = "SELECT \"commit\" FROM checks WHERE package_id = ?1 AND id < ?2 \
-            AND \"commit\" NOT NULL ORDER BY id DESC LIMIT 1";
+            AND \"commit\" NOT NULL AND is_try = 0 ORDER BY id DESC LIMIT 1";
         rows(&self.keeper, sql, [package, before], |row| row.get(0)).pop()
     }
 
     fn earlier(&self, package: i64, version: &str, before: i64) -> Option<Earlier> {
         let sql = "SELECT b.state, b.build_status, b.toolchain, c.source NOT NULL FROM builds b \
             JOIN checks c ON c.id = b.check_id WHERE c.package_id = ?1 AND b.zig_version = ?2 \
-            AND c.id < ?3 ORDER BY b.id DESC LIMIT 1";
+            AND c.id < ?3 AND c.is_try = 0 ORDER BY b.id DESC LIMIT 1";
         let given = rusqlite::params![package, version, before];
         let mut found = rows(&self.keeper, sql, given, |row| {
             Ok(Earlier {
@@ -238,7 +240,9 @@ impl World {
     }
 
     pub fn check_new_checks(&mut self) {
-        let sql = "SELECT id, package_id, priority FROM checks WHERE id > ?1 ORDER BY id";
+        self.check_new_tries();
+        let sql =
+            "SELECT id, package_id, priority FROM checks WHERE id > ?1 AND is_try = 0 ORDER BY id";
         let new = rows(&self.keeper, sql, [self.days.newest], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         });
@@ -249,6 +253,38 @@ impl World {
             if let (true, Some(package)) = (nobody_asked, package) {
                 self.check_reason(check, package, priority);
             }
+        }
+    }
+
+    /// A try is one build, and the one that its search waits for; a search has no more tries than its budget.
+    fn check_new_tries(&mut self) {
+        let sql = "SELECT c.id, count(b.id), min(b.id), s.build_id, s.tried FROM checks c \
+            JOIN builds b ON b.check_id = c.id LEFT JOIN commit_searches s \
+                ON s.package_id = c.package_id AND s.zig_version = b.zig_version \
+            WHERE c.id > ?1 AND c.is_try = 1 GROUP BY c.id ORDER BY c.id";
+        type New = (i64, i64, i64, Option<i64>, Option<u32>);
+        let new: Vec<New> = rows(&self.keeper, sql, [self.days.newest_try], |row| {
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get(3)?,
+                row.get(4)?,
+            ))
+        });
+        for (check, builds, build, awaited, tried) in new {
+            self.days.newest_try = check;
+            self.tally.met("commits tried");
+            assert_eq!(builds, 1, "check {check}");
+            // Its verdict may have been known, and the next try may follow in the same turn.
+            assert!(
+                awaited.is_none_or(|awaited| awaited >= build),
+                "check {check}"
+            );
+            assert!(
+                tried.is_none_or(|tried| tried <= TRIES_LIMIT),
+                "check {check}: {tried:?}"
+            );
         }
     }
 

@@ -25,14 +25,14 @@ struct Start {
 /// When something of each class was last seen to start, or the server itself.
 #[derive(Debug, Default)]
 pub struct Starts {
-    since_ms: [u64; 4],
+    since_ms: [u64; 5],
     /// The attempts of builds that begin with fetching their dependencies.
     fetching: BTreeSet<(i64, u32)>,
 }
 
 impl Starts {
     pub fn opened(&mut self, ms: u64) {
-        self.since_ms = [ms; 4];
+        self.since_ms = [ms; 5];
     }
 }
 
@@ -83,6 +83,7 @@ impl World {
         let task = match script {
             Script::Source => Task::FetchSource(CheckId(id)),
             Script::Remote => Task::CheckRemote(PackageId(id)),
+            Script::Commits => Task::ListCommits(PackageId(id)),
             Script::Dependencies => {
                 self.starts.fetching.insert((id, attempt));
                 Task::Build(BuildId(id))
@@ -93,6 +94,14 @@ impl World {
         let (priority, tenant) = match task {
             Task::CheckRemote(package) => {
                 (Priority::Recheck.number(), self.owner_of(package.get()))
+            }
+            Task::ListCommits(package) => {
+                let sql = format!(
+                    "SELECT priority, tenant FROM commit_searches WHERE package_id = {package} \
+                     AND state = 'listing' ORDER BY priority LIMIT 1"
+                );
+                let read = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?));
+                rows(&self.keeper, &sql, [], read).pop().expect("a search")
             }
             Task::FetchSource(check) => self.right_of(check.get()),
             Task::Build(build) => {
@@ -113,8 +122,18 @@ impl World {
         rows(&self.keeper, sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
-    /// Builds that run, and sources that are fetched: they stand in their builds.
+    /// Builds that run, sources that are fetched, which stand in their builds, and lists of commits.
     fn holders(&self) -> Vec<Holder> {
+        let sql = "SELECT DISTINCT package_id, tenant FROM commit_searches s WHERE state = 'listing' \
+            AND NOT EXISTS (SELECT 1 FROM queue WHERE kind = 3 AND id = s.package_id)";
+        let mut holders = rows(&self.keeper, sql, [], |row| {
+            Ok((Task::ListCommits(PackageId(row.get(0)?)), row.get(1)?))
+        });
+        holders.extend(self.builds_in_slots());
+        holders
+    }
+
+    fn builds_in_slots(&self) -> Vec<Holder> {
         let sql = "SELECT DISTINCT b.state = 'fetching' AND c.source IS NULL AS fetched, \
             iif(b.state = 'fetching' AND c.source IS NULL, c.id, b.id), c.tenant \
             FROM builds b JOIN checks c ON c.id = b.check_id \

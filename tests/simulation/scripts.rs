@@ -73,6 +73,7 @@ pub fn container(
         Script::Source => "fetch-source",
         Script::Dependencies => "fetch-deps",
         Script::Remote => "remote-commit",
+        Script::Commits => "list-commits",
         Script::Build => "build",
     };
     assert_eq!(script, named, "{name}");
@@ -96,8 +97,9 @@ pub fn container(
         });
     }
     let fate = match purpose.0 {
-        Script::Source => source(words[at + 1], outside, seed),
+        Script::Source => source(words[at + 1], words.get(at + 2).copied(), outside, seed),
         Script::Remote => remote(words[at + 1], outside, seed),
+        Script::Commits => commits(words[at + 1], outside, seed),
         Script::Dependencies => dependencies(purpose, outside, seed),
         Script::Build => {
             assert!(words.contains(&"--network=none"), "{name}");
@@ -168,14 +170,38 @@ fn framed(mut head: Value, body: &[u8], seed: &mut Seed) -> Vec<Vec<u8>> {
     pieces.into_iter().map(<[u8]>::to_vec).collect()
 }
 
-fn source(url: &str, outside: &Outside, seed: &mut Seed) -> Fate {
+/// Some commits up to the one that the remote has now.
+fn commits(url: &str, outside: &Outside, seed: &mut Seed) -> Fate {
+    match seed.below(12) {
+        0 => Fate::exit(Vec::new(), 10, None),
+        1 => Fate::exit(Vec::new(), 11, None),
+        2 => Fate::exit(vec![b"complete\n".to_vec()], 0, None),
+        _ => {
+            let latest = outside.commit(url);
+            let mut list = "complete\n".to_string();
+            for nth in 0..seed.between(1, 30) {
+                // The same ones each time, behind whatever is the latest.
+                let commit = match nth {
+                    0 => latest.clone(),
+                    _ => format!("{nth:08x}{}", &latest[8..]),
+                };
+                list += &format!("{commit} {} - -\n", 1_000_000 - nth);
+            }
+            Fate::exit(vec![list.into_bytes()], 0, None)
+        }
+    }
+}
+
+fn source(url: &str, reference: Option<&str>, outside: &Outside, seed: &mut Seed) -> Fate {
     match seed.below(16) {
         0 => Fate::exit(Vec::new(), 10, None),
         1 => Fate::exit(Vec::new(), 11, None),
         2 => Fate::exit(Vec::new(), 12, None),
         3 => Fate::exit(Vec::new(), 0, None),
         _ => {
-            let commit = outside.commit(url);
+            let is_commit = |reference: &&str| reference.len() == 40;
+            let commit = reference.filter(is_commit).map(str::to_string);
+            let commit = commit.unwrap_or_else(|| outside.commit(url));
             // Few trees, so that some are the same.
             let tree = u64::from_str_radix(&commit[..8], 16).expect("hex") % 40;
             let body = format!("{tree} ").repeat(20 + tree as usize);

@@ -149,7 +149,7 @@ fn white_text_can_be_read_on_every_colour_of_a_badge() {
     let id = packages::by_name(&store, "zig-clap").unwrap().unwrap().id;
     let results = zigcheck::app::store::results::of_package(&store, id).unwrap();
     let toolchains = ["0.17.1", "0.16.0", "0.15.2", "0.14.1"].map(String::from);
-    let svg = Badge::of_package("zig-clap", &results, &toolchains).svg();
+    let svg = Badge::of_package("zig-clap", &results, &[], &toolchains).svg();
     let document = Document::parse(&svg).unwrap();
     let shown: Vec<&str> = named(&document, "text")
         .iter()
@@ -178,7 +178,7 @@ fn white_text_can_be_read_on_every_colour_of_a_badge() {
 fn versions_of_one_minor_release_are_told_apart() {
     let of = |toolchains: &[&str]| {
         let toolchains: Vec<String> = toolchains.iter().map(|v| v.to_string()).collect();
-        let badge = Badge::of_package("p", &[], &toolchains);
+        let badge = Badge::of_package("p", &[], &[], &toolchains);
         let cells = badge.cells.iter().map(|cell| cell.text.to_string());
         cells.collect::<Vec<String>>().join(" ")
     };

@@ -28,10 +28,10 @@ const fn limits([total_ms, silence_ms, output_bytes]: [u64; 3]) -> Limits {
 
 fn limits_of(kind: Kind) -> Limits {
     match kind {
-        Kind::FetchSource | Kind::FetchDependencies | Kind::ResolveRemote => LIMITS.fetch,
+        kind if kind.is_fetch() => LIMITS.fetch,
         Kind::Build | Kind::FollowLogs => LIMITS.build,
         Kind::Inspect => LIMITS.inspect,
-        Kind::ReadLogs => LIMITS.read_logs,
+        _ => LIMITS.read_logs,
     }
 }
 
@@ -124,7 +124,7 @@ fn failed() -> Verdict {
 fn answers(kind: Kind, calm: bool) -> Vec<Outcome> {
     let mut all = vec![Outcome::Verdict(error()), Outcome::Final(error())];
     match kind {
-        Kind::FetchSource | Kind::ResolveRemote => {
+        Kind::FetchSource | Kind::ResolveRemote | Kind::ListCommits => {
             all.extend([Outcome::Fetched, Outcome::Final(failed())]);
         }
         Kind::FetchDependencies => {
@@ -345,9 +345,11 @@ impl Life {
                     (self.looks, self.followed) = (0, 0);
                 }
                 self.at = match (kind, given, step) {
-                    (Kind::FetchSource | Kind::ResolveRemote, Outcome::Fetched, Step::Ready) => {
-                        At::Over
-                    }
+                    (
+                        Kind::FetchSource | Kind::ResolveRemote | Kind::ListCommits,
+                        Outcome::Fetched,
+                        Step::Ready,
+                    ) => At::Over,
                     (_, Outcome::Then(next), Step::Run(kind)) => {
                         assert_eq!(kind, *next);
                         self.running(kind)
@@ -414,9 +416,7 @@ impl Life {
             At::NotYetVisible(at) => (State::Building, Some(*at), None),
             At::Running(EventFilter { kind, .. }) | At::Settling(kind) => {
                 let state = match kind {
-                    Kind::FetchSource | Kind::FetchDependencies | Kind::ResolveRemote => {
-                        State::Fetching
-                    }
+                    kind if kind.is_fetch() => State::Fetching,
                     _ if self.testing => State::Testing,
                     _ => State::Building,
                 };

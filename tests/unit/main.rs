@@ -59,6 +59,7 @@ mod record;
 mod reference;
 mod schema;
 mod search;
+mod searching;
 mod source;
 mod space;
 mod steps;

@@ -7,10 +7,13 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 /// The columns that later versions added, and what old rows have in them.
-const ADDED_COLUMNS: [(&str, &str, Value); 20] = [
+const ADDED_COLUMNS: [(&str, &str, Value); 23] = [
     ("server", "compared_after", Value::Integer(0)),
     ("server", "recheck_before", Value::Null),
     ("packages", "minimum_zig_version", Value::Null),
+    ("checks", "is_try", Value::Integer(0)),
+    ("checks", "position", Value::Null),
+    ("checks", "tag", Value::Null),
     ("checks", "commit_time", Value::Null),
     ("builds", "steps", Value::Text(String::new())),
     ("builds", "minimum_zig_version", Value::Null),
@@ -31,7 +34,7 @@ const ADDED_COLUMNS: [(&str, &str, Value); 20] = [
 ];
 
 /// The tables that later versions added. They begin empty.
-const ADDED_TABLES: [&str; 8] = [
+const ADDED_TABLES: [&str; 10] = [
     "refused_hosts",
     "declared_dependencies",
     "unindexed",
@@ -40,6 +43,8 @@ const ADDED_TABLES: [&str; 8] = [
     "comparisons",
     "comparison_counts",
     "comparison_groups",
+    "commit_searches",
+    "commit_lists",
 ];
 
 /// The tables and columns whose names changed: old and new.
@@ -139,7 +144,7 @@ fn waiting(queue: &Rows) -> Rows {
             .map(|(name, value)| (name.to_string(), value))
             .into()
     };
-    (0..4).map(row).collect()
+    (0..5).map(row).collect()
 }
 
 /// The rows of a database of version 1 with the columns of later ones.

@@ -26,7 +26,7 @@ const SLACK_STEPS: i32 = 200;
 
 /// Statements that this test does not run: each finds its rows by a key, or reads a limited number of an index, but for
 /// that of what earlier versions left in no queue.
-const NOT_RUN: [&str; 17] = [
+const NOT_RUN: [&str; 22] = [
     "builds::clear_toolchain",
     "builds::exists",
     "builds::mark_flaky",
@@ -34,11 +34,16 @@ const NOT_RUN: [&str; 17] = [
     "builds::set_log_offset",
     "changes::build",
     "checks::clear_source",
+    "commit_searches::end",
+    "commit_searches::set_errors",
+    "compat::next_failing",
+    "compat::position",
     "dependencies::delete",
     "dependencies::delete_idle",
     "dependencies::delete_row",
     "dependencies::set_used",
     "durations::delete_oldest",
+    "history::set_place",
     "removals::detach_checks",
     "removals::inherit",
     "sources::is_unnamed",
@@ -47,7 +52,7 @@ const NOT_RUN: [&str; 17] = [
 ];
 
 /// Each kind of read, by every index that serves one, and what finds much, little or nothing.
-const READS: [&str; 76] = [
+const READS: [&str; 77] = [
     "/api/compare/0.16.0..0.17.1",
     "/api/compare/0.16.0..0.17.1?limit=100",
     "/api/compare/0.16.0..0.17.1?limit=50&page=4",
@@ -68,6 +73,7 @@ const READS: [&str; 76] = [
     "/badge/owner100/p00400.json",
     "/badge/nobody.svg",
     "/api/packages/json-00700/history",
+    "/api/packages/json-00700/compat",
     "/api/packages/json-00700/history?zig_version=0.17.1",
     "/api/packages/json-00700/dependencies",
     "/api/packages/json-00700/dependents",
@@ -130,7 +136,7 @@ const READS: [&str; 76] = [
 type Costs = BTreeMap<(String, String, u32, String), i32>;
 
 /// Requests that write, in this order.
-const WRITES: [(&str, &str, &str); 11] = [
+const WRITES: [(&str, &str, &str); 14] = [
     (
         "POST",
         "/api/packages",
@@ -148,6 +154,9 @@ const WRITES: [(&str, &str, &str); 11] = [
     ("POST", "/admin/trigger-build", r#"{"package_id":800}"#),
     ("POST", "/admin/check-builds", ""),
     ("GET", "/admin/status", ""),
+    ("POST", "/api/packages/lib-00402/compat", ""),
+    ("POST", "/packages/http-00708/compat", ""),
+    ("DELETE", "/api/packages/http-00708/compat", ""),
     (
         "PATCH",
         "/api/packages/json-00700",
@@ -243,6 +252,7 @@ fn work(inside: &mut Inside) {
                 _ if nth % 3 == 0 && attempt == 1 => inside.container_ends(&name, b"", 10),
                 Script::Source => inside.container_ends(&name, &source(nth), 0),
                 Script::Remote => inside.container_ends(&name, b"0123456789abcdef\n", 0),
+                Script::Commits => inside.container_ends(&name, &commits(), 0),
                 Script::Dependencies => inside.container_ends(&name, &deps(), 0),
                 Script::Build if nth % 2 == 0 => inside.build_succeeds(&name),
                 Script::Build => inside.build_fails(&name),
@@ -254,6 +264,13 @@ fn work(inside: &mut Inside) {
         inside.room(1, 1 << 40);
         inside.pass(1_000);
     }
+}
+
+/// What a list of commits is: those that `source` may have, the newest first.
+fn commits() -> Vec<u8> {
+    let line = |nth: usize| format!("{nth:040} {nth} v{nth} -\n");
+    let lines: String = (0..90).rev().map(line).collect();
+    format!("complete\n{lines}").into_bytes()
 }
 
 /// What a fetch sends: each time another source, and others that it uses.

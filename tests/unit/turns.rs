@@ -312,9 +312,10 @@ fn a_priority_that_waited_too_long_goes_first_and_every_second_time_at_most() {
         line.push(Priority::Admin, "x", 0);
         line.push(Priority::Toolchain, "y", 0);
         line.push(Priority::Recheck, "z", 0);
+        line.push(Priority::Search, "z", 0);
     }
-    // Builds of 5 minutes: all three are always overdue, or nearly so.
-    let (mut last, mut longest, mut start) = ([0; 4], [0; 4], [0; 4]);
+    // Builds of 5 minutes: the first three are always overdue, or nearly so.
+    let (mut last, mut longest, mut start) = ([0; 5], [0; 5], [0; 5]);
     for _ in 0..300 {
         let priority = line.take().unwrap().priority as usize;
         longest[priority] = longest[priority].max(line.now - last[priority]);
@@ -324,9 +325,9 @@ fn a_priority_that_waited_too_long_goes_first_and_every_second_time_at_most() {
         line.end(0);
     }
     assert!(start[0] >= 150, "{start:?}");
-    // What stands before a priority is every other start, and the starts of the two others between.
-    let limits = [0, 1, 10, 30].map(|bound: i64| bound * MINUTE + 6 * 5 * MINUTE);
-    for priority in 0..4 {
+    // What stands before a priority is every other start, and the starts of the three others between.
+    let limits = [0, 1, 10, 30, 60].map(|bound: i64| bound * MINUTE + 8 * 5 * MINUTE);
+    for priority in 0..5 {
         assert!(
             longest[priority] <= limits[priority],
             "{longest:?}, {start:?}"
@@ -435,12 +436,13 @@ fn what_is_adopted_holds_slots_that_there_are_not() {
 }
 
 #[test]
-fn works_of_one_number_and_three_kinds_are_three() {
+fn tasks_of_one_number_and_four_kinds_are_four() {
     let mut line = Line::with(1);
     let tasks = [
         Task::FetchSource(CheckId(7)),
         Task::Build(BuildId(7)),
         Task::CheckRemote(PackageId(7)),
+        Task::ListCommits(PackageId(7)),
     ];
     for task in tasks {
         assert_eq!(Task::from_columns(task.kind(), task.id()), Some(task));
@@ -455,20 +457,21 @@ fn works_of_one_number_and_three_kinds_are_three() {
     }
     assert!(line.queue.remove(&mut line.store, tasks[1]).unwrap());
     let is_waiting = tasks.map(|task| line.queue.is_waiting(&line.store, task).unwrap());
-    assert_eq!(is_waiting, [true, false, true]);
+    assert_eq!(is_waiting, [true, false, true, true]);
     let started: Vec<Task> = line.run_dry().into_iter().map(|e| e.task).collect();
     assert_eq!(
         started,
         [
             Task::FetchSource(CheckId(7)),
-            Task::CheckRemote(PackageId(7))
+            Task::CheckRemote(PackageId(7)),
+            Task::ListCommits(PackageId(7)),
         ]
     );
-    assert_eq!(Task::from_columns(3, 7), None);
+    assert_eq!(Task::from_columns(4, 7), None);
     let numbers = Priority::ALL.map(|priority| Priority::from_number(priority.number()));
     assert_eq!(numbers, Priority::ALL.map(Some));
     assert_eq!(
-        (Priority::from_number(-1), Priority::from_number(4)),
+        (Priority::from_number(-1), Priority::from_number(5)),
         (None, None)
     );
 }

@@ -19,7 +19,7 @@ struct Model {
     /// In the order of coming.
     waiting: Vec<Item>,
     /// When something of a priority started last, or since when something may.
-    since: [i64; 4],
+    since: [i64; 5],
     was_overdue: bool,
     round: i64,
     served: Vec<String>,
@@ -184,7 +184,7 @@ impl Model {
 
     fn restart(&mut self, now: i64) {
         self.running.clear();
-        self.since = [now; 4];
+        self.since = [now; 5];
         self.was_overdue = false;
         self.round = self.turns.values().min().map_or(0, |first| first - 1);
         self.served.clear();

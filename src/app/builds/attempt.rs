@@ -9,10 +9,11 @@ use crate::app::builds::judge::{
     ContainerExit, Judgement, ended_by_us, judge, judge_container, without_container,
 };
 use crate::app::builds::limits::{
-    DEPENDENCIES_LIMIT_BYTES, LAST_WORDS_LIMIT_BYTES, LINE_COST_BYTES,
+    COMMITS_LIMIT_BYTES, DEPENDENCIES_LIMIT_BYTES, LAST_WORDS_LIMIT_BYTES, LINE_COST_BYTES,
 };
 use crate::app::builds::outcomes::{failed_fetch, with_pause};
 use crate::app::builds::record::RecordReader;
+use crate::app::domain::commit_list::CommitList;
 use crate::app::domain::declared::Declared;
 use crate::app::domain::verdict::{
     DepsOutcome, Reason, ResourceLimits, Verdict, truncate_error_log,
@@ -37,7 +38,7 @@ pub struct AttemptState {
     arriving: Option<Result<(FrameReader, IncomingFile), String>>,
     /// The output of a runner.
     records: RecordReader,
-    /// The standard output of an inspection or of a recheck.
+    /// The standard output of an inspection, a recheck or a list of commits.
     answer: Vec<u8>,
     /// The end of the container's standard error.
     pub stderr_tail: Vec<u8>,
@@ -114,7 +115,8 @@ impl AttemptState {
             JobKind::FetchSource
             | JobKind::FetchDependencies
             | JobKind::Build
-            | JobKind::ResolveRemote => self.stderr_tail.clear(),
+            | JobKind::ResolveRemote
+            | JobKind::ListCommits => self.stderr_tail.clear(),
         }
         let limit = match kind {
             JobKind::FetchSource => SOURCE_LIMIT_BYTES,
@@ -132,14 +134,19 @@ impl AttemptState {
                 return self.records.take(bytes);
             }
             Some(JobKind::Inspect | JobKind::ResolveRemote) => {
-                let space = ENGINE_OUTPUT_LIMIT_BYTES - self.answer.len();
-                self.answer
-                    .extend_from_slice(&bytes[..bytes.len().min(space)]);
+                self.take_answer(bytes, ENGINE_OUTPUT_LIMIT_BYTES);
             }
+            Some(JobKind::ListCommits) => self.take_answer(bytes, COMMITS_LIMIT_BYTES),
             Some(JobKind::FetchSource | JobKind::FetchDependencies) => self.arrive(bytes),
             None => {}
         }
         false
+    }
+
+    fn take_answer(&mut self, bytes: &[u8], limit: usize) {
+        let space = limit - self.answer.len();
+        self.answer
+            .extend_from_slice(&bytes[..bytes.len().min(space)]);
     }
 
     /// Takes a piece of what a fetch sends. After an error the rest is dropped.
@@ -216,6 +223,11 @@ impl AttemptState {
         is_commit(commit).then(|| commit.to_string())
     }
 
+    /// The commits that a remote listed, as text.
+    pub fn commits(&self) -> String {
+        String::from_utf8_lossy(&self.answer).into_owned()
+    }
+
     /// The outcome of a job that ended. A fetched source goes to its place in `sources`.
     pub fn interpret(
         &mut self,
@@ -225,7 +237,7 @@ impl AttemptState {
     ) -> JobOutcome {
         let ran = matches!(end.exit, Some(Exit::Code(code)) if exit::is_of_container(code));
         self.container_seen = match kind {
-            JobKind::FetchSource | JobKind::FetchDependencies | JobKind::ResolveRemote => ran,
+            kind if kind.is_fetch() => ran,
             // A build whose exit is not clear has its container inspected.
             _ => !matches!(end.exit, Some(Exit::NotStarted(_))),
         };
@@ -236,7 +248,14 @@ impl AttemptState {
             JobKind::FollowLogs => self.follow_outcome(&end),
             JobKind::Inspect => self.inspect_outcome(&end, context),
             JobKind::ReadLogs => self.read_outcome(&end, context),
-            JobKind::ResolveRemote => self.remote_outcome(&end),
+            JobKind::ResolveRemote => {
+                let is_answer = self.remote_commit().is_some();
+                self.answer_outcome(&end, is_answer, "the remote did not say its commit")
+            }
+            JobKind::ListCommits => {
+                let is_answer = CommitList::parse(&self.commits()).is_some();
+                self.answer_outcome(&end, is_answer, "the remote did not list its commits")
+            }
         }
     }
 
@@ -434,14 +453,12 @@ impl AttemptState {
         }
     }
 
-    fn remote_outcome(&mut self, end: &JobEnd) -> JobOutcome {
+    /// The outcome of a fetch whose output is its answer.
+    fn answer_outcome(&self, end: &JobEnd, is_answer: bool, without: &str) -> JobOutcome {
         match self.fetch_failure(end, Reason::SourceUnavailable) {
             Some(outcome) => outcome,
-            None if self.remote_commit().is_some() => JobOutcome::Fetched,
-            None => {
-                let sentence = "the remote did not say its commit";
-                JobOutcome::Verdict(Verdict::error(Reason::SourceUnavailable, sentence))
-            }
+            None if is_answer => JobOutcome::Fetched,
+            None => JobOutcome::Verdict(Verdict::error(Reason::SourceUnavailable, without)),
         }
     }
 

@@ -12,7 +12,7 @@
 //!     |        |                     |    |  |  '- running -> FollowLogs  |
 //!     |        |                Detached <   '------- ended ----'         |
 //!     |        |               (the engine does not answer)               |
-//!     |        '----> FetchSource, ResolveRemote -------------------------'
+//!     |        '----> FetchSource, ResolveRemote, ListCommits ------------'
 //!     |                                       ready
 //!     '---- from any job: an error with attempts left; later, again
 //! ```
@@ -24,10 +24,15 @@
 //! The machine decides the order of jobs and applies time limits. What the output of a job means is decided outside:
 //! the machine asks (`Step::Interpret`) and is answered (`Input::Interpreted`).
 
-use crate::app::builds::limits::{ERRORS_LIMIT, INSPECTIONS_LIMIT, NOT_YET_VISIBLE_PAUSE_MS};
+use crate::app::builds::limits::{
+    ERRORS_LIMIT, FETCH_TIMEOUT_MS, INSPECTIONS_LIMIT, NOT_YET_VISIBLE_PAUSE_MS,
+    OUTPUT_LIMIT_BYTES, READ_LOGS_TIMEOUT_MS,
+};
 use crate::app::domain::verdict::{BuildStatus, State, Verdict};
+use crate::app::engine::commands::ENGINE_LIMITS;
 use crate::app::engine::job::{Job, JobAction, JobEnd, Limits};
 use crate::config::limits::{RETRY_AFTER_LIMIT_MS, RETRY_PAUSE_MS};
+use crate::config::settings::Settings;
 use crate::interface::event::{Exit, Pipe};
 
 /// The kinds of jobs.
@@ -47,6 +52,21 @@ pub enum JobKind {
     ReadLogs,
     /// Ask the remote of a package for its commit, in a container with the fetch network.
     ResolveRemote,
+    /// List the commits of a package, in a container with the fetch network.
+    ListCommits,
+}
+
+impl JobKind {
+    /// True for what reaches another host.
+    pub fn is_fetch(self) -> bool {
+        matches!(
+            self,
+            JobKind::FetchSource
+                | JobKind::FetchDependencies
+                | JobKind::ResolveRemote
+                | JobKind::ListCommits
+        )
+    }
 }
 
 /// What the caller does next.
@@ -60,7 +80,7 @@ pub enum Step {
     Kill(JobKind),
     /// Answer with the outcome of this job, which has ended.
     Interpret(JobKind, JobEnd),
-    /// Finished: the source is fetched, or the commit known.
+    /// Finished: the source is fetched, or the commit or the list of commits known.
     Ready,
     /// Finished, with this verdict.
     Finish(Verdict),
@@ -71,7 +91,7 @@ pub enum Step {
 /// The outcome of a job that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobOutcome {
-    /// The source, or the commit of the remote, is there.
+    /// The source, the commit of the remote or the list of its commits is there.
     Fetched,
     /// This job comes next.
     Then(JobKind),
@@ -118,6 +138,30 @@ pub struct JobLimits {
     pub build: Limits,
     pub inspect: Limits,
     pub read_logs: Limits,
+}
+
+impl JobLimits {
+    pub fn new(settings: &Settings) -> JobLimits {
+        let total = |total_ms| Limits {
+            total_ms,
+            silence_ms: total_ms,
+            output_bytes: OUTPUT_LIMIT_BYTES,
+        };
+        JobLimits {
+            fetch: total(FETCH_TIMEOUT_MS),
+            build: Limits {
+                total_ms: settings.build_timeout_ms,
+                silence_ms: settings.silence_timeout_ms,
+                output_bytes: OUTPUT_LIMIT_BYTES,
+            },
+            inspect: ENGINE_LIMITS,
+            // The output was counted when it first came.
+            read_logs: Limits {
+                output_bytes: u64::MAX,
+                ..total(READ_LOGS_TIMEOUT_MS)
+            },
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -187,9 +231,7 @@ impl Build {
         match &self.phase {
             Phase::Queued { .. } => State::Queued,
             Phase::Running { kind, .. } | Phase::Interpreting { kind } => match kind {
-                JobKind::FetchSource | JobKind::FetchDependencies | JobKind::ResolveRemote => {
-                    State::Fetching
-                }
+                kind if kind.is_fetch() => State::Fetching,
                 _ => self.running_state(),
             },
             Phase::Detached { .. } => self.running_state(),
@@ -310,9 +352,10 @@ impl Build {
             self.until_ms = now_ms + self.limits.build.total_ms;
         }
         let limits = match kind {
-            JobKind::FetchSource | JobKind::FetchDependencies | JobKind::ResolveRemote => {
-                self.limits.fetch
-            }
+            JobKind::FetchSource
+            | JobKind::FetchDependencies
+            | JobKind::ResolveRemote
+            | JobKind::ListCommits => self.limits.fetch,
             JobKind::Build => self.limits.build,
             // A new client does not give the container more time.
             JobKind::FollowLogs => Limits {

@@ -1,5 +1,6 @@
 //! How tasks end: with a source or a commit, with a verdict, with another attempt to come, or cancelled.
 
+use crate::app::builds::commit_searches::Searches;
 use crate::app::builds::rechecks;
 use crate::app::builds::running::{RunningTask, builds_behind};
 use crate::app::builds::scheduler::Scheduler;
@@ -13,14 +14,19 @@ use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::checks::{self, CheckRow};
 use crate::app::store::packages::{self, Holder};
 use crate::app::store::removals::{self, REMOVED_BUILDS_LIMIT, Removal};
-use crate::app::store::{declared, durations, store, uses};
+use crate::app::store::{commit_searches, declared, durations, store, uses};
 
 impl Scheduler {
     /// A fetch has its source, or a recheck the commit of the remote.
     pub(super) fn on_fetched(&mut self, task: Task, services: &mut Services) -> store::Result<()> {
         let running_task = self.release(task, services);
-        let Task::CheckRemote(package) = task else {
-            return self.on_source(running_task, services);
+        let package = match task {
+            Task::CheckRemote(package) => package,
+            Task::ListCommits(package) => {
+                let commits = running_task.attempt_state.commits();
+                return self.searches(services).on_commits(package, &commits);
+            }
+            Task::FetchSource(_) | Task::Build(_) => return self.on_source(running_task, services),
         };
         rechecks::schedule_next(package, services)?;
         let commit = running_task.attempt_state.remote_commit();
@@ -44,6 +50,7 @@ impl Scheduler {
         checks::set_commit_time(store, check, fetched.commit_time)?;
         let row = checks::by_id(store, check)?.expect("a source has its check");
         if let Some(package) = row.package_id
+            && !row.is_try
             && packages::set_fetched(store, package)?
         {
             uses::set(store, package, &fetched.uses)?;
@@ -85,6 +92,7 @@ impl Scheduler {
                 log::warn!("the remote of {}: {why}", running_task.package());
                 rechecks::schedule_next(package, services)
             }
+            Task::ListCommits(package) => self.searches(services).cancel(package),
         }
     }
 
@@ -129,7 +137,16 @@ impl Scheduler {
         self.open_builds = self.open_builds.saturating_sub(1);
         self.ended_builds += 1;
         self.verdicts.finish(build, &services.store)?;
-        services.publish(build)
+        let row = builds::by_id(&services.store, build)?.expect("it was just written");
+        services.publish_row(&row)?;
+        self.searches(services).on_build_end(&row)
+    }
+
+    fn searches<'a>(&'a mut self, services: &'a mut Services) -> Searches<'a> {
+        Searches {
+            scheduler: self,
+            services,
+        }
     }
 
     /// Takes its slot and its containers from a task.
@@ -158,6 +175,12 @@ impl Scheduler {
         match task {
             // The next recheck is tomorrow.
             Task::CheckRemote(_) => self.finish(task, error, services),
+            Task::ListCommits(package) => {
+                let running_task = self.end_attempt(task, error, services);
+                let errors = running_task.machine.errors;
+                commit_searches::set_errors(&mut services.store, package, errors)?;
+                self.push(&running_task.entry, not_before, services)
+            }
             Task::FetchSource(check) => {
                 let running_task = self.end_attempt(task, error, services);
                 let machine = &running_task.machine;
@@ -221,7 +244,7 @@ impl Scheduler {
     ) -> store::Result<()> {
         let task = Task::FetchSource(check.id);
         let store = &mut services.store;
-        if self.running.contains_key(&task) || self.queue.is_waiting(store, task)? {
+        if self.has_task(task, store)? {
             return Ok(());
         }
         let image = services.engine.image(&running_task.zig_version);
@@ -250,6 +273,7 @@ impl Scheduler {
         services: &mut Services,
     ) -> store::Result<()> {
         self.drop_task(Task::CheckRemote(package.id), services)?;
+        self.drop_task(Task::ListCommits(package.id), services)?;
         removals::begin(&mut services.store, package, removal)
     }
 

@@ -2,6 +2,7 @@
 
 pub mod attempt;
 pub mod build;
+pub mod commit_searches;
 pub mod completion;
 pub mod dependency_cache;
 pub mod job_events;

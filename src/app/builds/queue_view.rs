@@ -129,7 +129,9 @@ impl<'a> QueueView<'a> {
             let first_behind = behind.first().map(|(build, _)| *build);
             let (build, zig_version) = match task {
                 Task::Build(build) => (Some(*build), running_task.zig_version.as_str()),
-                Task::FetchSource(_) | Task::CheckRemote(_) => (first_behind, ""),
+                Task::FetchSource(_) | Task::CheckRemote(_) | Task::ListCommits(_) => {
+                    (first_behind, "")
+                }
             };
             running.push(Running {
                 task: *task,
@@ -155,7 +157,7 @@ impl<'a> QueueView<'a> {
                 let row = checks::by_id(self.store, check)?;
                 row.map(|row| (row.durations_key(), String::new(), row.errors))
             }
-            Task::CheckRemote(package) => {
+            Task::CheckRemote(package) | Task::ListCommits(package) => {
                 let row = packages::by_id(self.store, package)?;
                 row.map(|row| (row.name, String::new(), 0))
             }

@@ -48,6 +48,11 @@ impl Rechecks {
         with_image.collect()
     }
 
+    /// The newest toolchain that has an image: fetches run in it.
+    pub fn newest_toolchain(&self, engine: &Engine) -> Option<Toolchain> {
+        self.toolchains(engine).into_iter().next()
+    }
+
     /// True while there is work for each turn: packages to go through.
     pub fn has_work(&self) -> bool {
         self.is_rebuilding || self.is_requested
@@ -108,7 +113,7 @@ impl Rechecks {
         package: PackageId,
         services: &mut Services,
     ) -> store::Result<Option<(RecheckRow, Toolchain)>> {
-        let newest = self.toolchains(&services.engine).into_iter().next();
+        let newest = self.newest_toolchain(&services.engine);
         let begun = packages::recheck(&services.store, package)?.zip(newest);
         if begun.is_some() {
             schedule_retry(package, services)?;

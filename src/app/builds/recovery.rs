@@ -10,6 +10,7 @@
 //! All other tasks wait in the queue, and stay as they are.
 
 use crate::app::builds::build::JobKind;
+use crate::app::builds::commit_searches::Searches;
 use crate::app::builds::running::{RunningTask, entry};
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
@@ -32,6 +33,11 @@ pub fn open(settings: &Settings, services: &mut Services) -> store::Result<Sched
     if scheduler.queue.waiting() == 0 && scheduler.open_builds > 0 {
         enqueue_all(&mut scheduler, services)?;
     }
+    let mut searches = Searches {
+        scheduler: &mut scheduler,
+        services,
+    };
+    searches.resume()?;
     Ok(scheduler)
 }
 

@@ -100,6 +100,7 @@ impl RunningTask {
         match (self.entry.task, kind) {
             (Task::FetchSource(check), _) => docker.source_container(check, attempt),
             (Task::CheckRemote(package), _) => docker.remote_container(package, attempt),
+            (Task::ListCommits(package), _) => docker.commits_container(package, attempt),
             (Task::Build(build), JobKind::FetchDependencies) => {
                 docker.fetch_container(build, attempt)
             }
@@ -112,7 +113,9 @@ impl RunningTask {
         let part = match self.entry.task {
             Task::FetchSource(check) => format!("source-{check}.part"),
             Task::Build(build) => format!("dependencies-{build}.part"),
-            Task::CheckRemote(package) => format!("remote-{package}.part"),
+            Task::CheckRemote(package) | Task::ListCommits(package) => {
+                format!("remote-{package}.part")
+            }
         };
         self.attempt_state.begin(kind, sources, &part);
     }
@@ -172,7 +175,13 @@ impl RunningTask {
             _ => match &self.subject {
                 Subject::Package(package) => {
                     let (url, reference) = (&package.url, package.reference.as_deref());
-                    docker.remote_commit(&name, package.id, &self.image, url, reference)
+                    match kind {
+                        JobKind::ListCommits => {
+                            let (git, dir) = ((url.as_str(), reference), package.dir.as_deref());
+                            docker.list_commits(&name, package.id, &self.image, git, dir)
+                        }
+                        _ => docker.remote_commit(&name, package.id, &self.image, url, reference),
+                    }
                 }
                 Subject::Check(check) => {
                     let url = check.url.as_deref();

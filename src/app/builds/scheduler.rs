@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::app::builds::attempt::AttemptContext;
 use crate::app::builds::build::{Build, Input, JobKind, JobLimits, JobOutcome, Step};
 use crate::app::builds::dependency_cache::DependencyCache;
-use crate::app::builds::limits::{
-    FETCH_TIMEOUT_MS, OUTPUT_LIMIT_BYTES, READ_LOGS_TIMEOUT_MS, STARTS_LIMIT,
-};
+use crate::app::builds::limits::STARTS_LIMIT;
 use crate::app::builds::queue_view::{OrderCache, QueueView};
 use crate::app::builds::rechecks::Rechecks;
 use crate::app::builds::running::{RunningTask, Subject, builds_behind, entry, prepare_log};
@@ -18,13 +16,13 @@ use crate::app::builds::verdict_cache::VerdictCache;
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::domain::task::{Entry, Priority, Task};
 use crate::app::domain::verdict::ResourceLimits;
-use crate::app::engine::commands::{ENGINE_LIMITS, Purpose};
-use crate::app::engine::job::{JobEnd, Limits};
+use crate::app::engine::commands::Purpose;
+use crate::app::engine::job::JobEnd;
 use crate::app::queue::queue::Queue;
 use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::checks::{self, CheckRow};
 use crate::app::store::store::{self, Store};
-use crate::app::store::{packages, refused_hosts, sources};
+use crate::app::store::{commit_searches, packages, refused_hosts, sources};
 use crate::config::settings::Settings;
 use crate::interface::event::{Action, JobId, Now};
 
@@ -45,31 +43,11 @@ pub struct Scheduler {
     /// How many more tasks may start in this turn.
     starts_left: usize,
     pub(super) job_limits: JobLimits,
+    /// A search begins by itself where the latest commit of a package fails.
+    pub(super) searches: bool,
     resource_limits: ResourceLimits,
     sources: PathBuf,
     order_cache: OrderCache,
-}
-
-fn job_limits(settings: &Settings) -> JobLimits {
-    let total = |total_ms| Limits {
-        total_ms,
-        silence_ms: total_ms,
-        output_bytes: OUTPUT_LIMIT_BYTES,
-    };
-    JobLimits {
-        fetch: total(FETCH_TIMEOUT_MS),
-        build: Limits {
-            total_ms: settings.build_timeout_ms,
-            silence_ms: settings.silence_timeout_ms,
-            output_bytes: OUTPUT_LIMIT_BYTES,
-        },
-        inspect: ENGINE_LIMITS,
-        // The output was counted when it first came.
-        read_logs: Limits {
-            output_bytes: u64::MAX,
-            ..total(READ_LOGS_TIMEOUT_MS)
-        },
-    }
 }
 
 impl Scheduler {
@@ -92,7 +70,8 @@ impl Scheduler {
             open_builds: builds::count_open(store)?,
             ended_builds: 0,
             starts_left: STARTS_LIMIT,
-            job_limits: job_limits(settings),
+            job_limits: JobLimits::new(settings),
+            searches: settings.commit_search,
             resource_limits,
             sources,
             order_cache: OrderCache::default(),
@@ -102,7 +81,7 @@ impl Scheduler {
     /// The number of builds that wait: for a slot, for their source, or for the verdict of another build.
     pub fn waiting_builds(&self) -> u64 {
         let tasks = self.running.keys();
-        let builds = tasks.filter(|task| !matches!(task, Task::CheckRemote(_)));
+        let builds = tasks.filter(|task| matches!(task, Task::FetchSource(_) | Task::Build(_)));
         self.open_builds.saturating_sub(builds.count() as u64)
     }
 
@@ -188,6 +167,11 @@ impl Scheduler {
         Ok((check, rows))
     }
 
+    /// True if a task waits or has a slot.
+    pub(super) fn has_task(&self, task: Task, store: &Store) -> store::Result<bool> {
+        Ok(self.running.contains_key(&task) || self.queue.is_waiting(store, task)?)
+    }
+
     pub(super) fn push(
         &mut self,
         entry: &Entry,
@@ -228,6 +212,7 @@ impl Scheduler {
                 Task::FetchSource(check) => self.start_fetch(entry, check, services)?,
                 Task::Build(build) => self.start_build(entry, build, services)?,
                 Task::CheckRemote(package) => self.start_recheck(entry, package, services)?,
+                Task::ListCommits(package) => self.start_list(entry, package, services)?,
             };
             if !started {
                 self.queue.release(&tenant);
@@ -319,6 +304,27 @@ impl Scheduler {
         let (subject, version) = (Subject::Package(row), toolchain.zig_version);
         let running_task = RunningTask::new(entry, subject, version, machine);
         self.start(running_task, JobKind::ResolveRemote, services)?;
+        Ok(true)
+    }
+
+    /// False if the package is gone, or no image is there to ask from: its searches end.
+    fn start_list(
+        &mut self,
+        entry: Entry,
+        package: PackageId,
+        services: &mut Services,
+    ) -> store::Result<bool> {
+        let row = packages::recheck(&services.store, package)?;
+        let newest = self.rechecks.newest_toolchain(&services.engine);
+        let Some((row, toolchain)) = row.zip(newest) else {
+            commit_searches::cancel(&mut services.store, package, services.now.unix_ms)?;
+            return Ok(false);
+        };
+        let errors = commit_searches::errors(&services.store, package)?;
+        let machine = Build::new(errors + 1, errors, self.job_limits);
+        let (subject, version) = (Subject::Package(row), toolchain.zig_version);
+        let running_task = RunningTask::new(entry, subject, version, machine);
+        self.start(running_task, JobKind::ListCommits, services)?;
         Ok(true)
     }
 
@@ -448,7 +454,7 @@ impl Scheduler {
         let context = AttemptContext {
             record_id: match task {
                 Task::Build(build) => Some(services.docker.record_id(build, attempt)),
-                Task::FetchSource(_) | Task::CheckRemote(_) => None,
+                _ => None,
             },
             sources: &self.sources,
             limits: self.resource_limits,
@@ -473,7 +479,7 @@ impl Scheduler {
                 }
                 Ok(())
             }
-            Task::CheckRemote(_) => Ok(()),
+            Task::CheckRemote(_) | Task::ListCommits(_) => Ok(()),
         }
     }
 }

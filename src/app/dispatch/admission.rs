@@ -144,7 +144,7 @@ impl App {
         let call = form.call.clone();
         let submitted = call.map_err(Error::Refused);
         let submitted = submitted.and_then(|call| self.submit(client, true, call));
-        let check = submitted.map(|submitted| submitted.check);
-        Ok(forms::answer(&self.state, form, check)?.into())
+        let page = submitted.map(|submitted| submitted.page);
+        Ok(forms::answer(&self.state, form, page)?.into())
     }
 }

@@ -10,6 +10,8 @@ pub enum Task {
     Build(BuildId),
     /// Ask the remote of a package for its commit.
     CheckRemote(PackageId),
+    /// List the commits of a package, for a search through them.
+    ListCommits(PackageId),
 }
 
 impl Task {
@@ -19,6 +21,7 @@ impl Task {
             0 => Some(Task::FetchSource(CheckId(id))),
             1 => Some(Task::Build(BuildId(id))),
             2 => Some(Task::CheckRemote(PackageId(id))),
+            3 => Some(Task::ListCommits(PackageId(id))),
             _ => None,
         }
     }
@@ -29,6 +32,7 @@ impl Task {
             Task::FetchSource(_) => 0,
             Task::Build(_) => 1,
             Task::CheckRemote(_) => 2,
+            Task::ListCommits(_) => 3,
         }
     }
 
@@ -37,7 +41,7 @@ impl Task {
         match self {
             Task::FetchSource(check) => check.get(),
             Task::Build(build) => build.get(),
-            Task::CheckRemote(package) => package.get(),
+            Task::CheckRemote(package) | Task::ListCommits(package) => package.get(),
         }
     }
 }
@@ -49,14 +53,16 @@ pub enum Priority {
     Admin,
     Toolchain,
     Recheck,
+    Search,
 }
 
 impl Priority {
-    pub const ALL: [Priority; 4] = [
+    pub const ALL: [Priority; 5] = [
         Priority::Interactive,
         Priority::Admin,
         Priority::Toolchain,
         Priority::Recheck,
+        Priority::Search,
     ];
 
     pub fn from_number(number: i64) -> Option<Priority> {
@@ -75,6 +81,7 @@ impl Priority {
             Priority::Admin => "an admin asked",
             Priority::Toolchain => "the toolchain is new",
             Priority::Recheck => "the daily recheck",
+            Priority::Search => "a search for a commit that works",
         }
     }
 }

@@ -135,6 +135,11 @@ impl Docker {
         format!("zigcheck-{}-remote-{package}-{attempt}", self.data_id)
     }
 
+    /// The container that lists the commits of a package.
+    pub fn commits_container(&self, package: PackageId, attempt: u32) -> String {
+        format!("zigcheck-{}-commits-{package}-{attempt}", self.data_id)
+    }
+
     /// What identifies the record of an attempt. Derived from the secret, so that a restarted server knows it too; no
     /// other attempt can know it.
     pub fn record_id(&self, build: BuildId, attempt: u32) -> RecordId {
@@ -169,6 +174,25 @@ impl Docker {
         let label = format!("zigcheck.package={package}");
         let argv = self.run(name, &label, Some(&self.fetch_network), image);
         of_repository(argv, "remote-commit", url, reference)
+    }
+
+    /// Asks a repository for the first parents of its current commit; prints them as `CommitList` reads them. The
+    /// declared minimum is that of build.zig.zon in `dir`.
+    pub fn list_commits(
+        &self,
+        name: &str,
+        package: PackageId,
+        image: &str,
+        git: (&str, Option<&str>),
+        dir: Option<&str>,
+    ) -> Command {
+        let label = format!("zigcheck.package={package}");
+        let argv = self.run(name, &label, Some(&self.fetch_network), image);
+        let (url, reference) = git;
+        let reference = reference.unwrap_or("HEAD");
+        let mut command = of_repository(argv, "list-commits", url, Some(reference));
+        command.argv.extend(dir.map(str::to_string));
+        command
     }
 
     /// Fetches the dependencies that the manifests of the source name; prints them framed.

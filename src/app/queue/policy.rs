@@ -9,10 +9,10 @@ use crate::app::store::store::Result;
 
 // A slot is free. Which task gets it?
 //
-//      interactive       admin            toolchain         recheck         1  Priorities in this order. But one that
+//      interactive       admin            toolchain         recheck, search 1  Priorities in this order. But one that
 //     ───────────       ──────────       ──────────────    ────────────        has waited too long, without a start of
 //     round 7  B: ■       x: ■■             y: ■■■            x: ■■■■          its own, goes first: at every second
-//              C: ■■      y: ■                                z: ■■            start at most, so that the three of them
+//              C: ■■      y: ■                                z: ■■            start at most, so that the four of them
 //     round 8  A: ■■■■■                                                        cannot starve the better ones
 //                        popular before    2  A tenant with half of the slots gets no more while a task of another
 //                        others, then         tenant may start, at whatever priority
@@ -38,7 +38,7 @@ pub struct Policy {
     slots: usize,
     /// The tenant of each slot in use, in the order of their starts.
     running: VecDeque<String>,
-    priorities: [Waits; 4],
+    priorities: [Waits; 5],
     /// The latest start was that of a priority that had waited too long.
     was_overdue: bool,
     /// The round of the interactive tenant that was served last.
@@ -56,7 +56,7 @@ struct Waits {
 }
 
 impl Policy {
-    pub fn new(slots: usize, ready: [u64; 4], round: i64, since_ms: i64) -> Policy {
+    pub fn new(slots: usize, ready: [u64; 5], round: i64, since_ms: i64) -> Policy {
         Policy {
             slots,
             running: VecDeque::new(),

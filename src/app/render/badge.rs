@@ -4,9 +4,10 @@ use maud::{Markup, PreEscaped, html};
 use serde_json::{Value, json};
 
 use crate::app::domain::verdict::Grade;
-use crate::app::render::limits::BADGE_CACHE_S;
+use crate::app::render::limits::{BADGE_CACHE_S, SHOWN_COMMIT_CHARS};
 use crate::app::render::sanitize::Clean;
 use crate::app::render::view::parts::sign;
+use crate::app::store::compat::CompatRow;
 use crate::app::store::results::ResultRow;
 
 const LABEL: &str = "zig";
@@ -34,7 +35,13 @@ pub struct Cell {
 
 impl Badge {
     /// The badge of a package with these verdicts, one cell for each toolchain, newest first.
-    pub fn of_package(name: &str, results: &[ResultRow], toolchains: &[String]) -> Badge {
+    /// Where the latest commit fails and an older one works, the cell names that one.
+    pub fn of_package(
+        name: &str,
+        results: &[ResultRow],
+        compat: &[CompatRow],
+        toolchains: &[String],
+    ) -> Badge {
         let mut cells = Vec::new();
         let mut words = Vec::new();
         for version in toolchains {
@@ -42,7 +49,15 @@ impl Badge {
             let statuses = result.map(ResultRow::statuses);
             let grade = statuses.map_or(Grade::Grey, |statuses| statuses.grade());
             let word = statuses.map_or("not tried", |statuses| statuses.describe());
-            let text = format!("{} {}", short(version, toolchains), sign(grade));
+            let older = compat.iter().find(|row| row.zig_version == *version);
+            let older = older.filter(|row| !row.is_head && grade == Grade::Red);
+            let older = older.and_then(|row| row.works.as_ref());
+            let older = older.map(|works| works.commit.chars().take(SHOWN_COMMIT_CHARS));
+            let (sign, word, grade) = match older.map(Iterator::collect::<String>) {
+                Some(commit) => (commit.clone(), format!("works at {commit}"), Grade::Amber),
+                None => (sign(grade).to_string(), word.to_string(), grade),
+            };
+            let text = format!("{} {sign}", short(version, toolchains));
             cells.push(Cell {
                 text: Clean::new(&text),
                 grade,

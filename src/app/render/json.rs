@@ -129,6 +129,7 @@ pub fn history(row: &HistoryRow) -> Value {
         "commit": row.commit,
         "commit_time": row.commit_time.map(|seconds| time(seconds.saturating_mul(1_000))),
         "position": row.position,
+        "tag": row.tag,
         "zig_version": row.zig_version,
         "toolchain": row.toolchain,
         "build_status": row.build_status.as_str(),

@@ -48,6 +48,8 @@ row! {
         pub flaky: bool = "b.flaky",
         /// The check asked for no verdict from the cache.
         pub fresh: bool = "c.fresh",
+        /// A search tries an older commit.
+        pub is_try: bool = "c.is_try",
         /// It is a check of an upload: of no package.
         pub uploaded: bool = "c.package_id IS NULL AND c.url IS NULL",
         pub error_log: String = "b.error_log",

@@ -1,4 +1,5 @@
-//! The history, as changes of verdicts: each row beside the one before it of the same package and Zig version.
+//! The history, as changes of verdicts: each row beside the one before it of the same package and Zig version. What
+//! searches tried is no change.
 
 use rusqlite::{named_params, params};
 
@@ -16,7 +17,7 @@ row! {
             JOIN history_texts v ON v.id = h.zig_version \
             LEFT JOIN history_texts k ON k.id = h.error_key \
             LEFT JOIN history q ON q.id = (SELECT max(id) FROM history \
-                WHERE package_id = h.package_id AND zig_version = h.zig_version AND id < h.id)" {
+                WHERE package_id = h.package_id AND zig_version = h.zig_version AND is_try = 0 AND id < h.id)" {
         /// Rises with each verdict.
         pub id: i64 = "h.id",
         pub package: PackageId = "h.package_id",
@@ -91,7 +92,7 @@ pub fn newest(store: &Store, filter: &ChangeFilter, limit: usize) -> Result<Vec<
         .expect("a statement has tables");
     let sql = format!(
         "{columns} FROM ({rows} ORDER BY id DESC LIMIT {EXAMINED_LIMIT_ROWS}) {tables} \
-         WHERE (:version IS NULL OR v.text = :version) ORDER BY s.id DESC"
+         WHERE h.is_try = 0 AND (:version IS NULL OR v.text = :version) ORDER BY s.id DESC"
     );
     let values = named_params! { ":package": filter.package, ":version": filter.zig_version };
     let mut changes = store.rows(&sql, values, ChangeRow::read)?;

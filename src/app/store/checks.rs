@@ -21,6 +21,8 @@ pub struct CheckRow {
     pub dir: Option<String>,
     /// No verdict is taken from the cache.
     pub fresh: bool,
+    /// A search tries an older commit.
+    pub is_try: bool,
     pub source: Option<SourceRow>,
     pub commit: Option<String>,
     /// The attempt to fetch its source, from 1.
@@ -43,7 +45,7 @@ impl CheckRow {
 }
 
 const CHECK: &str = "SELECT c.id, c.package_id, \
-    coalesce(p.name, c.package) AS package, c.url, c.ref, c.dir, c.fresh, c.\"commit\", \
+    coalesce(p.name, c.package) AS package, c.url, c.ref, c.dir, c.fresh, c.is_try, c.\"commit\", \
     c.attempt, c.errors, c.priority, c.tenant, c.created_at, \
     s.hash, s.format, s.bytes, s.dependencies, s.manifest \
     FROM checks c LEFT JOIN sources s ON s.hash = c.source \
@@ -59,6 +61,7 @@ fn check_row(row: &Row) -> Result<CheckRow> {
         reference: columns.get("ref")?,
         dir: columns.get("dir")?,
         fresh: columns.get("fresh")?,
+        is_try: columns.get("is_try")?,
         commit: columns.get("commit")?,
         attempt: columns.get("attempt")?,
         errors: columns.get("errors")?,
@@ -134,6 +137,38 @@ pub fn insert(store: &mut Store, new: &NewCheck, at: i64) -> Result<CheckId> {
         package_id, package, url, reference, priority, tenant, at, dir, fresh
     ];
     store.insert(sql, values).map(CheckId)
+}
+
+/// A commit that a search tries, as its repository listed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TriedCommit<'a> {
+    /// In seconds since 1970.
+    pub time: i64,
+    /// How many first parents it has.
+    pub position: Option<i64>,
+    pub tag: Option<&'a str>,
+}
+
+/// Notes that a check is a try of a search, and of which commit. Call this before its builds are inserted.
+pub fn set_tried(store: &mut Store, check: CheckId, commit: &TriedCommit) -> Result<()> {
+    let sql =
+        "UPDATE checks SET is_try = 1, commit_time = ?2, position = ?3, tag = ?4 WHERE id = ?1";
+    let TriedCommit {
+        time,
+        position,
+        tag,
+    } = commit;
+    store.execute(sql, params![check, time, position, tag])?;
+    Ok(())
+}
+
+/// The newest source of that commit of a package, if its file is kept.
+pub fn source_of(store: &Store, package: PackageId, commit: &str) -> Result<Option<SourceRow>> {
+    let sql = format!(
+        "{CHECK} WHERE c.package_id = ?1 AND c.\"commit\" = ?2 AND s.kept = 1 ORDER BY c.id DESC LIMIT 1"
+    );
+    let check = store.optional_row(&sql, params![package, commit], check_row)?;
+    Ok(check.and_then(|check| check.source))
 }
 
 pub fn by_id(store: &Store, id: CheckId) -> Result<Option<CheckRow>> {

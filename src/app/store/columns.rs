@@ -5,6 +5,7 @@ use std::cell::Cell;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Row, Statement};
 
+use crate::app::domain::commit_search::SearchState;
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::domain::task::{Priority, Task};
 use crate::app::domain::verdict::{
@@ -120,6 +121,7 @@ stored_as_words!(
     DepsOutcome,
     ImportStatus,
     Reason,
+    SearchState,
     State,
     TestStatus
 );

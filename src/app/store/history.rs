@@ -18,7 +18,8 @@ row! {
             LEFT JOIN history_texts k ON k.id = h.error_key \
             LEFT JOIN history_texts p ON p.id = h.error_place \
             LEFT JOIN history_texts m ON m.id = h.minimum_zig_version \
-            LEFT JOIN history_texts s ON s.id = h.steps" {
+            LEFT JOIN history_texts s ON s.id = h.steps \
+            LEFT JOIN history_texts g ON g.id = h.tag" {
         /// Rises with each verdict.
         pub id: i64 = "h.id",
         pub commit: String = "lower(hex(h.\"commit\"))",
@@ -26,6 +27,7 @@ row! {
         pub commit_time: Option<i64> = "h.commit_time",
         /// How many first parents the commit has.
         pub position: Option<i64> = "h.position",
+        pub tag: Option<String> = "g.text",
         pub zig_version: String = "v.text",
         pub toolchain: String = "t.text",
         pub build_status: BuildStatus = "h.build_status",
@@ -60,6 +62,29 @@ impl HistoryRow {
 }
 
 row! {
+    /// What a commit came to, without what only people read.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Verdicts from "history h" {
+        pub commit: String = "lower(hex(h.\"commit\"))",
+        pub build_status: BuildStatus = "h.build_status",
+        pub test_status: Option<TestStatus> = "h.test_status",
+        pub import_status: Option<ImportStatus> = "h.import_status",
+        pub compiled: Option<u32> = "h.compiled",
+    }
+}
+
+impl Verdicts {
+    pub fn statuses(&self) -> Statuses {
+        Statuses {
+            build: self.build_status,
+            test: self.test_status,
+            import: self.import_status,
+            compiled: self.compiled,
+        }
+    }
+}
+
+row! {
     /// What a build gives to the history, beside the columns that are copied.
     pub struct Ended from "builds b JOIN checks c ON c.id = b.check_id" {
         pub package: PackageId = "c.package_id",
@@ -68,6 +93,7 @@ row! {
         pub toolchain: Option<String> = "b.toolchain",
         pub minimum_zig_version: Option<String> = "b.minimum_zig_version",
         pub steps: String = "b.steps",
+        pub tag: Option<String> = "c.tag",
         pub error_log: String = "b.error_log",
     }
 }
@@ -127,6 +153,24 @@ pub fn with_error(
     store.values(sql, values)
 }
 
+/// Notes where a commit of a package is in the list of its repository.
+pub fn set_place(
+    store: &mut Store,
+    package: PackageId,
+    commit: &str,
+    position: Option<i64>,
+    tag: Option<&str>,
+) -> Result<()> {
+    let Ok(commit) = HEXLOWER_PERMISSIVE.decode(commit.as_bytes()) else {
+        return Ok(());
+    };
+    let tag = text_id(store.write()?, tag)?;
+    let sql = "UPDATE history SET position = ?3, tag = ?4 WHERE package_id = ?1 AND \"commit\" = ?2 \
+        AND (position IS NOT ?3 OR tag IS NOT ?4)";
+    store.execute(sql, params![package, commit, position, tag])?;
+    Ok(())
+}
+
 /// Adds the verdict of a build, if it is one on a commit of a package. It replaces the one that the commit had under
 /// the same toolchain.
 pub(super) fn record(store: &mut Store, build: BuildId) -> Result<()> {
@@ -166,10 +210,12 @@ fn record_in(db: &Connection, build: BuildId) -> Result<()> {
     let place = error.as_ref().map(|error| error.place.to_string());
     let steps = Some(&*ended.steps).filter(|steps| !steps.is_empty());
     let sql = "INSERT INTO history (package_id, \"commit\", zig_version, toolchain, error_key, error_place, \
-            minimum_zig_version, steps, commit_time, build_status, test_status, import_status, reason, compiled, \
-            tests_passed, tests_skipped, tests_total, zig_ms, peak_memory_bytes, checked_at) \
-        SELECT ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, c.commit_time, b.build_status, b.test_status, b.import_status, \
-            b.reason, b.compiled, b.tests_passed, b.tests_skipped, b.tests_total, b.zig_ms, b.peak_memory_bytes, \
+            minimum_zig_version, steps, tag, is_try, position, commit_time, build_status, test_status, \
+            import_status, reason, compiled, tests_passed, tests_skipped, tests_total, zig_ms, \
+            peak_memory_bytes, checked_at) \
+        SELECT ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, c.is_try, c.position, c.commit_time, b.build_status, \
+            b.test_status, b.import_status, b.reason, b.compiled, b.tests_passed, b.tests_skipped, b.tests_total, \
+            b.zig_ms, b.peak_memory_bytes, \
             b.finished_at FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = ?1";
     let values = params![
         build,
@@ -181,6 +227,7 @@ fn record_in(db: &Connection, build: BuildId) -> Result<()> {
         text_id(db, place.as_deref())?,
         text_id(db, ended.minimum_zig_version.as_deref())?,
         text_id(db, steps)?,
+        text_id(db, ended.tag.as_deref())?,
     ];
     db.prepare_cached(sql)?.execute(values)?;
     Ok(())

@@ -17,7 +17,7 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The steps to the schema: `STEPS[n]` leads from `PRAGMA user_version` n to n + 1. A step changes tables and rows
 /// only; new tables, indexes and triggers are made from `SCHEMA` afterwards. A step that was released never changes.
-const STEPS: [&str; 10] = [
+const STEPS: [&str; 11] = [
     WORDS,
     IMPORTS,
     HOSTS,
@@ -28,6 +28,7 @@ const STEPS: [&str; 10] = [
     SLICES,
     INSERTS,
     COMPARISONS,
+    TRIES,
 ];
 
 /// The words for priority, tenant, lane and total, for what a build waits for and for what refers to it. The name of
@@ -126,6 +127,17 @@ const INSERTS: &str = "";
 const COMPARISONS: &str = "
     ALTER TABLE server ADD COLUMN compared_after INTEGER;
     UPDATE server SET compared_after = 0;";
+/// What searches through commits know of a commit.
+const TRIES: &str = "
+    ALTER TABLE checks ADD COLUMN is_try INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE checks ADD COLUMN position INTEGER;
+    ALTER TABLE checks ADD COLUMN tag TEXT;";
+/// The same of a history, if there was one.
+const HISTORY_TRIES: &str = "
+    ALTER TABLE history ADD COLUMN tag INTEGER REFERENCES history_texts (id);
+    ALTER TABLE history ADD COLUMN is_try INTEGER NOT NULL DEFAULT 0;";
+/// The version that added these columns.
+const TRIES_VERSION: usize = 11;
 
 /// Why a database cannot be opened.
 #[derive(Debug)]
@@ -177,6 +189,9 @@ pub fn upgrade(db: &Connection, version: usize) -> Result<()> {
         drop_indexes_and_triggers(db)?;
         for step in &STEPS[version..] {
             db.execute_batch(step)?;
+        }
+        if (HISTORY_VERSION..TRIES_VERSION).contains(&version) {
+            db.execute_batch(HISTORY_TRIES)?;
         }
         name_repositories(db)?;
     }

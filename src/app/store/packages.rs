@@ -62,7 +62,7 @@ row! {
         pub popularity_score: i64 = "p.popularity_score",
         /// The commit of its newest check that has one.
         pub commit: Option<String> = "(SELECT c.\"commit\" FROM checks c WHERE c.package_id = p.id \
-                AND c.\"commit\" NOT NULL ORDER BY c.id DESC LIMIT 1)",
+                AND c.\"commit\" NOT NULL AND c.is_try = 0 ORDER BY c.id DESC LIMIT 1)",
     }
 }
 

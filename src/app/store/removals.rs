@@ -48,7 +48,7 @@ pub fn begin(store: &mut Store, package: &Holder, removal: Removal) -> Result<()
     store.next_check_due.set(NextCheckDue::Unknown);
     durations::delete(store, &package.name)?;
     comparisons::delete(store, id)?;
-    for table in ["build_results", "issues"] {
+    for table in ["build_results", "issues", "commit_searches", "commit_lists"] {
         let sql = format!("DELETE FROM {table} WHERE package_id = ?1");
         store.execute(&sql, [id])?;
     }

@@ -91,7 +91,8 @@ pub(super) fn insert(
     build: BuildId,
 ) -> Result<()> {
     let sql = "INSERT INTO build_results (package_id, zig_version, build_status, newest_build) \
-        SELECT package_id, ?2, 'pending', ?3 FROM checks WHERE id = ?1 AND package_id NOT NULL \
+        SELECT package_id, ?2, 'pending', ?3 FROM checks \
+        WHERE id = ?1 AND package_id NOT NULL AND is_try = 0 \
         ON CONFLICT (package_id, zig_version) DO UPDATE SET newest_build = excluded.newest_build";
     store.execute(sql, params![check, zig_version, build])?;
     Ok(())
@@ -107,12 +108,12 @@ pub(super) fn forget_newest(store: &mut Store, build: BuildId) -> Result<()> {
     Ok(())
 }
 
-/// Makes the verdict of a build the latest of its package and toolchain. An error replaces only an error or a
-/// pending verdict, and a build never replaces the verdict of a later one unless that is an error.
+/// Makes the verdict of a build the latest of its package and toolchain, unless it is a try. An error replaces only an
+/// error or a pending verdict, and a build never replaces the verdict of a later one unless that is an error.
 pub(super) fn publish(store: &mut Store, build: BuildId, at: i64) -> Result<()> {
     let sql = "UPDATE build_results SET build_status = b.build_status, \
         test_status = b.test_status, error_log = b.error_log, last_checked = ?2, build_id = ?1 \
-        FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = ?1 \
+        FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = ?1 AND c.is_try = 0 \
         AND build_results.package_id = c.package_id \
         AND build_results.zig_version = b.zig_version \
         AND (b.build_status <> 'error' OR build_results.build_status IN ('pending', 'error')) \
@@ -121,7 +122,7 @@ pub(super) fn publish(store: &mut Store, build: BuildId, at: i64) -> Result<()> 
     let sql = "UPDATE packages SET last_updated = ?2, minimum_zig_version = \
         iif(b.build_status = 'error', packages.minimum_zig_version, b.minimum_zig_version) \
         FROM builds b JOIN checks c ON c.id = b.check_id \
-        WHERE b.id = ?1 AND packages.id = c.package_id";
+        WHERE b.id = ?1 AND c.is_try = 0 AND packages.id = c.package_id";
     store.execute(sql, params![build, at])?;
     Ok(())
 }

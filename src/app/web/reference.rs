@@ -186,6 +186,20 @@ pub const CALLS: &[Call] = &[
     )
     .with(Kind::Submit, Body::None, &[202]),
     get(
+        "/api/packages/{name}/compat",
+        "The newest commit that works under each toolchain",
+        "",
+        Answer::Json("package compat"),
+    ),
+    call(
+        "POST",
+        "/api/packages/{name}/compat",
+        "Searches for commits that work",
+        "",
+        Answer::Json("package compat"),
+    )
+    .with(Kind::Submit, Body::Json("zig_version"), &[202]),
+    get(
         "/api/packages/{name}/history",
         "What each commit came to",
         "zig_version page after limit",
@@ -322,6 +336,14 @@ pub const CALLS: &[Call] = &[
     .with(Kind::Admin, Body::None, &[200]),
     call(
         "DELETE",
+        "/api/packages/{name}/compat",
+        "Ends searches for commits",
+        "",
+        Answer::Json("package compat"),
+    )
+    .with(Kind::Admin, Body::None, &[200]),
+    call(
+        "DELETE",
         "/api/packages/{name}",
         "Removes a package",
         "",
@@ -369,6 +391,7 @@ impl Call {
                 let body = match self.path {
                     "/admin/trigger-build" => r#"{"package_name": "zeit"}"#,
                     "/api/packages" => r#"{"url": "https://github.com/x/zeit"}"#,
+                    "/api/packages/{name}/compat" => r#"{"zig_version": "0.15.2"}"#,
                     _ => r#"{"description": "time"}"#,
                 };
                 format!("curl {method}{token}--json '{body}' '{host}{path}'")

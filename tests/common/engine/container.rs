@@ -16,6 +16,7 @@ pub enum Script {
     Source,
     Dependencies,
     Remote,
+    Commits,
     Build,
 }
 
@@ -198,6 +199,7 @@ pub fn purpose(name: &str) -> Purpose {
     let (script, id, attempt) = match words[..] {
         ["zigcheck", _, "source", id, attempt] => (Script::Source, id, attempt),
         ["zigcheck", _, "remote", id, attempt] => (Script::Remote, id, attempt),
+        ["zigcheck", _, "commits", id, attempt] => (Script::Commits, id, attempt),
         ["zigcheck", _, "fetch", id, attempt] => (Script::Dependencies, id, attempt),
         ["zigcheck", _, id, attempt] => (Script::Build, id, attempt),
         _ => panic!("{name}"),

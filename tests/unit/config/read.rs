@@ -4,7 +4,7 @@ use crate::common::settings::MACHINE;
 use zigcheck::config::flags::{Invocation, parse};
 use zigcheck::config::settings::Settings;
 
-pub const FLAGS: [&str; 17] = [
+pub const FLAGS: [&str; 18] = [
     "listen",
     "data",
     "docker",
@@ -19,6 +19,7 @@ pub const FLAGS: [&str; 17] = [
     "trusted-proxies",
     "submit-rate",
     "upload-rate",
+    "commit-search",
     "disk-floor",
     "admin-token-file",
     "log-level",

@@ -183,7 +183,8 @@ fn everything(word: &str, host: &str) -> Vec<(String, Parsed)> {
 
 /// What has nothing of a package.
 const OWN: &str = "/admin/status /api/health /docs /favicon.ico /openapi.json /robots.txt /submit /badge/p. /badge/q. \
-    /badge/x/y.json /api/packages/p/dependents /api/packages/q/dependents";
+    /badge/x/y.json /api/packages/p/compat /api/packages/q/compat /api/packages/x/compat \
+    /api/packages/p/dependents /api/packages/q/dependents";
 
 #[test]
 fn what_a_package_says_is_text_wherever_it_is_shown() {

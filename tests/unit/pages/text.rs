@@ -41,6 +41,10 @@ description  Command line argument parsing
 author       Hejsil
 license      MIT
 
+ZIG     WORKS         OF
+0.15.2  0123456789ab      the latest commit
+    zig fetch --save git+https://github.com/x/zig-clap#0123456789abcdef0123456789abcdef01234567
+
 ZIG     VERDICT  BECAUSE        COMMIT        CHECKED  BUILD  LOG
 0.16.0  failed   compile_error  0123456789ab  3 h ago      1  /builds/1/log
     clap.zig:9:1: error: no

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use crate::app::render::html::check::errors;
 use crate::app::render::html::layout::{self, Head};
 use crate::app::render::html::parts::{class, command, legend, mark, table, table_of_versions};
+use crate::app::render::view::compat::CompatLine;
 use crate::app::render::view::package::{Dependency, PackageView, Square, Strip, ToolchainRow};
 use crate::app::render::view::parts::{log_path, sign};
 
@@ -25,6 +26,7 @@ pub fn html(view: &PackageView) -> String {
     let main = html! {
         h1 { (name) }
         (facts(view))
+        (compat(view))
         (verdicts(view))
         (legend())
         @if let Some((declared, measured)) = &view.minimum {
@@ -55,6 +57,32 @@ fn facts(view: &PackageView) -> Markup {
             }
             @for (word, fact) in &view.facts { dt { (word) } dd { (fact) } }
         }
+    }
+}
+
+/// Which commit works with which Zig.
+fn compat(view: &PackageView) -> Markup {
+    html! {
+        h2 { "Which commit works with which Zig" }
+        @if !view.compat.is_empty() {
+            dl { @for line in &view.compat { dt { (line.version) } dd { (compat_line(line)) } } }
+        }
+        @if view.can_search {
+            form method="post" action=(format!("{}/compat", view.name.target)) {
+                button { "Search for commits that work" }
+            }
+        }
+    }
+}
+
+fn compat_line(line: &CompatLine) -> Markup {
+    html! {
+        @if let Some(commit) = &line.commit { (commit) " " }
+        @if let Some(tag) = &line.tag { (tag) " " }
+        @if let Some(day) = &line.day { "of " (day) ", " }
+        (line.sentence)
+        @if let Some(target) = &line.diff { "; " a href=(target) rel="nofollow" { "what changed" } }
+        @if let Some(fetch) = &line.fetch { (command(fetch.as_str())) }
     }
 }
 

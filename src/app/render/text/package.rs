@@ -1,6 +1,7 @@
 //! The page of a package as text.
 
 use crate::app::render::limits::{SHOWN_URL_LIMIT_CHARS, SHOWN_WORDS_LIMIT_CHARS};
+use crate::app::render::sanitize::Clean;
 use crate::app::render::text::parts::{dim, mark, moment};
 use crate::app::render::text::table::{Align, Cell, Table};
 use crate::app::render::view::package::{PackageView, ToolchainRow};
@@ -12,11 +13,11 @@ pub fn text(view: &PackageView) -> String {
         &view.site.options.host,
         &view.name.text,
     );
-    let mut text = format!(
-        "{name}\n{}\n{}",
-        facts(view).text(color),
-        verdicts(view).text(color)
-    );
+    let mut text = format!("{name}\n{}\n", facts(view).text(color));
+    if !view.compat.is_empty() {
+        text += &(compat(view).text(color) + "\n");
+    }
+    text += &verdicts(view).text(color);
     text += &format!("\nCheck it again:\n  curl -X POST '{host}/api/packages/{name}/builds'\n");
     text + &format!("More: /api/packages/{name}, all packages at /\n")
 }
@@ -28,6 +29,28 @@ fn facts(view: &PackageView) -> Table {
     table.push(vec![dim("url"), Cell::new(view.url.as_str())], Vec::new());
     for (word, fact) in &view.facts {
         table.push(vec![dim(word), Cell::new(fact.as_str())], Vec::new());
+    }
+    table
+}
+
+/// Which commit works with which Zig.
+fn compat(view: &PackageView) -> Table {
+    let mut table = Table::default()
+        .column("ZIG", Align::Left, SHOWN_WORDS_LIMIT_CHARS)
+        .column("WORKS", Align::Left, SHOWN_WORDS_LIMIT_CHARS)
+        .column("OF", Align::Left, SHOWN_WORDS_LIMIT_CHARS)
+        .column("", Align::Left, SHOWN_URL_LIMIT_CHARS);
+    for line in &view.compat {
+        let commit = line.commit.as_ref().map(|commit| commit.short.as_str());
+        let of = line.tag.as_ref().map(Clean::as_str).or(line.day.as_deref());
+        let cells = vec![
+            Cell::new(line.version.as_str()),
+            Cell::new(commit.unwrap_or_default()),
+            Cell::new(of.unwrap_or_default()),
+            Cell::new(line.sentence.as_str()),
+        ];
+        let fetch = line.fetch.iter().map(|fetch| Cell::new(fetch.as_str()));
+        table.push(cells, fetch.collect());
     }
     table
 }

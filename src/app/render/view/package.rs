@@ -9,6 +9,7 @@ use crate::app::render::limits::SHOWN_FACT_LIMIT_CHARS;
 use crate::app::render::matrix;
 use crate::app::render::sanitize::Clean;
 use crate::app::render::view::check::{ErrorGroup, groups, import};
+use crate::app::render::view::compat::{self, CompatLine};
 use crate::app::render::view::errors::Tree;
 use crate::app::render::view::feed::{FeedLink, FeedScope};
 use crate::app::render::view::parts::{
@@ -16,6 +17,7 @@ use crate::app::render::view::parts::{
 };
 use crate::app::render::view::site::{Site, count};
 use crate::app::store::builds::BuildRow;
+use crate::app::store::compat::CompatRow;
 use crate::app::store::declared::DeclaredRow;
 use crate::app::store::history::HistoryRow;
 use crate::app::store::packages::PackageRow;
@@ -33,6 +35,10 @@ pub struct PackageView {
     pub facts: Vec<(&'static str, Clean)>,
     /// Newest first; toolchains that this server no longer has come last.
     pub rows: Vec<ToolchainRow>,
+    /// The newest commit that works under each toolchain.
+    pub compat: Vec<CompatLine>,
+    /// A search may find more.
+    pub can_search: bool,
     /// The first errors, equal ones once.
     pub errors: Vec<ErrorGroup>,
     /// The lowest version that its manifest declares, and the lowest that was found to work.
@@ -107,6 +113,7 @@ pub struct PackageRows<'a> {
     /// Newest first.
     pub toolchains: &'a [String],
     pub history: Vec<HistoryRow>,
+    pub compat: Vec<CompatRow>,
     /// What it declares, each with its package and the verdicts of that, if it is known.
     pub dependencies: Vec<(DeclaredRow, Option<KnownPackage>)>,
     pub used_by: Vec<PackageRow>,
@@ -138,6 +145,8 @@ impl PackageView {
             description: row.description.as_deref().map(fact),
             facts: facts(row),
             rows: known.chain(gone).map(toolchain).collect(),
+            compat: compat::lines(&rows.compat, &row.url),
+            can_search: compat::can_search(&rows.compat),
             errors: groups(in_order.filter_map(|result| result.1.as_ref()), &tree),
             minimum: minimum(rows),
             history: history(rows, site.now_unix_ms),

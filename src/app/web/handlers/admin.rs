@@ -2,20 +2,22 @@
 
 use serde_json::{Value, json};
 
+use crate::app::builds::commit_searches::Searches;
 use crate::app::domain::ids::BuildId;
 use crate::app::render::json::time;
 use crate::app::state::State;
-use crate::app::store::packages::last_id;
+use crate::app::store::packages::{by_name as find_by_name, last_id};
 use crate::app::store::{builds, refused_hosts, store, totals};
 use crate::app::web::answer::Error;
 use crate::app::web::handlers::packages;
-use crate::app::web::handlers::rows::{build_json, build_row};
+use crate::app::web::handlers::rows::{build_json, build_row, compat_json};
 use crate::app::web::routes::admin::AdminCall;
 use crate::interface::message::Response;
 
 pub fn answer(state: &mut State, call: AdminCall) -> Result<Response, Error> {
     let response = match call {
         AdminCall::CancelBuild { id } => cancel_build(state, id)?,
+        AdminCall::CancelSearches { name } => cancel_searches(state, &name)?,
         AdminCall::DeletePackage { name } => packages::delete(state, &name)?,
         AdminCall::ChangePackage { name, change } => packages::change(state, &name, change)?,
         AdminCall::CheckBuilds => {
@@ -42,6 +44,22 @@ fn cancel_build(state: &mut State, id: BuildId) -> Result<Response, Error> {
     let row = builds::by_id(&state.services.store, id).map_err(Error::HalfWritten)?;
     let row = row.expect("it was just cancelled");
     Ok(Response::json(200, &build_json(state, &row)))
+}
+
+/// Ends the searches of a package that are under way; the answer shows what is known.
+fn cancel_searches(state: &mut State, name: &str) -> Result<Response, Error> {
+    let row = find_by_name(&state.services.store, name)?;
+    let row = row.ok_or_else(|| Error::not_found("package"))?;
+    let mut cancel = || {
+        let mut searches = Searches {
+            scheduler: &mut state.scheduler,
+            services: &mut state.services,
+        };
+        searches.cancel(row.id)?;
+        compat_json(state, &row)
+    };
+    let value = cancel().map_err(Error::HalfWritten)?;
+    Ok(Response::json(200, &value))
 }
 
 /// The state of the server as of the engine's last answer: an engine that hangs does not delay this.

@@ -3,7 +3,7 @@
 use crate::app::render::badge::Badge;
 use crate::app::render::limits::BADGE_CACHE_S;
 use crate::app::state::State;
-use crate::app::store::{packages, results};
+use crate::app::store::{compat, packages, results};
 use crate::app::web::answer::Error;
 use crate::app::web::routes::read::BadgeForm;
 use crate::interface::message::Response;
@@ -20,7 +20,9 @@ pub fn badge(state: &State, name: Option<&str>, form: BadgeForm) -> Result<Respo
         None => Badge::unknown(),
         Some(row) => {
             let results = results::of_package(store, row.id)?;
-            Badge::of_package(&row.name, &results, &state.settings.zig_versions)
+            let toolchains = &state.settings.zig_versions;
+            let compat = compat::of_package(store, row.id, toolchains, &results)?;
+            Badge::of_package(&row.name, &results, &compat, toolchains)
         }
     };
     let response = match form {

@@ -2,22 +2,21 @@
 
 use serde_json::Value;
 
-use crate::app::domain::ids::CheckId;
-use crate::app::render::view::parts::{check_path, package_path};
+use crate::app::render::view::parts::package_path;
 use crate::app::state::State;
 use crate::app::web::answer::Error;
 use crate::app::web::handlers::pages;
 use crate::app::web::routes::forms::FormCall;
 use crate::interface::message::Response;
 
-/// The answer to a form that led to that check, or to an error.
+/// The answer to a form that led to that page, or to an error.
 pub fn answer(
     state: &State,
     form: FormCall,
-    check: Result<CheckId, Error>,
+    page: Result<String, Error>,
 ) -> Result<Response, Error> {
-    let refused = match check {
-        Ok(check) => return Ok(see_other(&check_path(check))),
+    let refused = match page {
+        Ok(page) => return Ok(see_other(&page)),
         Err(Error::Refused(refused)) => refused,
         Err(error) => return Err(error),
     };

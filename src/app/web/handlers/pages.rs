@@ -20,7 +20,7 @@ use crate::app::store::builds::BuildRow;
 use crate::app::store::declared::DeclaredRow;
 use crate::app::store::list::{Paging, Sort};
 use crate::app::store::package_list::{self, PackageFilter, RELEVANCE};
-use crate::app::store::{builds, checks, declared, durations, history, packages, results};
+use crate::app::store::{builds, checks, compat, declared, durations, history, packages, results};
 use crate::app::web::answer::{Error, Shown};
 use crate::app::web::handlers::docs;
 use crate::app::web::handlers::frame::{respond, site};
@@ -122,12 +122,14 @@ fn package(state: &State, name: &str, options: PageOptions) -> Result<Shown, Err
         after: None,
     };
     let history = history::page(store, id, None, &first(SHOWN_HISTORY_LIMIT))?;
+    let latest: Vec<_> = results.iter().map(|(row, _)| row.clone()).collect();
     let used_by = declared::dependents(store, id, &first(SHOWN_DEPENDENTS_LIMIT))?;
     let rows = PackageRows {
         row,
         results,
         toolchains: &state.settings.zig_versions,
         history: history.map_or_else(Vec::new, |page| page.rows),
+        compat: compat::of_package(store, id, &state.settings.zig_versions, &latest)?,
         dependencies: dependencies(state, id)?,
         used_by: used_by.map_or_else(Vec::new, |page| page.rows),
     };

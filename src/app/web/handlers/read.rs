@@ -10,7 +10,9 @@ use crate::app::state::State;
 use crate::app::store::declared::DeclaredRow;
 use crate::app::store::{build_list, builds, checks, declared, history, package_list, packages};
 use crate::app::web::answer::{Error, Shown};
-use crate::app::web::handlers::rows::{build_json, build_row, package_json, packages_json};
+use crate::app::web::handlers::rows::{
+    build_json, build_row, compat_json, package_json, packages_json,
+};
 use crate::app::web::handlers::{badges, compare, feeds, queue};
 use crate::app::web::openapi;
 use crate::app::web::query::too_deep;
@@ -40,6 +42,10 @@ pub fn read(state: &State, call: ReadCall) -> Result<Shown, Error> {
             let found = found.ok_or_else(too_deep)?;
             let rows = packages_json(state, &found.rows)?;
             json::list("dependents", rows, &found, &page)
+        }
+        ReadCall::Compat { package } => {
+            let row = packages::find(store, &package)?;
+            compat_json(state, &row.ok_or_else(|| Error::not_found("package"))?)?
         }
         ReadCall::History {
             package,

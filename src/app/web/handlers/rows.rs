@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::app::domain::ids::{BuildId, PackageId};
-use crate::app::render::json;
+use crate::app::render::{json, view};
 use crate::app::state::State;
 use crate::app::store::builds::{self, BuildRow};
+use crate::app::store::compat;
 use crate::app::store::packages::PackageRow;
 use crate::app::store::results::{self, ResultRow};
 use crate::app::store::store;
@@ -20,6 +21,18 @@ pub fn build_row(state: &State, id: BuildId) -> Result<BuildRow, Error> {
 pub fn package_json(state: &State, row: &PackageRow) -> store::Result<Value> {
     let results = results::of_package(&state.services.store, row.id)?;
     Ok(json::package(row, &results, &state.settings.zig_versions))
+}
+
+/// The newest commits of a package that work.
+pub fn compat_json(state: &State, row: &PackageRow) -> store::Result<Value> {
+    let store = &state.services.store;
+    let results = results::of_package(store, row.id)?;
+    let rows = compat::of_package(store, row.id, &state.settings.zig_versions, &results)?;
+    let rows: Vec<Value> = rows
+        .iter()
+        .map(|line| view::compat::json(line, &row.url))
+        .collect();
+    Ok(json!({ "package": row.name, "compat": rows }))
 }
 
 pub fn packages_json(state: &State, rows: &[PackageRow]) -> store::Result<Vec<Value>> {

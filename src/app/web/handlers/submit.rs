@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 
+use crate::app::builds::commit_searches::Searches;
 use crate::app::domain::disk_space;
 use crate::app::domain::ids::CheckId;
 use crate::app::domain::repository;
 use crate::app::domain::task::Priority;
+use crate::app::render::view::parts::{check_path, package_path};
 use crate::app::state::State;
 use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::checks::{self, NewCheck};
@@ -15,7 +17,7 @@ use crate::app::store::totals;
 use crate::app::web::answer::{Answer, Error};
 use crate::app::web::client_id;
 use crate::app::web::handlers::packages::claim;
-use crate::app::web::handlers::rows::build_json_at;
+use crate::app::web::handlers::rows::{build_json_at, compat_json};
 use crate::app::web::handlers::watch;
 use crate::app::web::limits::{QUEUE_LIMIT, QUEUE_PAUSE_MS};
 use crate::app::web::routes::submit::{PackageRef, SubmitCall};
@@ -23,9 +25,9 @@ use crate::app::web::upload::Tree;
 use crate::base::slab::Key;
 use crate::interface::message::Response;
 
-/// A check that was asked for, and the answer to a program.
+/// The page of what was asked for, and the answer to a program.
 pub struct Submitted {
-    pub check: CheckId,
+    pub page: String,
     pub response: Response,
 }
 
@@ -42,6 +44,7 @@ pub fn submit(state: &mut State, call: SubmitCall, tenant: &str) -> Result<Submi
             let new = check_package(state, package, ask, Some(tenant))?;
             Ok(new.accepted())
         }
+        SubmitCall::Search { name, zig_versions } => search(state, &name, &zig_versions, tenant),
         SubmitCall::Trigger { package, fresh } => {
             let package = match package {
                 PackageRef::Id(id) => packages::by_id(&state.services.store, id)?,
@@ -51,11 +54,39 @@ pub fn submit(state: &mut State, call: SubmitCall, tenant: &str) -> Result<Submi
             let (check, message) = (new.id.get(), "Build triggered");
             let value = json!({ "message": message, "check": check, "builds": new.builds });
             Ok(Submitted {
-                check: new.id,
+                page: check_path(new.id),
                 response: Response::json(202, &value),
             })
         }
     }
+}
+
+/// Begins searches for commits of a package that work.
+fn search(
+    state: &mut State,
+    name: &str,
+    zig_versions: &[String],
+    tenant: &str,
+) -> Result<Submitted, Error> {
+    let row = packages::by_name(&state.services.store, name)?;
+    let row = row.ok_or_else(|| Error::not_found("package"))?;
+    check_accepting(state, zig_versions)?;
+    let mut begin = || {
+        let mut searches = Searches {
+            scheduler: &mut state.scheduler,
+            services: &mut state.services,
+        };
+        for version in zig_versions {
+            searches.request(row.id, version, Priority::Interactive, tenant)?;
+        }
+        searches.start()?;
+        compat_json(state, &row)
+    };
+    let value = begin().map_err(Error::HalfWritten)?;
+    Ok(Submitted {
+        page: package_path(name),
+        response: Response::json(202, &value),
+    })
 }
 
 /// A check that was just added.
@@ -69,7 +100,7 @@ impl AddedCheck {
     fn accepted(self) -> Submitted {
         let value = json!({ "check": self.id.get(), "builds": self.builds });
         Submitted {
-            check: self.id,
+            page: check_path(self.id),
             response: Response::json(202, &value),
         }
     }
@@ -146,7 +177,7 @@ fn submit_package(
         "builds": check.builds,
     });
     Ok(Submitted {
-        check: check.id,
+        page: check_path(check.id),
         response: Response::json(201, &value),
     })
 }

@@ -15,6 +15,8 @@ use crate::interface::message::{Head, Response, values};
 pub enum AdminCall {
     /// Ends a build, whatever its state.
     CancelBuild { id: BuildId },
+    /// Ends the searches for commits of a package that work.
+    CancelSearches { name: String },
     /// Removes a package with all that belongs to it.
     DeletePackage { name: String },
     /// Changes what is known of a package.
@@ -25,13 +27,23 @@ pub enum AdminCall {
     Status,
 }
 
-pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 5] {
+pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 6] {
     use Access::Admin;
     use Body::{Ignored, Json};
     [
         row("DELETE", "/api/packages/*", Admin, Ignored, delete_package),
         row("PATCH", "/api/packages/*", Admin, Json, change_package),
         row("DELETE", "/api/builds/*", Admin, Ignored, cancel_build),
+        row(
+            "DELETE",
+            "/api/packages/*/compat",
+            Admin,
+            Ignored,
+            |request| {
+                let name = request.name()?;
+                Ok(AdminCall::CancelSearches { name }.into())
+            },
+        ),
         row("POST", "/admin/check-builds", Admin, Ignored, |_| {
             Ok(AdminCall::CheckBuilds.into())
         }),

@@ -19,7 +19,7 @@ pub struct FormCall {
     pub options: PageOptions,
 }
 
-pub const fn routes<C: From<FormCall>>() -> [Route<C>; 2] {
+pub const fn routes<C: From<FormCall>>() -> [Route<C>; 3] {
     use Access::Limited;
     [
         row("POST", "/submit", Limited, Body::Form, submit),
@@ -30,6 +30,7 @@ pub const fn routes<C: From<FormCall>>() -> [Route<C>; 2] {
             Body::Ignored,
             check_again,
         ),
+        row("POST", "/packages/*/compat", Limited, Body::Ignored, search),
     ]
 }
 
@@ -54,6 +55,16 @@ fn check_again<C: From<FormCall>>(request: &RouteRequest) -> Result<C, Response>
     let name = request.name()?;
     Ok(C::from(FormCall {
         call: Ok(SubmitCall::Rebuild { name, fresh: false }),
+        typed: None,
+        options: options(request.head, false),
+    }))
+}
+
+fn search<C: From<FormCall>>(request: &RouteRequest) -> Result<C, Response> {
+    let name = request.name()?;
+    let zig_versions = request.settings.zig_versions.clone();
+    Ok(C::from(FormCall {
+        call: Ok(SubmitCall::Search { name, zig_versions }),
         typed: None,
         options: options(request.head, false),
     }))

@@ -30,6 +30,10 @@ pub enum ReadCall {
     Dependencies {
         package: String,
     },
+    /// The newest commits of a package that work, by toolchain.
+    Compat {
+        package: String,
+    },
     /// The packages that depend on a package.
     Dependents {
         package: String,
@@ -95,7 +99,7 @@ pub enum CompareForm {
     Names(Outcome),
 }
 
-pub const fn routes<C: From<ReadCall> + From<WatchCall>>() -> [Route<C>; 11] {
+pub const fn routes<C: From<ReadCall> + From<WatchCall>>() -> [Route<C>; 12] {
     [
         get("/openapi.json", |_| Ok(C::from(ReadCall::OpenApi))),
         get("/api/packages", packages),
@@ -103,6 +107,10 @@ pub const fn routes<C: From<ReadCall> + From<WatchCall>>() -> [Route<C>; 11] {
         get("/api/packages/*/dependencies", dependencies),
         get("/api/packages/*/dependents", dependents),
         get("/api/packages/*/history", history),
+        get("/api/packages/*/compat", |request| {
+            let package = request.name()?;
+            Ok(C::from(ReadCall::Compat { package }))
+        }),
         get("/api/packages/**", package_of_repository),
         get("/api/checks/*", check),
         get("/api/builds", builds),

@@ -38,6 +38,8 @@ pub enum Access {
 pub enum Body {
     /// Not needed; one that comes is read and ignored.
     Ignored,
+    /// Not needed.
+    OptionalJson,
     Json,
     /// The fields of an HTML form.
     Form,

@@ -26,6 +26,11 @@ pub enum SubmitCall {
     },
     /// A new check of a known package; `fresh` takes no verdict from the cache.
     Rebuild { name: String, fresh: bool },
+    /// A search for commits of a package that work under these versions.
+    Search {
+        name: String,
+        zig_versions: Vec<String>,
+    },
     /// An admin's new check of a known package, ahead of those that the server starts itself.
     Trigger { package: PackageRef, fresh: bool },
 }
@@ -49,12 +54,19 @@ pub enum PackageRef {
     Name(String),
 }
 
-pub const fn routes<C: From<SubmitCall> + From<UploadOptions>>() -> [Route<C>; 5] {
+pub const fn routes<C: From<SubmitCall> + From<UploadOptions>>() -> [Route<C>; 6] {
     use Access::{Admin, Limited};
-    use Body::{Ignored, Json, Tree};
+    use Body::{Ignored, Json, OptionalJson, Tree};
     [
         row("POST", "/api/packages", Limited, Json, package),
         row("POST", "/api/packages/*/builds", Limited, Ignored, rebuild),
+        row(
+            "POST",
+            "/api/packages/*/compat",
+            Limited,
+            OptionalJson,
+            search,
+        ),
         row("POST", "/api/check", Limited, Tree, upload),
         row("PUT", "/api/check", Limited, Tree, upload),
         row("POST", "/admin/trigger-build", Admin, Json, trigger),
@@ -144,6 +156,21 @@ fn rebuild<C: From<SubmitCall>>(request: &RouteRequest) -> Result<C, Response> {
     let name = request.name()?;
     let fresh = request.query.flag("fresh");
     Ok(C::from(SubmitCall::Rebuild { name, fresh }))
+}
+
+fn search<C: From<SubmitCall>>(request: &RouteRequest) -> Result<C, Response> {
+    let fields = match request.body {
+        b"" => Map::new(),
+        _ => request.fields()?,
+    };
+    let version = text(&fields, "zig_version", 1_000)?;
+    let available = &request.settings.zig_versions;
+    let zig_versions = match version {
+        Some(version) => known_versions("zig_version", vec![version], available)?,
+        None => available.clone(),
+    };
+    let name = request.name()?;
+    Ok(C::from(SubmitCall::Search { name, zig_versions }))
 }
 
 fn trigger<C: From<SubmitCall>>(request: &RouteRequest) -> Result<C, Response> {

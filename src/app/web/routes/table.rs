@@ -189,14 +189,16 @@ impl Routed {
     /// What becomes of the body; an error where the head shows that the request cannot be answered.
     pub fn admission(&self, head: &Head, settings: &Settings) -> Result<Admission, Response> {
         let body = self.route.body;
-        if body != Body::Ignored && !request::has_body(head) {
+        let is_needed = !matches!(body, Body::Ignored | Body::OptionalJson);
+        if is_needed && !request::has_body(head) {
             let sentence = "a body is needed, with Content-Length or Transfer-Encoding";
             return Err(Response::error(411, sentence));
         }
         let mut limit_bytes = JSON_LIMIT_BYTES;
         match body {
             Body::Ignored => {}
-            Body::Json => check_json_type(head)?,
+            Body::OptionalJson if !request::has_body(head) => {}
+            Body::Json | Body::OptionalJson => check_json_type(head)?,
             Body::Form => check_form_type(head)?,
             Body::Tree => {
                 check_tree_type(head)?;
