@@ -1,6 +1,7 @@
 //! Requests that the server answers in a second, beside nginx that sends the same bytes from files.
 //!
-//! Prints rates and ratios, and asserts nothing about them. nginx has one worker, as the server has one thread.
+//! Prints rates and ratios, and asserts nothing about them. nginx has one worker, as the server has one thread, and files
+//! that are compressed already where the client takes gzip. `cargo bench --bench answers -- gzip` measures those alone.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -25,13 +26,20 @@ const CONNECTIONS: usize = 32;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(2);
 
-const READS: [(&str, &str); 6] = [
-    ("/api/health", "*/*"),
-    ("/api/builds/1", "*/*"),
-    ("/api/packages/known", "*/*"),
-    ("/api/packages", "*/*"),
-    ("/", "text/html"),
-    ("/packages/known", "text/html"),
+const JSON: &str = "Accept: */*";
+const HTML: &str = "Accept: text/html";
+const GZIP: &str = "Accept: text/html\r\nAccept-Encoding: gzip";
+
+/// Targets and what is asked for.
+const READS: [(&str, &str); 8] = [
+    ("/api/health", JSON),
+    ("/api/builds/1", JSON),
+    ("/api/packages/known", JSON),
+    ("/api/packages", JSON),
+    ("/", HTML),
+    ("/packages/known", HTML),
+    ("/", GZIP),
+    ("/packages/known", GZIP),
 ];
 
 fn main() {
@@ -39,6 +47,7 @@ fn main() {
     if !std::env::args().any(|arg| arg == "--bench") {
         return;
     }
+    let only_gzip = std::env::args().any(|arg| arg == "gzip");
     let (server, _dir) = start("bench-answers", &[]);
     for package in ["known", "other", "third"] {
         let known = json!({"url": format!("https://github.com/somebody/{package}")});
@@ -50,25 +59,30 @@ fn main() {
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).expect("a directory");
     for (nth, (target, accept)) in READS.iter().enumerate() {
-        let body = body_of(&server, target, accept);
-        std::fs::write(dir.join(format!("{nth}")), body).expect("a file");
+        // nginx sends the compressed file where there is one.
+        std::fs::write(dir.join(format!("{nth}")), "").expect("a file");
+        std::fs::write(dir.join(file(nth)), body_of(&server, target, accept)).expect("a file");
     }
     let nginx = Nginx::start(&dir);
     println!(
         "{CONNECTIONS} connections, requests a second: the server, nginx, ratio; bytes of a body"
     );
     for (nth, (target, accept)) in READS.iter().enumerate() {
+        if only_gzip && *accept != GZIP {
+            continue;
+        }
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             ours.push(rate(address(&server), target, accept));
             theirs.push(rate(nginx.address, &format!("/{nth}"), accept));
         }
         let [ours, theirs] = [ours, theirs].map(median);
-        let bytes = std::fs::metadata(dir.join(format!("{nth}")))
+        let bytes = std::fs::metadata(dir.join(file(nth)))
             .expect("a file")
             .len();
+        let gzip = if *accept == GZIP { "gzip" } else { "" };
         println!(
-            "  {target:<20} {ours:>8.0} {theirs:>8.0} {:>6.2} {bytes:>7}",
+            "  {target:<20} {gzip:<4} {ours:>8.0} {theirs:>8.0} {:>6.2} {bytes:>7}",
             ours / theirs
         );
     }
@@ -79,8 +93,14 @@ fn median(mut rates: Vec<f64>) -> f64 {
     rates[rates.len() / 2]
 }
 
+/// The name of the file with the bytes of that answer.
+fn file(nth: usize) -> String {
+    let is_gzip = READS[nth].1 == GZIP;
+    format!("{nth}{}", if is_gzip { ".gz" } else { "" })
+}
+
 fn request(target: &str, accept: &str) -> Vec<u8> {
-    format!("GET {target} HTTP/1.1\r\nHost: bench\r\nAccept: {accept}\r\n\r\n").into_bytes()
+    format!("GET {target} HTTP/1.1\r\nHost: bench\r\n{accept}\r\n\r\n").into_bytes()
 }
 
 fn body_of(server: &Server, target: &str, accept: &str) -> Vec<u8> {
@@ -107,7 +127,7 @@ impl Nginx {
              events {{ worker_connections 512; }}\n\
              http {{ access_log off; keepalive_requests 1000000000; open_file_cache max=100;\n\
              client_body_temp_path a; proxy_temp_path b; fastcgi_temp_path c; uwsgi_temp_path d;\n\
-             scgi_temp_path e; server {{ listen {address}; root .; }} }}\n"
+             scgi_temp_path e; gzip_static on; server {{ listen {address}; root .; }} }}\n"
         );
         std::fs::write(dir.join("nginx.conf"), config).expect("a file");
         let mut command = Command::new("nginx");

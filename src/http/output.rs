@@ -81,7 +81,7 @@ impl Output {
             gzip::set_headers(answer, self.takes_gzip);
         }
         if is_worth && self.takes_gzip {
-            answer.body = gzip::whole(&answer.body);
+            answer.body = answer.compressed.get_or_make(|| gzip::whole(&answer.body));
         }
     }
 

@@ -1,5 +1,7 @@
 //! Requests and responses as values.
 
+use std::sync::{Arc, OnceLock};
+
 use crate::base::control_chars::escaped;
 
 /// The head of one request.
@@ -56,6 +58,35 @@ pub struct Response {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
+    pub compressed: Compressed,
+}
+
+/// The compressed form of a body that is sent more than once: made for the first client that takes it.
+#[derive(Debug, Clone, Default)]
+pub struct Compressed(Option<Arc<OnceLock<Vec<u8>>>>);
+
+/// It follows from the body.
+impl PartialEq for Compressed {
+    fn eq(&self, _: &Compressed) -> bool {
+        true
+    }
+}
+
+impl Eq for Compressed {}
+
+impl Compressed {
+    /// One that is kept for all clones of the response.
+    pub fn shared() -> Compressed {
+        Compressed(Some(Arc::default()))
+    }
+
+    /// The form that is kept, or else what `make` gives.
+    pub fn get_or_make(&self, make: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
+        match &self.0 {
+            Some(kept) => kept.get_or_init(make).clone(),
+            None => make(),
+        }
+    }
 }
 
 impl Response {
@@ -64,6 +95,7 @@ impl Response {
             status,
             headers: vec![("Content-Type", content_type.to_string())],
             body: body.into(),
+            compressed: Compressed::default(),
         }
     }
 

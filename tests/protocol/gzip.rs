@@ -11,7 +11,7 @@ use zigcheck::http::conn::Conn;
 use zigcheck::http::gzip::{self, Gzip, OVERHEAD_BYTES};
 use zigcheck::http::limits::{GZIP_LEAST_BYTES, GZIP_LIMIT_BYTES, GZIP_TURN_LIMIT_BYTES};
 use zigcheck::interface::event::Streamed;
-use zigcheck::interface::message::{Admission, Head, Response};
+use zigcheck::interface::message::{Admission, Compressed, Head, Response};
 
 const GZIP: &str = "Accept-Encoding: gzip, br\r\n";
 
@@ -173,6 +173,16 @@ fn a_compressed_answer_says_so_and_has_a_weak_tag() {
         header(&answered("GET", "", same()).0, "ETag"),
         Some("\"tag\"")
     );
+}
+
+#[test]
+fn what_is_compressed_already_is_sent_again() {
+    let mut shared = page(9_000);
+    shared.compressed = Compressed::shared();
+    let first = answered("GET", GZIP, shared.clone());
+    assert_eq!(first, answered("GET", GZIP, shared.clone()));
+    assert_eq!(first.1, shared.compressed.get_or_make(Vec::new));
+    assert_eq!(answered("GET", "", shared).1, text(9_000));
 }
 
 #[test]

@@ -68,6 +68,21 @@ fn what_did_not_change_is_not_rendered_again() {
     }
 }
 
+#[test]
+fn the_compressed_form_of_a_kept_answer_is_made_once() {
+    let (mut inside, _memory) = server("reads-compressed");
+    let first = inside.request("GET", "/", &[], b"");
+    let made = first.compressed.get_or_make(|| b"compressed".to_vec());
+    let again = inside.request("GET", "/", &[], b"");
+    assert_eq!(again.compressed.get_or_make(Vec::new), made);
+    // It goes with the answer, and is that of no other.
+    submit(&mut inside, "another");
+    for target in ["/", "/api/packages"] {
+        let other = inside.request("GET", target, &[], b"");
+        assert_eq!(other.compressed.get_or_make(Vec::new), b"", "{target}");
+    }
+}
+
 type Change = fn(&mut Inside);
 
 #[test]

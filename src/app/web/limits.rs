@@ -56,7 +56,7 @@ pub const READ_BASE_STEPS: u64 = 15_000;
 pub const WAITING_READS_LIMIT: usize = 2_048;
 /// Retry-After where that many wait.
 pub const READS_PAUSE_MS: u64 = 2_000;
-/// Bytes of kept answers: some 200 pages. More are forgotten all at once.
+/// Bytes of kept answers, each with its compressed form: some 200 pages. More are forgotten all at once.
 pub const KEPT_LIMIT_BYTES: usize = 4 << 20;
 /// What a kept answer takes beside its body: its headers and the call.
 pub const KEPT_ANSWER_BYTES: usize = 1 << 10;

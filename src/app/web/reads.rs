@@ -21,7 +21,7 @@ use crate::app::web::routes::pages::PageCall;
 use crate::app::web::routes::read::ReadCall;
 use crate::app::web::routes::table::{self, Call};
 use crate::base::slab::Key;
-use crate::interface::message::{Head, Response};
+use crate::interface::message::{Compressed, Head, Response};
 
 /// A call whose answer follows from the state and the second of the clock alone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -153,17 +153,18 @@ impl Reads {
     fn first(&mut self, state: &mut State, head: &Head, read: Read) -> Result<Answer, Error> {
         let (rendered, steps) = render(state, &read);
         self.used_steps += steps + READ_BASE_STEPS;
-        let rendered = rendered?;
-        let answer = rendered.clone().answer(state, head);
-        let bytes = rendered.response.body.len() + KEPT_ANSWER_BYTES;
+        let mut rendered = rendered?;
+        // The compressed form may be kept beside the body, and is no longer.
+        let bytes = 2 * rendered.response.body.len() + KEPT_ANSWER_BYTES;
         if self.kept_bytes + bytes > KEPT_LIMIT_BYTES {
             self.forget();
         }
         if bytes <= KEPT_LIMIT_BYTES && !read.is_exact() {
+            rendered.response.compressed = Compressed::shared();
             self.kept_bytes += bytes;
-            self.kept.insert(read, rendered);
+            self.kept.insert(read, rendered.clone());
         }
-        Ok(answer)
+        Ok(rendered.answer(state, head))
     }
 }
 
