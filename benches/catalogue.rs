@@ -1,12 +1,14 @@
-//! The cost of reads on a catalogue of 20,000 packages and 96,000 builds against one of 20 packages; and how long the
-//! server takes to answer beside ten clients that ask for the dearest page as fast as they can.
+//! The cost of reads on a catalogue of 20,000 packages and 96,000 builds against one of 20 packages; the time to the
+//! first byte of a page; and how long the server takes to answer beside ten clients that ask for the dearest page as fast
+//! as they can. `cargo bench --bench catalogue -- pages` measures the pages alone.
 //!
 //! Prints milliseconds and ratios, and asserts nothing about them. A stand-in for docker runs no build.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use std::net::SocketAddr;
+use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -14,7 +16,7 @@ use std::time::{Duration, Instant};
 use common::http::ask;
 use common::server::{Server, scratch};
 use common::standin;
-use common::wire::address;
+use common::wire::{Wire, address, connect};
 use rusqlite::Connection;
 use zigcheck::app::store::store::Store;
 
@@ -55,7 +57,12 @@ fn main() {
     if !std::env::args().any(|arg| arg == "--bench") {
         return;
     }
-    let (few, many) = (catalogue(FEW), catalogue(MANY));
+    let many = catalogue(MANY);
+    show_first_bytes(&many);
+    if std::env::args().any(|arg| arg == "pages") {
+        return;
+    }
+    let few = catalogue(FEW);
     println!("{MANY} packages against {FEW}, {ROUNDS} rounds: p50 and p99 in ms, and their ratios");
     let mut dearest = (0.0, READS[0]);
     for target in READS {
@@ -112,6 +119,39 @@ fn catalogue(packages: usize) -> Server {
     // What follows a start is not measured.
     std::thread::sleep(Duration::from_secs(5));
     server
+}
+
+/// Prints times of pages that are not kept: each is another one.
+fn show_first_bytes(many: &Server) {
+    println!(
+        "first byte of a page for a browser, {MANY} packages, {ROUNDS} rounds: p50, p99, worst in ms"
+    );
+    let front = |nth: usize| format!("/?limit={}", 10 + nth);
+    let package = |nth: usize| format!("/packages/lib-{:05}", 7 * nth + 3);
+    let pages: [(&str, &dyn Fn(usize) -> String); 2] =
+        [("/", &front), ("/packages/NAME", &package)];
+    for (name, page) in pages {
+        let to = address(many);
+        let mut took: Vec<f64> = (0..ROUNDS).map(|nth| first_byte(to, &page(nth))).collect();
+        took.sort_by(f64::total_cmp);
+        let [p50, p99, worst] = [50, 99, 100].map(|percent| at(&took, percent));
+        println!("  {name:<52} {p50:>7.2} {p99:>7.2} {worst:>7.2}");
+    }
+}
+
+/// The milliseconds from the connection to the first byte of a page.
+fn first_byte(to: SocketAddr, target: &str) -> f64 {
+    let begun = Instant::now();
+    let mut wire = Wire::over(connect(to, Ipv4Addr::LOCALHOST, None).expect("it listens"));
+    wire.send(
+        format!("GET {target} HTTP/1.1\r\nHost: bench\r\nAccept: text/html\r\nAccept-Encoding: gzip\r\n\r\n").as_bytes(),
+    );
+    let mut head = [0; 12];
+    wire.stream.read_exact(&mut head[..1]).expect("an answer");
+    let took = begun.elapsed().as_secs_f64() * 1_000.0;
+    wire.stream.read_exact(&mut head[1..]).expect("an answer");
+    assert_eq!(&head, b"HTTP/1.1 200", "{target}");
+    took
 }
 
 fn measure(to: SocketAddr, target: &str) -> Vec<f64> {

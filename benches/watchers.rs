@@ -1,11 +1,14 @@
-//! The cost of watchers: ten thousand idle ones, a thousand that read a flood, one that never reads, five hundred
-//! that send slowly.
+//! The cost of watchers: ten thousand idle ones, two thousand live pages, a thousand that read a flood, one that never
+//! reads, five hundred that send slowly.
 //!
 //! Prints memory, times and ratios, and asserts nothing about them. A stand-in for docker runs the builds.
+//! `cargo bench --bench watchers -- pages` measures the live pages alone.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
 
+#[path = "watchers/pages.rs"]
+mod pages;
 #[path = "watchers/sockets.rs"]
 mod sockets;
 
@@ -32,6 +35,10 @@ fn main() {
     // `cargo bench` passes --bench; `cargo test` must not run this.
     if std::env::args().any(|arg| arg == "--bench") {
         raise_open_files();
+        pages::live_pages();
+        if std::env::args().any(|arg| arg == "pages") {
+            return;
+        }
         sockets::idle_and_notified();
         one_that_never_reads();
         beside_log_readers();
