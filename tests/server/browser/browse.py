@@ -8,6 +8,7 @@ from browsers import BROWSERS
 BROWSER, URL, DIR, AXE = (sys.argv[1:] + [None])[:4]
 SHOWN = {"front": "/", "search": "/?search=clap", "package": "/packages/zig-clap", "hostile": "/packages/hostile",
          "check": "/checks/7", "build": "/builds/25", "failed": "/builds/5", "log": "/builds/5/log", "queue": "/queue", "submit": "/submit",
+         "docs": "/docs", "verdicts": "/docs/verdicts",
          "missing": "/packages/nobody", "long": "/packages/a-package-with-a-name-that-is-longer-than-any-honest-one-could-ever-need"}
 WIDTHS = [320, 768, 1280]
 problems = []
@@ -99,7 +100,9 @@ def submit(browser, window):
 
 
 def follow_links(browser, window):
-    """Opens each page that a link leads to. Links are a page's, not a browser's: one browser follows them."""
+    """Opens each page that a link leads to. None is wider than a phone. Links are a page's, not a browser's:
+    one browser follows them."""
+    browser.size(window, WIDTHS[0])
     seen, todo = {"/"}, ["/"]
     while todo:
         path = todo.pop()
@@ -109,6 +112,8 @@ def follow_links(browser, window):
         if not kind.startswith("text/html"):
             continue
         browser.go(window, path)
+        wide = browser.ask(window, "document.scrollingElement.scrollWidth")
+        expect(wide <= WIDTHS[0], f"{path} is {wide} wide at {WIDTHS[0]}")
         for link in browser.ask(window, "[...document.links].map(a => a.href)"):
             own = link.split("#")[0]
             if own.startswith(URL + "/") and own[len(URL):] not in seen:

@@ -58,7 +58,7 @@ INSERT INTO history_texts (text) VALUES ('0.17.1'), ('0.16.0'), ('0.15.2'), ('0.
     ('sha256:0.15.2'), ('sha256:0.14.1'), ('root source file struct ''fs'' has no member named ''cwd''');
 -- Sixteen commits of each; with the newest Zig a package stopped to build at one of them.
 INSERT INTO history (package_id, "commit", zig_version, toolchain, error_key, build_status, test_status, compiled, checked_at)
-    SELECT k.id, unhex(printf('%08x%08x%024x', k.id * 271828183 + age * 1618033, k.id * 341592653, age)), t.id, t.id + 4, iif(is_bad, 9, NULL),
+    SELECT k.id, unhex(printf('%08x%08x%024x', k.id * 271828183 + age * 1618033, k.id * 341592653, k.id * 2718281828459)), t.id, t.id + 4, iif(is_bad, 9, NULL),
         iif(is_bad, 'failed', 'success'), iif(is_bad, NULL, iif((k.id + age) % 9 = 4, 'failed', 'success')), 7,
         NOW - k.id * 27e5 - age * 259200000
     FROM (SELECT k.id, n.value AS age, t.id AS text, substr(k.verdicts, t.id, 1) = 'f' AND (t.id > 1 OR n.value < 6) AS is_bad

@@ -52,6 +52,13 @@ pub fn manual(site: &Site, page: &ManualPage) -> String {
     };
     let mut body = String::new();
     pulldown_cmark::html::push_html(&mut body, events(page.markdown).into_iter());
+    // A table that is wider than the screen scrolls by itself.
+    let body = body
+        .replace(
+            "<table>",
+            "<div class=\"scroll prose\" tabindex=\"0\"><table>",
+        )
+        .replace("</table>", "</table></div>");
     let main = html! {
         p { a href="/docs" { "Documentation" } }
         (PreEscaped(body))
