@@ -54,7 +54,9 @@ impl World {
                 .filter(|(task, of)| *of == start.tenant && !later.contains(task));
             let has_share = held.count() >= (self.settings.max_builds / 2).max(1);
             for (priority, tenant) in &waiting {
-                if !self.has_nothing(tenant, &holders, &starts) {
+                // A search lets all others pass.
+                let is_search = *priority == Priority::Search.number();
+                if is_search || !self.has_nothing(tenant, &holders, &starts) {
                     continue;
                 }
                 // It waits with nothing in any slot: it may be served.

@@ -94,17 +94,30 @@ impl Model {
     }
 
     /// What others would have to let pass.
-    fn may_start(&self) -> Vec<&Item> {
-        let has_right = |item: &&Item| !self.has_its_share(&item.entry.tenant);
-        let with_right: Vec<&Item> = self.ready().filter(has_right).collect();
+    fn may_start(&self, now: i64) -> Vec<&Item> {
+        let group = self.first_group(now);
+        let has_right = |item: &&&Item| !self.has_its_share(&item.entry.tenant);
+        let with_right: Vec<&Item> = group.iter().filter(has_right).copied().collect();
         match with_right.is_empty() {
-            true => self.ready().collect(),
+            true => group,
             false => with_right,
         }
     }
 
+    /// What may start, without searches where there is anything else; but for those that waited too long.
+    fn first_group(&self, now: i64) -> Vec<&Item> {
+        let overdue = !self.was_overdue && self.is_overdue(Priority::Search, now);
+        let is_search = |item: &&Item| item.entry.priority == Priority::Search;
+        let (searches, others): (Vec<&Item>, Vec<&Item>) = self.ready().partition(is_search);
+        match () {
+            () if overdue => others.into_iter().chain(searches).collect(),
+            () if others.is_empty() => searches,
+            () => others,
+        }
+    }
+
     fn next(&self, now: i64) -> Option<Item> {
-        let mut may = self.may_start();
+        let mut may = self.may_start(now);
         let overdue = may
             .iter()
             .map(|item| item.entry.priority)
@@ -201,7 +214,8 @@ impl Model {
     }
 
     fn order(&self, limit: usize, now: i64) -> Vec<Place> {
-        let others_wait = self.ready().any(|i| !self.has_its_share(&i.entry.tenant));
+        let mut first = self.first_group(now).into_iter();
+        let others_wait = first.any(|item| !self.has_its_share(&item.entry.tenant));
         let mut later = self.clone();
         let mut places = Vec::new();
         while places.len() < limit {

@@ -22,6 +22,7 @@ use crate::app::store::store::Result;
 //     paused: ■ 12:00, ■ 12:05             4  Within a tenant, and among tenants of one round: popular before others,
 //                                             then the oldest
 //                                          5  A task in a pause is in no lane until that is over
+//                                          6  A search starts when no other task may, and is nobody's other task in 2
 //
 // So ten thousand builds of one tenant are one lane in each round: another tenant's single build waits for the end of
 // one running build, not for the popular ones among ten thousand.
@@ -122,8 +123,10 @@ impl Policy {
         unix_ms: i64,
         first_lane: &mut FirstLane,
     ) -> Result<Option<(Priority, Lane)>> {
-        for others_wait in [true, false] {
-            for priority in self.priorities_in_order(unix_ms) {
+        let passes = [(false, true), (false, false), (true, true), (true, false)];
+        for (is_last, others_wait) in passes {
+            let order = self.priorities_in_order(unix_ms);
+            for priority in order.filter(|priority| self.is_last(*priority, unix_ms) == is_last) {
                 let may = |tenant: &str| !others_wait || !self.has_its_share(tenant);
                 if let Some(lane) = first_lane(priority, &may)? {
                     return Ok(Some((priority, lane)));
@@ -131,6 +134,13 @@ impl Policy {
             }
         }
         Ok(None)
+    }
+
+    /// True for searches: they start when nothing else may, whoever has which share of the slots, unless they have
+    /// waited too long.
+    fn is_last(&self, priority: Priority, unix_ms: i64) -> bool {
+        let goes_first = !self.was_overdue && self.is_overdue(priority, unix_ms);
+        priority == Priority::Search && !goes_first
     }
 
     /// The priorities that have waited too long, the longest first, unless the latest start was one of those; then all

@@ -52,7 +52,7 @@ impl CompatLine {
             day: works.and_then(|works| day(works.commit_time?)),
             sentence: Clean::new(&sentence(row)).clipped(SHOWN_FACT_LIMIT_CHARS),
             diff: diff.and_then(|(old, new)| forge::diff_url(url, &old.commit, &new.commit)),
-            fetch: works.map(|works| Clean::new(&fetch(url, &works.commit))),
+            fetch: works.and_then(|works| Some(Clean::new(&fetch(url, &works.commit)?))),
         }
     }
 }
@@ -62,9 +62,12 @@ fn day(seconds: i64) -> Option<String> {
     text.split('T').next().map(str::to_string)
 }
 
-/// The command that adds that commit to the dependencies of a package.
-fn fetch(url: &str, commit: &str) -> String {
-    format!("zig fetch --save git+{url}#{commit}")
+/// The command that adds that commit to the dependencies of a package; none if Zig cannot fetch from there.
+fn fetch(url: &str, commit: &str) -> Option<String> {
+    let is_known = ["https://", "http://"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme));
+    is_known.then(|| format!("zig fetch --save git+{url}#{commit}"))
 }
 
 fn sentence(row: &CompatRow) -> String {
@@ -134,6 +137,6 @@ pub fn json(row: &CompatRow, url: &str) -> Value {
             "reason": next.reason.map(Reason::as_str),
             "error_key": next.error_key,
         })),
-        "fetch": works.map(|works| fetch(url, &works.commit)),
+        "fetch": works.and_then(|works| fetch(url, &works.commit)),
     })
 }
