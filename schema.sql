@@ -73,6 +73,22 @@ CREATE TABLE IF NOT EXISTS toolchains (
     seen_at     INTEGER NOT NULL
 ) STRICT;
 
+-- Checks of all packages under one toolchain that an admin asked for: the latest one of each.
+CREATE TABLE IF NOT EXISTS catalogue_checks (
+    zig_version    TEXT PRIMARY KEY,
+    requested_at   INTEGER NOT NULL,
+    -- While packages are examined, by id: the last one examined. -1: before the most used ones, which go first.
+    examined_after INTEGER,
+    -- How many packages were examined, and how many of them need nothing more.
+    examined       INTEGER NOT NULL DEFAULT 0,
+    checked        INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- The unfinished builds that these wait for.
+CREATE TABLE IF NOT EXISTS catalogue_builds (
+    build_id INTEGER PRIMARY KEY
+) STRICT;
+
 -- The latest verdict of a package under one toolchain. It stays until a new one replaces it.
 CREATE TABLE IF NOT EXISTS build_results (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -16,6 +16,7 @@ mod bucket;
 mod busy_hosts;
 mod cache;
 mod cancel;
+mod check_all;
 mod checkpoints;
 mod commit_search;
 mod commits;

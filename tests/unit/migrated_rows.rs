@@ -34,7 +34,9 @@ const ADDED_COLUMNS: [(&str, &str, Value); 23] = [
 ];
 
 /// The tables that later versions added. They begin empty.
-const ADDED_TABLES: [&str; 10] = [
+const ADDED_TABLES: [&str; 12] = [
+    "catalogue_checks",
+    "catalogue_builds",
     "refused_hosts",
     "declared_dependencies",
     "unindexed",

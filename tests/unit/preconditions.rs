@@ -253,6 +253,7 @@ fn nothing_changes_where_a_precondition_fails() {
         ("DELETE", "/api/packages/p"),
         ("DELETE", "/api/builds/1"),
         ("POST", "/admin/check-builds"),
+        ("POST", "/admin/check-all"),
         ("POST", "/admin/trigger-build"),
     ] {
         for condition in [("if-match", "\"x\""), since] {

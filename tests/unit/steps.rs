@@ -136,7 +136,7 @@ const READS: [&str; 77] = [
 type Costs = BTreeMap<(String, String, u32, String), i32>;
 
 /// Requests that write, in this order.
-const WRITES: [(&str, &str, &str); 14] = [
+const WRITES: [(&str, &str, &str); 15] = [
     (
         "POST",
         "/api/packages",
@@ -153,6 +153,7 @@ const WRITES: [(&str, &str, &str); 14] = [
     ("POST", "/packages/lib-00402/check", ""),
     ("POST", "/admin/trigger-build", r#"{"package_id":800}"#),
     ("POST", "/admin/check-builds", ""),
+    ("POST", "/admin/check-all", r#"{"zig_version":"0.16.0"}"#),
     ("GET", "/admin/status", ""),
     ("POST", "/api/packages/lib-00402/compat", ""),
     ("POST", "/packages/http-00708/compat", ""),

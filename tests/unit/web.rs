@@ -113,6 +113,7 @@ fn pages_of_other_hosts_change_nothing() {
     for (method, path) in [
         ("DELETE", "/api/builds/1"),
         ("POST", "/admin/check-builds"),
+        ("POST", "/admin/check-all"),
         ("POST", "/admin/trigger-build"),
     ] {
         assert_eq!(told(method, path, &page("https://evil.example")), 403);

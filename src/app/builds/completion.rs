@@ -14,7 +14,7 @@ use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::checks::{self, CheckRow};
 use crate::app::store::packages::{self, Holder};
 use crate::app::store::removals::{self, REMOVED_BUILDS_LIMIT, Removal};
-use crate::app::store::{commit_searches, declared, durations, store, uses};
+use crate::app::store::{catalogue_checks, commit_searches, declared, durations, store, uses};
 
 impl Scheduler {
     /// A fetch has its source, or a recheck the commit of the remote.
@@ -139,6 +139,7 @@ impl Scheduler {
         self.verdicts.finish(build, &services.store)?;
         let row = builds::by_id(&services.store, build)?.expect("it was just written");
         services.publish_row(&row)?;
+        catalogue_checks::end_build(&mut services.store, build, &row.zig_version)?;
         self.searches(services).on_build_end(&row)
     }
 

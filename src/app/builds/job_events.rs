@@ -112,7 +112,9 @@ impl Scheduler {
         }
         if services.engine.is_ready() {
             self.rechecks.make_requested_due(services)?;
-            for check in self.rechecks.next_rebuilds(services)? {
+            let mut checks = self.rechecks.next_rebuilds(services)?;
+            checks.extend(self.rechecks.next_of_catalogue(services)?);
+            for check in checks {
                 self.add(check, services)?;
             }
         }

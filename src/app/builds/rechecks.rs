@@ -1,4 +1,4 @@
-//! Checks that nobody asked for: the daily recheck of each package, and builds under new toolchains.
+//! Checks of many packages: the daily recheck of each, builds under new toolchains, and all under one toolchain.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use crate::app::queue::queue::Queue;
 use crate::app::store::checks::NewCheck;
 use crate::app::store::packages::{self, RecheckRow};
 use crate::app::store::store::{self, Store};
-use crate::app::store::{builds, results, toolchains};
+use crate::app::store::{builds, catalogue_checks, results, toolchains};
 
 #[derive(Debug)]
 pub struct Rechecks {
@@ -25,15 +25,21 @@ pub struct Rechecks {
     pub is_rebuilding: bool,
     /// An admin asked for the rechecks of all packages, and some are not due yet.
     is_requested: bool,
+    /// The versions under which all packages are to be checked, while packages are left to examine and the version
+    /// has an image as far as the engine has answered.
+    catalogue: Vec<String>,
 }
 
 impl Rechecks {
     pub fn open(zig_versions: &[String], store: &Store) -> store::Result<Rechecks> {
-        Ok(Rechecks {
+        let mut rechecks = Rechecks {
             zig_versions: zig_versions.to_vec(),
             is_rebuilding: toolchains::is_rebuilding(store)?,
             is_requested: packages::has_requested_rechecks(store)?,
-        })
+            catalogue: Vec::new(),
+        };
+        rechecks.read_catalogue(store)?;
+        Ok(rechecks)
     }
 
     /// The toolchains that have an image.
@@ -55,7 +61,7 @@ impl Rechecks {
 
     /// True while there is work for each turn: packages to go through.
     pub fn has_work(&self) -> bool {
-        self.is_rebuilding || self.is_requested
+        self.is_rebuilding || self.is_requested || !self.catalogue.is_empty()
     }
 
     // -- rechecks of all packages --
@@ -72,6 +78,60 @@ impl Rechecks {
             let (store, now) = (&mut services.store, services.now.unix_ms);
             self.is_requested = packages::make_some_due(store, now, REQUESTED_CHECKS_LIMIT)?;
         }
+        Ok(())
+    }
+
+    // -- all packages under one toolchain --
+
+    /// Begins the check of all packages under that version, unless it is under way; true if it begins.
+    pub fn check_all(&mut self, zig_version: &str, services: &mut Services) -> store::Result<bool> {
+        let (store, now) = (&mut services.store, services.now.unix_ms);
+        let known = catalogue_checks::by_version(store, zig_version)?;
+        if known.is_some_and(|row| row.is_running()) {
+            return Ok(false);
+        }
+        catalogue_checks::request(store, zig_version, now)?;
+        self.read_catalogue(store)?;
+        Ok(true)
+    }
+
+    /// Examines the next packages; returns new checks for those that lack a verdict on their latest commit.
+    pub fn next_of_catalogue(&mut self, services: &mut Services) -> store::Result<Vec<CheckId>> {
+        let Some(version) = self.catalogue.first().cloned() else {
+            return Ok(Vec::new());
+        };
+        let Some(image) = services.engine.image(&version) else {
+            // It goes on when the engine lists the image again.
+            self.catalogue.remove(0);
+            return Ok(Vec::new());
+        };
+        let toolchain = Toolchain {
+            zig_version: version.clone(),
+            image: image.to_string(),
+        };
+        let page = catalogue_checks::examine(&mut services.store, &toolchain, REBUILD_LIMIT)?;
+        if page.done {
+            self.catalogue.remove(0);
+        }
+        let mut checks = Vec::new();
+        let versions = [version];
+        for row in page.packages {
+            let check = insert_check(&row, &versions, Priority::Toolchain, services)?;
+            if page.is_counted {
+                catalogue_checks::note_build(&mut services.store, row.id, &versions[0])?;
+            }
+            checks.push(check);
+        }
+        Ok(checks)
+    }
+
+    fn read_catalogue(&mut self, store: &Store) -> store::Result<()> {
+        let rows = catalogue_checks::all(store)?.into_iter();
+        let rows = rows.filter(|row| row.after.is_some());
+        let versions = rows.map(|row| row.zig_version);
+        self.catalogue = versions
+            .filter(|version| self.zig_versions.contains(version))
+            .collect();
         Ok(())
     }
 
@@ -152,7 +212,7 @@ impl Rechecks {
                 self.is_rebuilding = true;
             }
         }
-        Ok(())
+        self.read_catalogue(&services.store)
     }
 
     /// Goes through the next packages; returns new checks for those that have no build under a current image.

@@ -221,7 +221,10 @@ impl App {
                     conditional::check_untagged(head, now_unix_ms)?;
                 }
                 self.retention.wake();
-                Ok(admin::answer(state, call)?.into())
+                if call.needs_engine() {
+                    self.refresh_stale_engine();
+                }
+                Ok(admin::answer(&mut self.state, call)?.into())
             }
         }
     }

@@ -42,6 +42,8 @@ pub struct Cell {
     pub newest: Option<Newest>,
     /// The image of the build whose verdict is shown.
     pub shown: Option<String>,
+    /// The commit of that verdict.
+    pub shown_commit: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +80,20 @@ impl Cell {
             Some(newest) if newest.state == State::Finished => {
                 newest.build_status == BuildStatus::Error || self.is_stale()
             }
+            _ => self.is_stale(),
+        }
+    }
+
+    /// True if the package has no verdict under the current image for its latest known commit, and no build under way
+    /// will bring one.
+    pub fn lacks_latest(&self, commit: Option<&str>) -> bool {
+        let is_shown = self.shown.as_ref() == Some(&self.toolchain.image);
+        let is_latest = commit.is_none() || self.shown_commit.as_deref() == commit;
+        match &self.newest {
+            Some(newest) if newest.state == State::Finished => {
+                newest.build_status == BuildStatus::Error || !is_shown || !is_latest
+            }
+            Some(newest) if newest.state == State::Cancelled => !is_shown || !is_latest,
             _ => self.is_stale(),
         }
     }

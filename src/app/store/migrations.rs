@@ -17,7 +17,7 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The steps to the schema: `STEPS[n]` leads from `PRAGMA user_version` n to n + 1. A step changes tables and rows
 /// only; new tables, indexes and triggers are made from `SCHEMA` afterwards. A step that was released never changes.
-const STEPS: [&str; 11] = [
+const STEPS: [&str; 12] = [
     WORDS,
     IMPORTS,
     HOSTS,
@@ -29,6 +29,7 @@ const STEPS: [&str; 11] = [
     INSERTS,
     COMPARISONS,
     TRIES,
+    CATALOGUE,
 ];
 
 /// The words for priority, tenant, lane and total, for what a build waits for and for what refers to it. The name of
@@ -138,6 +139,9 @@ const HISTORY_TRIES: &str = "
     ALTER TABLE history ADD COLUMN is_try INTEGER NOT NULL DEFAULT 0;";
 /// The version that added these columns.
 const TRIES_VERSION: usize = 11;
+
+/// New tables alone, `catalogue_checks` and `catalogue_builds`.
+const CATALOGUE: &str = "";
 
 /// Why a database cannot be opened.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 pub mod build_list;
 pub mod builds;
+pub mod catalogue_checks;
 pub mod changes;
 pub mod checkpoint;
 pub mod checks;

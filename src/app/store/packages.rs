@@ -75,6 +75,10 @@ const DUE: &str = "WHERE p.next_check <= ?1 ORDER BY p.next_check, p.id LIMIT ?2
 const AFTER: &str = "WHERE p.id > ?1 AND p.source_type = 'git' AND p.removal IS NULL \
     ORDER BY p.id LIMIT ?2";
 
+/// The most used packages: the first rows of an index.
+const MOST_USED: &str = "WHERE p.source_type = 'git' AND p.removal IS NULL \
+    ORDER BY p.popularity_score DESC LIMIT ?1";
+
 const NEXT_DUE: &str = "SELECT min(next_check) FROM packages WHERE next_check NOT NULL";
 
 const ADD_VIEWS: &str = "UPDATE packages SET popularity_score = popularity_score \
@@ -303,6 +307,12 @@ pub(super) fn after(store: &Store, id: PackageId, limit: usize) -> Result<Vec<Re
         params![id, limit],
         RecheckRow::read,
     )
+}
+
+/// The most used packages with a remote, at most `limit`.
+pub(super) fn most_used(store: &Store, limit: usize) -> Result<Vec<RecheckRow>> {
+    let sql = format!("{RECHECK} {MOST_USED}");
+    store.rows(&sql, [limit], RecheckRow::read)
 }
 
 /// When the first recheck of all is due, in unix milliseconds.

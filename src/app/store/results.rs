@@ -45,9 +45,10 @@ impl ResultRow {
     }
 }
 
-/// The image under which the shown verdict was found. There is a row as soon as there is a build.
-const SHOWN: &str = "SELECT v.toolchain FROM build_results r \
-    LEFT JOIN builds v ON v.id = r.build_id WHERE r.package_id = ?1 AND r.zig_version = ?2";
+/// The image under which the shown verdict was found, and its commit. There is a row as soon as there is a build.
+const SHOWN: &str = "SELECT v.toolchain, c.\"commit\" FROM build_results r \
+    LEFT JOIN builds v ON v.id = r.build_id LEFT JOIN checks c ON c.id = v.check_id \
+    WHERE r.package_id = ?1 AND r.zig_version = ?2";
 
 const NEWEST: &str = "SELECT b.state, b.build_status, b.toolchain, c.source NOT NULL AS is_fetched \
     FROM build_results r JOIN builds b ON b.id = r.newest_build JOIN checks c ON c.id = b.check_id \
@@ -131,16 +132,19 @@ pub(super) fn publish(store: &mut Store, build: BuildId, at: i64) -> Result<()> 
 pub fn cells(store: &Store, package: PackageId, toolchains: &[Toolchain]) -> Result<Vec<Cell>> {
     let cell = |toolchain: &Toolchain| -> Result<Cell> {
         let key = params![package, toolchain.zig_version];
-        let shown: Option<Option<String>> =
-            store.optional_row(SHOWN, key, |row| row.get("toolchain"))?;
+        let columns = |row: &Row| Ok((row.get("toolchain")?, row.get("commit")?));
+        let shown: Option<(Option<String>, Option<String>)> =
+            store.optional_row(SHOWN, key, columns)?;
         let newest = match shown {
             None => None,
             Some(_) => store.optional_row(NEWEST, key, newest_row)?,
         };
+        let (shown, shown_commit) = shown.unwrap_or_default();
         Ok(Cell {
             toolchain: toolchain.clone(),
             newest,
-            shown: shown.flatten(),
+            shown,
+            shown_commit,
         })
     };
     toolchains.iter().map(cell).collect()

@@ -319,6 +319,14 @@ pub const CALLS: &[Call] = &[
         Answer::Json(""),
     )
     .with(Kind::Admin, Body::None, &[202]),
+    call(
+        "POST",
+        "/admin/check-all",
+        "Checks all packages under one Zig version, or says how far that is",
+        "",
+        Answer::Json("message zig_version packages checked running requested_at"),
+    )
+    .with(Kind::Admin, Body::Json("zig_version"), &[200, 202]),
     get(
         "/admin/status",
         "The server in numbers",
@@ -391,7 +399,9 @@ impl Call {
                 let body = match self.path {
                     "/admin/trigger-build" => r#"{"package_name": "zeit"}"#,
                     "/api/packages" => r#"{"url": "https://github.com/x/zeit"}"#,
-                    "/api/packages/{name}/compat" => r#"{"zig_version": "0.15.2"}"#,
+                    "/admin/check-all" | "/api/packages/{name}/compat" => {
+                        r#"{"zig_version": "0.15.2"}"#
+                    }
                     _ => r#"{"description": "time"}"#,
                 };
                 format!("curl {method}{token}--json '{body}' '{host}{path}'")

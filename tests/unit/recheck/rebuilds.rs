@@ -32,6 +32,7 @@ fn cell(newest: Option<(State, BuildStatus, Option<&str>, bool)>, shown: Option<
         toolchain: toolchain("1", "now"),
         newest,
         shown: shown.map(str::to_string),
+        shown_commit: shown.map(|_| "a".to_string()),
     }
 }
 

@@ -6,11 +6,14 @@ use crate::app::builds::commit_searches::Searches;
 use crate::app::domain::ids::BuildId;
 use crate::app::render::json::time;
 use crate::app::state::State;
+use crate::app::store::catalogue_checks::{self, CatalogueCheckRow};
 use crate::app::store::packages::{by_name as find_by_name, last_id};
-use crate::app::store::{builds, refused_hosts, store, totals};
+use crate::app::store::store::{self, Store};
+use crate::app::store::{builds, refused_hosts, totals};
 use crate::app::web::answer::Error;
 use crate::app::web::handlers::packages;
 use crate::app::web::handlers::rows::{build_json, build_row, compat_json};
+use crate::app::web::handlers::submit::check_accepting;
 use crate::app::web::routes::admin::AdminCall;
 use crate::interface::message::Response;
 
@@ -27,6 +30,7 @@ pub fn answer(state: &mut State, call: AdminCall) -> Result<Response, Error> {
             let message = "All remotes are asked for their commit";
             Response::json(202, &json!({ "message": message, "packages": packages }))
         }
+        AdminCall::CheckAll { zig_version } => check_all(state, &zig_version)?,
         AdminCall::Status => Response::json(200, &status(state)?),
     };
     Ok(response.with("Cache-Control", "no-store"))
@@ -62,6 +66,37 @@ fn cancel_searches(state: &mut State, name: &str) -> Result<Response, Error> {
     Ok(Response::json(200, &value))
 }
 
+/// Begins the check of all packages under a toolchain, or says how far it is.
+fn check_all(state: &mut State, zig_version: &str) -> Result<Response, Error> {
+    check_accepting(state, &[zig_version.to_string()])?;
+    let mut begin = || {
+        let rechecks = &mut state.scheduler.rechecks;
+        let begins = rechecks.check_all(zig_version, &mut state.services)?;
+        let store = &state.services.store;
+        let row = catalogue_checks::by_version(store, zig_version)?;
+        let value = progress(&row.expect("it was just written"), store)?;
+        Ok((begins, value))
+    };
+    let (begins, mut value) = begin().map_err(Error::HalfWritten)?;
+    let (status, message) = match begins {
+        true => (202, "All packages are checked under this Zig version"),
+        false => (200, "All packages are being checked under this Zig version"),
+    };
+    value["message"] = json!(message);
+    Ok(Response::json(status, &value))
+}
+
+/// How far the check of all packages under a toolchain is.
+fn progress(row: &CatalogueCheckRow, store: &Store) -> store::Result<Value> {
+    Ok(json!({
+        "zig_version": row.zig_version,
+        "packages": row.packages(store)?,
+        "checked": row.checked,
+        "running": row.is_running(),
+        "requested_at": time(row.requested_at),
+    }))
+}
+
 /// The state of the server as of the engine's last answer: an engine that hangs does not delay this.
 fn status(state: &State) -> store::Result<Value> {
     let (engine, store) = (&state.services.engine, &state.services.store);
@@ -71,7 +106,11 @@ fn status(state: &State) -> store::Result<Value> {
     let hosts = hosts
         .iter()
         .map(|row| json!({"host": row.host, "count": row.count, "last_at": time(row.last_at)}));
-    let missing: Vec<&String> = engine.missing(&state.settings.zig_versions).collect();
+    let versions = &state.settings.zig_versions;
+    let checks = catalogue_checks::all(store)?.into_iter();
+    let checks = checks.filter(|row| versions.contains(&row.zig_version));
+    let checks: store::Result<Vec<Value>> = checks.map(|row| progress(&row, store)).collect();
+    let missing: Vec<&String> = engine.missing(versions).collect();
     let mut value = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": state.uptime_seconds(),
@@ -86,7 +125,8 @@ fn status(state: &State) -> store::Result<Value> {
         },
         "fetch_network": state.fetch_network(),
         "hosts_refused": hosts.collect::<Vec<Value>>(),
-        "toolchains": state.settings.zig_versions,
+        "toolchains": versions,
+        "check_all": checks?,
         "packages": last_id(store)?,
         "builds": builds::last_id(store)?,
         "builds_kept": totals.builds,

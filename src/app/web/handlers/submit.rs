@@ -107,7 +107,7 @@ impl AddedCheck {
 }
 
 /// The error to answer while the server accepts no submission.
-fn check_accepting(state: &State, zig_versions: &[String]) -> Result<(), Error> {
+pub fn check_accepting(state: &State, zig_versions: &[String]) -> Result<(), Error> {
     if let Some(response) = state.disk.refusal() {
         return Err(response.into());
     }

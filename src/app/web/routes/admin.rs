@@ -5,7 +5,9 @@ use crate::app::domain::ids::BuildId;
 use crate::app::store::packages::PackageChange;
 use crate::app::web::limits::DIR_LIMIT_BYTES;
 use crate::app::web::query::bad;
-use crate::app::web::routes::route::{Access, Body, Route, RouteRequest, check_name, row, text};
+use crate::app::web::routes::route::{
+    Access, Body, Route, RouteRequest, check_name, known_versions, row, text,
+};
 use crate::app::web::routes::submit::{check_dir, git_url};
 use crate::config::settings::Settings;
 use crate::interface::message::{Head, Response, values};
@@ -23,11 +25,20 @@ pub enum AdminCall {
     ChangePackage { name: String, change: PackageChange },
     /// Makes the recheck of all packages due now.
     CheckBuilds,
+    /// Checks all packages under one toolchain.
+    CheckAll { zig_version: String },
     /// The state of the server in numbers.
     Status,
 }
 
-pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 6] {
+impl AdminCall {
+    /// True where a recent answer of the engine matters to the answer, or to the next one.
+    pub fn needs_engine(&self) -> bool {
+        matches!(self, AdminCall::CheckAll { .. })
+    }
+}
+
+pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 7] {
     use Access::Admin;
     use Body::{Ignored, Json};
     [
@@ -47,10 +58,21 @@ pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 6] {
         row("POST", "/admin/check-builds", Admin, Ignored, |_| {
             Ok(AdminCall::CheckBuilds.into())
         }),
+        row("POST", "/admin/check-all", Admin, Json, check_all),
         row("GET", "/admin/status", Admin, Ignored, |_| {
             Ok(AdminCall::Status.into())
         }),
     ]
+}
+
+fn check_all<C: From<AdminCall>>(request: &RouteRequest) -> Result<C, Response> {
+    let version = text(&request.fields()?, "zig_version", 1_000)?;
+    let version = version.ok_or_else(|| bad("zig_version: is missing"))?;
+    let available = &request.settings.zig_versions;
+    let known = known_versions("zig_version", vec![version], available)?;
+    let zig_version = known.into_iter().next();
+    let zig_version = zig_version.ok_or_else(|| bad("zig_version: is missing"))?;
+    Ok(AdminCall::CheckAll { zig_version }.into())
 }
 
 fn cancel_build<C: From<AdminCall>>(request: &RouteRequest) -> Result<C, Response> {
