@@ -52,7 +52,9 @@ const NOT_RUN: [&str; 22] = [
 ];
 
 /// Each kind of read, by every index that serves one, and what finds much, little or nothing.
-const READS: [&str; 77] = [
+const READS: [&str; 79] = [
+    "/compare/0.16.0..0.17.1",
+    "/api/compare/0.16.0..0.17.1?format=markdown&limit=100",
     "/api/compare/0.16.0..0.17.1",
     "/api/compare/0.16.0..0.17.1?limit=100",
     "/api/compare/0.16.0..0.17.1?limit=50&page=4",

@@ -16,7 +16,7 @@ fn schema(name: &str) -> Value {
         "since" | "from" => json!({ "type": "integer", "minimum": 0 }),
         "follow" | "wait" | "fresh" | "uploads" => words(vec!["1", "0"]),
         "only" => words(vec!["broken"]),
-        "format" => words(vec!["json", "names"]),
+        "format" => words(vec!["json", "markdown", "names"]),
         "outcome" => words(Outcome::ALL.iter().map(|word| word.as_str()).collect()),
         "status" => words(BuildStatus::ALL.iter().map(|word| word.as_str()).collect()),
         "state" => words(State::ALL.iter().map(|word| word.as_str()).collect()),

@@ -54,6 +54,15 @@ INSERT INTO history (package_id, "commit", zig_version, toolchain, error_key, bu
         iif((n.value + t.id) % 3 = 0, 'failed', 'success'), iif((n.value + t.id) % 3 = 0, NULL, 'success'), 3, NOW - n.value * 86400000
     FROM packages p, json_each('[15,14,13,12,11,10]') n, history_texts t
     WHERE t.id = 1 + (n.value + p.id) % 4 AND p.id < 4;
+-- The verdicts of these checks as history, which the server enters into the comparisons.
+INSERT OR IGNORE INTO history_texts (text) SELECT DISTINCT toolchain FROM builds WHERE toolchain NOT NULL;
+INSERT INTO history (package_id, "commit", commit_time, zig_version, toolchain, error_key, build_status, test_status, import_status,
+        reason, compiled, checked_at)
+    SELECT c.package_id, unhex(c."commit"), c.commit_time, v.id, t.id, iif(b.build_status = 'failed', 6, NULL), b.build_status,
+        b.test_status, b.import_status, b.reason, b.compiled, b.finished_at
+    FROM builds b JOIN checks c ON c.id = b.check_id JOIN history_texts v ON v.text = b.zig_version
+    JOIN history_texts t ON t.text = b.toolchain WHERE b.build_status IN ('success', 'failed') AND c.id < 6;
+UPDATE server SET compared_after = 0;
 INSERT INTO uses (package_id, repository) VALUES (2, 'https://github.com/hejsil/zig-clap'), (3, 'https://github.com/hejsil/zig-clap');
 INSERT INTO declared_dependencies (package_id, name, url, lazy, repository) VALUES
     (1, 'known_folders', 'git+https://github.com/ziglibs/known-folders#0123', 0, 'https://github.com/ziglibs/known-folders'),

@@ -226,7 +226,7 @@ fn versions_that_are_unknown_or_in_no_order_are_refused_with_a_line_that_helps()
         (
             "0.15.2..0.16.0?format=xml",
             400,
-            "format: must be one of json, names",
+            "format: must be one of json, markdown, names",
         ),
         (
             "0.15.2..0.16.0?outcome=newly_fixed",

@@ -3,4 +3,5 @@
 mod api;
 pub mod data;
 mod model;
+mod pages;
 mod rule;

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use crate::app::render::html::layout::{self, Head};
 use crate::app::render::html::parts::{class, command, legend, mark, table, table_of_versions};
 use crate::app::render::html::queue::running;
+use crate::app::render::view::compare::Headline;
 use crate::app::render::view::feed::FeedScope;
 use crate::app::render::view::front::{FrontView, PackageLine};
 
@@ -31,6 +32,7 @@ pub fn html(view: &FrontView) -> String {
                 None => "Zig packages under each Zig version",
             }
         }
+        @if let Some(Headline(link)) = &view.headline { p { (link) } }
         @match &view.nothing {
             Some(sentence) => p.soft { (sentence) },
             None => { (packages(view)) (legend()) },

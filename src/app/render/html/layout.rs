@@ -21,13 +21,9 @@ pub const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 
 /// How often such a page is loaded.
 const REFRESH_S: u32 = 5;
 
-/// The links at the top of each page.
-const PAGES: [(&str, &str); 4] = [
-    ("/", "packages"),
-    ("/queue", "queue"),
-    ("/submit", "submit"),
-    ("/docs", "docs"),
-];
+/// The links at the top of each page, before and behind that to the newest comparison.
+const FIRST_PAGES: [(&str, &str); 2] = [("/", "packages"), ("/queue", "queue")];
+const LAST_PAGES: [(&str, &str); 2] = [("/submit", "submit"), ("/docs", "docs")];
 
 /// What a page says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -119,7 +115,9 @@ fn header(site: &Site, head: &Head) -> Markup {
                 button { "Search" }
             }
             nav aria-label="Pages" {
-                @for (target, word) in PAGES { a href=(target) { (word) } }
+                @for (target, word) in FIRST_PAGES { a href=(target) { (word) } }
+                @if let Some(compare) = &site.compare { a href=(compare) { "compare" } }
+                @for (target, word) in LAST_PAGES { a href=(target) { (word) } }
             }
             p.load { (site.load()) }
         }

@@ -3,12 +3,16 @@
 use crate::app::render::limits::{SHOWN_PACKAGE_LIMIT_CHARS, SHOWN_WORDS_LIMIT_CHARS};
 use crate::app::render::text::parts::{dim, mark, moment, style};
 use crate::app::render::text::table::{Align, Cell, Table};
+use crate::app::render::view::compare::Headline;
 use crate::app::render::view::front::FrontView;
 
 pub fn text(view: &FrontView) -> String {
     let (color, host) = (view.site.options.color, &view.site.options.host);
     let version = env!("CARGO_PKG_VERSION");
     let mut text = format!("zigcheck {version}: {}\n\n", view.site.load());
+    if let Some(Headline(link)) = &view.headline {
+        text += &format!("{}: curl '{host}{}'\n\n", link.text, link.target);
+    }
     text += &match &view.nothing {
         Some(sentence) => format!("{}\n", dim(sentence.as_str()).render(color)),
         None => packages(view).text(color),

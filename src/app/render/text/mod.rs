@@ -1,6 +1,7 @@
 //! Pages as text for terminals.
 
 pub mod build;
+pub mod compare;
 pub mod docs;
 pub mod front;
 pub mod package;

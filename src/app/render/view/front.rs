@@ -3,6 +3,7 @@
 use crate::app::domain::verdict::Grade;
 use crate::app::render::limits::SHOWN_FACT_LIMIT_CHARS;
 use crate::app::render::sanitize::Clean;
+use crate::app::render::view::compare::Headline;
 use crate::app::render::view::parts::{Link, Mark, Moment, check_path, marks, package_path};
 use crate::app::render::view::queue::{RunningLine, RunningRow};
 use crate::app::render::view::site::Site;
@@ -18,6 +19,8 @@ pub struct FrontView {
     /// Newest first.
     pub toolchains: Vec<Clean>,
     pub packages: Vec<PackageLine>,
+    /// What the newest Zig version breaks.
+    pub headline: Option<Headline>,
     /// Why there are no packages.
     pub nothing: Option<Clean>,
     /// Number of packages on all pages of the list.
@@ -57,6 +60,8 @@ pub struct FrontRows<'a> {
     pub total: u64,
     pub paging: Paging,
     pub search: Option<&'a str>,
+    /// On the first page, unless there is a search.
+    pub headline: Option<Headline>,
     pub running: Vec<RunningRow>,
     pub checks: Vec<CheckLine>,
 }
@@ -79,6 +84,7 @@ impl FrontView {
                 .map(|version| Clean::new(version))
                 .collect(),
             packages: packages.map(line).collect(),
+            headline: rows.headline.clone(),
             nothing: rows.packages.is_empty().then(|| nothing(rows, last_page)),
             total: rows.total,
             page: rows.paging.page,

@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod check;
+pub mod compare;
 pub mod compat;
 pub mod docs;
 pub mod errors;

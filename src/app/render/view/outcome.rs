@@ -45,7 +45,7 @@ fn state(state: State) -> &'static str {
     }
 }
 
-fn failure(reason: Option<Reason>) -> &'static str {
+pub fn failure(reason: Option<Reason>) -> &'static str {
     let Some(reason) = reason else {
         return "failed";
     };

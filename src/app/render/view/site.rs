@@ -27,6 +27,8 @@ pub struct Site {
     /// Builds in the queue.
     pub waiting: u64,
     pub engine_is_up: bool,
+    /// The address of what the newest Zig version changes; none where there is one version alone.
+    pub compare: Option<String>,
     pub now_unix_ms: i64,
 }
 

@@ -1,10 +1,14 @@
 //! Answers about what a newer Zig version changes.
 
 use crate::app::render::comparison;
+use crate::app::render::text;
+use crate::app::render::view::compare::{CompareView, Headline, newest_pair};
+use crate::app::render::view::site::PageOptions;
 use crate::app::state::State;
 use crate::app::store::comparison_list::{self, Asked, Comparison};
 use crate::app::store::list::Paging;
 use crate::app::web::answer::Error;
+use crate::app::web::handlers::frame::site;
 use crate::app::web::routes::read::CompareForm;
 use crate::interface::message::Response;
 
@@ -21,6 +25,11 @@ pub fn data(
             let found = read(state, asked, page)?;
             Ok(Response::json(200, &comparison::json(asked, &found, page)))
         }
+        CompareForm::Markdown(options) => {
+            let view = view(state, asked, page, &options)?;
+            let text = text::compare::markdown(&view);
+            Ok(Response::new(200, "text/markdown; charset=utf-8", text))
+        }
         CompareForm::Names(outcome) => {
             check_known(state, asked)?;
             let names = comparison_list::names(store, asked, outcome, page.page)?;
@@ -30,8 +39,30 @@ pub fn data(
     }
 }
 
+/// The page of a comparison.
+pub fn view(
+    state: &State,
+    asked: &Asked,
+    page: &Paging,
+    options: &PageOptions,
+) -> Result<CompareView, Error> {
+    let found = read(state, asked, page)?;
+    let versions = &state.settings.zig_versions;
+    let site = site(state, options.clone());
+    Ok(CompareView::new(site, asked, &found, page, versions))
+}
+
+/// What the newest Zig version breaks, in a sentence; none where that cannot be said.
+pub fn headline(state: &State) -> Result<Option<Headline>, Error> {
+    let Some((older, newer)) = newest_pair(&state.settings.zig_versions) else {
+        return Ok(None);
+    };
+    let found = comparison_list::counts(&state.services.store, older, newer)?;
+    Ok(Headline::new(older, newer, &found))
+}
+
 /// What changed between two versions; 404 where one of them is unknown.
-pub fn read(state: &State, asked: &Asked, page: &Paging) -> Result<Comparison, Error> {
+fn read(state: &State, asked: &Asked, page: &Paging) -> Result<Comparison, Error> {
     check_known(state, asked)?;
     Ok(comparison_list::compare(
         &state.services.store,

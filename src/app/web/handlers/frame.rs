@@ -1,6 +1,7 @@
 //! What all pages have in common: the load of the server, and the headers of the answer.
 
 use crate::app::render::html::layout;
+use crate::app::render::view::compare::{compare_path, newest_pair};
 use crate::app::render::view::site::{PageOptions, Site};
 use crate::app::state::State;
 use crate::app::web::handlers::queue;
@@ -8,12 +9,14 @@ use crate::interface::message::Response;
 
 /// What each page shows of the server.
 pub fn site(state: &State, options: PageOptions) -> Site {
+    let compare = newest_pair(&state.settings.zig_versions);
     Site {
         options,
         running: state.scheduler.queue.running(),
         slots: state.scheduler.queue.slots(),
         waiting: state.scheduler.waiting_builds(),
         engine_is_up: queue::is_up(state),
+        compare: compare.map(|(older, newer)| compare_path(older, newer)),
         now_unix_ms: state.now().unix_ms,
     }
 }

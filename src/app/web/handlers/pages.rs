@@ -17,11 +17,13 @@ use crate::app::render::view::site::PageOptions;
 use crate::app::render::view::submit::{SubmitFacts, SubmitView, Typed};
 use crate::app::state::State;
 use crate::app::store::builds::BuildRow;
+use crate::app::store::comparison_list::Asked;
 use crate::app::store::declared::DeclaredRow;
 use crate::app::store::list::{Paging, Sort};
 use crate::app::store::package_list::{self, PackageFilter, RELEVANCE};
 use crate::app::store::{builds, checks, compat, declared, durations, history, packages, results};
 use crate::app::web::answer::{Error, Shown};
+use crate::app::web::handlers::compare;
 use crate::app::web::handlers::docs;
 use crate::app::web::handlers::frame::{respond, site};
 use crate::app::web::handlers::log_page;
@@ -53,6 +55,7 @@ pub fn page(state: &State, call: PageCall) -> Result<Shown, Error> {
             };
             Ok(submit(state, options, &typed, None)?.into())
         }
+        Target::Compare { asked, page } => Ok(compare(state, &asked, &page, options)?.into()),
         Target::Docs => Ok(docs::docs(state, options).into()),
         Target::Manual { name } => Ok(docs::manual(state, &name, options)?.into()),
         Target::Icon => Ok(Response::new(200, "image/svg+xml", html::layout::ICON).into()),
@@ -83,12 +86,18 @@ fn front(
     let found = found.ok_or_else(too_deep)?;
     let ids: Vec<PackageId> = found.rows.iter().map(|row| row.id).collect();
     let results = results::of_packages(store, &ids)?;
+    let search = filter.search.as_deref();
+    let headline = match (search, paging.page) {
+        (None, 1) => compare::headline(state)?,
+        _ => None,
+    };
     let rows = FrontRows {
         toolchains: &state.settings.zig_versions,
         packages: found.rows.into_iter().zip(results).collect(),
         total: found.total,
         paging,
-        search: filter.search.as_deref(),
+        search,
+        headline,
         running: queue::read_running(state)?,
         checks: checks::latest(store, SHOWN_CHECKS_LIMIT)?,
     };
@@ -277,6 +286,30 @@ pub fn queue_view(
 ) -> Result<QueueView, Error> {
     let rows = queue::read(state, Chosen::Page(paging))?;
     Ok(QueueView::new(site(state, options.clone()), &rows, paging))
+}
+
+/// `GET /compare/OLD..NEW`.
+fn compare(
+    state: &State,
+    asked: &Asked,
+    paging: &Paging,
+    options: PageOptions,
+) -> Result<Response, Error> {
+    let view = match compare::view(state, asked, paging, &options) {
+        Ok(view) => view,
+        Err(Error::Refused(response)) => {
+            let said: Option<Value> = serde_json::from_slice(&response.body).ok();
+            let sentence = said.as_ref().and_then(|said| said["error"].as_str());
+            let sentence = sentence.unwrap_or_default();
+            return Ok(problem(state, options, response.status, sentence));
+        }
+        Err(error) => return Err(error),
+    };
+    let body = |html| match html {
+        true => html::compare::html(&view),
+        false => text::compare::text(&view),
+    };
+    Ok(respond(200, &view.site, body))
 }
 
 /// The form that submits a package, with what was typed and what is wrong with it.

@@ -5,23 +5,30 @@ use crate::app::domain::zig_version;
 use crate::app::store::comparison_list::{Among, Asked};
 use crate::app::web::limits::{COMPARED_NAMES_LIMIT, COMPARED_PACKAGES_LIMIT};
 use crate::app::web::query::bad;
+use crate::app::web::routes::pages::{self, PageCall, Target};
 use crate::app::web::routes::read::{CompareForm, ReadCall};
 use crate::app::web::routes::route::{Route, RouteRequest, check_name, get};
 use crate::config::values::is_version;
 use crate::interface::message::Response;
 
-pub const fn routes<C: From<ReadCall>>() -> [Route<C>; 1] {
-    [get("/api/compare/*", compare)]
+pub const fn routes<C: From<ReadCall> + From<PageCall>>() -> [Route<C>; 2] {
+    [get("/api/compare/*", data), get("/compare/*", page)]
 }
 
-fn compare<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response> {
+fn page<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
+    let (asked, page) = (asked(request)?, request.query.page()?);
+    Ok(pages::call(request, Target::Compare { asked, page }))
+}
+
+fn data<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response> {
     let query = &request.query;
     let outcome = query.word("outcome", Outcome::ALL, Outcome::as_str)?;
     let form = match (query.get("format"), outcome) {
         (Some("names"), outcome) => CompareForm::Names(outcome.unwrap_or(Outcome::NewlyBroken)),
         (_, Some(_)) => return Err(bad("outcome: needs format=names")),
         (None | Some("json"), None) => CompareForm::Json,
-        (Some(_), None) => return Err(bad("format: must be one of json, names")),
+        (Some("markdown"), None) => CompareForm::Markdown(pages::options(request.head, false)),
+        (Some(_), None) => return Err(bad("format: must be one of json, markdown, names")),
     };
     Ok(C::from(ReadCall::Compare {
         asked: asked(request)?,
@@ -31,7 +38,7 @@ fn compare<C: From<ReadCall>>(request: &RouteRequest) -> Result<C, Response> {
 }
 
 /// What is compared; an error says how it is written.
-pub fn asked(request: &RouteRequest) -> Result<Asked, Response> {
+fn asked(request: &RouteRequest) -> Result<Asked, Response> {
     let query = &request.query;
     let versions = request.parameter.split_once("..");
     let versions = versions.filter(|(older, newer)| is_version(older) && is_version(newer));

@@ -2,6 +2,7 @@
 
 use crate::app::domain::ids::{BuildId, CheckId};
 use crate::app::render::view::site::PageOptions;
+use crate::app::store::comparison_list::Asked;
 use crate::app::store::list::Paging;
 use crate::app::web::request;
 use crate::app::web::routes::route::{Route, RouteRequest, get};
@@ -35,6 +36,11 @@ pub enum Target {
     },
     /// What runs, and one page of what waits.
     Queue(Paging),
+    /// What changed between two Zig versions.
+    Compare {
+        asked: Asked,
+        page: Paging,
+    },
     /// The calls of the API.
     Docs,
     /// A page of the manual.
@@ -86,7 +92,7 @@ pub fn options(head: &Head, color: bool) -> PageOptions {
     }
 }
 
-fn call<C: From<PageCall>>(request: &RouteRequest, target: Target) -> C {
+pub fn call<C: From<PageCall>>(request: &RouteRequest, target: Target) -> C {
     C::from(PageCall {
         target,
         options: options(request.head, request.query.flag("color")),

@@ -4,6 +4,7 @@ use crate::app::domain::comparison::Outcome;
 use crate::app::domain::ids::{BuildId, CheckId};
 use crate::app::domain::verdict::{BuildStatus, State};
 use crate::app::live::subscription::ProgressFormat;
+use crate::app::render::view::site::PageOptions;
 use crate::app::store::build_list::BuildFilter;
 use crate::app::store::comparison_list::Asked;
 use crate::app::store::list::{Paging, Sort};
@@ -92,9 +93,11 @@ pub enum BadgeForm {
 }
 
 /// How programs take a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum CompareForm {
     Json,
+    /// To paste, with links to this server.
+    Markdown(PageOptions),
     /// The names of the packages with that outcome, one a line.
     Names(Outcome),
 }
