@@ -208,9 +208,11 @@ impl Searches<'_> {
         let list = commit_searches::list(store, search.package)?;
         let list = list.and_then(|list| CommitList::parse(&list));
         let search = commit_searches::by_cell(store, search.package, &search.zig_version)?;
-        match search.zip(list) {
-            Some((search, list)) => self.advance(&search, &list),
-            None => Ok(()),
+        match (search, list) {
+            (Some(search), Some(list)) => self.advance(&search, &list),
+            // Without its list it cannot go on.
+            (Some(search), None) => self.end(&search),
+            (None, _) => Ok(()),
         }
     }
 
