@@ -58,6 +58,7 @@ mod reads;
 mod recheck;
 mod record;
 mod reference;
+mod retirement;
 mod schema;
 mod search;
 mod searching;

@@ -26,14 +26,18 @@ const SLACK_STEPS: i32 = 200;
 
 /// Statements that this test does not run: each finds its rows by a key, or reads a limited number of an index, but for
 /// that of what earlier versions left in no queue.
-const NOT_RUN: [&str; 22] = [
+const NOT_RUN: [&str; 27] = [
     "builds::clear_toolchain",
     "builds::exists",
     "builds::mark_flaky",
     "builds::queued",
+    "builds::queued_after",
+    "builds::set_detail",
     "builds::set_log_offset",
+    "catalogue_checks::end_build",
     "changes::build",
     "checks::clear_source",
+    "commit_searches::cancel_version",
     "commit_searches::end",
     "commit_searches::set_errors",
     "compat::next_failing",
@@ -47,6 +51,7 @@ const NOT_RUN: [&str; 22] = [
     "removals::detach_checks",
     "removals::inherit",
     "sources::is_unnamed",
+    "toolchains::delete",
     "uses::delete_some",
     "uses::set",
 ];
@@ -138,7 +143,7 @@ const READS: [&str; 79] = [
 type Costs = BTreeMap<(String, String, u32, String), i32>;
 
 /// Requests that write, in this order.
-const WRITES: [(&str, &str, &str); 15] = [
+const WRITES: [(&str, &str, &str); 14] = [
     (
         "POST",
         "/api/packages",
@@ -155,7 +160,6 @@ const WRITES: [(&str, &str, &str); 15] = [
     ("POST", "/packages/lib-00402/check", ""),
     ("POST", "/admin/trigger-build", r#"{"package_id":800}"#),
     ("POST", "/admin/check-builds", ""),
-    ("POST", "/admin/check-all", r#"{"zig_version":"0.16.0"}"#),
     ("GET", "/admin/status", ""),
     ("POST", "/api/packages/lib-00402/compat", ""),
     ("POST", "/packages/http-00708/compat", ""),
@@ -262,6 +266,13 @@ fn work(inside: &mut Inside) {
             }
         }
         inside.pass(5_000);
+    }
+    // Last: its many tasks would leave no slot for others.
+    let body = br#"{"zig_version":"0.16.0"}"#;
+    let response = inside.as_admin("POST", "/admin/check-all", body);
+    assert_eq!(response.status, 202);
+    for _ in 0..3 {
+        inside.pass(1_000);
     }
     for _ in 0..20 {
         inside.room(1, 1 << 40);

@@ -308,6 +308,21 @@ impl Scheduler {
         self.on_build_end(build, services)
     }
 
+    /// Cancels a build under a version that the server has no longer; false if it has that version.
+    pub(super) fn cancel_if_retired(
+        &mut self,
+        row: &BuildRow,
+        services: &mut Services,
+    ) -> store::Result<bool> {
+        if self.rechecks.has_version(&row.zig_version) {
+            return Ok(false);
+        }
+        let why = format!("Zig {} was retired from this server", row.zig_version);
+        builds::set_detail(&mut services.store, row.id, &why)?;
+        self.cancel(row, services)?;
+        Ok(true)
+    }
+
     /// Takes a task out of the queue, or out of its slot.
     fn drop_task(&mut self, task: Task, services: &mut Services) -> store::Result<()> {
         if self.running.contains_key(&task) {

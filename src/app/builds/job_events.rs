@@ -1,6 +1,7 @@
 //! What happens to running tasks: the events of their jobs, time, and the engine's answers.
 
 use crate::app::builds::build::Input;
+use crate::app::builds::retirement;
 use crate::app::builds::running::RunningTask;
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
@@ -97,6 +98,7 @@ impl Scheduler {
         for task in due {
             self.step(task, Input::Time, services)?;
         }
+        retirement::cancel_next(self, services)?;
         for row in self.verdicts.take_waiters(&mut services.store)? {
             let check = checks::by_id(&services.store, row.check)?;
             self.enqueue_build(&row, &check.expect("a build has its check"), services)?;

@@ -45,6 +45,8 @@ pub const RECHECK_RETRY_MS: i64 = 2 * FETCH_TIMEOUT_MS as i64;
 pub const REQUESTED_CHECKS_LIMIT: usize = 128;
 /// Packages inspected in one turn for builds under a new toolchain: two milliseconds, with a hundred thousand builds.
 pub const REBUILD_LIMIT: usize = 16;
+/// Builds that wait and are examined in one turn, and cancelled if their Zig version is gone: a few milliseconds.
+pub const RETIRED_LIMIT: usize = 16;
 /// Longest list of commits: `COMMITS_LIMIT` of them with tags and versions of 64 bytes.
 pub const COMMITS_LIMIT_BYTES: usize = 1 << 20;
 /// Packages whose commits are searched at one time, for each priority. Each keeps its list, of at most

@@ -13,6 +13,7 @@ pub mod queue_view;
 pub mod rechecks;
 pub mod record;
 pub mod recovery;
+pub mod retirement;
 pub mod running;
 pub mod scheduler;
 pub mod services;

@@ -42,6 +42,11 @@ impl Rechecks {
         Ok(rechecks)
     }
 
+    /// True if the server checks under that version.
+    pub fn has_version(&self, zig_version: &str) -> bool {
+        self.zig_versions.iter().any(|known| known == zig_version)
+    }
+
     /// The toolchains that have an image.
     fn toolchains(&self, engine: &Engine) -> Vec<Toolchain> {
         let versions = self.zig_versions.iter();

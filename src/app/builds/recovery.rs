@@ -11,6 +11,7 @@
 
 use crate::app::builds::build::JobKind;
 use crate::app::builds::commit_searches::Searches;
+use crate::app::builds::retirement;
 use crate::app::builds::running::{RunningTask, entry};
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
@@ -33,6 +34,7 @@ pub fn open(settings: &Settings, services: &mut Services) -> store::Result<Sched
     if scheduler.queue.waiting() == 0 && scheduler.open_builds > 0 {
         enqueue_all(&mut scheduler, services)?;
     }
+    retirement::begin(&mut scheduler, services)?;
     let mut searches = Searches {
         scheduler: &mut scheduler,
         services,

@@ -36,6 +36,8 @@ pub struct Scheduler {
     pub(super) verdicts: VerdictCache,
     pub(super) dependencies: DependencyCache,
     pub rechecks: Rechecks,
+    /// While builds under versions that are gone are cancelled: the one examined last.
+    pub(super) retiring: Option<BuildId>,
     /// Unfinished builds, wherever they are.
     pub(super) open_builds: u64,
     /// Builds that have ended since the start of the server.
@@ -67,6 +69,7 @@ impl Scheduler {
             verdicts: VerdictCache::open(resource_limits, store)?,
             dependencies: DependencyCache::new(sources.clone()),
             rechecks: Rechecks::open(&settings.zig_versions, store)?,
+            retiring: None,
             open_builds: builds::count_open(store)?,
             ended_builds: 0,
             starts_left: STARTS_LIMIT,
@@ -129,7 +132,8 @@ impl Scheduler {
 
     /// When `on_time` or `start_ready` is due next. `ready`: containers may be started.
     pub fn deadline_ms(&self, ready: bool, store: &Store, now: Now) -> Option<u64> {
-        if self.verdicts.has_waiters() || (ready && self.rechecks.has_work()) {
+        let is_busy = self.verdicts.has_waiters() || self.retiring.is_some();
+        if is_busy || (ready && self.rechecks.has_work()) {
             return Some(now.mono_ms);
         }
         let running = self.running.values();
@@ -230,7 +234,9 @@ impl Scheduler {
     ) -> store::Result<bool> {
         let row = checks::by_id(&services.store, check)?.expect("it waited");
         let builds = builds::open_of_check(&services.store, check)?;
-        let Some(newest) = builds.first() else {
+        let mut builds = builds.iter();
+        let newest = builds.find(|row| self.rechecks.has_version(&row.zig_version));
+        let Some(newest) = newest else {
             return Ok(false);
         };
         let version = newest.zig_version.clone();
@@ -253,7 +259,7 @@ impl Scheduler {
         let Some(source) = &check.source else {
             return Ok(false);
         };
-        if row.state.is_final() {
+        if row.state.is_final() || self.cancel_if_retired(&row, services)? {
             return Ok(false);
         }
         let key = self

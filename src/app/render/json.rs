@@ -69,17 +69,15 @@ fn modules(stored: &str) -> Value {
 }
 
 /// The `package` object of the API. `toolchains` are newest first; each gets an entry, even if the package was
-/// never built under it.
+/// never built under it, and no other version does.
 pub fn package(row: &PackageRow, results: &[ResultRow], toolchains: &[String]) -> Value {
     let known = toolchains.iter().map(|version| {
         let found = results.iter().find(|row| row.zig_version == *version);
         result(version, found)
     });
-    // Verdicts under toolchains that this server no longer has come last.
-    let gone = results
+    let available = results
         .iter()
-        .filter(|row| !toolchains.contains(&row.zig_version));
-    let gone = gone.map(|row| result(&row.zig_version, Some(row)));
+        .filter(|row| toolchains.contains(&row.zig_version));
     json!({
         "id": row.id.get(),
         "name": row.name,
@@ -93,8 +91,8 @@ pub fn package(row: &PackageRow, results: &[ResultRow], toolchains: &[String]) -
         "last_updated": time(row.last_updated),
         "popularity_score": row.popularity_score,
         "minimum_zig_version": row.minimum_zig_version,
-        "lowest_working_zig_version": lowest_working(results.iter()),
-        "build_results": known.chain(gone).collect::<Vec<Value>>(),
+        "lowest_working_zig_version": lowest_working(available),
+        "build_results": known.collect::<Vec<Value>>(),
     })
 }
 

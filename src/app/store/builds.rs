@@ -191,6 +191,12 @@ pub fn queued(store: &Store) -> Result<Vec<BuildRow>> {
     store.rows(&sql, [], BuildRow::read)
 }
 
+/// The next builds in that state after that id, whatever they wait for, at most `limit`.
+pub fn queued_after(store: &Store, after: BuildId, limit: usize) -> Result<Vec<BuildRow>> {
+    let sql = format!("{BUILD} WHERE b.state = 'queued' AND b.id > ?1 ORDER BY b.id LIMIT ?2");
+    store.rows(&sql, params![after, limit], BuildRow::read)
+}
+
 /// The number of unfinished builds.
 pub fn count_open(store: &Store) -> Result<u64> {
     Ok(totals::builds(store)?.saturating_sub(totals::read(store)?.builds))
@@ -323,6 +329,13 @@ fn mark_flaky(store: &mut Store, build: BuildId) -> Result<()> {
         let sql = format!("UPDATE builds SET flaky = 1 WHERE {same} AND flaky = 0");
         store.execute(&sql, [build])?;
     }
+    Ok(())
+}
+
+/// Notes in one sentence what happens to a build.
+pub fn set_detail(store: &mut Store, build: BuildId, detail: &str) -> Result<()> {
+    let sql = "UPDATE builds SET detail = ?2 WHERE id = ?1";
+    store.execute(sql, params![build, detail])?;
     Ok(())
 }
 

@@ -191,6 +191,17 @@ pub fn cancel(store: &mut Store, package: PackageId, at: i64) -> Result<()> {
     Ok(())
 }
 
+/// Ends all searches under a version without an answer.
+pub fn cancel_version(store: &mut Store, zig_version: &str, at: i64) -> Result<()> {
+    let sql = "UPDATE commit_searches SET state = 'cancelled', build_id = NULL, changed_at = ?2 \
+        WHERE zig_version = ?1 AND state IN ('waiting', 'listing', 'trying')";
+    store.execute(sql, params![zig_version, at])?;
+    let sql = "DELETE FROM commit_lists WHERE NOT EXISTS (SELECT 1 FROM commit_searches s \
+        WHERE s.package_id = commit_lists.package_id AND s.state IN ('listing', 'trying'))";
+    store.execute(sql, [])?;
+    Ok(())
+}
+
 // -- lists of commits --
 
 pub fn set_list(store: &mut Store, package: PackageId, commits: &str) -> Result<()> {

@@ -32,6 +32,20 @@ pub fn insert(store: &mut Store, toolchain: &Toolchain, at: i64) -> Result<bool>
     Ok(true)
 }
 
+/// The versions that have or had an image and are not forgotten.
+pub fn versions(store: &Store) -> Result<Vec<String>> {
+    store.values("SELECT zig_version FROM toolchains", [])
+}
+
+/// Forgets the image of a version.
+pub fn delete(store: &mut Store, zig_version: &str) -> Result<()> {
+    store.execute(
+        "DELETE FROM toolchains WHERE zig_version = ?1",
+        [zig_version],
+    )?;
+    Ok(())
+}
+
 /// Whether packages are still to be examined.
 pub fn is_rebuilding(store: &Store) -> Result<bool> {
     Ok(rebuild_after(store)?.is_some())

@@ -33,7 +33,7 @@ pub struct PackageView {
     pub description: Option<Clean>,
     /// What else is known of it, with its word.
     pub facts: Vec<(&'static str, Clean)>,
-    /// Newest first; toolchains that this server no longer has come last.
+    /// Newest first.
     pub rows: Vec<ToolchainRow>,
     /// The newest commit that works under each toolchain.
     pub compat: Vec<CompatLine>,
@@ -108,7 +108,7 @@ pub type KnownPackage = (PackageRow, Vec<ResultRow>);
 /// The rows of a package's page.
 pub struct PackageRows<'a> {
     pub row: PackageRow,
-    /// Each verdict, with the build that it comes from.
+    /// Each verdict under these toolchains, with the build that it comes from.
     pub results: Vec<(ResultRow, Option<BuildRow>)>,
     /// Newest first.
     pub toolchains: &'a [String],
@@ -123,8 +123,6 @@ impl PackageView {
     pub fn new(site: Site, rows: &PackageRows) -> PackageView {
         let row = &rows.row;
         let known = rows.toolchains.iter().map(String::as_str);
-        let versions = rows.results.iter().map(|(row, _)| row.zig_version.as_str());
-        let gone = versions.filter(|version| !rows.toolchains.iter().any(|known| known == version));
         let toolchain = |version: &str| {
             let result = rows.results.iter().find(|(r, _)| r.zig_version == version);
             toolchain(version, result, row, site.now_unix_ms)
@@ -136,7 +134,7 @@ impl PackageView {
         };
         let rows_of =
             |version: &'_ str| rows.results.iter().find(|(r, _)| r.zig_version == version);
-        let in_order = known.clone().chain(gone.clone()).filter_map(rows_of);
+        let in_order = known.clone().filter_map(rows_of);
         let link = |row: &PackageRow| Link::new(&row.name, package_path(&row.name));
         PackageView {
             name: link(row),
@@ -144,7 +142,7 @@ impl PackageView {
             web: web_url(&row.url),
             description: row.description.as_deref().map(fact),
             facts: facts(row),
-            rows: known.chain(gone).map(toolchain).collect(),
+            rows: known.map(toolchain).collect(),
             compat: compat::lines(&rows.compat, &row.url),
             can_search: compat::can_search(&rows.compat),
             errors: groups(in_order.filter_map(|result| result.1.as_ref()), &tree),

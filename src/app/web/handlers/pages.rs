@@ -118,7 +118,9 @@ fn package(state: &State, name: &str, options: PageOptions) -> Result<Shown, Err
     };
     let id = row.id;
     let mut results = Vec::new();
-    for result in results::of_package(store, row.id)? {
+    let known = results::of_package(store, row.id)?.into_iter();
+    let available = &state.settings.zig_versions;
+    for result in known.filter(|result| available.contains(&result.zig_version)) {
         let build = match result.build_id {
             Some(id) => builds::by_id(store, id)?,
             None => None,

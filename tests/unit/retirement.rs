@@ -1,0 +1,109 @@
+//! A Zig version that the server has no longer: what waited for it ends, its verdicts stay, and it may come back.
+
+use crate::common::core::{Inside, Memory};
+use serde_json::{Value, json};
+
+/// A server that comes back with these versions.
+fn with_versions(inside: Inside, memory: &Memory, versions: &[&str]) -> Inside {
+    let versions: Vec<String> = versions.iter().map(|version| version.to_string()).collect();
+    let mut inside = inside.restarted_with(memory, |settings| {
+        settings.zig_versions = versions.clone();
+    });
+    inside.pass_step_by_step(100);
+    inside
+}
+
+fn end_all(inside: &mut Inside) {
+    while let Some(name) = inside.names().pop() {
+        let queue = inside.json("/api/queue");
+        match queue["running"][0]["state"] == "building" {
+            true => inside.build_succeeds(&name),
+            false => inside.source_is_there(&name),
+        }
+        inside.pass(1);
+    }
+}
+
+fn versions(package: &Value) -> Vec<&str> {
+    let results = package["build_results"].as_array().unwrap().iter();
+    results
+        .map(|row| row["zig_version"].as_str().unwrap())
+        .collect()
+}
+
+#[test]
+fn what_waits_for_it_is_cancelled_with_a_reason_and_its_verdicts_stay() {
+    let (mut inside, memory) = Inside::begin("retired", 1);
+    inside.submit("old");
+    end_all(&mut inside);
+    for nth in 0..20 {
+        inside.submit(&format!("waits{nth}"));
+    }
+    // The source of the first one is there.
+    let name = inside.names().pop().unwrap();
+    inside.source_is_there(&name);
+    let mut inside = with_versions(inside, &memory, &["0.16.0"]);
+    // A source that is being fetched is fetched for the other version as well.
+    end_all(&mut inside);
+    let cancelled = inside.json("/api/builds?state=cancelled&zig_version=0.15.2&limit=100");
+    assert_eq!(cancelled["total"], 20);
+    for build in cancelled["builds"].as_array().unwrap() {
+        let detail = "Zig 0.15.2 was retired from this server";
+        assert_eq!(
+            (&build["reason"], &build["detail"]),
+            (&json!("cancelled"), &json!(detail))
+        );
+    }
+    let finished = inside.json("/api/builds?state=finished&zig_version=0.16.0&limit=100");
+    assert_eq!(finished["total"], 21);
+    assert_eq!(inside.json("/api/builds?state=queued")["total"], 0);
+    let package = inside.json("/api/packages/old");
+    assert_eq!(versions(&package), ["0.16.0"]);
+    assert_eq!(package["lowest_working_zig_version"], "0.16.0");
+    let kept = inside.json("/api/builds?package=old&zig_version=0.15.2&state=finished");
+    assert_eq!(kept["total"], 1);
+    let badge = inside.json("/badge/old.json")["message"].to_string();
+    assert!(!badge.contains("0.15"), "{badge}");
+}
+
+#[test]
+fn a_version_that_comes_back_has_its_verdicts_and_gets_those_that_were_cancelled() {
+    let (mut inside, memory) = Inside::begin("retired-and-back", 1);
+    inside.submit("old");
+    end_all(&mut inside);
+    inside.submit("waits");
+    let inside = with_versions(inside, &memory, &["0.16.0"]);
+    let mut inside = with_versions(inside, &memory, &["0.16.0", "0.15.2"]);
+    end_all(&mut inside);
+    for name in ["old", "waits"] {
+        let package = inside.json(&format!("/api/packages/{name}"));
+        assert_eq!(versions(&package), ["0.16.0", "0.15.2"]);
+        assert_eq!(
+            package["build_results"][1]["build_status"], "success",
+            "{package}"
+        );
+    }
+    let builds = inside.json("/api/builds?package=old&zig_version=0.15.2");
+    assert_eq!(builds["total"], 1, "its verdict was kept");
+}
+
+#[test]
+fn a_search_under_it_ends_and_none_begins() {
+    let (mut inside, memory) = Inside::begin("retired-searches", 1);
+    inside.submit("old");
+    let source = inside.names().pop().unwrap();
+    inside.source_is_there(&source);
+    for _ in 0..2 {
+        let name = inside.names().pop().unwrap();
+        inside.build_fails(&name);
+    }
+    let asked = inside.request("POST", "/api/packages/old/compat", &[], b"");
+    assert_eq!(asked.status, 202);
+    let open = "SELECT count(*) FROM commit_searches WHERE zig_version = '0.15.2' AND state <> 'cancelled'";
+    let count =
+        |memory: &Memory| -> i64 { memory.db.query_row(open, [], |row| row.get(0)).unwrap() };
+    assert_eq!(count(&memory), 1);
+    let inside = with_versions(inside, &memory, &["0.16.0"]);
+    assert_eq!(count(&memory), 0);
+    drop(inside);
+}
