@@ -73,6 +73,7 @@ mod target;
 mod turns;
 mod turns_model;
 mod unpack;
+mod upgrade;
 mod verdict;
 mod waiting;
 mod web;

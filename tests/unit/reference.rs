@@ -45,6 +45,7 @@ fn every_route_of_programs_is_in_the_reference_and_no_other() {
 fn target(call: &Call) -> String {
     let path = call.path.replace("{owner}", "x").replace("{repo}", "p");
     let path = path.replace("{old}..{new}", "0.15.2..0.16.0");
+    let path = path.replace("{version}", "0.16.0");
     path.replace("{name}", "p").replace("{id}", "1")
 }
 
@@ -124,6 +125,7 @@ fn answer(inside: &mut Inside, call: &Call) -> Option<String> {
     let path = call.path.replace("{name}", "zeit").replace("{id}", "1");
     let path = path.replace("{owner}/{repo}", "x/zeit");
     let path = path.replace("{old}..{new}", "0.15.2..0.16.0");
+    let path = path.replace("{version}", "0.16.0");
     let body = match (call.body, call.path) {
         (Body::Archive, _) => return None,
         (Body::None, _) => "",

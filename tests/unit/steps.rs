@@ -57,9 +57,13 @@ const NOT_RUN: [&str; 27] = [
 ];
 
 /// Each kind of read, by every index that serves one, and what finds much, little or nothing.
-const READS: [&str; 79] = [
+const READS: [&str; 83] = [
     "/compare/0.16.0..0.17.1",
     "/api/compare/0.16.0..0.17.1?format=markdown&limit=100",
+    "/api/packages/json-00700/upgrade/0.17.1",
+    "/api/packages/json-00700/upgrade/0.16.0",
+    "/api/upgrade/0.17.1?limit=100",
+    "/api/upgrade/0.16.0?limit=100&page=2",
     "/api/compare/0.16.0..0.17.1",
     "/api/compare/0.16.0..0.17.1?limit=100",
     "/api/compare/0.16.0..0.17.1?limit=50&page=4",
@@ -192,6 +196,7 @@ fn filled(name: &str, packages: usize) -> Place {
     db.execute_batch(include_str!("fixtures/comparisons.sql"))
         .unwrap();
     db.execute_batch(WAITING).unwrap();
+    db.execute_batch(DECLARED).unwrap();
     drop(db);
     place
 }
@@ -207,6 +212,15 @@ const WAITING: &str = "
         SELECT id, '0.15.2', created_at FROM checks WHERE id % 10 = 3;
     INSERT INTO build_results (package_id, zig_version, build_status)
         SELECT id, '0.15.2', 'pending' FROM packages WHERE id % 4 = 1;";
+
+/// Trees of more packages than one may have, and more used packages than a list of them examines.
+const DECLARED: &str = "
+    INSERT INTO declared_dependencies (package_id, name, url, hash, lazy, repository)
+        SELECT p.id, d.name, d.url, null, 0, d.repository
+        FROM packages p, json_each('[1, 2, 3, 5, 8, 13, 21, 34]') v JOIN packages d ON d.id = p.id + v.value
+        WHERE p.id < 2000;
+    UPDATE packages SET popularity_score = popularity_score + 1000000 * (1 + id % 3)
+        WHERE id BETWEEN 2000 AND 4000;";
 
 /// The cost of each statement, by the place in the program and the request.
 fn measure(name: &str, place: &Place) -> Costs {

@@ -1,4 +1,5 @@
-//! Limits of values: the disk, verdicts, rechecks, popularity, searches through commits.
+//! Limits of values: the disk, verdicts, rechecks, popularity, searches through commits, dependency
+//! trees.
 
 /// Free space below which nothing new begins; less on a disk of which `DISK_FLOOR_PERCENT` is less. It covers what
 /// may still be written: two archives of dependencies, the logs of all running builds, each once more while it is put
@@ -41,3 +42,9 @@ pub const TAG_LIMIT_BYTES: usize = 64;
 pub const HINTS_LIMIT: usize = 8;
 /// Builds that one search may ask for: enough to halve thirty thousand commits, and two minutes of most packages.
 pub const TRIES_LIMIT: u32 = 16;
+/// Depth of a dependency tree that is followed: no tree of real packages is half as deep.
+pub const UPGRADE_DEPTH_LIMIT: usize = 8;
+/// Dependencies of a tree that are followed: the largest applications have some fifty.
+pub const UPGRADE_PACKAGES_LIMIT: usize = 100;
+/// Declarations in a tree that are followed, most of them of packages that others declare as well.
+pub const UPGRADE_EDGES_LIMIT: usize = 1_000;

@@ -17,5 +17,6 @@ pub mod recheck;
 pub mod repository;
 pub mod search;
 pub mod task;
+pub mod upgrade;
 pub mod verdict;
 pub mod zig_version;

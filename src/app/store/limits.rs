@@ -60,3 +60,5 @@ pub const PAST_NAMES_LIMIT: usize = 5;
 pub const PAST_EXAMINED_LIMIT_ROWS: usize = 50;
 /// Names in the plain list of packages with one outcome: 12 steps each.
 pub const OUTCOME_NAMES_LIMIT: u64 = 2_000;
+/// The most used packages that are examined for those that fail under a version: hardly one behind them has a user.
+pub const BLOCKERS_EXAMINED_LIMIT_ROWS: usize = 1_000;

@@ -36,4 +36,5 @@ pub mod sources;
 pub mod store;
 pub mod toolchains;
 pub mod totals;
+pub mod upgrade;
 pub mod uses;

@@ -84,6 +84,19 @@ pub fn of_packages(store: &Store, packages: &[PackageId]) -> Result<Vec<Vec<Resu
     Ok(rows.map(Option::unwrap_or_default).collect())
 }
 
+/// The rows of these packages under that version.
+pub fn under_version(
+    store: &Store,
+    packages: &[PackageId],
+    zig_version: &str,
+) -> Result<Vec<ResultRow>> {
+    let sql = format!(
+        "{RESULT} WHERE r.zig_version = ?2 AND r.package_id IN (SELECT value FROM json_each(?1))"
+    );
+    let values = params![list::ids(packages), zig_version];
+    store.rows(&sql, values, ResultRow::read)
+}
+
 /// Notes the newest build of a package under a toolchain. The first one shows as pending until there is a verdict.
 pub(super) fn insert(
     store: &mut Store,

@@ -218,6 +218,18 @@ pub const CALLS: &[Call] = &[
         Answer::Json("dependents total total_is_bounded page limit next"),
     ),
     get(
+        "/api/packages/{name}/upgrade/{version}",
+        "What holds a package back under a Zig version",
+        "",
+        Answer::Json("package zig_version own dependencies holding_back total total_is_bounded"),
+    ),
+    get(
+        "/api/upgrade/{version}",
+        "The packages that hold back most under a Zig version",
+        "page limit",
+        Answer::Json("zig_version blockers total total_is_bounded page limit"),
+    ),
+    get(
         "/api/compare/{old}..{new}",
         "What changed between two Zig versions",
         "packages error_key where format outcome page limit",
@@ -381,6 +393,7 @@ impl Call {
         let path = self.path.replace("{name}", "zeit").replace("{id}", "1");
         let path = path.replace("{owner}/{repo}", "x/zeit");
         let path = path.replace("{old}..{new}", "0.15.2..0.16.0");
+        let path = path.replace("{version}", "0.16.0");
         let method = match self.method {
             "GET" => String::new(),
             method => format!("-X {method} "),

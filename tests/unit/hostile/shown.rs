@@ -99,7 +99,8 @@ fn store(word: &str) -> Store {
 }
 
 /// The packages, checks and builds of `store`: the packages by their names and as repositories.
-const PARAMETERS: [(&str, &[&str]); 8] = [
+const PARAMETERS: [(&str, &[&str]); 9] = [
+    ("upgrade/*", &["0.16.0"]),
     ("compare/*", &["0.14.1..0.16.0"]),
     ("/badge/*", &["p.svg", "p.json"]),
     ("/badge/**", &["x/y.svg", "x/y.json"]),
@@ -118,6 +119,7 @@ fn targets(word: &str) -> Vec<String> {
         if method != "GET" || route == "/ws" {
             continue;
         }
+        let route = route.replace("packages/*/upgrade", "packages/x/upgrade");
         let found = PARAMETERS.iter().find(|(pattern, _)| {
             let end = route.find(pattern).map(|at| at + pattern.len());
             end.is_some_and(|end| !route[end..].starts_with('*'))
@@ -181,10 +183,10 @@ fn everything(word: &str, host: &str) -> Vec<(String, Parsed)> {
     all
 }
 
-/// What has nothing of a package.
+/// What has nothing of a package, or only its name and the key of an error, which is no text as it was written.
 const OWN: &str = "/admin/status /api/health /docs /favicon.ico /openapi.json /robots.txt /submit /badge/p. /badge/q. \
     /badge/x/y.json /api/packages/p/compat /api/packages/q/compat /api/packages/x/compat \
-    /api/packages/p/dependents /api/packages/q/dependents";
+    /api/packages/p/dependents /api/packages/q/dependents /upgrade/0.16.0 /api/upgrade/0.16.0";
 
 #[test]
 fn what_a_package_says_is_text_wherever_it_is_shown() {

@@ -54,6 +54,7 @@ ZIG     VERDICT  BECAUSE        COMMIT        CHECKED  BUILD  LOG
 
 Check it again:
   curl -X POST 'zig.example.org/api/packages/zig-clap/builds'
+What holds it back under 0.16.0? /packages/zig-clap/upgrade/0.16.0
 More: /api/packages/zig-clap, all packages at /
 ";
     assert_eq!(inside.curl("/packages/zig-clap"), wanted);
@@ -70,6 +71,7 @@ ZIG     VERDICT                   BECAUSE                           COMMIT      
 
 Check it again:
   curl -X POST 'zig.example.org/api/packages/folders/builds'
+What holds it back under 0.16.0? /packages/folders/upgrade/0.16.0
 More: /api/packages/folders, all packages at /
 ";
     assert_eq!(inside.curl("/packages/folders"), wanted);

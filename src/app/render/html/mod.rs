@@ -12,3 +12,4 @@ pub mod parts;
 pub mod problem;
 pub mod queue;
 pub mod submit;
+pub mod upgrade;

@@ -67,6 +67,7 @@ fn compat(view: &PackageView) -> Markup {
         @if !view.compat.is_empty() {
             dl { @for line in &view.compat { dt { (line.version) } dd { (compat_line(line)) } } }
         }
+        @if let Some(link) = &view.upgrade { p { (link) } }
         @if view.can_search {
             form method="post" action=(format!("{}/compat", view.name.target)) {
                 button { "Search for commits that work" }

@@ -10,3 +10,4 @@ pub mod problem;
 pub mod queue;
 pub mod submit;
 pub mod table;
+pub mod upgrade;

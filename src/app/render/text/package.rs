@@ -19,6 +19,9 @@ pub fn text(view: &PackageView) -> String {
     }
     text += &verdicts(view).text(color);
     text += &format!("\nCheck it again:\n  curl -X POST '{host}/api/packages/{name}/builds'\n");
+    if let Some(link) = &view.upgrade {
+        text += &format!("{} {}\n", link.text, link.target);
+    }
     text + &format!("More: /api/packages/{name}, all packages at /\n")
 }
 

@@ -1,5 +1,6 @@
 //! Pages as plain values: what is shown, in the order in which it is shown, and not how.
 
+pub mod blockers;
 pub mod build;
 pub mod check;
 pub mod compare;
@@ -17,3 +18,4 @@ pub mod problem;
 pub mod queue;
 pub mod site;
 pub mod submit;
+pub mod upgrade;

@@ -16,6 +16,7 @@ use crate::app::render::view::parts::{
     Commit, Link, Mark, Moment, marks, package_path, part, submit_path, web_url,
 };
 use crate::app::render::view::site::{Site, count};
+use crate::app::render::view::upgrade;
 use crate::app::store::builds::BuildRow;
 use crate::app::store::compat::CompatRow;
 use crate::app::store::declared::DeclaredRow;
@@ -37,6 +38,8 @@ pub struct PackageView {
     pub rows: Vec<ToolchainRow>,
     /// The newest commit that works under each toolchain.
     pub compat: Vec<CompatLine>,
+    /// What holds it back under the newest version.
+    pub upgrade: Option<Link>,
     /// A search may find more.
     pub can_search: bool,
     /// The first errors, equal ones once.
@@ -144,6 +147,7 @@ impl PackageView {
             facts: facts(row),
             rows: known.map(toolchain).collect(),
             compat: compat::lines(&rows.compat, &row.url),
+            upgrade: upgrade(rows),
             can_search: compat::can_search(&rows.compat),
             errors: groups(in_order.filter_map(|result| result.1.as_ref()), &tree),
             minimum: minimum(rows),
@@ -179,6 +183,12 @@ impl PackageView {
         }
         title
     }
+}
+
+fn upgrade(rows: &PackageRows) -> Option<Link> {
+    let newest = rows.toolchains.first()?;
+    let text = format!("What holds it back under {newest}?");
+    Some(Link::new(&text, upgrade::path(&rows.row.name, newest)))
 }
 
 fn fact(text: &str) -> Clean {

@@ -31,7 +31,7 @@ pub fn data(
             Ok(Response::new(200, "text/markdown; charset=utf-8", text))
         }
         CompareForm::Names(outcome) => {
-            check_known(state, asked)?;
+            check_both_known(state, asked)?;
             let names = comparison_list::names(store, asked, outcome, page.page)?;
             let text: String = names.iter().map(|name| format!("{name}\n")).collect();
             Ok(Response::new(200, "text/plain; charset=utf-8", text))
@@ -63,7 +63,7 @@ pub fn headline(state: &State) -> Result<Option<Headline>, Error> {
 
 /// What changed between two versions; 404 where one of them is unknown.
 fn read(state: &State, asked: &Asked, page: &Paging) -> Result<Comparison, Error> {
-    check_known(state, asked)?;
+    check_both_known(state, asked)?;
     Ok(comparison_list::compare(
         &state.services.store,
         asked,
@@ -71,16 +71,20 @@ fn read(state: &State, asked: &Asked, page: &Paging) -> Result<Comparison, Error
     )?)
 }
 
-/// A version is known where packages can be checked under it, or were.
-fn check_known(state: &State, asked: &Asked) -> Result<(), Error> {
+fn check_both_known(state: &State, asked: &Asked) -> Result<(), Error> {
+    check_known(state, &asked.older)?;
+    check_known(state, &asked.newer)
+}
+
+/// 404 where a version is unknown: it is known where packages can be checked under it, or were.
+pub fn check_known(state: &State, version: &str) -> Result<(), Error> {
     let available = &state.settings.zig_versions;
-    let tried = comparison_list::versions(&state.services.store)?;
-    for version in [&asked.older, &asked.newer] {
-        if !available.contains(version) && !tried.contains(version) {
-            let known = available.join(", ");
-            let sentence = format!("unknown Zig version {version}; available: {known}");
-            return Err(Response::error(404, &sentence).into());
-        }
+    let is_available = available.iter().any(|known| known == version);
+    let mut tried = comparison_list::versions(&state.services.store)?.into_iter();
+    if is_available || tried.any(|known| known == version) {
+        return Ok(());
     }
-    Ok(())
+    let known = available.join(", ");
+    let sentence = format!("unknown Zig version {version}; available: {known}");
+    Err(Response::error(404, &sentence).into())
 }

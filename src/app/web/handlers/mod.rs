@@ -16,4 +16,5 @@ pub mod queue;
 pub mod read;
 pub mod rows;
 pub mod submit;
+pub mod upgrade;
 pub mod watch;

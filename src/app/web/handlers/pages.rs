@@ -28,6 +28,7 @@ use crate::app::web::handlers::docs;
 use crate::app::web::handlers::frame::{respond, site};
 use crate::app::web::handlers::log_page;
 use crate::app::web::handlers::queue::{self, Chosen};
+use crate::app::web::handlers::upgrade;
 use crate::app::web::limits::{
     SHOWN_CHECKS_LIMIT, SHOWN_DEPENDENTS_LIMIT, SHOWN_HISTORY_LIMIT, SHOWN_SAME_ERRORS_LIMIT,
 };
@@ -44,6 +45,17 @@ pub fn page(state: &State, call: PageCall) -> Result<Shown, Error> {
     match target {
         Target::Front { search, page } => Ok(front(state, search, page, options)?.into()),
         Target::Package { name } => package(state, &name, options),
+        Target::Upgrade {
+            package,
+            zig_version,
+        } => {
+            let page = upgrade::page(state, &package, &zig_version, options.clone());
+            Ok(or_problem(state, options, page)?.into())
+        }
+        Target::Blockers { zig_version, page } => {
+            let page = upgrade::blockers_page(state, &zig_version, &page, options.clone());
+            Ok(or_problem(state, options, page)?.into())
+        }
         Target::Check(id) => Ok(check(state, id, options)?.into()),
         Target::Build(id) => Ok(build(state, id, options)?.into()),
         Target::Log { id, line } => Ok(log_page::page(state, id, line, options)?.into()),
@@ -351,12 +363,32 @@ pub fn refusal(state: &State, head: &Head, response: Response) -> Response {
     if response.status < 400 || is_api || !request::wants_html(head) {
         return response;
     }
-    let said: Option<Value> = serde_json::from_slice(&response.body).ok();
-    let Some(Some(sentence)) = said.as_ref().map(|said| said["error"].as_str()) else {
+    let Some(sentence) = sentence(&response) else {
         return response;
     };
-    let page = problem(state, options(head, false), response.status, sentence);
+    let page = problem(state, options(head, false), response.status, &sentence);
     in_place_of(response, page)
+}
+
+/// What an error says, if it is one of ours.
+fn sentence(error: &Response) -> Option<String> {
+    let said: Value = serde_json::from_slice(&error.body).ok()?;
+    said["error"].as_str().map(str::to_string)
+}
+
+/// The same page or, where it is refused, one that says why, in text as well.
+fn or_problem(
+    state: &State,
+    options: PageOptions,
+    page: Result<Response, Error>,
+) -> Result<Response, Error> {
+    match page {
+        Err(Error::Refused(response)) => match sentence(&response) {
+            Some(sentence) => Ok(problem(state, options, response.status, &sentence)),
+            None => Err(response.into()),
+        },
+        page => page,
+    }
 }
 
 /// This page with the status of an error, and with the headers that say what to do about it.

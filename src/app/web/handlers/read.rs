@@ -8,12 +8,13 @@ use crate::app::domain::ids::{CheckId, PackageId};
 use crate::app::render::{json, matrix};
 use crate::app::state::State;
 use crate::app::store::declared::DeclaredRow;
+use crate::app::store::list::Paging;
 use crate::app::store::{build_list, builds, checks, declared, history, package_list, packages};
 use crate::app::web::answer::{Error, Shown};
 use crate::app::web::handlers::rows::{
     build_json, build_row, compat_json, package_json, packages_json,
 };
-use crate::app::web::handlers::{badges, compare, feeds, queue};
+use crate::app::web::handlers::{badges, compare, feeds, queue, upgrade};
 use crate::app::web::openapi;
 use crate::app::web::query::too_deep;
 use crate::app::web::routes::read::ReadCall;
@@ -37,8 +38,7 @@ pub fn read(state: &State, call: ReadCall) -> Result<Shown, Error> {
         }
         ReadCall::Dependencies { package } => dependencies(state, &package)?,
         ReadCall::Dependents { package, page } => {
-            let id = package_id(state, &package)?;
-            let found = declared::dependents(store, id, &page)?;
+            let found = declared::dependents(store, package_id(state, &package)?, &page)?;
             let found = found.ok_or_else(too_deep)?;
             let rows = packages_json(state, &found.rows)?;
             json::list("dependents", rows, &found, &page)
@@ -51,13 +51,7 @@ pub fn read(state: &State, call: ReadCall) -> Result<Shown, Error> {
             package,
             zig_version,
             page,
-        } => {
-            let id = package_id(state, &package)?;
-            let found = history::page(store, id, zig_version.as_deref(), &page)?;
-            let found = found.ok_or_else(too_deep)?;
-            let rows = found.rows.iter().map(json::history).collect();
-            json::list("history", rows, &found, &page)
-        }
+        } => history(state, &package, zig_version.as_deref(), &page)?,
         ReadCall::Check { id, plain } => return Ok(check(state, id, plain)?.into()),
         ReadCall::Builds { filter, sort, page } => {
             let found = build_list::page(store, &filter, sort, &page)?;
@@ -68,6 +62,13 @@ pub fn read(state: &State, call: ReadCall) -> Result<Shown, Error> {
         ReadCall::Build { id } => build_json(state, &build_row(state, id)?),
         ReadCall::Compare { asked, form, page } => {
             return Ok(compare::data(state, &asked, form, &page)?.into());
+        }
+        ReadCall::Upgrade {
+            package,
+            zig_version,
+        } => upgrade::json(state, &package, &zig_version)?,
+        ReadCall::Blockers { zig_version, page } => {
+            upgrade::blockers_json(state, &zig_version, &page)?
         }
         ReadCall::Badge { name, form } => {
             return Ok(badges::badge(state, name.as_deref(), form)?.into());
@@ -94,6 +95,20 @@ fn package_id(state: &State, name: &str) -> Result<PackageId, Error> {
     let row = packages::find(&state.services.store, name)?;
     let row = row.ok_or_else(|| Error::not_found("package"))?;
     Ok(row.id)
+}
+
+/// What the commits of a package came to.
+fn history(
+    state: &State,
+    package: &str,
+    zig_version: Option<&str>,
+    page: &Paging,
+) -> Result<Value, Error> {
+    let id = package_id(state, package)?;
+    let found = history::page(&state.services.store, id, zig_version, page)?;
+    let found = found.ok_or_else(too_deep)?;
+    let rows = found.rows.iter().map(json::history).collect();
+    Ok(json::list("history", rows, &found, page))
 }
 
 /// What a package declares, each with the verdicts of its package where that is known.

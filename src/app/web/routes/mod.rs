@@ -10,4 +10,5 @@ pub mod read;
 pub mod route;
 pub mod submit;
 pub mod table;
+pub mod upgrade;
 pub mod watch;

@@ -6,6 +6,7 @@ use crate::app::store::comparison_list::Asked;
 use crate::app::store::list::Paging;
 use crate::app::web::request;
 use crate::app::web::routes::route::{Route, RouteRequest, get};
+use crate::app::web::routes::upgrade::package_and_version;
 use crate::app::web::routes::watch::{self, WatchCall};
 use crate::interface::message::{Head, Response};
 
@@ -26,6 +27,16 @@ pub enum Target {
     Package {
         /// Its name, or the path of its repository.
         name: String,
+    },
+    /// What holds a package back under a Zig version.
+    Upgrade {
+        package: String,
+        zig_version: String,
+    },
+    /// What holds back most packages under a Zig version.
+    Blockers {
+        zig_version: String,
+        page: Paging,
     },
     Check(CheckId),
     Build(BuildId),
@@ -56,11 +67,13 @@ pub enum Target {
     Robots,
 }
 
-pub const fn routes<C: From<PageCall> + From<WatchCall>>() -> [Route<C>; 12] {
+pub const fn routes<C: From<PageCall> + From<WatchCall>>() -> [Route<C>; 14] {
     [
         get("/", front),
         get("/packages/*", package),
         get("/packages/**", package_of_repository),
+        get("/packages/*/upgrade/*", upgrade),
+        get("/upgrade/*", blockers),
         get("/checks/*", check),
         get("/builds/*", build),
         get("/builds/*/log", log),
@@ -120,6 +133,23 @@ fn package_of_repository<C: From<PageCall>>(request: &RouteRequest) -> Result<C,
 fn package<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
     let name = request.name()?;
     Ok(call(request, Target::Package { name }))
+}
+
+fn upgrade<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
+    let (package, zig_version) = package_and_version(request)?;
+    let target = Target::Upgrade {
+        package,
+        zig_version,
+    };
+    Ok(call(request, target))
+}
+
+fn blockers<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
+    let target = Target::Blockers {
+        zig_version: request.parameter.to_string(),
+        page: request.query.page()?,
+    };
+    Ok(call(request, target))
 }
 
 fn check<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {

@@ -67,6 +67,16 @@ pub enum ReadCall {
         form: CompareForm,
         page: Paging,
     },
+    /// What holds a package back under a Zig version.
+    Upgrade {
+        package: String,
+        zig_version: String,
+    },
+    /// The packages that hold back most under a Zig version.
+    Blockers {
+        zig_version: String,
+        page: Paging,
+    },
     Badge {
         /// As for a package; none if no package can have that name.
         name: Option<String>,

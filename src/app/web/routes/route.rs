@@ -68,7 +68,7 @@ pub const fn row<C>(
 
 /// A request whose route is known.
 pub struct RouteRequest<'a> {
-    /// What `*` or `**` stands for in the route; empty without one.
+    /// What `*` or `**` stands for in the route, several joined by `/`; empty without one.
     pub parameter: &'a str,
     pub query: Query,
     pub head: &'a Head,

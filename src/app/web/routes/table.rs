@@ -14,6 +14,7 @@ use crate::app::web::routes::route::{
     Access, Body, Route, RouteRequest, check_form_type, check_json_type, check_tree_type, get,
 };
 use crate::app::web::routes::submit::{self, SubmitCall, UploadOptions};
+use crate::app::web::routes::upgrade;
 use crate::app::web::routes::watch::{self, WatchCall};
 use crate::config::limits::SOURCE_LIMIT_BYTES;
 use crate::config::settings::Settings;
@@ -54,7 +55,7 @@ branches! {
     Admin(AdminCall),
 }
 
-const ROUTES: [&[Route<Call>]; 10] = [
+const ROUTES: [&[Route<Call>]; 11] = [
     &[get("/api/health", |_| Ok(Call::Health))],
     // Before pages: `**` of a page is any path.
     &feeds::routes(),
@@ -62,14 +63,15 @@ const ROUTES: [&[Route<Call>]; 10] = [
     &read::routes(),
     &badges::routes(),
     &compare::routes(),
+    &upgrade::routes(),
     &watch::routes(),
     &submit::routes(),
     &forms::routes(),
     &admin::routes(),
 ];
 
-/// The part of a path that `*` stands for in the pattern, or the parts that `**` stands for, of which there are two at
-/// least; empty without either. None where the path is another.
+/// The part of a path that `*` stands for in the pattern, several of them joined by `/`, or the parts that `**` stands
+/// for, of which there are two at least; empty without either. None where the path is another.
 fn parameter(pattern: &str, parts: &[String]) -> Option<String> {
     let mut pattern = pattern.split('/').skip(1);
     let mut parameter = String::new();
@@ -82,7 +84,8 @@ fn parameter(pattern: &str, parts: &[String]) -> Option<String> {
                 let is_path = rest.len() > 1 && !rest.iter().any(String::is_empty);
                 return (is_path && end == behind).then(|| rest.join("/"));
             }
-            "*" if !part.is_empty() => parameter = part.clone(),
+            "*" if !part.is_empty() && parameter.is_empty() => parameter = part.clone(),
+            "*" if !part.is_empty() => parameter += &format!("/{part}"),
             word if word == part => {}
             _ => return None,
         }
