@@ -67,7 +67,10 @@ pub fn page(state: &State, call: PageCall) -> Result<Shown, Error> {
             };
             Ok(submit(state, options, &typed, None)?.into())
         }
-        Target::Compare { asked, page } => Ok(compare(state, &asked, &page, options)?.into()),
+        Target::Compare { asked, page } => {
+            let page = compare(state, &asked, &page, options.clone());
+            Ok(or_problem(state, options, page)?.into())
+        }
         Target::Docs => Ok(docs::docs(state, options).into()),
         Target::Manual { name } => Ok(docs::manual(state, &name, options)?.into()),
         Target::Icon => Ok(Response::new(200, "image/svg+xml", html::layout::ICON).into()),
@@ -309,16 +312,7 @@ fn compare(
     paging: &Paging,
     options: PageOptions,
 ) -> Result<Response, Error> {
-    let view = match compare::view(state, asked, paging, &options) {
-        Ok(view) => view,
-        Err(Error::Refused(response)) => {
-            let said: Option<Value> = serde_json::from_slice(&response.body).ok();
-            let sentence = said.as_ref().and_then(|said| said["error"].as_str());
-            let sentence = sentence.unwrap_or_default();
-            return Ok(problem(state, options, response.status, sentence));
-        }
-        Err(error) => return Err(error),
-    };
+    let view = compare::view(state, asked, paging, &options)?;
     let body = |html| match html {
         true => html::compare::html(&view),
         false => text::compare::text(&view),
