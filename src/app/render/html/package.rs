@@ -4,7 +4,9 @@ use maud::{Markup, html};
 
 use crate::app::render::html::check::errors;
 use crate::app::render::html::layout::{self, Head};
-use crate::app::render::html::parts::{class, command, legend, mark, table, table_of_versions};
+use crate::app::render::html::parts::{
+    class, command, dependency_name, legend, mark, table, table_of_versions,
+};
 use crate::app::render::view::compat::CompatLine;
 use crate::app::render::view::package::{Dependency, PackageView, Square, Strip, ToolchainRow};
 use crate::app::render::view::parts::{log_path, sign};
@@ -161,13 +163,7 @@ fn dependencies(view: &PackageView) -> Markup {
 fn dependency(line: &Dependency, versions: usize) -> Markup {
     html! {
         tr {
-            th scope="row" {
-                @match &line.target {
-                    Some(target) => a href=(target) { (line.name) },
-                    None => (line.name),
-                }
-                @if line.is_lazy { small { " lazy" } }
-            }
+            (dependency_name(&line.name, line.target.as_deref(), line.is_lazy))
             @match &line.marks {
                 Some(marks) => { @for verdict in marks { td { (mark(verdict.as_ref())) } } },
                 None => td.soft colspan=(versions) {

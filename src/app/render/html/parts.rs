@@ -95,6 +95,19 @@ pub fn legend() -> Markup {
     }
 }
 
+/// The head of a row about a dependency: its name, which leads to its package or its repository.
+pub fn dependency_name(name: &Clean, target: Option<&str>, is_lazy: bool) -> Markup {
+    html! {
+        th scope="row" {
+            @match target {
+                Some(target) => a href=(target) { (name) },
+                None => (name),
+            }
+            @if is_lazy { small { " lazy" } }
+        }
+    }
+}
+
 /// A table that scrolls in a box of its own: the names of its columns, and its rows.
 pub fn table<'n>(columns: impl IntoIterator<Item = &'n str>, rows: &Markup) -> Markup {
     html! {

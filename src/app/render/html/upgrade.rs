@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::app::render::html::layout::{self, Head};
-use crate::app::render::html::parts::{mark, table};
+use crate::app::render::html::parts::{dependency_name, mark, table};
 use crate::app::render::view::blockers::{BlockerLine, BlockersView};
 use crate::app::render::view::upgrade::{Outcome, UpgradeLine, UpgradeView};
 
@@ -34,13 +34,7 @@ pub fn html(view: &UpgradeView) -> String {
 fn dependency(line: &UpgradeLine) -> Markup {
     html! {
         tr {
-            th scope="row" {
-                @match &line.target {
-                    Some(target) => a href=(target) { (line.name) },
-                    None => (line.name),
-                }
-                @if line.is_lazy { small { " lazy" } }
-            }
+            (dependency_name(&line.name, line.target.as_deref(), line.is_lazy))
             td { (line.needed_by) }
             (outcome(&line.outcome))
             td {
