@@ -8,18 +8,25 @@ use crate::app::builds::limits::RETIRED_LIMIT;
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::domain::ids::BuildId;
-use crate::app::store::{builds, commit_searches, store, toolchains};
+use crate::app::store::store::{self, Store};
+use crate::app::store::{builds, commit_searches, toolchains};
 
 /// Ends the searches under versions that are gone; `cancel_next` then goes through the builds that wait.
 pub(super) fn begin(scheduler: &mut Scheduler, services: &mut Services) -> store::Result<()> {
-    let mut known = toolchains::versions(&services.store)?;
-    known.retain(|version| !scheduler.rechecks.has_version(version));
-    for version in &known {
+    let retired = retired(scheduler, &services.store)?;
+    for version in &retired {
         let at = services.now.unix_ms;
         commit_searches::cancel_version(&mut services.store, version, at)?;
     }
-    scheduler.retiring = known.first().map(|_| BuildId(0));
+    scheduler.retiring = retired.first().map(|_| BuildId(0));
     Ok(())
+}
+
+/// The versions with a known image that the settings do not name.
+fn retired(scheduler: &Scheduler, store: &Store) -> store::Result<Vec<String>> {
+    let mut versions = toolchains::versions(store)?;
+    versions.retain(|version| !scheduler.rechecks.has_version(version));
+    Ok(versions)
 }
 
 /// Goes through the next builds that wait, and cancels those under a version that is gone.
@@ -37,12 +44,8 @@ pub(super) fn cancel_next(scheduler: &mut Scheduler, services: &mut Services) ->
         }
     }
     if scheduler.retiring.is_none() {
-        let versions = toolchains::versions(&services.store)?;
-        for version in versions
-            .iter()
-            .filter(|v| !scheduler.rechecks.has_version(v))
-        {
-            toolchains::delete(&mut services.store, version)?;
+        for version in retired(scheduler, &services.store)? {
+            toolchains::delete(&mut services.store, &version)?;
             log::info!("zig {version} is retired");
         }
     }
