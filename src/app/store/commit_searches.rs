@@ -9,7 +9,7 @@ use crate::app::domain::ids::{BuildId, PackageId};
 use crate::app::domain::limits::COMMITS_LIMIT;
 use crate::app::domain::task::Priority;
 use crate::app::store::columns::row;
-use crate::app::store::history::Verdicts;
+use crate::app::store::history::CommitVerdict;
 use crate::app::store::store::{Result, Store};
 
 row! {
@@ -87,10 +87,10 @@ pub fn results(store: &Store, search: &SearchRow) -> Result<HashMap<String, TryR
     let sql = format!(
         "{} WHERE h.package_id = ?1 AND h.zig_version = (SELECT id FROM history_texts WHERE text = ?2) \
          ORDER BY h.id DESC",
-        Verdicts::SELECT
+        CommitVerdict::SELECT
     );
     let values = params![search.package, search.zig_version];
-    let verdicts = store.first_rows(&sql, values, COMMITS_LIMIT, Verdicts::read)?;
+    let verdicts = store.first_rows(&sql, values, COMMITS_LIMIT, CommitVerdict::read)?;
     let unclear = search.unclear.split_whitespace();
     let mut results: HashMap<_, _> = unclear
         .map(|commit| (commit.to_string(), TryResult::Unclear))

@@ -64,7 +64,7 @@ impl HistoryRow {
 row! {
     /// What a commit came to, without what only people read.
     #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct Verdicts from "history h" {
+    pub struct CommitVerdict from "history h" {
         pub commit: String = "lower(hex(h.\"commit\"))",
         pub build_status: BuildStatus = "h.build_status",
         pub test_status: Option<TestStatus> = "h.test_status",
@@ -73,7 +73,7 @@ row! {
     }
 }
 
-impl Verdicts {
+impl CommitVerdict {
     pub fn statuses(&self) -> Statuses {
         Statuses {
             build: self.build_status,
