@@ -76,7 +76,7 @@ impl Pages {
     /// Opens them, and reads until each has shown the present state.
     fn open(server: &Server, target: &str, encoding: &str, count: usize) -> Pages {
         let request = format!(
-            "GET {target} HTTP/1.1\r\nHost: bench\r\nAccept: text/html\r\nUser-Agent: Mozilla/5.0\r\n\
+            "GET {target} HTTP/1.1\r\nHost: bench\r\nAccept: text/html\r\nUser-Agent: Mozilla/5.0 Firefox/128.0\r\n\
              Accept-Encoding: {encoding}\r\n\r\n"
         );
         let poll = Poll::new().expect("a poll");

@@ -29,8 +29,12 @@ pub fn building(name: &str) -> (Inside, Memory) {
 
 /// Opens a page in a browser; None: it came whole.
 pub fn open(inside: &mut Inside, target: &str) -> Option<Key> {
+    open_as(inside, target, &BROWSER)
+}
+
+fn open_as(inside: &mut Inside, target: &str, headers: &[(&str, &str)]) -> Option<Key> {
     let conn = inside.key();
-    let request = request("GET", target, &BROWSER, b"");
+    let request = request("GET", target, headers, b"");
     let now = inside.now();
     inside.app().admit(conn, None, &request.head, now);
     inside.tell(Event::Request { conn, request });
@@ -49,7 +53,7 @@ pub fn text(inside: &Inside, conn: Key) -> (String, bool) {
 fn versions(inside: &Inside, conn: Key) -> Vec<String> {
     let (text, _) = text(inside, conn);
     let (_, versions) = text.split_once("<main>").unwrap();
-    let versions = versions.split("<div><h1>").skip(1);
+    let versions = versions.split("<div slot=").skip(1);
     versions.map(str::to_string).collect()
 }
 
@@ -132,4 +136,62 @@ fn who_has_left_is_not_sent_anything() {
     let before = text(&inside, page);
     inside.build_succeeds("zigcheck-1-1");
     assert_eq!(text(&inside, page), before);
+}
+
+#[test]
+fn the_slot_of_a_version_holds_that_of_the_version_before() {
+    let (mut inside, _memory) = building("live-slots");
+    let conn = open(&mut inside, "/checks/1").unwrap();
+    inside.tests_begin("zigcheck-1-1");
+    inside.build_succeeds("zigcheck-1-1");
+    let (page, _) = text(&inside, conn);
+    let (_, shadow) = page
+        .split_once("<template shadowrootmode=\"open\">")
+        .unwrap();
+    let (shadow, sent) = shadow.split_once("</template>").unwrap();
+    let slots = (1..=VERSIONS_LIMIT).rev();
+    let slots: String = slots
+        .map(|slot| format!("<slot name=\"{slot}\">"))
+        .collect();
+    assert_eq!(shadow, slots + &"</slot>".repeat(VERSIONS_LIMIT));
+    for (nth, version) in sent.split("<div slot=").skip(1).enumerate() {
+        let slot = format!("\"{}\">", nth + 1);
+        assert!(version.starts_with(&slot), "{version}");
+    }
+}
+
+#[test]
+fn a_page_is_live_in_browsers_that_know_declarative_shadow_roots() {
+    let (mut inside, _memory) = building("live-browsers");
+    let linux = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)";
+    let mac =
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)";
+    for (agent, is_live) in [
+        (format!("{linux} Chrome/111.0.0.0 Safari/537.36"), true),
+        (
+            format!("{linux} HeadlessChrome/142.0.0.0 Safari/537.36"),
+            true,
+        ),
+        (format!("{linux} Chrome/110.0.0.0 Safari/537.36"), false),
+        (format!("{mac} Version/16.4 Safari/605.1.15"), true),
+        (format!("{mac} Version/17 Safari/605.1.15"), true),
+        (format!("{mac} Version/16.3 Safari/605.1.15"), false),
+        (
+            "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0".to_string(),
+            true,
+        ),
+        (
+            "Mozilla/5.0 (X11; rv:109.0) Gecko/20100101 Firefox/122.0".to_string(),
+            false,
+        ),
+        ("Firefox/99999999999999999999".to_string(), false),
+        ("Firefox/".to_string(), false),
+        ("Mozilla/5.0 (compatible; Bot/2.1)".to_string(), false),
+        (String::new(), false),
+    ] {
+        let agent = ("user-agent", agent.as_str());
+        let headers = [("accept", "text/html"), agent, ("content-length", "0")];
+        let conn = open_as(&mut inside, "/queue", &headers);
+        assert_eq!(conn.is_some(), is_live, "{agent:?}");
+    }
 }

@@ -244,10 +244,14 @@ fn a_log_grows_on_its_page_and_ends_with_the_verdict() {
     assert_eq!(long, [16 << 10, 16 << 10, 40_000 - (32 << 10)]);
     let page = html::parse(&whole);
     let paragraphs = page.named("p").into_iter();
-    let states = paragraphs.filter(|p| p.attribute("class") == Some("state"));
-    let states: Vec<&str> = states.map(|state| state.text.as_str()).collect();
-    let verdict = "\u{2717}failed: zeit with Zig 0.16.0";
-    assert_eq!(states, ["\u{b7}building: zeit with Zig 0.16.0", verdict]);
+    let states = paragraphs.filter_map(|p| p.attribute("slot").map(|slot| (slot, p.text.as_str())));
+    let states: Vec<(&str, &str)> = states.collect();
+    let first = ("begin", "\u{b7}building: zeit with Zig 0.16.0");
+    assert_eq!(
+        states,
+        [first, ("end", "\u{2717}failed: zeit with Zig 0.16.0")]
+    );
+    assert!(whole.contains("<slot name=\"end\"><slot name=\"begin\"></slot></slot><slot></slot>"));
     assert!(whole.contains("</a> failed to compile.</p>"), "{whole}");
     // By curl it is the text.
     inside.streams = None;

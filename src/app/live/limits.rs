@@ -10,8 +10,9 @@ pub const LOG_TAIL_BYTES: u64 = 3 * 1024 * 1024;
 pub const LOG_STEP_BYTES: u64 = 64 * 1024;
 /// Longest cut line (20 digits and 30 letters): the space that a reader needs to get past a cut.
 pub const CUT_LINE_LIMIT_BYTES: usize = 64;
-/// Versions of one live page before the browser is asked to load it anew: what it keeps of them only grows.
-pub const VERSIONS_LIMIT: usize = 200;
+/// Versions of one live page before the browser is asked to load it anew: it keeps them all, and each has a slot inside
+/// that of the next (browsers nest 200 boxes and more).
+pub const VERSIONS_LIMIT: usize = 100;
 /// Rendered versions that are kept for others who watch the same, of some 5 KiB each.
 pub const PIECES_LIMIT: usize = 64;
 /// Lines between two offsets that an index of a log keeps: 128 KiB for the most lines that a log can have.

@@ -1,7 +1,9 @@
 //! Live pages: the watched part of a page is sent again with each change, and ends with its subject.
 //!
-//! Each version of that part is a child of one element, and a style hides all but the last. So a browser needs no
-//! script, and a page is a stream that only grows. A version is rendered once for all who watch the same.
+//! Each version of that part is a child of one element, with a slot in its declarative shadow root. A slot shows what
+//! it holds when nothing was put into it: that of a version holds the slot of the version before, so that the last one
+//! sent is shown. A browser needs no script, and a page is a stream that only grows. A version is rendered once for all
+//! who watch the same.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -142,7 +144,8 @@ impl LivePage {
         if !is_same {
             self.pending.push("</div>\n".into());
             self.pending.push(piece.html.clone());
-            self.pending.push("<div>".into());
+            let begin = layout::begin_version(self.versions);
+            self.pending.push(begin.into());
         }
     }
 }

@@ -135,10 +135,24 @@ pub fn wants_html(head: &Head) -> bool {
     html > 0.0 && html >= quality(accept, "text/plain")
 }
 
-/// True for browsers that show a page while it comes: all that people use say so. Text browsers wait for its end.
-pub fn is_browser(head: &Head) -> bool {
+/// True for browsers that know declarative shadow roots (`SINCE`: which ones do), and so show a page as it comes. Text
+/// browsers know none.
+pub fn shows_live_pages(head: &Head) -> bool {
+    const SINCE: [(&str, (u32, u32)); 3] = [
+        ("Chrome/", (111, 0)),
+        ("Firefox/", (123, 0)),
+        ("Version/", (16, 4)),
+    ];
     let agent = head.header("user-agent").unwrap_or("");
-    agent.starts_with("Mozilla/")
+    SINCE.iter().any(|(product, since)| {
+        let version = agent.split_once(product).map_or("", |(_, behind)| behind);
+        let end = version.find([' ', ';', ')']).unwrap_or(version.len());
+        let mut numbers = version[..end]
+            .split('.')
+            .map(|number| number.parse().unwrap_or(0));
+        let mut next = || numbers.next().unwrap_or(0);
+        (next(), next()) >= *since
+    })
 }
 
 /// True where `Accept` names this content type and prefers it to JSON.

@@ -161,7 +161,7 @@ fn everything(word: &str, host: &str) -> Vec<(String, Parsed)> {
         let log = inside.settings.data.join(format!("logs/{build}.log"));
         std::fs::write(log, format!("{word}\na.zig:1:2: error: {word}\n")).unwrap();
     }
-    let browser = ("user-agent", "Mozilla/5.0");
+    let browser = ("user-agent", "Mozilla/5.0 Firefox/128.0");
     let bearer = format!("Bearer {TOKEN}");
     let mut all = Vec::new();
     for target in targets(word) {

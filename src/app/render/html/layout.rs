@@ -124,9 +124,18 @@ fn header(site: &Site, head: &Head) -> Markup {
     }
 }
 
-/// A page whose watched part is sent in versions, up to the first of them.
-pub fn begin_live(site: &Site, head: &Head) -> String {
-    begin(site, head) + "<div class=\"live\">\n"
+/// A page whose watched part is sent in so many versions at most, up to the first of them.
+pub fn begin_live(site: &Site, head: &Head, versions: usize) -> String {
+    let slots = (1..=versions).fold(html! {}, |before, version| {
+        html! { slot name=(version) { (before) } }
+    });
+    let live = html! { template shadowrootmode="open" { (slots) } };
+    format!("{}<div class=\"live\">{}\n", begin(site, head), live.0)
+}
+
+/// The beginning of a version; `</div>` is its end.
+pub fn begin_version(version: usize) -> String {
+    format!("<div slot=\"{version}\">")
 }
 
 /// The end of such a page; `again`: the browser loads it anew.

@@ -7,10 +7,14 @@ use crate::app::render::view::errors::LineKind;
 use crate::app::render::view::log::{LogLine, LogPart, LogState, LogView, Span};
 use crate::app::render::view::parts::{build_path, log_path};
 
+/// The slots of the state on the page of a log that grows.
+const AT_BEGIN: &str = "begin";
+const AT_END: &str = "end";
+
 pub fn html(view: &LogView) -> String {
     let main = html! {
         (title(view))
-        (state(&view.state))
+        (state(&view.state, None))
         (links(view))
         div.log {
             @for part in &view.parts {
@@ -33,21 +37,24 @@ fn part_of_log(lines: &[LogLine]) -> Markup {
     }
 }
 
-/// The page of a log that grows, up to its first line. A scroller that is filled from its end stays there, and
-/// nowhere else.
+/// The page of a log that grows, up to its first line. The state at its end takes the place of that at its beginning:
+/// the slot of the one holds that of the other. A scroller that is filled from its end stays there, and nowhere else.
 pub fn begin(view: &LogView) -> String {
     let begin = layout::begin(&view.site, &head(view));
     let top = html! { (title(view)) };
-    let state = html! { (state(&view.state)) (links(view)) };
+    let shadow = html! {
+        template shadowrootmode="open" { slot name=(AT_END) { slot name=(AT_BEGIN) {} } slot {} }
+    };
+    let state = html! { (state(&view.state, Some(AT_BEGIN))) (links(view)) };
     format!(
-        "{begin}{}<div class=\"grows\">{}<div class=\"log tail\"><pre tabindex=\"0\">",
-        top.0, state.0
+        "{begin}{}<div>{}{}<div class=\"log tail\"><pre tabindex=\"0\">",
+        top.0, shadow.0, state.0
     )
 }
 
-/// Its end, with the verdict, which the style also shows in place of the state at the beginning.
+/// Its end, with the verdict.
 pub fn end(last: &LogState, outcome: &str) -> String {
-    let state = state(last);
+    let state = state(last, Some(AT_END));
     let verdict = html! {
         p { a href=(build_path(last.build)) { "Build " (last.build) } " " (outcome) "." }
     };
@@ -61,7 +68,7 @@ pub fn end(last: &LogState, outcome: &str) -> String {
 
 /// Its end where nothing is known of the build any more.
 pub fn end_of_deleted() -> String {
-    let state = html! { p.state { "This build was deleted." } };
+    let state = html! { p slot=(AT_END) { "This build was deleted." } };
     format!("</pre></div>\n{}</div>{}", state.0, layout::end())
 }
 
@@ -88,8 +95,8 @@ fn title(view: &LogView) -> Markup {
     html! { h1 { "Log of " a href=(build_path(build)) { "build " (build) } } }
 }
 
-fn state(state: &LogState) -> Markup {
-    html! { p.state { (state.mark) ": " (state.subject) " with Zig " (state.version) } }
+fn state(state: &LogState, slot: Option<&str>) -> Markup {
+    html! { p slot=[slot] { (state.mark) ": " (state.subject) " with Zig " (state.version) } }
 }
 
 fn links(view: &LogView) -> Markup {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use maud::Markup;
 
 use crate::app::domain::ids::BuildId;
+use crate::app::live::limits::VERSIONS_LIMIT;
 use crate::app::live::page::{LivePage, Piece, Subject};
 use crate::app::render::html;
 use crate::app::render::html::layout::{self, Head as PageHead};
@@ -50,7 +51,8 @@ pub fn watch(
         return Ok(None);
     };
     conditional::check_untagged(request, state.now().unix_ms)?;
-    let begin = layout::begin_live(&site(state, call.options.clone()), &shown.head);
+    let site = site(state, call.options.clone());
+    let begin = layout::begin_live(&site, &shown.head, VERSIONS_LIMIT);
     let feed = &mut state.services.feed;
     feed.put_piece((subject, call.options.clone()), shown.piece);
     feed.watch_page(conn, LivePage::new(subject, call.options.clone(), begin));

@@ -115,7 +115,7 @@ pub fn call<C: From<PageCall>>(request: &RouteRequest, target: Target) -> C {
 /// The call for a page that changes while it is shown.
 fn live_call<C: From<PageCall>>(request: &RouteRequest, target: Target) -> C {
     let mut options = options(request.head, request.query.flag("color"));
-    options.is_live = options.html && request::is_browser(request.head);
+    options.is_live = options.html && request::shows_live_pages(request.head);
     C::from(PageCall { target, options })
 }
 
