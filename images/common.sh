@@ -25,11 +25,12 @@ sha256() { sum=$(sha256sum <"$1"); sum=${sum%% *}; }
 # Starts to copy the image's warm cache; `wait "$warming"` before the first run of zig.
 warm_cache() { cp -r /opt/zigcheck/cache/. $cache & warming=$!; }
 
-# Reads the head line from standard input into head, and its fields into source_*, deps_*, dir and silence_seconds.
+# Reads the head line from standard input into head, and its fields into source_*, deps_*, kept_*, dir and silence_seconds.
 read_head() {
     IFS= read -r -n 8193 head && [ "${#head}" -le 8192 ] || end 65 "no head line on standard input"
-    read -r source_bytes source_sha256 source_format deps_bytes deps_sha256 silence_seconds < <(jq -r \
-        '[.source.bytes, .source.sha256, .source.format, .deps.bytes // 0, .deps.sha256 // "-", .silence_seconds // 0] | @tsv' <<<"$head")
+    read -r source_bytes source_sha256 source_format deps_bytes deps_sha256 kept_bytes kept_sha256 kept_limit silence_seconds < <(jq -r \
+        '[.source.bytes, .source.sha256, .source.format, .deps.bytes // 0, .deps.sha256 // "-", .kept.bytes // 0, .kept.sha256 // "-",
+          .kept_limit_bytes // 0, .silence_seconds // 0] | @tsv' <<<"$head")
     [ -n "${silence_seconds:-}" ] || end 65 "the head line is malformed"
     dir=$(jq -r '.dir // ""' <<<"$head")
 }
@@ -42,11 +43,12 @@ read_part() {
     [ "$sum" = "$3" ] || { disk_full && end 12 "no room for the input in /work"; end 65 "standard input did not arrive whole"; }
 }
 
-# Unpacks the file $2 (tar, tar.gz, tar.zst) into the directory $1 and removes the file.
+# Unpacks the file $2 (tar, tar.gz, tar.zst) into the directory $1 and removes the file. tar_options: -m for files with the time of now.
+tar_options=
 unpack() {
     local option=
     case $3 in tar.gz) option=-z ;; tar.zst) option=--zstd ;; esac
-    mkdir -p "$1" && tar $option -C "$1" --no-same-owner --no-same-permissions -xf "$2" || return 1
+    mkdir -p "$1" && tar $option $tar_options -C "$1" --no-same-owner --no-same-permissions -xf "$2" || return 1
     rm "$2"
 }
 
