@@ -291,7 +291,9 @@ CREATE TABLE IF NOT EXISTS events (
     build_status TEXT NOT NULL,
     test_status  TEXT,
     reason       TEXT,
-    at           INTEGER NOT NULL
+    at           INTEGER NOT NULL,
+    -- 'newly_broken', 'newly_fixed': what the verdict of the build changes. Null: the build came to that state.
+    transition   TEXT
 ) STRICT;
 
 -- Moving averages of how long builds took: of a package under a toolchain, of all packages under it
@@ -373,6 +375,25 @@ CREATE TABLE IF NOT EXISTS commit_lists (
     package_id INTEGER PRIMARY KEY REFERENCES packages (id),
     commits    TEXT NOT NULL
 ) STRICT;
+
+-- The verdicts by which a package stopped to work under a version, or began to.
+CREATE TABLE IF NOT EXISTS transitions (
+    -- 'newly_broken', 'newly_fixed'.
+    transition  TEXT NOT NULL,
+    package_id  INTEGER NOT NULL REFERENCES packages (id),
+    zig_version TEXT NOT NULL,
+    -- The verdict as people read it, and the one before it: of the same version or, if there was none, of an older one.
+    word        TEXT NOT NULL,
+    old_word    TEXT NOT NULL,
+    old_version TEXT NOT NULL,
+    "commit"    TEXT,
+    old_commit  TEXT,
+    at          INTEGER NOT NULL,
+    -- No foreign keys: builds are deleted, rows of the history are replaced.
+    build_id    INTEGER,
+    history_row INTEGER,
+    PRIMARY KEY (package_id, zig_version, at, transition)
+) STRICT, WITHOUT ROWID;
 
 -- The texts that rows of history share. One that no row refers to is deleted.
 CREATE TABLE IF NOT EXISTS history_texts (
@@ -506,6 +527,10 @@ CREATE INDEX IF NOT EXISTS history_that_works ON history (package_id, zig_versio
 CREATE INDEX IF NOT EXISTS commit_searches_open ON commit_searches (state, priority, changed_at)
     WHERE state IN ('waiting', 'listing', 'trying');
 CREATE INDEX IF NOT EXISTS history_by_error ON history (error_key, zig_version, package_id) WHERE error_key NOT NULL;
+
+CREATE INDEX IF NOT EXISTS transitions_by_time ON transitions (transition, at);
+CREATE INDEX IF NOT EXISTS transitions_by_version ON transitions (transition, zig_version, at);
+CREATE INDEX IF NOT EXISTS transitions_by_package ON transitions (transition, package_id, at);
 
 CREATE INDEX IF NOT EXISTS tried_past ON tried (version, error_key, error_place) WHERE error_key NOT NULL;
 CREATE INDEX IF NOT EXISTS comparisons_by_outcome ON comparisons (older, newer, outcome, error_key, error_place, reason);

@@ -136,7 +136,7 @@ impl Audience {
                 continue;
             };
             match (watcher.wish, event["type"].as_str()) {
-                (Wish::Events { .. }, Some("build")) => {
+                (Wish::Events { .. }, Some("build" | "newly_broken" | "newly_fixed")) => {
                     let seq = event["seq"].as_u64().expect("a number");
                     assert_eq!(seq, watcher.last + 1, "an event too many or too few");
                     watcher.last = seq;

@@ -207,13 +207,19 @@ fn each_change_of_a_verdict_has_an_entry() {
         ("/feed.atom?zig_version=%22%3E%3Cx%3E", &[]),
         ("/packages/two/feed.atom", &[two]),
         ("/packages/one/feed.atom?only=broken", &[broken]),
+        ("/feed.atom?only=fixed", &[fixed]),
+        (
+            "/packages/one/feed.atom?only=fixed&zig_version=0.16.0",
+            &[fixed],
+        ),
+        ("/packages/two/feed.atom?only=fixed", &[]),
         ("/packages/owner/two/feed.atom", &[two]),
         ("/packages/github.com/owner/two/feed.atom", &[two]),
     ] {
         assert_eq!(titles(&mut inside, target), wanted, "{target}");
     }
     for (target, status) in [
-        ("/feed.atom?only=fixed", 400),
+        ("/feed.atom?only=other", 400),
         ("/packages/nobody/feed.atom", 404),
         ("/packages/owner/nobody/feed.atom", 404),
     ] {

@@ -44,7 +44,7 @@ impl DiskUsage {
     fn change(&mut self, build: i64) {
         let row = builds::by_id(&self.store, BuildId(build)).unwrap().unwrap();
         let (store, out) = (&mut self.store, &mut self.out);
-        self.feed.publish(store, &row, 0, out).unwrap();
+        self.feed.publish(store, (&row, None), 0, out).unwrap();
     }
 
     fn woken(&mut self) -> Vec<Key> {

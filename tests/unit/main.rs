@@ -70,6 +70,7 @@ mod store_lists;
 mod submission;
 mod table;
 mod target;
+mod transitions;
 mod turns;
 mod turns_model;
 mod unpack;

@@ -7,7 +7,8 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 /// The columns that later versions added, and what old rows have in them.
-const ADDED_COLUMNS: [(&str, &str, Value); 23] = [
+const ADDED_COLUMNS: [(&str, &str, Value); 24] = [
+    ("events", "transition", Value::Null),
     ("server", "compared_after", Value::Integer(0)),
     ("server", "recheck_before", Value::Null),
     ("packages", "minimum_zig_version", Value::Null),
@@ -34,7 +35,8 @@ const ADDED_COLUMNS: [(&str, &str, Value); 23] = [
 ];
 
 /// The tables that later versions added. They begin empty.
-const ADDED_TABLES: [&str; 12] = [
+const ADDED_TABLES: [&str; 13] = [
+    "transitions",
     "catalogue_checks",
     "catalogue_builds",
     "refused_hosts",

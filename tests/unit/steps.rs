@@ -57,7 +57,7 @@ const NOT_RUN: [&str; 27] = [
 ];
 
 /// Each kind of read, by every index that serves one, and what finds much, little or nothing.
-const READS: [&str; 83] = [
+const READS: [&str; 86] = [
     "/compare/0.16.0..0.17.1",
     "/api/compare/0.16.0..0.17.1?format=markdown&limit=100",
     "/api/packages/json-00700/upgrade/0.17.1",
@@ -78,7 +78,10 @@ const READS: [&str; 83] = [
     "/api/compare/0.15.2..0.16.0",
     "/feed.atom",
     "/feed.atom?zig_version=0.17.1&only=broken",
+    "/feed.atom?only=fixed",
     "/packages/json-00700/feed.atom",
+    "/packages/json-00700/feed.atom?only=broken&zig_version=0.17.1",
+    "/feed.atom?only=broken&zig_version=0.9.0",
     "/packages/owner100/p00400/feed.atom?only=broken",
     "/badge/json-00700.svg",
     "/badge/owner100/p00400.json",

@@ -7,6 +7,7 @@ use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::domain::ids::BuildId;
 use crate::app::domain::task::{Entry, Task};
+use crate::app::domain::transition::Transition;
 use crate::app::domain::verdict::{Reason, State, Verdict};
 use crate::app::engine::commands::Purpose;
 use crate::app::live::logs::Origin;
@@ -104,8 +105,8 @@ impl Scheduler {
     ) -> store::Result<()> {
         let log = services.feed.logs.finish(build, &mut services.out);
         let at = services.now.unix_ms;
-        builds::finish(&mut services.store, build, verdict, log, at)?;
-        self.on_build_end(build, services)
+        let transition = builds::finish(&mut services.store, build, verdict, log, at)?;
+        self.on_build_end(build, transition, services)
     }
 
     /// Finishes a build with the verdict that is known for its key; false if there is none.
@@ -120,7 +121,7 @@ impl Scheduler {
             return Ok(false);
         };
         let at = services.now.unix_ms;
-        builds::finish_cached(&mut services.store, build, from, at)?;
+        let transition = builds::finish_cached(&mut services.store, build, from, at)?;
         let row = builds::by_id(&services.store, from)?;
         let origin = Origin {
             build: from,
@@ -128,17 +129,25 @@ impl Scheduler {
         };
         let logs = &mut services.feed.logs;
         logs.finish_as(build, origin, &mut services.out);
-        self.on_build_end(build, services)?;
+        self.on_build_end(build, transition, services)?;
         Ok(true)
     }
 
     /// The row of a build is final: its waiters get an answer, and its watchers an event.
-    fn on_build_end(&mut self, build: BuildId, services: &mut Services) -> store::Result<()> {
+    fn on_build_end(
+        &mut self,
+        build: BuildId,
+        transition: Option<Transition>,
+        services: &mut Services,
+    ) -> store::Result<()> {
         self.open_builds = self.open_builds.saturating_sub(1);
         self.ended_builds += 1;
         self.verdicts.finish(build, &services.store)?;
         let row = builds::by_id(&services.store, build)?.expect("it was just written");
-        services.publish_row(&row)?;
+        services.publish_row(&row, None)?;
+        if transition.is_some() {
+            services.publish_row(&row, transition)?;
+        }
         catalogue_checks::end_build(&mut services.store, build, &row.zig_version)?;
         self.searches(services).on_build_end(&row)
     }
@@ -305,7 +314,7 @@ impl Scheduler {
             // No build waits for the source. One that runs has it fetched again should it need that.
             self.drop_task(Task::FetchSource(check), services)?;
         }
-        self.on_build_end(build, services)
+        self.on_build_end(build, None, services)
     }
 
     /// Cancels a build under a version that the server has no longer; false if it has that version.

@@ -163,7 +163,7 @@ impl Scheduler {
             self.push(&entry, None, services)?;
         }
         for row in &rows {
-            services.publish_row(row)?;
+            services.publish_row(row, None)?;
             if check.source.is_some() {
                 self.enqueue_build(row, &check, services)?;
             }

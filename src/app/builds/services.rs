@@ -1,6 +1,7 @@
 //! What builds need of the rest of the server: the store, the engine, the watchers, and the actions of this turn.
 
 use crate::app::domain::ids::BuildId;
+use crate::app::domain::transition::Transition;
 use crate::app::domain::verdict::State;
 use crate::app::engine::commands::{EngineCommands, Purpose};
 use crate::app::engine::docker::Docker;
@@ -58,11 +59,17 @@ impl Services {
     /// Publishes the row of a build as an event.
     pub fn publish(&mut self, build: BuildId) -> store::Result<()> {
         let row = builds::by_id(&self.store, build)?.expect("it was just written");
-        self.publish_row(&row)
+        self.publish_row(&row, None)
     }
 
-    pub fn publish_row(&mut self, row: &BuildRow) -> store::Result<()> {
+    /// Publishes the state of a build, or what its verdict changes.
+    pub fn publish_row(
+        &mut self,
+        row: &BuildRow,
+        transition: Option<Transition>,
+    ) -> store::Result<()> {
         let at = self.now.unix_ms;
-        self.feed.publish(&mut self.store, row, at, &mut self.out)
+        let (store, out) = (&mut self.store, &mut self.out);
+        self.feed.publish(store, (row, transition), at, out)
     }
 }

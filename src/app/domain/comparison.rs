@@ -1,6 +1,6 @@
 //! What a newer Zig version changes for a package: a commit under the older and the newer one, side by side.
 
-use crate::app::domain::verdict::{Grade, Reason, Statuses, str_enum};
+use crate::app::domain::verdict::{Reason, Statuses, str_enum};
 
 str_enum! {
     /// What changed for a package between two versions. Each package that was tried under both has exactly one.
@@ -46,11 +46,11 @@ enum Said {
 
 impl<T: Clone> Tried<T> {
     fn said(&self) -> Said {
-        match self.statuses.grade() {
-            Grade::Grey => Said::Nothing,
-            Grade::Red => Said::Fails,
-            _ if self.statuses.compiled == Some(0) => Said::BuildsUnexercised,
-            Grade::Green | Grade::Amber => Said::Works,
+        match self.statuses.works() {
+            None => Said::Nothing,
+            Some(false) => Said::Fails,
+            Some(true) if self.statuses.compiled == Some(0) => Said::BuildsUnexercised,
+            Some(true) => Said::Works,
         }
     }
 

@@ -17,6 +17,7 @@ pub mod recheck;
 pub mod repository;
 pub mod search;
 pub mod task;
+pub mod transition;
 pub mod upgrade;
 pub mod verdict;
 pub mod zig_version;

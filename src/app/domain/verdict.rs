@@ -72,13 +72,29 @@ pub struct Statuses {
     pub compiled: Option<u32>,
 }
 
-impl Statuses {
-    pub fn grade(self) -> Grade {
-        match self.describe() {
+impl Grade {
+    /// The grade of a verdict in the words of `Statuses::describe`.
+    pub fn of_word(word: &str) -> Grade {
+        match word {
             "success" => Grade::Green,
             "not exercised" | "tests skipped" | "partial import" => Grade::Amber,
             "failed" | "tests failed" | "import failed" => Grade::Red,
             _ => Grade::Grey,
+        }
+    }
+}
+
+impl Statuses {
+    pub fn grade(self) -> Grade {
+        Grade::of_word(self.describe())
+    }
+
+    /// True where it builds, and neither its tests nor its import failed; none where nothing is said of the package.
+    pub fn works(self) -> Option<bool> {
+        match self.grade() {
+            Grade::Green | Grade::Amber => Some(true),
+            Grade::Red => Some(false),
+            Grade::Grey => None,
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use serde_json::json;
 
+use crate::app::domain::transition::Transition;
 use crate::app::domain::verdict::{Reason, TestStatus};
 use crate::app::render::json;
 use crate::app::store::builds::BuildRow;
@@ -34,14 +35,15 @@ impl EventLog {
         Ok(EventLog { entries, next })
     }
 
-    /// Records the present state of a build as the newest event.
+    /// Records the present state of a build, or what its verdict changes, as the newest event.
     pub fn push(
         &mut self,
         store: &mut Store,
         row: &BuildRow,
+        transition: Option<Transition>,
         at: i64,
     ) -> store::Result<&BuildEvent> {
-        let event = events::insert(store, row, at)?;
+        let event = events::insert(store, row, transition, at)?;
         self.next = event.seq + 1;
         if self.entries.len() >= EVENTS_KEPT {
             self.entries.pop_front();
@@ -75,7 +77,7 @@ fn entry(event: BuildEvent) -> LogEntry {
 pub fn json(event: &BuildEvent) -> String {
     let json = json!({
         "seq": event.seq,
-        "type": "build",
+        "type": event.transition.map_or("build", Transition::as_str),
         "id": event.build.get(),
         "package": event.package,
         "check": event.check.get(),

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::app::domain::ids::{BuildId, CheckId};
+use crate::app::domain::transition::Transition;
 use crate::app::live::events::{EventLog, RESET};
 use crate::app::live::follow::{FollowContext, Follower};
 use crate::app::live::log_page::LogPage;
@@ -124,16 +125,16 @@ impl Feed {
         })
     }
 
-    /// Records the state of a build in its row as an event, and wakes its watchers.
+    /// Records the state of a build in its row, or what its verdict changes, as an event, and wakes its watchers.
     pub fn publish(
         &mut self,
         store: &mut Store,
-        row: &BuildRow,
+        (row, transition): (&BuildRow, Option<Transition>),
         at: i64,
         out: &mut Outbox,
     ) -> store::Result<()> {
-        let event = self.event_log.push(store, row, at)?;
-        if event.state.is_final() {
+        let event = self.event_log.push(store, row, transition, at)?;
+        if event.state.is_final() && transition.is_none() {
             self.waits.build_ended(event.check);
         }
         for topic in [

@@ -96,7 +96,9 @@ impl Follower {
         }
         while self.pending.is_empty() {
             let mut entries = cx.event_log.since(self.next);
-            let Some(entry) = entries.find(|entry| entry.event.check == self.check.id) else {
+            let is_own =
+                |event: &BuildEvent| event.check == self.check.id && event.transition.is_none();
+            let Some(entry) = entries.find(|entry| is_own(&entry.event)) else {
                 self.next = cx.event_log.next;
                 break;
             };

@@ -3,11 +3,14 @@
 use maud::html;
 
 use crate::app::domain::ids::BuildId;
+use crate::app::domain::transition::Transition;
 use crate::app::domain::verdict::{Grade, Reason, Statuses};
 use crate::app::render::json;
 use crate::app::render::sanitize::Clean;
+use crate::app::render::view::feed::category;
 use crate::app::render::view::parts::{build_path, package_path, sign};
 use crate::app::store::changes::ChangeRow;
+use crate::app::store::transitions::TransitionRow;
 
 /// What a feed says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,11 +24,76 @@ pub struct Feed {
     pub page: String,
 }
 
-/// The feed with these changes, newest first, each with its build if that is still kept.
-pub fn atom(feed: &Feed, changes: &[(ChangeRow, Option<BuildId>)]) -> String {
+/// A verdict that changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Tells it from all others of its time, for ever.
+    key: String,
+    name: String,
+    zig_version: String,
+    word: String,
+    /// The verdict before it.
+    was: String,
+    category: &'static str,
+    commit: Option<String>,
+    reason: Option<Reason>,
+    error_key: Option<String>,
+    at: i64,
+    /// If that is still kept.
+    build: Option<BuildId>,
+}
+
+impl Entry {
+    pub fn of_change(change: ChangeRow, build: Option<BuildId>) -> Entry {
+        let old = change.old_statuses();
+        let kind = match old.map(|old| Transition::between(old, change.statuses())) {
+            None => "new",
+            Some(Some(transition)) => category(transition),
+            Some(None) => "other",
+        };
+        let old = old.map(Statuses::describe);
+        Entry {
+            key: change.id.to_string(),
+            word: change.statuses().describe().to_string(),
+            was: old.map_or_else(|| "first verdict".to_string(), |old| format!("was {old}")),
+            category: kind,
+            name: change.name,
+            zig_version: change.zig_version,
+            commit: Some(change.commit),
+            reason: change.reason,
+            error_key: change.error_key,
+            at: change.checked_at,
+            build,
+        }
+    }
+
+    pub fn of_transition(row: TransitionRow) -> Entry {
+        let under = match row.old_version == row.zig_version {
+            true => String::new(),
+            false => format!(" under {}", row.old_version),
+        };
+        let build = || format!("build-{}", row.build_id.map_or(0, BuildId::get));
+        Entry {
+            key: row.history_row.map_or_else(build, |row| row.to_string()),
+            was: format!("was {}{under}", row.old_word),
+            category: category(row.transition),
+            name: row.name,
+            zig_version: row.zig_version,
+            word: row.word,
+            commit: row.commit,
+            reason: row.reason,
+            error_key: row.error_key,
+            at: row.at,
+            build: row.build,
+        }
+    }
+}
+
+/// The feed with these entries, newest first.
+pub fn atom(feed: &Feed, entries: &[Entry]) -> String {
     let Feed { origin, .. } = feed;
     let own = format!("{origin}{}", feed.path);
-    let updated = changes.first().map_or(0, |(change, _)| change.checked_at);
+    let updated = entries.first().map_or(0, |one| one.at);
     let body = html! {
         feed xmlns="http://www.w3.org/2005/Atom" xml:lang="en" {
             id { (own) }
@@ -34,14 +102,14 @@ pub fn atom(feed: &Feed, changes: &[(ChangeRow, Option<BuildId>)]) -> String {
             author { name { "zigcheck" } }
             (link("self", &own, "application/atom+xml"))
             (link("alternate", &format!("{origin}{}", feed.page), "text/html"))
-            @for (change, build) in changes {
+            @for one in entries {
                 entry {
-                    id { (id(origin, change)) }
-                    title { (title(change)) }
-                    updated { (json::time(change.checked_at)) }
-                    (link("alternate", &format!("{origin}{}", target(change, *build)), "text/html"))
-                    (category(change))
-                    summary { (summary(change)) }
+                    id { (id(origin, one)) }
+                    title { (title(one)) }
+                    updated { (json::time(one.at)) }
+                    (link("alternate", &format!("{origin}{}", target(one)), "text/html"))
+                    (maud::PreEscaped(format!(r#"<category term="{}"/>"#, one.category)))
+                    summary { (summary(one)) }
                 }
             }
         }
@@ -58,7 +126,7 @@ fn link(rel: &str, target: &str, kind: &str) -> maud::PreEscaped<String> {
 }
 
 /// A name that no other entry has, ever, and that stays when builds are deleted (RFC 4151).
-fn id(origin: &str, change: &ChangeRow) -> String {
+fn id(origin: &str, entry: &Entry) -> String {
     let host = origin.split_once("://").map_or(origin, |(_, host)| host);
     // The authority of a tag is a name without a port.
     let host = match host.rsplit_once(':') {
@@ -66,51 +134,40 @@ fn id(origin: &str, change: &ChangeRow) -> String {
         _ => host,
     };
     let host = host.trim_matches(['[', ']']).replace(':', ".");
-    let time = json::time(change.checked_at);
+    let time = json::time(entry.at);
     let (date, _) = time.split_once('T').unwrap_or((&time, ""));
-    format!(
-        "tag:{host},{date}:verdict/{}/{}",
-        change.id, change.checked_at
-    )
+    format!("tag:{host},{date}:verdict/{}/{}", entry.key, entry.at)
 }
 
-fn target(change: &ChangeRow, build: Option<BuildId>) -> String {
-    build.map_or_else(|| package_path(&change.name), build_path)
+fn target(entry: &Entry) -> String {
+    let package = || package_path(&entry.name);
+    entry.build.map_or_else(package, build_path)
 }
 
 /// `zig-clap under 0.17.1: failed (was success)`.
-fn title(change: &ChangeRow) -> Clean {
-    let word = change.statuses().describe();
-    let old = change.old_statuses().map(Statuses::describe);
-    let was = old.map_or_else(|| "first verdict".to_string(), |old| format!("was {old}"));
-    let ChangeRow {
-        name, zig_version, ..
-    } = change;
-    let sign = sign(change.statuses().grade());
+fn title(entry: &Entry) -> Clean {
+    let sign = sign(Grade::of_word(&entry.word));
+    let Entry {
+        name,
+        zig_version,
+        word,
+        was,
+        ..
+    } = entry;
     Clean::new(&format!(
         "{sign} {name} under Zig {zig_version}: {word} ({was})"
     ))
 }
 
-fn category(change: &ChangeRow) -> maud::PreEscaped<String> {
-    let works = |statuses: Statuses| matches!(statuses.grade(), Grade::Green | Grade::Amber);
-    let term = match (change.old_statuses(), change.statuses()) {
-        (None, _) => "new",
-        _ if change.is_broken() => "broken",
-        (Some(old), now) if !works(old) && works(now) => "fixed",
-        (Some(_), _) => "other",
-    };
-    maud::PreEscaped(format!(r#"<category term="{term}"/>"#))
-}
-
-fn summary(change: &ChangeRow) -> Clean {
-    let reason = change.reason.map(Reason::as_str);
-    let parts = [reason, change.error_key.as_deref()];
+fn summary(entry: &Entry) -> Clean {
+    let reason = entry.reason.map(Reason::as_str);
+    let parts = [reason, entry.error_key.as_deref()];
     let why: Vec<&str> = parts.into_iter().flatten().collect();
     let why = match why.is_empty() {
         true => String::new(),
         false => format!(": {}", why.join(", ")),
     };
-    let word = change.statuses().describe();
-    Clean::new(&format!("{} at commit {}{why}", word, change.commit))
+    let commit = entry.commit.as_deref();
+    let at = commit.map_or_else(String::new, |commit| format!(" at commit {commit}"));
+    Clean::new(&format!("{}{at}{why}", entry.word))
 }

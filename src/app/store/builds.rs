@@ -6,6 +6,7 @@ use rusqlite::params;
 
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::domain::task::Priority;
+use crate::app::domain::transition::Transition;
 use crate::app::domain::verdict::{
     BuildStatus, DepsOutcome, ImportStatus, Reason, State, Statuses, TestStatus, Verdict,
 };
@@ -15,7 +16,7 @@ use crate::app::store::limits::NEIGHBOURS_LIMIT_CHECKS;
 use crate::app::store::list;
 use crate::app::store::scan::{ScanLimits, ScanResult};
 use crate::app::store::store::{Result, Store};
-use crate::app::store::{comparisons, durations, history, results, totals};
+use crate::app::store::{comparisons, durations, history, results, totals, transitions};
 
 row! {
     /// A build with what its check says of it.
@@ -275,14 +276,14 @@ pub fn clear_toolchain(store: &mut Store, build: BuildId) -> Result<()> {
     Ok(())
 }
 
-/// Ends a build with its verdict, which is published as the latest.
+/// Ends a build with its verdict, which is published as the latest; says whether that breaks or fixes the package.
 pub fn finish(
     store: &mut Store,
     build: BuildId,
     verdict: &Verdict,
     log: LogSize,
     at: i64,
-) -> Result<()> {
+) -> Result<Option<Transition>> {
     let sql = "UPDATE builds SET state = 'finished', build_status = ?2, test_status = ?3, \
         reason = ?4, compiled = ?5, tests_passed = ?6, tests_total = ?7, error_log = ?8, \
         peak_memory_bytes = ?9, log_bytes = ?10, log_truncated = ?11, finished_at = ?12, \
@@ -311,10 +312,18 @@ pub fn finish(
     ];
     store.execute(sql, values)?;
     mark_flaky(store, build)?;
+    let transition = publish(store, build, at)?;
+    durations::add_build(store, build)?;
+    Ok(transition)
+}
+
+/// Enters the verdict of an ended build into all that is kept of verdicts.
+fn publish(store: &mut Store, build: BuildId, at: i64) -> Result<Option<Transition>> {
+    let before = transitions::shown(store, build)?;
     results::publish(store, build, at)?;
-    history::record(store, build)?;
+    let row = history::record(store, build)?;
     comparisons::record(store, build)?;
-    durations::add_build(store, build)
+    transitions::record(store, before, (build, row), at)
 }
 
 /// Marks all builds of one source under one toolchain if they have come to different verdicts.
@@ -362,8 +371,13 @@ pub fn cached(store: &Store, key: &str) -> Result<Option<BuildId>> {
     store.optional_row(sql, [key], |row| row.get("id"))
 }
 
-/// Ends a build with the verdict of another one of the same key.
-pub fn finish_cached(store: &mut Store, build: BuildId, from: BuildId, at: i64) -> Result<()> {
+/// Ends a build with the verdict of another one of the same key, as `finish` does.
+pub fn finish_cached(
+    store: &mut Store,
+    build: BuildId,
+    from: BuildId,
+    at: i64,
+) -> Result<Option<Transition>> {
     let sql = "UPDATE builds SET state = 'finished', waits_for = NULL, cached_from = o.id, \
         finished_at = ?3, toolchain = o.toolchain, cache_key = o.cache_key, \
         build_status = o.build_status, test_status = o.test_status, reason = o.reason, \
@@ -374,9 +388,7 @@ pub fn finish_cached(store: &mut Store, build: BuildId, from: BuildId, at: i64) 
         log_bytes = o.log_bytes, log_truncated = o.log_truncated \
         FROM (SELECT * FROM builds WHERE id = ?2) o WHERE builds.id = ?1";
     store.execute(sql, params![build, from, at])?;
-    results::publish(store, build, at)?;
-    history::record(store, build)?;
-    comparisons::record(store, build)
+    publish(store, build, at)
 }
 
 /// Lets a build wait for the verdict of a running one, its leader.

@@ -4,7 +4,7 @@
 use rusqlite::{named_params, params};
 
 use crate::app::domain::ids::{BuildId, PackageId};
-use crate::app::domain::verdict::{BuildStatus, Grade, ImportStatus, Reason, Statuses, TestStatus};
+use crate::app::domain::verdict::{BuildStatus, ImportStatus, Reason, Statuses, TestStatus};
 use crate::app::store::columns::row;
 use crate::app::store::limits::EXAMINED_LIMIT_ROWS;
 use crate::app::store::store::{Result, Store};
@@ -60,12 +60,6 @@ impl ChangeRow {
         })
     }
 
-    /// The package worked before, and fails now.
-    pub fn is_broken(&self) -> bool {
-        let worked = |old: Statuses| matches!(old.grade(), Grade::Green | Grade::Amber);
-        self.statuses().grade() == Grade::Red && self.old_statuses().is_some_and(worked)
-    }
-
     fn is_change(&self) -> bool {
         let old = self.old_statuses().map(Statuses::describe);
         old != Some(self.statuses().describe())
@@ -77,8 +71,6 @@ impl ChangeRow {
 pub struct ChangeFilter {
     pub package: Option<PackageId>,
     pub zig_version: Option<String>,
-    /// Only where a package worked before, and fails now.
-    pub only_broken: bool,
 }
 
 /// The newest changes, at most `limit` of them, among the newest `EXAMINED_LIMIT_ROWS` verdicts.
@@ -96,10 +88,7 @@ pub fn newest(store: &Store, filter: &ChangeFilter, limit: usize) -> Result<Vec<
     );
     let values = named_params! { ":package": filter.package, ":version": filter.zig_version };
     let mut changes = store.rows(&sql, values, ChangeRow::read)?;
-    changes.retain(|change| match filter.only_broken {
-        true => change.is_broken(),
-        false => change.is_change(),
-    });
+    changes.retain(ChangeRow::is_change);
     changes.truncate(limit);
     Ok(changes)
 }

@@ -8,6 +8,7 @@ use rusqlite::{Row, Statement};
 use crate::app::domain::commit_search::SearchState;
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::domain::task::{Priority, Task};
+use crate::app::domain::transition::Transition;
 use crate::app::domain::verdict::{
     BuildStatus, DepsOutcome, ImportStatus, Reason, State, TestStatus,
 };
@@ -123,7 +124,8 @@ stored_as_words!(
     Reason,
     SearchState,
     State,
-    TestStatus
+    TestStatus,
+    Transition
 );
 
 /// Stores ids as their numbers.

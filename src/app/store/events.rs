@@ -1,8 +1,9 @@
-//! The table `events`: what happened to builds, each with a number that rises. Only the newest are kept.
+//! The table `events`: what happened to builds and by them, each with a number that rises. Only the newest are kept.
 
 use rusqlite::params;
 
 use crate::app::domain::ids::{BuildId, CheckId};
+use crate::app::domain::transition::Transition;
 use crate::app::domain::verdict::{BuildStatus, Reason, State, TestStatus};
 use crate::app::store::builds::BuildRow;
 use crate::app::store::columns::row;
@@ -13,7 +14,7 @@ use crate::config::limits::EVENTS_KEPT;
 const DELETE_EVERY: u64 = 64;
 
 row! {
-    /// A build has come to a state.
+    /// A build has come to a state, or its verdict changes what is known of its package.
     #[derive(Debug, Clone, PartialEq)]
     pub struct BuildEvent from "events e JOIN builds b ON b.id = e.build_id JOIN checks c ON c.id = b.check_id \
             LEFT JOIN packages p ON p.id = c.package_id AND p.removal IS NULL" {
@@ -30,11 +31,13 @@ row! {
         pub test_status: Option<TestStatus> = "e.test_status",
         pub reason: Option<Reason> = "e.reason",
         pub at: i64 = "e.at",
+        /// What its verdict changes; none where it came to that state.
+        pub transition: Option<Transition> = "e.transition",
     }
 }
 
 impl BuildEvent {
-    /// The event of that number for a build as it is now.
+    /// The event of that number for the state of a build as it is now.
     pub fn of(row: &BuildRow, seq: u64, at: i64) -> BuildEvent {
         BuildEvent {
             seq,
@@ -48,16 +51,22 @@ impl BuildEvent {
             test_status: row.test_status,
             reason: row.reason,
             at,
+            transition: None,
         }
     }
 }
 
 const EVENT: &str = BuildEvent::SELECT;
 
-/// Adds an event for a build as it is now; gives the event with its number.
-pub fn insert(store: &mut Store, row: &BuildRow, at: i64) -> Result<BuildEvent> {
-    let sql = "INSERT INTO events (build_id, state, build_status, test_status, reason, at) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+/// Adds an event for a build as it is now, or for what its verdict changes; gives the event with its number.
+pub fn insert(
+    store: &mut Store,
+    row: &BuildRow,
+    transition: Option<Transition>,
+    at: i64,
+) -> Result<BuildEvent> {
+    let sql = "INSERT INTO events (build_id, state, build_status, test_status, reason, at, transition) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let BuildRow {
         id,
         state,
@@ -66,13 +75,16 @@ pub fn insert(store: &mut Store, row: &BuildRow, at: i64) -> Result<BuildEvent> 
         reason,
         ..
     } = row;
-    let values = params![id, state, build_status, test_status, reason, at];
+    let values = params![id, state, build_status, test_status, reason, at, transition];
     let seq = store.insert(sql, values)? as u64;
     if seq.is_multiple_of(DELETE_EVERY) {
         let oldest = seq.saturating_sub(EVENTS_KEPT as u64);
         store.execute("DELETE FROM events WHERE seq <= ?1", [oldest])?;
     }
-    Ok(BuildEvent::of(row, seq, at))
+    Ok(BuildEvent {
+        transition,
+        ..BuildEvent::of(row, seq, at)
+    })
 }
 
 /// The newest events, oldest first, and the number of the next one.

@@ -172,8 +172,8 @@ pub fn set_place(
 }
 
 /// Adds the verdict of a build, if it is one on a commit of a package. It replaces the one that the commit had under
-/// the same toolchain.
-pub(super) fn record(store: &mut Store, build: BuildId) -> Result<()> {
+/// the same toolchain. Gives its row.
+pub(super) fn record(store: &mut Store, build: BuildId) -> Result<Option<i64>> {
     record_in(store.write()?, build)
 }
 
@@ -191,14 +191,14 @@ pub(super) fn take_over(db: &Connection) -> Result<()> {
     Ok(())
 }
 
-fn record_in(db: &Connection, build: BuildId) -> Result<()> {
+fn record_in(db: &Connection, build: BuildId) -> Result<Option<i64>> {
     let sql = format!("{} WHERE b.id = ?1 AND {IS_HISTORY}", Ended::SELECT);
     let ended = db.prepare_cached(&sql)?.query_row([build], Ended::read);
     let Some(ended) = ended.optional()? else {
-        return Ok(());
+        return Ok(None);
     };
     let Ok(commit) = HEXLOWER_PERMISSIVE.decode(ended.commit.as_bytes()) else {
-        return Ok(());
+        return Ok(None);
     };
     let toolchain = ended.toolchain.as_deref().unwrap_or_default();
     // Before its texts are looked up: it may be the last one that refers to some of them.
@@ -229,8 +229,7 @@ fn record_in(db: &Connection, build: BuildId) -> Result<()> {
         text_id(db, steps)?,
         text_id(db, ended.tag.as_deref())?,
     ];
-    db.prepare_cached(sql)?.execute(values)?;
-    Ok(())
+    db.prepare_cached(sql)?.insert(values).map(Some)
 }
 
 /// The id of a text in `history_texts`, where it is added if it is new.

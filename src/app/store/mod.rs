@@ -36,5 +36,6 @@ pub mod sources;
 pub mod store;
 pub mod toolchains;
 pub mod totals;
+pub mod transitions;
 pub mod upgrade;
 pub mod uses;

@@ -11,6 +11,7 @@ use crate::app::store::history;
 use crate::app::store::packages::Holder;
 use crate::app::store::sources;
 use crate::app::store::store::{NextCheckDue, Result, Store};
+use crate::app::store::transitions;
 use crate::app::store::uses;
 
 /// Builds of a package that is gone, cancelled or deleted in one turn: a millisecond of writes, and as many files.
@@ -48,6 +49,7 @@ pub fn begin(store: &mut Store, package: &Holder, removal: Removal) -> Result<()
     store.next_check_due.set(NextCheckDue::Unknown);
     durations::delete(store, &package.name)?;
     comparisons::delete(store, id)?;
+    transitions::delete(store, id)?;
     for table in ["build_results", "issues", "commit_searches", "commit_lists"] {
         let sql = format!("DELETE FROM {table} WHERE package_id = ?1");
         store.execute(&sql, [id])?;

@@ -29,6 +29,8 @@ pub const QUEUE_PAUSE_MS: u64 = 60_000;
 pub const DIR_LIMIT_BYTES: usize = 256;
 /// Latest checks on the front page.
 pub const SHOWN_CHECKS_LIMIT: u64 = 5;
+/// Packages on the front page that are newly broken, and as many that are newly fixed.
+pub const SHOWN_TRANSITIONS_LIMIT: usize = 5;
 /// Verdicts of the history on the page of a package: some twenty commits under four versions.
 pub const SHOWN_HISTORY_LIMIT: u64 = 80;
 /// Packages that the page of a package names, of those that use it.

@@ -222,7 +222,7 @@ impl Run {
             let row = builds::by_id(&self.place.store, BuildId(id))
                 .unwrap()
                 .unwrap();
-            events::insert(&mut self.place.store, &row, at).unwrap();
+            events::insert(&mut self.place.store, &row, None, at).unwrap();
             self.model.named.insert(id);
         }
     }

@@ -78,7 +78,7 @@ fn store(word: &str) -> Store {
                 };
                 finish(&mut store, build, &verdict, START);
                 let row = builds::by_id(&store, build).unwrap().unwrap();
-                events::insert(&mut store, &row, START).unwrap();
+                events::insert(&mut store, &row, None, START).unwrap();
             }
             // And one that waits.
             builds::insert(&mut store, check, "0.15.2", START).unwrap();

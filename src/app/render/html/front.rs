@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use crate::app::render::html::layout::{self, Head};
 use crate::app::render::html::parts::{class, command, legend, mark, table, table_of_versions};
 use crate::app::render::html::queue::running;
+use crate::app::render::html::transitions::transitions;
 use crate::app::render::view::compare::Headline;
 use crate::app::render::view::feed::FeedScope;
 use crate::app::render::view::front::{FrontView, PackageLine};
@@ -40,6 +41,8 @@ pub fn html(view: &FrontView) -> String {
         @if let Some(next) = &view.next {
             p { a href=(next) { "Page " (view.page + 1) " of " (view.last_page) } }
         }
+        (transitions("Newly broken", &view.broken))
+        (transitions("Newly fixed", &view.fixed))
         @if !view.running.is_empty() {
             h2 { "Running now" }
             (running(&view.running))

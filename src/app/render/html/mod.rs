@@ -12,4 +12,5 @@ pub mod parts;
 pub mod problem;
 pub mod queue;
 pub mod submit;
+pub mod transitions;
 pub mod upgrade;

@@ -3,6 +3,7 @@
 use crate::app::render::limits::{SHOWN_PACKAGE_LIMIT_CHARS, SHOWN_WORDS_LIMIT_CHARS};
 use crate::app::render::text::parts::{dim, mark, moment, style};
 use crate::app::render::text::table::{Align, Cell, Table};
+use crate::app::render::text::transitions::transitions;
 use crate::app::render::view::compare::Headline;
 use crate::app::render::view::front::FrontView;
 
@@ -17,6 +18,8 @@ pub fn text(view: &FrontView) -> String {
         Some(sentence) => format!("{}\n", dim(sentence.as_str()).render(color)),
         None => packages(view).text(color),
     };
+    text += &transitions("NEWLY BROKEN", &view.broken, color);
+    text += &transitions("NEWLY FIXED", &view.fixed, color);
     if !view.checks.is_empty() {
         text += &format!("\n{}", checks(view).text(color));
     }

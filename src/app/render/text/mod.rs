@@ -10,4 +10,5 @@ pub mod problem;
 pub mod queue;
 pub mod submit;
 pub mod table;
+pub mod transitions;
 pub mod upgrade;

@@ -2,6 +2,7 @@
 
 use form_urlencoded::Serializer;
 
+use crate::app::domain::transition::Transition;
 use crate::app::render::sanitize::Clean;
 use crate::app::render::view::parts::package_path;
 
@@ -12,8 +13,8 @@ pub struct FeedScope<'a> {
     pub package: Option<&'a str>,
     /// None: under all versions.
     pub zig_version: Option<&'a str>,
-    /// Only what worked before.
-    pub only_broken: bool,
+    /// Only what stopped to work, or began to.
+    pub only: Option<Transition>,
 }
 
 /// A feed that readers find by the address of a page.
@@ -39,10 +40,7 @@ impl FeedScope<'_> {
             .zig_version
             .map(|version| format!(" under Zig {version}"));
         let version = version.unwrap_or_default();
-        let what = match self.only_broken {
-            true => "broken",
-            false => "verdicts that changed",
-        };
+        let what = self.only.map_or("verdicts that changed", category);
         Clean::new(&format!("zigcheck: {package}{version}, {what}"))
     }
 
@@ -57,8 +55,8 @@ impl FeedScope<'_> {
         if let Some(version) = self.zig_version {
             query.append_pair("zig_version", version);
         }
-        if self.only_broken {
-            query.append_pair("only", "broken");
+        if let Some(only) = self.only {
+            query.append_pair("only", category(only));
         }
         let query = query.finish();
         let mark = if query.is_empty() { "" } else { "?" };
@@ -66,5 +64,13 @@ impl FeedScope<'_> {
             "{}/feed.atom{mark}{query}",
             self.page().trim_end_matches('/')
         )
+    }
+}
+
+/// What entries of a feed are called that have it, and the feed that has them alone.
+pub fn category(transition: Transition) -> &'static str {
+    match transition {
+        Transition::NewlyBroken => "broken",
+        Transition::NewlyFixed => "fixed",
     }
 }

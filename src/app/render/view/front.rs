@@ -7,10 +7,12 @@ use crate::app::render::view::compare::Headline;
 use crate::app::render::view::parts::{Link, Mark, Moment, check_path, marks, package_path};
 use crate::app::render::view::queue::{RunningLine, RunningRow};
 use crate::app::render::view::site::Site;
+use crate::app::render::view::transitions::TransitionLine;
 use crate::app::store::checks::CheckLine;
 use crate::app::store::list::Paging;
 use crate::app::store::packages::PackageRow;
 use crate::app::store::results::ResultRow;
+use crate::app::store::transitions::TransitionRow;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct FrontView {
@@ -29,6 +31,9 @@ pub struct FrontView {
     pub last_page: u64,
     /// The address of the next page of the list.
     pub next: Option<String>,
+    /// Newest first.
+    pub broken: Vec<TransitionLine>,
+    pub fixed: Vec<TransitionLine>,
     pub running: Vec<RunningLine>,
     pub checks: Vec<CheckEntry>,
 }
@@ -62,6 +67,9 @@ pub struct FrontRows<'a> {
     pub search: Option<&'a str>,
     /// On the first page, unless there is a search.
     pub headline: Option<Headline>,
+    /// The newest, on the same page: what is newly broken, and newly fixed.
+    pub broken: Vec<TransitionRow>,
+    pub fixed: Vec<TransitionRow>,
     pub running: Vec<RunningRow>,
     pub checks: Vec<CheckLine>,
 }
@@ -90,6 +98,8 @@ impl FrontView {
             page: rows.paging.page,
             last_page,
             next: (rows.paging.page < last_page).then(|| next(rows, site.options.color)),
+            broken: transitions(&rows.broken, now),
+            fixed: transitions(&rows.fixed, now),
             running: rows.running.iter().map(RunningLine::new).collect(),
             checks: rows
                 .checks
@@ -99,6 +109,11 @@ impl FrontView {
             site,
         }
     }
+}
+
+fn transitions(rows: &[TransitionRow], now: i64) -> Vec<TransitionLine> {
+    let lines = rows.iter().map(|row| TransitionLine::new(row, now));
+    lines.collect()
 }
 
 fn package_line(

@@ -18,4 +18,5 @@ pub mod problem;
 pub mod queue;
 pub mod site;
 pub mod submit;
+pub mod transitions;
 pub mod upgrade;

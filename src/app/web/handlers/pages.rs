@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::app::domain::error_key::error_key;
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
+use crate::app::domain::transition::Transition;
 use crate::app::domain::verdict::ResourceLimits;
 use crate::app::render::html;
 use crate::app::render::text;
@@ -21,6 +22,7 @@ use crate::app::store::comparison_list::Asked;
 use crate::app::store::declared::DeclaredRow;
 use crate::app::store::list::{Paging, Sort};
 use crate::app::store::package_list::{self, PackageFilter, RELEVANCE};
+use crate::app::store::transitions::{self, TransitionFilter, TransitionRow};
 use crate::app::store::{builds, checks, compat, declared, durations, history, packages, results};
 use crate::app::web::answer::{Error, Shown};
 use crate::app::web::handlers::compare;
@@ -31,6 +33,7 @@ use crate::app::web::handlers::queue::{self, Chosen};
 use crate::app::web::handlers::upgrade;
 use crate::app::web::limits::{
     SHOWN_CHECKS_LIMIT, SHOWN_DEPENDENTS_LIMIT, SHOWN_HISTORY_LIMIT, SHOWN_SAME_ERRORS_LIMIT,
+    SHOWN_TRANSITIONS_LIMIT,
 };
 use crate::app::web::query::too_deep;
 use crate::app::web::request;
@@ -102,9 +105,15 @@ fn front(
     let ids: Vec<PackageId> = found.rows.iter().map(|row| row.id).collect();
     let results = results::of_packages(store, &ids)?;
     let search = filter.search.as_deref();
-    let headline = match (search, paging.page) {
-        (None, 1) => compare::headline(state)?,
-        _ => None,
+    let is_first = search.is_none() && paging.page == 1;
+    let headline = match is_first {
+        true => compare::headline(state)?,
+        false => None,
+    };
+    let newest = |transition| -> Result<Vec<TransitionRow>, Error> {
+        let limit = if is_first { SHOWN_TRANSITIONS_LIMIT } else { 0 };
+        let filter = TransitionFilter::default();
+        Ok(transitions::newest(store, transition, filter, limit)?)
     };
     let rows = FrontRows {
         toolchains: &state.settings.zig_versions,
@@ -113,6 +122,8 @@ fn front(
         paging,
         search,
         headline,
+        broken: newest(Transition::NewlyBroken)?,
+        fixed: newest(Transition::NewlyFixed)?,
         running: queue::read_running(state)?,
         checks: checks::latest(store, SHOWN_CHECKS_LIMIT)?,
     };

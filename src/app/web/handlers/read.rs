@@ -76,10 +76,10 @@ pub fn read(state: &State, call: ReadCall) -> Result<Shown, Error> {
         ReadCall::Feed {
             package,
             zig_version,
-            only_broken,
+            only,
             origin,
         } => {
-            let which = (zig_version, only_broken);
+            let which = (zig_version, only);
             return Ok(feeds::feed(state, package.as_deref(), which, origin)?.into());
         }
         ReadCall::OpenApi => openapi::openapi(),

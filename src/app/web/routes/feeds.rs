@@ -1,6 +1,7 @@
 //! Calls for feeds: which changes of verdicts.
 
-use crate::app::web::query::bad;
+use crate::app::domain::transition::Transition;
+use crate::app::render::view::feed::category;
 use crate::app::web::request;
 use crate::app::web::routes::read::ReadCall;
 use crate::app::web::routes::route::{Route, RouteRequest, get};
@@ -15,16 +16,12 @@ pub const fn routes<C: From<ReadCall>>() -> [Route<C>; 3] {
 }
 
 fn call<C: From<ReadCall>>(request: &RouteRequest, package: Option<String>) -> Result<C, Response> {
-    let only_broken = match request.query.get("only") {
-        None => false,
-        Some("broken") => true,
-        Some(_) => return Err(bad("only: must be broken")),
-    };
+    let only = request.query.word("only", Transition::ALL, category)?;
     let host = request::host(request.head).unwrap_or("localhost");
     Ok(C::from(ReadCall::Feed {
         package,
         zig_version: request.query.owned("zig_version"),
-        only_broken,
+        only,
         origin: format!("{}://{host}", request::scheme(request.head)),
     }))
 }

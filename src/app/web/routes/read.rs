@@ -2,6 +2,7 @@
 
 use crate::app::domain::comparison::Outcome;
 use crate::app::domain::ids::{BuildId, CheckId};
+use crate::app::domain::transition::Transition;
 use crate::app::domain::verdict::{BuildStatus, State};
 use crate::app::live::subscription::ProgressFormat;
 use crate::app::render::view::site::PageOptions;
@@ -89,7 +90,8 @@ pub enum ReadCall {
         /// Its name, or the path of its repository; none: of all packages.
         package: Option<String>,
         zig_version: Option<String>,
-        only_broken: bool,
+        /// Only what stopped to work, or began to.
+        only: Option<Transition>,
         /// The start of absolute URLs.
         origin: String,
     },
