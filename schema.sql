@@ -73,6 +73,15 @@ CREATE TABLE IF NOT EXISTS toolchains (
     seen_at     INTEGER NOT NULL
 ) STRICT;
 
+-- What `zig version` prints in images of a toolchain that is named otherwise, such as master.
+CREATE TABLE IF NOT EXISTS dated_versions (
+    -- The image.
+    toolchain     TEXT PRIMARY KEY,
+    zig_version   TEXT NOT NULL,
+    dated_version TEXT NOT NULL,
+    seen_at       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- Checks of all packages under one toolchain that an admin asked for: the latest one of each.
 CREATE TABLE IF NOT EXISTS catalogue_checks (
     zig_version    TEXT PRIMARY KEY,
@@ -474,6 +483,7 @@ CREATE TABLE IF NOT EXISTS totals (
     builds_gone      INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
+CREATE INDEX IF NOT EXISTS dated_versions_by_name ON dated_versions (zig_version, dated_version);
 CREATE INDEX IF NOT EXISTS builds_by_check ON builds (check_id);
 CREATE INDEX IF NOT EXISTS builds_by_state ON builds (state);
 CREATE INDEX IF NOT EXISTS builds_by_status ON builds (build_status);

@@ -95,7 +95,7 @@ pub fn contained(bytes: &[u8], ended: (i32, bool), why: Option<KillReason>) -> V
 /// The verdict on an exit with 0 after those bytes.
 pub fn verdict(bytes: &[u8]) -> Verdict {
     match judged(bytes, &end(Exit::Code(0), None)) {
-        Judgement::Verdict(verdict) => verdict,
+        Judgement::Verdict(verdict) => *verdict,
         Judgement::Inspect => panic!("an exit with 0 needs no look"),
     }
 }

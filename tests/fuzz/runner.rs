@@ -25,7 +25,7 @@ fn judged(bytes: &[u8], mut size: impl FnMut() -> usize) -> (Verdict, Option<Pro
     let progress = records.progress;
     let exit = end(Exit::Code(0), None);
     match judge(&record_id(), &exit, &mut records, &BOUNDS) {
-        Judgement::Verdict(verdict) => (verdict, progress, told),
+        Judgement::Verdict(verdict) => (*verdict, progress, told),
         Judgement::Inspect => panic!("an exit with 0 needs no look"),
     }
 }

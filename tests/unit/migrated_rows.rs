@@ -35,10 +35,11 @@ const ADDED_COLUMNS: [(&str, &str, Value); 24] = [
 ];
 
 /// The tables that later versions added. They begin empty.
-const ADDED_TABLES: [&str; 13] = [
+const ADDED_TABLES: [&str; 14] = [
     "transitions",
     "catalogue_checks",
     "catalogue_builds",
+    "dated_versions",
     "refused_hosts",
     "declared_dependencies",
     "unindexed",

@@ -48,6 +48,7 @@ fn a_good_record_is_taken_at_its_word() {
         modules: r#"[{"name":"p","status":"success"}]"#.to_string(),
         steps: String::new(),
         minimum_zig_version: None,
+        dated_version: None,
         zig_ms: None,
         error_log: String::new(),
         peak_memory_bytes: Some(9_000_000),
@@ -202,7 +203,7 @@ fn what_is_taken_does_not_depend_on_how_it_comes() {
         assert_eq!((began, records.progress), (1, Some(begun(2))));
         let exit = end(Exit::Code(0), None);
         let judgement = judge(&record_id(), &exit, &mut records, &BOUNDS);
-        assert_eq!(judgement, Judgement::Verdict(wanted.clone()));
+        assert_eq!(judgement, Judgement::Verdict(Box::new(wanted.clone())));
     }
 }
 

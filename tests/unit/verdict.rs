@@ -293,7 +293,7 @@ fn in_words(judgement: Judgement) -> Words {
     let Judgement::Verdict(verdict) = judgement else {
         panic!("no look is needed");
     };
-    words_of(verdict)
+    words_of(*verdict)
 }
 
 fn words_of(verdict: Verdict) -> Words {

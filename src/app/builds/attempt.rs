@@ -374,7 +374,7 @@ impl AttemptState {
         let limits = self.limits(context);
         let record = context.expected_record();
         match judge(record, &end, &mut self.records, &limits) {
-            Judgement::Verdict(verdict) => with_pause(verdict, self.retry_after),
+            Judgement::Verdict(verdict) => with_pause(*verdict, self.retry_after),
             Judgement::Inspect => {
                 self.client_exit = end.exit;
                 JobOutcome::Then(JobKind::Inspect)

@@ -16,9 +16,15 @@ pub const RUNNER_VERSION: u32 = 3;
 /// What follows from the exit of `docker run`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judgement {
-    Verdict(Verdict),
+    Verdict(Box<Verdict>),
     /// The exit may be the client's own: inspect the container.
     Inspect,
+}
+
+impl Judgement {
+    fn verdict(verdict: Verdict) -> Judgement {
+        Judgement::Verdict(Box::new(verdict))
+    }
 }
 
 /// The verdict on a build whose `docker run` has ended.
@@ -40,18 +46,18 @@ pub fn judge(
 ) -> Judgement {
     let record = records.record(record_id);
     let engine_error =
-        |sentence: &str| Judgement::Verdict(Verdict::error(Reason::EngineError, sentence));
+        |sentence: &str| Judgement::verdict(Verdict::error(Reason::EngineError, sentence));
     match (&end.exit, end.why, record) {
-        (Some(Exit::Code(0)), _, Ok(record)) => Judgement::Verdict(from_record(record, limits)),
+        (Some(Exit::Code(0)), _, Ok(record)) => Judgement::verdict(from_record(record, limits)),
         (_, Some(_), _) => Judgement::Inspect,
         (Some(Exit::Code(0)), None, Err(unusable)) => engine_error(&unusable.sentence()),
         (Some(Exit::NotStarted(why)), ..) => engine_error(why),
         (Some(Exit::Code(exit::TOO_LARGE)), ..) => {
             let sentence = "the source and its dependencies do not fit into the container";
-            Judgement::Verdict(Verdict::failed(Reason::DiskLimit, sentence))
+            Judgement::verdict(Verdict::failed(Reason::DiskLimit, sentence))
         }
         (Some(Exit::Code(exit::TRUNCATED)), ..) => {
-            Judgement::Verdict(Verdict::error(Reason::Lost, INPUT_TRUNCATED))
+            Judgement::verdict(Verdict::error(Reason::Lost, INPUT_TRUNCATED))
         }
         _ => Judgement::Inspect,
     }
@@ -79,7 +85,7 @@ pub fn judge_container(
     let exit = Some(Exit::Code(code));
     let judgement = judge(record_id, &JobEnd { exit, why }, records, limits);
     match (judgement, why) {
-        (Judgement::Verdict(verdict), _) => verdict,
+        (Judgement::Verdict(verdict), _) => *verdict,
         (Judgement::Inspect, Some(why)) => ended_by_us(why, records.progress, limits),
         (Judgement::Inspect, None) if oom_killed => {
             // A container that the limit ended has reached the limit.
@@ -156,6 +162,7 @@ fn from_record(record: Record, limits: &ResourceLimits) -> Verdict {
         modules: record.modules,
         steps: record.steps,
         minimum_zig_version: record.minimum_zig_version,
+        dated_version: record.dated_version,
         zig_ms: record.zig_ms,
         error_log,
         peak_memory_bytes: record.peak_memory_bytes,

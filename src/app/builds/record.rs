@@ -25,6 +25,7 @@ pub(crate) struct Record {
     /// As `Verdict::steps`.
     pub steps: String,
     pub minimum_zig_version: Option<String>,
+    pub dated_version: Option<String>,
     pub zig_ms: Option<u32>,
     pub error_log: String,
     pub peak_memory_bytes: Option<u64>,
@@ -160,7 +161,7 @@ fn progress(value: &Value) -> Progress {
 }
 
 /// All fields that a runner writes. The times, the package and the version are for people who read it.
-const FIELDS: [&str; 26] = [
+const FIELDS: [&str; 27] = [
     "build_id",
     "nonce",
     "package_name",
@@ -182,6 +183,7 @@ const FIELDS: [&str; 26] = [
     "modules",
     "steps",
     "minimum_zig_version",
+    "dated_version",
     "zig_ms",
     "peak_memory_bytes",
     "oom_kills",
@@ -247,7 +249,8 @@ fn read_record(line: &[u8], record_id: &RecordId) -> Result<Record, Unusable> {
         },
         modules: modules(&value)?,
         steps: steps(&value)?,
-        minimum_zig_version: version(&value)?,
+        minimum_zig_version: version(&value, "minimum_zig_version")?,
+        dated_version: version(&value, "dated_version")?,
         zig_ms: count(&value, "zig_ms")?,
         error_log: truncate_error_log(text("error_log")?),
         peak_memory_bytes: typed(&value, "peak_memory_bytes", Value::as_u64)?,
@@ -301,10 +304,10 @@ fn modules(value: &Value) -> Result<String, Unusable> {
     }
 }
 
-/// The version that a manifest declares, unless it looks like none.
-fn version(value: &Value) -> Result<Option<String>, Unusable> {
+/// A version of Zig, unless it looks like none.
+fn version(value: &Value, name: &str) -> Result<Option<String>, Unusable> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-+".contains(&byte);
-    let text = typed(value, "minimum_zig_version", Value::as_str)?;
+    let text = typed(value, name, Value::as_str)?;
     let text = text.filter(|text| (1..=VERSION_LIMIT_BYTES).contains(&text.len()));
     Ok(text
         .filter(|text| text.bytes().all(is_plain))

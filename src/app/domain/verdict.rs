@@ -157,6 +157,9 @@ pub struct Verdict {
     pub steps: String,
     /// The lowest Zig version that its manifest declares.
     pub minimum_zig_version: Option<String>,
+    /// What `zig version` prints, without build metadata: another one than the toolchain is named after, if that is
+    /// `master`.
+    pub dated_version: Option<String>,
     /// How long its steps took, by Zig's own summaries.
     pub zig_ms: Option<u32>,
     /// The first errors as people read them.
@@ -185,6 +188,7 @@ impl Verdict {
             modules: String::new(),
             steps: String::new(),
             minimum_zig_version: None,
+            dated_version: None,
             zig_ms: None,
             error_log,
             peak_memory_bytes: None,

@@ -16,7 +16,9 @@ use crate::app::store::limits::NEIGHBOURS_LIMIT_CHECKS;
 use crate::app::store::list;
 use crate::app::store::scan::{ScanLimits, ScanResult};
 use crate::app::store::store::{Result, Store};
-use crate::app::store::{comparisons, durations, history, results, totals, transitions};
+use crate::app::store::{
+    comparisons, durations, history, results, toolchains, totals, transitions,
+};
 
 row! {
     /// A build with what its check says of it.
@@ -312,6 +314,9 @@ pub fn finish(
     ];
     store.execute(sql, values)?;
     mark_flaky(store, build)?;
+    if let Some(dated_version) = &verdict.dated_version {
+        toolchains::note_dated_version(store, build, dated_version)?;
+    }
     let transition = publish(store, build, at)?;
     durations::add_build(store, build)?;
     Ok(transition)

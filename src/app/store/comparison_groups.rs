@@ -40,10 +40,12 @@ row! {
         /// The builds under both versions; none where one is no longer kept. With its type the time misses the index.
         pub older_build: Option<BuildId> = "(SELECT b.id FROM history h CROSS JOIN builds b INDEXED BY builds_by_end \
                 ON ifnull(b.finished_at, 0) = +h.checked_at JOIN checks k ON k.id = b.check_id \
-                WHERE h.id = c.older_row AND b.zig_version = ?4 AND k.package_id = p.id LIMIT 1)",
+                JOIN history_texts v ON v.id = h.zig_version AND v.text = b.zig_version \
+                WHERE h.id = c.older_row AND k.package_id = p.id LIMIT 1)",
         pub newer_build: Option<BuildId> = "(SELECT b.id FROM history h CROSS JOIN builds b INDEXED BY builds_by_end \
                 ON ifnull(b.finished_at, 0) = +h.checked_at JOIN checks k ON k.id = b.check_id \
-                WHERE h.id = c.newer_row AND b.zig_version = ?5 AND k.package_id = p.id LIMIT 1)",
+                JOIN history_texts v ON v.id = h.zig_version AND v.text = b.zig_version \
+                WHERE h.id = c.newer_row AND k.package_id = p.id LIMIT 1)",
     }
 }
 
@@ -60,13 +62,11 @@ row! {
     }
 }
 
-/// The ids of both versions, and their names.
+/// The ids of both versions.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pair<'a> {
+pub(super) struct Pair {
     pub older: i64,
     pub newer: i64,
-    pub older_name: &'a str,
-    pub newer_name: &'a str,
 }
 
 /// What a group has in common: texts of history or 0, and a reason or nothing.
@@ -121,13 +121,7 @@ pub(super) fn groups(store: &Store, pair: Pair, heads: Vec<Head>) -> Result<Vec<
 
 fn broken(store: &Store, pair: Pair, packages: &[PackageId]) -> Result<Vec<BrokenRow>> {
     let sql = format!("{} ORDER BY j.key", BrokenRow::SELECT);
-    let values = params![
-        list::ids(packages),
-        pair.older,
-        pair.newer,
-        pair.older_name,
-        pair.newer_name
-    ];
+    let values = params![list::ids(packages), pair.older, pair.newer];
     store.rows(&sql, values, BrokenRow::read)
 }
 

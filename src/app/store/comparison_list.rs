@@ -51,17 +51,6 @@ pub struct Comparison {
     pub not_found: Vec<String>,
 }
 
-impl Asked {
-    fn pair(&self, older: i64, newer: i64) -> Pair<'_> {
-        Pair {
-            older,
-            newer,
-            older_name: &self.older,
-            newer_name: &self.newer,
-        }
-    }
-}
-
 impl Comparison {
     pub fn count(&self, outcome: Outcome) -> u64 {
         self.counts[outcome as usize]
@@ -85,13 +74,16 @@ impl Comparison {
 
 /// Every version that a package was tried under.
 pub fn versions(store: &Store) -> Result<Vec<String>> {
-    store.values("SELECT zig_version FROM tried_versions", [])
+    store.values(
+        "SELECT zig_version FROM tried_versions WHERE packages > 0",
+        [],
+    )
 }
 
 /// What changed from the older version to the newer one, with one page of its groups.
 pub fn compare(store: &Store, asked: &Asked, paging: &Paging) -> Result<Comparison> {
     let (older, newer) = (version(store, &asked.older)?, version(store, &asked.newer)?);
-    let pair = asked.pair(older.0, newer.0);
+    let pair = pair(older, newer);
     let (mut found, heads) = match &asked.among {
         Among::All => of_all(store, asked, (older, newer), paging)?,
         among => of_some(store, asked, among, pair, paging)?,
@@ -113,6 +105,13 @@ fn version(store: &Store, zig_version: &str) -> Result<(i64, u64)> {
         Ok((row.get("id")?, row.get("packages")?))
     })?;
     Ok(found.unwrap_or((0, 0)))
+}
+
+fn pair(older: (i64, u64), newer: (i64, u64)) -> Pair {
+    Pair {
+        older: older.0,
+        newer: newer.0,
+    }
 }
 
 fn counts_of(store: &Store, older: (i64, u64), newer: (i64, u64)) -> Result<Comparison> {
@@ -147,7 +146,7 @@ fn of_all(
     paging: &Paging,
 ) -> Result<(Comparison, Vec<Head>)> {
     let mut found = counts_of(store, older, newer)?;
-    let pair = asked.pair(older.0, newer.0);
+    let pair = pair(older, newer);
     let mut heads = heads(store, asked, pair, paging, &mut found)?;
     let limit = names_limit(asked, paging.limit);
     let is_large = |head: &Head| head.count > GROUP_SORTED_LIMIT_ROWS;
@@ -396,7 +395,7 @@ fn outcomes(store: &Store, pair: Pair, packages: &[PackageId]) -> Result<Vec<Fou
 /// The names of the packages with that outcome, `OUTCOME_NAMES_LIMIT` on each page.
 pub fn names(store: &Store, asked: &Asked, outcome: Outcome, page: u64) -> Result<Vec<String>> {
     let (older, newer) = (version(store, &asked.older)?, version(store, &asked.newer)?);
-    let pair = asked.pair(older.0, newer.0);
+    let pair = pair(older, newer);
     let Some((key, place)) = ids_of(store, asked)? else {
         return Ok(Vec::new());
     };

@@ -1,5 +1,7 @@
 //! The tables `comparisons` and `tried`: what changed for each package between each two Zig versions, kept up with
 //! every verdict. A verdict on a commit changes the pairs of versions that this commit was tried under, and no other.
+//!
+//! What is behind a name such as `master` is a version too: it is compared with what was behind that name before.
 
 use std::cmp::Ordering;
 
@@ -11,7 +13,9 @@ use crate::app::domain::ids::{BuildId, PackageId};
 use crate::app::domain::verdict::{BuildStatus, ImportStatus, Reason, Statuses, TestStatus};
 use crate::app::domain::zig_version;
 use crate::app::store::columns::row;
-use crate::app::store::limits::{COMPARED_LIMIT_ROWS, GOT_PAST_LIMIT_ROWS, TRIES_LIMIT_ROWS};
+use crate::app::store::limits::{
+    COMPARED_LIMIT_ROWS, DATED_LIMIT_VERSIONS, GOT_PAST_LIMIT_ROWS, TRIES_LIMIT_ROWS,
+};
 use crate::app::store::store::{Result, Store};
 
 row! {
@@ -33,6 +37,8 @@ row! {
         /// In seconds since 1970; less than any time if that is unknown.
         pub commit_time: i64 = "coalesce(h.commit_time, -1)",
         pub zig_version: String = "v.text",
+        pub dated_version: Option<String> = "(SELECT d.dated_version FROM history_texts t \
+            JOIN dated_versions d ON d.toolchain = t.text WHERE t.id = h.toolchain)",
         pub build_status: BuildStatus = "h.build_status",
         pub test_status: Option<TestStatus> = "h.test_status",
         pub import_status: Option<ImportStatus> = "h.import_status",
@@ -84,10 +90,12 @@ fn rank(commit_time: i64, older_row: Option<i64>, newer_row: Option<i64>) -> Ran
 }
 
 /// A version that a commit was tried under.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Side {
     version: i64,
     zig_version: String,
+    /// What was behind the name of the version, if that is none.
+    dated_version: Option<String>,
     /// None for an error.
     row: Option<i64>,
     commit_time: i64,
@@ -126,30 +134,65 @@ fn enter(store: &mut Store, commit: Commit, zig_version: &str) -> Result<()> {
             Ordering::Greater => enter_pair(store, commit, own, other)?,
         }
     }
-    enter_got_past(store, commit.0, own.version)
+    enter_got_past(store, commit.0, own.version)?;
+    match &own.dated_version {
+        Some(dated_version) => enter_dated(store, commit, own, dated_version),
+        None => Ok(()),
+    }
+}
+
+/// Compares what is behind the name of a version with what was behind it before, if the commit was tried under both.
+fn enter_dated(store: &mut Store, commit: Commit, own: &Side, dated_version: &str) -> Result<()> {
+    let version = tried_under(store, commit.0, dated_version)?;
+    let sql = format!(
+        "{} WHERE h.package_id = ?1 AND h.\"commit\" = ?2 AND v.text = ?3 AND h.id < ?4 \
+         ORDER BY h.id DESC LIMIT {TRIES_LIMIT_ROWS}",
+        Verdict::SELECT
+    );
+    let values = params![commit.0, commit.1, own.zig_version, own.row];
+    let mut earlier = store.rows(&sql, values, Verdict::read)?.into_iter();
+    let is_older = |verdict: &Verdict| {
+        let dated = verdict.dated_version.as_deref();
+        dated.is_some_and(|dated| zig_version::compare(dated, dated_version).is_lt())
+    };
+    if let Some(verdict) = earlier.find(is_older) {
+        let dated = verdict.dated_version.clone().unwrap_or_default();
+        let older = Side::of(tried_under(store, commit.0, &dated)?, verdict);
+        let newer = Side {
+            version,
+            ..own.clone()
+        };
+        enter_pair(store, commit, &older, &newer)?;
+    }
+    forget_dated(store, commit.0, &own.zig_version)
+}
+
+/// Forgets the comparisons of a package with what was behind a name before its newest `DATED_LIMIT_VERSIONS`.
+fn forget_dated(store: &mut Store, package: PackageId, zig_version: &str) -> Result<()> {
+    let sql = "SELECT t.version FROM tried t JOIN tried_versions n ON n.id = t.version WHERE t.package_id = ?1 \
+        AND EXISTS (SELECT 1 FROM dated_versions d WHERE d.zig_version = ?2 AND d.dated_version = n.zig_version) \
+        AND n.zig_version NOT IN (SELECT zig_version FROM toolchains) ORDER BY t.version DESC LIMIT -1 OFFSET ?3";
+    let values = params![package, zig_version, DATED_LIMIT_VERSIONS];
+    for version in store.values::<i64>(sql, values)? {
+        let sql = "DELETE FROM comparisons WHERE package_id = ?1 AND (older = ?2 OR newer = ?2)";
+        store.execute(sql, params![package, version])?;
+        let sql = "DELETE FROM tried WHERE package_id = ?1 AND version = ?2";
+        store.execute(sql, params![package, version])?;
+    }
+    Ok(())
 }
 
 /// The versions that a commit was tried under: its newest verdict under each, or the error that is shown there.
 fn sides(store: &mut Store, commit: Commit) -> Result<Vec<Side>> {
     let sql = format!(
-        "{} WHERE h.package_id = ?1 AND h.\"commit\" = ?2 ORDER BY h.id DESC LIMIT {TRIES_LIMIT_ROWS}",
+        "{} WHERE h.id IN (SELECT max(id) FROM history WHERE package_id = ?1 AND \"commit\" = ?2 GROUP BY zig_version)",
         Verdict::SELECT
     );
     let verdicts = store.rows(&sql, params![commit.0, commit.1], Verdict::read)?;
     let mut sides: Vec<Side> = Vec::new();
     for verdict in verdicts {
-        if sides
-            .iter()
-            .all(|side| side.zig_version != verdict.zig_version)
-        {
-            sides.push(Side {
-                version: tried_under(store, commit.0, &verdict.zig_version)?,
-                tried: verdict.tried(),
-                zig_version: verdict.zig_version,
-                row: Some(verdict.row),
-                commit_time: verdict.commit_time,
-            });
-        }
+        let version = tried_under(store, commit.0, &verdict.zig_version)?;
+        sides.push(Side::of(version, verdict));
     }
     // The index of all errors would be the wrong one.
     let sql = "SELECT r.zig_version, coalesce(c.commit_time, -1) AS commit_time FROM build_results r \
@@ -168,6 +211,17 @@ fn sides(store: &mut Store, commit: Commit) -> Result<Vec<Side>> {
 }
 
 impl Side {
+    fn of(version: i64, verdict: Verdict) -> Side {
+        Side {
+            version,
+            tried: verdict.tried(),
+            zig_version: verdict.zig_version,
+            dated_version: verdict.dated_version,
+            row: Some(verdict.row),
+            commit_time: verdict.commit_time,
+        }
+    }
+
     fn error(version: i64, zig_version: String, commit_time: i64) -> Side {
         let statuses = Statuses {
             build: BuildStatus::Error,
@@ -178,6 +232,7 @@ impl Side {
         Side {
             version,
             zig_version,
+            dated_version: None,
             row: None,
             commit_time,
             tried: Tried {

@@ -36,8 +36,11 @@ pub const TEXTS_READ_LIMIT: usize = 200;
 pub const NEIGHBOURS_LIMIT_CHECKS: u64 = 32;
 /// Rows of the history that are examined for packages with the same error: a count above some hundreds says no more.
 pub const SAME_ERRORS_LIMIT_ROWS: u64 = 500;
-/// Rows of the history that are examined for the versions a commit was tried under: sixteen images of each of four.
+/// Rows of the history that are examined for what was behind a name such as `master` before: a commit under two months
+/// of nightly images.
 pub const TRIES_LIMIT_ROWS: usize = 64;
+/// Versions behind such a name that a package stays compared under: about a week of them.
+pub const DATED_LIMIT_VERSIONS: usize = 8;
 /// Verdicts on a package under one version that are examined for how it got past an error: two months of daily commits,
 /// or the commits of four searches.
 pub const GOT_PAST_LIMIT_ROWS: usize = 64;

@@ -17,7 +17,7 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The steps to the schema: `STEPS[n]` leads from `PRAGMA user_version` n to n + 1. A step changes tables and rows
 /// only; new tables, indexes and triggers are made from `SCHEMA` afterwards. A step that was released never changes.
-const STEPS: [&str; 13] = [
+const STEPS: [&str; 14] = [
     WORDS,
     IMPORTS,
     HOSTS,
@@ -30,6 +30,7 @@ const STEPS: [&str; 13] = [
     COMPARISONS,
     TRIES,
     CATALOGUE,
+    DATED_VERSIONS,
     TRANSITIONS,
 ];
 
@@ -143,6 +144,8 @@ const TRIES_VERSION: usize = 11;
 
 /// New tables alone, `catalogue_checks` and `catalogue_builds`.
 const CATALOGUE: &str = "";
+/// A new table alone, `dated_versions`.
+const DATED_VERSIONS: &str = "";
 
 /// What the verdict of a build changes, beside a new table, `transitions`.
 const TRANSITIONS: &str = "ALTER TABLE events ADD COLUMN transition TEXT;";

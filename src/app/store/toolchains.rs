@@ -2,11 +2,25 @@
 
 use rusqlite::params;
 
-use crate::app::domain::ids::PackageId;
+use crate::app::domain::ids::{BuildId, PackageId};
 use crate::app::domain::recheck::{Cell, Toolchain};
+use crate::app::store::columns::row;
 use crate::app::store::packages::{self, RecheckRow};
 use crate::app::store::results;
 use crate::app::store::store::{Result, Store};
+
+row! {
+    /// What is behind a toolchain whose name is no version, such as master.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct DatedVersion from "toolchains t JOIN dated_versions d ON d.toolchain = t.image" {
+        pub zig_version: String = "d.zig_version",
+        pub dated_version: String = "d.dated_version",
+        /// What was behind it before.
+        pub previous: Option<String> = "(SELECT p.dated_version FROM dated_versions p \
+            WHERE p.zig_version = d.zig_version AND p.seen_at < d.seen_at AND p.dated_version <> d.dated_version \
+            ORDER BY p.seen_at DESC LIMIT 1)",
+    }
+}
 
 /// Some of the packages that lack a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +44,24 @@ pub fn insert(store: &mut Store, toolchain: &Toolchain, at: i64) -> Result<bool>
     let sql = "UPDATE server SET rebuild_after = 0 WHERE EXISTS (SELECT 1 FROM packages)";
     store.execute(sql, [])?;
     Ok(true)
+}
+
+/// Notes what `zig version` prints in the image of that build, if that is not what the toolchain is named after.
+pub(super) fn note_dated_version(
+    store: &mut Store,
+    build: BuildId,
+    dated_version: &str,
+) -> Result<()> {
+    let sql = "INSERT OR IGNORE INTO dated_versions (toolchain, zig_version, dated_version, seen_at) \
+        SELECT toolchain, zig_version, ?2, finished_at FROM builds \
+        WHERE id = ?1 AND toolchain NOT NULL AND zig_version <> ?2";
+    store.execute(sql, params![build, dated_version])?;
+    Ok(())
+}
+
+/// What is behind each toolchain whose name is no version.
+pub fn dated_versions(store: &Store) -> Result<Vec<DatedVersion>> {
+    store.rows(DatedVersion::SELECT, [], DatedVersion::read)
 }
 
 /// The versions that have or had an image and are not forgotten.

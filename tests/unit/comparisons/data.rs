@@ -63,6 +63,21 @@ impl Data {
         commit: &str,
         verdicts: &[(&str, Verdict)],
     ) -> CheckId {
+        let verdicts = verdicts.iter();
+        let verdicts = verdicts.map(|(version, verdict)| {
+            let image = format!("sha256:{version}");
+            (*version, image, verdict.clone())
+        });
+        self.check_in(package, commit, verdicts.collect())
+    }
+
+    /// A check of that commit, with a build under each version in that image.
+    pub fn check_in(
+        &mut self,
+        package: PackageId,
+        commit: &str,
+        verdicts: Vec<(&str, String, Verdict)>,
+    ) -> CheckId {
         self.at += 1_000;
         let (at, store) = (self.at, &mut self.store);
         let name = packages::by_id(store, package).unwrap().unwrap().name;
@@ -78,9 +93,9 @@ impl Data {
         };
         checks::set_source(store, check, &source, Some(commit), at).unwrap();
         checks::set_commit_time(store, check, Some(at / 1_000)).unwrap();
-        for (version, verdict) in verdicts {
+        for (version, image, verdict) in &verdicts {
             let build = builds::insert(store, check, version, at).unwrap();
-            builds::set_started(store, build, &format!("sha256:{version}"), None, at).unwrap();
+            builds::set_started(store, build, image, None, at).unwrap();
             finish(store, build, verdict, at);
         }
         check

@@ -2,6 +2,7 @@
 
 mod api;
 pub mod data;
+mod dated;
 mod model;
 mod pages;
 mod rule;

@@ -33,7 +33,7 @@ pub fn html(view: &FrontView) -> String {
                 None => "Zig packages under each Zig version",
             }
         }
-        @if let Some(Headline(link)) = &view.headline { p { (link) } }
+        @for Headline(link) in &view.headlines { p { (link) } }
         @match &view.nothing {
             Some(sentence) => p.soft { (sentence) },
             None => { (packages(view)) (legend()) },

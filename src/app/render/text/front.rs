@@ -11,7 +11,7 @@ pub fn text(view: &FrontView) -> String {
     let (color, host) = (view.site.options.color, &view.site.options.host);
     let version = env!("CARGO_PKG_VERSION");
     let mut text = format!("zigcheck {version}: {}\n\n", view.site.load());
-    if let Some(Headline(link)) = &view.headline {
+    for Headline(link) in &view.headlines {
         text += &format!("{}: curl '{host}{}'\n\n", link.text, link.target);
     }
     text += &match &view.nothing {

@@ -22,7 +22,7 @@ pub struct FrontView {
     pub toolchains: Vec<Clean>,
     pub packages: Vec<PackageLine>,
     /// What the newest Zig version breaks.
-    pub headline: Option<Headline>,
+    pub headlines: Vec<Headline>,
     /// Why there are no packages.
     pub nothing: Option<Clean>,
     /// Number of packages on all pages of the list.
@@ -66,7 +66,7 @@ pub struct FrontRows<'a> {
     pub paging: Paging,
     pub search: Option<&'a str>,
     /// On the first page, unless there is a search.
-    pub headline: Option<Headline>,
+    pub headlines: Vec<Headline>,
     /// The newest, on the same page: what is newly broken, and newly fixed.
     pub broken: Vec<TransitionRow>,
     pub fixed: Vec<TransitionRow>,
@@ -89,10 +89,10 @@ impl FrontView {
             toolchains: rows
                 .toolchains
                 .iter()
-                .map(|version| Clean::new(version))
+                .map(|version| site.toolchain(version))
                 .collect(),
             packages: packages.map(line).collect(),
-            headline: rows.headline.clone(),
+            headlines: rows.headlines.clone(),
             nothing: rows.packages.is_empty().then(|| nothing(rows, last_page)),
             total: rows.total,
             page: rows.paging.page,

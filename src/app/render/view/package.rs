@@ -128,7 +128,7 @@ impl PackageView {
         let known = rows.toolchains.iter().map(String::as_str);
         let toolchain = |version: &str| {
             let result = rows.results.iter().find(|(r, _)| r.zig_version == version);
-            toolchain(version, result, row, site.now_unix_ms)
+            toolchain(site.toolchain(version), result, row, site.now_unix_ms)
         };
         let tree = Tree {
             url: Some(&row.url),
@@ -155,7 +155,7 @@ impl PackageView {
             toolchains: rows
                 .toolchains
                 .iter()
-                .map(|version| Clean::new(version))
+                .map(|version| site.toolchain(version))
                 .collect(),
             dependencies: rows
                 .dependencies
@@ -212,12 +212,11 @@ fn facts(row: &PackageRow) -> Vec<(&'static str, Clean)> {
 }
 
 fn toolchain(
-    version: &str,
+    version: Clean,
     result: Option<&(ResultRow, Option<BuildRow>)>,
     row: &PackageRow,
     now_unix_ms: i64,
 ) -> ToolchainRow {
-    let version = Clean::new(version);
     let Some((result, build)) = result else {
         return ToolchainRow {
             version,

@@ -1,6 +1,7 @@
 //! What every page shows of the server, and how the client reached it.
 
 use crate::app::render::sanitize::Clean;
+use crate::app::store::toolchains::DatedVersion;
 
 /// The form of a page that a client takes, and the address it used. A page depends on nothing else of a request but its
 /// target.
@@ -29,6 +30,8 @@ pub struct Site {
     pub engine_is_up: bool,
     /// The address of what the newest Zig version changes; none where there is one version alone.
     pub compare: Option<String>,
+    /// What is behind names such as `master`.
+    pub dated: Vec<DatedVersion>,
     pub now_unix_ms: i64,
 }
 
@@ -42,6 +45,13 @@ impl Site {
             false => "; the container engine is unavailable",
         };
         format!("{running} of {slots} slots in use, {waiting} waiting{engine}")
+    }
+
+    /// The name of a toolchain, with the version behind it if that differs: `master (0.18.0-dev.412)`.
+    pub fn toolchain(&self, zig_version: &str) -> Clean {
+        let dated = self.dated.iter().find(|row| row.zig_version == zig_version);
+        let behind = dated.map(|row| format!(" ({})", row.dated_version));
+        Clean::new(&format!("{zig_version}{}", behind.unwrap_or_default()))
     }
 
     /// The command that checks the tree in the current directory.

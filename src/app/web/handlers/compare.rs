@@ -7,6 +7,7 @@ use crate::app::render::view::site::PageOptions;
 use crate::app::state::State;
 use crate::app::store::comparison_list::{self, Asked, Comparison};
 use crate::app::store::list::Paging;
+use crate::app::store::toolchains;
 use crate::app::web::answer::Error;
 use crate::app::web::handlers::frame::site;
 use crate::app::web::routes::read::CompareForm;
@@ -52,13 +53,24 @@ pub fn view(
     Ok(CompareView::new(site, asked, &found, page, versions))
 }
 
-/// What the newest Zig version breaks, in a sentence; none where that cannot be said.
-pub fn headline(state: &State) -> Result<Option<Headline>, Error> {
-    let Some((older, newer)) = newest_pair(&state.settings.zig_versions) else {
-        return Ok(None);
-    };
-    let found = comparison_list::counts(&state.services.store, older, newer)?;
-    Ok(Headline::new(older, newer, &found))
+/// What the newest Zig version breaks, and what the newest version behind each name such as `master` does, in a
+/// sentence each; none where that cannot be said.
+pub fn headlines(state: &State) -> Result<Vec<Headline>, Error> {
+    let store = &state.services.store;
+    let dated = toolchains::dated_versions(store)?;
+    let dated = dated.iter().filter_map(|row| {
+        let previous = row.previous.as_deref()?;
+        Some((previous, row.dated_version.as_str()))
+    });
+    let mut headlines = Vec::new();
+    for (older, newer) in newest_pair(&state.settings.zig_versions)
+        .into_iter()
+        .chain(dated)
+    {
+        let found = comparison_list::counts(store, older, newer)?;
+        headlines.extend(Headline::new(older, newer, &found));
+    }
+    Ok(headlines)
 }
 
 /// What changed between two versions; 404 where one of them is unknown.

@@ -4,6 +4,7 @@ use crate::app::render::html::layout;
 use crate::app::render::view::compare::{compare_path, newest_pair};
 use crate::app::render::view::site::{PageOptions, Site};
 use crate::app::state::State;
+use crate::app::store::toolchains;
 use crate::app::web::handlers::queue;
 use crate::interface::message::Response;
 
@@ -16,6 +17,8 @@ pub fn site(state: &State, options: PageOptions) -> Site {
         slots: state.scheduler.queue.slots(),
         waiting: state.scheduler.waiting_builds(),
         engine_is_up: queue::is_up(state),
+        // Without it a page is less plain, and right.
+        dated: toolchains::dated_versions(&state.services.store).unwrap_or_default(),
         compare: compare.map(|(older, newer)| compare_path(older, newer)),
         now_unix_ms: state.now().unix_ms,
     }

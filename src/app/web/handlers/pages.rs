@@ -106,9 +106,9 @@ fn front(
     let results = results::of_packages(store, &ids)?;
     let search = filter.search.as_deref();
     let is_first = search.is_none() && paging.page == 1;
-    let headline = match is_first {
-        true => compare::headline(state)?,
-        false => None,
+    let headlines = match is_first {
+        true => compare::headlines(state)?,
+        false => Vec::new(),
     };
     let newest = |transition| -> Result<Vec<TransitionRow>, Error> {
         let limit = if is_first { SHOWN_TRANSITIONS_LIMIT } else { 0 };
@@ -121,7 +121,7 @@ fn front(
         total: found.total,
         paging,
         search,
-        headline,
+        headlines,
         broken: newest(Transition::NewlyBroken)?,
         fixed: newest(Transition::NewlyFixed)?,
         running: queue::read_running(state)?,
