@@ -313,13 +313,17 @@ impl Scheduler {
         Ok(true)
     }
 
-    /// False if the package is gone, or no image is there to ask from: its searches end.
+    /// False if the searches that waited for the list were cancelled, if the package is gone, or no image is there to
+    /// ask from: then its searches end.
     fn start_list(
         &mut self,
         entry: Entry,
         package: PackageId,
         services: &mut Services,
     ) -> store::Result<bool> {
+        if !commit_searches::is_listing(&services.store, package)? {
+            return Ok(false);
+        }
         let row = packages::recheck(&services.store, package)?;
         let newest = self.rechecks.newest_toolchain(&services.engine);
         let Some((row, toolchain)) = row.zip(newest) else {

@@ -204,6 +204,13 @@ pub fn cancel_version(store: &mut Store, zig_version: &str, at: i64) -> Result<(
 
 // -- lists of commits --
 
+/// True while a search waits for the list of a package.
+pub fn is_listing(store: &Store, package: PackageId) -> Result<bool> {
+    let sql =
+        "SELECT EXISTS (SELECT 1 FROM commit_searches WHERE package_id = ?1 AND state = 'listing')";
+    store.value(sql, [package])
+}
+
 pub fn set_list(store: &mut Store, package: PackageId, commits: &str) -> Result<()> {
     let sql = "INSERT INTO commit_lists (package_id, commits) VALUES (?1, ?2) \
         ON CONFLICT (package_id) DO UPDATE SET commits = ?2";
