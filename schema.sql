@@ -66,7 +66,8 @@ CREATE TABLE IF NOT EXISTS declared_dependencies (
     PRIMARY KEY (package_id, name, url)
 ) STRICT, WITHOUT ROWID;
 
--- The images as the engine listed them last, each with the time it was first seen.
+-- The Zig versions that the server has, and their images as the engine listed them last, each with the time it was first
+-- seen. Empty: none yet.
 CREATE TABLE IF NOT EXISTS toolchains (
     zig_version TEXT PRIMARY KEY,
     image       TEXT NOT NULL,

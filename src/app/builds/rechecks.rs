@@ -42,6 +42,10 @@ impl Rechecks {
         Ok(rechecks)
     }
 
+    pub fn versions(&self) -> &[String] {
+        &self.zig_versions
+    }
+
     /// True if the server checks under that version.
     pub fn has_version(&self, zig_version: &str) -> bool {
         self.zig_versions.iter().any(|known| known == zig_version)

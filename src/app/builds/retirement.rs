@@ -1,7 +1,7 @@
 //! Zig versions that this server has no longer: what waits for one of them ends.
 //!
 //! Verdicts and history stay. Builds that run go on: their containers do not need the server's list of versions. What
-//! waits is cancelled, a few builds a turn. The images are forgotten last, so that a restart begins again, and a
+//! waits is cancelled, a few builds a turn. The versions are forgotten last, so that a restart begins again, and a
 //! version that comes back has a new image: packages without a verdict under it are built.
 
 use crate::app::builds::limits::RETIRED_LIMIT;
@@ -13,6 +13,8 @@ use crate::app::store::{builds, commit_searches, toolchains};
 
 /// Ends the searches under versions that are gone; `cancel_next` then goes through the builds that wait.
 pub(super) fn begin(scheduler: &mut Scheduler, services: &mut Services) -> store::Result<()> {
+    let versions = scheduler.rechecks.versions();
+    toolchains::insert_versions(&mut services.store, versions)?;
     let retired = retired(scheduler, &services.store)?;
     for version in &retired {
         let at = services.now.unix_ms;
@@ -22,7 +24,7 @@ pub(super) fn begin(scheduler: &mut Scheduler, services: &mut Services) -> store
     Ok(())
 }
 
-/// The versions with a known image that the settings do not name.
+/// The versions that the server had, and that the settings do not name.
 fn retired(scheduler: &Scheduler, store: &Store) -> store::Result<Vec<String>> {
     let mut versions = toolchains::versions(store)?;
     versions.retain(|version| !scheduler.rechecks.has_version(version));

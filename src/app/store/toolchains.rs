@@ -64,12 +64,21 @@ pub fn dated_versions(store: &Store) -> Result<Vec<DatedVersion>> {
     store.rows(DatedVersion::SELECT, [], DatedVersion::read)
 }
 
-/// The versions that have or had an image and are not forgotten.
+/// Notes the versions that the server has: builds can wait for one before it has an image.
+pub fn insert_versions(store: &mut Store, zig_versions: &[String]) -> Result<()> {
+    let sql = "INSERT INTO toolchains (zig_version, image, seen_at) VALUES (?1, '', 0) ON CONFLICT DO NOTHING";
+    for version in zig_versions {
+        store.execute(sql, [version])?;
+    }
+    Ok(())
+}
+
+/// The versions that the server has or had, and that are not forgotten.
 pub fn versions(store: &Store) -> Result<Vec<String>> {
     store.values("SELECT zig_version FROM toolchains", [])
 }
 
-/// Forgets the image of a version.
+/// Forgets a version.
 pub fn delete(store: &mut Store, zig_version: &str) -> Result<()> {
     store.execute(
         "DELETE FROM toolchains WHERE zig_version = ?1",
