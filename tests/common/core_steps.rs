@@ -113,6 +113,12 @@ impl Inside {
         self.source_is(container, tree.as_bytes(), false);
     }
 
+    /// The same at that commit, so that verdicts on it are history.
+    pub fn commit_is_there(&mut self, container: &str, commit: &str) {
+        let head = json!({"format": "tar.gz", "commit": commit, "dependencies": false});
+        self.container_ends(container, &framed(head, b"the tree"), 0);
+    }
+
     pub fn source_is(&mut self, container: &str, body: &[u8], dependencies: bool) {
         let head = json!({"format": "tar.gz", "commit": "0123456789abcdef",
             "dependencies": dependencies});

@@ -98,7 +98,7 @@ impl World {
         let made = !self.seed.once_in(4);
         let id = made.then(|| scripts::image(version, self.image_count));
         self.engine.set_image(version, id);
-        self.days.bare |= self.engine.images.is_empty();
+        self.note_images();
         let what = ["missing images", "new images"][usize::from(made)];
         self.tally.met(what);
     }

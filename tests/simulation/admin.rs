@@ -12,7 +12,7 @@ pub const TOKEN: &str = "the-word-of-the-admin";
 
 impl World {
     pub fn ask_as_admin(&mut self) {
-        match self.seed.below(12) {
+        match self.seed.below(13) {
             0..=4 => {
                 let build = self.some_build();
                 self.cancel(build);
@@ -21,6 +21,7 @@ impl World {
             7 => self.cancel_without_right(),
             8..=9 => self.trigger(),
             10 => self.look_at_all(),
+            11 => self.check_all_under_one(),
             _ => self.ask_for_status(),
         }
     }
@@ -96,6 +97,14 @@ impl World {
 
     fn look_at_all(&mut self) {
         self.admin_call("POST", "/admin/check-builds", Value::Null, Asked::Looks);
+    }
+
+    /// All packages are to be checked under one toolchain.
+    fn check_all_under_one(&mut self) {
+        let version = self.some_version();
+        self.days.catalogue.insert(version.clone());
+        let body = json!({"zig_version": version});
+        self.admin_call("POST", "/admin/check-all", body, Asked::CheckAll);
     }
 
     pub fn ask_for_status(&mut self) {

@@ -7,7 +7,6 @@ use zigcheck::interface::message::Response;
 
 use crate::people::Asked;
 use crate::rules::{Row, number, rows};
-use crate::scripts::VERSIONS;
 use crate::world::World;
 
 impl World {
@@ -34,9 +33,12 @@ impl World {
                 self.tally.met(&format!("admin calls answered {status}"));
             }
             (Asked::Looks, 202) => self.check_looks(&body),
+            (Asked::CheckAll, 200 | 202) => self.tally.met("checks of all packages"),
             (Asked::Status, 200) => self.check_status(&body),
-            (Asked::Check(..), 503) => self.tally.met("refused without an engine"),
-            (Asked::Check(..), 507) => {
+            (Asked::Check(..) | Asked::CheckAll, 503) => {
+                self.tally.met("refused without an engine")
+            }
+            (Asked::Check(..) | Asked::CheckAll, 507) => {
                 assert!(self.low, "there is room: {body}");
                 self.tally.met("refused without room");
             }
@@ -66,7 +68,8 @@ impl World {
         match tenant {
             Some(tenant) => assert_eq!(whose, tenant, "check {check}"),
             None => {
-                assert_eq!(builds.len(), VERSIONS.len(), "check {check}");
+                let versions = self.settings.zig_versions.len();
+                assert_eq!(builds.len(), versions, "check {check}");
                 assert!(whose.starts_with("github.com/"), "check {check} of {whose}");
                 self.tally.met("checks triggered");
             }

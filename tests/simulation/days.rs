@@ -12,7 +12,6 @@ use zigcheck::config::limits::ENGINE_FRESH_MS;
 use crate::common::engine::container::{Container, Script, purpose};
 use crate::people::url;
 use crate::rules::{number, rows};
-use crate::scripts::VERSIONS;
 use crate::world::World;
 
 pub const HOUR_MS: u64 = 3_600_000;
@@ -35,6 +34,8 @@ pub struct Days {
     newest: i64,
     /// The newest try that was looked at.
     newest_try: i64,
+    /// Versions under which all packages were to be checked.
+    pub catalogue: BTreeSet<String>,
     /// There was a time without any image: looks that were due then are let go.
     pub bare: bool,
 }
@@ -45,6 +46,7 @@ struct Earlier {
     state: String,
     status: String,
     toolchain: Option<String>,
+    commit: Option<String>,
     is_fetched: bool,
 }
 
@@ -57,6 +59,12 @@ impl Earlier {
     fn is_owed(&self, image: &String) -> bool {
         self.state == "finished"
             && (self.status == "error" || self.toolchain.as_ref() != Some(image))
+    }
+
+    /// It says nothing of that commit under that image.
+    fn lacks(&self, commit: Option<&String>, image: Option<&String>) -> bool {
+        let is_of_both = self.toolchain.as_ref() == image && self.commit.as_ref() == commit;
+        self.status == "error" || self.state == "cancelled" || !is_of_both
     }
 
     /// It runs under another image, and so says nothing of this one.
@@ -196,7 +204,8 @@ impl World {
         if !self.engine.is_known_well() {
             return;
         }
-        for version in VERSIONS {
+        for version in self.settings.zig_versions.clone() {
+            let version = version.as_str();
             let Some(image) = self.engine.image(version) else {
                 continue;
             };
@@ -218,7 +227,7 @@ impl World {
     }
 
     fn earlier(&self, package: i64, version: &str, before: i64) -> Option<Earlier> {
-        let sql = "SELECT b.state, b.build_status, b.toolchain, c.source NOT NULL FROM builds b \
+        let sql = "SELECT b.state, b.build_status, b.toolchain, c.\"commit\", c.source NOT NULL FROM builds b \
             JOIN checks c ON c.id = b.check_id WHERE c.package_id = ?1 AND b.zig_version = ?2 \
             AND c.id < ?3 AND c.is_try = 0 ORDER BY b.id DESC LIMIT 1";
         let given = rusqlite::params![package, version, before];
@@ -227,7 +236,8 @@ impl World {
                 state: row.get(0)?,
                 status: row.get(1)?,
                 toolchain: row.get(2)?,
-                is_fetched: row.get(3)?,
+                commit: row.get(3)?,
+                is_fetched: row.get(4)?,
             })
         });
         found.pop()
@@ -309,7 +319,10 @@ impl World {
             };
             let image = self.image_as_known(&version);
             let same = earlier.toolchain.is_some() && earlier.toolchain == image;
+            // An admin may have asked for it.
+            let asked = !looked && self.days.catalogue.contains(&version);
             let good = match (changed, earlier.is_final()) {
+                (false, true) if asked => earlier.lacks(known.as_ref(), image.as_ref()),
                 // What waits for its source will fetch that commit.
                 (true, fin) => fin || earlier.is_fetched,
                 (false, false) => earlier.runs_under_another(image.as_ref()),
@@ -371,7 +384,7 @@ impl World {
     /// All packages were built, or tried, under each image there is.
     fn check_under_all_images(&self) {
         for package in self.numbers("SELECT id FROM packages WHERE removal IS NULL") {
-            for version in VERSIONS {
+            for version in &self.settings.zig_versions {
                 let image = self.engine.image(version);
                 assert_eq!(self.image_as_known(version), image, "{version}");
                 let newest = self.earlier(package, version, i64::MAX);

@@ -15,7 +15,6 @@ use crate::audience::Wish;
 use crate::common::pack;
 use crate::common::seed::Seed;
 use crate::rules::Row;
-use crate::scripts::VERSIONS;
 use crate::world::World;
 
 /// Trees that are uploaded, again and again the same: what matters is inside, not how it is packed.
@@ -52,6 +51,8 @@ pub enum Asked {
     Cancel(i64, Option<Row>),
     /// A look at all remotes.
     Looks,
+    /// A check of all packages.
+    CheckAll,
     Status,
     /// The same of that build, without the right to it: to be answered so.
     Forbidden(u16, i64),
@@ -136,7 +137,7 @@ impl World {
         let tree = &trees[self.seed.below(trees.len())];
         let query = match self.seed.below(3) {
             0 => String::new(),
-            _ => format!("zig_versions={}", self.seed.pick(&VERSIONS)),
+            _ => format!("zig_versions={}", self.some_version()),
         };
         let fresh = ["", "&fresh"][usize::from(self.seed.once_in(4))];
         let query = format!("{query}{fresh}");

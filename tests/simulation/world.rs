@@ -156,6 +156,8 @@ impl World {
             self.tally.met("other limits");
             self.settings.memory_bytes ^= 1 << 30;
         }
+        self.change_versions();
+        self.note_images();
         self.starts.opened(self.ms);
         let app = App::open(self.settings.clone(), store, self.now()).expect("it opens");
         self.app = Some(app);
@@ -168,6 +170,29 @@ impl World {
         {
             self.ask_to_watch(Wish::Events { since: Some(since) });
         }
+    }
+
+    /// It may come back without one of its toolchains, and later with all of them.
+    fn change_versions(&mut self) {
+        if !self.seed.once_in(10) {
+            return;
+        }
+        let mut versions = VERSIONS.map(str::to_string).to_vec();
+        if self.settings.zig_versions == versions {
+            self.tally.met("versions retired");
+            versions.remove(self.seed.below(versions.len()));
+        }
+        self.settings.zig_versions = versions;
+    }
+
+    pub fn note_images(&mut self) {
+        let mut versions = self.settings.zig_versions.iter();
+        self.days.bare |= versions.all(|version| self.engine.image(version).is_none());
+    }
+
+    /// One of the toolchains that the server has.
+    pub fn some_version(&mut self) -> String {
+        self.seed.pick(&self.settings.zig_versions).clone()
     }
 
     pub fn tell_room(&mut self) {

@@ -107,3 +107,27 @@ fn a_search_under_it_ends_and_none_begins() {
     assert_eq!(count(&memory), 0);
     drop(inside);
 }
+
+#[test]
+fn the_history_under_it_stays() {
+    let (mut inside, memory) = Inside::begin("retired-history", 1);
+    inside.submit("old");
+    while let Some(name) = inside.names().pop() {
+        match inside.json("/api/queue")["running"][0]["state"] == "building" {
+            true => inside.build_succeeds(&name),
+            false => inside.commit_is_there(&name, &"ab".repeat(20)),
+        }
+        inside.pass(1);
+    }
+    let shown = |inside: &mut Inside| {
+        let history = inside.json("/api/packages/old/history");
+        let compared = inside.json("/api/compare/0.15.2..0.16.0");
+        (history, compared["counts"].clone())
+    };
+    let before = shown(&mut inside);
+    assert_eq!(before.0["total"], 2, "{before:?}");
+    assert_eq!(before.1["still_working"], 1, "{before:?}");
+    let mut inside = with_versions(inside, &memory, &["0.16.0"]);
+    assert_eq!(shown(&mut inside), before);
+    assert!(inside.curl("/packages/old").contains("0.16.0"));
+}

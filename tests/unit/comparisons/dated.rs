@@ -1,9 +1,9 @@
 //! What is behind a name such as `master` is compared with what was behind it before.
 
 use crate::common::core::{Inside, Memory, START};
-use crate::common::core_steps::{framed, good};
+use crate::common::core_steps::good;
 use crate::comparisons::data::{Data, FIRST, OWN, SECOND, fails, works};
-use serde_json::{Value, json};
+use serde_json::Value;
 use zigcheck::app::domain::comparison::Outcome;
 use zigcheck::app::domain::ids::PackageId;
 use zigcheck::app::domain::recheck::Toolchain;
@@ -126,10 +126,7 @@ fn end_all(inside: &mut Inside, dated: &str, breaks: bool) {
             running["state"] == "building",
             running["zig_version"] == "master",
         ) {
-            (false, _) => {
-                let head = json!({"format": "tar.gz", "commit": FIRST, "dependencies": false});
-                inside.container_ends(&name, &framed(head, b"the tree"), 0);
-            }
+            (false, _) => inside.commit_is_there(&name, FIRST),
             (true, is_master) => {
                 let mut record: Value = serde_json::from_slice(&good(&name)).unwrap();
                 let version = if is_master { dated } else { "0.16.0" };
