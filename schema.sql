@@ -13,7 +13,9 @@ CREATE TABLE IF NOT EXISTS server (
     -- While the rechecks of all packages are made due, the newest package first: the id of the last one.
     recheck_before INTEGER,
     -- While the history is entered into the comparisons of versions: the id of the last row entered.
-    compared_after INTEGER
+    compared_after INTEGER,
+    -- While it is entered into the shares of packages that work: the same.
+    counted_after INTEGER
 ) STRICT;
 
 -- A named git repository that is checked again and again.
@@ -111,6 +113,8 @@ CREATE TABLE IF NOT EXISTS build_results (
     build_id     INTEGER REFERENCES builds (id),
     -- The newest build that is kept, finished or not. No foreign key: its check would go through this table.
     newest_build INTEGER,
+    -- What share_days has of it: 1: it works, 0: it fails. Null: nothing.
+    counted      INTEGER,
     UNIQUE (package_id, zig_version)
 ) STRICT;
 
@@ -409,7 +413,42 @@ CREATE TABLE IF NOT EXISTS transitions (
 CREATE TABLE IF NOT EXISTS history_texts (
     id        INTEGER PRIMARY KEY,
     text      TEXT NOT NULL UNIQUE,
-    ref_count INTEGER NOT NULL DEFAULT 0
+    ref_count INTEGER NOT NULL DEFAULT 0,
+    -- 1: it is the first error of a verdict.
+    is_error  INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- Packages whose verdicts are counted together from a day on. Set 0 has all packages.
+CREATE TABLE IF NOT EXISTS share_sets (
+    id           INTEGER PRIMARY KEY,
+    -- In days since 1970.
+    day          INTEGER NOT NULL,
+    -- Its newest package; null: as long as its day is not over, each new package is in it.
+    last_package INTEGER,
+    packages     INTEGER NOT NULL
+) STRICT;
+
+-- How many packages of a set work and fail under a version at the end of a day, for the days on which that changed.
+CREATE TABLE IF NOT EXISTS share_days (
+    set_id      INTEGER NOT NULL REFERENCES share_sets (id),
+    zig_version TEXT NOT NULL,
+    day         INTEGER NOT NULL,
+    works       INTEGER NOT NULL,
+    fails       INTEGER NOT NULL,
+    PRIMARY KEY (set_id, zig_version, day)
+) STRICT, WITHOUT ROWID;
+
+-- How many builds ended on a day: those from the cache, those that ended in an error, and those that had a slot, with
+-- how long they waited for it.
+CREATE TABLE IF NOT EXISTS build_days (
+    -- In days since 1970.
+    day             INTEGER PRIMARY KEY,
+    builds          INTEGER NOT NULL,
+    cached          INTEGER NOT NULL,
+    errors          INTEGER NOT NULL,
+    started         INTEGER NOT NULL,
+    waited_ms       INTEGER NOT NULL,
+    longest_wait_ms INTEGER NOT NULL
 ) STRICT;
 
 -- The Zig versions that packages were tried under, with how many packages each.
@@ -528,6 +567,9 @@ CREATE INDEX IF NOT EXISTS events_by_build ON events (build_id);
 CREATE INDEX IF NOT EXISTS checks_by_source ON checks (source) WHERE source NOT NULL;
 CREATE INDEX IF NOT EXISTS dependencies_by_hash ON dependencies (hash);
 CREATE INDEX IF NOT EXISTS durations_by_update ON durations (update_seq);
+CREATE INDEX IF NOT EXISTS durations_by_length ON durations (duration_ms)
+    WHERE package <> '' AND zig_version <> '' AND substr(package, 1, 7) <> 'upload:';
+CREATE INDEX IF NOT EXISTS history_texts_common ON history_texts (ref_count) WHERE is_error = 1;
 
 CREATE UNIQUE INDEX IF NOT EXISTS history_by_commit ON history (package_id, "commit", toolchain);
 CREATE INDEX IF NOT EXISTS history_by_package ON history (package_id);
@@ -577,6 +619,7 @@ CREATE TRIGGER IF NOT EXISTS history_inserted AFTER INSERT ON history
 BEGIN
     UPDATE history_texts SET ref_count = ref_count + 1 WHERE id IN (NEW.zig_version, NEW.toolchain,
         NEW.error_key, NEW.error_place, NEW.minimum_zig_version, NEW.steps, NEW.tag);
+    UPDATE history_texts SET is_error = 1 WHERE id = NEW.error_key AND is_error = 0;
 END;
 CREATE TRIGGER IF NOT EXISTS history_deleted AFTER DELETE ON history
 BEGIN
@@ -711,6 +754,7 @@ END;
 
 INSERT INTO waiting (priority, ready, paused) VALUES (0, 0, 0), (1, 0, 0), (2, 0, 0), (3, 0, 0), (4, 0, 0)
     ON CONFLICT DO NOTHING;
+INSERT INTO share_sets (id, day, packages) VALUES (0, 0, 0) ON CONFLICT DO NOTHING;
 INSERT INTO totals (builds, log_bytes, source_bytes, dependency_bytes, durations)
     SELECT 0, 0, 0, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM totals);
 INSERT INTO server (id, secret)

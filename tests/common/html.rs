@@ -7,13 +7,13 @@ const VOID: [&str; 5] = ["meta", "link", "input", "br", "hr"];
 /// The elements of our pages.
 const KNOWN: &str = "em html head meta title link style body header form a input button nav p main section h1 h2 h3 q div table \
     caption thead tbody tr th td span time code pre dl dt dd ul ol li footer small progress label textarea select option \
-    details summary strong br hr template slot svg rect";
+    details summary strong br hr template slot svg rect path figure figcaption";
 
 /// The attributes of our elements.
 const ATTRIBUTES: &str = "data-line download http-equiv lang charset name content property rel href class role action type aria-label aria-hidden placeholder \
     value scope title datetime method for id max required maxlength autocomplete aria-describedby aria-invalid selected rows \
     tabindex shadowrootmode slot open colspan download aria-current autofocus checked \
-    x width height fill viewBox preserveAspectRatio";
+    x width height fill viewBox preserveAspectRatio d";
 
 #[derive(Debug, Clone, Default)]
 pub struct Element {

@@ -62,6 +62,7 @@ mod retirement;
 mod schema;
 mod search;
 mod searching;
+mod shares;
 mod source;
 mod space;
 mod steps;

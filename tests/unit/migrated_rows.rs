@@ -7,9 +7,11 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 /// The columns that later versions added, and what old rows have in them.
-const ADDED_COLUMNS: [(&str, &str, Value); 24] = [
+const ADDED_COLUMNS: [(&str, &str, Value); 26] = [
     ("events", "transition", Value::Null),
     ("server", "compared_after", Value::Integer(0)),
+    ("server", "counted_after", Value::Integer(0)),
+    ("build_results", "counted", Value::Null),
     ("server", "recheck_before", Value::Null),
     ("packages", "minimum_zig_version", Value::Null),
     ("checks", "is_try", Value::Integer(0)),
@@ -35,8 +37,9 @@ const ADDED_COLUMNS: [(&str, &str, Value); 24] = [
 ];
 
 /// The tables that later versions added. They begin empty.
-const ADDED_TABLES: [&str; 14] = [
+const ADDED_TABLES: [&str; 15] = [
     "transitions",
+    "share_days",
     "catalogue_checks",
     "catalogue_builds",
     "dated_versions",
@@ -165,6 +168,34 @@ pub fn extended(mut tables: BTreeMap<String, Rows>) -> BTreeMap<String, Rows> {
         assert_eq!(known, None, "{table} is new");
     }
     tables.insert("waiting".to_string(), waiting(&tables["queue"]));
+    let row = |columns: &[(&str, Value)]| {
+        let columns = columns.iter().cloned();
+        columns
+            .map(|(name, value)| (name.to_string(), value))
+            .collect()
+    };
+    let numbers = |columns: &[(&str, i64)]| {
+        let columns = columns
+            .iter()
+            .map(|(name, value)| (*name, Value::Integer(*value)));
+        row(&columns.collect::<Vec<_>>())
+    };
+    // Two that ran, and one from the cache.
+    let builds = [
+        ("day", 0),
+        ("builds", 3),
+        ("cached", 1),
+        ("errors", 0),
+        ("started", 2),
+        ("waited_ms", 20),
+    ];
+    let builds = [&builds[..], &[("longest_wait_ms", 10)]].concat();
+    tables.insert("build_days".to_string(), vec![numbers(&builds)]);
+    let all =
+        [("id", 0), ("day", 0), ("packages", 0)].map(|(name, value)| (name, Value::Integer(value)));
+    let all = [&all[..], &[("last_package", Value::Null)]].concat();
+    let first = [("id", 1), ("day", 0), ("packages", 3), ("last_package", 3)];
+    tables.insert("share_sets".to_string(), vec![row(&all), numbers(&first)]);
     for row in tables.get_mut("packages").unwrap() {
         // Its only check has no source.
         if row["name"] == Value::Text("known-folders".to_string()) {

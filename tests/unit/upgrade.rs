@@ -451,3 +451,35 @@ fn what_is_unknown_is_said_in_one_line() {
         );
     }
 }
+
+#[test]
+fn a_package_is_found_by_its_repository_as_well() {
+    let mut inside = Inside::open("upgrade-repository", catalogue(), 1);
+    for (by_name, by_repository) in [
+        (
+            "/api/packages/app/upgrade/0.16.0",
+            "/api/packages/x/app/upgrade/0.16.0",
+        ),
+        (
+            "/packages/app/upgrade/0.16.0",
+            "/packages/github.com/x/app/upgrade/0.16.0",
+        ),
+        ("/api/packages/app/compat", "/api/packages/x/app/compat"),
+    ] {
+        let page = inside.curl(by_name);
+        assert!(page.contains("app"), "{page}");
+        assert_eq!(inside.curl(by_repository), page, "{by_repository}");
+    }
+    let searched = inside.request("POST", "/api/packages/x/app/compat", &[], b"");
+    assert_eq!(searched.status, 202);
+    for target in [
+        "/api/packages/x/nobody/compat",
+        "/api/packages/x/nobody/upgrade/0.16.0",
+    ] {
+        assert_eq!(
+            inside.request("GET", target, &[], b"").status,
+            404,
+            "{target}"
+        );
+    }
+}

@@ -1,8 +1,9 @@
-//! When texts that changed are entered into the indexes of searches, and an older history into the comparisons.
+//! When texts that changed are entered into the indexes of searches, and an older history into what is counted of it.
 
 use crate::app::dispatch::limits::INDEX_PAUSE_MS;
 use crate::app::store::comparisons;
 use crate::app::store::search;
+use crate::app::store::shares;
 use crate::app::store::store::{self, Store};
 
 pub struct Texts {
@@ -19,8 +20,10 @@ impl Texts {
     /// change.
     pub fn index(&mut self, store: &mut Store, has_space: bool, now_ms: u64) -> store::Result<()> {
         if self.due_ms.is_some_and(|at| at <= now_ms) {
-            let has_more =
-                has_space && (search::index_some(store)? || comparisons::enter_some(store)?);
+            let has_more = has_space
+                && (search::index_some(store)?
+                    || comparisons::enter_some(store)?
+                    || shares::enter_some(store)?);
             self.due_ms = has_more.then_some(now_ms + INDEX_PAUSE_MS);
         }
         Ok(())

@@ -29,6 +29,7 @@ pub fn json(asked: &Asked, found: &Comparison, page: &Paging) -> Value {
         "total_is_bounded": found.is_bounded,
         "page": page.page,
         "limit": page.limit,
+        "is_complete": !found.is_filling,
     })
 }
 

@@ -10,5 +10,6 @@ pub mod limits;
 pub mod matrix;
 pub mod required;
 pub mod sanitize;
+pub mod stats;
 pub mod text;
 pub mod view;

@@ -16,8 +16,9 @@ use crate::app::store::limits::NEIGHBOURS_LIMIT_CHECKS;
 use crate::app::store::list;
 use crate::app::store::scan::{ScanLimits, ScanResult};
 use crate::app::store::store::{Result, Store};
+use crate::app::store::transitions::ShownRow;
 use crate::app::store::{
-    comparisons, durations, history, results, toolchains, totals, transitions,
+    build_days, comparisons, durations, history, results, shares, toolchains, totals, transitions,
 };
 
 row! {
@@ -328,7 +329,13 @@ fn publish(store: &mut Store, build: BuildId, at: i64) -> Result<Option<Transiti
     results::publish(store, build, at)?;
     let row = history::record(store, build)?;
     comparisons::record(store, build)?;
-    transitions::record(store, before, (build, row), at)
+    build_days::count(store, build)?;
+    let is_own = |row: &ShownRow| row.build == Some(build);
+    let Some(new) = transitions::shown(store, build)?.filter(is_own) else {
+        return Ok(None);
+    };
+    shares::count_verdict(store, &new, at)?;
+    transitions::record(store, before, &new, (build, row), at)
 }
 
 /// Marks all builds of one source under one toolchain if they have come to different verdicts.

@@ -8,6 +8,7 @@ use rusqlite::params;
 use crate::app::domain::comparison::Outcome;
 use crate::app::domain::ids::PackageId;
 use crate::app::store::comparison_groups::{Cause, Group, Head, Pair, groups};
+use crate::app::store::comparisons;
 use crate::app::store::limits::{
     COMPARISON_NAMES_LIMIT, EXAMINED_LIMIT_ROWS, GROUP_NAMES_LIMIT, GROUP_SORTED_LIMIT_ROWS,
     GROUPS_LIMIT_ROWS, ONE_GROUP_NAMES_LIMIT, OUTCOME_NAMES_LIMIT,
@@ -49,6 +50,8 @@ pub struct Comparison {
     pub is_bounded: bool,
     /// Names that no package has.
     pub not_found: Vec<String>,
+    /// An older history is still being entered: there are too few packages.
+    pub is_filling: bool,
 }
 
 impl Comparison {
@@ -89,13 +92,16 @@ pub fn compare(store: &Store, asked: &Asked, paging: &Paging) -> Result<Comparis
         among => of_some(store, asked, among, pair, paging)?,
     };
     found.groups = groups(store, pair, heads)?;
+    found.is_filling = comparisons::is_filling(store)?;
     Ok(found)
 }
 
 /// The counts of all packages between two versions, without any group.
 pub fn counts(store: &Store, older: &str, newer: &str) -> Result<Comparison> {
     let (older, newer) = (version(store, older)?, version(store, newer)?);
-    counts_of(store, older, newer)
+    let mut found = counts_of(store, older, newer)?;
+    found.is_filling = comparisons::is_filling(store)?;
+    Ok(found)
 }
 
 /// The id of a version, 0 where nothing was tried under it, and how many packages were.

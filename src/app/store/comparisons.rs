@@ -336,6 +336,11 @@ pub(super) fn delete(store: &mut Store, package: PackageId) -> Result<()> {
     Ok(())
 }
 
+/// True while the history from before there were comparisons is being entered: they have too few packages.
+pub fn is_filling(store: &Store) -> Result<bool> {
+    store.value("SELECT compared_after NOT NULL FROM server", [])
+}
+
 /// Enters some of the history from before there were comparisons; false once all of it is entered.
 pub fn enter_some(store: &mut Store) -> Result<bool> {
     let sql = "SELECT compared_after FROM server";

@@ -3,6 +3,7 @@
 use rusqlite::params;
 
 use crate::app::domain::ids::{BuildId, CheckId};
+use crate::app::store::columns::row;
 use crate::app::store::limits::DURATIONS_AVERAGED;
 use crate::app::store::store::{Result, Store};
 
@@ -71,6 +72,26 @@ pub fn of_package(store: &Store, package: &str) -> Result<Vec<(String, u64)>> {
         let ms: i64 = row.get("duration_ms")?;
         Ok((row.get("zig_version")?, ms.max(0) as u64))
     })
+}
+
+row! {
+    /// How long the builds of a package usually take.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct SlowRow from "durations" {
+        pub package: String,
+        pub zig_version: String,
+        pub duration_ms: u64,
+    }
+}
+
+/// The packages and versions whose builds take longest, at most `limit`.
+pub fn slowest(store: &Store, limit: usize) -> Result<Vec<SlowRow>> {
+    let sql = format!(
+        "{} WHERE package <> '' AND zig_version <> '' AND substr(package, 1, 7) <> 'upload:' \
+         ORDER BY duration_ms DESC LIMIT ?1",
+        SlowRow::SELECT
+    );
+    store.rows(&sql, [limit], SlowRow::read)
 }
 
 /// Gives the averages of a package to another name, in place of what is there.

@@ -153,6 +153,24 @@ pub fn with_error(
     store.values(sql, values)
 }
 
+row! {
+    /// An error that verdicts of the history have in common.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct ErrorRow from "history_texts" {
+        pub text: String,
+        pub count: u64 = "ref_count",
+    }
+}
+
+/// The errors that most verdicts have, at most `limit`.
+pub fn common_errors(store: &Store, limit: usize) -> Result<Vec<ErrorRow>> {
+    let sql = format!(
+        "{} WHERE is_error = 1 ORDER BY ref_count DESC LIMIT ?1",
+        ErrorRow::SELECT
+    );
+    store.rows(&sql, [limit], ErrorRow::read)
+}
+
 /// Notes where a commit of a package is in the list of its repository.
 pub fn set_place(
     store: &mut Store,

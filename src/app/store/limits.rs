@@ -46,6 +46,10 @@ pub const DATED_LIMIT_VERSIONS: usize = 8;
 pub const GOT_PAST_LIMIT_ROWS: usize = 64;
 /// Rows of the history that are entered into the comparisons in one turn, after an upgrade: some milliseconds.
 pub const COMPARED_LIMIT_ROWS: usize = 32;
+/// Rows of the history that are counted for the shares of packages in one turn, after an upgrade: two milliseconds.
+pub const COUNTED_LIMIT_VERDICTS: usize = 64;
+/// Sets of packages whose shares are kept. Each has twice as many as the one before it, and each costs a row of a day.
+pub const SHARE_SETS_KEPT: i64 = 8;
 /// Groups of packages that broke in the same way that are counted and can be paged to: those behind them have a package
 /// or two each.
 pub const GROUPS_LIMIT_ROWS: u64 = 1_000;

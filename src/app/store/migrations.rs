@@ -17,7 +17,7 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The steps to the schema: `STEPS[n]` leads from `PRAGMA user_version` n to n + 1. A step changes tables and rows
 /// only; new tables, indexes and triggers are made from `SCHEMA` afterwards. A step that was released never changes.
-const STEPS: [&str; 14] = [
+const STEPS: [&str; 15] = [
     WORDS,
     IMPORTS,
     HOSTS,
@@ -32,6 +32,7 @@ const STEPS: [&str; 14] = [
     CATALOGUE,
     DATED_VERSIONS,
     TRANSITIONS,
+    SHARES,
 ];
 
 /// The words for priority, tenant, lane and total, for what a build waits for and for what refers to it. The name of
@@ -150,6 +151,31 @@ const DATED_VERSIONS: &str = "";
 /// What the verdict of a build changes, beside a new table, `transitions`.
 const TRANSITIONS: &str = "ALTER TABLE events ADD COLUMN transition TEXT;";
 
+/// How many packages work. The history is entered a few rows in each turn once the server runs.
+const SHARES: &str = "
+    ALTER TABLE server ADD COLUMN counted_after INTEGER;
+    UPDATE server SET counted_after = 0;
+    ALTER TABLE build_results ADD COLUMN counted INTEGER;";
+/// Which texts are errors, if there was a history.
+const HISTORY_ERRORS: &str =
+    "ALTER TABLE history_texts ADD COLUMN is_error INTEGER NOT NULL DEFAULT 0;";
+/// The same once there are indexes; the packages that are there are the first set; and the builds by days.
+const FIRST_SET: &str = "
+    WITH RECURSIVE errors (id) AS (SELECT min(error_key) FROM history UNION ALL
+            SELECT (SELECT min(error_key) FROM history WHERE error_key > errors.id) FROM errors WHERE id NOT NULL)
+        UPDATE history_texts SET is_error = 1 WHERE id IN (SELECT id FROM errors);
+    INSERT INTO share_sets (day, last_package, packages)
+        SELECT checked_at / 86400000, (SELECT max(id) FROM packages),
+            (SELECT count(*) FROM packages WHERE removal IS NULL)
+        FROM history ORDER BY id DESC LIMIT 1;
+    INSERT INTO build_days (day, builds, cached, errors, started, waited_ms, longest_wait_ms)
+        SELECT finished_at / 86400000, count(*), sum(cached_from NOT NULL), sum(build_status = 'error'),
+            sum(started_at NOT NULL), sum(max(coalesce(started_at - created_at, 0), 0)),
+            max(max(coalesce(started_at - created_at, 0), 0))
+        FROM builds WHERE state = 'finished' AND finished_at NOT NULL GROUP BY 1;";
+/// The version that made these tables.
+const SHARES_VERSION: usize = 15;
+
 /// Why a database cannot be opened.
 #[derive(Debug)]
 pub enum OpenError {
@@ -204,6 +230,9 @@ pub fn upgrade(db: &Connection, version: usize) -> Result<()> {
         if (HISTORY_VERSION..TRIES_VERSION).contains(&version) {
             db.execute_batch(HISTORY_TRIES)?;
         }
+        if (HISTORY_VERSION..SHARES_VERSION).contains(&version) {
+            db.execute_batch(HISTORY_ERRORS)?;
+        }
         name_repositories(db)?;
     }
     db.execute_batch(SCHEMA)?;
@@ -212,6 +241,9 @@ pub fn upgrade(db: &Connection, version: usize) -> Result<()> {
     }
     if !is_empty && version < SEARCHES_VERSION {
         search::index_all(db)?;
+    }
+    if !is_empty && version < SHARES_VERSION {
+        db.execute_batch(FIRST_SET)?;
     }
     db.pragma_update(None, "user_version", STEPS.len() as i64)
 }

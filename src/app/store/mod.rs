@@ -1,5 +1,6 @@
 //! The database: one file per table, with its row, its columns and its statements.
 
+pub mod build_days;
 pub mod build_list;
 pub mod builds;
 pub mod catalogue_checks;
@@ -32,6 +33,7 @@ pub mod results;
 pub mod scan;
 pub mod search;
 pub mod server;
+pub mod shares;
 pub mod sources;
 pub mod store;
 pub mod toolchains;

@@ -9,6 +9,7 @@ use crate::app::store::declared;
 use crate::app::store::durations;
 use crate::app::store::history;
 use crate::app::store::packages::Holder;
+use crate::app::store::shares;
 use crate::app::store::sources;
 use crate::app::store::store::{NextCheckDue, Result, Store};
 use crate::app::store::transitions;
@@ -50,6 +51,7 @@ pub fn begin(store: &mut Store, package: &Holder, removal: Removal) -> Result<()
     durations::delete(store, &package.name)?;
     comparisons::delete(store, id)?;
     transitions::delete(store, id)?;
+    shares::forget(store, id)?;
     for table in ["build_results", "issues", "commit_searches", "commit_lists"] {
         let sql = format!("DELETE FROM {table} WHERE package_id = ?1");
         store.execute(&sql, [id])?;

@@ -7,6 +7,7 @@ use crate::app::domain::transition::Transition;
 use crate::app::domain::verdict::{BuildStatus, ImportStatus, Reason, Statuses, TestStatus};
 use crate::app::domain::zig_version;
 use crate::app::store::columns::row;
+use crate::app::store::history::CommitVerdict;
 use crate::app::store::store::{Result, Store};
 
 row! {
@@ -47,6 +48,8 @@ row! {
         pub test_status: Option<TestStatus> = "r.test_status",
         pub import_status: Option<ImportStatus> = "v.import_status",
         pub compiled: Option<u32> = "v.compiled",
+        /// What is counted of it in the shares of packages that work.
+        pub counted: Option<bool> = "r.counted",
         pub build: Option<BuildId> = "r.build_id",
         pub check: Option<CheckId> = "s.id",
         pub commit: Option<String> = "s.\"commit\"",
@@ -80,16 +83,13 @@ pub(super) fn shown(store: &Store, build: BuildId) -> Result<Option<ShownRow>> {
 pub(super) fn record(
     store: &mut Store,
     before: Option<ShownRow>,
+    new: &ShownRow,
     (build, history_row): (BuildId, Option<i64>),
     at: i64,
 ) -> Result<Option<Transition>> {
-    let is_own = |row: &ShownRow| row.build == Some(build);
-    let Some(new) = shown(store, build)?.filter(is_own) else {
-        return Ok(None);
-    };
     let old = match before.filter(|row| row.statuses().works().is_some()) {
         Some(row) => Some(row),
-        None => under_older_version(store, &new)?,
+        None => under_older_version(store, new)?,
     };
     let Some(old) = old else { return Ok(None) };
     let Some(transition) = Transition::between(old.statuses(), new.statuses()) else {
@@ -126,6 +126,35 @@ fn under_older_version(store: &Store, new: &ShownRow) -> Result<Option<ShownRow>
     let older = rows.into_iter().filter(is_older);
     let next = older.max_by(|a, b| zig_version::compare(&a.zig_version, &b.zig_version));
     Ok(next.filter(|row| row.check != new.check))
+}
+
+/// Enters what a row of the history changed for its package, beside the one before it under its version.
+pub(super) fn enter_past(store: &mut Store, row: i64) -> Result<()> {
+    let one = |store: &Store, sql: &str| store.optional_row(sql, [row], CommitVerdict::read);
+    let sql = format!("{} WHERE h.id = ?1", CommitVerdict::SELECT);
+    let new = one(store, &sql)?;
+    let sql = format!(
+        "{} WHERE h.id = (SELECT max(o.id) FROM history n JOIN history o ON o.package_id = n.package_id \
+         AND o.zig_version = n.zig_version AND o.is_try = 0 AND o.id < n.id WHERE n.id = ?1)",
+        CommitVerdict::SELECT
+    );
+    let (Some(old), Some(new)) = (one(store, &sql)?, new) else {
+        return Ok(());
+    };
+    let Some(transition) = Transition::between(old.statuses(), new.statuses()) else {
+        return Ok(());
+    };
+    let sql = "INSERT OR IGNORE INTO transitions (transition, package_id, zig_version, word, old_word, old_version, \
+            \"commit\", old_commit, at, build_id, history_row) \
+        SELECT ?2, h.package_id, v.text, ?3, ?4, v.text, ?5, ?6, h.checked_at, \
+            (SELECT b.id FROM builds b INDEXED BY builds_by_end JOIN checks c ON c.id = b.check_id \
+             WHERE ifnull(b.finished_at, 0) = h.checked_at AND b.zig_version = v.text \
+             AND c.package_id = h.package_id LIMIT 1), h.id \
+        FROM history h JOIN history_texts v ON v.id = h.zig_version WHERE h.id = ?1";
+    let (word, old_word) = (new.statuses().describe(), old.statuses().describe());
+    let values = params![row, transition, word, old_word, new.commit, old.commit];
+    store.execute(sql, values)?;
+    Ok(())
 }
 
 /// Which transitions.

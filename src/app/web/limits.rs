@@ -31,6 +31,13 @@ pub const DIR_LIMIT_BYTES: usize = 256;
 pub const SHOWN_CHECKS_LIMIT: u64 = 5;
 /// Packages on the front page that are newly broken, and as many that are newly fixed.
 pub const SHOWN_TRANSITIONS_LIMIT: usize = 5;
+/// Days of the shares of packages, where no number is asked for, and at most: a quarter, and a year.
+pub const SHARE_DAYS: u64 = 90;
+pub const SHARE_DAYS_LIMIT: u64 = 366;
+/// Days of builds that the statistics have: two weeks.
+pub const BUILD_DAYS_LIMIT: usize = 14;
+/// The slowest builds, and the most common errors, that the statistics have.
+pub const STATS_ROWS_LIMIT: usize = 10;
 /// Verdicts of the history on the page of a package: some twenty commits under four versions.
 pub const SHOWN_HISTORY_LIMIT: u64 = 80;
 /// Packages that the page of a package names, of those that use it.

@@ -4,18 +4,20 @@ use serde_json::{Map, Value, json};
 
 use crate::app::domain::comparison::Outcome;
 use crate::app::domain::verdict::{BuildStatus, State};
+use crate::app::web::limits::SHARE_DAYS_LIMIT;
 use crate::app::web::reference::{Answer, Body, CALLS, Call, Kind};
 
 /// The type of a parameter, as JSON schema.
 fn schema(name: &str) -> Value {
     let words = |all: Vec<&str>| json!({ "type": "string", "enum": all });
     match name {
-        "page" | "check" | "build" | "id" => json!({ "type": "integer", "minimum": 1 }),
+        "page" | "check" | "build" | "id" | "set" => json!({ "type": "integer", "minimum": 1 }),
         "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 100 }),
+        "days" => json!({ "type": "integer", "minimum": 1, "maximum": SHARE_DAYS_LIMIT }),
         "tail" => json!({ "type": "integer", "minimum": 1, "maximum": 1_000_000 }),
         "since" | "from" => json!({ "type": "integer", "minimum": 0 }),
         "follow" | "wait" | "fresh" | "uploads" => words(vec!["1", "0"]),
-        "only" => words(vec!["broken"]),
+        "only" => words(vec!["broken", "fixed"]),
         "format" => words(vec!["json", "markdown", "names"]),
         "outcome" => words(Outcome::ALL.iter().map(|word| word.as_str()).collect()),
         "status" => words(BuildStatus::ALL.iter().map(|word| word.as_str()).collect()),

@@ -75,8 +75,9 @@ const BUILD: &str = "id check package uploaded zig_version commit source toolcha
     flaky cached cached_from attempt priority queue_position created_at started_at finished_at duration_ms \
     peak_memory_bytes log_bytes log_truncated log_url";
 
+const UPGRADE: &str = "package zig_version own dependencies holding_back total total_is_bounded";
 const COMPARISON: &str = "old new packages counts built_under_old tried_under_one not_found groups total \
-    total_is_bounded page limit";
+    total_is_bounded page limit is_complete";
 
 const fn call(
     method: &'static str,
@@ -200,6 +201,20 @@ pub const CALLS: &[Call] = &[
     )
     .with(Kind::Submit, Body::Json("zig_version"), &[202]),
     get(
+        "/api/packages/{owner}/{repo}/compat",
+        "The same by repository",
+        "",
+        Answer::Json("package compat"),
+    ),
+    call(
+        "POST",
+        "/api/packages/{owner}/{repo}/compat",
+        "The same by repository",
+        "",
+        Answer::Json("package compat"),
+    )
+    .with(Kind::Submit, Body::Json("zig_version"), &[202]),
+    get(
         "/api/packages/{name}/history",
         "What each commit came to",
         "zig_version page after limit",
@@ -221,7 +236,13 @@ pub const CALLS: &[Call] = &[
         "/api/packages/{name}/upgrade/{version}",
         "What holds a package back under a Zig version",
         "",
-        Answer::Json("package zig_version own dependencies holding_back total total_is_bounded"),
+        Answer::Json(UPGRADE),
+    ),
+    get(
+        "/api/packages/{owner}/{repo}/upgrade/{version}",
+        "The same by repository",
+        "",
+        Answer::Json(UPGRADE),
     ),
     get(
         "/api/upgrade/{version}",
@@ -234,6 +255,12 @@ pub const CALLS: &[Call] = &[
         "What changed between two Zig versions",
         "packages error_key where format outcome page limit",
         Answer::Json(COMPARISON),
+    ),
+    get(
+        "/api/stats",
+        "How many packages work under each toolchain, day by day; builds, slow builds, errors",
+        "set days",
+        Answer::Json("set sets packages is_complete shares builds slowest errors"),
     ),
     get(
         "/api/builds",
@@ -412,9 +439,9 @@ impl Call {
                 let body = match self.path {
                     "/admin/trigger-build" => r#"{"package_name": "zeit"}"#,
                     "/api/packages" => r#"{"url": "https://github.com/x/zeit"}"#,
-                    "/admin/check-all" | "/api/packages/{name}/compat" => {
-                        r#"{"zig_version": "0.15.2"}"#
-                    }
+                    "/admin/check-all"
+                    | "/api/packages/{name}/compat"
+                    | "/api/packages/{owner}/{repo}/compat" => r#"{"zig_version": "0.15.2"}"#,
                     _ => r#"{"description": "time"}"#,
                 };
                 format!("curl {method}{token}--json '{body}' '{host}{path}'")

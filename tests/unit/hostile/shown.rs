@@ -120,6 +120,7 @@ fn targets(word: &str) -> Vec<String> {
             continue;
         }
         let route = route.replace("packages/*/upgrade", "packages/x/upgrade");
+        let route = route.replace("packages/**/upgrade", "packages/x/y/upgrade");
         let found = PARAMETERS.iter().find(|(pattern, _)| {
             let end = route.find(pattern).map(|at| at + pattern.len());
             end.is_some_and(|end| !route[end..].starts_with('*'))

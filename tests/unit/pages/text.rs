@@ -24,7 +24,7 @@ CHECK  NAME      BUILDS                   STARTED
 
 Check the tree you are in:
   git archive HEAD | curl -sN --data-binary @- 'zig.example.org/api/check?name=NAME&follow'
-More: /packages/NAME, /queue, /api/packages
+More: /packages/NAME, /queue, /stats, /api/packages
 ";
     let wanted = wanted.replace("VERSION", env!("CARGO_PKG_VERSION"));
     assert_eq!(inside.curl("/"), wanted);

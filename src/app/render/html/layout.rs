@@ -23,7 +23,11 @@ const REFRESH_S: u32 = 5;
 
 /// The links at the top of each page, before and behind that to the newest comparison.
 const FIRST_PAGES: [(&str, &str); 2] = [("/", "packages"), ("/queue", "queue")];
-const LAST_PAGES: [(&str, &str); 2] = [("/submit", "submit"), ("/docs", "docs")];
+const LAST_PAGES: [(&str, &str); 3] = [
+    ("/stats", "stats"),
+    ("/submit", "submit"),
+    ("/docs", "docs"),
+];
 
 /// What a page says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

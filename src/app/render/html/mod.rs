@@ -11,6 +11,7 @@ pub mod package;
 pub mod parts;
 pub mod problem;
 pub mod queue;
+pub mod stats;
 pub mod submit;
 pub mod transitions;
 pub mod upgrade;

@@ -37,7 +37,7 @@ fn dependency(line: &UpgradeLine) -> Markup {
             (dependency_name(&line.name, line.target.as_deref(), line.is_lazy))
             td { (line.needed_by) }
             (outcome(&line.outcome))
-            td {
+            td.wide {
                 (line.outcome.because)
                 @if let Some(target) = &line.submit { "; " a href=(target) { "submit it" } }
             }
@@ -83,7 +83,7 @@ fn blocker(line: &BlockerLine) -> Markup {
             th scope="row" { (line.package) }
             td { (line.users) }
             (outcome(&line.outcome))
-            td { (line.outcome.because) }
+            td.wide { (line.outcome.because) }
             td { a href=(line.upgrade) { "what holds " (line.package.text) " back" } }
         }
     }

@@ -27,7 +27,7 @@ pub fn text(view: &FrontView) -> String {
         "\nCheck the tree you are in:\n  {}\n",
         view.site.check_command()
     );
-    text += "More: /packages/NAME, /queue, /api/packages\n";
+    text += "More: /packages/NAME, /queue, /stats, /api/packages\n";
     if let Some(next) = &view.next {
         let (page, last) = (view.page + 1, view.last_page);
         text += &format!("Page {page} of {last}: curl '{host}{next}'\n");

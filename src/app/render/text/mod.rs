@@ -8,6 +8,7 @@ pub mod package;
 pub mod parts;
 pub mod problem;
 pub mod queue;
+pub mod stats;
 pub mod submit;
 pub mod table;
 pub mod transitions;

@@ -117,11 +117,13 @@ pub fn newest_pair(versions: &[String]) -> Option<(&str, &str)> {
 }
 
 impl Headline {
-    /// None where no package was built under the older version and tried under the newer one.
+    /// None where no package was built under the older version and tried under the newer one, and while there are too
+    /// few of them.
     pub fn new(older: &str, newer: &str, found: &Comparison) -> Option<Headline> {
         let sentence = headline(older, newer, found);
         let link = Link::new(&sentence, compare_path(older, newer));
-        (found.built_before() > 0).then_some(Headline(link))
+        let is_known = found.built_before() > 0 && !found.is_filling;
+        is_known.then_some(Headline(link))
     }
 }
 
@@ -239,6 +241,10 @@ fn api_path(asked: &Asked, pairs: &[(&str, &str)]) -> String {
 
 fn remarks(asked: &Asked, found: &Comparison) -> Vec<Clean> {
     let mut remarks = Vec::new();
+    if found.is_filling {
+        let sentence = "The history is still being entered after an upgrade: there are too few packages here yet.";
+        remarks.push(sentence.to_string());
+    }
     match &asked.among {
         Among::All => {}
         Among::MostUsed(limit) => {

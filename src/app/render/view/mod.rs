@@ -17,6 +17,7 @@ pub mod parts;
 pub mod problem;
 pub mod queue;
 pub mod site;
+pub mod stats;
 pub mod submit;
 pub mod transitions;
 pub mod upgrade;

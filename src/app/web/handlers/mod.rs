@@ -15,6 +15,7 @@ pub mod pages;
 pub mod queue;
 pub mod read;
 pub mod rows;
+pub mod stats;
 pub mod submit;
 pub mod upgrade;
 pub mod watch;

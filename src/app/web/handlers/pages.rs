@@ -30,6 +30,7 @@ use crate::app::web::handlers::docs;
 use crate::app::web::handlers::frame::{respond, site};
 use crate::app::web::handlers::log_page;
 use crate::app::web::handlers::queue::{self, Chosen};
+use crate::app::web::handlers::stats;
 use crate::app::web::handlers::upgrade;
 use crate::app::web::limits::{
     SHOWN_CHECKS_LIMIT, SHOWN_DEPENDENTS_LIMIT, SHOWN_HISTORY_LIMIT, SHOWN_SAME_ERRORS_LIMIT,
@@ -72,6 +73,10 @@ pub fn page(state: &State, call: PageCall) -> Result<Shown, Error> {
         }
         Target::Compare { asked, page } => {
             let page = compare(state, &asked, &page, options.clone());
+            Ok(or_problem(state, options, page)?.into())
+        }
+        Target::Stats(query) => {
+            let page = stats::page(state, query, options.clone());
             Ok(or_problem(state, options, page)?.into())
         }
         Target::Docs => Ok(docs::docs(state, options).into()),

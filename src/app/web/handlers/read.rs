@@ -14,7 +14,7 @@ use crate::app::web::answer::{Error, Shown};
 use crate::app::web::handlers::rows::{
     build_json, build_row, compat_json, package_json, packages_json,
 };
-use crate::app::web::handlers::{badges, compare, feeds, queue, upgrade};
+use crate::app::web::handlers::{badges, compare, feeds, queue, stats, upgrade};
 use crate::app::web::openapi;
 use crate::app::web::query::too_deep;
 use crate::app::web::routes::read::ReadCall;
@@ -79,9 +79,9 @@ pub fn read(state: &State, call: ReadCall) -> Result<Shown, Error> {
             only,
             origin,
         } => {
-            let which = (zig_version, only);
-            return Ok(feeds::feed(state, package.as_deref(), which, origin)?.into());
+            return Ok(feeds::feed(state, package.as_deref(), (zig_version, only), origin)?.into());
         }
+        ReadCall::Stats(query) => return Ok(stats::data(state, query)?.into()),
         ReadCall::OpenApi => openapi::openapi(),
         ReadCall::Queue { page } => queue::queue_json(state, &page)?,
     };

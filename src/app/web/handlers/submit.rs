@@ -68,7 +68,7 @@ fn search(
     zig_versions: &[String],
     tenant: &str,
 ) -> Result<Submitted, Error> {
-    let row = packages::by_name(&state.services.store, name)?;
+    let row = packages::find(&state.services.store, name)?;
     let row = row.ok_or_else(|| Error::not_found("package"))?;
     check_accepting(state, zig_versions)?;
     let mut begin = || {
@@ -84,7 +84,7 @@ fn search(
     };
     let value = begin().map_err(Error::HalfWritten)?;
     Ok(Submitted {
-        page: package_path(name),
+        page: package_path(&row.name),
         response: Response::json(202, &value),
     })
 }

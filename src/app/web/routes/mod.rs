@@ -8,6 +8,7 @@ pub mod forms;
 pub mod pages;
 pub mod read;
 pub mod route;
+pub mod stats;
 pub mod submit;
 pub mod table;
 pub mod upgrade;

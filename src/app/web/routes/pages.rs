@@ -5,8 +5,9 @@ use crate::app::render::view::site::PageOptions;
 use crate::app::store::comparison_list::Asked;
 use crate::app::store::list::Paging;
 use crate::app::web::request;
+use crate::app::web::routes::read::StatsQuery;
 use crate::app::web::routes::route::{Route, RouteRequest, get};
-use crate::app::web::routes::upgrade::package_and_version;
+use crate::app::web::routes::upgrade::{package_and_version, repository_and_version};
 use crate::app::web::routes::watch::{self, WatchCall};
 use crate::interface::message::{Head, Response};
 
@@ -52,6 +53,8 @@ pub enum Target {
         asked: Asked,
         page: Paging,
     },
+    /// Statistics.
+    Stats(StatsQuery),
     /// The calls of the API.
     Docs,
     /// A page of the manual.
@@ -67,12 +70,17 @@ pub enum Target {
     Robots,
 }
 
-pub const fn routes<C: From<PageCall> + From<WatchCall>>() -> [Route<C>; 14] {
+pub const fn routes<C: From<PageCall> + From<WatchCall>>() -> [Route<C>; 15] {
     [
         get("/", front),
         get("/packages/*", package),
+        get("/packages/*/upgrade/*", |request| {
+            Ok(upgrade(request, package_and_version(request)?))
+        }),
+        get("/packages/**/upgrade/*", |request| {
+            Ok(upgrade(request, repository_and_version(request)?))
+        }),
         get("/packages/**", package_of_repository),
-        get("/packages/*/upgrade/*", upgrade),
         get("/upgrade/*", blockers),
         get("/checks/*", check),
         get("/builds/*", build),
@@ -135,13 +143,15 @@ fn package<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
     Ok(call(request, Target::Package { name }))
 }
 
-fn upgrade<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {
-    let (package, zig_version) = package_and_version(request)?;
+fn upgrade<C: From<PageCall>>(
+    request: &RouteRequest,
+    (package, zig_version): (String, String),
+) -> C {
     let target = Target::Upgrade {
         package,
         zig_version,
     };
-    Ok(call(request, target))
+    call(request, target)
 }
 
 fn blockers<C: From<PageCall>>(request: &RouteRequest) -> Result<C, Response> {

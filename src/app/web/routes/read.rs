@@ -83,6 +83,7 @@ pub enum ReadCall {
         name: Option<String>,
         form: BadgeForm,
     },
+    Stats(StatsQuery),
     /// The reference of the API for programs.
     OpenApi,
     /// Changes of verdicts, for feed readers.
@@ -104,6 +105,14 @@ pub enum BadgeForm {
     Json,
 }
 
+/// Which statistics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StatsQuery {
+    /// None: the newest.
+    pub set: Option<i64>,
+    pub days: u64,
+}
+
 /// How programs take a comparison.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum CompareForm {
@@ -114,7 +123,7 @@ pub enum CompareForm {
     Names(Outcome),
 }
 
-pub const fn routes<C: From<ReadCall> + From<WatchCall>>() -> [Route<C>; 12] {
+pub const fn routes<C: From<ReadCall> + From<WatchCall>>() -> [Route<C>; 13] {
     [
         get("/openapi.json", |_| Ok(C::from(ReadCall::OpenApi))),
         get("/api/packages", packages),
@@ -124,6 +133,10 @@ pub const fn routes<C: From<ReadCall> + From<WatchCall>>() -> [Route<C>; 12] {
         get("/api/packages/*/history", history),
         get("/api/packages/*/compat", |request| {
             let package = request.name()?;
+            Ok(C::from(ReadCall::Compat { package }))
+        }),
+        get("/api/packages/**/compat", |request| {
+            let package = request.repository()?;
             Ok(C::from(ReadCall::Compat { package }))
         }),
         get("/api/packages/**", package_of_repository),

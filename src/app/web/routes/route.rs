@@ -91,12 +91,7 @@ impl RouteRequest<'_> {
 
     /// The parameter as the path of a repository, `OWNER/REPO` or `HOST/OWNER/REPO`.
     pub fn repository(&self) -> Result<String, Response> {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-~+:[]/".contains(&b);
-        let path = self.parameter;
-        match path.len() <= PATH_LIMIT_BYTES && path.bytes().all(plain) {
-            true => Ok(path.to_string()),
-            false => Err(bad("name: must be a NAME, OWNER/REPO or HOST/OWNER/REPO")),
-        }
+        check_repository(self.parameter)
     }
 
     /// The format of progress that the `Accept` header asks for.
@@ -201,6 +196,15 @@ pub fn check_tree_type(head: &Head) -> Result<(), Response> {
                             use curl --data-binary @FILE, or --data-binary @- for a pipe";
             Err(Response::error(415, sentence))
         }
+    }
+}
+
+/// The path of a repository, or the error that says how it is written.
+pub fn check_repository(path: &str) -> Result<String, Response> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-~+:[]/".contains(&b);
+    match path.len() <= PATH_LIMIT_BYTES && path.bytes().all(plain) {
+        true => Ok(path.to_string()),
+        false => Err(bad("name: must be a NAME, OWNER/REPO or HOST/OWNER/REPO")),
     }
 }
 

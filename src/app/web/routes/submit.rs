@@ -54,7 +54,7 @@ pub enum PackageRef {
     Name(String),
 }
 
-pub const fn routes<C: From<SubmitCall> + From<UploadOptions>>() -> [Route<C>; 6] {
+pub const fn routes<C: From<SubmitCall> + From<UploadOptions>>() -> [Route<C>; 7] {
     use Access::{Admin, Limited};
     use Body::{Ignored, Json, OptionalJson, Tree};
     [
@@ -65,7 +65,14 @@ pub const fn routes<C: From<SubmitCall> + From<UploadOptions>>() -> [Route<C>; 6
             "/api/packages/*/compat",
             Limited,
             OptionalJson,
-            search,
+            |request| Ok(search(request, request.name()?)?.into()),
+        ),
+        row(
+            "POST",
+            "/api/packages/**/compat",
+            Limited,
+            OptionalJson,
+            |request| Ok(search(request, request.repository()?)?.into()),
         ),
         row("POST", "/api/check", Limited, Tree, upload),
         row("PUT", "/api/check", Limited, Tree, upload),
@@ -158,7 +165,7 @@ fn rebuild<C: From<SubmitCall>>(request: &RouteRequest) -> Result<C, Response> {
     Ok(C::from(SubmitCall::Rebuild { name, fresh }))
 }
 
-fn search<C: From<SubmitCall>>(request: &RouteRequest) -> Result<C, Response> {
+fn search(request: &RouteRequest, name: String) -> Result<SubmitCall, Response> {
     let fields = match request.body {
         b"" => Map::new(),
         _ => request.fields()?,
@@ -169,8 +176,7 @@ fn search<C: From<SubmitCall>>(request: &RouteRequest) -> Result<C, Response> {
         Some(version) => known_versions("zig_version", vec![version], available)?,
         None => available.clone(),
     };
-    let name = request.name()?;
-    Ok(C::from(SubmitCall::Search { name, zig_versions }))
+    Ok(SubmitCall::Search { name, zig_versions })
 }
 
 fn trigger<C: From<SubmitCall>>(request: &RouteRequest) -> Result<C, Response> {

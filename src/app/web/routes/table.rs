@@ -13,6 +13,7 @@ use crate::app::web::routes::read::{self, ReadCall};
 use crate::app::web::routes::route::{
     Access, Body, Route, RouteRequest, check_form_type, check_json_type, check_tree_type, get,
 };
+use crate::app::web::routes::stats;
 use crate::app::web::routes::submit::{self, SubmitCall, UploadOptions};
 use crate::app::web::routes::upgrade;
 use crate::app::web::routes::watch::{self, WatchCall};
@@ -55,15 +56,16 @@ branches! {
     Admin(AdminCall),
 }
 
-const ROUTES: [&[Route<Call>]; 11] = [
+const ROUTES: [&[Route<Call>]; 12] = [
     &[get("/api/health", |_| Ok(Call::Health))],
     // Before pages: `**` of a page is any path.
     &feeds::routes(),
+    &upgrade::routes(),
     &pages::routes(),
     &read::routes(),
     &badges::routes(),
     &compare::routes(),
-    &upgrade::routes(),
+    &stats::routes(),
     &watch::routes(),
     &submit::routes(),
     &forms::routes(),
@@ -82,7 +84,15 @@ fn parameter(pattern: &str, parts: &[String]) -> Option<String> {
                 let rest = parts[at..].len().checked_sub(behind.len())?;
                 let (rest, end) = parts[at..].split_at(rest);
                 let is_path = rest.len() > 1 && !rest.iter().any(String::is_empty);
-                return (is_path && end == behind).then(|| rest.join("/"));
+                let mut parameter = rest.join("/");
+                for (part, word) in end.iter().zip(behind) {
+                    match word {
+                        "*" if !part.is_empty() => parameter += &format!("/{part}"),
+                        word if word == part => {}
+                        _ => return None,
+                    }
+                }
+                return is_path.then_some(parameter);
             }
             "*" if !part.is_empty() && parameter.is_empty() => parameter = part.clone(),
             "*" if !part.is_empty() => parameter += &format!("/{part}"),
