@@ -17,8 +17,11 @@ const LOG: &str = "\x1b[1mbuilding\x1b[0m \x1b[32mgreen\x1b[0m \x1b[33myellow\x1
     src/main.zig:6:30: \x1b[31;1merror:\x1b[0m root source file struct 'process' has no member named 'Init'\n\
     /opt/zig/lib/std/a/path/that/is/longer/than/a/phone/is/wide/and/has/no/space/Build.zig:1:1: note: here\n";
 
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 16] = [
     "/compare/0.16.0..0.17.1",
+    "/stats",
+    "/packages/zig-clap/upgrade/0.17.1",
+    "/upgrade/0.17.1",
     "/",
     "/?search=clap",
     "/packages/zig-clap",

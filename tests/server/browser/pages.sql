@@ -62,7 +62,11 @@ INSERT INTO history (package_id, "commit", commit_time, zig_version, toolchain, 
         b.test_status, b.import_status, b.reason, b.compiled, b.finished_at
     FROM builds b JOIN checks c ON c.id = b.check_id JOIN history_texts v ON v.text = b.zig_version
     JOIN history_texts t ON t.text = b.toolchain WHERE b.build_status IN ('success', 'failed') AND c.id < 6;
-UPDATE server SET compared_after = 0;
+UPDATE server SET compared_after = 0, counted_after = 0;
+INSERT INTO build_days SELECT NOW / 86400000 - value, 40 - 2 * value, 6 - value, value, 30, 900000 + 7000 * value, 90000
+    FROM json_each('[0,1,2,3,4,5]');
+INSERT INTO durations (package, zig_version, duration_ms, builds)
+    SELECT name, '0.14.1', 90000 - 11000 * id, 3 FROM packages;
 INSERT INTO uses (package_id, repository) VALUES (2, 'https://github.com/hejsil/zig-clap'), (3, 'https://github.com/hejsil/zig-clap');
 INSERT INTO declared_dependencies (package_id, name, url, lazy, repository) VALUES
     (1, 'known_folders', 'git+https://github.com/ziglibs/known-folders#0123', 0, 'https://github.com/ziglibs/known-folders'),
