@@ -21,6 +21,7 @@ use rusqlite::Connection;
 use zigcheck::app::store::store::Store;
 
 const FILL: &str = include_str!("../tests/unit/fixtures/catalogue.sql");
+const COMPARISONS: &str = include_str!("../tests/unit/fixtures/comparisons.sql");
 const FEW: usize = 20;
 const MANY: usize = 20_000;
 const ROUNDS: usize = 50;
@@ -29,11 +30,15 @@ const GREEDY: usize = 10;
 const MEASURE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(10);
 
-const READS: [&str; 20] = [
+const READS: [&str; 24] = [
     "/",
     "/?search=json",
     "/packages/lib-00003",
+    "/compare/0.16.0..0.17.1",
+    "/stats",
     "/api/health",
+    "/api/compare/0.16.0..0.17.1",
+    "/api/stats",
     "/api/packages",
     "/api/packages?search=json",
     "/api/packages?search=needle",
@@ -110,12 +115,16 @@ fn catalogue(packages: usize) -> Server {
     let db = Connection::open(&path).expect("a database");
     db.execute_batch(&FILL.replace("PACKAGES", &packages.to_string()))
         .expect("rows");
-    // The only toolchain is known: nothing is built for it meanwhile.
-    db.execute_batch("INSERT INTO toolchains VALUES ('0.16.0', 'sha256:0.16.0', 0)")
-        .expect("rows");
+    db.execute_batch(COMPARISONS).expect("rows");
+    // The toolchains are known: nothing is built for them meanwhile.
+    db.execute_batch(
+        "INSERT INTO toolchains VALUES ('0.16.0', 'sha256:0.16.0', 0), ('0.17.1', 'sha256:0.17.1', 0)",
+    )
+    .expect("rows");
     drop(db);
     let (_, docker) = standin::standin(&name);
-    let server = Server::restart(data, &["--docker", &docker, "--zig-versions", "0.16.0"]);
+    let versions = "0.16.0,0.17.1";
+    let server = Server::restart(data, &["--docker", &docker, "--zig-versions", versions]);
     // What follows a start is not measured.
     std::thread::sleep(Duration::from_secs(5));
     server
@@ -127,9 +136,17 @@ fn show_first_bytes(many: &Server) {
         "first byte of a page for a browser, {MANY} packages, {ROUNDS} rounds: p50, p99, worst in ms"
     );
     let front = |nth: usize| format!("/?limit={}", 10 + nth);
-    let package = |nth: usize| format!("/packages/lib-{:05}", 7 * nth + 3);
-    let pages: [(&str, &dyn Fn(usize) -> String); 2] =
-        [("/", &front), ("/packages/NAME", &package)];
+    let package = |nth: usize| format!("/packages/{}", name(nth + 1));
+    let compare = |nth: usize| format!("/compare/0.16.0..0.17.1?limit={}", 10 + nth);
+    let stats = |nth: usize| format!("/stats?days={}", 90 + nth);
+    let health = |_| "/api/health".to_string();
+    let pages: [(&str, &dyn Fn(usize) -> String); 5] = [
+        ("/", &front),
+        ("/packages/NAME", &package),
+        ("/compare/OLD..NEW", &compare),
+        ("/stats", &stats),
+        ("/api/health, for comparison", &health),
+    ];
     for (name, page) in pages {
         let to = address(many);
         let mut took: Vec<f64> = (0..ROUNDS).map(|nth| first_byte(to, &page(nth))).collect();
@@ -160,14 +177,25 @@ fn measure(to: SocketAddr, target: &str) -> Vec<f64> {
     took
 }
 
+/// The name of a package, as `FILL` gives it.
+fn name(id: usize) -> String {
+    let kind = match id % 7 {
+        0 => "json",
+        1 => "http",
+        _ => "lib",
+    };
+    format!("{kind}-{id:05}")
+}
+
 /// A request of the same kind whose answer is not kept yet: another package, or a page of another length.
 fn other(target: &str, nth: usize) -> String {
     let limit = 10 + nth % 90;
-    let package = target.replace("lib-00003", &format!("lib-{:05}", nth % FEW));
+    let package = target.replace("lib-00003", &name(nth % FEW + 1));
     match (target.rsplit_once('/'), target.split_once('?')) {
-        _ if package.contains("lib-") => package,
+        _ if package != target || target.contains("lib-00003") => package,
         (Some(("/api/checks", _)), _) => format!("/api/checks/{}", nth % FEW + 1),
         _ if target == "/api/health" => target.to_string(),
+        _ if target.ends_with("/stats") => format!("{target}?days={limit}"),
         (_, Some(_)) => format!("{target}&limit={limit}"),
         (_, None) => format!("{target}?limit={limit}"),
     }
@@ -177,11 +205,7 @@ fn other(target: &str, nth: usize) -> String {
 fn one(to: SocketAddr, target: &str) -> f64 {
     let begun = Instant::now();
     let answer = ask(to, "GET", target, b"").expect("an answer");
-    assert!(
-        matches!(answer.status, 200 | 404),
-        "{target}: {}",
-        answer.status
-    );
+    assert_eq!(answer.status, 200, "{target}");
     begun.elapsed().as_secs_f64() * 1_000.0
 }
 
