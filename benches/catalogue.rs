@@ -193,7 +193,8 @@ fn other(target: &str, nth: usize) -> String {
     let package = target.replace("lib-00003", &name(nth % FEW + 1));
     match (target.rsplit_once('/'), target.split_once('?')) {
         _ if package != target || target.contains("lib-00003") => package,
-        (Some(("/api/checks", _)), _) => format!("/api/checks/{}", nth % FEW + 1),
+        // Every fifth package has a newer check, and retention deletes the older one.
+        (Some(("/api/checks", _)), _) => format!("/api/checks/{}", nth % 16 / 4 * 5 + nth % 4 + 1),
         _ if target == "/api/health" => target.to_string(),
         _ if target.ends_with("/stats") => format!("{target}?days={limit}"),
         (_, Some(_)) => format!("{target}&limit={limit}"),
