@@ -101,7 +101,11 @@ impl Scheduler {
         retirement::cancel_next(self, services)?;
         for row in self.verdicts.take_waiters(&mut services.store)? {
             let check = checks::by_id(&services.store, row.check)?;
-            self.enqueue_build(&row, &check.expect("a build has its check"), services)?;
+            let check = check.expect("a build has its check");
+            // While its source is fetched again, it waits for that.
+            if check.source.is_some() {
+                self.enqueue_build(&row, &check, services)?;
+            }
         }
         if !has_space {
             return Ok(());
