@@ -238,6 +238,8 @@ CREATE TABLE IF NOT EXISTS builds (
     zig_ms            INTEGER,
     -- 1: the same source under the same toolchain has come to different verdicts.
     flaky             INTEGER NOT NULL DEFAULT 0,
+    -- How what it exports compiles for other targets: a JSON array, or empty while that is not known.
+    targets           TEXT NOT NULL DEFAULT '',
     error_log         TEXT NOT NULL DEFAULT '',
     attempt           INTEGER NOT NULL DEFAULT 1,
     -- How many attempts ended in an error; those that a restart interrupted do not count.
@@ -268,7 +270,7 @@ CREATE TABLE IF NOT EXISTS queue (
     -- Orders tasks by age.
     ticket     INTEGER PRIMARY KEY AUTOINCREMENT,
     -- What `id` is, and the task: 0: a check, fetch its source; 1: a build; 2: a package, check its remote; 3: a
-    -- package, list its commits.
+    -- package, list its commits; 4: a build, analyse its source for other targets.
     kind       INTEGER NOT NULL,
     id         INTEGER NOT NULL,
     priority   INTEGER NOT NULL,
@@ -277,6 +279,14 @@ CREATE TABLE IF NOT EXISTS queue (
     -- When it may start; 0: now.
     not_before INTEGER NOT NULL DEFAULT 0,
     UNIQUE (kind, id)
+) STRICT;
+
+-- The builds whose sources are to be analysed for other targets. A row goes with the answer.
+CREATE TABLE IF NOT EXISTS target_checks (
+    build_id INTEGER PRIMARY KEY,
+    -- As those of a build.
+    attempt  INTEGER NOT NULL DEFAULT 1,
+    errors   INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- How many tasks of each priority may start now, and how many only later. The triggers below keep it.
@@ -683,6 +693,7 @@ CREATE TRIGGER IF NOT EXISTS builds_deleted AFTER DELETE ON builds
 BEGIN
     UPDATE totals SET builds = builds - (OLD.state IN ('finished', 'cancelled')), builds_gone = builds_gone + 1;
     UPDATE builds SET ref_count = ref_count - 1 WHERE id = OLD.cached_from;
+    DELETE FROM target_checks WHERE build_id = OLD.id;
 END;
 
 -- A log takes at most 4 MiB (LOG_LIMIT_BYTES). A cached build has no log of its own.
@@ -752,7 +763,7 @@ BEGIN
         WHERE priority = OLD.priority;
 END;
 
-INSERT INTO waiting (priority, ready, paused) VALUES (0, 0, 0), (1, 0, 0), (2, 0, 0), (3, 0, 0), (4, 0, 0)
+INSERT INTO waiting (priority, ready, paused) VALUES (0, 0, 0), (1, 0, 0), (2, 0, 0), (3, 0, 0), (4, 0, 0), (5, 0, 0)
     ON CONFLICT DO NOTHING;
 INSERT INTO share_sets (id, day, packages) VALUES (0, 0, 0) ON CONFLICT DO NOTHING;
 INSERT INTO totals (builds, log_bytes, source_bytes, dependency_bytes, durations)

@@ -104,8 +104,7 @@ fn by_hand(settings: &Settings, docker: &Docker, tree: &Path, round: usize) -> f
     let children: Vec<Child> = versions
         .map(|(nth, version)| {
             let task = ContainerInput {
-                build: BuildId(build(nth)),
-                attempt: 1,
+                record_id: docker.record_id(BuildId(build(nth)), 1),
                 package: "bench",
                 zig_version: version,
                 image: &format!("zigcheck:{version}"),

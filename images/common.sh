@@ -72,6 +72,36 @@ unpack_source() {
     cd "./$dir" 2>/dev/null && [[ $(pwd -P)/ == "$root"/* ]] || { has_dir=false; cd "$root" || return 1; }
 }
 
+# Unpacks what fetch-deps made: packages into zig's cache, placeholders beside build.zig, and the list of what is missing.
+unpack_dependencies() {
+    : >$run/missing.json
+    [ "$deps_bytes" != 0 ] || return 0
+    unpack $cache $run/deps tar.gz || return 1
+    if [ -f $cache/missing.json ]; then mv $cache/missing.json $run/missing.json; fi
+    [ -n "$(ls $cache/zig-pkg 2>/dev/null)" ] || return 0
+    mkdir -p zig-pkg && cp -r $cache/zig-pkg/. zig-pkg
+}
+
+# If the command whose output is in the files $2... failed for want of a dependency that could not be fetched, sets reason and detail
+# to what the fetch was told, and adds that to the error log $1: the build itself has no network, and met something else.
+blame_dependency() {
+    local log=$1 found kind host url
+    shift
+    found=$(cat "$@" | jq -Rsrc --slurpfile missing $run/missing.json --arg reason "$reason" '
+        . as $text | first(
+            ($missing[] | .hash as $hash | select($hash != "" and ($text | contains("/" + $hash + "/build.zig")))),
+            ($missing[] | .name as $name | select($text | contains("zigcheck: dependency " + $name + " ("))),
+            (if $reason == "dependency_unavailable" then ($missing[] | .url as $url | select($text | contains("\"" + $url + "\""))), ($missing[] | select(.fatal)) else empty end)) |
+        [.kind, "dependency \(.name): \(.cause)", .host // "", .url] | map(gsub("[\t\n]"; " ")) | @tsv')
+    [ -n "$found" ] || return
+    IFS=$'\t' read -r kind detail host url <<<"$found"
+    reason=dependency_unavailable dependency=refused
+    case $kind in busy | unreachable) dependency=unreachable ;; esac
+    [ "$kind" != host_not_allowed ] || { reason=host_not_allowed; detail="needs host $host, which this server does not allow"; }
+    { echo "${found#*$'\t'}" | cut -f 1,3 | sed 's/\t/\n/'; cat "$log"; } >$run/blamed
+    mv $run/blamed "$log"
+}
+
 # True if /work has less than 1 MiB or no inode left.
 disk_full() {
     local blocks size inodes

@@ -2,7 +2,7 @@
 use strict;
 use warnings;
 
-our (@lines, @steps, $summary);
+our (@lines, @steps, $summary, $hash);
 
 # Reads the files into @lines and @steps. The summary is the last one, since what a package prints itself comes before it; it is -1
 # for a command that failed before its first step.
@@ -87,6 +87,45 @@ sub block_of {
         return ($from + 1, @lines[$from + 1 .. $to - 1]);
     }
     return (-1);
+}
+
+# The name of the module or artifact that a step of the generated package compiles, if it does.
+sub compiled_name {
+    my ($step) = @_;
+    return $step->{depth} == 1 && $step->{name} =~ /^(?:compile|zig) (?:build-)?(?:exe|lib|obj|test) (\S.*?) (?:Debug|debug)\b/ ? $1 : undef;
+}
+
+# What Zig said of a step that did not succeed or, if that waited for another one, of the first step that failed itself.
+sub failure_of {
+    my ($step) = @_;
+    for ($step, @steps) { return block_of($_) if $_->{state} eq 'failed' }
+    return (-1);
+}
+
+# The errors in the own files of the package $hash, or that a declaration of its own leads to: a package may show others what a
+# dependency or the standard library has, and what was translated from C has declarations that no one can use.
+sub own_errors {
+    my (@own, $message, $is_own);
+    for (@_, '') {
+        my $starts = /^(\S[^:]*:\d+:\d+): error: (.*)/ || /^()error: (.*)/;
+        my ($place, $text) = ($1, $2);
+        if ($starts || $_ eq '') {
+            push @own, $message if defined $message && $is_own;
+            ($message, $is_own) = (undef, 0);
+        }
+        if ($starts && $place ne '') { $message = short_of($place) . ": $text"; $is_own = is_own($place) }
+        elsif (defined $message && /^    \S.*: (\S+:\d+:\d+)$/) { $is_own ||= is_own($1) && $message !~ m{\.zig-cache/|cimport\.zig} }
+    }
+    return @own;
+}
+
+sub is_own { return index($_[0], "/$hash/") >= 0 && $_[0] !~ m{\.zig-cache/o/} }
+
+# A path in the package, as its author knows it.
+sub short_of {
+    my ($path) = @_;
+    $path =~ s{^.*/\Q$hash\E/}{};
+    return $path;
 }
 
 # The index of the first line that matches, or -1.

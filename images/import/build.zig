@@ -9,6 +9,7 @@ pub fn build(b: *std.Build) void {
     // Zig refuses options that the package does not have.
     const bare = b.option(bool, "bare", "pass no options to the package") orelse false;
     const plain = b.option(bool, "plain", "import the modules, and no more") orelse false;
+    const no_artifacts = b.option(bool, "modules", "analyse the modules alone") orelse plain;
     const package = switch (bare) {
         true => b.dependency("package", .{}),
         false => b.dependency("package", .{ .target = target, .optimize = optimize }),
@@ -31,7 +32,7 @@ pub fn build(b: *std.Build) void {
     }
     for (package.builder.install_tls.step.dependencies.items) |step| {
         const installed = step.cast(std.Build.Step.InstallArtifact) orelse continue;
-        if (!plain) use.dependOn(&installed.artifact.step);
+        if (!no_artifacts) use.dependOn(&installed.artifact.step);
         std.debug.print("zigcheck: exports artifact {s}\n", .{installed.artifact.name});
     }
 }

@@ -57,7 +57,7 @@ macro_rules! settings {
 }
 
 /// All settings, in the order of the help. A new setting is a row here and a field of `Settings`.
-const SETTINGS: [Setting; 18] = settings! {
+const SETTINGS: [Setting; 19] = settings! {
     "listen", Value("127.0.0.1:3000"),
         "address, or unix:PATH; a socket from systemd wins",
         listen = values::listen;
@@ -105,6 +105,9 @@ const SETTINGS: [Setting; 18] = settings! {
     "commit-search", Value("on"),
         "on or off: search for a commit that works where the latest one fails",
         commit_search = values::switch;
+    "targets", Value("on"),
+        "on or off: analyse what compiles natively for other targets as well",
+        targets = values::switch;
     "disk-floor", Initial("1g, at most 5 % of the disk"),
         "free disk space below which no new work starts",
         disk_floor_bytes = values::disk_floor_bytes;

@@ -91,6 +91,8 @@ pub struct Settings {
     pub upload_rate_bytes: u64,
     /// Older commits are searched where the latest one of a package fails.
     pub commit_search: bool,
+    /// What compiles natively is analysed for other targets.
+    pub targets: bool,
     /// Free bytes of the disk below which no new work starts; none: derived from the disk's size.
     pub disk_floor_bytes: Option<u64>,
     /// No flag: `DATABASE_LIMIT_BYTES`, but for tests.

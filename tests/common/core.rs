@@ -137,7 +137,13 @@ impl Inside {
     fn set_up(name: &str, store: Store, slots: usize, change: impl Fn(&mut Settings)) -> Inside {
         let data = format!("--data={}", data(name).display());
         let slots = format!("--max-builds={slots}");
-        let mut settings = settings::settings(&[&data, &slots, VERSIONS, "--commit-search=off"]);
+        let mut settings = settings::settings(&[
+            &data,
+            &slots,
+            VERSIONS,
+            "--commit-search=off",
+            "--targets=off",
+        ]);
         settings.admin_token = Token::read(TOKEN).ok();
         change(&mut settings);
         let now = Now {

@@ -34,7 +34,7 @@ impl Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_zigcheck"));
         command
             // Its builds are those that a test asks for, unless the flags say otherwise.
-            .args(["--commit-search", "off"])
+            .args(["--commit-search", "off", "--targets", "off"])
             .args(["--listen", "127.0.0.1:0", "--data"])
             .arg(&data)
             .args(flags)

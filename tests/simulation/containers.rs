@@ -1,6 +1,6 @@
 //! What must hold of the containers that the server has made, ended and removed.
 
-use zigcheck::app::builds::limits::FETCH_TIMEOUT_MS;
+use zigcheck::app::builds::limits::{FETCH_TIMEOUT_MS, TARGETS_TIMEOUT_MS};
 use zigcheck::app::engine::limits::KILL_GRACE_MS;
 
 use crate::common::engine::client::Client;
@@ -22,6 +22,16 @@ impl World {
             }
             Script::Source => assert!(self.is_awaited(id), "nobody waits for {}", container.name),
             Script::Remote => self.days.look(id, self.ms),
+            Script::Targets | Script::TargetDependencies => {
+                let sql = format!("SELECT attempt FROM target_checks WHERE build_id = {id}");
+                assert_eq!(
+                    self.numbers(&sql),
+                    [i64::from(attempt)],
+                    "{}",
+                    container.name
+                );
+                self.tally.met("analysed for other targets");
+            }
             Script::Commits => {
                 let sql = format!(
                     "SELECT count(*) FROM commit_searches WHERE package_id = {id} AND state = 'listing'"
@@ -106,7 +116,11 @@ impl World {
                     self.check_look_over(id);
                     continue;
                 }
-                Script::Source | Script::Dependencies | Script::Commits => continue,
+                Script::Source
+                | Script::Dependencies
+                | Script::Commits
+                | Script::Targets
+                | Script::TargetDependencies => continue,
             }
             let row = self.committed(id).expect("a row");
             let wanted = container.is_worth_it() && !self.books.killed.contains(&container.name);
@@ -161,7 +175,8 @@ impl World {
             Script::Build => sentenced || is_cancelled(id),
             Script::Dependencies => overdue || is_cancelled(id),
             Script::Source => overdue || !self.is_awaited(id),
-            Script::Remote | Script::Commits => overdue,
+            Script::Remote | Script::Commits | Script::TargetDependencies => overdue,
+            Script::Targets => self.ms >= container.started_ms + TARGETS_TIMEOUT_MS,
         };
         assert!(good, "{name} is killed: {container:?}");
         let why = match overdue && script != Script::Build {
@@ -186,7 +201,9 @@ impl World {
             let good = match script {
                 Script::Build | Script::Dependencies => !self.books.cancelled.contains(&id),
                 Script::Source => self.is_needed(id),
-                Script::Remote | Script::Commits => true,
+                Script::Remote | Script::Commits | Script::Targets | Script::TargetDependencies => {
+                    true
+                }
             };
             assert!(good, "{name} goes on");
         }

@@ -25,14 +25,14 @@ struct Start {
 /// When something of each class was last seen to start, or the server itself.
 #[derive(Debug, Default)]
 pub struct Starts {
-    since_ms: [u64; 5],
-    /// The attempts of builds that begin with fetching their dependencies.
-    fetching: BTreeSet<(i64, u32)>,
+    since_ms: [u64; 6],
+    /// The attempts of builds, and of their analysis for other targets, that begin with fetching dependencies.
+    fetching: BTreeSet<(Task, u32)>,
 }
 
 impl Starts {
     pub fn opened(&mut self, ms: u64) {
-        self.since_ms = [ms; 5];
+        self.since_ms = [ms; 6];
     }
 }
 
@@ -53,10 +53,14 @@ impl World {
                 .iter()
                 .filter(|(task, of)| *of == start.tenant && !later.contains(task));
             let has_share = held.count() >= (self.settings.max_builds / 2).max(1);
+            if start.priority == Priority::Targets.number() {
+                let others = waiting.iter().filter(|(of, _)| *of < start.priority);
+                assert_eq!(others.count(), 0, "{start:?} before {waiting:?}");
+            }
             for (priority, tenant) in &waiting {
-                // A search lets all others pass.
-                let is_search = *priority == Priority::Search.number();
-                if is_search || !self.has_nothing(tenant, &holders, &starts) {
+                // These let all others pass.
+                let is_patient = *priority >= Priority::Search.number();
+                if is_patient || !self.has_nothing(tenant, &holders, &starts) {
                     continue;
                 }
                 // It waits with nothing in any slot: it may be served.
@@ -87,12 +91,22 @@ impl World {
             Script::Remote => Task::CheckRemote(PackageId(id)),
             Script::Commits => Task::ListCommits(PackageId(id)),
             Script::Dependencies => {
-                self.starts.fetching.insert((id, attempt));
-                Task::Build(BuildId(id))
+                let task = Task::Build(BuildId(id));
+                self.starts.fetching.insert((task, attempt));
+                task
             }
-            Script::Build if self.starts.fetching.contains(&(id, attempt)) => return None,
+            Script::TargetDependencies => {
+                let task = Task::CheckTargets(BuildId(id));
+                self.starts.fetching.insert((task, attempt));
+                task
+            }
             Script::Build => Task::Build(BuildId(id)),
+            Script::Targets => Task::CheckTargets(BuildId(id)),
         };
+        let is_first = matches!(script, Script::Dependencies | Script::TargetDependencies);
+        if !is_first && self.starts.fetching.contains(&(task, attempt)) {
+            return None;
+        }
         let (priority, tenant) = match task {
             Task::CheckRemote(package) => {
                 (Priority::Recheck.number(), self.owner_of(package.get()))
@@ -105,6 +119,10 @@ impl World {
                 let read = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?));
                 rows(&self.keeper, &sql, [], read).pop().expect("a search")
             }
+            Task::CheckTargets(build) => (
+                Priority::Targets.number(),
+                self.owner_of_targets(build.get()),
+            ),
             Task::FetchSource(check) => self.right_of(check.get()),
             Task::Build(build) => {
                 let sql = format!("SELECT check_id FROM builds WHERE id = {build}");
@@ -131,8 +149,27 @@ impl World {
         let mut holders = rows(&self.keeper, sql, [], |row| {
             Ok((Task::ListCommits(PackageId(row.get(0)?)), row.get(1)?))
         });
+        let sql = "SELECT build_id FROM target_checks t \
+            WHERE NOT EXISTS (SELECT 1 FROM queue WHERE kind = 4 AND id = t.build_id)";
+        let analysed = self.numbers(sql).into_iter();
+        holders.extend(analysed.map(|build| {
+            let tenant = self.owner_of_targets(build);
+            (Task::CheckTargets(BuildId(build)), tenant)
+        }));
         holders.extend(self.builds_in_slots());
         holders
+    }
+
+    /// The owner of the package of a build, or the client of an upload.
+    fn owner_of_targets(&self, build: i64) -> String {
+        let sql = format!(
+            "SELECT c.package_id, c.tenant FROM builds b JOIN checks c ON c.id = b.check_id \
+             WHERE b.id = {build}"
+        );
+        let read = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?));
+        let (package, tenant): (Option<i64>, String) =
+            rows(&self.keeper, &sql, [], read).pop().expect("a build");
+        package.map_or(tenant, |package| self.owner_of(package))
     }
 
     fn builds_in_slots(&self) -> Vec<Holder> {

@@ -71,9 +71,10 @@ pub fn container(
     let script = words[at].trim_start_matches("/usr/lib/zigcheck/");
     let named = match purpose.0 {
         Script::Source => "fetch-source",
-        Script::Dependencies => "fetch-deps",
+        Script::Dependencies | Script::TargetDependencies => "fetch-deps",
         Script::Remote => "remote-commit",
         Script::Commits => "list-commits",
+        Script::Targets => "check-targets",
         Script::Build => "build",
     };
     assert_eq!(script, named, "{name}");
@@ -101,6 +102,12 @@ pub fn container(
         Script::Remote => remote(words[at + 1], outside, seed),
         Script::Commits => commits(words[at + 1], outside, seed),
         Script::Dependencies => dependencies(purpose, outside, seed),
+        // What a build was told of its dependencies stays as it is.
+        Script::TargetDependencies => dependencies(purpose, &mut Outside::default(), seed),
+        Script::Targets => {
+            assert!(words.contains(&"--network=none"), "{name}");
+            targets(&container.task().expect("a runner is told its task"), seed)
+        }
         Script::Build => {
             assert!(words.contains(&"--network=none"), "{name}");
             let head = container.task().expect("a runner is told its task");
@@ -189,6 +196,25 @@ fn commits(url: &str, outside: &Outside, seed: &mut Seed) -> Fate {
             }
             Fate::exit(vec![list.into_bytes()], 0, None)
         }
+    }
+}
+
+/// How a source compiles for other targets, as its runner says.
+fn targets(head: &Value, seed: &mut Seed) -> Fate {
+    let record = |targets: Value| {
+        let record =
+            json!({"build_id": head["build_id"], "nonce": head["nonce"], "targets": targets});
+        vec![format!("{record}\n").into_bytes()]
+    };
+    let windows = json!({"target": "x86_64-windows", "status": "success", "first_error": null});
+    let wasi = json!({"target": "wasm32-wasi", "status": "failed", "first_error": "no wasi"});
+    match seed.below(12) {
+        0 => Fate::exit(Vec::new(), 65, None),
+        1 => Fate::exit(Vec::new(), 127, None),
+        2 => Fate::exit(vec![b"{\"build_id\":-1}\n".to_vec()], 0, None),
+        3 => Fate::exit(Vec::new(), 137, None),
+        4 => Fate::exit(record(json!([])), 0, None),
+        _ => Fate::exit(record(json!([windows, wasi])), 0, None),
     }
 }
 

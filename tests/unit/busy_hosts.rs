@@ -29,6 +29,7 @@ fn outcome(code: i32, line: &str) -> (JobOutcome, Vec<String>) {
     state.stderr(b"zigcheck: why\n");
     let context = AttemptContext {
         record_id: None,
+        main: JobKind::Build,
         sources: &sources,
         limits: ResourceLimits::default(),
         not_yet_visible: false,
@@ -107,6 +108,7 @@ fn pauses_grow_and_what_a_host_asks_for_has_a_limit() {
     let limits = JobLimits {
         fetch: limits,
         build: limits,
+        targets: limits,
         inspect: limits,
         read_logs: limits,
     };

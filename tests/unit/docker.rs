@@ -4,9 +4,8 @@ use crate::common::settings::settings;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use zigcheck::app::domain::ids::{BuildId, CheckId, PackageId};
-use zigcheck::app::engine::docker::{
-    self, ContainerInput, ContainerState, Docker, SourceFile, container_state,
-};
+use zigcheck::app::engine::container_state::{ContainerState, container_state};
+use zigcheck::app::engine::docker::{self, ContainerInput, Docker, SourceFile};
 use zigcheck::interface::event::{Command, Exit, Input};
 
 const IMAGE: &str = "sha256:aa";
@@ -28,8 +27,7 @@ fn containers(flags: &[&str]) -> [Command; 3] {
     let dependencies = file("/s/dependencies");
     let mut task = ContainerInput {
         dir: Some("lib/a"),
-        build: BuildId(7),
-        attempt: 2,
+        record_id: docker.record_id(BuildId(7), 2),
         package: "p",
         zig_version: "0.16.0",
         image: IMAGE,

@@ -14,6 +14,7 @@ use zigcheck::interface::event::{Exit, Pipe};
 pub const LIMITS: JobLimits = JobLimits {
     fetch: limits([5_000, 4_500, 7]),
     build: limits([8_000, 3_000, 3]),
+    targets: limits([7_000, 3_500, 5]),
     inspect: limits([4_000, 3_900, 11]),
     read_logs: limits([6_000, 5_500, 13]),
 };
@@ -30,6 +31,7 @@ fn limits_of(kind: Kind) -> Limits {
     match kind {
         kind if kind.is_fetch() => LIMITS.fetch,
         Kind::Build | Kind::FollowLogs => LIMITS.build,
+        Kind::CheckTargets => LIMITS.targets,
         Kind::Inspect => LIMITS.inspect,
         _ => LIMITS.read_logs,
     }
@@ -124,7 +126,7 @@ fn failed() -> Verdict {
 fn answers(kind: Kind, calm: bool) -> Vec<Outcome> {
     let mut all = vec![Outcome::Verdict(error()), Outcome::Final(error())];
     match kind {
-        Kind::FetchSource | Kind::ResolveRemote | Kind::ListCommits => {
+        Kind::FetchSource | Kind::ResolveRemote | Kind::ListCommits | Kind::CheckTargets => {
             all.extend([Outcome::Fetched, Outcome::Final(failed())]);
         }
         Kind::FetchDependencies => {
@@ -345,11 +347,7 @@ impl Life {
                     (self.looks, self.followed) = (0, 0);
                 }
                 self.at = match (kind, given, step) {
-                    (
-                        Kind::FetchSource | Kind::ResolveRemote | Kind::ListCommits,
-                        Outcome::Fetched,
-                        Step::Ready,
-                    ) => At::Over,
+                    (_, Outcome::Fetched, Step::Ready) => At::Over,
                     (_, Outcome::Then(next), Step::Run(kind)) => {
                         assert_eq!(kind, *next);
                         self.running(kind)

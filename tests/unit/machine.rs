@@ -66,6 +66,11 @@ fn a_look_at_a_remote_keeps_every_rule_in_every_order() {
 }
 
 #[test]
+fn an_analysis_for_other_targets_keeps_every_rule_in_every_order() {
+    explore_all("targets", Life::new(JobKind::CheckTargets));
+}
+
+#[test]
 fn a_build_with_dependencies_keeps_every_rule_in_every_order() {
     explore_all("a fetch", Life::new(JobKind::FetchDependencies));
 }
@@ -112,6 +117,7 @@ fn every_life_ends_exactly_once() {
     // The rest of the output: E 6, R 6. A look: E 6 + 3 * 6, R 6 + 3 * 6.
     for (first, e, r) in [
         (JobKind::FetchSource, 9, 3),
+        (JobKind::CheckTargets, 9, 3),
         (JobKind::Build, 9 + 3 * 24, 3 + 3 * 24),
         (JobKind::FetchDependencies, 6 + 3 * 81, 3 + 3 * 75),
     ] {

@@ -71,6 +71,7 @@ mod store_lists;
 mod submission;
 mod table;
 mod target;
+mod targets;
 mod transitions;
 mod turns;
 mod turns_model;

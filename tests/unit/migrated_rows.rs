@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 /// The columns that later versions added, and what old rows have in them.
-const ADDED_COLUMNS: [(&str, &str, Value); 26] = [
+const ADDED_COLUMNS: [(&str, &str, Value); 27] = [
     ("events", "transition", Value::Null),
     ("server", "compared_after", Value::Integer(0)),
     ("server", "counted_after", Value::Integer(0)),
@@ -34,10 +34,11 @@ const ADDED_COLUMNS: [(&str, &str, Value); 26] = [
     ("builds", "tests_skipped", Value::Null),
     ("builds", "modules", Value::Text(String::new())),
     ("builds", "flaky", Value::Integer(0)),
+    ("builds", "targets", Value::Text(String::new())),
 ];
 
 /// The tables that later versions added. They begin empty.
-const ADDED_TABLES: [&str; 15] = [
+const ADDED_TABLES: [&str; 16] = [
     "transitions",
     "share_days",
     "catalogue_checks",
@@ -53,6 +54,7 @@ const ADDED_TABLES: [&str; 15] = [
     "comparison_groups",
     "commit_searches",
     "commit_lists",
+    "target_checks",
 ];
 
 /// The tables and columns whose names changed: old and new.
@@ -152,7 +154,7 @@ fn waiting(queue: &Rows) -> Rows {
             .map(|(name, value)| (name.to_string(), value))
             .into()
     };
-    (0..5).map(row).collect()
+    (0..6).map(row).collect()
 }
 
 /// The rows of a database of version 1 with the columns of later ones.

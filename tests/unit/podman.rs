@@ -19,8 +19,7 @@ fn arguments(kind: EngineKind) -> [Vec<String>; 2] {
     };
     let input = ContainerInput {
         dir: None,
-        build: BuildId(7),
-        attempt: 1,
+        record_id: docker.record_id(BuildId(7), 1),
         package: "p",
         zig_version: "0.16.0",
         image: "sha256:aa",

@@ -19,7 +19,7 @@ struct Model {
     /// In the order of coming.
     waiting: Vec<Item>,
     /// When something of a priority started last, or since when something may.
-    since: [i64; 5],
+    since: [i64; 6],
     was_overdue: bool,
     round: i64,
     served: Vec<String>,
@@ -104,12 +104,16 @@ impl Model {
         }
     }
 
-    /// What may start, without searches where there is anything else; but for those that waited too long.
+    /// What may start, without searches where there is anything else, but for those that waited too long; the analysis
+    /// for other targets where there is nothing else.
     fn first_group(&self, now: i64) -> Vec<&Item> {
         let overdue = !self.was_overdue && self.is_overdue(Priority::Search, now);
         let is_search = |item: &&Item| item.entry.priority == Priority::Search;
-        let (searches, others): (Vec<&Item>, Vec<&Item>) = self.ready().partition(is_search);
+        let is_targets = |item: &&Item| item.entry.priority == Priority::Targets;
+        let (targets, others): (Vec<&Item>, Vec<&Item>) = self.ready().partition(is_targets);
+        let (searches, others): (Vec<&Item>, Vec<&Item>) = others.into_iter().partition(is_search);
         match () {
+            () if others.is_empty() && searches.is_empty() => targets,
             () if overdue => others.into_iter().chain(searches).collect(),
             () if others.is_empty() => searches,
             () => others,
@@ -197,7 +201,7 @@ impl Model {
 
     fn restart(&mut self, now: i64) {
         self.running.clear();
-        self.since = [now; 5];
+        self.since = [now; 6];
         self.was_overdue = false;
         self.round = self.turns.values().min().map_or(0, |first| first - 1);
         self.served.clear();

@@ -11,14 +11,16 @@ use crate::app::builds::judge::{
 use crate::app::builds::limits::{
     COMMITS_LIMIT_BYTES, DEPENDENCIES_LIMIT_BYTES, LAST_WORDS_LIMIT_BYTES, LINE_COST_BYTES,
 };
-use crate::app::builds::outcomes::{failed_fetch, with_pause};
+use crate::app::builds::outcomes::{detached, failed_fetch, not_analysed, with_pause};
 use crate::app::builds::record::RecordReader;
 use crate::app::domain::commit_list::CommitList;
 use crate::app::domain::declared::Declared;
+use crate::app::domain::targets::TargetResult;
 use crate::app::domain::verdict::{
     DepsOutcome, Reason, ResourceLimits, Verdict, truncate_error_log,
 };
-use crate::app::engine::docker::{ContainerState, RecordId, SourceFile, container_state, exit};
+use crate::app::engine::container_state::{ContainerState, container_state};
+use crate::app::engine::docker::{RecordId, SourceFile, exit};
 use crate::app::engine::job::{JobEnd, KillReason};
 use crate::app::source::fetch_head::{
     commit_time_of, declared_of, format_of, hosts_refused_of, is_commit, manifest_of,
@@ -45,6 +47,8 @@ pub struct AttemptState {
     /// The end of the standard error of an inspection.
     inspect_stderr: Vec<u8>,
     pub source: Option<Fetched>,
+    /// How the source compiles for other targets.
+    pub targets: Vec<TargetResult>,
     /// The dependencies that the build's container reads.
     pub dependencies: Option<SourceFile>,
     /// Dependencies fetched by this attempt, whose file goes with it unless they are kept.
@@ -87,8 +91,10 @@ pub struct Fetched {
 
 /// What the outcome of a job depends on besides its output.
 pub struct AttemptContext<'a> {
-    /// None for a task that is not a build.
+    /// None for a task whose containers write no record.
     pub record_id: Option<RecordId>,
+    /// What comes when the dependencies are there.
+    pub main: JobKind,
     pub sources: &'a Path,
     pub limits: ResourceLimits,
     /// The engine may still create the container: an earlier run of the server asked for it a moment ago.
@@ -98,7 +104,7 @@ pub struct AttemptContext<'a> {
 impl AttemptContext<'_> {
     fn expected_record(&self) -> &RecordId {
         let record_id = self.record_id.as_ref();
-        record_id.expect("only a build runs a container with a record")
+        record_id.expect("a build or an analysis writes a record")
     }
 }
 
@@ -116,7 +122,8 @@ impl AttemptState {
             | JobKind::FetchDependencies
             | JobKind::Build
             | JobKind::ResolveRemote
-            | JobKind::ListCommits => self.stderr_tail.clear(),
+            | JobKind::ListCommits
+            | JobKind::CheckTargets => self.stderr_tail.clear(),
         }
         let limit = match kind {
             JobKind::FetchSource => SOURCE_LIMIT_BYTES,
@@ -137,6 +144,9 @@ impl AttemptState {
                 self.take_answer(bytes, ENGINE_OUTPUT_LIMIT_BYTES);
             }
             Some(JobKind::ListCommits) => self.take_answer(bytes, COMMITS_LIMIT_BYTES),
+            Some(JobKind::CheckTargets) => {
+                self.records.take(bytes);
+            }
             Some(JobKind::FetchSource | JobKind::FetchDependencies) => self.arrive(bytes),
             None => {}
         }
@@ -237,17 +247,18 @@ impl AttemptState {
     ) -> JobOutcome {
         let ran = matches!(end.exit, Some(Exit::Code(code)) if exit::is_of_container(code));
         self.container_seen = match kind {
-            kind if kind.is_fetch() => ran,
+            kind if kind.is_fetch() || kind == JobKind::CheckTargets => ran,
             // A build whose exit is not clear has its container inspected.
             _ => !matches!(end.exit, Some(Exit::NotStarted(_))),
         };
         match kind {
             JobKind::FetchSource => self.source_outcome(&end, context.sources),
-            JobKind::FetchDependencies => self.dependencies_outcome(&end),
+            JobKind::FetchDependencies => self.dependencies_outcome(&end, context.main),
             JobKind::Build => self.build_outcome(end, context),
             JobKind::FollowLogs => self.follow_outcome(&end),
             JobKind::Inspect => self.inspect_outcome(&end, context),
             JobKind::ReadLogs => self.read_outcome(&end, context),
+            JobKind::CheckTargets => self.targets_outcome(&end, context),
             JobKind::ResolveRemote => {
                 let is_answer = self.remote_commit().is_some();
                 self.answer_outcome(&end, is_answer, "the remote did not say its commit")
@@ -296,7 +307,7 @@ impl AttemptState {
         }
     }
 
-    fn dependencies_outcome(&mut self, end: &JobEnd) -> JobOutcome {
+    fn dependencies_outcome(&mut self, end: &JobEnd, main: JobKind) -> JobOutcome {
         let framed = match self.framed_output(end, Reason::DependencyUnavailable) {
             Ok(framed) => framed,
             Err(outcome) => return *outcome,
@@ -323,7 +334,7 @@ impl AttemptState {
         self.deps = Some(dependencies);
         self.is_complete = head["whole"] != false;
         self.fetched = Some(incoming);
-        JobOutcome::Then(JobKind::Build)
+        JobOutcome::Then(main)
     }
 
     /// What a fetch that exited with 0 sent, or why that is incomplete; else the outcome of the fetch.
@@ -462,18 +473,27 @@ impl AttemptState {
         }
     }
 
+    fn targets_outcome(&mut self, end: &JobEnd, context: &AttemptContext) -> JobOutcome {
+        let failure = not_analysed(end);
+        let failure = failure.or_else(|| self.fetch_failure(end, Reason::SourceUnavailable));
+        if let Some(outcome) = failure {
+            return outcome;
+        }
+        match self.records.targets(context.expected_record()) {
+            Ok(targets) => {
+                self.targets = targets;
+                JobOutcome::Fetched
+            }
+            Err(unusable) => {
+                JobOutcome::Verdict(Verdict::error(Reason::EngineError, unusable.sentence()))
+            }
+        }
+    }
+
     fn limits(&self, context: &AttemptContext) -> ResourceLimits {
         ResourceLimits {
             peak_bytes: self.peak_bytes,
             ..context.limits
         }
     }
-}
-
-fn detached(why: &str) -> JobOutcome {
-    let sentence = format!("the engine does not give the state of the container: {why}");
-    JobOutcome::Detached(Verdict::error(
-        Reason::EngineError,
-        truncate_error_log(&sentence),
-    ))
 }

@@ -12,7 +12,8 @@
 //!     |        |                     |    |  |  '- running -> FollowLogs  |
 //!     |        |                Detached <   '------- ended ----'         |
 //!     |        |               (the engine does not answer)               |
-//!     |        '----> FetchSource, ResolveRemote, ListCommits ------------'
+//!     |        '----> FetchSource, ResolveRemote, ListCommits,
+//!     |               CheckTargets (after its dependencies) ------------'
 //!     |                                       ready
 //!     '---- from any job: an error with attempts left; later, again
 //! ```
@@ -26,7 +27,7 @@
 
 use crate::app::builds::limits::{
     ERRORS_LIMIT, FETCH_TIMEOUT_MS, INSPECTIONS_LIMIT, NOT_YET_VISIBLE_PAUSE_MS,
-    OUTPUT_LIMIT_BYTES, READ_LOGS_TIMEOUT_MS,
+    OUTPUT_LIMIT_BYTES, READ_LOGS_TIMEOUT_MS, TARGETS_TIMEOUT_MS,
 };
 use crate::app::domain::verdict::{BuildStatus, State, Verdict};
 use crate::app::engine::commands::ENGINE_LIMITS;
@@ -54,6 +55,8 @@ pub enum JobKind {
     ResolveRemote,
     /// List the commits of a package, in a container with the fetch network.
     ListCommits,
+    /// Analyse a source for other targets, in a container without network.
+    CheckTargets,
 }
 
 impl JobKind {
@@ -80,7 +83,7 @@ pub enum Step {
     Kill(JobKind),
     /// Answer with the outcome of this job, which has ended.
     Interpret(JobKind, JobEnd),
-    /// Finished: the source is fetched, or the commit or the list of commits known.
+    /// Finished: the source is fetched, or what was asked for is known.
     Ready,
     /// Finished, with this verdict.
     Finish(Verdict),
@@ -91,7 +94,7 @@ pub enum Step {
 /// The outcome of a job that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobOutcome {
-    /// The source, the commit of the remote or the list of its commits is there.
+    /// The source, the commit of the remote, the list of its commits or the answer about other targets is there.
     Fetched,
     /// This job comes next.
     Then(JobKind),
@@ -136,6 +139,7 @@ enum Phase {
 pub struct JobLimits {
     pub fetch: Limits,
     pub build: Limits,
+    pub targets: Limits,
     pub inspect: Limits,
     pub read_logs: Limits,
 }
@@ -154,6 +158,7 @@ impl JobLimits {
                 silence_ms: settings.silence_timeout_ms,
                 output_bytes: OUTPUT_LIMIT_BYTES,
             },
+            targets: total(TARGETS_TIMEOUT_MS),
             inspect: ENGINE_LIMITS,
             // The output was counted when it first came.
             read_logs: Limits {
@@ -357,6 +362,7 @@ impl Build {
             | JobKind::ResolveRemote
             | JobKind::ListCommits => self.limits.fetch,
             JobKind::Build => self.limits.build,
+            JobKind::CheckTargets => self.limits.targets,
             // A new client does not give the container more time.
             JobKind::FollowLogs => Limits {
                 total_ms: self.until_ms.saturating_sub(now_ms),

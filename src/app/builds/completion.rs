@@ -5,6 +5,7 @@ use crate::app::builds::rechecks;
 use crate::app::builds::running::{RunningTask, builds_behind};
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
+use crate::app::builds::targets::Targets;
 use crate::app::domain::ids::BuildId;
 use crate::app::domain::task::{Entry, Task};
 use crate::app::domain::transition::Transition;
@@ -15,10 +16,12 @@ use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::checks::{self, CheckRow};
 use crate::app::store::packages::{self, Holder};
 use crate::app::store::removals::{self, REMOVED_BUILDS_LIMIT, Removal};
-use crate::app::store::{catalogue_checks, commit_searches, declared, durations, store, uses};
+use crate::app::store::{
+    catalogue_checks, commit_searches, declared, durations, store, target_checks, uses,
+};
 
 impl Scheduler {
-    /// A fetch has its source, or a recheck the commit of the remote.
+    /// A fetch has its source, or another task its answer.
     pub(super) fn on_fetched(&mut self, task: Task, services: &mut Services) -> store::Result<()> {
         let running_task = self.release(task, services);
         let package = match task {
@@ -26,6 +29,10 @@ impl Scheduler {
             Task::ListCommits(package) => {
                 let commits = running_task.attempt_state.commits();
                 return self.searches(services).on_commits(package, &commits);
+            }
+            Task::CheckTargets(build) => {
+                let targets = running_task.attempt_state.targets;
+                return self.targets(services).on_answer(build, &targets);
             }
             Task::FetchSource(_) | Task::Build(_) => return self.on_source(running_task, services),
         };
@@ -94,6 +101,11 @@ impl Scheduler {
                 rechecks::schedule_next(package, services)
             }
             Task::ListCommits(package) => self.searches(services).cancel(package),
+            Task::CheckTargets(build) => {
+                let why = verdict.error_log.lines().last().unwrap_or("");
+                log::warn!("build {build} for other targets: {why}");
+                self.targets(services).on_answer(build, &[])
+            }
         }
     }
 
@@ -149,11 +161,19 @@ impl Scheduler {
             services.publish_row(&row, transition)?;
         }
         catalogue_checks::end_build(&mut services.store, build, &row.zig_version)?;
+        self.targets(services).request(&row)?;
         self.searches(services).on_build_end(&row)
     }
 
     fn searches<'a>(&'a mut self, services: &'a mut Services) -> Searches<'a> {
         Searches {
+            scheduler: self,
+            services,
+        }
+    }
+
+    fn targets<'a>(&'a mut self, services: &'a mut Services) -> Targets<'a> {
+        Targets {
             scheduler: self,
             services,
         }
@@ -189,6 +209,13 @@ impl Scheduler {
                 let running_task = self.end_attempt(task, error, services);
                 let errors = running_task.machine.errors;
                 commit_searches::set_errors(&mut services.store, package, errors)?;
+                self.push(&running_task.entry, not_before, services)
+            }
+            Task::CheckTargets(build) => {
+                let running_task = self.end_attempt(task, error, services);
+                let machine = &running_task.machine;
+                let (attempt, errors) = (machine.attempt, machine.errors);
+                target_checks::set_attempt(&mut services.store, build, attempt, errors)?;
                 self.push(&running_task.entry, not_before, services)
             }
             Task::FetchSource(check) => {

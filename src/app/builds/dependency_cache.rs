@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::app::builds::build::JobKind;
 use crate::app::builds::running::RunningTask;
 use crate::app::builds::services::Services;
 use crate::app::engine::docker::SourceFile;
@@ -25,8 +26,28 @@ impl DependencyCache {
         }
     }
 
+    /// The first job of a task whose source is there: to fetch its dependencies, unless there are none to fetch.
+    pub fn first_job(
+        &mut self,
+        running_task: &mut RunningTask,
+        services: &mut Services,
+    ) -> store::Result<JobKind> {
+        if !running_task.source().dependencies {
+            return Ok(running_task.main_job());
+        }
+        let image = services.engine.image(&running_task.zig_version);
+        let image = image.unwrap_or("").to_string();
+        Ok(match self.find(running_task, &image, services)? {
+            Some(file) => {
+                running_task.attempt_state.use_dependencies(file);
+                running_task.main_job()
+            }
+            None => JobKind::FetchDependencies,
+        })
+    }
+
     /// The file with the dependencies of a task's source; none if they must be fetched.
-    pub fn find(
+    fn find(
         &mut self,
         running_task: &RunningTask,
         image: &str,

@@ -52,3 +52,6 @@ pub const COMMITS_LIMIT_BYTES: usize = 1 << 20;
 /// Packages whose commits are searched at one time, for each priority. Each keeps its list, of at most
 /// `COMMITS_LIMIT_BYTES`, until its searches have ended.
 pub const SEARCHES_LIMIT_PACKAGES: u64 = 16;
+/// Time limit of the analysis for other targets: `images/check-targets` gives each of five at most twice 60 s, and
+/// takes 15 s for most packages.
+pub const TARGETS_TIMEOUT_MS: u64 = 600_000;

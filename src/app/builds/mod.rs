@@ -17,4 +17,6 @@ pub mod retirement;
 pub mod running;
 pub mod scheduler;
 pub mod services;
+pub mod target_task;
+pub mod targets;
 pub mod verdict_cache;

@@ -1,7 +1,10 @@
 //! Whether an attempt that failed is repeated, and when: what the hosts that it needed have to do with it.
 
 use crate::app::builds::build::JobOutcome;
-use crate::app::domain::verdict::{BuildStatus, Reason, Verdict};
+use crate::app::domain::verdict::{BuildStatus, Reason, Verdict, truncate_error_log};
+use crate::app::engine::docker::exit;
+use crate::app::engine::job::JobEnd;
+use crate::interface::event::Exit;
 
 /// The outcome of a fetch that failed, with what its head says: the hosts that are not allowed, and the seconds for
 /// which a busy host asked to be left alone.
@@ -42,4 +45,25 @@ pub fn with_pause(verdict: Verdict, retry_after: Option<u64>) -> JobOutcome {
         }
         _ => JobOutcome::Verdict(verdict),
     }
+}
+
+/// The outcome of an analysis for other targets that another attempt would only repeat, if this is one.
+pub fn not_analysed(end: &JobEnd) -> Option<JobOutcome> {
+    let why = match (end.why, &end.exit) {
+        (Some(_), _) => "the analysis for other targets took too long",
+        (None, Some(Exit::Code(exit::NO_SCRIPT))) => {
+            "the image is older than the server: run make docker-build"
+        }
+        _ => return None,
+    };
+    Some(JobOutcome::Final(Verdict::error(Reason::EngineError, why)))
+}
+
+/// The outcome where the engine does not give the state of a container.
+pub fn detached(why: &str) -> JobOutcome {
+    let sentence = format!("the engine does not give the state of the container: {why}");
+    JobOutcome::Detached(Verdict::error(
+        Reason::EngineError,
+        truncate_error_log(&sentence),
+    ))
 }

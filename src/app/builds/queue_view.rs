@@ -129,9 +129,10 @@ impl<'a> QueueView<'a> {
             let first_behind = behind.first().map(|(build, _)| *build);
             let (build, zig_version) = match task {
                 Task::Build(build) => (Some(*build), running_task.zig_version.as_str()),
-                Task::FetchSource(_) | Task::CheckRemote(_) | Task::ListCommits(_) => {
-                    (first_behind, "")
-                }
+                Task::FetchSource(_)
+                | Task::CheckRemote(_)
+                | Task::ListCommits(_)
+                | Task::CheckTargets(_) => (first_behind, ""),
             };
             running.push(Running {
                 task: *task,
@@ -152,6 +153,10 @@ impl<'a> QueueView<'a> {
             Task::Build(build) => {
                 let row = builds::by_id(self.store, build)?;
                 row.map(|row| (row.durations_key(), row.zig_version, row.errors))
+            }
+            Task::CheckTargets(build) => {
+                let row = builds::by_id(self.store, build)?;
+                row.map(|row| (row.durations_key(), String::new(), 0))
             }
             Task::FetchSource(check) => {
                 let row = checks::by_id(self.store, check)?;

@@ -51,6 +51,12 @@ impl Rechecks {
         self.zig_versions.iter().any(|known| known == zig_version)
     }
 
+    /// The place of a version among those of the server, the newest first.
+    pub fn place_of(&self, zig_version: &str) -> Option<usize> {
+        let mut versions = self.zig_versions.iter();
+        versions.position(|known| known == zig_version)
+    }
+
     /// The toolchains that have an image.
     fn toolchains(&self, engine: &Engine) -> Vec<Toolchain> {
         let versions = self.zig_versions.iter();

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::app::builds::limits::{
     MODULES_LIMIT_BYTES, RECORD_LIMIT_BYTES, STEPS_LIMIT_BYTES, VERSION_LIMIT_BYTES,
 };
+use crate::app::domain::targets::{self, TargetResult};
 use crate::app::domain::verdict::{
     BuildStatus, DepsOutcome, ImportStatus, Reason, TestStatus, detail_of, truncate_error_log,
 };
@@ -131,15 +132,28 @@ impl RecordReader {
         }
     }
 
-    /// The last line as the record of that attempt. A last line without an end counts.
+    /// The last line as the record of that attempt.
     pub(crate) fn record(&mut self, record_id: &RecordId) -> Result<Record, Unusable> {
+        read_record(self.last_line()?, record_id)
+    }
+
+    /// The last line as the answer of that attempt about other targets.
+    pub(crate) fn targets(&mut self, record_id: &RecordId) -> Result<Vec<TargetResult>, Unusable> {
+        let value: Value =
+            serde_json::from_slice(self.last_line()?).map_err(|e| broken(&e.to_string()))?;
+        check_id(&value, record_id)?;
+        targets::read(&value["targets"]).ok_or_else(|| broken("targets"))
+    }
+
+    /// The last line. One without an end counts.
+    fn last_line(&mut self) -> Result<&[u8], Unusable> {
         if !self.line.is_empty() || self.overflowing {
             self.end_line();
         }
         match &self.last {
             None => Err(Unusable::Missing),
             Some(Err(why)) => Err(why.clone()),
-            Some(Ok(line)) => read_record(line, record_id),
+            Some(Ok(line)) => Ok(line),
         }
     }
 }
@@ -209,12 +223,7 @@ fn read_record(line: &[u8], record_id: &RecordId) -> Result<Record, Unusable> {
     if let Some(other) = fields.keys().find(|name| !FIELDS.contains(&&***name)) {
         return Err(broken(&format!("unknown field {other:?}")));
     }
-    if value["build_id"] != record_id.build.get() {
-        return Err(Unusable::Foreign);
-    }
-    if value["nonce"] != *record_id.nonce {
-        return Err(Unusable::WrongNonce);
-    }
+    check_id(&value, record_id)?;
     let build_status = match value["build_status"].as_str() {
         Some("success") => BuildStatus::Success,
         Some("failed") => BuildStatus::Failed,
@@ -258,6 +267,16 @@ fn read_record(line: &[u8], record_id: &RecordId) -> Result<Record, Unusable> {
         disk_full: typed(&value, "disk_full", Value::as_bool)?.unwrap_or(false),
         dependency: word(&value, "dependency", DepsOutcome::parse)?,
     })
+}
+
+fn check_id(value: &Value, record_id: &RecordId) -> Result<(), Unusable> {
+    if value["build_id"] != record_id.build.get() {
+        return Err(Unusable::Foreign);
+    }
+    match value["nonce"] == *record_id.nonce {
+        true => Ok(()),
+        false => Err(Unusable::WrongNonce),
+    }
 }
 
 /// The runner never writes a status that contradicts its own exit codes.

@@ -6,6 +6,7 @@
 //! | `fetching`, with a source | its dependencies are fetched again, as a new attempt |
 //! | `building`, `testing` | it holds its slot until the engine gives the state of its container |
 //! | waits for the verdict of another build | it goes on waiting, or is answered |
+//! | in `target_checks`, not in the queue | it is analysed again, as a new attempt |
 //!
 //! All other tasks wait in the queue, and stay as they are.
 
@@ -15,6 +16,7 @@ use crate::app::builds::retirement;
 use crate::app::builds::running::{RunningTask, entry};
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
+use crate::app::builds::targets::Targets;
 use crate::app::domain::task::Task;
 use crate::app::domain::verdict::State;
 use crate::app::store::builds::{self, BuildRow};
@@ -40,6 +42,11 @@ pub fn open(settings: &Settings, services: &mut Services) -> store::Result<Sched
         services,
     };
     searches.resume()?;
+    let mut targets = Targets {
+        scheduler: &mut scheduler,
+        services,
+    };
+    targets.resume()?;
     Ok(scheduler)
 }
 

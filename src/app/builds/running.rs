@@ -10,7 +10,7 @@ use crate::app::builds::services::Services;
 use crate::app::domain::ids::{BuildId, CheckId};
 use crate::app::domain::task::{Entry, Task};
 use crate::app::domain::verdict::State;
-use crate::app::engine::docker::{ContainerInput, Docker, SourceFile};
+use crate::app::engine::docker::{ContainerInput, Docker, RecordId, SourceFile};
 use crate::app::store::builds::{self, BuildRow, Run};
 use crate::app::store::checks::CheckRow;
 use crate::app::store::packages::{self, RecheckRow};
@@ -94,6 +94,24 @@ impl RunningTask {
         running_task
     }
 
+    /// The job for which a source and its dependencies are there.
+    pub fn main_job(&self) -> JobKind {
+        match self.entry.task {
+            Task::CheckTargets(_) => JobKind::CheckTargets,
+            _ => JobKind::Build,
+        }
+    }
+
+    /// What identifies the record that its container writes, if it writes one.
+    pub fn record_id(&self, docker: &Docker) -> Option<RecordId> {
+        let attempt = self.machine.attempt;
+        match self.entry.task {
+            Task::Build(build) => Some(docker.record_id(build, attempt)),
+            Task::CheckTargets(build) => Some(docker.targets_record_id(build, attempt)),
+            _ => None,
+        }
+    }
+
     /// The name of the container that the job creates or, if it creates none, of the build's container.
     pub fn container(&self, kind: JobKind, docker: &Docker) -> String {
         let attempt = self.machine.attempt;
@@ -104,6 +122,9 @@ impl RunningTask {
             (Task::Build(build), JobKind::FetchDependencies) => {
                 docker.fetch_container(build, attempt)
             }
+            (Task::CheckTargets(build), kind) => {
+                docker.targets_container(build, attempt, kind == JobKind::FetchDependencies)
+            }
             (Task::Build(build), _) => docker.build_container(build, attempt),
         }
     }
@@ -113,6 +134,7 @@ impl RunningTask {
         let part = match self.entry.task {
             Task::FetchSource(check) => format!("source-{check}.part"),
             Task::Build(build) => format!("dependencies-{build}.part"),
+            Task::CheckTargets(build) => format!("target-dependencies-{build}.part"),
             Task::CheckRemote(package) | Task::ListCommits(package) => {
                 format!("remote-{package}.part")
             }
@@ -155,11 +177,10 @@ impl RunningTask {
             (_, JobKind::Inspect) => return JobCommand::on_existing(docker.inspect(&name)),
             (_, JobKind::FollowLogs) => return JobCommand::on_existing(docker.logs(&name, true)),
             (_, JobKind::ReadLogs) => return JobCommand::on_existing(docker.logs(&name, false)),
-            (Task::Build(build), _) => {
+            (Task::Build(_) | Task::CheckTargets(_), _) => {
                 let source = source_file(self.source(), sources);
                 let input = ContainerInput {
-                    build,
-                    attempt: self.machine.attempt,
+                    record_id: self.record_id(docker).expect("it writes a record"),
                     package: self.package(),
                     zig_version: &self.zig_version,
                     image: &self.image,
@@ -169,6 +190,7 @@ impl RunningTask {
                 };
                 match kind {
                     JobKind::FetchDependencies => docker.fetch_dependencies(&name, &input),
+                    JobKind::CheckTargets => docker.check_targets(&name, &input),
                     _ => docker.build(&name, &input),
                 }
             }

@@ -12,6 +12,7 @@ use crate::app::builds::queue_view::{OrderCache, QueueView};
 use crate::app::builds::rechecks::Rechecks;
 use crate::app::builds::running::{RunningTask, Subject, builds_behind, entry, prepare_log};
 use crate::app::builds::services::Services;
+use crate::app::builds::target_task;
 use crate::app::builds::verdict_cache::VerdictCache;
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::domain::task::{Entry, Priority, Task};
@@ -47,6 +48,8 @@ pub struct Scheduler {
     pub(super) job_limits: JobLimits,
     /// A search begins by itself where the latest commit of a package fails.
     pub(super) searches: bool,
+    /// What compiles natively is analysed for other targets.
+    pub(super) targets: bool,
     resource_limits: ResourceLimits,
     sources: PathBuf,
     order_cache: OrderCache,
@@ -75,6 +78,7 @@ impl Scheduler {
             starts_left: STARTS_LIMIT,
             job_limits: JobLimits::new(settings),
             searches: settings.commit_search,
+            targets: settings.targets,
             resource_limits,
             sources,
             order_cache: OrderCache::default(),
@@ -126,8 +130,7 @@ impl Scheduler {
     /// The containers of attempts in progress.
     pub fn containers(&self) -> Vec<String> {
         let running = self.running.values();
-        let all = running.flat_map(|task| &task.containers);
-        all.cloned().collect()
+        running.flat_map(|task| &task.containers).cloned().collect()
     }
 
     /// When `on_time` or `start_ready` is due next. `ready`: containers may be started.
@@ -217,6 +220,7 @@ impl Scheduler {
                 Task::Build(build) => self.start_build(entry, build, services)?,
                 Task::CheckRemote(package) => self.start_recheck(entry, package, services)?,
                 Task::ListCommits(package) => self.start_list(entry, package, services)?,
+                Task::CheckTargets(build) => self.start_targets(entry, build, services)?,
             };
             if !started {
                 self.queue.release(&tenant);
@@ -233,8 +237,7 @@ impl Scheduler {
         services: &mut Services,
     ) -> store::Result<bool> {
         let row = checks::by_id(&services.store, check)?.expect("it waited");
-        let builds = builds::open_of_check(&services.store, check)?;
-        let mut builds = builds.iter();
+        let mut builds = builds::open_of_check(&services.store, check)?.into_iter();
         let newest = builds.find(|row| self.rechecks.has_version(&row.zig_version));
         let Some(newest) = newest else {
             return Ok(false);
@@ -254,8 +257,7 @@ impl Scheduler {
         services: &mut Services,
     ) -> store::Result<bool> {
         let row = builds::by_id(&services.store, build)?.expect("it waited");
-        let check = checks::by_id(&services.store, row.check)?;
-        let check = check.expect("a build has its check");
+        let check = checks::by_id(&services.store, row.check)?.expect("a build has its check");
         let Some(source) = &check.source else {
             return Ok(false);
         };
@@ -280,18 +282,11 @@ impl Scheduler {
         builds::set_started(&mut services.store, build, &image, key.as_deref(), at)?;
         sources::set_used(&mut services.store, &source.hash, at)?;
         self.verdicts.lead(key.as_deref(), build, check.fresh);
-        let needs_dependencies = source.dependencies;
         let machine = Build::new(row.attempt, row.errors, self.job_limits);
         let mut running_task =
             RunningTask::new(entry, Subject::Check(check), row.zig_version, machine);
         running_task.key = key;
-        let mut first = JobKind::Build;
-        if needs_dependencies {
-            match self.dependencies.find(&running_task, &image, services)? {
-                Some(file) => running_task.attempt_state.use_dependencies(file),
-                None => first = JobKind::FetchDependencies,
-            }
-        }
+        let first = self.dependencies.first_job(&mut running_task, services)?;
         self.start(running_task, first, services)?;
         Ok(true)
     }
@@ -313,8 +308,7 @@ impl Scheduler {
         Ok(true)
     }
 
-    /// False if the searches that waited for the list were cancelled, if the package is gone, or no image is there to
-    /// ask from: then its searches end.
+    /// False if no search waits for the list, or the package is gone, or no image is there: then its searches end.
     fn start_list(
         &mut self,
         entry: Entry,
@@ -338,6 +332,22 @@ impl Scheduler {
         Ok(true)
     }
 
+    /// False if there is nothing to analyse any more: then it stays unknown.
+    fn start_targets(
+        &mut self,
+        entry: Entry,
+        build: BuildId,
+        services: &mut Services,
+    ) -> store::Result<bool> {
+        let context = (self.targets, &self.rechecks, self.job_limits);
+        let Some(mut running_task) = target_task::take(entry, build, context, services)? else {
+            return Ok(false);
+        };
+        let first = self.dependencies.first_job(&mut running_task, services)?;
+        self.start(running_task, first, services)?;
+        Ok(true)
+    }
+
     fn start(
         &mut self,
         mut running_task: RunningTask,
@@ -348,10 +358,8 @@ impl Scheduler {
         // The id, so that the image that runs is the one in the row. Without one the engine gets the name, and its
         // error message names that.
         let image = services.engine.image(&running_task.zig_version);
-        running_task.image = match image {
-            Some(id) => id.to_string(),
-            None => format!("zigcheck:{}", running_task.zig_version),
-        };
+        let named = || format!("zigcheck:{}", running_task.zig_version);
+        running_task.image = image.map_or_else(named, str::to_string);
         let task = running_task.entry.task;
         self.running.insert(task, running_task);
         self.step(task, Input::Start(first), services)
@@ -409,7 +417,7 @@ impl Scheduler {
 
     fn run(&mut self, task: Task, kind: JobKind, services: &mut Services) -> store::Result<()> {
         let running_task = self.running.get_mut(&task).expect("it made this step");
-        if kind == JobKind::Build {
+        if kind == running_task.main_job() {
             self.dependencies.keep(running_task, services)?;
         }
         let job = running_task.job_command(kind, &services.docker, &self.sources);
@@ -460,12 +468,9 @@ impl Scheduler {
         if let Some(job) = running_task.job.take() {
             self.jobs.remove(&job);
         }
-        let attempt = running_task.machine.attempt;
         let context = AttemptContext {
-            record_id: match task {
-                Task::Build(build) => Some(services.docker.record_id(build, attempt)),
-                _ => None,
-            },
+            record_id: running_task.record_id(&services.docker),
+            main: running_task.main_job(),
             sources: &self.sources,
             limits: self.resource_limits,
             not_yet_visible: services.now.unix_ms < running_task.not_yet_visible_until_ms,
@@ -489,7 +494,7 @@ impl Scheduler {
                 }
                 Ok(())
             }
-            Task::CheckRemote(_) | Task::ListCommits(_) => Ok(()),
+            Task::CheckRemote(_) | Task::ListCommits(_) | Task::CheckTargets(_) => Ok(()),
         }
     }
 }

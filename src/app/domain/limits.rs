@@ -1,5 +1,5 @@
 //! Limits of values: the disk, verdicts, rechecks, popularity, searches through commits, dependency
-//! trees.
+//! trees, targets.
 
 /// Free space below which nothing new begins; less on a disk of which `DISK_FLOOR_PERCENT` is less. It covers what
 /// may still be written: two archives of dependencies, the logs of all running builds, each once more while it is put
@@ -48,3 +48,7 @@ pub const UPGRADE_DEPTH_LIMIT: usize = 8;
 pub const UPGRADE_PACKAGES_LIMIT: usize = 100;
 /// Declarations in a tree that are followed, most of them of packages that others declare as well.
 pub const UPGRADE_EDGES_LIMIT: usize = 1_000;
+/// Targets that a package is analysed for: `images/check-targets` names five.
+pub const TARGETS_LIMIT: usize = 16;
+/// Longest name of a target: `x86_64-windows` has 14 bytes.
+pub const TARGET_LIMIT_BYTES: usize = 32;

@@ -16,6 +16,7 @@ pub mod popularity;
 pub mod recheck;
 pub mod repository;
 pub mod search;
+pub mod targets;
 pub mod task;
 pub mod transition;
 pub mod upgrade;

@@ -12,6 +12,8 @@ pub enum Task {
     CheckRemote(PackageId),
     /// List the commits of a package, for a search through them.
     ListCommits(PackageId),
+    /// Analyse for other targets what the source of a build exports.
+    CheckTargets(BuildId),
 }
 
 impl Task {
@@ -22,6 +24,7 @@ impl Task {
             1 => Some(Task::Build(BuildId(id))),
             2 => Some(Task::CheckRemote(PackageId(id))),
             3 => Some(Task::ListCommits(PackageId(id))),
+            4 => Some(Task::CheckTargets(BuildId(id))),
             _ => None,
         }
     }
@@ -33,6 +36,7 @@ impl Task {
             Task::Build(_) => 1,
             Task::CheckRemote(_) => 2,
             Task::ListCommits(_) => 3,
+            Task::CheckTargets(_) => 4,
         }
     }
 
@@ -40,7 +44,7 @@ impl Task {
     pub fn id(self) -> i64 {
         match self {
             Task::FetchSource(check) => check.get(),
-            Task::Build(build) => build.get(),
+            Task::Build(build) | Task::CheckTargets(build) => build.get(),
             Task::CheckRemote(package) | Task::ListCommits(package) => package.get(),
         }
     }
@@ -54,15 +58,17 @@ pub enum Priority {
     Toolchain,
     Recheck,
     Search,
+    Targets,
 }
 
 impl Priority {
-    pub const ALL: [Priority; 5] = [
+    pub const ALL: [Priority; 6] = [
         Priority::Interactive,
         Priority::Admin,
         Priority::Toolchain,
         Priority::Recheck,
         Priority::Search,
+        Priority::Targets,
     ];
 
     pub fn from_number(number: i64) -> Option<Priority> {
@@ -82,6 +88,7 @@ impl Priority {
             Priority::Toolchain => "the toolchain is new",
             Priority::Recheck => "the daily recheck",
             Priority::Search => "a search for a commit that works",
+            Priority::Targets => "the analysis for other targets",
         }
     }
 }

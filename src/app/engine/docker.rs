@@ -12,7 +12,7 @@ use crate::app::engine::kind::EngineKind;
 use crate::app::engine::limits::{CPU_SHARES, OPEN_FILES_LIMIT, PIDS_LIMIT, SHARED_MEMORY_BYTES};
 use crate::config::limits::WORK_TMPFS_BYTES;
 use crate::config::settings::Settings;
-use crate::interface::event::{Command, Exit, Input};
+use crate::interface::event::{Command, Input};
 
 /// The label that says which data directory a container belongs to.
 const DATA_LABEL: &str = "zigcheck.data";
@@ -38,6 +38,8 @@ pub mod exit {
     pub const TRUNCATED: i32 = 65;
     /// Ended by SIGKILL: the server's, or that of the memory limit.
     pub const KILLED: i32 = 137;
+    /// The engine's own: the image has no such script.
+    pub const NO_SCRIPT: i32 = 127;
     /// The engine's own: the container was not created, or not started.
     pub const REFUSED: i32 = 125;
 
@@ -78,8 +80,7 @@ pub struct SourceFile {
 /// The build that a container works on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerInput<'a> {
-    pub build: BuildId,
-    pub attempt: u32,
+    pub record_id: RecordId,
     pub package: &'a str,
     pub zig_version: &'a str,
     /// The id of the image to run.
@@ -140,9 +141,24 @@ impl Docker {
         format!("zigcheck-{}-commits-{package}-{attempt}", self.data_id)
     }
 
+    /// The container that analyses the source of a build for other targets, or fetches the dependencies for that.
+    pub fn targets_container(&self, build: BuildId, attempt: u32, fetches: bool) -> String {
+        let word = if fetches { "targetsfetch" } else { "targets" };
+        format!("zigcheck-{}-{word}-{build}-{attempt}", self.data_id)
+    }
+
     /// What identifies the record of an attempt. Derived from the secret, so that a restarted server knows it too; no
     /// other attempt can know it.
     pub fn record_id(&self, build: BuildId, attempt: u32) -> RecordId {
+        self.record_id_of(build, &attempt.to_string())
+    }
+
+    /// The same of an attempt to analyse its source for other targets.
+    pub fn targets_record_id(&self, build: BuildId, attempt: u32) -> RecordId {
+        self.record_id_of(build, &format!("targets {attempt}"))
+    }
+
+    fn record_id_of(&self, build: BuildId, attempt: &str) -> RecordId {
         let text = format!("{} {build} {attempt}", self.secret);
         let nonce = HEXLOWER.encode(&Sha256::digest(text));
         RecordId { build, nonce }
@@ -219,6 +235,11 @@ impl Docker {
         self.run_script("build", name, input, None)
     }
 
+    /// Analyses for other targets, always without network.
+    pub fn check_targets(&self, name: &str, input: &ContainerInput) -> Command {
+        self.run_script("check-targets", name, input, None)
+    }
+
     fn run_script(
         &self,
         script: &str,
@@ -226,12 +247,12 @@ impl Docker {
         input: &ContainerInput,
         network: Option<&str>,
     ) -> Command {
-        let label = format!("zigcheck.build={}", input.build);
+        let label = format!("zigcheck.build={}", input.record_id.build);
         let mut argv = self.run(name, &label, network, input.image);
         argv.push(script_path(script));
         let head = json!({
-            "build_id": input.build.get(),
-            "nonce": self.record_id(input.build, input.attempt).nonce,
+            "build_id": input.record_id.build.get(),
+            "nonce": input.record_id.nonce,
             "package_name": input.package,
             "zig_version": input.zig_version,
             "dir": input.dir,
@@ -433,51 +454,6 @@ pub fn containers(answer: &str) -> Vec<String> {
         .filter(|n| !n.is_empty())
         .map(str::to_string)
         .collect()
-}
-
-/// The state of a container.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ContainerState {
-    Running,
-    /// `oom_killed`: the memory limit ended a process in it.
-    Exited {
-        code: i32,
-        oom_killed: bool,
-    },
-    /// Created, but never started.
-    Created,
-    /// No container has that name.
-    Gone,
-    /// The engine does not say; what it said instead.
-    Unknown(String),
-}
-
-/// Reads an answer to `inspect`: how the command exited, its standard output, its standard error.
-pub fn container_state(exit: Option<&Exit>, answer: &str, stderr: &str) -> ContainerState {
-    let stderr = stderr.trim();
-    if exit != Some(&Exit::Code(0)) {
-        return match is_no_such(stderr) {
-            true => ContainerState::Gone,
-            false => ContainerState::Unknown(stderr.to_string()),
-        };
-    }
-    let mut parts = answer.split_whitespace();
-    let (oom_killed, state) = (parts.next() == Some("true"), parts.next().unwrap_or(""));
-    match (state, parts.next().and_then(|code| code.parse().ok())) {
-        // Podman says `stopped` until it has cleaned up.
-        ("exited" | "dead" | "stopped", Some(code)) => ContainerState::Exited { code, oom_killed },
-        ("running" | "paused" | "restarting" | "stopping", _) => ContainerState::Running,
-        ("created" | "configured" | "initialized", _) => ContainerState::Created,
-        ("removing", _) => ContainerState::Gone,
-        _ => ContainerState::Unknown(format!("the engine says of the container: {answer}")),
-    }
-}
-
-/// True for the error of docker or podman about an unknown container. A missing socket ("no such file") is another
-/// error.
-fn is_no_such(stderr: &str) -> bool {
-    let stderr = stderr.to_ascii_lowercase();
-    stderr.contains("no such container") || stderr.contains("no such object")
 }
 
 /// What tells the record of one attempt from all others. The runner reads the nonce on standard input before anything

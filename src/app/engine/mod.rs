@@ -2,6 +2,7 @@
 
 pub mod capabilities;
 pub mod commands;
+pub mod container_state;
 pub mod docker;
 pub mod engine;
 pub mod job;

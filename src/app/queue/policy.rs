@@ -22,7 +22,9 @@ use crate::app::store::store::Result;
 //     paused: ■ 12:00, ■ 12:05             4  Within a tenant, and among tenants of one round: popular before others,
 //                                             then the oldest
 //                                          5  A task in a pause is in no lane until that is over
-//                                          6  A search starts when no other task may, and is nobody's other task in 2
+//                                          6  A search starts when no other task may, the analysis for other targets
+//                                             (not in the picture) when no search may either; neither of them is
+//                                             anybody's other task in 2
 //
 // So ten thousand builds of one tenant are one lane in each round: another tenant's single build waits for the end of
 // one running build, not for the popular ones among ten thousand.
@@ -30,6 +32,9 @@ use crate::app::store::store::Result;
 // Once a round has begun, `ROUND_LIMIT_TENANTS` are served in it, and later tenants join the next: an endless stream of
 // new tenants would starve A. As many served tenants are remembered, or A could return as a new tenant each time its
 // last build has started.
+
+/// How many tiers there are.
+const TIERS: usize = 3;
 
 /// Finds the first lane of a priority whose tenant may be served.
 pub type FirstLane<'a> = dyn FnMut(Priority, &dyn Fn(&str) -> bool) -> Result<Option<Lane>> + 'a;
@@ -39,7 +44,7 @@ pub struct Policy {
     slots: usize,
     /// The tenant of each slot in use, in the order of their starts.
     running: VecDeque<String>,
-    priorities: [Waits; 5],
+    priorities: [Waits; 6],
     /// The latest start was that of a priority that had waited too long.
     was_overdue: bool,
     /// The round of the interactive tenant that was served last.
@@ -57,7 +62,7 @@ struct Waits {
 }
 
 impl Policy {
-    pub fn new(slots: usize, ready: [u64; 5], round: i64, since_ms: i64) -> Policy {
+    pub fn new(slots: usize, ready: [u64; 6], round: i64, since_ms: i64) -> Policy {
         Policy {
             slots,
             running: VecDeque::new(),
@@ -123,24 +128,29 @@ impl Policy {
         unix_ms: i64,
         first_lane: &mut FirstLane,
     ) -> Result<Option<(Priority, Lane)>> {
-        let passes = [(false, true), (false, false), (true, true), (true, false)];
-        for (is_last, others_wait) in passes {
-            let order = self.priorities_in_order(unix_ms);
-            for priority in order.filter(|priority| self.is_last(*priority, unix_ms) == is_last) {
-                let may = |tenant: &str| !others_wait || !self.has_its_share(tenant);
-                if let Some(lane) = first_lane(priority, &may)? {
-                    return Ok(Some((priority, lane)));
+        for tier in 0..TIERS {
+            for others_wait in [true, false] {
+                let order = self.priorities_in_order(unix_ms);
+                for priority in order.filter(|priority| self.tier(*priority, unix_ms) == tier) {
+                    let may = |tenant: &str| !others_wait || !self.has_its_share(tenant);
+                    if let Some(lane) = first_lane(priority, &may)? {
+                        return Ok(Some((priority, lane)));
+                    }
                 }
             }
         }
         Ok(None)
     }
 
-    /// True for searches: they start when nothing else may, whoever has which share of the slots, unless they have
-    /// waited too long.
-    fn is_last(&self, priority: Priority, unix_ms: i64) -> bool {
+    /// A task starts when none of a lower tier may, whoever has which share of the slots. Searches are in the first one
+    /// once they have waited too long.
+    fn tier(&self, priority: Priority, unix_ms: i64) -> usize {
         let goes_first = !self.was_overdue && self.is_overdue(priority, unix_ms);
-        priority == Priority::Search && !goes_first
+        match priority {
+            Priority::Search if !goes_first => 1,
+            Priority::Targets => 2,
+            _ => 0,
+        }
     }
 
     /// The priorities that have waited too long, the longest first, unless the latest start was one of those; then all

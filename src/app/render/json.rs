@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::app::domain::declared::reference;
 use crate::app::domain::ids::BuildId;
+use crate::app::domain::targets::{TargetResult, from_text};
 use crate::app::domain::verdict::{BuildStatus, Grade, ImportStatus, Reason, State, TestStatus};
 use crate::app::store::builds::BuildRow;
 use crate::app::store::checks::CheckRow;
@@ -45,6 +46,8 @@ pub fn build(row: &BuildRow, queue_position: Option<usize>) -> Value {
         "tests_skipped": row.tests_skipped,
         "tests_total": row.tests_total,
         "modules": modules(&row.modules),
+        "targets": targets(&row.targets, |result| Some(result.status.as_str())),
+        "target_errors": targets(&row.targets, |result| result.first_error.as_deref()),
         "error_log": row.error_log,
         "flaky": row.flaky,
         "cached": row.cached_from.is_some(),
@@ -66,6 +69,15 @@ pub fn build(row: &BuildRow, queue_position: Option<usize>) -> Value {
 /// What the package exports; null if that was not tried.
 fn modules(stored: &str) -> Value {
     serde_json::from_str(stored).unwrap_or(Value::Null)
+}
+
+/// What is said of each target; null while they are not known.
+fn targets(stored: &str, say: impl Fn(&TargetResult) -> Option<&str>) -> Value {
+    let Some(results) = from_text(stored) else {
+        return Value::Null;
+    };
+    let said = |result: &TargetResult| Some((result.target.clone(), say(result)?.into()));
+    Value::Object(results.iter().filter_map(said).collect())
 }
 
 /// The `package` object of the API. `toolchains` are newest first; each gets an entry, even if the package was

@@ -5,6 +5,7 @@ use crate::app::render::limits::{
     SHOWN_COMMIT_CHARS, SHOWN_ERROR_LIMIT_CHARS, SHOWN_ERRORS_LIMIT_LINES,
 };
 use crate::app::render::sanitize::{clip, sanitize};
+use crate::app::render::targets::{lines, targets};
 use crate::app::store::builds::BuildRow;
 use crate::app::store::checks::CheckRow;
 
@@ -37,7 +38,9 @@ fn tests(build: &BuildRow, prefix: &str) -> String {
 
 /// The matrix of a check, with the first errors of each failed build.
 pub fn matrix(check: &CheckRow, builds: &[BuildRow]) -> String {
-    let rows = builds.iter().map(|build| row(build) + &errors(build));
+    let rows = builds
+        .iter()
+        .map(|build| row(build) + &errors(build) + &compiles_for(build));
     head(check) + &rows.collect::<String>() + cached_note(builds)
 }
 
@@ -90,6 +93,12 @@ pub fn columns(version: &str, word: &str, detail: &str) -> String {
 /// The first errors of a failed build, indented; empty for any other.
 pub fn errors(build: &BuildRow) -> String {
     let lines = first_errors(build).into_iter();
+    lines.map(|line| format!("             {line}\n")).collect()
+}
+
+/// The other targets that a build compiles for, indented; empty while they are not known.
+fn compiles_for(build: &BuildRow) -> String {
+    let lines = lines(&targets(&build.targets)).into_iter();
     lines.map(|line| format!("             {line}\n")).collect()
 }
 

@@ -11,5 +11,6 @@ pub mod matrix;
 pub mod required;
 pub mod sanitize;
 pub mod stats;
+pub mod targets;
 pub mod text;
 pub mod view;

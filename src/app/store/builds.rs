@@ -50,6 +50,8 @@ row! {
         pub modules: String = "b.modules",
         /// The same source under the same toolchain has come to different verdicts.
         pub flaky: bool = "b.flaky",
+        /// How it compiles for other targets, as `targets::to_text` has it; empty while that is not known.
+        pub targets: String = "b.targets",
         /// The check asked for no verdict from the cache.
         pub fresh: bool = "c.fresh",
         /// A search tries an older commit.
@@ -231,8 +233,7 @@ pub fn insert(store: &mut Store, check: CheckId, zig_version: &str, at: i64) -> 
 
 /// Sets state and attempt; false if they were set already.
 pub fn set_state(store: &mut Store, build: BuildId, state: State, attempt: u32) -> Result<bool> {
-    let sql = "UPDATE builds SET state = ?2, attempt = ?3 \
-        WHERE id = ?1 AND (state <> ?2 OR attempt <> ?3)";
+    let sql = "UPDATE builds SET state = ?2, attempt = ?3 WHERE id = ?1 AND (state <> ?2 OR attempt <> ?3)";
     Ok(store.execute(sql, params![build, state, attempt])? > 0)
 }
 
@@ -252,8 +253,7 @@ pub fn set_started(
 
 /// Notes that the container of a build is started.
 pub fn set_run(store: &mut Store, build: BuildId, run: &Run, at: i64) -> Result<()> {
-    let sql = "UPDATE builds SET run_at = ?2, log_offset = ?3, deps_outcome = ?4 \
-        WHERE id = ?1";
+    let sql = "UPDATE builds SET run_at = ?2, log_offset = ?3, deps_outcome = ?4 WHERE id = ?1";
     store.execute(sql, params![build, at, run.log_offset, run.deps_outcome])?;
     Ok(())
 }
@@ -393,7 +393,7 @@ pub fn finish_cached(
     let sql = "UPDATE builds SET state = 'finished', waits_for = NULL, cached_from = o.id, \
         finished_at = ?3, toolchain = o.toolchain, cache_key = o.cache_key, \
         build_status = o.build_status, test_status = o.test_status, reason = o.reason, \
-        import_status = o.import_status, detail = o.detail, modules = o.modules, flaky = o.flaky, \
+        import_status = o.import_status, detail = o.detail, modules = o.modules, flaky = o.flaky, targets = o.targets, \
         steps = o.steps, minimum_zig_version = o.minimum_zig_version, zig_ms = o.zig_ms, \
         compiled = o.compiled, tests_passed = o.tests_passed, tests_total = o.tests_total, \
         tests_skipped = o.tests_skipped, error_log = o.error_log, peak_memory_bytes = o.peak_memory_bytes, \

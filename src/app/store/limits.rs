@@ -69,3 +69,5 @@ pub const PAST_EXAMINED_LIMIT_ROWS: usize = 50;
 pub const OUTCOME_NAMES_LIMIT: u64 = 2_000;
 /// The most used packages that are examined for those that fail under a version: hardly one behind them has a user.
 pub const BLOCKERS_EXAMINED_LIMIT_ROWS: usize = 1_000;
+/// Builds with one verdict that get an answer about other targets: those that were asked for while it was awaited.
+pub const TARGETS_SHARED_LIMIT_BUILDS: usize = 64;

@@ -17,7 +17,7 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The steps to the schema: `STEPS[n]` leads from `PRAGMA user_version` n to n + 1. A step changes tables and rows
 /// only; new tables, indexes and triggers are made from `SCHEMA` afterwards. A step that was released never changes.
-const STEPS: [&str; 15] = [
+const STEPS: [&str; 16] = [
     WORDS,
     IMPORTS,
     HOSTS,
@@ -33,6 +33,7 @@ const STEPS: [&str; 15] = [
     DATED_VERSIONS,
     TRANSITIONS,
     SHARES,
+    TARGETS,
 ];
 
 /// The words for priority, tenant, lane and total, for what a build waits for and for what refers to it. The name of
@@ -150,6 +151,9 @@ const DATED_VERSIONS: &str = "";
 
 /// What the verdict of a build changes, beside a new table, `transitions`.
 const TRANSITIONS: &str = "ALTER TABLE events ADD COLUMN transition TEXT;";
+/// How packages compile for other targets, and the new table `target_checks`.
+const TARGETS: &str = "
+    ALTER TABLE builds ADD COLUMN targets TEXT NOT NULL DEFAULT '';";
 
 /// How many packages work. The history is entered a few rows in each turn once the server runs.
 const SHARES: &str = "

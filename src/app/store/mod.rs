@@ -36,6 +36,7 @@ pub mod server;
 pub mod shares;
 pub mod sources;
 pub mod store;
+pub mod target_checks;
 pub mod toolchains;
 pub mod totals;
 pub mod transitions;

@@ -26,6 +26,8 @@ row! {
         pub last_checked: Option<i64> = "r.last_checked",
         pub commit: Option<String> = "c.\"commit\"",
         pub build_id: Option<BuildId> = "r.build_id",
+        /// As `BuildRow::targets`.
+        pub targets: String = "coalesce(v.targets, '')",
         /// The newest build there, finished or not; none if no build is kept.
         pub newest_build: Option<BuildId> = "n.id",
         pub state: State = "coalesce(n.state, 'finished')",

@@ -96,6 +96,12 @@ pub fn delete_file(store: &mut Store, hash: &str) -> Result<String> {
     Ok(name)
 }
 
+/// True if the file of that source is there.
+pub fn is_kept(store: &Store, hash: &str) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sources WHERE hash = ?1 AND kept = 1)";
+    store.value(sql, [hash])
+}
+
 /// True if there is a source of that hash, with a file, that no check names.
 pub(super) fn is_unnamed(store: &Store, hash: &str) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM sources WHERE hash = ?1 AND kept = 1) \

@@ -17,6 +17,8 @@ pub enum Script {
     Dependencies,
     Remote,
     Commits,
+    Targets,
+    TargetDependencies,
     Build,
 }
 
@@ -200,6 +202,8 @@ pub fn purpose(name: &str) -> Purpose {
         ["zigcheck", _, "source", id, attempt] => (Script::Source, id, attempt),
         ["zigcheck", _, "remote", id, attempt] => (Script::Remote, id, attempt),
         ["zigcheck", _, "commits", id, attempt] => (Script::Commits, id, attempt),
+        ["zigcheck", _, "targets", id, attempt] => (Script::Targets, id, attempt),
+        ["zigcheck", _, "targetsfetch", id, attempt] => (Script::TargetDependencies, id, attempt),
         ["zigcheck", _, "fetch", id, attempt] => (Script::Dependencies, id, attempt),
         ["zigcheck", _, id, attempt] => (Script::Build, id, attempt),
         _ => panic!("{name}"),

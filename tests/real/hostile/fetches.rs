@@ -100,17 +100,16 @@ impl Trial {
             bytes: bytes.len() as u64,
             sha256: sha256(&bytes),
         };
+        let docker = self.docker(&[&format!("--allow-hosts={hosts}")]);
         let task = ContainerInput {
             dir: None,
-            build: BuildId(1),
-            attempt: 1,
+            record_id: docker.record_id(BuildId(1), 1),
             package: "hostile",
             zig_version: VERSION,
             image: IMAGE,
             source: &source,
             dependencies: None,
         };
-        let docker = self.docker(&[&format!("--allow-hosts={hosts}")]);
         let command = docker.fetch_dependencies("zigcheck-hostile", &task);
         let Some(Input::Bytes(head)) = command.stdin.first() else {
             panic!("a head line comes first");

@@ -4,7 +4,7 @@ use crate::common::settings::MACHINE;
 use zigcheck::config::flags::{Invocation, parse};
 use zigcheck::config::settings::Settings;
 
-pub const FLAGS: [&str; 18] = [
+pub const FLAGS: [&str; 19] = [
     "listen",
     "data",
     "docker",
@@ -20,6 +20,7 @@ pub const FLAGS: [&str; 18] = [
     "submit-rate",
     "upload-rate",
     "commit-search",
+    "targets",
     "disk-floor",
     "admin-token-file",
     "log-level",

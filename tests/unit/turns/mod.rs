@@ -382,13 +382,14 @@ fn what_is_adopted_holds_slots_that_there_are_not() {
 }
 
 #[test]
-fn tasks_of_one_number_and_four_kinds_are_four() {
+fn tasks_of_one_number_and_five_kinds_are_five() {
     let mut line = Line::with(1);
     let tasks = [
         Task::FetchSource(CheckId(7)),
         Task::Build(BuildId(7)),
         Task::CheckRemote(PackageId(7)),
         Task::ListCommits(PackageId(7)),
+        Task::CheckTargets(BuildId(7)),
     ];
     for task in tasks {
         assert_eq!(Task::from_columns(task.kind(), task.id()), Some(task));
@@ -403,7 +404,7 @@ fn tasks_of_one_number_and_four_kinds_are_four() {
     }
     assert!(line.queue.remove(&mut line.store, tasks[1]).unwrap());
     let is_waiting = tasks.map(|task| line.queue.is_waiting(&line.store, task).unwrap());
-    assert_eq!(is_waiting, [true, false, true, true]);
+    assert_eq!(is_waiting, [true, false, true, true, true]);
     let started: Vec<Task> = line.run_dry().into_iter().map(|e| e.task).collect();
     assert_eq!(
         started,
@@ -411,13 +412,14 @@ fn tasks_of_one_number_and_four_kinds_are_four() {
             Task::FetchSource(CheckId(7)),
             Task::CheckRemote(PackageId(7)),
             Task::ListCommits(PackageId(7)),
+            Task::CheckTargets(BuildId(7)),
         ]
     );
-    assert_eq!(Task::from_columns(4, 7), None);
+    assert_eq!(Task::from_columns(5, 7), None);
     let numbers = Priority::ALL.map(|priority| Priority::from_number(priority.number()));
     assert_eq!(numbers, Priority::ALL.map(Some));
     assert_eq!(
-        (Priority::from_number(-1), Priority::from_number(5)),
+        (Priority::from_number(-1), Priority::from_number(6)),
         (None, None)
     );
 }

@@ -52,6 +52,26 @@ fn a_search_starts_when_nothing_else_may() {
 }
 
 #[test]
+fn the_analysis_for_other_targets_starts_when_nothing_else_may_however_long_it_waits() {
+    let mut line = Line::with(2);
+    line.push(Priority::Targets, "owner", 0);
+    line.push(Priority::Interactive, "person", 0);
+    line.push(Priority::Interactive, "person", 0);
+    line.push(Priority::Search, "person", 0);
+    line.now = 100_000 * MINUTE;
+    // The person has half of the slots, and all tasks have waited for weeks.
+    for wanted in [
+        Priority::Search,
+        Priority::Interactive,
+        Priority::Interactive,
+        Priority::Targets,
+    ] {
+        assert_eq!(line.take().unwrap().priority, wanted);
+        line.end(0);
+    }
+}
+
+#[test]
 fn the_clock_of_a_priority_runs_from_its_last_start_or_its_first_work() {
     let mut line = Line::with(9);
     let takes = |line: &mut Line, minutes: i64, wanted: Priority| {

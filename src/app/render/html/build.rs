@@ -3,7 +3,8 @@
 use maud::{Markup, html};
 
 use crate::app::render::html::layout::{self, Head};
-use crate::app::render::html::parts::{command, error_lines, table};
+use crate::app::render::html::parts::{command, error_lines, table, target_mark};
+use crate::app::render::targets::Target;
 use crate::app::render::view::build::{BuildView, Module, Neighbour, SameError};
 use crate::app::render::view::check::Took;
 
@@ -36,6 +37,7 @@ pub fn parts(view: &BuildView) -> (Head, Markup) {
         @if let Some(same) = &view.same_error { (same_error(same)) }
         (neighbours(view))
         (modules(&view.modules))
+        (targets(&view.targets))
         h2 { "How it was run" }
         dl { @for (word, fact) in &view.facts { dt { (word) } dd { (fact) } } }
         @if !view.reproduce.is_empty() {
@@ -114,6 +116,24 @@ fn modules(modules: &[Module]) -> Markup {
         @if !modules.is_empty() {
             h2 { "As a dependency" }
             (table(["Name", "Kind", "Status", "First error"], &rows))
+        }
+    }
+}
+
+fn targets(targets: &[Target]) -> Markup {
+    let rows = html! {
+        @for target in targets {
+            tr {
+                th scope="row" { (target_mark(target)) }
+                td.wide { @if let Some(error) = &target.first_error { (error) } }
+            }
+        }
+    };
+    html! {
+        @if !targets.is_empty() {
+            h2 id="targets" { "Compiles for other targets" }
+            p { "Analysed only: no code was made, and nothing was run." }
+            (table(["Target", "First error"], &rows))
         }
     }
 }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::app::render::html::check::errors;
 use crate::app::render::html::layout::{self, Head};
 use crate::app::render::html::parts::{
-    class, command, dependency_name, legend, mark, table, table_of_versions,
+    class, command, compiles_for, dependency_name, legend, mark, table, table_of_versions,
 };
 use crate::app::render::view::compat::CompatLine;
 use crate::app::render::view::package::{Dependency, PackageView, Square, Strip, ToolchainRow};
@@ -109,7 +109,10 @@ fn toolchain(row: &ToolchainRow) -> Markup {
     html! {
         tr {
             th scope="row" { (row.version) }
-            td { (mark(row.mark.as_ref())) }
+            td class=[(!row.targets.is_empty()).then_some("wide")] {
+                (mark(row.mark.as_ref()))
+                (compiles_for(&row.targets, row.build))
+            }
             td { (row.because) }
             td { (row.import) }
             td { @if let Some(commit) = &row.commit { (commit) } }

@@ -2,8 +2,10 @@
 
 use maud::{Markup, Render, html};
 
+use crate::app::domain::ids::BuildId;
 use crate::app::domain::verdict::{Grade, State};
 use crate::app::render::sanitize::Clean;
+use crate::app::render::targets::Target;
 use crate::app::render::view::errors::{ErrorLine, LineKind};
 use crate::app::render::view::parts::{
     Commit, LEGEND, Link, Mark, Moment, UnderWay, build_path, sign,
@@ -80,6 +82,40 @@ pub fn mark(mark: Option<&Mark>) -> Markup {
         @match mark {
             Some(mark) => (mark),
             None => span.dim { span.sign aria-hidden="true" { (sign(Grade::Grey)) } "not tried" },
+        }
+    }
+}
+
+/// The other targets, with a sign each; the errors are on the page of the build.
+pub fn compiles_for(targets: &[Target], build: Option<BuildId>) -> Markup {
+    let page = build.map(|id| format!("{}#targets", build_path(id)));
+    html! {
+        @if !targets.is_empty() {
+            br;
+            small {
+                @match &page {
+                    Some(page) => a href=(page) { "compiles for" },
+                    None => "compiles for",
+                }
+                @for target in targets {
+                    " " (target_mark(target))
+                }
+            }
+        }
+    }
+}
+
+/// A target with its sign; the first error is its title.
+pub fn target_mark(target: &Target) -> Markup {
+    let grade = match target.first_error {
+        None => Grade::Green,
+        Some(_) => Grade::Red,
+    };
+    let title = target.first_error.as_ref().map(Clean::as_str);
+    let word = if title.is_some() { "not for " } else { "" };
+    html! {
+        span class=(class(grade)) title=[title] {
+            span.sign aria-hidden="true" { (sign(grade)) } (word) (target.name)
         }
     }
 }

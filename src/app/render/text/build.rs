@@ -1,6 +1,7 @@
 //! The page of a build as text.
 
 use crate::app::render::limits::{SHOWN_URL_LIMIT_CHARS, SHOWN_WORDS_LIMIT_CHARS};
+use crate::app::render::targets::lines;
 use crate::app::render::text::parts::{dim, style};
 use crate::app::render::text::table::{Align, Cell, Table};
 use crate::app::render::view::build::{BuildView, Neighbour};
@@ -87,6 +88,9 @@ fn facts(view: &BuildView) -> Table {
         let text = format!("{} {} {}", module.name, module.status, module.first_error);
         let text = Cell::new(text.trim_end());
         table.push(vec![dim("exports"), text], Vec::new());
+    }
+    for line in lines(&view.targets) {
+        table.push(vec![dim("targets"), Cell::new(&line)], Vec::new());
     }
     table
 }

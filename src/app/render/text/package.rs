@@ -2,6 +2,7 @@
 
 use crate::app::render::limits::{SHOWN_URL_LIMIT_CHARS, SHOWN_WORDS_LIMIT_CHARS};
 use crate::app::render::sanitize::Clean;
+use crate::app::render::targets::lines;
 use crate::app::render::text::parts::{dim, mark, moment};
 use crate::app::render::text::table::{Align, Cell, Table};
 use crate::app::render::view::package::{PackageView, ToolchainRow};
@@ -87,13 +88,14 @@ fn verdicts(view: &PackageView) -> Table {
     table
 }
 
-/// The errors, and the newer build that is under way.
+/// The errors, the targets, and the newer build that is under way.
 fn notes(row: &ToolchainRow) -> Vec<Cell> {
     let mut notes: Vec<Cell> = row
         .errors
         .iter()
         .map(|line| Cell::new(line.as_str()))
         .collect();
+    notes.extend(lines(&row.targets).iter().map(|line| Cell::new(line)));
     let newer = row.mark.as_ref().and_then(|mark| mark.under_way.as_ref());
     if let Some(newer) = newer
         && let Some(id) = newer.build.filter(|id| Some(*id) != row.build)

@@ -7,6 +7,7 @@ use crate::app::domain::verdict::ResourceLimits;
 use crate::app::render::json;
 use crate::app::render::limits::{SHOWN_ERROR_LIMIT_CHARS, SHOWN_MODULES_LIMIT};
 use crate::app::render::sanitize::Clean;
+use crate::app::render::targets::{Target, targets};
 use crate::app::render::view::check::{Took, import, took};
 use crate::app::render::view::errors::{ErrorLine, Tree};
 use crate::app::render::view::outcome::{advice, outcome};
@@ -42,6 +43,8 @@ pub struct BuildView {
     /// What is known of it, with its word.
     pub facts: Vec<(&'static str, Clean)>,
     pub modules: Vec<Module>,
+    /// Other targets, if they are known.
+    pub targets: Vec<Target>,
     pub before: Option<Neighbour>,
     pub after: Option<Neighbour>,
     pub same_error: Option<SameError>,
@@ -128,6 +131,7 @@ impl BuildView {
             log: log_path(row.log_of()),
             facts: facts(rows),
             modules: modules(&row.modules),
+            targets: targets(&row.targets),
             before: rows.before.as_ref().map(|row| neighbour(row, url)),
             after: rows.after.as_ref().map(|row| neighbour(row, url)),
             same_error: same_error(rows),

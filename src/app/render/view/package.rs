@@ -8,6 +8,7 @@ use crate::app::render::json::lowest_working;
 use crate::app::render::limits::SHOWN_FACT_LIMIT_CHARS;
 use crate::app::render::matrix;
 use crate::app::render::sanitize::Clean;
+use crate::app::render::targets::{Target, targets};
 use crate::app::render::view::check::{ErrorGroup, groups, import};
 use crate::app::render::view::compat::{self, CompatLine};
 use crate::app::render::view::errors::Tree;
@@ -68,6 +69,8 @@ pub struct ToolchainRow {
     pub because: Clean,
     /// How it does as a dependency.
     pub import: &'static str,
+    /// Other targets, if they are known.
+    pub targets: Vec<Target>,
     pub commit: Option<Commit>,
     pub checked: Option<Moment>,
     /// The build of the verdict; the newest build while there is no verdict.
@@ -223,6 +226,7 @@ fn toolchain(
             mark: None,
             because: Clean::default(),
             import: "",
+            targets: Vec::new(),
             commit: None,
             checked: None,
             build: None,
@@ -236,6 +240,7 @@ fn toolchain(
         mark: Some(Mark::of_result(result)),
         because: Clean::new(&because.unwrap_or_default()),
         import: import(result.import_status),
+        targets: targets(&result.targets),
         commit: result
             .commit
             .as_deref()

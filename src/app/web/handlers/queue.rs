@@ -212,7 +212,9 @@ fn reason(state: &State, waiter: &Waiter) -> String {
     let Waiting { place, errors, .. } = waiting;
     let (its_source, source_first) = match place.entry.task {
         Task::FetchSource(_) => ("its source is ", ", and its source comes first"),
-        Task::Build(_) | Task::CheckRemote(_) | Task::ListCommits(_) => ("", ""),
+        Task::Build(_) | Task::CheckRemote(_) | Task::ListCommits(_) | Task::CheckTargets(_) => {
+            ("", "")
+        }
     };
     if let Some(at) = place.not_before.filter(|at| *at > state.now().unix_ms) {
         let (until, all) = (json::time(at), RETRY_PAUSE_MS.len());

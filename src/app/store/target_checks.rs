@@ -1,0 +1,61 @@
+//! The table `target_checks`: builds whose sources are to be analysed for other targets.
+
+use rusqlite::params;
+
+use crate::app::domain::ids::BuildId;
+use crate::app::store::columns::row;
+use crate::app::store::limits::TARGETS_SHARED_LIMIT_BUILDS;
+use crate::app::store::store::{Result, Store};
+
+row! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct TargetCheck from "target_checks" {
+        pub build: BuildId = "build_id",
+        /// From 1.
+        pub attempt: u32,
+        /// How many attempts ended in an error; those that a restart of the server interrupted do not count.
+        pub errors: u32,
+    }
+}
+
+const TARGET_CHECK: &str = TargetCheck::SELECT;
+
+pub fn by_build(store: &Store, build: BuildId) -> Result<Option<TargetCheck>> {
+    let sql = format!("{TARGET_CHECK} WHERE build_id = ?1");
+    store.optional_row(&sql, [build], TargetCheck::read)
+}
+
+/// Those that do not wait in the queue: an earlier run of the server has interrupted them.
+pub fn interrupted(store: &Store) -> Result<Vec<TargetCheck>> {
+    let sql = format!(
+        "{TARGET_CHECK} WHERE NOT EXISTS \
+         (SELECT 1 FROM queue WHERE kind = 4 AND id = target_checks.build_id)"
+    );
+    store.rows(&sql, [], TargetCheck::read)
+}
+
+/// Adds a build; false if its answer is known, or if it or the original of its verdict is there already.
+pub fn insert(store: &mut Store, build: BuildId) -> Result<bool> {
+    let sql = "INSERT INTO target_checks (build_id) SELECT b.id FROM builds b WHERE b.id = ?1 AND b.targets = '' \
+        AND NOT EXISTS (SELECT 1 FROM target_checks WHERE build_id IN (b.id, b.cached_from))";
+    Ok(store.execute(sql, [build])? > 0)
+}
+
+pub fn set_attempt(store: &mut Store, build: BuildId, attempt: u32, errors: u32) -> Result<()> {
+    let sql = "UPDATE target_checks SET attempt = ?2, errors = ?3 WHERE build_id = ?1";
+    store.execute(sql, params![build, attempt, errors])?;
+    Ok(())
+}
+
+pub fn delete(store: &mut Store, build: BuildId) -> Result<()> {
+    store.execute("DELETE FROM target_checks WHERE build_id = ?1", [build])?;
+    Ok(())
+}
+
+/// Stores the answer about a build, also for the newest builds that have its verdict.
+pub fn set_targets(store: &mut Store, build: BuildId, targets: &str) -> Result<()> {
+    let sql = "UPDATE builds SET targets = ?2 WHERE id = ?1 OR id IN \
+        (SELECT id FROM builds WHERE cached_from = ?1 ORDER BY id DESC LIMIT ?3)";
+    store.execute(sql, params![build, targets, TARGETS_SHARED_LIMIT_BUILDS])?;
+    Ok(())
+}
