@@ -25,5 +25,6 @@ mod podman;
 mod searches;
 mod service;
 mod sources;
+mod targets;
 mod watch;
 mod web;
