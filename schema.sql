@@ -173,6 +173,21 @@ CREATE TABLE IF NOT EXISTS dependencies (
     PRIMARY KEY (manifest, toolchain)
 ) STRICT, WITHOUT ROWID;
 
+-- What a build of a package left for the next one under the same version. Its file in sources/ is named by the hash.
+CREATE TABLE IF NOT EXISTS kept_caches (
+    package_id  INTEGER NOT NULL REFERENCES packages (id),
+    zig_version TEXT NOT NULL,
+    -- The image that it was made with, and the commit that left it.
+    toolchain   TEXT NOT NULL,
+    "commit"    TEXT NOT NULL,
+    hash        TEXT NOT NULL,
+    bytes       INTEGER NOT NULL,
+    -- 0: the build that left it failed.
+    succeeded   INTEGER NOT NULL,
+    used_at     INTEGER NOT NULL,
+    PRIMARY KEY (package_id, zig_version)
+) STRICT, WITHOUT ROWID;
+
 -- Hosts that packages needed and that --allow-hosts does not name, with the number of fetches that needed them.
 CREATE TABLE IF NOT EXISTS refused_hosts (
     host    TEXT PRIMARY KEY,
@@ -208,6 +223,8 @@ CREATE TABLE IF NOT EXISTS checks (
     -- Of the commit, as far as its repository has listed it: how many first parents it has, and its tag.
     position   INTEGER,
     tag        TEXT,
+    -- Of the commits that left a cache when its source was fetched, those in its history, apart by blanks.
+    ancestors  TEXT NOT NULL DEFAULT '',
     created_at INTEGER NOT NULL
 ) STRICT;
 
@@ -255,6 +272,10 @@ CREATE TABLE IF NOT EXISTS builds (
     log_offset        INTEGER,
     -- How fetching its dependencies ended; null if there were none to fetch.
     deps_outcome      TEXT,
+    -- The commit whose cache its container was given; null: none, or it used nothing of it.
+    reused_commit     TEXT,
+    -- 1: an attempt that was given one did not succeed, so the next ones are given none.
+    no_reuse          INTEGER NOT NULL DEFAULT 0,
     -- Source, image, limits and runner: the same key, the same verdict.
     cache_key         TEXT,
     -- The build whose verdict this is.
@@ -530,7 +551,9 @@ CREATE TABLE IF NOT EXISTS totals (
     durations        INTEGER NOT NULL,
     -- Rows that are gone for ever. Ids are given one after the other, so that the rest is what there is.
     packages_gone    INTEGER NOT NULL DEFAULT 0,
-    builds_gone      INTEGER NOT NULL DEFAULT 0
+    builds_gone      INTEGER NOT NULL DEFAULT 0,
+    -- The files of kept_caches.
+    kept_bytes       INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS dated_versions_by_name ON dated_versions (zig_version, dated_version);
@@ -562,6 +585,7 @@ CREATE INDEX IF NOT EXISTS packages_removed ON packages (id) WHERE removal NOT N
 CREATE INDEX IF NOT EXISTS uses_by_repository ON uses (repository);
 CREATE INDEX IF NOT EXISTS sources_kept ON sources (used_at, hash) WHERE kept = 1;
 CREATE INDEX IF NOT EXISTS dependencies_by_use ON dependencies (used_at);
+CREATE INDEX IF NOT EXISTS kept_caches_by_use ON kept_caches (used_at);
 CREATE INDEX IF NOT EXISTS queue_by_lane ON queue (priority, tenant, popularity DESC, ticket)
     WHERE not_before = 0;
 CREATE INDEX IF NOT EXISTS queue_by_popularity ON queue (priority, popularity DESC, ticket);
@@ -576,6 +600,7 @@ CREATE INDEX IF NOT EXISTS build_results_by_build ON build_results (build_id)
 CREATE INDEX IF NOT EXISTS events_by_build ON events (build_id);
 CREATE INDEX IF NOT EXISTS checks_by_source ON checks (source) WHERE source NOT NULL;
 CREATE INDEX IF NOT EXISTS dependencies_by_hash ON dependencies (hash);
+CREATE INDEX IF NOT EXISTS kept_caches_by_hash ON kept_caches (hash);
 CREATE INDEX IF NOT EXISTS durations_by_update ON durations (update_seq);
 CREATE INDEX IF NOT EXISTS durations_by_length ON durations (duration_ms)
     WHERE package <> '' AND zig_version <> '' AND substr(package, 1, 7) <> 'upload:';
@@ -736,6 +761,15 @@ END;
 CREATE TRIGGER IF NOT EXISTS dependencies_deleted AFTER DELETE ON dependencies
 BEGIN
     UPDATE totals SET dependency_bytes = dependency_bytes - OLD.bytes;
+END;
+
+CREATE TRIGGER IF NOT EXISTS kept_caches_inserted AFTER INSERT ON kept_caches
+BEGIN
+    UPDATE totals SET kept_bytes = kept_bytes + NEW.bytes;
+END;
+CREATE TRIGGER IF NOT EXISTS kept_caches_deleted AFTER DELETE ON kept_caches
+BEGIN
+    UPDATE totals SET kept_bytes = kept_bytes - OLD.bytes;
 END;
 
 CREATE TRIGGER IF NOT EXISTS durations_inserted AFTER INSERT ON durations

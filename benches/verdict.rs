@@ -110,6 +110,8 @@ fn by_hand(settings: &Settings, docker: &Docker, tree: &Path, round: usize) -> f
                 image: &format!("zigcheck:{version}"),
                 source: &source,
                 dependencies: None,
+                kept: None,
+                kept_limit_bytes: 0,
                 dir: None,
             };
             spawn(docker.build(&names[nth], &task))

@@ -13,7 +13,7 @@ use crate::app::store::removals::{self, REMOVED_BUILDS_LIMIT, Removal};
 use crate::app::store::scan::{ScanLimits, ScanResult};
 use crate::app::store::store::{self, Store};
 use crate::app::store::totals::{self, Totals};
-use crate::app::store::{builds, dependencies, durations, sources};
+use crate::app::store::{builds, dependencies, durations, kept_caches, sources};
 use crate::config::settings::Settings;
 use crate::interface::event::Now;
 
@@ -27,6 +27,8 @@ pub const HISTORY_AGE_MS: i64 = 365 * 86_400_000;
 pub const SOURCES_KEPT_BYTES: u64 = 2 << 30;
 /// The same for fetched dependencies.
 pub const DEPENDENCIES_KEPT_BYTES: u64 = 2 << 30;
+/// The same for what builds leave to later ones, 3 to 11 MiB each: those of two hundred busy cells.
+pub const KEPT_CACHES_KEPT_BYTES: u64 = 2 << 30;
 /// Past durations: of 20,000 packages under four toolchains, and of their fetches.
 pub const DURATIONS_KEPT: u64 = 100_000;
 /// Rows of each kind deleted in one turn: a millisecond of deletes, and as many files.
@@ -48,6 +50,7 @@ pub struct RetentionLimits {
     pub log_bytes: u64,
     pub source_bytes: u64,
     pub dependency_bytes: u64,
+    pub kept_bytes: u64,
     pub durations: u64,
 }
 
@@ -59,6 +62,7 @@ impl Default for RetentionLimits {
             log_bytes: LOGS_KEPT_BYTES,
             source_bytes: SOURCES_KEPT_BYTES,
             dependency_bytes: DEPENDENCIES_KEPT_BYTES,
+            kept_bytes: KEPT_CACHES_KEPT_BYTES,
             durations: DURATIONS_KEPT,
         }
     }
@@ -179,6 +183,7 @@ impl Retention {
             self.delete_expired_builds(store, totals, now)?,
             self.delete_expired_sources(store, totals, now)?,
             self.delete_expired_dependencies(store, totals)?,
+            self.delete_expired_kept_caches(store, totals)?,
             self.delete_expired_durations(store, totals)?,
             self.delete_stray_logs(store)?,
             self.delete_removed(store, now)?,
@@ -241,6 +246,9 @@ impl Retention {
         let Some((package, removal)) = removals::next(store)? else {
             return Ok(None);
         };
+        for name in kept_caches::delete_all(store, package)? {
+            self.pending_deletes.push(PendingDelete::Source(name));
+        }
         if removal == Removal::Detach {
             if removals::detach_checks(store, package, SCAN_LIMIT_COUNT)? == 0 {
                 removals::finish(store, package, DELETE_LIMIT_COUNT)?;
@@ -321,6 +329,23 @@ impl Retention {
             return Ok(None);
         }
         let names = dependencies::delete_idle(store, over, DELETE_LIMIT_COUNT)?;
+        let more = !names.is_empty();
+        self.pending_deletes
+            .extend(names.into_iter().map(PendingDelete::Source));
+        Ok(more.then_some(0))
+    }
+
+    fn delete_expired_kept_caches(
+        &mut self,
+        store: &mut Store,
+        totals: Totals,
+    ) -> store::Result<Option<u64>> {
+        let over = totals.kept_bytes.saturating_sub(self.limits.kept_bytes);
+        let over = over.max(self.shortage_bytes.min(totals.kept_bytes));
+        if over == 0 {
+            return Ok(None);
+        }
+        let names = kept_caches::delete_idle(store, over, DELETE_LIMIT_COUNT)?;
         let more = !names.is_empty();
         self.pending_deletes
             .extend(names.into_iter().map(PendingDelete::Source));

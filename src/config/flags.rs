@@ -57,7 +57,7 @@ macro_rules! settings {
 }
 
 /// All settings, in the order of the help. A new setting is a row here and a field of `Settings`.
-const SETTINGS: [Setting; 19] = settings! {
+const SETTINGS: [Setting; 20] = settings! {
     "listen", Value("127.0.0.1:3000"),
         "address, or unix:PATH; a socket from systemd wins",
         listen = values::listen;
@@ -108,6 +108,9 @@ const SETTINGS: [Setting; 19] = settings! {
     "targets", Value("on"),
         "on or off: analyse what compiles natively for other targets as well",
         targets = values::switch;
+    "keep-caches", Value("on"),
+        "on or off: what a build of a package compiled is used for its next commit",
+        keep_caches = values::switch;
     "disk-floor", Initial("1g, at most 5 % of the disk"),
         "free disk space below which no new work starts",
         disk_floor_bytes = values::disk_floor_bytes;

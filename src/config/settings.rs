@@ -93,6 +93,8 @@ pub struct Settings {
     pub commit_search: bool,
     /// What compiles natively is analysed for other targets.
     pub targets: bool,
+    /// What a build of a package leaves is given to the build of its next commit.
+    pub keep_caches: bool,
     /// Free bytes of the disk below which no new work starts; none: derived from the disk's size.
     pub disk_floor_bytes: Option<u64>,
     /// No flag: `DATABASE_LIMIT_BYTES`, but for tests.

@@ -15,6 +15,7 @@ mod fetch;
 mod host;
 mod hostile;
 mod imports;
+mod kept;
 mod limits;
 mod machine;
 mod names;

@@ -60,6 +60,7 @@ impl World {
         let named = format!("zigcheck:{}", self.version_of(id));
         let wanted = if booked.is_empty() { named } else { booked };
         assert_eq!(image, Some(&wanted), "{row:?}");
+        self.check_given(container, id);
         for earlier in 1..=attempt {
             let Some(earlier) = self.engine.of((Script::Build, id, earlier)) else {
                 continue;
@@ -75,6 +76,23 @@ impl World {
         if let Some(twin) = self.twin(container, id).filter(|_| !self.is_fresh(id)) {
             panic!("{:?} is being built by {twin:?}", container.key);
         }
+    }
+
+    /// What an earlier build left is given to the next one of the same package under the same image, and to no other.
+    fn check_given(&mut self, container: &Container, id: i64) {
+        let head = container.task().expect("a runner is told its task");
+        if head["kept"].is_null() {
+            return;
+        }
+        let sql = format!(
+            "SELECT count(*) FROM builds b JOIN checks c ON c.id = b.check_id \
+             JOIN kept_caches k ON k.package_id = c.package_id AND k.zig_version = b.zig_version \
+             WHERE b.id = {id} AND c.fresh = 0 AND b.no_reuse = 0 AND k.toolchain = b.toolchain \
+             AND b.reused_commit = k.\"commit\" AND k.hash = '{}'",
+            head["kept"]["sha256"].as_str().expect("a hash")
+        );
+        assert_eq!(number(&self.keeper, &sql), 1, "{head}");
+        self.tally.met("caches given");
     }
 
     /// A container that builds the same, and not beside another on purpose. Images may have come or changed since the engine was asked:

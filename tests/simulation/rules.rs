@@ -233,6 +233,7 @@ impl World {
         if self.is_fresh(row.id) {
             self.tally.met("fresh");
         }
+        self.check_reused(row);
         let container = self.engine.of((Script::Build, row.id, row.attempt));
         if let Some(origin) = row.cached_from {
             assert!(container.is_none(), "{row:?} had {container:?}");
@@ -264,6 +265,22 @@ impl World {
             self.tally.met("verdicts compared");
         }
         self.check_log(row);
+    }
+
+    /// Only a success counts of a build that used what an earlier one left.
+    fn check_reused(&mut self, row: &Row) {
+        let reused = "SELECT count(*) FROM builds WHERE reused_commit NOT NULL AND id =";
+        if number(&self.keeper, &format!("{reused} {}", row.id)) == 1 {
+            assert!(
+                row.words.starts_with("success/") && row.words.ends_with("/null"),
+                "{row:?}"
+            );
+            self.tally.met("caches reused");
+        }
+        let again = "SELECT count(*) FROM builds WHERE no_reuse = 1 AND id =";
+        if number(&self.keeper, &format!("{again} {}", row.id)) == 1 {
+            self.tally.met("built again without a cache");
+        }
     }
 
     /// It had not come so far: what it needs could not be had.
@@ -387,7 +404,8 @@ impl World {
 
     fn check_sources(&self) {
         let sql = "SELECT hash || '.' || format FROM sources \
-            UNION SELECT hash || '.tar.gz' FROM dependencies";
+            UNION SELECT hash || '.tar.gz' FROM dependencies \
+            UNION SELECT hash || '.tar.zst' FROM kept_caches";
         let known = self.texts(sql);
         let there = std::fs::read_dir(self.settings.data.join("sources")).expect("a directory");
         for entry in there {

@@ -98,7 +98,7 @@ pub fn container(
         });
     }
     let fate = match purpose.0 {
-        Script::Source => source(words[at + 1], words.get(at + 2).copied(), outside, seed),
+        Script::Source => source(&words[at + 1..], outside, seed),
         Script::Remote => remote(words[at + 1], outside, seed),
         Script::Commits => commits(words[at + 1], outside, seed),
         Script::Dependencies => dependencies(purpose, outside, seed),
@@ -115,7 +115,8 @@ pub fn container(
                 said("--label=zigcheck.build="),
                 head["build_id"].to_string().as_str().into()
             );
-            build(&head, missing(&head, purpose, outside), seed)
+            let fate = build(&head, missing(&head, purpose, outside), seed);
+            with_cache(fate, &head, seed)
         }
     };
     container.verdict = fate.verdict.clone();
@@ -218,7 +219,11 @@ fn targets(head: &Value, seed: &mut Seed) -> Fate {
     }
 }
 
-fn source(url: &str, reference: Option<&str>, outside: &Outside, seed: &mut Seed) -> Fate {
+fn source(words: &[&str], outside: &Outside, seed: &mut Seed) -> Fate {
+    let (url, reference) = (words[0], words.get(1).copied());
+    // Most of what was built before is in the history.
+    let asked = words.get(2..).unwrap_or_default().iter();
+    let ancestors: Vec<&&str> = asked.filter(|_| !seed.once_in(4)).collect();
     match seed.below(16) {
         0 => Fate::exit(Vec::new(), 10, None),
         1 => Fate::exit(Vec::new(), 11, None),
@@ -232,7 +237,8 @@ fn source(url: &str, reference: Option<&str>, outside: &Outside, seed: &mut Seed
             let tree = u64::from_str_radix(&commit[..8], 16).expect("hex") % 40;
             let body = format!("{tree} ").repeat(20 + tree as usize);
             let needs = tree.is_multiple_of(2);
-            let head = json!({"format": "tar.gz", "commit": commit, "dependencies": needs});
+            let head = json!({"format": "tar.gz", "commit": commit, "dependencies": needs,
+                "ancestors": ancestors});
             Fate::exit(framed(head, body.as_bytes(), seed), 0, None)
         }
     }
@@ -334,6 +340,29 @@ fn build(head: &Value, missing: Option<&str>, seed: &mut Seed) -> Fate {
         }
         _ => Fate::exit(Vec::new(), [65, 1, 125][seed.below(3)], None),
     }
+}
+
+/// A build that may leave something for the next one, and may use what an earlier one left: then only a success counts.
+fn with_cache(mut fate: Fate, head: &Value, seed: &mut Seed) -> Fate {
+    if head["kept_limit_bytes"] != 0 && fate.code == 0 && !seed.once_in(3) {
+        let count = seed.between(1, 300);
+        let body = seed.bytes(count);
+        let kept = json!({"state": "kept", "nonce": head["nonce"]});
+        let bytes = [framed(kept, &body, seed).concat(), b"\n".to_vec()].concat();
+        let before_record = fate.stdout.len().saturating_sub(1);
+        fate.stdout.insert(before_record, bytes);
+    }
+    if head["kept"].is_null() {
+        return fate;
+    }
+    let reuses = !seed.once_in(4);
+    let line = json!({"state": "reused", "nonce": head["nonce"], "reused": reuses});
+    fate.stdout.insert(0, format!("{line}\n").into_bytes());
+    let is_good = |verdict: &String| verdict.ends_with("/null") && verdict.starts_with("success/");
+    if reuses {
+        fate.verdict = fate.verdict.filter(is_good);
+    }
+    fate
 }
 
 /// What became of a dependency of the build that could not be fetched, if there is one.

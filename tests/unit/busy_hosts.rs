@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use zigcheck::app::builds::attempt::{AttemptContext, AttemptState};
+use zigcheck::app::builds::attempt::AttemptState;
+use zigcheck::app::builds::attempt_context::AttemptContext;
 use zigcheck::app::builds::build::{Build, Input, JobKind, JobLimits, JobOutcome, Step};
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, ResourceLimits, Verdict};
 use zigcheck::app::engine::docker::exit;
@@ -24,7 +25,7 @@ fn scratch(name: &str) -> PathBuf {
 fn outcome(code: i32, line: &str) -> (JobOutcome, Vec<String>) {
     let sources = scratch("busy-hosts");
     let mut state = AttemptState::default();
-    state.begin(JobKind::FetchSource, &sources, "part");
+    state.begin(JobKind::FetchSource, &sources, "part", "");
     state.stdout(line.as_bytes());
     state.stderr(b"zigcheck: why\n");
     let context = AttemptContext {

@@ -33,9 +33,13 @@ fn containers(flags: &[&str]) -> [Command; 3] {
         image: IMAGE,
         source: &source,
         dependencies: None,
+        kept: None,
+        kept_limit_bytes: 0,
     };
     let fetch = docker.fetch_dependencies(&docker.fetch_container(BuildId(7), 2), &task);
+    let kept = file("/s/kept");
     task.dependencies = Some(&dependencies);
+    (task.kept, task.kept_limit_bytes) = (Some(&kept), 9);
     [
         docker.fetch_source(
             &docker.source_container(CheckId(3), 1),
@@ -43,6 +47,7 @@ fn containers(flags: &[&str]) -> [Command; 3] {
             IMAGE,
             URL,
             Some("v1"),
+            &[],
         ),
         fetch,
         docker.build(&docker.build_container(BuildId(7), 2), &task),
@@ -283,8 +288,13 @@ fn what_runs_in_a_container_comes_behind_the_image() {
         IMAGE,
         URL,
         None,
+        &[],
     );
     assert_eq!(behind(&bare, IMAGE), [script, URL]);
+    let asked = ["a".repeat(40), "b".repeat(40)];
+    let bare = docker.fetch_source("name", CheckId(3), IMAGE, URL, None, &asked);
+    let words = [script, URL, "HEAD", &asked[0], &asked[1]];
+    assert_eq!(behind(&bare, IMAGE), words);
 }
 
 /// A server that was restarted knows what it told a container; a package learns nothing from what
@@ -317,20 +327,25 @@ fn a_container_reads_its_task_and_then_its_files() {
     let [source, fetch, build] = containers(&[]);
     assert_eq!(source.stdin, []);
     let part = json!({"bytes": 12, "sha256": "ab".repeat(32), "format": "tar.zst"});
-    let head = |deps: Value| {
+    let head = |deps: Value, kept: Value, limit: u64| {
         json!({
             "build_id": 7, "nonce": Docker::new(&settings(&[]), "d1", "secret").record_id(BuildId(7), 2).nonce, "package_name": "p", "zig_version": "0.16.0",
-            "dir": "lib/a", "silence_seconds": 300, "source": part, "deps": deps
+            "dir": "lib/a", "silence_seconds": 300, "source": part, "deps": deps,
+            "kept": kept, "kept_limit_bytes": limit
         })
     };
     let deps = json!({"bytes": 12, "sha256": "ab".repeat(32)});
     let input = |name: &str| Input::File(PathBuf::from(name));
     for (command, head, files) in [
-        (fetch, head(Value::Null), vec![input("/s/source")]),
+        (
+            fetch,
+            head(Value::Null, Value::Null, 0),
+            vec![input("/s/source")],
+        ),
         (
             build,
-            head(deps),
-            vec![input("/s/source"), input("/s/dependencies")],
+            head(deps.clone(), deps, 9),
+            Vec::from(["/s/source", "/s/dependencies", "/s/kept"].map(input)),
         ),
     ] {
         let Input::Bytes(line) = &command.stdin[0] else {

@@ -7,8 +7,12 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 /// The columns that later versions added, and what old rows have in them.
-const ADDED_COLUMNS: [(&str, &str, Value); 27] = [
+const ADDED_COLUMNS: [(&str, &str, Value); 31] = [
     ("events", "transition", Value::Null),
+    ("totals", "kept_bytes", Value::Integer(0)),
+    ("checks", "ancestors", Value::Text(String::new())),
+    ("builds", "reused_commit", Value::Null),
+    ("builds", "no_reuse", Value::Integer(0)),
     ("server", "compared_after", Value::Integer(0)),
     ("server", "counted_after", Value::Integer(0)),
     ("build_results", "counted", Value::Null),
@@ -38,9 +42,10 @@ const ADDED_COLUMNS: [(&str, &str, Value); 27] = [
 ];
 
 /// The tables that later versions added. They begin empty.
-const ADDED_TABLES: [&str; 16] = [
+const ADDED_TABLES: [&str; 17] = [
     "transitions",
     "share_days",
+    "kept_caches",
     "catalogue_checks",
     "catalogue_builds",
     "dated_versions",

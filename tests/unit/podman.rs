@@ -25,6 +25,8 @@ fn arguments(kind: EngineKind) -> [Vec<String>; 2] {
         image: "sha256:aa",
         source: &source,
         dependencies: None,
+        kept: None,
+        kept_limit_bytes: 0,
     };
     let fetch = docker.fetch_dependencies("name", &input);
     [fetch.argv, docker.build("name", &input).argv]

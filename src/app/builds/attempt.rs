@@ -4,26 +4,28 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::app::builds::attempt_context::AttemptContext;
 use crate::app::builds::build::{JobKind, JobOutcome};
+use crate::app::builds::fetched::Fetched;
+use crate::app::builds::handed_out::HandedOut;
 use crate::app::builds::judge::{
     ContainerExit, Judgement, ended_by_us, judge, judge_container, without_container,
 };
 use crate::app::builds::limits::{
     COMMITS_LIMIT_BYTES, DEPENDENCIES_LIMIT_BYTES, LAST_WORDS_LIMIT_BYTES, LINE_COST_BYTES,
 };
-use crate::app::builds::outcomes::{detached, failed_fetch, not_analysed, with_pause};
+use crate::app::builds::outcomes::{detached, failed_fetch, in_doubt, not_analysed, with_pause};
 use crate::app::builds::record::RecordReader;
 use crate::app::domain::commit_list::CommitList;
-use crate::app::domain::declared::Declared;
 use crate::app::domain::targets::TargetResult;
 use crate::app::domain::verdict::{
     DepsOutcome, Reason, ResourceLimits, Verdict, truncate_error_log,
 };
 use crate::app::engine::container_state::{ContainerState, container_state};
-use crate::app::engine::docker::{RecordId, SourceFile, exit};
+use crate::app::engine::docker::{SourceFile, exit};
 use crate::app::engine::job::{JobEnd, KillReason};
 use crate::app::source::fetch_head::{
-    commit_time_of, declared_of, format_of, hosts_refused_of, is_commit, manifest_of,
+    ancestors_of, commit_time_of, declared_of, format_of, hosts_refused_of, is_commit, manifest_of,
     retry_after_of, uses_of,
 };
 use crate::app::source::frame::FrameReader;
@@ -49,6 +51,10 @@ pub struct AttemptState {
     pub source: Option<Fetched>,
     /// How the source compiles for other targets.
     pub targets: Vec<TargetResult>,
+    /// What an earlier build left, which the build's container reads.
+    pub kept: Option<SourceFile>,
+    /// The commit that left it.
+    pub reused_commit: Option<String>,
     /// The dependencies that the build's container reads.
     pub dependencies: Option<SourceFile>,
     /// Dependencies fetched by this attempt, whose file goes with it unless they are kept.
@@ -77,50 +83,25 @@ pub struct AttemptState {
     pub input_truncated: bool,
 }
 
-/// A fetched source.
-#[derive(Debug)]
-pub struct Fetched {
-    pub source: SourceRow,
-    pub commit: Option<String>,
-    /// When the commit was made, in seconds since 1970.
-    pub commit_time: Option<i64>,
-    /// The URLs that its manifests name, as they stand there.
-    pub uses: Vec<String>,
-    pub declared: Vec<Declared>,
-}
-
-/// What the outcome of a job depends on besides its output.
-pub struct AttemptContext<'a> {
-    /// None for a task whose containers write no record.
-    pub record_id: Option<RecordId>,
-    /// What comes when the dependencies are there.
-    pub main: JobKind,
-    pub sources: &'a Path,
-    pub limits: ResourceLimits,
-    /// The engine may still create the container: an earlier run of the server asked for it a moment ago.
-    pub not_yet_visible: bool,
-}
-
-impl AttemptContext<'_> {
-    fn expected_record(&self) -> &RecordId {
-        let record_id = self.record_id.as_ref();
-        record_id.expect("a build or an analysis writes a record")
-    }
-}
-
 impl AttemptState {
-    /// Prepares for the output of a job; what a fetch sends goes to the file `part` in `sources`.
-    pub fn begin(&mut self, kind: JobKind, sources: &Path, part: &str) {
+    /// Prepares for the output of a job; what a fetch sends, or a build with that nonce hands out, goes to the file
+    /// `part` in `sources`.
+    pub fn begin(&mut self, kind: JobKind, sources: &Path, part: &str, nonce: &str) {
         self.kind = Some(kind);
         self.answer.clear();
         match kind {
             // An inspection runs on behalf of the job before it, whose stderr goes into the error message.
             JobKind::Inspect => self.inspect_stderr.clear(),
             // The whole output comes once more.
-            JobKind::FollowLogs | JobKind::ReadLogs => self.records = RecordReader::default(),
+            JobKind::FollowLogs | JobKind::ReadLogs => {
+                self.records = RecordReader::new(HandedOut::dropped(nonce));
+            }
+            JobKind::Build => {
+                self.records = RecordReader::new(HandedOut::to_file(nonce, sources, part));
+                self.stderr_tail.clear();
+            }
             JobKind::FetchSource
             | JobKind::FetchDependencies
-            | JobKind::Build
             | JobKind::ResolveRemote
             | JobKind::ListCommits
             | JobKind::CheckTargets => self.stderr_tail.clear(),
@@ -221,6 +202,16 @@ impl AttemptState {
         }
     }
 
+    /// Takes what the build hands out for the next one, if that is complete.
+    pub fn take_handed_out(&mut self) -> Option<IncomingFile> {
+        self.records.handed_out.take()
+    }
+
+    /// True if the container was given what an earlier build left, and did not say that nothing of it fits.
+    pub fn reuses(&self) -> bool {
+        self.reused_commit.is_some() && self.records.reuses != Some(false)
+    }
+
     /// Takes the hosts that the fetch which has just ended was not allowed to contact.
     pub fn take_hosts_refused(&mut self) -> Vec<String> {
         std::mem::take(&mut self.hosts_refused)
@@ -251,6 +242,14 @@ impl AttemptState {
             // A build whose exit is not clear has its container inspected.
             _ => !matches!(end.exit, Some(Exit::NotStarted(_))),
         };
+        let outcome = self.outcome(kind, end, context);
+        match self.reuses() {
+            true => in_doubt(outcome),
+            false => outcome,
+        }
+    }
+
+    fn outcome(&mut self, kind: JobKind, end: JobEnd, context: &AttemptContext) -> JobOutcome {
         match kind {
             JobKind::FetchSource => self.source_outcome(&end, context.sources),
             JobKind::FetchDependencies => self.dependencies_outcome(&end, context.main),
@@ -293,6 +292,7 @@ impl AttemptState {
                 commit_time: commit_time_of(&head),
                 uses: uses_of(&head),
                 declared: declared_of(&head),
+                ancestors: ancestors_of(&head),
             })
         });
         match kept {

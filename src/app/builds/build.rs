@@ -16,6 +16,7 @@
 //!     |               CheckTargets (after its dependencies) ------------'
 //!     |                                       ready
 //!     '---- from any job: an error with attempts left; later, again
+//!     '---- in doubt: no success, and a cache of an earlier build was reused; at once, again without it
 //! ```
 //!
 //! The container counts, not its client: if `docker run` exits in an unclear way, or was lost with an earlier run of
@@ -89,6 +90,8 @@ pub enum Step {
     Finish(Verdict),
     /// The attempt ended in this error; the next may start at that time.
     Retry { error: Verdict, at_ms: u64 },
+    /// The attempt ended in this verdict, which does not count: the next one is given no cache of an earlier build.
+    Doubt(Verdict),
 }
 
 /// The outcome of a job that has ended.
@@ -112,6 +115,8 @@ pub enum JobOutcome {
     Lost(Verdict),
     /// A verdict that another attempt would only repeat, even if it is an error.
     Final(Verdict),
+    /// No success, of a container that reused the cache of an earlier build.
+    InDoubt(Verdict),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -339,6 +344,10 @@ impl Build {
                 self.phase = Phase::Finished;
                 Some(Step::Finish(verdict))
             }
+            JobOutcome::InDoubt(verdict) => {
+                self.begin_attempt(now_ms);
+                Some(Step::Doubt(verdict))
+            }
         }
     }
 
@@ -385,14 +394,8 @@ impl Build {
     fn conclude(&mut self, verdict: Verdict, now_ms: u64, pause_ms: u64) -> Step {
         if verdict.build_status == BuildStatus::Error && self.errors + 1 < ERRORS_LIMIT {
             let at_ms = now_ms + pause_ms;
-            self.attempt += 1;
             self.errors += 1;
-            self.testing = false;
-            self.failed_inspections = 0;
-            self.followed_bytes = 0;
-            self.phase = Phase::Queued {
-                not_before_ms: at_ms,
-            };
+            self.begin_attempt(at_ms);
             return Step::Retry {
                 error: verdict,
                 at_ms,
@@ -400,6 +403,15 @@ impl Build {
         }
         self.phase = Phase::Finished;
         Step::Finish(verdict)
+    }
+
+    /// Waits for the start of the next attempt.
+    fn begin_attempt(&mut self, not_before_ms: u64) {
+        self.attempt += 1;
+        self.testing = false;
+        self.failed_inspections = 0;
+        self.followed_bytes = 0;
+        self.phase = Phase::Queued { not_before_ms };
     }
 }
 

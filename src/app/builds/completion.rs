@@ -17,7 +17,7 @@ use crate::app::store::checks::{self, CheckRow};
 use crate::app::store::packages::{self, Holder};
 use crate::app::store::removals::{self, REMOVED_BUILDS_LIMIT, Removal};
 use crate::app::store::{
-    catalogue_checks, commit_searches, declared, durations, store, target_checks, uses,
+    catalogue_checks, commit_searches, declared, durations, kept_caches, store, target_checks, uses,
 };
 
 impl Scheduler {
@@ -56,6 +56,7 @@ impl Scheduler {
         let commit = fetched.commit.as_deref();
         checks::set_source(store, check, &fetched.source, commit, at)?;
         checks::set_commit_time(store, check, fetched.commit_time)?;
+        checks::set_ancestors(store, check, &fetched.ancestors)?;
         let row = checks::by_id(store, check)?.expect("a source has its check");
         if let Some(package) = row.package_id
             && !row.is_try
@@ -80,9 +81,12 @@ impl Scheduler {
         services: &mut Services,
     ) -> store::Result<()> {
         invalidate_engine(verdict, services);
-        let running_task = self.release(task, services);
+        let mut running_task = self.release(task, services);
         match task {
-            Task::Build(build) => self.finish_build(build, verdict, services),
+            Task::Build(build) => {
+                self.keep_cache(build, &mut running_task, verdict, services)?;
+                self.finish_build(build, verdict, services)
+            }
             Task::FetchSource(check) => {
                 // No build without its source: all of them end as the fetch did.
                 for row in builds_behind(&self.running, check, &services.store)? {
@@ -230,40 +234,60 @@ impl Scheduler {
             }
             Task::Build(build) => {
                 let running_task = self.end_attempt(task, error, services);
-                self.retry_build(build, &running_task, error, services)?;
-                let check = checks::by_id(&services.store, running_task.check().id)?;
-                let check = check.expect("a build has its check");
-                // Unless it has been fetched again since.
-                let is_same = check.attempt == running_task.check().attempt;
-                let is_truncated = running_task.attempt_state.input_truncated;
-                let is_at_fault = is_truncated && check.url.is_some() && is_same;
-                if is_at_fault || check.source.is_none() {
-                    return self.fetch_again(&running_task, &check, services);
+                let reason = error.reason.map_or("error", Reason::as_str);
+                self.note_attempt(build, &running_task, reason, services)?;
+                if running_task.attempt_state.reused_commit.is_some() {
+                    self.forget_cache(&running_task, services)?;
+                    kept_caches::set_no_reuse(&mut services.store, build)?;
                 }
-                self.push(&running_task.entry, not_before, services)
+                self.push_again(&running_task, not_before, services)
             }
         }
     }
 
-    fn end_attempt(&mut self, task: Task, error: &Verdict, services: &mut Services) -> RunningTask {
+    /// Enqueues a build once more; its source is fetched again if its file was at fault, or is gone.
+    pub(super) fn push_again(
+        &mut self,
+        running_task: &RunningTask,
+        not_before: Option<i64>,
+        services: &mut Services,
+    ) -> store::Result<()> {
+        let check = checks::by_id(&services.store, running_task.check().id)?;
+        let check = check.expect("a build has its check");
+        // Unless it has been fetched again since.
+        let is_same = check.attempt == running_task.check().attempt;
+        let is_truncated = running_task.attempt_state.input_truncated;
+        let is_at_fault = is_truncated && check.url.is_some() && is_same;
+        if is_at_fault || check.source.is_none() {
+            return self.fetch_again(running_task, &check, services);
+        }
+        self.push(&running_task.entry, not_before, services)
+    }
+
+    pub(super) fn end_attempt(
+        &mut self,
+        task: Task,
+        error: &Verdict,
+        services: &mut Services,
+    ) -> RunningTask {
         invalidate_engine(error, services);
         let why = error.error_log.lines().next().unwrap_or("");
         log::warn!("{task:?}: {why}; another attempt follows");
         self.release(task, services)
     }
 
-    fn retry_build(
+    /// Notes that another attempt of a build follows, and in one line why.
+    pub(super) fn note_attempt(
         &mut self,
         build: BuildId,
         running_task: &RunningTask,
-        error: &Verdict,
+        why: &str,
         services: &mut Services,
     ) -> store::Result<()> {
         self.verdicts.step_down(build);
         let attempt = running_task.machine.attempt;
         // All attempts write to one log: say there why another one follows.
-        let reason = error.reason.map_or("error", Reason::as_str);
-        let line = format!("{reason}; attempt {attempt} follows");
+        let line = format!("{why}; attempt {attempt} follows");
         let logs = &mut services.feed.logs;
         logs.annotate(build, attempt, &line, &mut services.out);
         services.set_state(build, State::Queued, attempt)?;

@@ -1,16 +1,131 @@
-//! What happens to running tasks: the events of their jobs, time, and the engine's answers.
+//! What happens to running tasks: the events of their jobs, time, the engine's answers, and what a build reuses.
 
-use crate::app::builds::build::Input;
+use crate::app::builds::build::{Input, JobKind};
+use crate::app::builds::limits::KEPT_CACHE_LIMIT_BYTES;
+use crate::app::builds::outcomes::fails;
 use crate::app::builds::retirement;
 use crate::app::builds::running::RunningTask;
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
+use crate::app::domain::ids::BuildId;
 use crate::app::domain::task::Task;
-use crate::app::engine::commands::Answer;
-use crate::app::store::{checks, store};
-use crate::interface::event::{Exit, JobId, Pipe};
+use crate::app::domain::verdict::{BuildStatus, Reason, Verdict};
+use crate::app::engine::commands::{Answer, Purpose};
+use crate::app::store::{checks, kept_caches, store};
+use crate::interface::event::{Action, Exit, JobId, Pipe};
+
+/// As many digits of a commit as a person needs to find it.
+const SHORT_COMMIT_CHARS: usize = 12;
 
 impl Scheduler {
+    // -- builds that reuse what earlier ones left: given at the start, in doubt if they fail, kept with the verdict --
+
+    /// Gives the container of a build what an earlier one left, if there is something for it.
+    pub(super) fn give_cache(&mut self, task: Task, services: &mut Services) -> store::Result<()> {
+        let running_task = self.running.get_mut(&task).expect("it made this step");
+        let (Task::Build(build), Some(kept_caches)) = (task, &mut self.kept_caches) else {
+            return Ok(());
+        };
+        // Without a key its toolchain is unknown.
+        if running_task.check().package_id.is_none() || running_task.key.is_none() {
+            return Ok(());
+        }
+        running_task.kept_limit_bytes = KEPT_CACHE_LIMIT_BYTES;
+        if !running_task.may_reuse {
+            return Ok(());
+        }
+        let Some(given) = kept_caches.find(running_task, services)? else {
+            return Ok(());
+        };
+        kept_caches::set_reused(&mut services.store, build, Some(&given.commit))?;
+        running_task.attempt_state.kept = Some(given.file);
+        running_task.attempt_state.reused_commit = Some(given.commit);
+        Ok(())
+    }
+
+    /// A build has its verdict: keeps what it leaves, and notes if it used nothing of what it was given.
+    pub(super) fn keep_cache(
+        &mut self,
+        build: BuildId,
+        running_task: &mut RunningTask,
+        verdict: &Verdict,
+        services: &mut Services,
+    ) -> store::Result<()> {
+        let attempt_state = &running_task.attempt_state;
+        let is_error = verdict.build_status == BuildStatus::Error;
+        if attempt_state.reused_commit.is_some() && (is_error || !attempt_state.reuses()) {
+            kept_caches::set_reused(&mut services.store, build, None)?;
+        }
+        match &mut self.kept_caches {
+            Some(kept_caches) if !is_error => {
+                kept_caches.keep(running_task, !fails(verdict), services)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes what is kept for the next build of a task's package.
+    pub(super) fn forget_cache(
+        &mut self,
+        running_task: &RunningTask,
+        services: &mut Services,
+    ) -> store::Result<()> {
+        match &mut self.kept_caches {
+            Some(kept_caches) => kept_caches.forget(running_task, services),
+            None => Ok(()),
+        }
+    }
+
+    /// A build did not succeed with what an earlier one left: that goes, and the build waits for an attempt without it.
+    pub(super) fn run_without_cache(
+        &mut self,
+        task: Task,
+        verdict: &Verdict,
+        services: &mut Services,
+    ) -> store::Result<()> {
+        let Task::Build(build) = task else {
+            return Ok(());
+        };
+        let running_task = self.end_attempt(task, verdict, services);
+        self.forget_cache(&running_task, services)?;
+        let reason = verdict.reason.map_or("no success", Reason::as_str);
+        let commit = running_task.attempt_state.reused_commit.as_deref();
+        let commit = commit.unwrap_or_default();
+        let commit = commit.get(..SHORT_COMMIT_CHARS).unwrap_or(commit);
+        let line = format!("{reason}, with what the build of commit {commit} left");
+        self.note_attempt(build, &running_task, &line, services)?;
+        kept_caches::set_no_reuse(&mut services.store, build)?;
+        self.push_again(&running_task, None, services)
+    }
+
+    // -- jobs --
+
+    /// Ends the container of a job.
+    pub(super) fn end_container(&mut self, task: Task, kind: JobKind, services: &mut Services) {
+        let running_task = &self.running[&task];
+        let container = running_task.container(kind, &services.docker);
+        match (kind, running_task.job) {
+            (JobKind::Inspect | JobKind::ReadLogs, Some(job)) => {
+                services.out.push(Action::Kill { job });
+            }
+            (JobKind::Build | JobKind::FollowLogs, _) => {
+                // The engine forgets the peak memory of a container that has ended: read it first.
+                let command = services.docker.peak_memory(&container);
+                services.start(command, Purpose::ReadPeakMemory { task, container });
+            }
+            _ => services.kill_container(&container),
+        }
+    }
+
+    /// Stops listening to the job at hand.
+    pub(super) fn detach_job(&mut self, task: Task, services: &mut Services) {
+        let running_task = self.running.get_mut(&task);
+        if let Some(job) = running_task.and_then(|running_task| running_task.job.take()) {
+            self.jobs.remove(&job);
+            services.out.push(Action::Kill { job });
+        }
+    }
+
     pub fn output(
         &mut self,
         job: JobId,

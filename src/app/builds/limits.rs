@@ -2,6 +2,9 @@
 
 /// Largest archive of fetched dependencies. SDK packages of several toolchains exceed 100 MiB.
 pub const DEPENDENCIES_LIMIT_BYTES: u64 = 256 << 20;
+/// Largest archive of what a build leaves for the next one. Two programs made from a build.zig take 5 to 11 MiB, the
+/// objects of a large C library as much again.
+pub const KEPT_CACHE_LIMIT_BYTES: u64 = 32 << 20;
 /// Time limit of one fetch of a source or of dependencies.
 pub const FETCH_TIMEOUT_MS: u64 = 300_000;
 /// Output after which a build ends as `output_limit`: far above any honest log, of which 4 MiB are kept. The engine

@@ -1,12 +1,16 @@
 //! Everything that holds a slot, from its start to its verdict.
 
 pub mod attempt;
+pub mod attempt_context;
 pub mod build;
 pub mod commit_searches;
 pub mod completion;
 pub mod dependency_cache;
+pub mod fetched;
+pub mod handed_out;
 pub mod job_events;
 pub mod judge;
+pub mod kept_caches;
 pub mod limits;
 pub mod outcomes;
 pub mod queue_view;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::app::builds::handed_out::HandedOut;
 use crate::app::builds::limits::{
     MODULES_LIMIT_BYTES, RECORD_LIMIT_BYTES, STEPS_LIMIT_BYTES, VERSION_LIMIT_BYTES,
 };
@@ -63,6 +64,10 @@ pub struct RecordReader {
     last: Option<Result<Vec<u8>, Unusable>>,
     /// How far the runner has come, if the build itself has succeeded.
     pub progress: Option<Progress>,
+    /// What it leaves for the next build.
+    pub handed_out: HandedOut,
+    /// What the runner says of the cache that it was given: whether the build uses any of it.
+    pub reuses: Option<bool>,
 }
 
 /// Why a record cannot be trusted.
@@ -92,13 +97,21 @@ impl Unusable {
 }
 
 impl RecordReader {
+    pub fn new(handed_out: HandedOut) -> RecordReader {
+        RecordReader {
+            handed_out,
+            ..RecordReader::default()
+        }
+    }
+
     /// Takes the next bytes; true if they say that the tests have begun.
     pub fn take(&mut self, bytes: &[u8]) -> bool {
         let before = self.progress.is_some();
-        for piece in bytes.split_inclusive(|b| *b == b'\n') {
-            let (piece, ends) = match piece.split_last() {
-                Some((b'\n', piece)) => (piece, true),
-                _ => (piece, false),
+        let mut rest = self.handed_out.feed(bytes);
+        while !rest.is_empty() {
+            let (piece, behind, ends) = match rest.iter().position(|byte| *byte == b'\n') {
+                Some(end) => (&rest[..end], &rest[end + 1..], true),
+                None => (rest, &rest[rest.len()..], false),
             };
             if self.line.len() + piece.len() > RECORD_LIMIT_BYTES {
                 self.overflowing = true;
@@ -110,6 +123,7 @@ impl RecordReader {
             if ends {
                 self.end_line();
             }
+            rest = self.handed_out.feed(behind);
         }
         !before && self.progress.is_some()
     }
@@ -128,6 +142,10 @@ impl RecordReader {
             Some(value) if value["state"] == "testing" => self.progress = Some(progress(&value)),
             // Only a sign of life: a compiler at work prints nothing.
             Some(value) if value["state"] == "working" => {}
+            Some(value) if value["state"] == "reused" && self.handed_out.is_own(&value) => {
+                self.reuses = value["reused"].as_bool();
+            }
+            Some(value) if value["state"] == "kept" && self.handed_out.begin(&value) => {}
             _ => self.last = Some(Ok(line)),
         }
     }

@@ -37,6 +37,12 @@ pub struct RunningTask {
     /// Until when, in unix milliseconds, the engine may still create a container that an earlier run of the server
     /// asked for.
     pub not_yet_visible_until_ms: i64,
+    /// The commits of its package that left a cache: the fetch of a source is asked whether they are in its history.
+    pub asked_commits: Vec<String>,
+    /// False after an attempt that did not succeed with what an earlier build left.
+    pub may_reuse: bool,
+    /// How much it may leave for the next build of its package.
+    pub kept_limit_bytes: u64,
     /// The offset in its log at which its container began to write.
     pub log_offset: u64,
 }
@@ -70,6 +76,9 @@ impl RunningTask {
             containers: Vec::new(),
             key: None,
             not_yet_visible_until_ms: 0,
+            asked_commits: Vec::new(),
+            may_reuse: true,
+            kept_limit_bytes: 0,
             log_offset: 0,
         }
     }
@@ -91,6 +100,7 @@ impl RunningTask {
         running_task.key = row.cache_key.clone();
         running_task.log_offset = row.log_offset.unwrap_or(0);
         running_task.attempt_state.deps = row.deps_outcome;
+        running_task.attempt_state.reused_commit = row.reused_commit.clone();
         running_task
     }
 
@@ -129,17 +139,24 @@ impl RunningTask {
         }
     }
 
-    /// Prepares for the output of a job. What a fetch sends goes to a part file in `sources`.
-    pub fn begin(&mut self, kind: JobKind, sources: &Path) {
+    /// Prepares for the output of a job. What it sends goes to a part file in `sources`.
+    pub fn begin(&mut self, kind: JobKind, sources: &Path, docker: &Docker) {
+        let mut nonce = String::new();
         let part = match self.entry.task {
             Task::FetchSource(check) => format!("source-{check}.part"),
-            Task::Build(build) => format!("dependencies-{build}.part"),
+            Task::Build(build) => {
+                nonce = docker.record_id(build, self.machine.attempt).nonce;
+                match kind {
+                    JobKind::Build => format!("kept-{build}.part"),
+                    _ => format!("dependencies-{build}.part"),
+                }
+            }
             Task::CheckTargets(build) => format!("target-dependencies-{build}.part"),
             Task::CheckRemote(package) | Task::ListCommits(package) => {
                 format!("remote-{package}.part")
             }
         };
-        self.attempt_state.begin(kind, sources, &part);
+        self.attempt_state.begin(kind, sources, &part, &nonce);
     }
 
     /// The name of its package.
@@ -187,6 +204,8 @@ impl RunningTask {
                     source: &source,
                     dependencies: self.attempt_state.dependencies.as_ref(),
                     dir: self.check().dir.as_deref(),
+                    kept: self.attempt_state.kept.as_ref(),
+                    kept_limit_bytes: self.kept_limit_bytes,
                 };
                 match kind {
                     JobKind::FetchDependencies => docker.fetch_dependencies(&name, &input),
@@ -209,7 +228,8 @@ impl RunningTask {
                     let url = check.url.as_deref();
                     let url = url.expect("only git sources are fetched");
                     let reference = check.reference.as_deref();
-                    docker.fetch_source(&name, check.id, &self.image, url, reference)
+                    let asked = &self.asked_commits;
+                    docker.fetch_source(&name, check.id, &self.image, url, reference, asked)
                 }
             },
         };

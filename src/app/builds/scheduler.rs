@@ -4,9 +4,10 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::app::builds::attempt::AttemptContext;
+use crate::app::builds::attempt_context::AttemptContext;
 use crate::app::builds::build::{Build, Input, JobKind, JobLimits, JobOutcome, Step};
 use crate::app::builds::dependency_cache::DependencyCache;
+use crate::app::builds::kept_caches::KeptCaches;
 use crate::app::builds::limits::STARTS_LIMIT;
 use crate::app::builds::queue_view::{OrderCache, QueueView};
 use crate::app::builds::rechecks::Rechecks;
@@ -17,15 +18,14 @@ use crate::app::builds::verdict_cache::VerdictCache;
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::domain::task::{Entry, Priority, Task};
 use crate::app::domain::verdict::ResourceLimits;
-use crate::app::engine::commands::Purpose;
 use crate::app::engine::job::JobEnd;
 use crate::app::queue::queue::Queue;
 use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::checks::{self, CheckRow};
 use crate::app::store::store::{self, Store};
-use crate::app::store::{commit_searches, packages, refused_hosts, sources};
+use crate::app::store::{commit_searches, kept_caches, packages, refused_hosts, sources};
 use crate::config::settings::Settings;
-use crate::interface::event::{Action, JobId, Now};
+use crate::interface::event::{JobId, Now};
 
 /// Errors are those of the database.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub struct Scheduler {
     pub(super) jobs: HashMap<JobId, Task>,
     pub(super) verdicts: VerdictCache,
     pub(super) dependencies: DependencyCache,
+    /// None: builds leave nothing and are given nothing.
+    pub(super) kept_caches: Option<KeptCaches>,
     pub rechecks: Rechecks,
     /// While builds under versions that are gone are cancelled: the one examined last.
     pub(super) retiring: Option<BuildId>,
@@ -71,6 +73,9 @@ impl Scheduler {
             jobs: HashMap::new(),
             verdicts: VerdictCache::open(resource_limits, store)?,
             dependencies: DependencyCache::new(sources.clone()),
+            kept_caches: settings
+                .keep_caches
+                .then(|| KeptCaches::new(sources.clone())),
             rechecks: Rechecks::open(&settings.zig_versions, store)?,
             retiring: None,
             open_builds: builds::count_open(store)?,
@@ -111,12 +116,15 @@ impl Scheduler {
     }
 
     /// The turn is committed: more tasks may start, and files without a row are deleted.
-    pub fn on_commit(&mut self) {
+    pub fn on_commit(&mut self, store: &Store) {
         self.starts_left = STARTS_LIMIT;
         let running = self.running.values();
         let files = running.filter_map(|task| task.attempt_state.dependencies.as_ref());
         let in_use = files.map(|file| file.path.as_path() as &Path);
         self.dependencies.remove_orphans(in_use);
+        if let Some(kept_caches) = &mut self.kept_caches {
+            kept_caches.remove_orphans(store);
+        }
     }
 
     /// True if an engine that does not answer should be asked again.
@@ -244,7 +252,13 @@ impl Scheduler {
         };
         let version = newest.zig_version.clone();
         let machine = Build::new(row.attempt, row.errors, self.job_limits);
-        let running_task = RunningTask::new(entry, Subject::Check(row), version, machine);
+        let package = row.package_id.filter(|_| !row.is_try && !row.fresh);
+        let mut running_task = RunningTask::new(entry, Subject::Check(row), version, machine);
+        if let Some(package) = package
+            && self.kept_caches.is_some()
+        {
+            running_task.asked_commits = kept_caches::commits(&services.store, package)?;
+        }
         self.start(running_task, JobKind::FetchSource, services)?;
         Ok(true)
     }
@@ -286,6 +300,7 @@ impl Scheduler {
         let mut running_task =
             RunningTask::new(entry, Subject::Check(check), row.zig_version, machine);
         running_task.key = key;
+        running_task.may_reuse = !row.no_reuse;
         let first = self.dependencies.first_job(&mut running_task, services)?;
         self.start(running_task, first, services)?;
         Ok(true)
@@ -411,6 +426,7 @@ impl Scheduler {
             Step::Ready => self.on_fetched(task, services)?,
             Step::Finish(verdict) => self.finish(task, &verdict, services)?,
             Step::Retry { error, at_ms } => self.retry(task, &error, at_ms, services)?,
+            Step::Doubt(verdict) => self.run_without_cache(task, &verdict, services)?,
         }
         Ok(None)
     }
@@ -419,10 +435,12 @@ impl Scheduler {
         let running_task = self.running.get_mut(&task).expect("it made this step");
         if kind == running_task.main_job() {
             self.dependencies.keep(running_task, services)?;
+            self.give_cache(task, services)?;
         }
+        let running_task = self.running.get_mut(&task).expect("it made this step");
         let job = running_task.job_command(kind, &services.docker, &self.sources);
         running_task.containers.extend(job.new_container);
-        running_task.begin(kind, &self.sources);
+        running_task.begin(kind, &self.sources, &services.docker);
         if let Task::Build(build) = task {
             prepare_log(running_task, build, kind, services)?;
         }
@@ -430,31 +448,6 @@ impl Scheduler {
         running_task.job = Some(job);
         self.jobs.insert(job, task);
         self.publish_state(task, services)
-    }
-
-    fn end_container(&mut self, task: Task, kind: JobKind, services: &mut Services) {
-        let running_task = &self.running[&task];
-        let container = running_task.container(kind, &services.docker);
-        match (kind, running_task.job) {
-            (JobKind::Inspect | JobKind::ReadLogs, Some(job)) => {
-                services.out.push(Action::Kill { job });
-            }
-            (JobKind::Build | JobKind::FollowLogs, _) => {
-                // The engine forgets the peak memory of a container that has ended: read it first.
-                let command = services.docker.peak_memory(&container);
-                services.start(command, Purpose::ReadPeakMemory { task, container });
-            }
-            _ => services.kill_container(&container),
-        }
-    }
-
-    /// Stops listening to the job at hand.
-    pub(super) fn detach_job(&mut self, task: Task, services: &mut Services) {
-        let running_task = self.running.get_mut(&task);
-        if let Some(job) = running_task.and_then(|running_task| running_task.job.take()) {
-            self.jobs.remove(&job);
-            services.out.push(Action::Kill { job });
-        }
     }
 
     fn interpret(

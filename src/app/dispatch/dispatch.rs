@@ -466,7 +466,7 @@ impl Core for App {
         let written = written.and_then(|()| self.texts.note(store, now.mono_ms));
         let written = written.and_then(|()| self.state.services.store.commit());
         written.map_err(|error| cannot_write(&error))?;
-        self.state.scheduler.on_commit();
+        self.state.scheduler.on_commit(&self.state.services.store);
         self.retention.committed(&self.state.services.store);
         Ok(())
     }

@@ -89,6 +89,10 @@ pub struct ContainerInput<'a> {
     pub dependencies: Option<&'a SourceFile>,
     /// Where build.zig is; none: at the root.
     pub dir: Option<&'a str>,
+    /// What an earlier build left.
+    pub kept: Option<&'a SourceFile>,
+    /// How much it may leave for the next one.
+    pub kept_limit_bytes: u64,
 }
 
 impl Docker {
@@ -164,7 +168,7 @@ impl Docker {
         RecordId { build, nonce }
     }
 
-    /// Clones a repository; prints the framed source.
+    /// Clones a repository; prints the framed source. Its head says which of the commits `asked` are in its history.
     pub fn fetch_source(
         &self,
         name: &str,
@@ -172,10 +176,14 @@ impl Docker {
         image: &str,
         url: &str,
         reference: Option<&str>,
+        asked: &[String],
     ) -> Command {
         let label = format!("zigcheck.check={check}");
         let argv = self.run(name, &label, Some(&self.fetch_network), image);
-        of_repository(argv, "fetch-source", url, reference)
+        let reference = reference.or((!asked.is_empty()).then_some("HEAD"));
+        let mut command = of_repository(argv, "fetch-source", url, reference);
+        command.argv.extend_from_slice(asked);
+        command
     }
 
     /// Asks a repository for its current commit; prints that.
@@ -266,16 +274,18 @@ impl Docker {
                 "bytes": deps.bytes,
                 "sha256": deps.sha256,
             })),
+            "kept": input.kept.map(|kept| json!({
+                "bytes": kept.bytes,
+                "sha256": kept.sha256,
+            })),
+            "kept_limit_bytes": input.kept_limit_bytes,
         });
         let mut stdin = vec![
             Input::Bytes(format!("{head}\n").into_bytes()),
             Input::File(input.source.path.clone()),
         ];
-        stdin.extend(
-            input
-                .dependencies
-                .map(|deps| Input::File(deps.path.clone())),
-        );
+        let parts = input.dependencies.into_iter().chain(input.kept);
+        stdin.extend(parts.map(|part| Input::File(part.path.clone())));
         Command { argv, stdin }
     }
 

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::app::domain::declared::Declared;
 use crate::app::source::limits::{
-    DECLARED_TEXT_LIMIT_BYTES, FRAME_DECLARED_LIMIT, FRAME_HOSTS_LIMIT, FRAME_USES_LIMIT,
-    HOST_LIMIT_BYTES,
+    DECLARED_TEXT_LIMIT_BYTES, FRAME_ANCESTORS_LIMIT, FRAME_DECLARED_LIMIT, FRAME_HOSTS_LIMIT,
+    FRAME_USES_LIMIT, HOST_LIMIT_BYTES,
 };
 use crate::app::source::unpack::Format;
 use crate::config::limits::DEPENDENCY_URL_LIMIT_BYTES;
@@ -70,6 +70,17 @@ pub fn hosts_refused_of(head: &Value) -> Vec<String> {
     hosts
         .filter(|host| (1..=HOST_LIMIT_BYTES).contains(&host.len()) && host.bytes().all(is_plain))
         .take(FRAME_HOSTS_LIMIT)
+        .map(str::to_string)
+        .collect()
+}
+
+/// The commits that the fetch was asked about and that are in the history of its own.
+pub fn ancestors_of(head: &Value) -> Vec<String> {
+    let commits = head["ancestors"].as_array().into_iter().flatten();
+    let commits = commits.filter_map(Value::as_str);
+    commits
+        .filter(|commit| is_commit(commit))
+        .take(FRAME_ANCESTORS_LIMIT)
         .map(str::to_string)
         .collect()
 }

@@ -48,3 +48,5 @@ pub const ZSTD_WINDOW_LIMIT_BYTES: u64 = 8 << 20;
 pub const ZSTD_FRAME_COST_BYTES: usize = 4 * 1024;
 /// Least work of one block, in bytes. A block of a few bytes may decode to 128 KiB.
 pub const ZSTD_BLOCK_COST_BYTES: usize = 64 * 1024;
+/// Commits that a fetch finds in its history: it is asked about `KEPT_COMMITS_LIMIT`.
+pub const FRAME_ANCESTORS_LIMIT: usize = 8;

@@ -59,7 +59,6 @@ row! {
         /// It is a check of an upload: of no package.
         pub uploaded: bool = "c.package_id IS NULL AND c.url IS NULL",
         pub error_log: String = "b.error_log",
-        /// From 1.
         pub attempt: u32 = "b.attempt",
         /// How many attempts ended in an error; those that a restart of the server interrupted do not count.
         pub errors: u32 = "b.errors",
@@ -70,11 +69,12 @@ row! {
         pub log_bytes: u64 = "b.log_bytes",
         pub log_truncated: bool = "b.log_truncated",
         pub priority: Priority = "c.priority",
-        /// When the container of this attempt was started.
+        /// When the container of this attempt was started, and where in the log it began.
         pub run_at: Option<i64> = "b.run_at",
-        /// The offset in the log of the container's first byte.
         pub log_offset: Option<u64> = "b.log_offset",
         pub deps_outcome: Option<DepsOutcome> = "b.deps_outcome",
+        pub reused_commit: Option<String> = "b.reused_commit",
+        pub no_reuse: bool = "b.no_reuse",
         pub cache_key: Option<String> = "b.cache_key",
         /// The build whose verdict this is.
         pub cached_from: Option<BuildId> = "b.cached_from",
@@ -246,7 +246,7 @@ pub fn set_started(
     at: i64,
 ) -> Result<()> {
     let sql = "UPDATE builds SET toolchain = ?2, cache_key = ?3, started_at = ?4, waits_for = NULL, \
-        run_at = NULL WHERE id = ?1";
+        run_at = NULL, reused_commit = NULL WHERE id = ?1";
     store.execute(sql, params![build, toolchain, key, at])?;
     Ok(())
 }

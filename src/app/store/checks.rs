@@ -23,6 +23,8 @@ pub struct CheckRow {
     pub fresh: bool,
     /// A search tries an older commit.
     pub is_try: bool,
+    /// The commits in its history that had left a cache when its source was fetched, apart by blanks.
+    pub ancestors: String,
     pub source: Option<SourceRow>,
     pub commit: Option<String>,
     /// The attempt to fetch its source, from 1.
@@ -45,7 +47,7 @@ impl CheckRow {
 }
 
 const CHECK: &str = "SELECT c.id, c.package_id, \
-    coalesce(p.name, c.package) AS package, c.url, c.ref, c.dir, c.fresh, c.is_try, c.\"commit\", \
+    coalesce(p.name, c.package) AS package, c.url, c.ref, c.dir, c.fresh, c.is_try, c.ancestors, c.\"commit\", \
     c.attempt, c.errors, c.priority, c.tenant, c.created_at, \
     s.hash, s.format, s.bytes, s.dependencies, s.manifest \
     FROM checks c LEFT JOIN sources s ON s.hash = c.source \
@@ -62,6 +64,7 @@ fn check_row(row: &Row) -> Result<CheckRow> {
         dir: columns.get("dir")?,
         fresh: columns.get("fresh")?,
         is_try: columns.get("is_try")?,
+        ancestors: columns.get("ancestors")?,
         commit: columns.get("commit")?,
         attempt: columns.get("attempt")?,
         errors: columns.get("errors")?,
@@ -199,6 +202,13 @@ pub fn set_source(
 pub fn set_commit_time(store: &mut Store, check: CheckId, seconds: Option<i64>) -> Result<()> {
     let sql = "UPDATE checks SET commit_time = ?2 WHERE id = ?1";
     store.execute(sql, params![check, seconds])?;
+    Ok(())
+}
+
+/// Notes which commits that left a cache are in the history of a check's commit.
+pub fn set_ancestors(store: &mut Store, check: CheckId, commits: &[String]) -> Result<()> {
+    let sql = "UPDATE checks SET ancestors = ?2 WHERE id = ?1";
+    store.execute(sql, params![check, commits.join(" ")])?;
     Ok(())
 }
 

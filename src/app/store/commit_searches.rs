@@ -218,6 +218,13 @@ pub fn set_list(store: &mut Store, package: PackageId, commits: &str) -> Result<
     Ok(())
 }
 
+/// True if the list of a package has that commit.
+pub fn lists(store: &Store, package: PackageId, commit: &str) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM commit_lists WHERE package_id = ?1 \
+        AND instr(commits, char(10) || ?2 || ' ') > 0)";
+    store.value(sql, params![package, commit])
+}
+
 pub fn list(store: &Store, package: PackageId) -> Result<Option<String>> {
     let sql = "SELECT commits FROM commit_lists WHERE package_id = ?1";
     store.optional_row(sql, [package], |row| row.get(0))

@@ -71,3 +71,6 @@ pub const OUTCOME_NAMES_LIMIT: u64 = 2_000;
 pub const BLOCKERS_EXAMINED_LIMIT_ROWS: usize = 1_000;
 /// Builds with one verdict that get an answer about other targets: those that were asked for while it was awaited.
 pub const TARGETS_SHARED_LIMIT_BUILDS: usize = 64;
+/// Commits about which a fetch is asked whether they are in the history of its own: one for each toolchain, of which
+/// most servers have four.
+pub const KEPT_COMMITS_LIMIT: usize = 8;

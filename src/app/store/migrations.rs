@@ -17,7 +17,7 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The steps to the schema: `STEPS[n]` leads from `PRAGMA user_version` n to n + 1. A step changes tables and rows
 /// only; new tables, indexes and triggers are made from `SCHEMA` afterwards. A step that was released never changes.
-const STEPS: [&str; 16] = [
+const STEPS: [&str; 17] = [
     WORDS,
     IMPORTS,
     HOSTS,
@@ -34,6 +34,7 @@ const STEPS: [&str; 16] = [
     TRANSITIONS,
     SHARES,
     TARGETS,
+    KEPT_CACHES,
 ];
 
 /// The words for priority, tenant, lane and total, for what a build waits for and for what refers to it. The name of
@@ -179,6 +180,13 @@ const FIRST_SET: &str = "
         FROM builds WHERE state = 'finished' AND finished_at NOT NULL GROUP BY 1;";
 /// The version that made these tables.
 const SHARES_VERSION: usize = 15;
+
+/// What builds leave for later ones.
+const KEPT_CACHES: &str = "
+    ALTER TABLE totals ADD COLUMN kept_bytes INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE checks ADD COLUMN ancestors TEXT NOT NULL DEFAULT '';
+    ALTER TABLE builds ADD COLUMN reused_commit TEXT;
+    ALTER TABLE builds ADD COLUMN no_reuse INTEGER NOT NULL DEFAULT 0;";
 
 /// Why a database cannot be opened.
 #[derive(Debug)]

@@ -18,6 +18,7 @@ pub mod dependencies;
 pub mod durations;
 pub mod events;
 pub mod history;
+pub mod kept_caches;
 pub mod lanes;
 pub mod limits;
 pub mod list;

@@ -47,7 +47,8 @@ pub fn keeps_file(store: &Store, name: &str) -> Result<bool> {
     let (hash, format) = name.split_once('.').unwrap_or((name, ""));
     let sql = "SELECT EXISTS ( \
             SELECT 1 FROM sources WHERE hash = ?1 AND format = ?2 AND kept = 1) \
-        OR (?2 = 'tar.gz' AND EXISTS (SELECT 1 FROM dependencies WHERE hash = ?1))";
+        OR (?2 = 'tar.gz' AND EXISTS (SELECT 1 FROM dependencies WHERE hash = ?1)) \
+        OR (?2 = 'tar.zst' AND EXISTS (SELECT 1 FROM kept_caches WHERE hash = ?1))";
     store.value(sql, [hash, format])
 }
 

@@ -12,14 +12,15 @@ row! {
         pub log_bytes: u64 = "max(log_bytes, 0)",
         pub source_bytes: u64 = "max(source_bytes, 0)",
         pub dependency_bytes: u64 = "max(dependency_bytes, 0)",
+        pub kept_bytes: u64 = "max(kept_bytes, 0)",
         pub durations: u64 = "max(durations, 0)",
     }
 }
 
 impl Totals {
-    /// The size of files that can be fetched again.
+    /// The size of files that can be fetched or made again.
     pub fn cached_bytes(&self) -> u64 {
-        self.source_bytes + self.dependency_bytes
+        self.source_bytes + self.dependency_bytes + self.kept_bytes
     }
 }
 

@@ -86,7 +86,7 @@ impl Trial {
 
     fn fetch_url(&self, url: &str, hosts: &str) -> Fetched {
         let docker = self.docker(&[&format!("--allow-hosts={hosts}")]);
-        let command = docker.fetch_source("zigcheck-hostile", CheckId(1), IMAGE, url, None);
+        let command = docker.fetch_source("zigcheck-hostile", CheckId(1), IMAGE, url, None, &[]);
         Fetched::of(run(&command.argv, &[]))
     }
 
@@ -109,6 +109,8 @@ impl Trial {
             image: IMAGE,
             source: &source,
             dependencies: None,
+            kept: None,
+            kept_limit_bytes: 0,
         };
         let command = docker.fetch_dependencies("zigcheck-hostile", &task);
         let Some(Input::Bytes(head)) = command.stdin.first() else {

@@ -3,5 +3,6 @@
 mod experienced;
 mod files;
 mod fresh;
+mod kept;
 mod verdicts;
 mod waiters;

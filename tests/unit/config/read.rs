@@ -4,7 +4,7 @@ use crate::common::settings::MACHINE;
 use zigcheck::config::flags::{Invocation, parse};
 use zigcheck::config::settings::Settings;
 
-pub const FLAGS: [&str; 19] = [
+pub const FLAGS: [&str; 20] = [
     "listen",
     "data",
     "docker",
@@ -21,6 +21,7 @@ pub const FLAGS: [&str; 19] = [
     "upload-rate",
     "commit-search",
     "targets",
+    "keep-caches",
     "disk-floor",
     "admin-token-file",
     "log-level",

@@ -125,6 +125,7 @@ impl Run {
             log_bytes: u64::MAX,
             source_bytes: seed.below(60) as u64,
             dependency_bytes: seed.below(60) as u64,
+            kept_bytes: 0,
             durations: 4,
         };
         let mut place = Place::new(&format!("run-{}", seed.0), keep);

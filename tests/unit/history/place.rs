@@ -24,6 +24,7 @@ pub const ALL: RetentionLimits = RetentionLimits {
     log_bytes: u64::MAX,
     source_bytes: u64::MAX,
     dependency_bytes: u64::MAX,
+    kept_bytes: u64::MAX,
     durations: u64::MAX,
 };
 

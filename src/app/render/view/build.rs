@@ -184,6 +184,10 @@ fn facts(rows: &BuildRows) -> Vec<(&'static str, Clean)> {
             "the same source came to different verdicts; the newest is shown".to_string(),
         );
     }
+    if let Some(commit) = &row.reused_commit {
+        let what = "what zig compiled from build.zig and from C at commit";
+        fact("reused", format!("{what} {commit}"));
+    }
     fact(
         "commands",
         "zig build --summary all; zig build test --summary all; then as a dependency".to_string(),

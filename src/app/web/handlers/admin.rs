@@ -135,6 +135,7 @@ fn status(state: &State) -> store::Result<Value> {
         "logs_bytes": totals.log_bytes,
         "sources_bytes": totals.source_bytes,
         "dependencies_bytes": totals.dependency_bytes,
+        "kept_caches_bytes": totals.kept_bytes,
         "disk": if state.disk.is_low { "low" } else { "ok" },
         "disk_free_bytes": state.disk.usage.map(|usage| usage.free_bytes),
         "disk_floor_bytes": state.disk.floor_bytes(),
