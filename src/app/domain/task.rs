@@ -62,6 +62,7 @@ pub enum Priority {
 }
 
 impl Priority {
+    pub const COUNT: usize = Priority::ALL.len();
     pub const ALL: [Priority; 6] = [
         Priority::Interactive,
         Priority::Admin,

@@ -1,9 +1,11 @@
 //! Limits of the queue.
 
+use crate::app::domain::task::Priority;
+
 /// Longest wait of each priority without a start while others come first (interactive, admin, new toolchain, daily
 /// recheck, search, targets). An admin is watching; the next two take a day anyway, and searches take what is left.
 /// The analysis for other targets is of no use to anyone who waits.
-pub const PRIORITY_WAIT_LIMIT_MS: [Option<i64>; 6] = [
+pub const PRIORITY_WAIT_LIMIT_MS: [Option<i64>; Priority::COUNT] = [
     None,
     Some(60_000),
     Some(600_000),

@@ -44,7 +44,7 @@ pub struct Policy {
     slots: usize,
     /// The tenant of each slot in use, in the order of their starts.
     running: VecDeque<String>,
-    priorities: [Waits; 6],
+    priorities: [Waits; Priority::COUNT],
     /// The latest start was that of a priority that had waited too long.
     was_overdue: bool,
     /// The round of the interactive tenant that was served last.
@@ -62,7 +62,7 @@ struct Waits {
 }
 
 impl Policy {
-    pub fn new(slots: usize, ready: [u64; 6], round: i64, since_ms: i64) -> Policy {
+    pub fn new(slots: usize, ready: [u64; Priority::COUNT], round: i64, since_ms: i64) -> Policy {
         Policy {
             slots,
             running: VecDeque::new(),

@@ -14,7 +14,7 @@ use crate::app::store::store::{self, Store};
 pub struct Queue {
     policy: Policy,
     /// The number of tasks in a pause, by priority.
-    paused: [u64; 6],
+    paused: [u64; Priority::COUNT],
     /// When the first pause ends, in unix milliseconds.
     next_due: Option<i64>,
     pub version: u64,

@@ -94,8 +94,8 @@ pub fn of_tenant(
 }
 
 /// How many tasks of each priority may start and how many must wait for a time. Triggers keep the count.
-pub fn counts(store: &Store) -> Result<[(u64, u64); 6]> {
-    let mut counts = [(0, 0); 6];
+pub fn counts(store: &Store) -> Result<[(u64, u64); Priority::COUNT]> {
+    let mut counts = [(0, 0); Priority::COUNT];
     let columns = |row: &Row| {
         Ok((
             row.get("priority")?,
