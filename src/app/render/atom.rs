@@ -9,6 +9,7 @@ use crate::app::render::json;
 use crate::app::render::sanitize::Clean;
 use crate::app::render::view::feed::category;
 use crate::app::render::view::parts::{build_path, package_path, sign};
+use crate::app::render::view::transitions::was;
 use crate::app::store::changes::ChangeRow;
 use crate::app::store::transitions::TransitionRow;
 
@@ -68,14 +69,10 @@ impl Entry {
     }
 
     pub fn of_transition(row: TransitionRow) -> Entry {
-        let under = match row.old_version == row.zig_version {
-            true => String::new(),
-            false => format!(" under {}", row.old_version),
-        };
         let build = || format!("build-{}", row.build_id.map_or(0, BuildId::get));
         Entry {
             key: row.history_row.map_or_else(build, |row| row.to_string()),
-            was: format!("was {}{under}", row.old_word),
+            was: was(&row),
             category: category(row.transition),
             name: row.name,
             zig_version: row.zig_version,

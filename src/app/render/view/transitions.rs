@@ -12,7 +12,7 @@ pub struct TransitionLine {
     pub zig_version: Clean,
     pub grade: Grade,
     pub word: Clean,
-    /// `was success`, with the version if that is another one.
+    /// As `was` says it.
     pub was: Clean,
     /// The build of the verdict, if it is still kept.
     pub build: Option<String>,
@@ -23,12 +23,17 @@ pub struct TransitionLine {
     pub at: Moment,
 }
 
+/// The verdict before it: `was success`, with the version if that is another one.
+pub fn was(row: &TransitionRow) -> String {
+    let was = format!("was {}", row.old_word);
+    match row.old_version == row.zig_version {
+        true => was,
+        false => format!("{was} under {}", row.old_version),
+    }
+}
+
 impl TransitionLine {
     pub fn new(row: &TransitionRow, now_unix_ms: i64) -> TransitionLine {
-        let under = match row.old_version == row.zig_version {
-            true => String::new(),
-            false => format!(" under {}", row.old_version),
-        };
         let mut commits: Vec<&String> = [&row.old_commit, &row.commit]
             .into_iter()
             .flatten()
@@ -44,7 +49,7 @@ impl TransitionLine {
             zig_version: Clean::new(&row.zig_version),
             grade: Grade::of_word(&row.word),
             word: Clean::new(&row.word),
-            was: Clean::new(&format!("was {}{under}", row.old_word)),
+            was: Clean::new(&was(row)),
             build: row.build.map(build_path),
             commits: commits.iter().map(commit).collect(),
             diff,
