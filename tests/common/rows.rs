@@ -4,14 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
-use zigcheck::app::domain::ids::{BuildId, PackageId};
+use zigcheck::app::domain::ids::{BuildId, CheckId, PackageId};
 use zigcheck::app::domain::task::{Entry, Priority, Task};
-use zigcheck::app::domain::verdict::Verdict;
+use zigcheck::app::domain::verdict::{BuildStatus, Reason, TestStatus, Verdict};
 use zigcheck::app::queue::queue::Queue;
 use zigcheck::app::store::builds::{self, LogSize};
-use zigcheck::app::store::checks::NewCheck;
+use zigcheck::app::store::checks::{self, NewCheck};
 use zigcheck::app::store::list::{Paging, Sort};
 use zigcheck::app::store::packages::NewPackage;
+use zigcheck::app::store::sources::SourceRow;
 use zigcheck::app::store::store::Store;
 
 /// A database that lives as long as the value.
@@ -83,6 +84,31 @@ pub fn check<'a>(
         fresh: false,
         priority: Priority::Interactive,
         tenant: "",
+    }
+}
+
+/// Adds a check that has fetched a source of its own, at that commit.
+pub fn fetched(store: &mut Store, check: &NewCheck, commit: &str, at: i64) -> CheckId {
+    let check = checks::insert(store, check, at).unwrap();
+    let source = SourceRow {
+        hash: format!("h{check}"),
+        format: "tar.gz".to_string(),
+        bytes: 9,
+        dependencies: false,
+        manifest: None,
+    };
+    checks::set_source(store, check, &source, Some(commit), at).unwrap();
+    check
+}
+
+/// The verdict on a package that works.
+pub fn works() -> Verdict {
+    Verdict {
+        build_status: BuildStatus::Success,
+        test_status: Some(TestStatus::Success),
+        reason: None,
+        compiled: Some(3),
+        ..Verdict::failed(Reason::CompileError, "")
     }
 }
 

@@ -9,9 +9,8 @@ use crate::common::html;
 use crate::common::rows::{self, finish, in_memory};
 use zigcheck::app::domain::ids::PackageId;
 use zigcheck::app::domain::verdict::{BuildStatus, ImportStatus, Reason, TestStatus, Verdict};
-use zigcheck::app::store::sources::SourceRow;
 use zigcheck::app::store::store::Store;
-use zigcheck::app::store::{builds, checks, packages};
+use zigcheck::app::store::{builds, packages};
 use zigcheck::interface::message::Response;
 
 const ATOM: &str = "http://www.w3.org/2005/Atom";
@@ -49,16 +48,7 @@ fn verdict(
     verdict: &Verdict,
 ) -> i64 {
     let check = rows::check((Some(id), name), Some(("https://github.com/owner/x", None)));
-    let check = checks::insert(store, &check, 0).unwrap();
-    let source = SourceRow {
-        hash: format!("h{check}"),
-        format: "tar.gz".to_string(),
-        bytes: 9,
-        dependencies: false,
-        manifest: None,
-    };
-    let commit = format!("{commit:040x}");
-    checks::set_source(store, check, &source, Some(&commit), 0).unwrap();
+    let check = rows::fetched(store, &check, &format!("{commit:040x}"), 0);
     let build = builds::insert(store, check, version, 0).unwrap();
     builds::set_started(store, build, &format!("sha256:{version}"), None, 0).unwrap();
     finish(store, build, verdict, START + build.get() * 1_000);

@@ -3,31 +3,20 @@
 
 use crate::common::core::{Inside, START};
 use crate::common::html;
-use crate::common::rows::{self, Place};
+use crate::common::rows::{self, Place, works};
 use crate::common::seed::Seed;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use zigcheck::app::domain::ids::PackageId;
-use zigcheck::app::domain::verdict::{BuildStatus, Reason, TestStatus, Verdict};
+use zigcheck::app::domain::verdict::{Reason, Verdict};
 use zigcheck::app::store::builds::{self, LogSize};
+use zigcheck::app::store::packages;
 use zigcheck::app::store::removals::{self, Removal};
 use zigcheck::app::store::shares::{self, DAY_MS};
-use zigcheck::app::store::sources::SourceRow;
 use zigcheck::app::store::store::Store;
-use zigcheck::app::store::{checks, packages};
 
 const VERSIONS: [&str; 2] = ["0.15.2", "0.16.0"];
 const FIRST_DAY: i64 = START / DAY_MS;
-
-fn works() -> Verdict {
-    Verdict {
-        build_status: BuildStatus::Success,
-        test_status: Some(TestStatus::Success),
-        reason: None,
-        compiled: Some(3),
-        ..Verdict::failed(Reason::CompileError, "")
-    }
-}
 
 fn fails() -> Verdict {
     Verdict::failed(
@@ -66,17 +55,9 @@ impl Run {
     fn verdict(&mut self, package: PackageId, version: &str, verdict: &Verdict, day: i64) {
         let store = &mut self.store;
         let new = rows::check((Some(package), "p"), Some(("https://github.com/x/p", None)));
-        let check = checks::insert(store, &new, 0).unwrap();
-        let source = SourceRow {
-            hash: format!("h{check}"),
-            format: "tar.gz".to_string(),
-            bytes: 9,
-            dependencies: false,
-            manifest: None,
-        };
         self.commits += 1;
         let commit = format!("{:040x}", self.commits);
-        checks::set_source(store, check, &source, Some(&commit), 0).unwrap();
+        let check = rows::fetched(store, &new, &commit, 0);
         let at = (FIRST_DAY + day) * DAY_MS + i64::from(self.commits);
         let build = builds::insert(store, check, version, at - 9_000).unwrap();
         builds::set_started(store, build, &format!("sha256:{version}"), None, at - 7_000).unwrap();

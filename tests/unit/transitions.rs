@@ -2,29 +2,18 @@
 //! page.
 
 use crate::common::core::Inside;
-use crate::common::rows::{self, in_memory};
+use crate::common::rows::{self, in_memory, works};
 use serde_json::Value;
 use zigcheck::app::domain::ids::{BuildId, CheckId, PackageId};
 use zigcheck::app::domain::transition::Transition;
-use zigcheck::app::domain::verdict::{BuildStatus, Reason, TestStatus, Verdict};
+use zigcheck::app::domain::verdict::{Reason, Verdict};
 use zigcheck::app::store::builds::{self, LogSize};
-use zigcheck::app::store::sources::SourceRow;
 use zigcheck::app::store::store::Store;
 use zigcheck::app::store::transitions::{self, TransitionFilter};
 use zigcheck::app::store::{checks, packages};
 
 const BROKEN: Option<Transition> = Some(Transition::NewlyBroken);
 const FIXED: Option<Transition> = Some(Transition::NewlyFixed);
-
-fn works() -> Verdict {
-    Verdict {
-        build_status: BuildStatus::Success,
-        test_status: Some(TestStatus::Success),
-        reason: None,
-        compiled: Some(3),
-        ..Verdict::failed(Reason::CompileError, "")
-    }
-}
 
 fn fails() -> Verdict {
     Verdict::failed(Reason::CompileError, "a.zig:1:2: error: no\n")
@@ -42,17 +31,7 @@ fn package(store: &mut Store) -> PackageId {
 fn check(store: &mut Store, package: PackageId, commit: u32) -> CheckId {
     let url = "https://github.com/x/p";
     let check = rows::check((Some(package), "p"), Some((url, None)));
-    let check = checks::insert(store, &check, 0).unwrap();
-    let source = SourceRow {
-        hash: format!("h{check}"),
-        format: "tar.gz".to_string(),
-        bytes: 9,
-        dependencies: false,
-        manifest: None,
-    };
-    let commit = format!("{commit:040x}");
-    checks::set_source(store, check, &source, Some(&commit), 0).unwrap();
-    check
+    rows::fetched(store, &check, &format!("{commit:040x}"), 0)
 }
 
 fn begin(store: &mut Store, check: CheckId, version: &str) -> BuildId {

@@ -4,7 +4,6 @@ use crate::common::core::START;
 use crate::common::rows::{self, finish, in_memory, new};
 use zigcheck::app::domain::ids::{CheckId, PackageId};
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, Verdict};
-use zigcheck::app::store::sources::SourceRow;
 use zigcheck::app::store::store::Store;
 use zigcheck::app::store::{builds, checks, packages};
 
@@ -83,15 +82,7 @@ impl Data {
         let name = packages::by_id(store, package).unwrap().unwrap().name;
         let url = format!("https://github.com/x/{name}");
         let check = rows::check((Some(package), &name), Some((&url, None)));
-        let check = checks::insert(store, &check, at).unwrap();
-        let source = SourceRow {
-            hash: format!("h{check}"),
-            format: "tar.gz".to_string(),
-            bytes: 9,
-            dependencies: false,
-            manifest: None,
-        };
-        checks::set_source(store, check, &source, Some(commit), at).unwrap();
+        let check = rows::fetched(store, &check, commit, at);
         checks::set_commit_time(store, check, Some(at / 1_000)).unwrap();
         for (version, image, verdict) in &verdicts {
             let build = builds::insert(store, check, version, at).unwrap();

@@ -15,9 +15,8 @@ use zigcheck::app::domain::ids::CheckId;
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, Verdict};
 use zigcheck::app::render::sanitize::Clean;
 use zigcheck::app::store::packages::{self, NewPackage};
-use zigcheck::app::store::sources::SourceRow;
 use zigcheck::app::store::store::Store;
-use zigcheck::app::store::{builds, checks, declared, events, uses};
+use zigcheck::app::store::{builds, declared, events, uses};
 use zigcheck::app::web::routes::table;
 use zigcheck::base::control_chars::{escaped, is_control};
 
@@ -57,15 +56,7 @@ fn store(word: &str) -> Store {
         // Only what has a commit is history.
         for commit in [word, COMMIT] {
             let check = rows::check((Some(id), name), Some((url, Some(word))));
-            let check = checks::insert(&mut store, &check, START).unwrap();
-            let source = SourceRow {
-                hash: format!("h{check}"),
-                format: "tar.gz".to_string(),
-                bytes: 9,
-                dependencies: false,
-                manifest: None,
-            };
-            checks::set_source(&mut store, check, &source, Some(commit), START).unwrap();
+            let check = rows::fetched(&mut store, &check, commit, START);
             // Under a toolchain that is there, and under one that is no more, if it ever was.
             for version in ["0.16.0", word] {
                 let build = builds::insert(&mut store, check, version, START).unwrap();
