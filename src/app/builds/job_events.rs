@@ -2,7 +2,6 @@
 
 use crate::app::builds::build::{Input, JobKind};
 use crate::app::builds::limits::KEPT_CACHE_LIMIT_BYTES;
-use crate::app::builds::outcomes::fails;
 use crate::app::builds::retirement;
 use crate::app::builds::running::RunningTask;
 use crate::app::builds::scheduler::Scheduler;
@@ -11,11 +10,9 @@ use crate::app::domain::ids::BuildId;
 use crate::app::domain::task::Task;
 use crate::app::domain::verdict::{BuildStatus, Reason, Verdict};
 use crate::app::engine::commands::{Answer, Purpose};
+use crate::app::render::limits::SHOWN_COMMIT_CHARS;
 use crate::app::store::{checks, kept_caches, store};
 use crate::interface::event::{Action, Exit, JobId, Pipe};
-
-/// As many digits of a commit as a person needs to find it.
-const SHORT_COMMIT_CHARS: usize = 12;
 
 impl Scheduler {
     // -- builds that reuse what earlier ones left: given at the start, in doubt if they fail, kept with the verdict --
@@ -58,7 +55,7 @@ impl Scheduler {
         }
         match &mut self.kept_caches {
             Some(kept_caches) if !is_error => {
-                kept_caches.keep(running_task, !fails(verdict), services)
+                kept_caches.keep(running_task, !verdict.fails(), services)
             }
             _ => Ok(()),
         }
@@ -91,7 +88,7 @@ impl Scheduler {
         let reason = verdict.reason.map_or("no success", Reason::as_str);
         let commit = running_task.attempt_state.reused_commit.as_deref();
         let commit = commit.unwrap_or_default();
-        let commit = commit.get(..SHORT_COMMIT_CHARS).unwrap_or(commit);
+        let commit = commit.get(..SHOWN_COMMIT_CHARS).unwrap_or(commit);
         let line = format!("{reason}, with what the build of commit {commit} left");
         self.note_attempt(build, &running_task, &line, services)?;
         kept_caches::set_no_reuse(&mut services.store, build)?;

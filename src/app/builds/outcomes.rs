@@ -1,9 +1,7 @@
 //! Whether an attempt that failed is repeated, and when: what the hosts that it needed have to do with it.
 
 use crate::app::builds::build::JobOutcome;
-use crate::app::domain::verdict::{
-    BuildStatus, ImportStatus, Reason, TestStatus, Verdict, truncate_error_log,
-};
+use crate::app::domain::verdict::{BuildStatus, Reason, Verdict, truncate_error_log};
 use crate::app::engine::docker::exit;
 use crate::app::engine::job::JobEnd;
 use crate::interface::event::Exit;
@@ -74,15 +72,8 @@ pub fn detached(why: &str) -> JobOutcome {
 /// count, and the build runs again without it. Errors have attempts of their own.
 pub fn in_doubt(outcome: JobOutcome) -> JobOutcome {
     match outcome {
-        JobOutcome::Verdict(verdict) if fails(&verdict) => JobOutcome::InDoubt(verdict),
+        JobOutcome::Verdict(verdict) if verdict.fails() => JobOutcome::InDoubt(verdict),
         JobOutcome::Final(verdict) => JobOutcome::InDoubt(verdict),
         outcome => outcome,
     }
-}
-
-/// True for a verdict on a package that builds, tests or imports badly.
-pub fn fails(verdict: &Verdict) -> bool {
-    verdict.build_status == BuildStatus::Failed
-        || verdict.test_status == Some(TestStatus::Failed)
-        || verdict.import_status == Some(ImportStatus::Failed)
 }

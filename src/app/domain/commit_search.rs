@@ -16,7 +16,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::app::domain::verdict::{Grade, Statuses, str_enum};
+use crate::app::domain::verdict::{Statuses, str_enum};
 
 str_enum! {
     /// The progress of a search.
@@ -61,10 +61,10 @@ pub enum TryResult {
 impl TryResult {
     /// The result of an ended build. A package works if it builds, no test fails, and it compiles as a dependency.
     pub fn new(statuses: Statuses) -> TryResult {
-        match statuses.grade() {
-            Grade::Green | Grade::Amber => TryResult::Works,
-            Grade::Red => TryResult::Fails,
-            Grade::Grey => TryResult::Unclear,
+        match statuses.works() {
+            Some(true) => TryResult::Works,
+            Some(false) => TryResult::Fails,
+            None => TryResult::Unclear,
         }
     }
 }

@@ -168,6 +168,20 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    pub fn statuses(&self) -> Statuses {
+        Statuses {
+            build: self.build_status,
+            test: self.test_status,
+            import: self.import_status,
+            compiled: self.compiled,
+        }
+    }
+
+    /// True for a verdict on a package that builds, tests or imports badly; an error is none.
+    pub fn fails(&self) -> bool {
+        self.statuses().works() == Some(false)
+    }
+
     /// A verdict that has no result record behind it.
     pub fn without_record(
         status: BuildStatus,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::app::domain::declared::reference;
 use crate::app::domain::ids::BuildId;
 use crate::app::domain::targets::{TargetResult, from_text};
-use crate::app::domain::verdict::{BuildStatus, Grade, ImportStatus, Reason, State, TestStatus};
+use crate::app::domain::verdict::{BuildStatus, ImportStatus, Reason, State, TestStatus};
 use crate::app::store::builds::BuildRow;
 use crate::app::store::checks::CheckRow;
 use crate::app::store::declared::DeclaredRow;
@@ -111,7 +111,7 @@ pub fn package(row: &PackageRow, results: &[ResultRow], toolchains: &[String]) -
 
 /// The lowest version whose latest verdict is green or amber.
 pub fn lowest_working<'r>(results: impl Iterator<Item = &'r ResultRow>) -> Option<&'r str> {
-    let works = |row: &&ResultRow| matches!(row.statuses().grade(), Grade::Green | Grade::Amber);
+    let works = |row: &&ResultRow| row.statuses().works() == Some(true);
     let versions = results.filter(works).map(|row| &*row.zig_version);
     // 0.9 comes before 0.14.
     let numbers = |version: &&str| -> Vec<u64> {

@@ -1,6 +1,6 @@
 //! What a client requires of a check, and the lines that close a report of it.
 
-use crate::app::domain::verdict::{Grade, State};
+use crate::app::domain::verdict::State;
 use crate::app::store::builds::BuildRow;
 
 /// The versions whose builds must be green or amber.
@@ -31,7 +31,7 @@ impl Required {
 }
 
 fn is_good(build: &BuildRow) -> bool {
-    matches!(build.statuses().grade(), Grade::Green | Grade::Amber)
+    build.statuses().works() == Some(true)
 }
 
 /// How many of these builds are green or amber.

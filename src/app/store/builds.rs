@@ -8,10 +8,10 @@ use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::domain::task::Priority;
 use crate::app::domain::transition::Transition;
 use crate::app::domain::verdict::{
-    BuildStatus, DepsOutcome, ImportStatus, Reason, State, Statuses, TestStatus, Verdict,
+    BuildStatus, DepsOutcome, ImportStatus, Reason, State, TestStatus, Verdict,
 };
 use crate::app::store::checks::{self, NewCheck};
-use crate::app::store::columns::{Columns, row};
+use crate::app::store::columns::{Columns, row, statuses};
 use crate::app::store::limits::NEIGHBOURS_LIMIT_CHECKS;
 use crate::app::store::list;
 use crate::app::store::scan::{ScanLimits, ScanResult};
@@ -83,16 +83,9 @@ row! {
     }
 }
 
-impl BuildRow {
-    pub fn statuses(&self) -> Statuses {
-        Statuses {
-            build: self.build_status,
-            test: self.test_status,
-            import: self.import_status,
-            compiled: self.compiled,
-        }
-    }
+statuses!(BuildRow);
 
+impl BuildRow {
     /// The key of its averages in `durations`.
     pub fn durations_key(&self) -> String {
         durations::key(&self.package, self.uploaded)

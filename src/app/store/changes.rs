@@ -5,7 +5,7 @@ use rusqlite::{named_params, params};
 
 use crate::app::domain::ids::{BuildId, PackageId};
 use crate::app::domain::verdict::{BuildStatus, ImportStatus, Reason, Statuses, TestStatus};
-use crate::app::store::columns::row;
+use crate::app::store::columns::{row, statuses};
 use crate::app::store::limits::EXAMINED_LIMIT_ROWS;
 use crate::app::store::store::{Result, Store};
 
@@ -40,16 +40,9 @@ row! {
     }
 }
 
-impl ChangeRow {
-    pub fn statuses(&self) -> Statuses {
-        Statuses {
-            build: self.build_status,
-            test: self.test_status,
-            import: self.import_status,
-            compiled: self.compiled,
-        }
-    }
+statuses!(ChangeRow);
 
+impl ChangeRow {
     /// The verdict before it; none where it is the first.
     pub fn old_statuses(&self) -> Option<Statuses> {
         Some(Statuses {

@@ -89,6 +89,23 @@ macro_rules! row {
 }
 pub(super) use row;
 
+/// The verdict of rows that have the four columns which say it.
+macro_rules! statuses {
+    ($($row:ident),*) => {
+        $(impl $row {
+            pub fn statuses(&self) -> $crate::app::domain::verdict::Statuses {
+                $crate::app::domain::verdict::Statuses {
+                    build: self.build_status,
+                    test: self.test_status,
+                    import: self.import_status,
+                    compiled: self.compiled,
+                }
+            }
+        })*
+    };
+}
+pub(super) use statuses;
+
 macro_rules! column {
     ($field:ident) => {
         concat!("\"", stringify!($field), "\"")

@@ -12,7 +12,7 @@ use crate::app::domain::comparison::{Rank, Step, Tried, compare, got_past};
 use crate::app::domain::ids::{BuildId, PackageId};
 use crate::app::domain::verdict::{BuildStatus, ImportStatus, Reason, Statuses, TestStatus};
 use crate::app::domain::zig_version;
-use crate::app::store::columns::row;
+use crate::app::store::columns::{row, statuses};
 use crate::app::store::limits::{
     COMPARED_LIMIT_ROWS, DATED_LIMIT_VERSIONS, GOT_PAST_LIMIT_ROWS, TRIES_LIMIT_ROWS,
 };
@@ -49,15 +49,12 @@ row! {
     }
 }
 
+statuses!(Verdict);
+
 impl Verdict {
     fn tried(&self) -> Tried<i64> {
         Tried {
-            statuses: Statuses {
-                build: self.build_status,
-                test: self.test_status,
-                import: self.import_status,
-                compiled: self.compiled,
-            },
+            statuses: self.statuses(),
             reason: self.reason,
             error_key: self.error_key,
             error_place: self.error_place,

@@ -5,8 +5,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::app::domain::error_key::error_key;
 use crate::app::domain::ids::{BuildId, PackageId};
-use crate::app::domain::verdict::{BuildStatus, ImportStatus, Reason, Statuses, TestStatus};
-use crate::app::store::columns::row;
+use crate::app::domain::verdict::{BuildStatus, ImportStatus, Reason, TestStatus};
+use crate::app::store::columns::{row, statuses};
 use crate::app::store::limits::{EXAMINED_LIMIT_ROWS, SAME_ERRORS_LIMIT_ROWS};
 use crate::app::store::list::{self, Page, Paging, Sql, Walk};
 use crate::app::store::store::{Result, Store};
@@ -50,16 +50,7 @@ row! {
     }
 }
 
-impl HistoryRow {
-    pub fn statuses(&self) -> Statuses {
-        Statuses {
-            build: self.build_status,
-            test: self.test_status,
-            import: self.import_status,
-            compiled: self.compiled,
-        }
-    }
-}
+statuses!(HistoryRow);
 
 row! {
     /// What a commit came to, without what only people read.
@@ -73,16 +64,7 @@ row! {
     }
 }
 
-impl CommitVerdict {
-    pub fn statuses(&self) -> Statuses {
-        Statuses {
-            build: self.build_status,
-            test: self.test_status,
-            import: self.import_status,
-            compiled: self.compiled,
-        }
-    }
-}
+statuses!(CommitVerdict);
 
 row! {
     /// What a build gives to the history, beside the columns that are copied.

@@ -6,8 +6,8 @@ use rusqlite::{Row, params};
 
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::domain::recheck::{Cell, Newest, Toolchain};
-use crate::app::domain::verdict::{BuildStatus, ImportStatus, Reason, State, Statuses, TestStatus};
-use crate::app::store::columns::{Columns, row};
+use crate::app::domain::verdict::{BuildStatus, ImportStatus, Reason, State, TestStatus};
+use crate::app::store::columns::{Columns, row, statuses};
 use crate::app::store::list;
 use crate::app::store::store::{Result, Store};
 
@@ -36,16 +36,7 @@ row! {
 
 const RESULT: &str = ResultRow::SELECT;
 
-impl ResultRow {
-    pub fn statuses(&self) -> Statuses {
-        Statuses {
-            build: self.build_status,
-            test: self.test_status,
-            import: self.import_status,
-            compiled: self.compiled,
-        }
-    }
-}
+statuses!(ResultRow);
 
 /// The image under which the shown verdict was found, and its commit. There is a row as soon as there is a build.
 const SHOWN: &str = "SELECT v.toolchain, c.\"commit\" FROM build_results r \

@@ -4,10 +4,11 @@
 use rusqlite::params;
 
 use crate::app::domain::ids::PackageId;
-use crate::app::domain::verdict::{BuildStatus, ImportStatus, Statuses, TestStatus};
-use crate::app::store::columns::row;
+use crate::app::domain::verdict::{BuildStatus, ImportStatus, TestStatus};
+use crate::app::store::columns::{row, statuses};
 use crate::app::store::limits::{COUNTED_LIMIT_VERDICTS, SHARE_SETS_KEPT};
 use crate::app::store::store::{Result, Store};
+use crate::app::store::totals;
 use crate::app::store::transitions::{self, ShownRow};
 
 pub const DAY_MS: i64 = 86_400_000;
@@ -51,16 +52,7 @@ row! {
     }
 }
 
-impl PastRow {
-    fn statuses(&self) -> Statuses {
-        Statuses {
-            build: self.build_status,
-            test: self.test_status,
-            import: self.import_status,
-            compiled: self.compiled,
-        }
-    }
-}
+statuses!(PastRow);
 
 /// A package under a version.
 #[derive(Debug, Clone, Copy)]
@@ -75,13 +67,6 @@ pub(super) struct Cell<'a> {
 pub fn sets(store: &Store) -> Result<Vec<SetRow>> {
     let sql = format!("{} WHERE id > 0 ORDER BY id DESC", SetRow::SELECT);
     store.rows(&sql, [], SetRow::read)
-}
-
-/// The number of packages that are known.
-pub fn known_packages(store: &Store) -> Result<u64> {
-    let sql = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'packages'), 0) - packages_gone \
-        FROM totals";
-    store.value(sql, [])
 }
 
 /// The days of a set under a version on which a number changed, from that day on; before them the last one before it.
@@ -156,7 +141,7 @@ pub(super) fn count(store: &mut Store, cell: Cell, works: Option<bool>, day: i64
 fn fix_sets(store: &mut Store, day: i64) -> Result<()> {
     let sql = format!("{} WHERE id > 0 ORDER BY id DESC LIMIT 1", SetRow::SELECT);
     let newest = store.optional_row(&sql, [], SetRow::read)?;
-    let packages = known_packages(store)?;
+    let packages = totals::packages(store)?;
     match newest {
         Some(newest) if newest.day >= day => return Ok(()),
         Some(SetRow {

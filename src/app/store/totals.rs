@@ -25,7 +25,7 @@ impl Totals {
 }
 
 /// The number of packages.
-pub(super) fn packages(store: &Store) -> Result<u64> {
+pub fn packages(store: &Store) -> Result<u64> {
     rest(store, "packages", "packages_gone")
 }
 

@@ -4,9 +4,9 @@ use rusqlite::{ToSql, params};
 
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::domain::transition::Transition;
-use crate::app::domain::verdict::{BuildStatus, ImportStatus, Reason, Statuses, TestStatus};
+use crate::app::domain::verdict::{BuildStatus, ImportStatus, Reason, TestStatus};
 use crate::app::domain::zig_version;
-use crate::app::store::columns::row;
+use crate::app::store::columns::{row, statuses};
 use crate::app::store::history::CommitVerdict;
 use crate::app::store::store::{Result, Store};
 
@@ -56,16 +56,7 @@ row! {
     }
 }
 
-impl ShownRow {
-    pub fn statuses(&self) -> Statuses {
-        Statuses {
-            build: self.build_status,
-            test: self.test_status,
-            import: self.import_status,
-            compiled: self.compiled,
-        }
-    }
-}
+statuses!(ShownRow);
 
 /// The verdict that is shown where that of a build will be; none for a build of no package, and for a try.
 pub(super) fn shown(store: &Store, build: BuildId) -> Result<Option<ShownRow>> {

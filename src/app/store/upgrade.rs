@@ -8,7 +8,7 @@ use crate::app::domain::declared::Declared;
 use crate::app::domain::ids::{BuildId, PackageId};
 use crate::app::domain::popularity::USE_SCORE;
 use crate::app::domain::upgrade::{self, Node, Tree, UpgradeState, Working};
-use crate::app::domain::verdict::{Grade, Reason, Statuses};
+use crate::app::domain::verdict::{Reason, Statuses};
 use crate::app::store::columns::row;
 use crate::app::store::compat::{self, WorkingCommit};
 use crate::app::store::declared;
@@ -144,7 +144,7 @@ pub fn blockers(store: &Store, zig_version: &str, paging: &Paging) -> Result<Pag
                 import: row.get("import_status")?,
                 compiled: row.get("compiled")?,
             };
-            if statuses.grade() == Grade::Red {
+            if statuses.works() == Some(false) {
                 failing.push(row.get("id")?);
             }
         }
@@ -205,7 +205,7 @@ impl UpgradeStatus {
                 false => Working::Older,
             });
         let state = upgrade::state(statuses, working);
-        let is_red = statuses.is_some_and(|statuses| statuses.grade() == Grade::Red);
+        let is_red = statuses.is_some_and(|statuses| statuses.works() == Some(false));
         let error = match &head {
             Some(head) if is_red => error_of(store, package.id, head, zig_version)?,
             _ => None,

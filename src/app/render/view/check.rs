@@ -1,7 +1,7 @@
 //! The page of a check: one row for each toolchain.
 
 use crate::app::domain::ids::{BuildId, CheckId};
-use crate::app::domain::verdict::{Grade, ImportStatus};
+use crate::app::domain::verdict::ImportStatus;
 use crate::app::render::matrix;
 use crate::app::render::sanitize::Clean;
 use crate::app::render::view::errors::{ErrorLine, Tree};
@@ -82,7 +82,7 @@ pub struct CheckRows {
 impl CheckView {
     pub fn new(site: Site, rows: &CheckRows) -> CheckView {
         let (check, now) = (&rows.check, site.now_unix_ms);
-        let works = |row: &&BuildRow| matches!(row.statuses().grade(), Grade::Green | Grade::Amber);
+        let works = |row: &&BuildRow| row.statuses().works() == Some(true);
         let good = rows.builds.iter().filter(works).count();
         let url = check.url.as_deref();
         let tree = Tree {

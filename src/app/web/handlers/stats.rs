@@ -6,7 +6,7 @@ use crate::app::render::view::stats::{StatsRows, StatsView};
 use crate::app::render::{html, stats, text};
 use crate::app::state::State;
 use crate::app::store::shares::{self, DAY_MS};
-use crate::app::store::{build_days, durations, history};
+use crate::app::store::{build_days, durations, history, totals};
 use crate::app::web::answer::Error;
 use crate::app::web::handlers::frame::{respond, site};
 use crate::app::web::limits::{BUILD_DAYS_LIMIT, STATS_ROWS_LIMIT};
@@ -52,7 +52,7 @@ fn read(state: &State, query: StatsQuery) -> Result<StatsRows, Error> {
     }
     let packages = match set {
         // As long as it is open, every package is in it.
-        Some(set) if set.last_package.is_none() => shares::known_packages(store)?,
+        Some(set) if set.last_package.is_none() => totals::packages(store)?,
         set => set.map_or(0, |set| set.packages),
     };
     Ok(StatsRows {
