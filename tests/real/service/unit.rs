@@ -166,7 +166,8 @@ fn an_upgrade_while_a_build_runs_loses_nothing() {
     assert_eq!(build["build_status"], "success", "{build}");
     assert_eq!(build["attempt"], 1, "{build}");
     assert_eq!(machine.get("/api/builds")["total"], 1);
-    let runs = machine.sh("grep -c '^run zigcheck-' /var/lib/engine/state.calls");
+    // What the package compiles for is analysed by a container of another name, behind the build.
+    let runs = machine.sh("grep -c '^run zigcheck-[0-9a-f]*-1-1$' /var/lib/engine/state.calls");
     assert_eq!(runs, "1");
     machine.wait("ls /var/lib/engine/state | wc -l", "0");
 }
