@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::life::{At, Life, noises};
+use crate::life::inputs::noises;
+use crate::life::{At, Life};
 use zigcheck::app::builds::build::{Input, JobKind};
 use zigcheck::interface::event::Exit;
 
@@ -81,6 +82,13 @@ fn a_build_keeps_every_rule_in_every_order() {
 }
 
 #[test]
+fn a_build_that_reuses_a_cache_keeps_every_rule_in_every_order() {
+    explore_all("a build with a cache", Life::new(JobKind::Build).reusing());
+    let adopted = Life::adopted((2, 1), true, 5_000);
+    explore_all("adopted, with a cache", adopted.reusing());
+}
+
+#[test]
 fn an_adopted_build_keeps_every_rule_in_every_order() {
     let last = (4, 3);
     // Restarts have cost it attempts, and none of them counts as an error.
@@ -105,15 +113,18 @@ fn looks_go_round_and_are_given_up_at_last() {
     assert!(over > 30_000, "{orders} orders, {over} whole lives");
 }
 
+/// The lives of four attempts, each of which has E answers that end the life and R that lead to another attempt, those of
+/// all its jobs included. The last one ends the life in any case.
+fn lives(e: u64, r: u64) -> u64 {
+    e + r * (e + r * (e + r * (e + r)))
+}
+
 /// Jobs that end in one or two inputs, so that all attempts with all their jobs are in reach. The
-/// counts were worked out by hand: each job ends in 3 ways; of what it may give E answers end the
-/// life and R lead to another attempt, those of the jobs behind it included. Of 4 attempts the last
-/// ends the life in any case: E + R (E + R (E + R (E + R))).
+/// counts were worked out by hand: each job ends in 3 ways.
 #[test]
 fn every_life_ends_exactly_once() {
     let not_started = Input::Exited(Exit::NotStarted("no".to_string()));
     let short = [(1, not_started), (20_000, Input::Time)];
-    let lives = |e: u64, r: u64| e + r * (e + r * (e + r * (e + r)));
     // The rest of the output: E 6, R 6. A look: E 6 + 3 * 6, R 6 + 3 * 6.
     for (first, e, r) in [
         (JobKind::FetchSource, 9, 3),
@@ -125,4 +136,17 @@ fn every_life_ends_exactly_once() {
         let (_, over) = explore(&name, Life::calm(first), 120, &short);
         assert_eq!(over, lives(e, r), "{first:?}");
     }
+}
+
+/// A build with a cache is in doubt at most once, and that costs no attempt: each doubt is followed by a life without
+/// one. Of the answers of a job 2 are doubts, those of the jobs behind it included: 6 of the rest of the output,
+/// 6 + 3 * 6 of a look, 6 + 3 * 24 of a build.
+#[test]
+fn a_build_in_doubt_has_all_its_attempts_without_the_cache() {
+    let not_started = Input::Exited(Exit::NotStarted("no".to_string()));
+    let short = [(1, not_started), (20_000, Input::Time)];
+    let first = Life::calm(JobKind::Build).reusing();
+    let (_, over) = explore("a build with a cache, calm", first, 150, &short);
+    let doubts = 6 + 3 * 24;
+    assert_eq!(over, (1 + doubts) * lives(9 + 3 * 24, 3 + 3 * 24));
 }

@@ -1,91 +1,24 @@
 //! One life of a build as seen from outside: by what went in and what came out alone. Every claim
 //! of the machine is checked on the way.
 
-use zigcheck::app::builds::build::{Build, Input, JobLimits, Step};
-use zigcheck::app::builds::build::{JobKind as Kind, JobOutcome as Outcome};
+pub mod inputs;
+mod job;
+
+use zigcheck::app::builds::build::JobKind as Kind;
+use zigcheck::app::builds::build::{Build, Input, JobOutcome as Outcome, Step};
 use zigcheck::app::builds::limits::{ERRORS_LIMIT, INSPECTIONS_LIMIT, NOT_YET_VISIBLE_PAUSE_MS};
-use zigcheck::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
-use zigcheck::app::engine::job::{JobEnd, KillReason, Limits};
-use zigcheck::app::engine::limits::{DRAIN_GRACE_MS, KILL_GRACE_MS};
+use zigcheck::app::domain::verdict::{BuildStatus, State};
+use zigcheck::app::engine::job::{JobEnd, KillReason};
 use zigcheck::config::limits::RETRY_PAUSE_MS;
 use zigcheck::interface::event::{Exit, Pipe};
 
-/// All different, so that no limit can stand in for another.
-pub const LIMITS: JobLimits = JobLimits {
-    fetch: limits([5_000, 4_500, 7]),
-    build: limits([8_000, 3_000, 3]),
-    targets: limits([7_000, 3_500, 5]),
-    inspect: limits([4_000, 3_900, 11]),
-    read_logs: limits([6_000, 5_500, 13]),
-};
-
-const fn limits([total_ms, silence_ms, output_bytes]: [u64; 3]) -> Limits {
-    Limits {
-        total_ms,
-        silence_ms,
-        output_bytes,
-    }
-}
-
-fn limits_of(kind: Kind) -> Limits {
-    match kind {
-        kind if kind.is_fetch() => LIMITS.fetch,
-        Kind::Build | Kind::FollowLogs => LIMITS.build,
-        Kind::CheckTargets => LIMITS.targets,
-        Kind::Inspect => LIMITS.inspect,
-        _ => LIMITS.read_logs,
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct EventFilter {
-    kind: Kind,
-    /// When it has run for too long.
-    until: u64,
-    heard: u64,
-    bytes: u64,
-    /// The first exit, and when.
-    exit: Option<(Exit, u64)>,
-    /// Why it was to be ended, and when.
-    why: Option<(KillReason, u64)>,
-    killed: bool,
-    open: (bool, bool),
-}
-
-impl EventFilter {
-    fn new(kind: Kind, until: u64, now: u64) -> EventFilter {
-        EventFilter {
-            kind,
-            until,
-            heard: now,
-            bytes: 0,
-            exit: None,
-            why: None,
-            killed: false,
-            open: (true, true),
-        }
-    }
-
-    /// When time alone must move it.
-    fn due(&self) -> u64 {
-        let limits = limits_of(self.kind);
-        match (&self.exit, self.why) {
-            (Some((_, at)), _) => at + DRAIN_GRACE_MS,
-            (None, Some((_, at))) => at + KILL_GRACE_MS,
-            (None, None) => self.until.min(self.heard + limits.silence_ms),
-        }
-    }
-
-    fn has_ended(&self, now: u64, time_told: bool) -> bool {
-        let drained = self.open == (false, false) || (time_told && now >= self.due());
-        self.killed || (self.exit.is_some() && drained)
-    }
-}
+use crate::life::inputs::{answers, noises};
+use crate::life::job::{LIMITS, RunningJob, limits_of};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum At {
     Waiting(u64),
-    Running(EventFilter),
+    Running(RunningJob),
     Settling(Kind),
     /// The state of its container is unknown.
     Detached,
@@ -102,6 +35,8 @@ pub struct Life {
     /// No look finds a container that runs, or an engine that does not answer: else a life may go
     /// round for ever.
     calm: bool,
+    /// The container of this attempt was given the cache of an earlier build.
+    reuses: bool,
     attempt: u32,
     errors: u32,
     /// When the container of this attempt must have ended.
@@ -114,62 +49,6 @@ pub struct Life {
     now: u64,
 }
 
-fn error() -> Verdict {
-    Verdict::error(Reason::Lost, "")
-}
-
-fn failed() -> Verdict {
-    Verdict::failed(Reason::CompileError, "")
-}
-
-/// Everything a job of that kind may be told to have given.
-fn answers(kind: Kind, calm: bool) -> Vec<Outcome> {
-    let mut all = vec![Outcome::Verdict(error()), Outcome::Final(error())];
-    match kind {
-        Kind::FetchSource | Kind::ResolveRemote | Kind::ListCommits | Kind::CheckTargets => {
-            all.extend([Outcome::Fetched, Outcome::Final(failed())]);
-        }
-        Kind::FetchDependencies => {
-            all.extend([Outcome::Then(Kind::Build), Outcome::Final(failed())]);
-        }
-        Kind::Build => {
-            let (reason, build_status) = (None, BuildStatus::Success);
-            let success = Verdict {
-                reason,
-                build_status,
-                ..failed()
-            };
-            all.extend([
-                Outcome::Then(Kind::Inspect),
-                Outcome::Verdict(success),
-                Outcome::Verdict(failed()),
-            ]);
-        }
-        Kind::Inspect => {
-            all.extend([
-                Outcome::Verdict(failed()),
-                Outcome::Lost(error()),
-                Outcome::Then(Kind::ReadLogs),
-            ]);
-            if !calm {
-                all.extend([
-                    Outcome::Then(Kind::FollowLogs),
-                    Outcome::Detached(error()),
-                    Outcome::NotYetVisible,
-                ]);
-            }
-        }
-        Kind::FollowLogs => all = vec![Outcome::Then(Kind::Inspect), Outcome::Detached(error())],
-        Kind::ReadLogs => {
-            all.extend([Outcome::Verdict(failed()), Outcome::Lost(error())]);
-            if !calm {
-                all.push(Outcome::Detached(error()));
-            }
-        }
-    }
-    all
-}
-
 impl Life {
     pub fn new(first: Kind) -> Life {
         Life {
@@ -177,6 +56,7 @@ impl Life {
             at: At::Waiting(0),
             first,
             calm: false,
+            reuses: false,
             attempt: 1,
             errors: 0,
             until: 0,
@@ -191,6 +71,14 @@ impl Life {
         Life {
             calm: true,
             ..Life::new(first)
+        }
+    }
+
+    /// The same, given the cache of an earlier build.
+    pub fn reusing(self) -> Life {
+        Life {
+            reuses: true,
+            ..self
         }
     }
 
@@ -216,7 +104,7 @@ impl Life {
             }
             At::Running(_) => of_job.to_vec(),
             At::Settling(kind) => {
-                let answers = answers(*kind, self.calm).into_iter();
+                let answers = answers(*kind, self.calm, self.reuses).into_iter();
                 answers
                     .map(|given| (1, Input::Interpreted(given)))
                     .collect()
@@ -343,7 +231,7 @@ impl Life {
                 if matches!(given, Outcome::Detached(_)) {
                     assert_eq!(self.looks + 1, INSPECTIONS_LIMIT, "given up too early");
                 }
-                if matches!(step, Step::Retry { .. } | Step::Finish(_)) {
+                if matches!(step, Step::Retry { .. } | Step::Doubt(_) | Step::Finish(_)) {
                     (self.looks, self.followed) = (0, 0);
                 }
                 self.at = match (kind, given, step) {
@@ -364,10 +252,13 @@ impl Life {
                             _ => RETRY_PAUSE_MS[self.errors as usize],
                         };
                         assert_eq!(at_ms, now + pause);
-                        self.attempt += 1;
                         self.errors += 1;
-                        self.testing = false;
-                        At::Waiting(at_ms)
+                        self.next_attempt(at_ms)
+                    }
+                    (_, Outcome::InDoubt(given), Step::Doubt(verdict)) => {
+                        assert!(self.reuses, "in doubt without a cause");
+                        assert_eq!(&verdict, given);
+                        self.next_attempt(now)
                     }
                     (
                         _,
@@ -389,6 +280,13 @@ impl Life {
         }
     }
 
+    /// It waits for another attempt, which is given no cache.
+    fn next_attempt(&mut self, at_ms: u64) -> At {
+        self.attempt += 1;
+        (self.testing, self.reuses) = (false, false);
+        At::Waiting(at_ms)
+    }
+
     /// A job of that kind, begun now. The time of a container does not begin anew with who watches it.
     fn running(&mut self, kind: Kind) -> At {
         let total = self.now + limits_of(kind).total_ms;
@@ -399,7 +297,7 @@ impl Life {
             Kind::FollowLogs => self.until.max(self.now),
             _ => total,
         };
-        At::Running(EventFilter::new(kind, until, self.now))
+        At::Running(RunningJob::new(kind, until, self.now))
     }
 
     /// What the machine says of itself is what was seen of it.
@@ -412,7 +310,7 @@ impl Life {
             At::Detached => (State::Building, None, None),
             At::NotYetVisible(at) if self.testing => (State::Testing, Some(*at), None),
             At::NotYetVisible(at) => (State::Building, Some(*at), None),
-            At::Running(EventFilter { kind, .. }) | At::Settling(kind) => {
+            At::Running(RunningJob { kind, .. }) | At::Settling(kind) => {
                 let state = match kind {
                     kind if kind.is_fetch() => State::Fetching,
                     _ if self.testing => State::Testing,
@@ -440,7 +338,7 @@ impl Life {
         }
         if !matches!(self.at, At::Settling(_)) {
             strays.extend(
-                answers(Kind::Build, true)
+                answers(Kind::Build, true, true)
                     .into_iter()
                     .map(Input::Interpreted),
             );
@@ -473,26 +371,4 @@ impl Life {
         }
         assert!(matches!(life.at, At::Settling(_)), "{life:?} does not end");
     }
-}
-
-/// Everything a running job and the clock may do.
-pub fn noises() -> Vec<(u64, Input)> {
-    let not_started = Exit::NotStarted("no such program".to_string());
-    vec![
-        (1, Input::Output(1)),
-        (0, Input::Output(12)),
-        (9_000, Input::Output(1)),
-        (0, Input::Testing),
-        (0, Input::Eof(Pipe::Stdout)),
-        (1, Input::Eof(Pipe::Stderr)),
-        (1, Input::Exited(Exit::Code(0))),
-        (9_000, Input::Exited(Exit::Code(125))),
-        (0, Input::Exited(Exit::Code(137))),
-        (0, Input::Exited(not_started)),
-        (1, Input::Time),
-        (DRAIN_GRACE_MS, Input::Time),
-        (LIMITS.build.silence_ms, Input::Time),
-        (LIMITS.build.total_ms, Input::Time),
-        (KILL_GRACE_MS, Input::Time),
-    ]
 }
