@@ -15,7 +15,10 @@ CREATE TABLE IF NOT EXISTS server (
     -- While the history is entered into the comparisons of versions: the id of the last row entered.
     compared_after INTEGER,
     -- While it is entered into the shares of packages that work: the same.
-    counted_after INTEGER
+    counted_after INTEGER,
+    -- While packages are examined for sources that were never analysed for other targets: the id of the last one
+    -- examined. -1: before the most used ones, which go first.
+    analysed_after INTEGER
 ) STRICT;
 
 -- A named git repository that is checked again and again.

@@ -156,6 +156,11 @@ impl World {
             self.tally.met("other limits");
             self.settings.memory_bytes ^= 1 << 30;
         }
+        // What it was not analysed for meanwhile, it is afterwards.
+        if self.seed.once_in(8) {
+            self.tally.met("other targets switched on or off");
+            self.settings.targets ^= true;
+        }
         self.change_versions();
         self.note_images();
         self.starts.opened(self.ms);

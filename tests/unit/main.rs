@@ -27,6 +27,7 @@ mod connection_limiter;
 mod dependents;
 mod docker;
 mod durations;
+mod earlier_targets;
 mod engine;
 mod error_key;
 mod feed;

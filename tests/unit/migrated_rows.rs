@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 /// The columns that later versions added, and what old rows have in them.
-const ADDED_COLUMNS: [(&str, &str, Value); 31] = [
+const ADDED_COLUMNS: [(&str, &str, Value); 32] = [
     ("events", "transition", Value::Null),
     ("totals", "kept_bytes", Value::Integer(0)),
     ("checks", "ancestors", Value::Text(String::new())),
@@ -15,6 +15,7 @@ const ADDED_COLUMNS: [(&str, &str, Value); 31] = [
     ("builds", "no_reuse", Value::Integer(0)),
     ("server", "compared_after", Value::Integer(0)),
     ("server", "counted_after", Value::Integer(0)),
+    ("server", "analysed_after", Value::Integer(-1)),
     ("build_results", "counted", Value::Null),
     ("server", "recheck_before", Value::Null),
     ("packages", "minimum_zig_version", Value::Null),

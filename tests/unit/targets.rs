@@ -28,7 +28,7 @@ fn record(build: i64, nonce: &str) -> Vec<u8> {
 }
 
 /// Ends one container that runs, the sources with that commit; false if none runs.
-fn step(inside: &mut Inside, commit: &str, works: &dyn Fn(&str) -> bool) -> bool {
+pub fn step(inside: &mut Inside, commit: &str, works: &dyn Fn(&str) -> bool) -> bool {
     let Some(name) = inside.names().into_iter().next() else {
         return false;
     };
@@ -75,7 +75,7 @@ const COMMIT: &str = "0123456789012345678901234567890123456789";
 const NEXT: &str = "1123456789012345678901234567890123456789";
 const KNOWN: [(&str, &str); 2] = [("x86_64-windows", "success"), ("wasm32-wasi", "failed")];
 
-fn known() -> Value {
+pub fn known() -> Value {
     KNOWN
         .into_iter()
         .map(|(name, status)| (name.to_string(), json!(status)))
@@ -83,18 +83,18 @@ fn known() -> Value {
 }
 
 /// The builds of a check, the newest version first.
-fn builds(inside: &mut Inside, check: i64) -> [Value; 2] {
+pub fn builds(inside: &mut Inside, check: i64) -> [Value; 2] {
     let check = inside.json(&format!("/api/checks/{check}"));
     [check["builds"][0].clone(), check["builds"][1].clone()]
 }
 
-fn count(memory: &Memory, sql: &str) -> i64 {
+pub fn count(memory: &Memory, sql: &str) -> i64 {
     let count = memory.db.query_row(sql, [], |row| row.get(0));
     count.expect("a count")
 }
 
 /// Nothing is left to be analysed.
-fn assert_nothing_is_left(memory: &Memory) {
+pub fn assert_nothing_is_left(memory: &Memory) {
     let rows = count(memory, "SELECT count(*) FROM target_checks");
     let tasks = count(memory, "SELECT count(*) FROM queue WHERE kind = 4");
     assert_eq!((rows, tasks), (0, 0));

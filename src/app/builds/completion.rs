@@ -176,7 +176,7 @@ impl Scheduler {
         }
     }
 
-    fn targets<'a>(&'a mut self, services: &'a mut Services) -> Targets<'a> {
+    pub(super) fn targets<'a>(&'a mut self, services: &'a mut Services) -> Targets<'a> {
         Targets {
             scheduler: self,
             services,

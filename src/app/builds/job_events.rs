@@ -235,6 +235,7 @@ impl Scheduler {
             for check in checks {
                 self.add(check, services)?;
             }
+            self.targets(services).examine()?;
         }
         Ok(())
     }

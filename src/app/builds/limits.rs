@@ -58,3 +58,6 @@ pub const SEARCHES_LIMIT_PACKAGES: u64 = 16;
 /// Time limit of the analysis for other targets: `images/check-targets` gives each of five at most twice 60 s, and
 /// takes 15 s for most packages.
 pub const TARGETS_TIMEOUT_MS: u64 = 600_000;
+/// Analyses that wait while no more packages are examined for one: each takes a slot for a quarter of a minute, so
+/// that the next ones are there before these have started.
+pub const TARGETS_WAITING_LIMIT: u64 = 4;

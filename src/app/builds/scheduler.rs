@@ -13,7 +13,7 @@ use crate::app::builds::queue_view::{OrderCache, QueueView};
 use crate::app::builds::rechecks::Rechecks;
 use crate::app::builds::running::{RunningTask, Subject, builds_behind, entry, prepare_log};
 use crate::app::builds::services::Services;
-use crate::app::builds::target_task;
+use crate::app::builds::target_task::{self, TargetsMode};
 use crate::app::builds::verdict_cache::VerdictCache;
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::domain::task::{Entry, Priority, Task};
@@ -50,8 +50,7 @@ pub struct Scheduler {
     pub(super) job_limits: JobLimits,
     /// A search begins by itself where the latest commit of a package fails.
     pub(super) searches: bool,
-    /// What compiles natively is analysed for other targets.
-    pub(super) targets: bool,
+    pub(super) targets: TargetsMode,
     resource_limits: ResourceLimits,
     sources: PathBuf,
     order_cache: OrderCache,
@@ -83,7 +82,7 @@ impl Scheduler {
             starts_left: STARTS_LIMIT,
             job_limits: JobLimits::new(settings),
             searches: settings.commit_search,
-            targets: settings.targets,
+            targets: TargetsMode::open(settings.targets, store)?,
             resource_limits,
             sources,
             order_cache: OrderCache::default(),
@@ -132,6 +131,7 @@ impl Scheduler {
         let mut running = self.running.values();
         self.queue.waiting() > 0
             || self.rechecks.has_work()
+            || self.targets.is_examining
             || running.any(|task| task.machine.is_detached())
     }
 
@@ -144,7 +144,8 @@ impl Scheduler {
     /// When `on_time` or `start_ready` is due next. `ready`: containers may be started.
     pub fn deadline_ms(&self, ready: bool, store: &Store, now: Now) -> Option<u64> {
         let is_busy = self.verdicts.has_waiters() || self.retiring.is_some();
-        if is_busy || (ready && self.rechecks.has_work()) {
+        let has_work = self.rechecks.has_work() || self.targets.examines(&self.queue);
+        if is_busy || (ready && has_work) {
             return Some(now.mono_ms);
         }
         let running = self.running.values();
@@ -354,7 +355,7 @@ impl Scheduler {
         build: BuildId,
         services: &mut Services,
     ) -> store::Result<bool> {
-        let context = (self.targets, &self.rechecks, self.job_limits);
+        let context = (self.targets.is_on, &self.rechecks, self.job_limits);
         let Some(mut running_task) = target_task::take(entry, build, context, services)? else {
             return Ok(false);
         };

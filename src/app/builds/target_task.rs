@@ -1,12 +1,37 @@
-//! The start of an analysis for other targets: whether it is still wanted, and its task.
+//! Whether there are analyses for other targets, and the start of one: whether it is still wanted, and its task.
 
 use crate::app::builds::build::{Build, JobLimits};
+use crate::app::builds::limits::TARGETS_WAITING_LIMIT;
 use crate::app::builds::rechecks::Rechecks;
 use crate::app::builds::running::{RunningTask, Subject};
 use crate::app::builds::services::Services;
 use crate::app::domain::ids::BuildId;
-use crate::app::domain::task::Entry;
-use crate::app::store::{builds, checks, sources, store, target_checks};
+use crate::app::domain::task::{Entry, Priority};
+use crate::app::queue::queue::Queue;
+use crate::app::store::store::{self, Store};
+use crate::app::store::{builds, checks, sources, target_checks};
+
+#[derive(Debug)]
+pub struct TargetsMode {
+    /// What compiles natively is analysed for other targets.
+    pub is_on: bool,
+    /// Packages are being examined for sources that were never analysed.
+    pub is_examining: bool,
+}
+
+impl TargetsMode {
+    pub fn open(is_on: bool, store: &Store) -> store::Result<TargetsMode> {
+        Ok(TargetsMode {
+            is_on,
+            is_examining: is_on && target_checks::is_examining(store)?,
+        })
+    }
+
+    /// True if the next packages are examined now: few analyses wait.
+    pub fn examines(&self, queue: &Queue) -> bool {
+        self.is_examining && queue.waiting_of(Priority::Targets) < TARGETS_WAITING_LIMIT
+    }
+}
 
 /// The task, if the settings allow it. None, and no row any more, if its build or its package is gone, or the source,
 /// or the version.

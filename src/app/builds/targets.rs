@@ -12,7 +12,11 @@
 //!
 //! The row is written in the transaction of the verdict, and goes in that of the answer. No verdict, event or feed
 //! knows of it.
+//!
+//! Packages whose verdicts came before that, or while it was switched off, are examined a few a turn, and only while
+//! few analyses wait. A source whose file is gone waits for the next check that fetches it.
 
+use crate::app::builds::limits::REBUILD_LIMIT;
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::domain::ids::BuildId;
@@ -22,7 +26,9 @@ use crate::app::domain::task::{Entry, Priority, Task};
 use crate::app::domain::verdict::{BuildStatus, ImportStatus, Statuses};
 use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::checks::{self, CheckRow};
-use crate::app::store::{packages, results, store, target_checks};
+use crate::app::store::packages::{self, RecheckRow};
+use crate::app::store::results::{self, ResultRow};
+use crate::app::store::{store, target_checks};
 
 /// True for a verdict on something that can be analysed.
 fn is_usable(statuses: Statuses) -> bool {
@@ -31,6 +37,14 @@ fn is_usable(statuses: Statuses) -> bool {
         Some(ImportStatus::Success | ImportStatus::Partial)
     );
     statuses.build == BuildStatus::Success && is_imported
+}
+
+/// The verdicts that a package shows on that commit, as far as that can be analysed.
+fn usable(shown: &[ResultRow], commit: Option<&str>) -> Vec<(String, BuildId)> {
+    let shown = shown.iter().filter(|row| row.commit.as_deref() == commit);
+    let usable = shown.filter(|row| is_usable(row.statuses()));
+    let builds = usable.filter_map(|row| Some((row.zig_version.clone(), row.build_id?)));
+    builds.collect()
 }
 
 /// All analyses for other targets. They are rows; this is what moves them on.
@@ -43,31 +57,31 @@ impl Targets<'_> {
     /// A build has ended: its source is analysed if that was the last one of its check.
     pub fn request(&mut self, row: &BuildRow) -> store::Result<()> {
         let store = &self.services.store;
-        if !self.scheduler.targets
+        if !self.scheduler.targets.is_on
             || row.is_try
             || !builds::open_of_check(store, row.check)?.is_empty()
         {
             return Ok(());
         }
-        let Some(build) = self.newest_usable(row)? else {
-            return Ok(());
-        };
-        if target_checks::insert(&mut self.services.store, build)? {
-            self.push(build)?;
+        match self.newest_usable(row)? {
+            Some(build) => self.insert(build),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    fn insert(&mut self, build: BuildId) -> store::Result<()> {
+        match target_checks::insert(&mut self.services.store, build)? {
+            true => self.push(build),
+            false => Ok(()),
+        }
     }
 
     /// The build of this source under the newest version that it works with.
     fn newest_usable(&self, row: &BuildRow) -> store::Result<Option<BuildId>> {
         let store = &self.services.store;
-        let mut usable: Vec<(String, BuildId)> = match row.package_id {
+        let usable: Vec<(String, BuildId)> = match row.package_id {
             // An older check may have it under a newer version.
-            Some(package) => results::of_package(store, package)?
-                .into_iter()
-                .filter(|shown| shown.commit == row.commit && is_usable(shown.statuses()))
-                .filter_map(|shown| Some((shown.zig_version, shown.build_id?)))
-                .collect(),
+            Some(package) => usable(&results::of_package(store, package)?, row.commit.as_deref()),
             None if row.uploaded => builds::of_check(store, row.check)?
                 .into_iter()
                 .filter(|build| is_usable(build.statuses()))
@@ -75,10 +89,44 @@ impl Targets<'_> {
                 .collect(),
             None => Vec::new(),
         };
+        Ok(self.newest(usable))
+    }
+
+    /// The one of these builds, each with its version, that is under the newest version which the server has.
+    fn newest(&self, builds: Vec<(String, BuildId)>) -> Option<BuildId> {
         let place = |version: &str| self.scheduler.rechecks.place_of(version);
-        usable.retain(|(version, _)| place(version).is_some());
-        let newest = usable.iter().min_by_key(|(version, _)| place(version));
-        Ok(newest.map(|(_, build)| *build))
+        let known = builds
+            .iter()
+            .filter(|(version, _)| place(version).is_some());
+        let newest = known.min_by_key(|(version, _)| place(version));
+        newest.map(|(_, build)| *build)
+    }
+
+    /// Examines the next packages for sources that were never analysed, if few analyses wait.
+    pub fn examine(&mut self) -> store::Result<()> {
+        if !self.scheduler.targets.examines(&self.scheduler.queue) {
+            return Ok(());
+        }
+        let store = &mut self.services.store;
+        let (packages, is_done) = target_checks::next_to_examine(store, REBUILD_LIMIT)?;
+        self.scheduler.targets.is_examining = !is_done;
+        for package in &packages {
+            self.examine_package(package)?;
+        }
+        Ok(())
+    }
+
+    fn examine_package(&mut self, package: &RecheckRow) -> store::Result<()> {
+        let store = &self.services.store;
+        let shown = results::of_package(store, package.id)?;
+        // The end of a build that is under way asks for it.
+        if shown.iter().any(|row| !row.state.is_final()) {
+            return Ok(());
+        }
+        match self.newest(usable(&shown, package.commit.as_deref())) {
+            Some(build) => self.insert(build),
+            None => Ok(()),
+        }
     }
 
     fn push(&mut self, build: BuildId) -> store::Result<()> {
@@ -94,8 +142,12 @@ impl Targets<'_> {
         self.scheduler.push(&entry, None, self.services)
     }
 
-    /// Goes on with what an earlier run of the server was analysing.
+    /// Goes on with what an earlier run of the server was analysing. While this is switched off, verdicts come without
+    /// an analysis: packages are examined once it is switched on.
     pub fn resume(&mut self) -> store::Result<()> {
+        if !self.scheduler.targets.is_on {
+            target_checks::examine_all(&mut self.services.store)?;
+        }
         for interrupted in target_checks::interrupted(&self.services.store)? {
             let (build, attempt) = (interrupted.build, interrupted.attempt + 1);
             let store = &mut self.services.store;

@@ -6,7 +6,7 @@ use rusqlite::params;
 use crate::app::domain::ids::{BuildId, PackageId};
 use crate::app::domain::recheck::{Cell, Toolchain};
 use crate::app::store::columns::row;
-use crate::app::store::packages::{self, RecheckRow};
+use crate::app::store::packages::{self, MOST_USED_FIRST, RecheckRow};
 use crate::app::store::results;
 use crate::app::store::store::{Result, Store};
 use crate::app::store::totals;
@@ -23,10 +23,6 @@ row! {
         pub checked: i64,
     }
 }
-
-/// The position before all packages: the most used ones get their checks ahead of the walk by id, so that the first
-/// slots are theirs. The queue then orders the others by their use.
-const MOST_USED_FIRST: PackageId = PackageId(-1);
 
 /// Packages that an examination has come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,12 +84,7 @@ pub fn examine(store: &mut Store, toolchain: &Toolchain, limit: usize) -> Result
         });
     };
     let is_counted = after != MOST_USED_FIRST;
-    let examined = match is_counted {
-        true => packages::after(store, after, limit)?,
-        false => packages::most_used(store, limit)?,
-    };
-    let done = is_counted && examined.len() < limit;
-    let last = examined.last().map(|package| package.id);
+    let (examined, after) = packages::next_of_walk(store, after, limit)?;
     let (count, mut known) = (examined.len(), 0);
     let mut lacking = Vec::new();
     for package in examined {
@@ -105,10 +96,6 @@ pub fn examine(store: &mut Store, toolchain: &Toolchain, limit: usize) -> Result
             known += 1;
         }
     }
-    let after = match is_counted {
-        true => last.filter(|_| !done),
-        false => Some(PackageId(0)),
-    };
     let (count, known) = if is_counted { (count, known) } else { (0, 0) };
     let sql = "UPDATE catalogue_checks SET examined_after = ?2, examined = examined + ?3, checked = checked + ?4 \
         WHERE zig_version = ?1";
@@ -116,7 +103,7 @@ pub fn examine(store: &mut Store, toolchain: &Toolchain, limit: usize) -> Result
     Ok(CataloguePage {
         packages: lacking,
         is_counted,
-        done,
+        done: after.is_none(),
     })
 }
 

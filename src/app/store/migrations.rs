@@ -17,7 +17,7 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The steps to the schema: `STEPS[n]` leads from `PRAGMA user_version` n to n + 1. A step changes tables and rows
 /// only; new tables, indexes and triggers are made from `SCHEMA` afterwards. A step that was released never changes.
-const STEPS: [&str; 17] = [
+const STEPS: [&str; 18] = [
     WORDS,
     IMPORTS,
     HOSTS,
@@ -35,6 +35,7 @@ const STEPS: [&str; 17] = [
     SHARES,
     TARGETS,
     KEPT_CACHES,
+    EARLIER_TARGETS,
 ];
 
 /// The words for priority, tenant, lane and total, for what a build waits for and for what refers to it. The name of
@@ -187,6 +188,11 @@ const KEPT_CACHES: &str = "
     ALTER TABLE checks ADD COLUMN ancestors TEXT NOT NULL DEFAULT '';
     ALTER TABLE builds ADD COLUMN reused_commit TEXT;
     ALTER TABLE builds ADD COLUMN no_reuse INTEGER NOT NULL DEFAULT 0;";
+
+/// The packages that are there are examined for other targets, a few in each turn once the server runs.
+const EARLIER_TARGETS: &str = "
+    ALTER TABLE server ADD COLUMN analysed_after INTEGER;
+    UPDATE server SET analysed_after = -1;";
 
 /// Why a database cannot be opened.
 #[derive(Debug)]

@@ -309,8 +309,27 @@ pub(super) fn after(store: &Store, id: PackageId, limit: usize) -> Result<Vec<Re
     )
 }
 
+/// Where a walk through all packages begins: the most used ones come ahead of the walk by id, so that the first slots
+/// are theirs. The queue then orders the others by their use.
+pub(super) const MOST_USED_FIRST: PackageId = PackageId(-1);
+
+/// The next packages of a walk, and where it goes on; nowhere once it has come to all of them.
+pub(super) fn next_of_walk(
+    store: &Store,
+    after: PackageId,
+    limit: usize,
+) -> Result<(Vec<RecheckRow>, Option<PackageId>)> {
+    if after == MOST_USED_FIRST {
+        return Ok((most_used(store, limit)?, Some(PackageId(0))));
+    }
+    let next = self::after(store, after, limit)?;
+    let last = next.last().map(|package| package.id);
+    let last = last.filter(|_| next.len() == limit);
+    Ok((next, last))
+}
+
 /// The most used packages with a remote, at most `limit`.
-pub(super) fn most_used(store: &Store, limit: usize) -> Result<Vec<RecheckRow>> {
+fn most_used(store: &Store, limit: usize) -> Result<Vec<RecheckRow>> {
     let sql = format!("{RECHECK} {MOST_USED}");
     store.rows(&sql, [limit], RecheckRow::read)
 }

@@ -1,10 +1,12 @@
-//! The table `target_checks`: builds whose sources are to be analysed for other targets.
+//! The table `target_checks`: builds whose sources are to be analysed for other targets, and how far the examination
+//! of packages for such builds is.
 
 use rusqlite::params;
 
-use crate::app::domain::ids::BuildId;
+use crate::app::domain::ids::{BuildId, PackageId};
 use crate::app::store::columns::row;
 use crate::app::store::limits::TARGETS_SHARED_LIMIT_BUILDS;
+use crate::app::store::packages::{self, MOST_USED_FIRST, RecheckRow};
 use crate::app::store::store::{Result, Store};
 
 row! {
@@ -34,10 +36,12 @@ pub fn interrupted(store: &Store) -> Result<Vec<TargetCheck>> {
     store.rows(&sql, [], TargetCheck::read)
 }
 
-/// Adds a build; false if its answer is known, or if it or the original of its verdict is there already.
+/// Adds a build; false if its answer is known, if it or the original of its verdict is there already, or if the file of
+/// its source is gone.
 pub fn insert(store: &mut Store, build: BuildId) -> Result<bool> {
     let sql = "INSERT INTO target_checks (build_id) SELECT b.id FROM builds b WHERE b.id = ?1 AND b.targets = '' \
-        AND NOT EXISTS (SELECT 1 FROM target_checks WHERE build_id IN (b.id, b.cached_from))";
+        AND NOT EXISTS (SELECT 1 FROM target_checks WHERE build_id IN (b.id, b.cached_from)) \
+        AND EXISTS (SELECT 1 FROM checks c JOIN sources s ON s.hash = c.source WHERE c.id = b.check_id AND s.kept = 1)";
     Ok(store.execute(sql, [build])? > 0)
 }
 
@@ -58,4 +62,29 @@ pub fn set_targets(store: &mut Store, build: BuildId, targets: &str) -> Result<(
         (SELECT id FROM builds WHERE cached_from = ?1 ORDER BY id DESC LIMIT ?3)";
     store.execute(sql, params![build, targets, TARGETS_SHARED_LIMIT_BUILDS])?;
     Ok(())
+}
+
+// -- packages whose verdicts came without an analysis --
+
+/// Whether packages are still to be examined.
+pub fn is_examining(store: &Store) -> Result<bool> {
+    store.value("SELECT analysed_after NOT NULL FROM server", [])
+}
+
+/// All packages are to be examined, from the first.
+pub fn examine_all(store: &mut Store) -> Result<()> {
+    let sql = "UPDATE server SET analysed_after = ?1 WHERE analysed_after IS NOT ?1";
+    store.execute(sql, [MOST_USED_FIRST])?;
+    Ok(())
+}
+
+/// The next `limit` packages to examine, and true if these are the last ones.
+pub fn next_to_examine(store: &mut Store, limit: usize) -> Result<(Vec<RecheckRow>, bool)> {
+    let sql = "SELECT analysed_after FROM server";
+    let Some(after) = store.value::<Option<PackageId>>(sql, [])? else {
+        return Ok((Vec::new(), true));
+    };
+    let (next, after) = packages::next_of_walk(store, after, limit)?;
+    store.execute("UPDATE server SET analysed_after = ?1", [after])?;
+    Ok((next, after.is_none()))
 }
