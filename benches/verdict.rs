@@ -8,17 +8,15 @@ mod common;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use common::by_hand::{remove, settings, source_of, spawn};
 use common::server::{self, Server, scratch};
 use common::zig::{packed, zig_init};
 use zigcheck::app::domain::ids::BuildId;
-use zigcheck::app::engine::docker::{ContainerInput, Docker, SourceFile};
-use zigcheck::config::flags;
-use zigcheck::config::flags::Invocation;
-use zigcheck::config::settings::{Machine, Settings};
-use zigcheck::interface::event;
+use zigcheck::app::engine::docker::{ContainerInput, Docker};
+use zigcheck::config::settings::Settings;
 
 /// Pairs of runs, through the server and by hand. Their order alternates, since the machine's speed drifts.
 const ROUNDS: usize = 5;
@@ -88,13 +86,7 @@ fn ours(server: &Server, tree: &Path) -> f64 {
 
 /// Seconds for the same four commands, started together.
 fn by_hand(settings: &Settings, docker: &Docker, tree: &Path, round: usize) -> f64 {
-    let bytes = std::fs::read(tree).expect("the tree");
-    let source = SourceFile {
-        path: tree.to_path_buf(),
-        format: "tar.gz".to_string(),
-        bytes: bytes.len() as u64,
-        sha256: sha256(&bytes),
-    };
+    let source = source_of(tree);
     let build = |nth: usize| (round * 10 + nth + 1_000_000) as i64;
     let name = |nth: usize| docker.build_container(BuildId(build(nth)), 1);
     let names: Vec<String> = (0..settings.zig_versions.len()).map(name).collect();
@@ -123,49 +115,6 @@ fn by_hand(settings: &Settings, docker: &Docker, tree: &Path, round: usize) -> f
     let seconds = start.elapsed().as_secs_f64();
     remove(docker, &names);
     seconds
-}
-
-fn remove(docker: &Docker, names: &[String]) {
-    let remove = docker.remove(names);
-    let _ = Command::new(&remove.argv[0])
-        .args(&remove.argv[1..])
-        .output();
-}
-
-fn spawn(command: event::Command) -> Child {
-    let mut child = Command::new(&command.argv[0])
-        .args(&command.argv[1..])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("docker is installed");
-    let mut stdin = child.stdin.take().expect("it is piped");
-    for part in command.stdin {
-        let bytes = match part {
-            event::Input::Bytes(bytes) => bytes,
-            event::Input::File(path) => std::fs::read(path).expect("the tree"),
-        };
-        stdin.write_all(&bytes).expect("the container takes it");
-    }
-    child
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    use sha2::{Digest, Sha256};
-    data_encoding::HEXLOWER.encode(&Sha256::digest(bytes))
-}
-
-fn settings() -> Settings {
-    let cpus = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let machine = Machine {
-        cpus,
-        memory_bytes: u64::MAX,
-    };
-    match flags::parse([], &|_| None, machine) {
-        Ok(Invocation::Serve(settings)) => *settings,
-        other => panic!("{other:?}"),
-    }
 }
 
 // -- from the exit of a process to its verdict ------------------------------------------------

@@ -1,9 +1,11 @@
 //! What the tests share. Each test binary and each bench includes it, and none uses all of it.
 #![allow(dead_code)]
 
+pub mod by_hand;
 pub mod core;
 pub mod core_steps;
 pub mod engine;
+pub mod git;
 pub mod html;
 pub mod http;
 pub mod load;

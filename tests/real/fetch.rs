@@ -7,11 +7,11 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use zigcheck::app::source::archive::{Inspection, Progress};
 
+use crate::common::git::{git_server, repository};
 use crate::common::manifests;
 use crate::common::server::scratch;
 use crate::exchange::fed;
 use crate::exclusive::shared;
-use crate::web::{git_server, repository};
 
 /// That command in a container as fetches have it, with that input.
 fn in_container(command: &[&str], input: &[u8]) -> Output {

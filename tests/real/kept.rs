@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::common::git::{Repository, git_server, repository};
 use crate::common::server::{Server, archive, scratch};
 use crate::common::zig::build_zig;
 use crate::exclusive::shared;
-use crate::web::{Repository, git_server, repository};
 
 const FLAGS: [&str; 6] = [
     "--zig-versions",

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::common::git::{Git, git_server, repository};
 use crate::common::server::{PATIENCE, Server, archive, scratch};
 use crate::common::zig::containers_of;
 use crate::exclusive::shared;
 use crate::packages::{OPEN, said, server};
-use crate::web::{Git, git_server, repository};
 use serde_json::{Value, json};
 
 const BUILD: &str = "const std = @import(\"std\");

@@ -5,10 +5,11 @@
 use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::common::git::{git_server, repository};
 use crate::common::server::{Server, archive, scratch};
 use crate::common::zig::{build_zig, packed, zig_init};
 use crate::exclusive::shared;
-use crate::web::{file_server, git_server, repository};
+use crate::web::file_server;
 use serde_json::{Value, json};
 use zigcheck::app::builds::limits::ERRORS_LIMIT;
 

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::common::git::{git_server, repository};
 use crate::common::server::{PATIENCE, Server, archive, scratch};
 use crate::common::zig::{Numbers, build_zig, containers_of, packed, stands_once, zig_init};
 use crate::exclusive::shared;
 use crate::packages::{install_zig, said};
-use crate::web::{git_server, repository};
 use serde_json::{Value, json};
 
 const IMAGE: &str = "zigcheck:0.16.0";

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::common::git::{git_server, repository};
 use crate::common::server::{PATIENCE, Server, scratch};
 use crate::common::zig::build_zig;
 use crate::exclusive::shared;
-use crate::web::{git_server, repository};
 
 const FLAGS: [&str; 8] = [
     "--zig-versions",

@@ -5,13 +5,13 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::common::git::{Repository, repository};
 use crate::common::server::scratch;
 use crate::common::zig::build_zig;
 use crate::exchange::fed;
 use crate::exclusive::shared;
 use crate::host::Host;
 use crate::packages::{said, server};
-use crate::web::{Repository, repository};
 use zigcheck::config::limits::SOURCE_LIMIT_BYTES;
 
 struct Fetched {
