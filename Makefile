@@ -60,7 +60,7 @@ fuzz:                  ## try a million damaged inputs on every parser (CASES=n,
 	CASES=$${CASES:-1000000} FROM=$${FROM:-$$(date +%s)000000} cargo test --test fuzz -- --nocapture
 
 bench: docker-build setup-tests  ## measure what the server adds to docker, what it answers in a second, and what watchers, long queues and large catalogues cost
-	cargo bench --bench verdict --bench watchers --bench queue --bench submissions --bench neighbours --bench catalogue --bench answers --bench scale
+	cargo bench --bench verdict --bench watchers --bench queue --bench submissions --bench neighbours --bench catalogue --bench answers --bench search --bench scale
 
 bench-warm: docker-build  ## measure what the warm cache saves and what the container costs
 	@benches/warm.sh
