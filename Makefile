@@ -10,9 +10,9 @@ run-docker: docker-build all  ## install what is missing, make images and networ
 	@echo "Now run in a package: git archive HEAD | curl -sN --data-binary @- '127.0.0.1:3000/api/check?name=mine&follow'"
 	@if [ "$$(id -u)" = 0 ]; then systemd/fetch-network; else \
 		docker network inspect zigcheck-fetch >/dev/null 2>&1 || { echo "first run as root, once: make fetch-network" >&2; exit 1; }; fi
-	@exec target/release/zigcheck --listen 127.0.0.1:3000 --fetch-network zigcheck-fetch
+	@exec target/release/zigcheck --listen 127.0.0.1:3000
 
-run: all               ## serve with the images that exist, and no protected network for fetches
+run: all               ## serve with the images and the network for fetches that exist
 	@exec target/release/zigcheck
 
 all:                   ## build the program, target/release/zigcheck (also plain `make`)

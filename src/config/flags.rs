@@ -85,8 +85,8 @@ const SETTINGS: [Setting; 20] = settings! {
     "silence-timeout", Value("300"),
         "seconds without a byte of output",
         silence_timeout_ms = values::seconds_ms;
-    "fetch-network", Value("bridge"),
-        "docker network of fetch containers",
+    "fetch-network", Value("zigcheck-fetch"),
+        "docker network of fetch containers; bridge and host reach private addresses",
         fetch_network = values::text;
     // The large hosts of repositories, and those that well-known packages need. Zig checks the hash of what comes.
     "allow-hosts", Value("github.com,gitlab.com,codeberg.org,git.sr.ht,deps.files.ghostty.org,pkg.hexops.org,\

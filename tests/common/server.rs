@@ -1,5 +1,6 @@
 //! The real binary on a port of its own, spoken to with the real curl.
 
+use crate::common::settings::FETCH_NETWORK;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,7 @@ impl Server {
             .args(["--listen", "127.0.0.1:0", "--data"])
             .arg(&data)
             .args(flags)
+            .env(FETCH_NETWORK.0, FETCH_NETWORK.1)
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         ends_with_its_parent(&mut command, Signal::TERM);

@@ -8,10 +8,15 @@ pub const MACHINE: Machine = Machine {
     memory_bytes: 64 << 30,
 };
 
-/// What those flags ask for on that machine, with nothing in the environment.
+/// The network for fetches of a test that says nothing about it: no engine of a test has one with rules.
+pub const FETCH_NETWORK: (&str, &str) = ("ZIGCHECK_FETCH_NETWORK", "bridge");
+
+/// What those flags ask for on that machine, with no other network for fetches in the environment.
 pub fn settings_on(machine: Machine, flags: &[&str]) -> Result<Settings, String> {
     let args = flags.iter().map(|flag| flag.into());
-    match parse(args, &|_| None, machine)? {
+    let (name, value) = FETCH_NETWORK;
+    let look = |asked: &str| (asked == name).then(|| value.into());
+    match parse(args, &look, machine)? {
         Invocation::Serve(settings) => Ok(*settings),
         other => panic!("{other:?} was asked for"),
     }

@@ -1,5 +1,6 @@
 //! A stand-in for the docker command, of its own for each test, and a server that uses it.
 
+use crate::common::settings::FETCH_NETWORK;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{SocketAddr, TcpListener};
@@ -99,6 +100,7 @@ pub fn spawn_at(to: SocketAddr, data: &Path, docker: &str, log: &Path) -> Child 
         .arg(data)
         .args(["--listen", &to.to_string(), "--docker", docker])
         .args(["--zig-versions", "0.17.1,0.16.0", "--max-builds", "3"])
+        .env(FETCH_NETWORK.0, FETCH_NETWORK.1)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log.expect("a log"));

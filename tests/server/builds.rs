@@ -1,6 +1,7 @@
 //! The real server with a stand-in for the docker command: every way in which a container can end
 //! badly comes to the right verdict.
 
+use crate::common::settings::FETCH_NETWORK;
 use crate::common::standin;
 use std::path::Path;
 use std::process::Command;
@@ -160,6 +161,7 @@ fn an_engine_that_keeps_nobody_in_is_refused_at_the_start() {
     let output = Command::new(env!("CARGO_BIN_EXE_zigcheck"))
         .args(["--docker", &docker, "--listen", "127.0.0.1:0", "--data"])
         .arg(data)
+        .env(FETCH_NETWORK.0, FETCH_NETWORK.1)
         .output();
     let output = output.expect("the program");
     assert_eq!(output.status.code(), Some(2));

@@ -2,6 +2,7 @@
 
 use crate::common::server;
 use crate::common::server::{Server, curl};
+use crate::common::settings::FETCH_NETWORK;
 use crate::common::standin;
 
 /// Uploads a tree over that server, as a proxy says it for that client; status, and the whole answer
@@ -86,6 +87,7 @@ fn a_proxy_that_nobody_named_is_told_of_once() {
         .arg(format!("--listen=unix:{}", path.display()))
         .arg(format!("--data={}", dir.join("data").display()))
         .args(["--docker", &docker, "--zig-versions", "0.16.0"])
+        .env(FETCH_NETWORK.0, FETCH_NETWORK.1)
         .stderr(std::fs::File::create(&log).expect("a file"))
         .spawn();
     let mut child = child.expect("the binary is built");

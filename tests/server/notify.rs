@@ -1,5 +1,6 @@
 //! The protocol with a service manager, and log lines for the journal.
 
+use crate::common::settings::FETCH_NETWORK;
 use crate::common::standin;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
@@ -35,6 +36,7 @@ impl Service {
         let child = Command::new(env!("CARGO_BIN_EXE_zigcheck"))
             .args(["--listen", "127.0.0.1:0", "--docker", &command, "--data"])
             .arg(&data)
+            .env(FETCH_NETWORK.0, FETCH_NETWORK.1)
             .env("NOTIFY_SOCKET", &socket)
             .env("JOURNAL_STREAM", format!("{}:{}", stat.dev(), stat.ino()))
             .envs(env.iter().copied())

@@ -1,5 +1,6 @@
 //! The admin's token is in no line of the log and in no answer, whatever is done with it.
 
+use crate::common::settings::FETCH_NETWORK;
 use crate::common::standin;
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
@@ -38,6 +39,7 @@ fn the_token_is_told_to_nobody() {
         .arg(dir.join("data"))
         .arg("--admin-token-file")
         .arg(&file)
+        .env(FETCH_NETWORK.0, FETCH_NETWORK.1)
         .stdout(Stdio::null())
         .stderr(std::fs::File::create(&log).expect("a file"))
         .spawn()

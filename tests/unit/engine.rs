@@ -126,7 +126,10 @@ fn nothing_starts_before_the_network_of_fetches_is_found_closed() {
     for (answer, why) in [
         (ok("it reaches 10.0.0.1\n"), "it reaches 10.0.0.1"),
         (ok(""), ""),
-        (no_answer(), "no engine"),
+        (
+            no_answer(),
+            "no engine; `make fetch-network` as root makes it",
+        ),
     ] {
         assert_eq!(engine.answer(answer, 0), None);
         let why = format!("the fetch network: {why}");

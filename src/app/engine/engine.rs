@@ -257,6 +257,13 @@ impl Engine {
         }
         let text = match answer {
             Ok(text) => text,
+            Err(why) if matches!(self.state, State::Probing) => {
+                // The usual reason is that there is no such network.
+                return self.become_absent(
+                    format!("{why}; `make fetch-network` as root makes it"),
+                    now_ms,
+                );
+            }
             Err(why) => return self.become_absent(why, now_ms),
         };
         match self.state {

@@ -31,7 +31,7 @@ fn the_defaults_are_those_of_the_readme() {
         cpus: 2.0,
         build_timeout_ms: 1_200_000,
         silence_timeout_ms: 300_000,
-        fetch_network: "bridge".to_string(),
+        fetch_network: "zigcheck-fetch".to_string(),
         allow_hosts: Hosts::These(hosts.map(str::to_string).to_vec()),
         trusted_proxies: Proxies::default(),
         submit_rate: 120,
@@ -45,7 +45,10 @@ fn the_defaults_are_those_of_the_readme() {
         admin_token: None,
         log_level: LogLevel(log::LevelFilter::Info),
     };
-    assert_eq!(settings(&[]), wanted);
+    assert_eq!(
+        parse([], &|_| None, MACHINE),
+        Ok(Invocation::Serve(Box::new(wanted)))
+    );
 }
 
 #[test]
@@ -73,12 +76,13 @@ fn a_flag_wins_over_its_twin_and_the_twin_over_the_default() {
         ["/a", "b/c d"],
         ["debug", "error"],
     ];
-    let default = settings(&[]);
+    let default = with_env(&[], &[]).unwrap();
     for (flag, [one, other]) in FLAGS.into_iter().zip(values) {
         let twin = format!("ZIGCHECK_{}", flag.to_uppercase().replace('-', "_"));
         let given = format!("--{flag}={one}");
-        let by_flag = settings(&[&given]);
-        assert_eq!(settings(&[&format!("--{flag}"), one]), by_flag, "{flag}");
+        let by_flag = with_env(&[&given], &[]).unwrap();
+        let apart = with_env(&[&format!("--{flag}"), one], &[]);
+        assert_eq!(apart.unwrap(), by_flag, "{flag}");
         let by_twin = with_env(&[], &[(&twin, one)]).unwrap();
         assert_eq!(by_twin, by_flag, "{twin}");
         let by_other = with_env(&[], &[(&twin, other)]).unwrap();
@@ -93,8 +97,8 @@ fn a_flag_wins_over_its_twin_and_the_twin_over_the_default() {
             default,
             "an empty {twin}"
         );
-        let last = settings(&[&format!("--{flag}={other}"), &given]);
-        assert_eq!(last, by_flag, "the last {flag} counts");
+        let last = with_env(&[&format!("--{flag}={other}"), &given], &[]);
+        assert_eq!(last.unwrap(), by_flag, "the last {flag} counts");
     }
 }
 
