@@ -185,8 +185,6 @@ CREATE TABLE IF NOT EXISTS kept_caches (
     "commit"    TEXT NOT NULL,
     hash        TEXT NOT NULL,
     bytes       INTEGER NOT NULL,
-    -- 0: the build that left it failed.
-    succeeded   INTEGER NOT NULL,
     used_at     INTEGER NOT NULL,
     PRIMARY KEY (package_id, zig_version)
 ) STRICT, WITHOUT ROWID;

@@ -54,8 +54,8 @@ impl Scheduler {
             kept_caches::set_reused(&mut services.store, build, None)?;
         }
         match &mut self.kept_caches {
-            Some(kept_caches) if !is_error => {
-                kept_caches.keep(running_task, !verdict.fails(), services)
+            Some(kept_caches) if !is_error && !verdict.fails() => {
+                kept_caches.keep(running_task, services)
             }
             _ => Ok(()),
         }

@@ -53,10 +53,6 @@ impl KeptCaches {
         let Some(kept) = kept.filter(|kept| kept.toolchain == task.image) else {
             return Ok(None);
         };
-        // The next commit of one that failed mostly fails too, and what fails is built twice. A search expects both.
-        if !kept.succeeded && !check.is_try {
-            return Ok(None);
-        }
         if !is_in_history(check, &kept.commit, &services.store)? {
             return Ok(None);
         }
@@ -88,13 +84,9 @@ impl KeptCaches {
         Ok(())
     }
 
-    /// Keeps what a build that has its verdict handed out, in place of what was there. `succeeded`: it did not fail.
-    pub fn keep(
-        &mut self,
-        task: &mut RunningTask,
-        succeeded: bool,
-        services: &mut Services,
-    ) -> store::Result<()> {
+    /// Keeps what a build that did not fail handed out, in place of what was there. After one that failed the next commit
+    /// mostly fails too, and what fails is built twice.
+    pub fn keep(&mut self, task: &mut RunningTask, services: &mut Services) -> store::Result<()> {
         let Some(file) = task.attempt_state.take_handed_out() else {
             return Ok(());
         };
@@ -113,7 +105,6 @@ impl KeptCaches {
             commit,
             hash,
             bytes,
-            succeeded,
         };
         // If the package is gone, no row names the file.
         self.orphans.push(file_name(&kept.hash));

@@ -17,8 +17,6 @@ row! {
         pub commit: String = "\"commit\"",
         pub hash: String,
         pub bytes: u64,
-        /// The build that left it did not fail.
-        pub succeeded: bool,
     }
 }
 
@@ -44,26 +42,15 @@ pub fn insert(
     kept: &KeptCache,
     at: i64,
 ) -> Result<()> {
-    let sql = "INSERT INTO kept_caches (package_id, zig_version, toolchain, \"commit\", hash, bytes, succeeded, \
-            used_at) \
-        SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM packages WHERE id = ?1 AND removal IS NULL";
+    let sql = "INSERT INTO kept_caches (package_id, zig_version, toolchain, \"commit\", hash, bytes, used_at) \
+        SELECT id, ?2, ?3, ?4, ?5, ?6, ?7 FROM packages WHERE id = ?1 AND removal IS NULL";
     let KeptCache {
         toolchain,
         commit,
         hash,
         bytes,
-        succeeded,
     } = kept;
-    let values = params![
-        package,
-        zig_version,
-        toolchain,
-        commit,
-        hash,
-        bytes,
-        succeeded,
-        at
-    ];
+    let values = params![package, zig_version, toolchain, commit, hash, bytes, at];
     store.execute(sql, values)?;
     Ok(())
 }

@@ -17,7 +17,7 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The steps to the schema: `STEPS[n]` leads from `PRAGMA user_version` n to n + 1. A step changes tables and rows
 /// only; new tables, indexes and triggers are made from `SCHEMA` afterwards. A step that was released never changes.
-const STEPS: [&str; 18] = [
+const STEPS: [&str; 19] = [
     WORDS,
     IMPORTS,
     HOSTS,
@@ -36,6 +36,8 @@ const STEPS: [&str; 18] = [
     TARGETS,
     KEPT_CACHES,
     EARLIER_TARGETS,
+    // `CACHES_OF_FAILURES`, where there is the table.
+    "",
 ];
 
 /// The words for priority, tenant, lane and total, for what a build waits for and for what refers to it. The name of
@@ -194,6 +196,15 @@ const EARLIER_TARGETS: &str = "
     ALTER TABLE server ADD COLUMN analysed_after INTEGER;
     UPDATE server SET analysed_after = -1;";
 
+/// What builds that failed left is not kept any more.
+const CACHES_OF_FAILURES: &str = "
+    DELETE FROM kept_caches WHERE succeeded = 0;
+    ALTER TABLE kept_caches DROP COLUMN succeeded;
+    UPDATE totals SET kept_bytes = (SELECT coalesce(sum(bytes), 0) FROM kept_caches);";
+/// The versions that made `kept_caches`, and that take these out of it.
+const KEPT_CACHES_VERSION: usize = 17;
+const CACHES_OF_FAILURES_VERSION: usize = 19;
+
 /// Why a database cannot be opened.
 #[derive(Debug)]
 pub enum OpenError {
@@ -250,6 +261,9 @@ pub fn upgrade(db: &Connection, version: usize) -> Result<()> {
         }
         if (HISTORY_VERSION..SHARES_VERSION).contains(&version) {
             db.execute_batch(HISTORY_ERRORS)?;
+        }
+        if (KEPT_CACHES_VERSION..CACHES_OF_FAILURES_VERSION).contains(&version) {
+            db.execute_batch(CACHES_OF_FAILURES)?;
         }
         name_repositories(db)?;
     }
