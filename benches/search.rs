@@ -1,4 +1,4 @@
-//! What a search for a commit that works costs over the builds that it needs: each try against the same container by hand.
+//! What a search for a commit that works costs over its builds: each try against the same container by hand.
 //!
 //! Prints ratios and seconds, and asserts nothing about time.
 

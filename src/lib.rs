@@ -12,3 +12,5 @@ pub mod http;
 pub mod shell;
 
 pub mod app;
+
+pub mod commands;

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use zigcheck::app::dispatch::dispatch::App;
 use zigcheck::app::store::store::Store;
+use zigcheck::commands::{backup, restore};
 use zigcheck::config::flags::{self, Invocation};
 use zigcheck::config::settings::{Machine, Settings};
 use zigcheck::config::token::{TOKEN_LIMIT_BYTES, Token};
@@ -27,10 +28,7 @@ enum Failure {
 }
 
 fn main() -> ExitCode {
-    // First: from here on a signal stops the server in order.
-    let signals = SignalPipes::listen();
-    let signals = signals.map_err(|error| Failure::Failed(format!("signals: {error}")));
-    match run(signals) {
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Unfit(sentence)) => {
             journal::fatal(&sentence);
@@ -43,17 +41,32 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(signals: Result<SignalPipes, Failure>) -> Result<(), Failure> {
+fn run() -> Result<(), Failure> {
     let env = |name: &str| std::env::var(name).ok();
     let invocation = flags::parse(std::env::args_os().skip(1), &env, machine());
     match invocation.map_err(Failure::Unfit)? {
         Invocation::Help => print!("{}", flags::help()),
         Invocation::Version => println!("zigcheck {}", env!("CARGO_PKG_VERSION")),
+        Invocation::Backup { data, to, keep } => {
+            done(backup::run(&data, &to, keep, Clock::start().now()))?
+        }
+        Invocation::Restore { data, from } => {
+            done(restore::run(&data, &from, Clock::start().now()))?
+        }
         Invocation::Serve(mut settings) => {
+            // First: from here on a signal stops the server in order. It just ends a command.
+            let signals = SignalPipes::listen();
+            let signals = signals.map_err(|error| Failure::Failed(format!("signals: {error}")))?;
             read_admin_token(&mut settings).map_err(Failure::Unfit)?;
-            serve(&settings, signals?)?;
+            serve(&settings, signals)?;
         }
     }
+    Ok(())
+}
+
+/// Prints what a command has done.
+fn done(result: Result<String, String>) -> Result<(), Failure> {
+    println!("{}", result.map_err(Failure::Failed)?);
     Ok(())
 }
 
@@ -87,7 +100,7 @@ fn serve(settings: &Settings, signals: SignalPipes) -> Result<(), Failure> {
     for dir in ["logs", "sources"] {
         std::fs::create_dir_all(data.join(dir)).map_err(|error| named(error.to_string()))?;
     }
-    let _lock = lock(data).map_err(named)?;
+    let _lock = disk::lock(data).map_err(named)?;
     let result = serve_from(settings, signals);
     if matches!(result, Err(Failure::Failed(_))) {
         disk::give_up_reserve(data);
@@ -128,16 +141,6 @@ fn serve_from(settings: &Settings, signals: SignalPipes) -> Result<(), Failure> 
         true => Failure::Unfit(sentence),
         false => Failure::Failed(sentence),
     })
-}
-
-/// Locks the data directory for as long as the program runs: two servers on one directory would build everything twice
-/// and remove each other's containers.
-fn lock(data: &Path) -> Result<std::fs::File, String> {
-    let dir = std::fs::File::open(data).map_err(|e| e.to_string())?;
-    match dir.try_lock() {
-        Ok(()) => Ok(dir),
-        Err(_) => Err("another zigcheck is using it".to_string()),
-    }
 }
 
 fn machine() -> Machine {

@@ -13,6 +13,17 @@ use crate::config::values;
 #[derive(Debug, PartialEq)]
 pub enum Invocation {
     Serve(Box<Settings>),
+    /// Copies the data directory into a new one of `to`, of which only the newest `keep` stay; none: all of them.
+    Backup {
+        data: PathBuf,
+        to: PathBuf,
+        keep: Option<usize>,
+    },
+    /// Puts the backup `from` in place of the data directory.
+    Restore {
+        data: PathBuf,
+        from: PathBuf,
+    },
     Help,
     Version,
 }
@@ -141,7 +152,9 @@ fn builds_that_fit(settings: &mut Settings, surroundings: &Surroundings) {
 pub fn help() -> String {
     let mut text = String::from(
         "zigcheck: builds and tests Zig packages under several Zig versions, on one thread\n\n\
-         Usage: zigcheck [--FLAG VALUE]...\n\n",
+         Usage: zigcheck [--FLAG VALUE]...\n\
+         \x20      zigcheck backup DIRECTORY [--keep NUMBER] [--data VALUE]\n\
+         \x20      zigcheck restore BACKUP [--data VALUE]\n\n",
     );
     for Setting {
         flag,
@@ -172,6 +185,8 @@ pub fn parse(
     machine: Machine,
 ) -> Result<Invocation, String> {
     let mut given: Vec<(&'static str, String)> = Vec::new();
+    let mut words: Vec<OsString> = Vec::new();
+    let mut keep = None;
     let mut parser = lexopt::Parser::from_args(args);
     while let Some(arg) = parser.next().map_err(|e| e.to_string())? {
         match arg {
@@ -179,6 +194,14 @@ pub fn parse(
             lexopt::Arg::Long("version") | lexopt::Arg::Short('V') => {
                 return Ok(Invocation::Version);
             }
+            lexopt::Arg::Long("keep") => {
+                let value = parser.value().map_err(|e| e.to_string())?;
+                let number = value.to_str().and_then(|text| text.parse().ok());
+                let number = number.filter(|number| *number > 0);
+                let bad = || format!("--keep {}: must be a number from 1", value.display());
+                keep = Some(number.ok_or_else(bad)?);
+            }
+            lexopt::Arg::Value(word) => words.push(word),
             lexopt::Arg::Long(name) => {
                 let known = SETTINGS.iter().find(|setting| setting.flag == name);
                 let unknown = || format!("unknown flag --{name}: see --help");
@@ -187,11 +210,44 @@ pub fn parse(
                 let value = value.map_err(|v| format!("--{flag}: {v:?} is not UTF-8"))?;
                 given.push((flag, value));
             }
-            other => return Err(format!("{}: see --help", other.unexpected())),
+            other @ lexopt::Arg::Short(_) => {
+                return Err(format!("{}: see --help", other.unexpected()));
+            }
         }
     }
     let settings = settings(&given, &Surroundings { machine, env })?;
-    Ok(Invocation::Serve(Box::new(settings)))
+    invocation(&words, keep, &given, settings)
+}
+
+/// What these words ask for; no words: to serve.
+fn invocation(
+    words: &[OsString],
+    keep: Option<usize>,
+    given: &[(&'static str, String)],
+    settings: Settings,
+) -> Result<Invocation, String> {
+    let command = words.first().map(|word| word.to_string_lossy());
+    let (command, path) = match (command.as_deref(), words) {
+        (None, _) if keep.is_none() => return Ok(Invocation::Serve(Box::new(settings))),
+        (None, _) => return Err("--keep: only backup takes it: see --help".to_string()),
+        (Some(command @ ("backup" | "restore")), [_, path]) => (command, PathBuf::from(path)),
+        (Some(command @ ("backup" | "restore")), _) => {
+            return Err(format!("{command}: takes one directory: see --help"));
+        }
+        (Some(other), _) => return Err(format!("unknown command {other:?}: see --help")),
+    };
+    if let Some((flag, _)) = given.iter().find(|(flag, _)| *flag != "data") {
+        return Err(format!("--{flag}: {command} does not take it: see --help"));
+    }
+    match (command, settings.data, keep) {
+        ("backup", data, keep) => Ok(Invocation::Backup {
+            data,
+            to: path,
+            keep,
+        }),
+        (_, data, None) => Ok(Invocation::Restore { data, from: path }),
+        (_, _, Some(_)) => Err("--keep: only backup takes it: see --help".to_string()),
+    }
 }
 
 /// The settings: a flag wins over its environment twin, that over the default. The last of two equal flags counts.

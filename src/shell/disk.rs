@@ -1,4 +1,4 @@
-//! The free space of the data disk, and a reserve file for the moment when the disk is full.
+//! The data directory: its lock, the free space of its disk, and a reserve file for the moment when the disk is full.
 
 use std::fs::{self, File};
 use std::io;
@@ -62,6 +62,16 @@ impl Disk {
                 None
             }
         }
+    }
+}
+
+/// Locks the data directory for as long as the program runs: two servers on one directory would build everything twice
+/// and remove each other's containers.
+pub fn lock(data: &Path) -> Result<File, String> {
+    let dir = File::open(data).map_err(|e| e.to_string())?;
+    match dir.try_lock() {
+        Ok(()) => Ok(dir),
+        Err(_) => Err("another zigcheck is using it".to_string()),
     }
 }
 

@@ -24,7 +24,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("app/state", &["app/builds"]),
     ("app/web", &["app/state"]),
     ("app/dispatch", &["app/web", "app/retention"]),
-    ("main", &["shell", "app/dispatch"]),
+    ("commands", &["shell", "app/store"]),
+    ("main", &["commands", "app/dispatch"]),
 ];
 
 /// The layer of the longest folder name that a path begins with; none for the lists `lib.rs` and `app/mod.rs`.

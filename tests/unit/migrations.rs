@@ -158,7 +158,8 @@ fn what_builds_that_failed_left_goes_with_the_upgrade() {
     let before = "ALTER TABLE kept_caches ADD COLUMN succeeded INTEGER NOT NULL DEFAULT 1; \
         INSERT INTO packages (name, url, created_at) VALUES ('p', 'https://a.example/p', 1); \
         INSERT INTO kept_caches (package_id, zig_version, toolchain, \"commit\", hash, bytes, used_at, succeeded) \
-            VALUES (1, '0.16.0', 'sha256:a', 'c0ffee', 'aa', 5, 1, 1), (1, '0.15.2', 'sha256:b', 'c0ffee', 'bb', 7, 1, 0); \
+            VALUES (1, '0.16.0', 'sha256:a', 'c0ffee', 'aa', 5, 1, 1), \
+                (1, '0.15.2', 'sha256:b', 'c0ffee', 'bb', 7, 1, 0); \
         PRAGMA user_version = 18;";
     db.execute_batch(before).unwrap();
     drop(db);

@@ -84,8 +84,8 @@ impl KeptCaches {
         Ok(())
     }
 
-    /// Keeps what a build that did not fail handed out, in place of what was there. After one that failed the next commit
-    /// mostly fails too, and what fails is built twice.
+    /// Keeps what a build that did not fail handed out, in place of what was there. After one that failed the next
+    /// commit mostly fails too, and what fails is built twice.
     pub fn keep(&mut self, task: &mut RunningTask, services: &mut Services) -> store::Result<()> {
         let Some(file) = task.attempt_state.take_handed_out() else {
             return Ok(());

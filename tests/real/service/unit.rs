@@ -6,7 +6,8 @@ use super::machine::Machine;
 use crate::exclusive::shared;
 
 const UNITS: &str = "/etc/systemd/system/zigcheck.service /etc/systemd/system/zigcheck.socket \
-    /etc/systemd/system/zigcheck-network.service";
+    /etc/systemd/system/zigcheck-network.service /etc/systemd/system/zigcheck-backup.service \
+    /etc/systemd/system/zigcheck-backup.timer";
 const ONE: &str = "ZIGCHECK_ZIG_VERSIONS=0.16.0";
 
 fn exists(machine: &Machine, path: &str) -> bool {
@@ -69,6 +70,35 @@ fn it_is_installed_starts_says_how_it_stands_and_is_removed() {
     let answers = "curl -s 127.0.0.1:3000/api/health && echo yes || echo no";
     assert_eq!(machine.sh(answers), "no");
     machine.sh("/opt/zigcheck/systemd/uninstall 2>&1");
+}
+
+#[test]
+fn a_backup_is_made_beside_the_server_and_restored() {
+    let _machine = shared();
+    let machine = Machine::serving(ONE);
+    let upload =
+        "curl -sS --fail --data-binary @/opt/tree.tar.gz '127.0.0.1:3000/api/check?name=good'";
+    machine.sh(upload);
+    let state = "curl -s 127.0.0.1:3000/api/builds/1 | grep -o '\"state\":\"[a-z]*\"'";
+    machine.wait(state, "\"state\":\"finished\"");
+    let build = machine.get("/api/builds/1");
+    machine.sh("systemctl start zigcheck-backup.service");
+    let backup = machine.sh("echo /var/lib/zigcheck/backups/zigcheck-*");
+    assert_eq!(
+        machine.sh(&format!("stat -c %U {backup}/zigcheck.db")),
+        "zigcheck"
+    );
+    let links = machine.sh(&format!("stat -c %h {backup}/logs/1.log"));
+    assert_eq!(links, "2", "the log is not copied");
+
+    // By root, over a database that is gone.
+    machine.sh("systemctl stop zigcheck.socket zigcheck.service; rm /var/lib/zigcheck/zigcheck.db");
+    machine.sh(&format!(
+        "zigcheck restore {backup} --data /var/lib/zigcheck"
+    ));
+    machine.sh("systemctl start zigcheck.socket zigcheck.service");
+    assert_eq!(machine.get("/api/builds/1"), build);
+    assert_eq!(machine.show("ActiveState"), "active");
 }
 
 #[test]

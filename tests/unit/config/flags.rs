@@ -240,3 +240,54 @@ fn help_and_version_are_asked_for_with_both_words() {
     );
     assert!(help().lines().all(|line| line.len() <= 180));
 }
+
+#[test]
+fn backup_and_restore_take_one_directory() {
+    let (data, to, from) = (
+        PathBuf::from("/d"),
+        PathBuf::from("/b"),
+        PathBuf::from("/b/x"),
+    );
+    let kept = |keep| Invocation::Backup {
+        data: data.clone(),
+        to: to.clone(),
+        keep,
+    };
+    assert_eq!(asked(&["backup", "/b", "--data=/d"]), Ok(kept(None)));
+    assert_eq!(
+        asked(&["--data", "/d", "backup", "--keep=7", "/b"]),
+        Ok(kept(Some(7)))
+    );
+    let restore = Invocation::Restore {
+        data: data.clone(),
+        from,
+    };
+    assert_eq!(asked(&["restore", "/b/x", "--data", "/d"]), Ok(restore));
+    for (words, why) in [
+        (&["backup"][..], "backup: takes one directory: see --help"),
+        (
+            &["restore", "a", "b"],
+            "restore: takes one directory: see --help",
+        ),
+        (
+            &["restore", "a", "--keep", "1"],
+            "--keep: only backup takes it: see --help",
+        ),
+        (&["--keep", "1"], "--keep: only backup takes it: see --help"),
+        (
+            &["backup", "a", "--keep", "0"],
+            "--keep 0: must be a number from 1",
+        ),
+        (
+            &["backup", "a", "--keep", "x"],
+            "--keep x: must be a number from 1",
+        ),
+        (
+            &["backup", "a", "--max-builds", "3"],
+            "--max-builds: backup does not take it: see --help",
+        ),
+        (&["serve"], "unknown command \"serve\": see --help"),
+    ] {
+        assert_eq!(asked(words), Err(why.to_string()), "{words:?}");
+    }
+}

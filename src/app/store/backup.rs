@@ -1,0 +1,67 @@
+//! The database of a data directory as a file that its server does not use: made, examined, and what it refers to.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, MAIN_DB, OpenFlags};
+
+use crate::app::store::migrations;
+
+/// Copies the database as it is at one moment. A reader keeps no writer waiting, so the server notices nothing; its
+/// write-ahead log grows by what it writes meanwhile. The schema stays that of the server, which may be an older
+/// program.
+pub fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    let db = open(from)?;
+    // All pages in one step: between steps each write of the server would make the copy begin anew.
+    db.backup(MAIN_DB, to, None).map_err(text)?;
+    // A file of its own, which no reader changes.
+    let copy = Connection::open(to).map_err(text)?;
+    let mode = "PRAGMA journal_mode = DELETE";
+    let mode = copy.query_row(mode, [], |row| row.get::<_, String>(0));
+    mode.map(|_| ()).map_err(text)
+}
+
+/// Refuses a damaged database, and one of a newer program.
+pub fn examine(path: &Path) -> Result<(), String> {
+    let db = open(path)?;
+    migrations::version(&db).map_err(|error| error.to_string())?;
+    let check = "PRAGMA quick_check(1)";
+    let found: String = db.query_row(check, [], |row| row.get(0)).map_err(text)?;
+    match found.as_str() {
+        "ok" => Ok(()),
+        damage => Err(format!("the database is damaged: {damage}")),
+    }
+}
+
+/// The names of the files in `logs/` that never change again: those of the builds that have ended.
+pub fn ended_logs(path: &Path) -> Result<Vec<String>, String> {
+    let sql =
+        "SELECT id || '.log' FROM builds WHERE state IN ('finished', 'cancelled') ORDER BY id";
+    names(path, sql)
+}
+
+/// The names of the files in `sources/` that the database refers to.
+pub fn kept_files(path: &Path) -> Result<Vec<String>, String> {
+    let sql = "SELECT hash || '.' || format FROM sources WHERE kept = 1 \
+        UNION SELECT hash || '.tar.gz' FROM dependencies \
+        UNION SELECT hash || '.tar.zst' FROM kept_caches";
+    names(path, sql)
+}
+
+fn names(path: &Path, sql: &str) -> Result<Vec<String>, String> {
+    let db = open(path)?;
+    let mut statement = db.prepare(sql).map_err(text)?;
+    let rows = statement.query_map([], |row| row.get(0)).map_err(text)?;
+    rows.collect::<Result<_, _>>().map_err(text)
+}
+
+fn open(path: &Path) -> Result<Connection, String> {
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(text)?;
+    // Held for a moment while a server starts or ends.
+    db.busy_timeout(Duration::from_secs(10)).map_err(text)?;
+    Ok(db)
+}
+
+fn text(error: rusqlite::Error) -> String {
+    error.to_string()
+}

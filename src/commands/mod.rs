@@ -1,0 +1,5 @@
+//! What the program does besides serving. A command runs in a process of its own, beside the server or instead of it.
+
+pub mod backup;
+pub mod checksums;
+pub mod restore;
