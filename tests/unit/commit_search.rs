@@ -100,6 +100,20 @@ fn a_history_that_broke_once_is_halved() {
 }
 
 #[test]
+fn old_tags_do_not_take_the_tries_from_the_latest_commits() {
+    // As zig-args under 0.15.2: three commits work, and all tags are older.
+    let mut history = vec![TryResult::Fails; 118];
+    history[10..13].fill(TryResult::Works);
+    let tags: Vec<usize> = (20..118).step_by(6).collect();
+    for hints in [&[7, 75, 89][..], &tags] {
+        let tried = search(&history, hints, TRIES_LIMIT as usize);
+        assert!(tried.contains(&10), "{tried:?}");
+    }
+    let tried = search(&history, &[7, 75, 89], TRIES_LIMIT as usize);
+    assert!(tried.contains(&9), "{tried:?}");
+}
+
+#[test]
 fn what_nothing_works_in_is_searched_to_its_end() {
     let history = vec![TryResult::Fails; 40];
     let tried = search(&history, &[], TRIES_LIMIT as usize);

@@ -3,10 +3,10 @@
 //! ```text
 //!   commits, newest first:   0 1 2 3 4 5 6 7 8 ...
 //!
-//!   nothing works yet    hints (tags, changes of the declared minimum), then 1, 2, 4, 8, ... back, then the last;
-//!                        then the middle of the longest run that was not tried
+//!   nothing works yet    1, 2, 4, 8, ... back and the last, then the middle of the widest run that was not tried;
+//!                        of three tries the first goes to a hint: a tag, a change of the declared minimum
 //!   w works, w-1 not tried:  the middle between w and the oldest newer commit that was tried
-//!   w works, w-1 fails       hints newer than w, then the middle of the longest run newer than w: a history is
+//!   w works, w-1 fails       hints newer than w, then the middle of the widest run newer than w: a history is
 //!                            not monotonic, and a newer commit may work
 //!   0 works, nothing is left to try, or no tries are left: the end
 //! ```
@@ -96,10 +96,14 @@ impl Known<'_> {
             return Some(0);
         }
         let Some(works) = self.answer() else {
-            return self
-                .hint_before(self.commits)
-                .or_else(|| self.further_back())
-                .or_else(|| self.middle_before(self.commits));
+            // One try of three: tags that are all too old do not take those of the latest commits.
+            let hint = self.hint_before(self.commits);
+            let other = self.further_back();
+            let other = other.or_else(|| self.middle_before(self.commits));
+            return match self.results.len() % 3 {
+                1 => hint.or(other),
+                _ => other,
+            };
         };
         self.halfway(works)
             .or_else(|| self.hint_before(works))
@@ -132,30 +136,28 @@ impl Known<'_> {
         newer.copied().find(|hint| !self.results.contains_key(hint))
     }
 
-    /// The first of 1, 2, 4, 8, ... and the last that is older than all results.
+    /// The first of 1, 2, 4, 8, ... and the last that was not tried.
     fn further_back(&self) -> Option<usize> {
         let last = self.commits - 1;
-        let oldest = *self.results.keys().next_back()?;
         let doubled = std::iter::successors(Some(1usize), |step| step.checked_mul(2));
-        let next = doubled
-            .take_while(|step| *step < last)
-            .find(|step| *step > oldest);
-        next.or((oldest < last).then_some(last))
+        let mut steps = doubled.take_while(|step| *step < last).chain([last]);
+        steps.find(|step| !self.results.contains_key(step))
     }
 
-    /// The middle of the longest run without results among the commits that are newer than this one; of two equal runs
-    /// that of the newer commits.
+    /// The middle of the widest run without results among the commits that are newer than this one; of two that are as
+    /// wide that of the newer commits. A run is as wide as it is long for its distance from the latest commit: what
+    /// works is rather near than far.
     fn middle_before(&self, commit: usize) -> Option<usize> {
         let tried = self.results.range(..commit).map(|(tried, _)| *tried);
         let mut begin = 0;
-        let mut longest: Option<(usize, usize)> = None;
+        let mut widest: Option<(usize, usize)> = None;
         for end in tried.chain([commit]) {
-            let length = end - begin;
-            if length > longest.map_or(0, |(_, length)| length) {
-                longest = Some((begin, length));
+            let width = 2 * (end - begin) / begin.max(1);
+            if end > begin && widest.is_none_or(|(_, known)| width > known) {
+                widest = Some(((begin + end) / 2, width));
             }
             begin = end + 1;
         }
-        longest.map(|(begin, length)| begin + length / 2)
+        widest.map(|(middle, _)| middle)
     }
 }
