@@ -141,7 +141,12 @@ fn a_source_is_analysed_once_under_the_newest_version_that_it_works_with() {
 fn people_read_what_it_compiles_for_and_never_that_it_works() {
     let (mut inside, _memory) = analysing("targets shown");
     let check = inside.submit("p");
+    until_done(&mut inside, check, COMMIT);
+    assert!(!inside.curl("/").contains("OTHER TARGETS"));
     while step(&mut inside, COMMIT, &|_| true) {}
+    let front = inside.curl("/");
+    let row = front.lines().find(|line| line.starts_with("p "));
+    assert!(front.contains("OTHER TARGETS") && row.is_some_and(|row| row.contains("1 of 2")));
     for page in [
         "/packages/p".to_string(),
         "/builds/1".to_string(),
@@ -162,6 +167,10 @@ fn people_read_what_it_compiles_for_and_never_that_it_works() {
         let response = inside.request("GET", page, &[("accept", "text/html")], b"");
         String::from_utf8_lossy(&response.body).into_owned()
     };
+    let front = html(&mut inside, "/");
+    let sentence = "compiles for x86_64-windows; not for wasm32-wasi";
+    let strip = format!(" href=\"/builds/1#targets\" title=\"{sentence}\"");
+    assert!(front.contains(&strip), "{front}");
     let package = html(&mut inside, "/packages/p");
     assert!(
         package.contains("<a href=\"/builds/1#targets\">compiles for</a>"),

@@ -7,7 +7,7 @@ from browsers import BROWSERS
 
 BROWSER, URL, DIR, AXE = (sys.argv[1:] + [None])[:4]
 SHOWN = {"front": "/", "search": "/?search=clap", "package": "/packages/zig-clap", "hostile": "/packages/hostile",
-         "check": "/checks/7", "build": "/builds/25", "failed": "/builds/5", "log": "/builds/5/log", "queue": "/queue", "submit": "/submit",
+         "check": "/checks/7", "build": "/builds/25", "failed": "/builds/5", "targets": "/builds/21", "log": "/builds/5/log", "queue": "/queue", "submit": "/submit",
          "docs": "/docs", "compare": "/compare/0.16.0..0.17.1", "stats": "/stats",
          "upgrade": "/packages/zig-clap/upgrade/0.17.1", "blockers": "/upgrade/0.17.1", "verdicts": "/docs/verdicts",
          "missing": "/packages/nobody", "long": "/packages/a-package-with-a-name-that-is-longer-than-any-honest-one-could-ever-need"}

@@ -3,7 +3,9 @@
 use maud::{Markup, html};
 
 use crate::app::render::html::layout::{self, Head};
-use crate::app::render::html::parts::{class, command, legend, mark, table, table_of_versions};
+use crate::app::render::html::parts::{
+    class, command, legend, mark, table, table_of_versions, target_strip,
+};
 use crate::app::render::html::queue::running;
 use crate::app::render::html::transitions::transitions;
 use crate::app::render::view::compare::Headline;
@@ -55,15 +57,18 @@ pub fn html(view: &FrontView) -> String {
 }
 
 fn packages(view: &FrontView) -> Markup {
-    let rows = html! { @for line in &view.packages { (package(line)) } };
-    table_of_versions("Package", &view.toolchains, Some("Checked"), &rows)
+    let rows = html! { @for line in &view.packages { (package(line, view.has_targets())) } };
+    table_of_versions("Package", &view.toolchains, view.last_columns(), &rows)
 }
 
-fn package(line: &PackageLine) -> Markup {
+fn package(line: &PackageLine, has_targets: bool) -> Markup {
     html! {
         tr {
             th scope="row" title=[line.description.as_ref()] { (line.name) }
             @for verdict in &line.marks { td { (mark(verdict.as_ref())) } }
+            @if has_targets {
+                td { @if let Some(strip) = &line.targets { (target_strip(strip)) } }
+            }
             td { @match &line.checked { Some(moment) => (moment), None => "never" } }
         }
     }

@@ -158,7 +158,7 @@ fn dependencies(view: &PackageView) -> Markup {
     html! {
         @if !view.dependencies.is_empty() {
             h2 { "Dependencies" }
-            (table_of_versions("Name", &view.toolchains, None, &rows))
+            (table_of_versions("Name", &view.toolchains, &[], &rows))
         }
     }
 }

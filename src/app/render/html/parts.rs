@@ -5,7 +5,7 @@ use maud::{Markup, Render, html};
 use crate::app::domain::ids::BuildId;
 use crate::app::domain::verdict::{Grade, State};
 use crate::app::render::sanitize::Clean;
-use crate::app::render::targets::Target;
+use crate::app::render::targets::{Target, TargetStrip};
 use crate::app::render::view::errors::{ErrorLine, LineKind};
 use crate::app::render::view::parts::{
     Commit, LEGEND, Link, Mark, Moment, UnderWay, build_path, sign,
@@ -107,15 +107,24 @@ pub fn compiles_for(targets: &[Target], build: Option<BuildId>) -> Markup {
 
 /// A target with its sign; the first error is its title.
 pub fn target_mark(target: &Target) -> Markup {
-    let grade = match target.first_error {
-        None => Grade::Green,
-        Some(_) => Grade::Red,
-    };
     let title = target.first_error.as_ref().map(Clean::as_str);
-    let word = if title.is_some() { "not for " } else { "" };
+    let word = if target.compiles() { "" } else { "not for " };
+    let grade = target.grade();
     html! {
         span class=(class(grade)) title=[title] {
             span.sign aria-hidden="true" { (sign(grade)) } (word) (target.name)
+        }
+    }
+}
+
+/// A sign for each target, which together lead to the errors.
+pub fn target_strip(strip: &TargetStrip) -> Markup {
+    let sentence = strip.sentence();
+    html! {
+        a.strip href=(format!("{}#targets", build_path(strip.build))) title=(sentence) aria-label=(sentence) {
+            @for target in &strip.targets {
+                span class=(class(target.grade())) { (sign(target.grade())) }
+            }
         }
     }
 }
@@ -157,13 +166,9 @@ pub fn table<'n>(columns: impl IntoIterator<Item = &'n str>, rows: &Markup) -> M
 }
 
 /// The same with a column for each version, behind the first.
-pub fn table_of_versions(
-    first: &str,
-    versions: &[Clean],
-    last: Option<&str>,
-    rows: &Markup,
-) -> Markup {
+pub fn table_of_versions(first: &str, versions: &[Clean], last: &[&str], rows: &Markup) -> Markup {
     let versions = versions.iter().map(Clean::as_str);
+    let last = last.iter().copied();
     table([first].into_iter().chain(versions).chain(last), rows)
 }
 

@@ -93,7 +93,7 @@ fn days(view: &StatsView) -> Markup {
     html! {
         h2 { "Day by day" }
         p.soft { "Days (UTC) on which a number changed. The share is that of all packages of the set." }
-        (table_of_versions("Day", &view.versions, None, &rows))
+        (table_of_versions("Day", &view.versions, &[], &rows))
     }
 }
 

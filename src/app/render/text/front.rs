@@ -1,6 +1,7 @@
 //! The front page as text.
 
 use crate::app::render::limits::{SHOWN_PACKAGE_LIMIT_CHARS, SHOWN_WORDS_LIMIT_CHARS};
+use crate::app::render::targets::TargetStrip;
 use crate::app::render::text::parts::{dim, mark, moment, style};
 use crate::app::render::text::table::{Align, Cell, Table};
 use crate::app::render::text::transitions::transitions;
@@ -40,10 +41,16 @@ fn packages(view: &FrontView) -> Table {
     for version in &view.toolchains {
         table = table.column(version.as_str(), Align::Left, SHOWN_WORDS_LIMIT_CHARS);
     }
-    table = table.column("CHECKED", Align::Left, SHOWN_WORDS_LIMIT_CHARS);
+    for title in view.last_columns() {
+        table = table.column(&title.to_uppercase(), Align::Left, SHOWN_WORDS_LIMIT_CHARS);
+    }
     for line in &view.packages {
         let mut cells = vec![Cell::new(line.name.text.as_str())];
         cells.extend(line.marks.iter().map(|verdict| mark(verdict.as_ref())));
+        if view.has_targets() {
+            let count = line.targets.as_ref().map(TargetStrip::count);
+            cells.push(count.map_or_else(|| dim("-"), |count| Cell::new(&count)));
+        }
         cells.push(moment(line.checked.as_ref()));
         table.push(cells, Vec::new());
     }

@@ -3,6 +3,7 @@
 use crate::app::domain::verdict::Grade;
 use crate::app::render::limits::SHOWN_FACT_LIMIT_CHARS;
 use crate::app::render::sanitize::Clean;
+use crate::app::render::targets::TargetStrip;
 use crate::app::render::view::compare::Headline;
 use crate::app::render::view::parts::{Link, Mark, Moment, check_path, marks, package_path};
 use crate::app::render::view::queue::{RunningLine, RunningRow};
@@ -44,6 +45,7 @@ pub struct PackageLine {
     pub name: Link,
     pub description: Option<Clean>,
     pub marks: Vec<Option<Mark>>,
+    pub targets: Option<TargetStrip>,
     pub checked: Option<Moment>,
 }
 
@@ -109,6 +111,18 @@ impl FrontView {
             site,
         }
     }
+
+    /// The columns behind those of the versions: one for other targets only where a package has some.
+    pub fn last_columns(&self) -> &'static [&'static str] {
+        match self.has_targets() {
+            true => &["Other targets", "Checked"],
+            false => &["Checked"],
+        }
+    }
+
+    pub fn has_targets(&self) -> bool {
+        self.packages.iter().any(|line| line.targets.is_some())
+    }
 }
 
 fn transitions(rows: &[TransitionRow], now: i64) -> Vec<TransitionLine> {
@@ -131,6 +145,7 @@ fn package_line(
         name: Link::new(&row.name, package_path(&row.name)),
         description: description.map(|text| Clean::new(text).clipped(SHOWN_FACT_LIMIT_CHARS)),
         marks: marks(results, toolchains),
+        targets: TargetStrip::newest(results, toolchains),
         checked: checked.map(|at| Moment::new(at, now)),
     }
 }
