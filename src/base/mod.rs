@@ -3,6 +3,7 @@
 pub mod buffer;
 pub mod client_addr;
 pub mod control_chars;
+pub mod histogram;
 pub mod key_queue;
 pub mod slab;
 pub mod token_bucket;

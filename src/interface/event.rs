@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::base::client_addr::ClientAddr;
 use crate::base::slab::Key;
+use crate::interface::counters::ShellCounters;
 use crate::interface::message::{Admission, Head, Request, Response};
 
 /// One reading of both clocks, taken once per turn.
@@ -185,6 +186,8 @@ pub trait Core {
     fn stopped(&self) -> bool;
     /// How much runs and waits, for the service manager's status line.
     fn load(&self) -> Load;
+    /// A turn was completed: what the shell has counted so far.
+    fn note_counters(&mut self, _counters: &ShellCounters) {}
 }
 
 /// The numbers of running and waiting tasks.

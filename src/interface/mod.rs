@@ -1,5 +1,6 @@
 //! The interface between shell and app: events in, actions out.
 
+pub mod counters;
 pub mod event;
 pub mod message;
 pub mod outbox;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::base::client_addr::ClientAddr;
 use crate::base::slab::Key;
 use crate::http::conn::{Conn, Incoming, Waiting};
+use crate::interface::counters::DropCause;
 use crate::interface::event::{Core, Dispatcher, Event, Pull, Streamed};
 use crate::interface::message::{Admission, Head, Response};
 use crate::shell::limits::{
@@ -121,9 +122,9 @@ impl Client {
 
     // ---- input ----
 
-    /// Reads from the socket while the connection has space, within the turn's budget.
-    pub fn read(&mut self, buffer: &mut [u8]) {
-        let mut budget = TURN_LIMIT_BYTES;
+    /// Reads from the socket while the connection has space, within the turn's budget; how many bytes.
+    pub fn read(&mut self, buffer: &mut [u8]) -> u64 {
+        let (mut budget, mut received) = (TURN_LIMIT_BYTES, 0);
         while self.may_read() && budget > 0 {
             let limit = self.conn.space().min(budget).min(buffer.len());
             match self.socket.read(&mut buffer[..limit]) {
@@ -131,7 +132,7 @@ impl Client {
                     budget = spend(budget, count);
                     self.conn.receive(&buffer[..count]);
                     self.unparsed = true;
-                    self.body_bytes += count as u64;
+                    received += count as u64;
                     self.progressed |= matches!(self.waiting, Waiting::Body | Waiting::Linger);
                 }
                 IoResult::Blocked => {}
@@ -143,6 +144,8 @@ impl Client {
                 IoResult::Broken => self.broken = true,
             }
         }
+        self.body_bytes += received;
+        received
     }
 
     /// It can be read without another event.
@@ -225,10 +228,10 @@ impl Client {
         self.stream = Stream::None;
     }
 
-    /// Writes the output and pulls the stream along, within the turn's budget. Called whenever there is new output:
-    /// the edge that reported the socket writable does not come again.
-    pub fn write<C: Core>(&mut self, key: Key, core: &mut C, pulled: &mut Vec<u8>) {
-        let mut budget = TURN_LIMIT_BYTES;
+    /// Writes the output and pulls the stream along, within the turn's budget; how many bytes were sent. Called
+    /// whenever there is new output: the edge that reported the socket writable does not come again.
+    pub fn write<C: Core>(&mut self, key: Key, core: &mut C, pulled: &mut Vec<u8>) -> u64 {
+        let (mut budget, mut sent) = (TURN_LIMIT_BYTES, 0);
         let mut pull_budget = self.conn.turn_limit();
         loop {
             self.pull(key, core, pulled, &mut pull_budget);
@@ -241,12 +244,14 @@ impl Client {
                 IoResult::Bytes(count) => {
                     budget = spend(budget, count);
                     self.conn.sent(count);
+                    sent += count as u64;
                     self.progressed |= matches!(self.waiting, Waiting::Send | Waiting::Keepalive);
                 }
                 IoResult::Blocked => {}
                 IoResult::Ended | IoResult::Broken => self.broken = true,
             }
         }
+        sent
     }
 
     fn pull<C: Core>(&mut self, key: Key, core: &mut C, pulled: &mut Vec<u8>, budget: &mut usize) {
@@ -314,25 +319,38 @@ impl Client {
     }
 
     /// The client's time is up. A slow request is answered 408, a rejected client 429; a stream or WebSocket gets its
-    /// keepalive.
-    pub fn expire(&mut self, date: &str) {
+    /// keepalive. Gives the cause where that ends the connection, unless it was rejected before.
+    pub fn expire(&mut self, date: &str) -> Option<DropCause> {
         self.deadline_ms = None;
         match self.waiting {
-            Waiting::Idle if self.rejected_ms.is_none() => self.broken = true,
+            Waiting::Idle if self.rejected_ms.is_none() => self.give_up(DropCause::Idle),
             Waiting::Idle | Waiting::Head | Waiting::Body => {
                 let slow = || Response::error(408, "the request took too long to arrive");
                 let answer = self.rejection().unwrap_or_else(slow);
                 self.conn.abort(answer, date);
                 self.unparsed = true;
+                self.unless_rejected(DropCause::SlowRequest)
             }
             Waiting::Keepalive => {
                 self.conn.keepalive();
                 self.progressed = true;
                 // A WebSocket client that did not answer is gone: `Aborted` waits for the app.
                 self.unparsed = true;
+                let is_gone = self.conn.is_done();
+                is_gone.then_some(DropCause::NoPong)
             }
-            _ => self.broken = true,
+            Waiting::Send => self.give_up(DropCause::SlowReader),
+            Waiting::App | Waiting::Close | Waiting::Linger => self.give_up(DropCause::NoHangup),
         }
+    }
+
+    fn give_up(&mut self, cause: DropCause) -> Option<DropCause> {
+        self.broken = true;
+        self.unless_rejected(cause)
+    }
+
+    fn unless_rejected(&self, cause: DropCause) -> Option<DropCause> {
+        self.rejected_ms.is_none().then_some(cause)
     }
 
     // ---- questions ----

@@ -7,6 +7,7 @@ use crate::base::client_addr::ClientAddr;
 use crate::base::key_queue::KeyQueue;
 use crate::base::slab::{Key, Slab};
 use crate::config::limits::ADDRESSES_LIMIT;
+use crate::interface::counters::{ClientCounters, DropCause};
 use crate::interface::event::{Core, Dispatcher};
 use crate::shell::client::Client;
 use crate::shell::clock::Clock;
@@ -30,6 +31,7 @@ pub struct Clients {
     touched: KeyQueue,
     timeouts: Timeouts,
     limiter: ConnectionLimiter,
+    counters: ClientCounters,
     /// What a stream gives, on its way to its connection.
     pulled: Vec<u8>,
 }
@@ -65,6 +67,7 @@ impl Default for Clients {
                 ARRIVALS,
                 ADDRESSES_LIMIT,
             ),
+            counters: ClientCounters::default(),
             pulled: Vec::new(),
         }
     }
@@ -73,6 +76,10 @@ impl Default for Clients {
 impl Clients {
     pub fn is_full(&self) -> bool {
         self.slab.is_full()
+    }
+
+    pub fn counters(&self) -> ClientCounters {
+        self.counters
     }
 
     /// True where a client can go on without another event.
@@ -109,7 +116,12 @@ impl Clients {
         now_ms: u64,
         registry: &Registry,
     ) {
-        let retry_ms = match self.limiter.enter(addr, now_ms) {
+        self.counters.accepted += 1;
+        let admittance = self.limiter.enter(addr, now_ms);
+        if admittance != Admittance::Admitted {
+            self.counters.note_drop(DropCause::AddressLimit);
+        }
+        let retry_ms = match admittance {
             Admittance::Admitted => None,
             Admittance::Refused { retry_ms } => Some(retry_ms),
             Admittance::Dropped => return,
@@ -139,7 +151,10 @@ impl Clients {
             .socket
             .register(registry, token(Kind::Client, key), both);
         match registered {
-            Ok(()) => self.touched.push(key),
+            Ok(()) => {
+                self.counters.open += 1;
+                self.touched.push(key);
+            }
             Err(_) => drop(self.slab.remove(key)),
         }
         registered
@@ -156,7 +171,9 @@ impl Clients {
             };
             match client.deadline_ms {
                 Some(at) if at <= now_ms => {
-                    client.expire(date);
+                    if let Some(cause) = client.expire(date) {
+                        self.counters.note_drop(cause);
+                    }
                     self.ready.push(key);
                 }
                 later => self.timeouts.note(key, later),
@@ -188,7 +205,7 @@ impl Clients {
             }
             let Some(key) = self.ready.pop() else { return };
             if let Some(client) = self.slab.get_mut(key) {
-                client.read(buffer);
+                self.counters.received_bytes += client.read(buffer);
                 client.handle_input(key, date, dispatcher);
                 self.touched.push(key);
             }
@@ -224,7 +241,7 @@ impl Clients {
     pub fn write<C: Core>(&mut self, core: &mut C) {
         for key in self.touched.iter() {
             if let Some(client) = self.slab.get_mut(key) {
-                client.write(key, core, &mut self.pulled);
+                self.counters.sent_bytes += client.write(key, core, &mut self.pulled);
             }
         }
     }
@@ -257,6 +274,7 @@ impl Clients {
 
     fn remove(&mut self, key: Key, registry: &Registry) {
         if let Some(client) = self.slab.remove(key) {
+            self.counters.open -= 1;
             self.timeouts.forget(key);
             self.limiter.leave(client.addr);
             client.socket.close(registry);

@@ -16,6 +16,11 @@ impl Clock {
         Clock { start }
     }
 
+    /// Microseconds of the clock of `mono_ms`: how long a turn takes.
+    pub fn mono_us(&self) -> u64 {
+        self.start.elapsed().as_micros() as u64
+    }
+
     pub fn now(&self) -> Now {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         Now {

@@ -17,6 +17,7 @@ use std::time::Duration;
 use mio::{Events, Interest, Poll};
 
 use crate::base::slab::Key;
+use crate::interface::counters::ShellCounters;
 use crate::interface::event::{Action, Core, Dispatcher, Event, Exit, JobId};
 use crate::interface::message::Response;
 use crate::shell::client::Client;
@@ -75,6 +76,7 @@ struct Reactor<'a, C: Core> {
     processes: Processes,
     deferred: Vec<DeferredEvent>,
     service: Service,
+    counters: ShellCounters,
     /// Bytes read from a client or a child, on their way to the core.
     buffer: Vec<u8>,
 }
@@ -111,6 +113,7 @@ impl<'a, C: Core> Reactor<'a, C> {
             processes: Processes::default(),
             deferred: Vec::new(),
             service: Service::detect(),
+            counters: ShellCounters::default(),
             buffer: vec![0; TURN_LIMIT_BYTES],
         })
     }
@@ -119,7 +122,11 @@ impl<'a, C: Core> Reactor<'a, C> {
         while !self.is_over() {
             let timeout = self.timeout();
             self.wait(timeout)?;
+            let began_us = self.clock.mono_us();
             self.turn()?;
+            self.counters.turns.add(self.clock.mono_us() - began_us);
+            self.counters.clients = self.clients.counters();
+            self.dispatcher.core.note_counters(&self.counters);
             let core = &*self.dispatcher.core;
             let now_ms = self.dispatcher.now.mono_ms;
             self.service.turn_done(|| core.load(), now_ms);

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use zigcheck::base::slab::Key;
+use zigcheck::interface::counters::ShellCounters;
 use zigcheck::interface::event::*;
 use zigcheck::interface::message::*;
 
@@ -80,6 +81,7 @@ pub struct Toy {
     /// If some, the number of open descriptors at every exit.
     pub fd_counts: Option<Vec<usize>>,
     pub turns: usize,
+    pub counters: ShellCounters,
     stopped: bool,
     started: bool,
     drip_at: Option<u64>,
@@ -388,6 +390,10 @@ impl Core for Toy {
 
     fn load(&self) -> Load {
         Load::default()
+    }
+
+    fn note_counters(&mut self, counters: &ShellCounters) {
+        self.counters = *counters;
     }
 
     fn stopped(&self) -> bool {

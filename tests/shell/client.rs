@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 
 use zigcheck::base::slab::Key;
 use zigcheck::http::limits::KEEPALIVES_LIMIT;
+use zigcheck::interface::counters::DropCause;
 use zigcheck::interface::event::{Action, Core, Dispatcher, Event, Load, Now, Pull, Streamed};
 use zigcheck::interface::message::{Admission, Head, Response};
 use zigcheck::shell::client::Client;
@@ -168,7 +169,7 @@ fn a_body_that_trickles_runs_out_of_time() {
         assert_eq!(until, Some(rate_ms.min(stall_ms)), "{at}");
         assert!(rate_ms < stall_ms);
     }
-    pair.client.expire(DATE);
+    assert_eq!(pair.client.expire(DATE), Some(DropCause::SlowRequest));
     pair.handle_input();
     pair.client.write(KEY, &mut pair.core, &mut Vec::new());
     let mut answer = [0; 12];
@@ -207,7 +208,7 @@ fn who_stops_reading_has_a_minute_from_the_last_byte_taken() {
     let _ = pair.peer.read(&mut vec![0; 1 << 20]).unwrap();
     pair.client.socket.assume_writable();
     assert_eq!(pair.turn("", 3_000), Some(3_000 + SEND_STALL_LIMIT_MS));
-    pair.client.expire(DATE);
+    assert_eq!(pair.client.expire(DATE), Some(DropCause::SlowReader));
     assert!(pair.client.is_over());
 }
 
@@ -228,7 +229,7 @@ fn who_is_too_slow_is_events_and_so_is_the_app() {
     pair.peer.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(!pair.client.is_over() && !pair.client.is_with_app());
-    pair.client.expire(DATE);
+    assert_eq!(pair.client.expire(DATE), Some(DropCause::NoHangup));
     assert!(pair.client.is_over(), "it would not hang up");
 }
 
@@ -272,7 +273,7 @@ fn a_rejected_client_is_answered_when_it_asks() {
         assert_eq!(pair.turn("", 0), Some(REJECTED_IDLE_LIMIT_MS));
         pair.turn(&request, 1_000);
         if !request.ends_with("\r\n\r\n") {
-            pair.client.expire(DATE);
+            assert_eq!(pair.client.expire(DATE), None, "it was counted before");
             pair.turn("", 11_000);
         }
         let mut answer = String::new();
@@ -344,11 +345,11 @@ fn a_socket_has_its_beats_and_ends_without_a_sign_of_life() {
     pair.peer.write_all(b"\x8a\x80abcd").unwrap();
     pair.turn("", now_ms);
     for _ in 0..KEEPALIVES_LIMIT {
-        pair.client.expire(DATE);
+        assert_eq!(pair.client.expire(DATE), None);
         pair.settle(now_ms);
         assert!(!pair.client.is_over());
     }
-    pair.client.expire(DATE);
+    assert_eq!(pair.client.expire(DATE), Some(DropCause::NoPong));
     pair.settle(now_ms);
     assert!(pair.client.is_over());
     assert_eq!(pair.core.events, ["request", "gone"]);

@@ -6,6 +6,7 @@ use std::net::TcpStream;
 
 use crate::common::server::PATIENCE;
 use crate::common::toy_server::*;
+use zigcheck::interface::counters::DropCause;
 use zigcheck::shell::limits::{ADDRESS_CONNECTIONS_LIMIT, ARRIVALS, WAKES_LIMIT};
 use zigcheck::shell::listen::raise_open_files;
 
@@ -59,7 +60,12 @@ fn too_many_connections_from_one_address_are_refused_and_others_are_served() {
     wait_until("a connection is admitted again", || {
         head_of_answer(connect_from(&server, greedy)).starts_with("HTTP/1.1 200 ")
     });
-    server.stop();
+    let refused = server
+        .stop()
+        .counters
+        .clients
+        .dropped(DropCause::AddressLimit);
+    assert!(refused >= 1, "{refused}");
 }
 
 #[test]
@@ -116,4 +122,38 @@ fn more_watchers_than_a_turn_wakes_get_everything() {
         assert_eq!(body.len(), 40, "{answer}");
     }
     server.stop();
+}
+
+#[test]
+fn bytes_connections_and_turns_are_counted() {
+    let server = Server::start();
+    let request = "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n";
+    let mut received = 0;
+    let mut sent = 0;
+    for _ in 0..3 {
+        let mut socket = server.connect();
+        for _ in 0..5 {
+            socket.write_all(request.as_bytes()).unwrap();
+            let (head, body) = read_answer(&mut socket);
+            received += request.len() as u64;
+            sent += (head.len() + body.len()) as u64;
+        }
+    }
+    let kept = server.connect();
+    let toy = server.stop();
+    drop(kept);
+    let counted = toy.counters.clients;
+    assert_eq!(
+        (counted.received_bytes, counted.sent_bytes),
+        (received, sent)
+    );
+    // The last connection may not have been accepted before the end.
+    assert!((3..=4).contains(&counted.accepted), "{counted:?}");
+    assert!(counted.open <= 1, "{counted:?}");
+    for cause in DropCause::ALL {
+        assert_eq!(counted.dropped(cause), 0, "{cause:?}");
+    }
+    let turns = toy.counters.turns;
+    assert_eq!(turns.count, toy.turns as u64);
+    assert!(turns.buckets().all(|(_, up_to)| up_to <= turns.count));
 }

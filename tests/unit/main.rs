@@ -36,6 +36,7 @@ mod forecast;
 mod forms;
 mod frequent_filters;
 mod git_url;
+mod histogram;
 mod history;
 mod hostile;
 mod journal;
