@@ -483,6 +483,21 @@ CREATE TABLE IF NOT EXISTS build_days (
     longest_wait_ms INTEGER NOT NULL
 ) STRICT;
 
+-- How many builds ended under each Zig version, by status and reason.
+CREATE TABLE IF NOT EXISTS build_counts (
+    zig_version  TEXT NOT NULL,
+    -- 'pending': they were cancelled.
+    build_status TEXT NOT NULL,
+    -- Empty: none.
+    reason       TEXT NOT NULL,
+    builds       INTEGER NOT NULL,
+    -- Those of them that took a verdict from the cache.
+    cached       INTEGER NOT NULL,
+    -- When the last of them ended.
+    last_at      INTEGER NOT NULL,
+    PRIMARY KEY (zig_version, build_status, reason)
+) STRICT, WITHOUT ROWID;
+
 -- The Zig versions that packages were tried under, with how many packages each.
 CREATE TABLE IF NOT EXISTS tried_versions (
     id          INTEGER PRIMARY KEY,
@@ -591,6 +606,8 @@ CREATE INDEX IF NOT EXISTS queue_by_lane ON queue (priority, tenant, popularity 
     WHERE not_before = 0;
 CREATE INDEX IF NOT EXISTS queue_by_popularity ON queue (priority, popularity DESC, ticket);
 CREATE INDEX IF NOT EXISTS queue_by_time ON queue (not_before, ticket, priority) WHERE not_before > 0;
+-- The oldest fetch or build that a client asked for.
+CREATE INDEX IF NOT EXISTS queue_of_clients ON queue (priority) WHERE priority = 0 AND kind < 2;
 CREATE INDEX IF NOT EXISTS lanes_in_order ON lanes (priority, round, popularity DESC, ticket);
 
 -- For retention: what may be deleted, and what refers to it.

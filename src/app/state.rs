@@ -7,6 +7,7 @@ use crate::app::domain::disk_space::DiskSpace;
 use crate::app::domain::popularity::Views;
 use crate::app::store::store::Store;
 use crate::config::settings::Settings;
+use crate::interface::counters::ShellCounters;
 use crate::interface::event::Now;
 
 pub struct State {
@@ -17,6 +18,10 @@ pub struct State {
     pub views: Views,
     pub lifecycle: Lifecycle,
     pub started_unix_ms: i64,
+    /// Answers since the start, by the first digit of their status: from 1 to 5.
+    pub answered: [u64; 5],
+    /// What the shell has counted up to the end of the last turn.
+    pub shell: ShellCounters,
 }
 
 /// How far the server is from its end.
@@ -66,12 +71,25 @@ impl State {
             views: Views::default(),
             lifecycle: Lifecycle::Running,
             started_unix_ms: now.unix_ms,
+            answered: [0; 5],
+            shell: ShellCounters::default(),
         })
     }
 
     /// The clocks as of the event at hand.
     pub fn now(&self) -> Now {
         self.services.now
+    }
+
+    /// Counts an answer by its status.
+    pub fn count_answer(&mut self, status: u16) {
+        let digit = usize::from(status / 100);
+        if let Some(count) = digit
+            .checked_sub(1)
+            .and_then(|at| self.answered.get_mut(at))
+        {
+            *count += 1;
+        }
     }
 
     pub fn uptime_seconds(&self) -> i64 {

@@ -5,6 +5,7 @@ pub mod by_hand;
 pub mod core;
 pub mod core_steps;
 pub mod engine;
+pub mod exposition;
 pub mod git;
 pub mod html;
 pub mod http;

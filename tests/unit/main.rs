@@ -48,6 +48,7 @@ mod log;
 mod log_page;
 mod logs;
 mod machine;
+mod metrics;
 mod migrated_rows;
 mod migrations;
 mod names;

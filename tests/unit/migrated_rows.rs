@@ -163,6 +163,29 @@ fn waiting(queue: &Rows) -> Rows {
     (0..6).map(row).collect()
 }
 
+/// The builds that have ended, by version, status and reason.
+fn counts() -> [BTreeMap<String, Value>; 3] {
+    [
+        ("0.16.0", "success", "", 2, 1, 1_599),
+        ("0.17.1", "failed", "compile_error", 1, 0, 1_580),
+        ("0.17.1", "pending", "cancelled", 1, 0, 1_598),
+    ]
+    .map(|(version, status, reason, builds, cached, last_at)| {
+        let text = |text: &str| Value::Text(text.to_string());
+        let columns = [
+            ("zig_version", text(version)),
+            ("build_status", text(status)),
+            ("reason", text(reason)),
+            ("builds", Value::Integer(builds)),
+            ("cached", Value::Integer(cached)),
+            ("last_at", Value::Integer(last_at)),
+        ];
+        columns
+            .map(|(name, value)| (name.to_string(), value))
+            .into()
+    })
+}
+
 /// The rows of a database of version 1 with the columns of later ones.
 pub fn extended(mut tables: BTreeMap<String, Rows>) -> BTreeMap<String, Rows> {
     for (table, column, value) in &ADDED_COLUMNS {
@@ -199,6 +222,7 @@ pub fn extended(mut tables: BTreeMap<String, Rows>) -> BTreeMap<String, Rows> {
     ];
     let builds = [&builds[..], &[("longest_wait_ms", 10)]].concat();
     tables.insert("build_days".to_string(), vec![numbers(&builds)]);
+    tables.insert("build_counts".to_string(), counts().into());
     let all =
         [("id", 0), ("day", 0), ("packages", 0)].map(|(name, value)| (name, Value::Integer(value)));
     let all = [&all[..], &[("last_package", Value::Null)]].concat();

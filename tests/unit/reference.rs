@@ -32,7 +32,7 @@ fn every_route_of_programs_is_in_the_reference_and_no_other() {
     let is_page = |path: &str| {
         let is_feed = path.ends_with("feed.atom");
         let first = path.split('/').nth(1).unwrap_or_default();
-        let programs = ["api", "admin", "badge", "ws", "openapi.json"];
+        let programs = ["api", "admin", "badge", "ws", "openapi.json", "metrics"];
         !is_feed && !programs.contains(&first)
     };
     let routes = table::all().filter(|(_, path)| !is_page(path));
@@ -135,7 +135,13 @@ fn answer(inside: &mut Inside, call: &Call) -> Option<String> {
         _ => r#"{"description": "time"}"#,
     };
     // Its answer never ends, is a picture, differs each time, or has an example elsewhere.
-    let left_out = ["/api/events", "/ws", "/openapi.json", "/admin/status"];
+    let left_out = [
+        "/api/events",
+        "/ws",
+        "/openapi.json",
+        "/admin/status",
+        "/metrics",
+    ];
     if left_out.contains(&call.path) || call.path.contains("{owner}") {
         return None;
     }

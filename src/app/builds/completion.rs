@@ -17,7 +17,8 @@ use crate::app::store::checks::{self, CheckRow};
 use crate::app::store::packages::{self, Holder};
 use crate::app::store::removals::{self, REMOVED_BUILDS_LIMIT, Removal};
 use crate::app::store::{
-    catalogue_checks, commit_searches, declared, durations, kept_caches, store, target_checks, uses,
+    build_counts, catalogue_checks, commit_searches, declared, durations, kept_caches, store,
+    target_checks, uses,
 };
 
 impl Scheduler {
@@ -160,6 +161,8 @@ impl Scheduler {
         self.ended_builds += 1;
         self.verdicts.finish(build, &services.store)?;
         let row = builds::by_id(&services.store, build)?.expect("it was just written");
+        build_counts::count(&mut services.store, &row)?;
+        services.times.note(&row);
         services.publish_row(&row, None)?;
         if transition.is_some() {
             services.publish_row(&row, transition)?;

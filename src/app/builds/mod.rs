@@ -23,4 +23,5 @@ pub mod scheduler;
 pub mod services;
 pub mod target_task;
 pub mod targets;
+pub mod times;
 pub mod verdict_cache;

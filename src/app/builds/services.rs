@@ -1,5 +1,6 @@
 //! What builds need of the rest of the server: the store, the engine, the watchers, and the actions of this turn.
 
+use crate::app::builds::times::BuildTimes;
 use crate::app::domain::ids::BuildId;
 use crate::app::domain::transition::Transition;
 use crate::app::domain::verdict::State;
@@ -20,6 +21,7 @@ pub struct Services {
     pub commands: EngineCommands,
     pub feed: Feed,
     pub out: Outbox,
+    pub times: BuildTimes,
     /// The clocks as of the event at hand; set once for each event.
     pub now: Now,
 }
@@ -32,6 +34,7 @@ impl Services {
             commands: EngineCommands::default(),
             feed: Feed::new(settings, &store)?,
             out: Outbox::default(),
+            times: BuildTimes::default(),
             store,
             now,
         })

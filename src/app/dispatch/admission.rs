@@ -9,6 +9,7 @@ use crate::app::web::handlers::forms;
 use crate::app::web::handlers::pages;
 use crate::app::web::handlers::submit::{self, Submitted};
 use crate::app::web::request;
+use crate::app::web::routes::admin::check_token;
 use crate::app::web::routes::forms::FormCall;
 use crate::app::web::routes::submit::{SubmitCall, UploadOptions};
 use crate::app::web::routes::table;
@@ -46,6 +47,9 @@ impl App {
         now: Now,
     ) -> Result<(Admission, Admitted), Response> {
         let routed = table::find(head, &self.state.settings)?;
+        if routed.is_local() && !client_id::is_local(from, head) {
+            check_token(head, &self.state.settings)?;
+        }
         let admission = routed.admission(head, &self.state.settings)?;
         let client = self.identify(from, head);
         if routed.is_limited() {
@@ -104,6 +108,18 @@ impl App {
             return Err(response.into());
         }
         self.uploads.body(conn, bytes)
+    }
+
+    /// While the disk is low, ends all uploads: their files give space back, and none of them could be accepted.
+    pub(crate) fn end_uploads_if_disk_low(&mut self) {
+        if self.state.services.feed.logs.take_full() {
+            self.state.disk.note_full(self.state.now().mono_ms);
+        }
+        if let Some(response) = self.state.disk.refusal() {
+            for conn in self.uploads.end_all() {
+                self.send(conn, false, Ok(response.clone().into()));
+            }
+        }
     }
 
     /// The client of a request. Without limits are the clients of a proxy on this machine that is not in

@@ -8,9 +8,7 @@ use std::net::IpAddr;
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::dispatch::health_waiter::HealthWaiter;
-use crate::app::dispatch::limits::{
-    HEALTH_WAITERS_LIMIT, STOP_LIMIT_MS, VIEWS_WRITTEN_LIMIT, WAITS_ANSWERED_LIMIT,
-};
+use crate::app::dispatch::limits::{STOP_LIMIT_MS, VIEWS_WRITTEN_LIMIT, WAITS_ANSWERED_LIMIT};
 use crate::app::dispatch::texts::Texts;
 use crate::app::domain::disk_space::insufficient;
 use crate::app::retention::{Retention, RetentionLimits};
@@ -20,16 +18,17 @@ use crate::app::store::store::{self, Store};
 use crate::app::store::{meter, packages, sources};
 use crate::app::web::answer::{Answer, Error};
 use crate::app::web::conditional;
-use crate::app::web::handlers::{admin, health, live, pages, submit, watch};
+use crate::app::web::handlers::{admin, live, pages, submit, watch};
 use crate::app::web::rate_limits::RateLimits;
 use crate::app::web::reads::{self, Read, Reads};
 use crate::app::web::request::{is_read, open_if};
+use crate::app::web::routes::read::ReadCall;
 use crate::app::web::routes::table::{Call, Routed};
 use crate::app::web::upload::Uploads;
 use crate::base::client_addr::ClientAddr;
 use crate::base::slab::Key;
-use crate::config::limits::ENGINE_FRESH_MS;
 use crate::config::settings::Settings;
+use crate::interface::counters::ShellCounters;
 use crate::interface::event::{Action, Core, Event, Load, Now, Pull};
 use crate::interface::message::{Admission, Head, Request, Response};
 
@@ -46,7 +45,7 @@ pub struct App {
     pub(crate) retention: Retention,
     texts: Texts,
     /// Health requests that wait for the engine's answer.
-    health_waiters: Vec<HealthWaiter>,
+    pub(crate) health_waiters: Vec<HealthWaiter>,
 }
 
 /// A request whose head was admitted.
@@ -199,8 +198,12 @@ impl App {
         match routed.read(head, body, &state.settings)? {
             Call::Health => self.health(conn, head),
             Call::Read(call) => {
+                if call == ReadCall::Metrics {
+                    self.refresh_stale_engine();
+                }
                 let to = (conn, routed.is_open());
-                self.reads.answer(state, to, head, Read::Data(call))
+                self.reads
+                    .answer(&mut self.state, to, head, Read::Data(call))
             }
             Call::Page(call) => {
                 if let Some(answer) = live::watch(state, conn, head, &call)? {
@@ -230,11 +233,12 @@ impl App {
     }
 
     /// Sends what a handler gave. The one place where an error of the database breaks the server down.
-    fn send(&mut self, conn: Key, is_open: bool, answer: Result<Answer, Error>) {
+    pub(crate) fn send(&mut self, conn: Key, is_open: bool, answer: Result<Answer, Error>) {
         let response = match answer {
             Ok(Answer::Response(response)) | Err(Error::Refused(response)) => response,
             Ok(Answer::Stream(head, body)) => {
                 let head = open_if(is_open, head);
+                self.state.count_answer(head.status);
                 return self.push(Action::Stream { conn, head, body });
             }
             Ok(Answer::Upgrade) => return self.push(Action::Upgrade { conn }),
@@ -254,37 +258,12 @@ impl App {
             Err(Error::HalfWritten(error)) => return self.state.break_down(&error),
         };
         let response = open_if(is_open, response);
+        self.state.count_answer(response.status);
         self.push(Action::Respond { conn, response });
     }
 
     fn push(&mut self, action: Action) {
         self.state.services.out.push(action);
-    }
-
-    /// The health now if the engine's last answer is fresh, else after the next one.
-    fn health(&mut self, conn: Key, head: &Head) -> Result<Answer, Error> {
-        let waiter = HealthWaiter {
-            conn,
-            precondition: conditional::check_untagged(head, self.state.now().unix_ms),
-        };
-        if self.is_engine_fresh() {
-            return waiter.answer(health::health(&self.state));
-        }
-        if self.health_waiters.len() >= HEALTH_WAITERS_LIMIT {
-            let sentence = "too many requests wait for the engine to answer";
-            return Err(Response::later(503, sentence, ENGINE_FRESH_MS).into());
-        }
-        self.health_waiters.push(waiter);
-        self.refresh_engine();
-        Ok(Answer::Later)
-    }
-
-    pub(crate) fn answer_health(&mut self) {
-        for waiter in std::mem::take(&mut self.health_waiters) {
-            let conn = waiter.conn;
-            let answer = waiter.answer(health::health(&self.state));
-            self.send(conn, true, answer);
-        }
     }
 
     /// Answers clients whose check has ended, a bounded number of them.
@@ -296,18 +275,6 @@ impl App {
             if let Some(answer) = watch::end_of(&self.state, &wait).transpose() {
                 self.state.services.feed.waits.remove(conn);
                 self.send(conn, wait.is_read, answer.map(Answer::from));
-            }
-        }
-    }
-
-    /// While the disk is low, ends all uploads: their files give space back, and none of them could be accepted.
-    fn end_uploads_if_disk_low(&mut self) {
-        if self.state.services.feed.logs.take_full() {
-            self.state.disk.note_full(self.state.now().mono_ms);
-        }
-        if let Some(response) = self.state.disk.refusal() {
-            for conn in self.uploads.end_all() {
-                self.send(conn, false, Ok(response.clone().into()));
             }
         }
     }
@@ -420,7 +387,10 @@ impl Core for App {
                 self.admitted.insert(conn.index, admitted);
                 admission
             }
-            Err(response) => Admission::Refuse(response),
+            Err(response) => {
+                self.state.count_answer(response.status);
+                Admission::Refuse(response)
+            }
         }
     }
 
@@ -496,5 +466,9 @@ impl Core for App {
             running: self.running(),
             waiting: self.waiting() as usize,
         }
+    }
+
+    fn note_counters(&mut self, counters: &ShellCounters) {
+        self.state.shell = *counters;
     }
 }

@@ -1,11 +1,19 @@
 //! When the engine is asked, and what its answers lead to.
 
 use crate::app::dispatch::dispatch::App;
+use crate::app::dispatch::health_waiter::HealthWaiter;
+use crate::app::dispatch::limits::HEALTH_WAITERS_LIMIT;
 use crate::app::engine::capabilities::list_missing;
 use crate::app::engine::commands::{Answer, Answered, Purpose};
 use crate::app::engine::engine::EngineAction;
 use crate::app::state::{Fatal, Lifecycle};
 use crate::app::store::{packages, store};
+use crate::app::web::answer::{Answer as Reply, Error};
+use crate::app::web::conditional;
+use crate::app::web::handlers::health;
+use crate::base::slab::Key;
+use crate::config::limits::ENGINE_FRESH_MS;
+use crate::interface::message::{Head, Response};
 
 impl App {
     pub(crate) fn refresh_engine(&mut self) {
@@ -74,6 +82,32 @@ impl App {
             if let Err(error) = done {
                 self.state.break_down(&error);
             }
+        }
+    }
+
+    /// The health now if the engine's last answer is fresh, else after the next one.
+    pub(crate) fn health(&mut self, conn: Key, head: &Head) -> Result<Reply, Error> {
+        let waiter = HealthWaiter {
+            conn,
+            precondition: conditional::check_untagged(head, self.state.now().unix_ms),
+        };
+        if self.is_engine_fresh() {
+            return waiter.answer(health::health(&self.state));
+        }
+        if self.health_waiters.len() >= HEALTH_WAITERS_LIMIT {
+            let sentence = "too many requests wait for the engine to answer";
+            return Err(Response::later(503, sentence, ENGINE_FRESH_MS).into());
+        }
+        self.health_waiters.push(waiter);
+        self.refresh_engine();
+        Ok(Reply::Later)
+    }
+
+    fn answer_health(&mut self) {
+        for waiter in std::mem::take(&mut self.health_waiters) {
+            let conn = waiter.conn;
+            let answer = waiter.answer(health::health(&self.state));
+            self.send(conn, true, answer);
         }
     }
 

@@ -81,6 +81,17 @@ impl Priority {
         self as i64
     }
 
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Priority::Interactive => "interactive",
+            Priority::Admin => "admin",
+            Priority::Toolchain => "toolchain",
+            Priority::Recheck => "recheck",
+            Priority::Search => "search",
+            Priority::Targets => "targets",
+        }
+    }
+
     /// The reason as people read it.
     pub fn describe(self) -> &'static str {
         match self {

@@ -125,6 +125,11 @@ impl Feed {
         })
     }
 
+    /// The number of streams that are open.
+    pub fn watchers(&self) -> usize {
+        self.watchers.len()
+    }
+
     /// Records the state of a build in its row, or what its verdict changes, as an event, and wakes its watchers.
     pub fn publish(
         &mut self,

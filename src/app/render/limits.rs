@@ -1,4 +1,4 @@
-//! Limits of text and tables for people.
+//! Limits of text and tables for people, and of metrics.
 
 /// Lines of the first errors shown under a verdict.
 pub const SHOWN_ERRORS_LIMIT_LINES: usize = 6;
@@ -24,3 +24,9 @@ pub const SHOWN_COMMIT_CHARS: usize = 12;
 pub const BADGE_CACHE_S: u64 = 120;
 /// Exported modules that the page of a build lists. Few packages have more than ten.
 pub const SHOWN_MODULES_LIMIT: usize = 50;
+/// Series that the metrics of one server have. Each costs the one who collects them a few KiB of memory, and they are
+/// all that the server says at a scrape.
+pub const METRICS_LIMIT_SERIES: usize = 200;
+/// Zig versions with series of their own, the newest of those that the server checks under: twice as many as a server
+/// has. The others share one label.
+pub const METRICS_LIMIT_VERSIONS: usize = 8;

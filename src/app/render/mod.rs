@@ -4,6 +4,7 @@
 pub mod atom;
 pub mod badge;
 pub mod comparison;
+pub mod exposition;
 pub mod html;
 pub mod json;
 pub mod limits;

@@ -17,7 +17,7 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The steps to the schema: `STEPS[n]` leads from `PRAGMA user_version` n to n + 1. A step changes tables and rows
 /// only; new tables, indexes and triggers are made from `SCHEMA` afterwards. A step that was released never changes.
-const STEPS: [&str; 19] = [
+const STEPS: [&str; 20] = [
     WORDS,
     IMPORTS,
     HOSTS,
@@ -38,6 +38,7 @@ const STEPS: [&str; 19] = [
     EARLIER_TARGETS,
     // `CACHES_OF_FAILURES`, where there is the table.
     "",
+    COUNTS,
 ];
 
 /// The words for priority, tenant, lane and total, for what a build waits for and for what refers to it. The name of
@@ -204,6 +205,16 @@ const CACHES_OF_FAILURES: &str = "
 /// The versions that made `kept_caches`, and that take these out of it.
 const KEPT_CACHES_VERSION: usize = 17;
 const CACHES_OF_FAILURES_VERSION: usize = 19;
+/// A new table alone, `build_counts`.
+const COUNTS: &str = "";
+/// The builds that are there are its first ones.
+const FIRST_COUNTS: &str = "
+    INSERT INTO build_counts (zig_version, build_status, reason, builds, cached, last_at)
+        SELECT zig_version, build_status, coalesce(reason, ''), count(*), sum(cached_from NOT NULL),
+            coalesce(max(finished_at), 0)
+        FROM builds WHERE state IN ('finished', 'cancelled') GROUP BY 1, 2, 3;";
+/// The version that made it.
+const COUNTS_VERSION: usize = 20;
 
 /// Why a database cannot be opened.
 #[derive(Debug)]
@@ -276,6 +287,9 @@ pub fn upgrade(db: &Connection, version: usize) -> Result<()> {
     }
     if !is_empty && version < SHARES_VERSION {
         db.execute_batch(FIRST_SET)?;
+    }
+    if !is_empty && version < COUNTS_VERSION {
+        db.execute_batch(FIRST_COUNTS)?;
     }
     db.pragma_update(None, "user_version", STEPS.len() as i64)
 }

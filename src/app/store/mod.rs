@@ -1,6 +1,7 @@
 //! The database: one file per table, with its row, its columns and its statements.
 
 pub mod backup;
+pub mod build_counts;
 pub mod build_days;
 pub mod build_list;
 pub mod builds;

@@ -111,6 +111,16 @@ pub fn counts(store: &Store) -> Result<[(u64, u64); Priority::COUNT]> {
     Ok(counts)
 }
 
+/// When the oldest fetch or build that waits and that a client asked for was asked for.
+pub fn oldest_request(store: &Store) -> Result<Option<i64>> {
+    // `queue_of_clients` has these tasks alone.
+    let sql = "SELECT CASE kind WHEN 0 THEN (SELECT created_at FROM checks WHERE id = queue.id) \
+            ELSE (SELECT created_at FROM builds WHERE id = queue.id) END AS created_at \
+        FROM queue WHERE priority = 0 AND kind < 2 ORDER BY ticket LIMIT 1";
+    let created_at = store.optional_row(sql, [], |row| row.get("created_at"))?;
+    Ok(created_at.flatten())
+}
+
 /// How many tasks of the same priority are before it by popularity and age; reads at most `cap` of them. SQLite
 /// counts: reading the rows would cost more than compiling the LIMIT.
 pub fn ahead_in_priority(store: &Store, of: &Waiting, cap: u64) -> Result<u64> {

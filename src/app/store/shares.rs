@@ -12,6 +12,8 @@ use crate::app::store::totals;
 use crate::app::store::transitions::{self, ShownRow};
 
 pub const DAY_MS: i64 = 86_400_000;
+/// The set that has all packages.
+pub const ALL_PACKAGES: i64 = 0;
 
 row! {
     /// Packages whose verdicts are counted from a day on.

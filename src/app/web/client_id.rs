@@ -27,6 +27,17 @@ pub fn identify(peer: Option<IpAddr>, head: &Head, proxies: &Proxies) -> Option<
     Some(ClientAddr::from_forwarded(address))
 }
 
+/// True where a request comes from this machine itself: over the loopback or a unix socket, and no header says that a
+/// proxy forwards it, whether that is trusted or not.
+pub fn is_local(peer: Option<IpAddr>, head: &Head) -> bool {
+    let is_here = peer.is_none_or(|address| address.to_canonical().is_loopback());
+    let mut names = head.headers.iter().map(|(name, _)| name.as_str());
+    let is_forwarded = |name: &str| {
+        matches!(name, "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-")
+    };
+    is_here && !names.any(is_forwarded)
+}
+
 /// An address, with or without a port.
 fn address(word: &str) -> Option<IpAddr> {
     let bare = word

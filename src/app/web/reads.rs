@@ -31,9 +31,10 @@ pub enum Read {
 }
 
 impl Read {
-    /// True where the answer says to the millisecond how long something has taken: none is true for a second.
+    /// True where the answer says to the millisecond how long something has taken, or counts requests: none is true for
+    /// a second.
     fn is_exact(&self) -> bool {
-        matches!(self, Read::Data(ReadCall::Queue { .. }))
+        matches!(self, Read::Data(ReadCall::Queue { .. } | ReadCall::Metrics))
     }
 }
 

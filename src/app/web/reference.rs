@@ -45,6 +45,8 @@ pub enum Kind {
     Read,
     Submit,
     Admin,
+    /// From the server's machine; from elsewhere with the admin token.
+    Local,
     Socket,
 }
 
@@ -59,6 +61,7 @@ impl Kind {
             Kind::Admin => &[
                 400, 401, 403, 404, 409, 411, 412, 413, 414, 415, 431, 503, 507,
             ],
+            Kind::Local => &[304, 400, 401, 403, 412, 414, 416, 431, 503],
             Kind::Socket => &[400, 403, 404, 414, 426, 431, 503],
         }
     }
@@ -338,6 +341,13 @@ pub const CALLS: &[Call] = &[
         "",
         Answer::Json("openapi info paths components"),
     ),
+    get(
+        "/metrics",
+        "The server in numbers, for Prometheus",
+        "",
+        TEXT,
+    )
+    .with(Kind::Local, Body::None, &[200]),
     call(
         "POST",
         "/admin/trigger-build",
@@ -428,7 +438,7 @@ impl Call {
         let token = match self.kind {
             Kind::Admin => "-H \"Authorization: Bearer $TOKEN\" ",
             Kind::Socket => return None,
-            Kind::Read | Kind::Submit => "",
+            Kind::Read | Kind::Submit | Kind::Local => "",
         };
         Some(match self.body {
             Body::None => format!("curl {method}{token}'{host}{path}'"),

@@ -10,6 +10,7 @@ pub mod frame;
 pub mod health;
 pub mod live;
 pub mod log_page;
+pub mod metrics;
 pub mod packages;
 pub mod pages;
 pub mod queue;

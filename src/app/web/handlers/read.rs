@@ -14,7 +14,7 @@ use crate::app::web::answer::{Error, Shown};
 use crate::app::web::handlers::rows::{
     build_json, build_row, compat_json, package_json, packages_json,
 };
-use crate::app::web::handlers::{badges, compare, feeds, queue, stats, upgrade};
+use crate::app::web::handlers::{badges, compare, feeds, metrics, queue, stats, upgrade};
 use crate::app::web::openapi;
 use crate::app::web::query::too_deep;
 use crate::app::web::routes::read::ReadCall;
@@ -43,10 +43,7 @@ pub fn read(state: &State, call: ReadCall) -> Result<Shown, Error> {
             let rows = packages_json(state, &found.rows)?;
             json::list("dependents", rows, &found, &page)
         }
-        ReadCall::Compat { package } => {
-            let row = packages::find(store, &package)?;
-            compat_json(state, &row.ok_or_else(|| Error::not_found("package"))?)?
-        }
+        ReadCall::Compat { package } => compat(state, &package)?,
         ReadCall::History {
             package,
             zig_version,
@@ -83,6 +80,7 @@ pub fn read(state: &State, call: ReadCall) -> Result<Shown, Error> {
         }
         ReadCall::Stats(query) => return Ok(stats::data(state, query)?.into()),
         ReadCall::OpenApi => openapi::openapi(),
+        ReadCall::Metrics => return Ok(metrics::metrics(state)?.into()),
         ReadCall::Queue { page } => queue::queue_json(state, &page)?,
     };
     Ok(Shown {
@@ -95,6 +93,12 @@ fn package_id(state: &State, name: &str) -> Result<PackageId, Error> {
     let row = packages::find(&state.services.store, name)?;
     let row = row.ok_or_else(|| Error::not_found("package"))?;
     Ok(row.id)
+}
+
+fn compat(state: &State, package: &str) -> Result<Value, Error> {
+    let row = packages::find(&state.services.store, package)?;
+    let row = row.ok_or_else(|| Error::not_found("package"))?;
+    Ok(compat_json(state, &row)?)
 }
 
 /// What the commits of a package came to.

@@ -10,7 +10,7 @@ use crate::app::store::build_list::BuildFilter;
 use crate::app::store::comparison_list::Asked;
 use crate::app::store::list::{Paging, Sort};
 use crate::app::store::package_list::{PackageFilter, RELEVANCE};
-use crate::app::web::routes::route::{Route, RouteRequest, get};
+use crate::app::web::routes::route::{Access, Body, Route, RouteRequest, get, row};
 use crate::app::web::routes::watch::WatchCall;
 use crate::interface::message::Response;
 
@@ -86,6 +86,8 @@ pub enum ReadCall {
     Stats(StatsQuery),
     /// The reference of the API for programs.
     OpenApi,
+    /// The numbers of the server, as Prometheus collects them.
+    Metrics,
     /// Changes of verdicts, for feed readers.
     Feed {
         /// Its name, or the path of its repository; none: of all packages.
@@ -123,9 +125,12 @@ pub enum CompareForm {
     Names(Outcome),
 }
 
-pub const fn routes<C: From<ReadCall> + From<WatchCall>>() -> [Route<C>; 13] {
+pub const fn routes<C: From<ReadCall> + From<WatchCall>>() -> [Route<C>; 14] {
     [
         get("/openapi.json", |_| Ok(C::from(ReadCall::OpenApi))),
+        row("GET", "/metrics", Access::Local, Body::Ignored, |_| {
+            Ok(C::from(ReadCall::Metrics))
+        }),
         get("/api/packages", packages),
         get("/api/packages/*", package),
         get("/api/packages/*/dependencies", dependencies),

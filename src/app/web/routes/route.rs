@@ -32,6 +32,8 @@ pub enum Access {
     Limited,
     /// Only with the admin token.
     Admin,
+    /// From this machine; from elsewhere with the admin token.
+    Local,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]

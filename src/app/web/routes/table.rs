@@ -110,7 +110,7 @@ pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// The route of a request, else the error that says which methods there are, or what is wrong. Checks what concerns
-/// the route alone: the origin of the page and the admin token.
+/// the route alone: the origin of the page and the admin token. The caller checks what `Routed::is_local` asks for.
 pub fn find(head: &Head, settings: &Settings) -> Result<Routed, Response> {
     let parts = request::parts(&head.path);
     let found = find_among(head, parts.as_deref(), settings);
@@ -171,7 +171,8 @@ fn check_access(route: &Route<Call>, head: &Head, settings: &Settings) -> Result
     }
     match route.access {
         Access::Admin => admin::check_token(head, settings),
-        Access::Anyone | Access::Limited => Ok(()),
+        // Where a request comes from is not in its head.
+        Access::Anyone | Access::Limited | Access::Local => Ok(()),
     }
 }
 
@@ -197,6 +198,11 @@ impl Routed {
     /// True where the rate limits of submissions apply.
     pub fn is_limited(&self) -> bool {
         self.route.access == Access::Limited
+    }
+
+    /// True where requests from elsewhere need the admin token.
+    pub fn is_local(&self) -> bool {
+        self.route.access == Access::Local
     }
 
     /// What becomes of the body; an error where the head shows that the request cannot be answered.
