@@ -156,7 +156,7 @@ fn what_builds_that_failed_left_goes_with_the_upgrade() {
     drop(place.open());
     let db = Connection::open(place.path()).unwrap();
     let before = "ALTER TABLE kept_caches ADD COLUMN succeeded INTEGER NOT NULL DEFAULT 1; \
-        INSERT INTO packages (name, url, created_at) VALUES ('p', 'https://a.example/p', 1); \
+        INSERT INTO packages (name, url, created_at, last_updated) VALUES ('p', 'https://a.example/p', 1, 1); \
         INSERT INTO kept_caches (package_id, zig_version, toolchain, \"commit\", hash, bytes, used_at, succeeded) \
             VALUES (1, '0.16.0', 'sha256:a', 'c0ffee', 'aa', 5, 1, 1), \
                 (1, '0.15.2', 'sha256:b', 'c0ffee', 'bb', 7, 1, 0); \
