@@ -345,6 +345,7 @@ fn settings(data: PathBuf) -> Settings {
         "--max-builds=3",
         "--build-timeout=22",
         "--silence-timeout=20",
+        "--fetch-network=bridge",
     ];
     let versions = format!("--zig-versions={}", VERSIONS.join(","));
     let flags = flags.iter().map(|flag| flag.to_string());
