@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use crate::common::pack::sha256;
 use zigcheck::app::engine::docker::{Docker, SourceFile};
 use zigcheck::config::flags;
 use zigcheck::config::flags::Invocation;
@@ -32,11 +33,6 @@ pub fn source_of(tree: &Path) -> SourceFile {
         bytes: bytes.len() as u64,
         sha256: sha256(&bytes),
     }
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    use sha2::{Digest, Sha256};
-    data_encoding::HEXLOWER.encode(&Sha256::digest(bytes))
 }
 
 /// Starts a container and gives it its input.

@@ -90,15 +90,20 @@ pub fn check<'a>(
 /// Adds a check that has fetched a source of its own, at that commit.
 pub fn fetched(store: &mut Store, check: &NewCheck, commit: &str, at: i64) -> CheckId {
     let check = checks::insert(store, check, at).unwrap();
-    let source = SourceRow {
-        hash: format!("h{check}"),
+    let source = source(&format!("h{check}"));
+    checks::set_source(store, check, &source, Some(commit), at).unwrap();
+    check
+}
+
+/// A source that declares no dependencies.
+pub fn source(hash: &str) -> SourceRow {
+    SourceRow {
+        hash: hash.to_string(),
         format: "tar.gz".to_string(),
         bytes: 9,
         dependencies: false,
         manifest: None,
-    };
-    checks::set_source(store, check, &source, Some(commit), at).unwrap();
-    check
+    }
 }
 
 /// The verdict on a package that works.

@@ -10,7 +10,6 @@ use zigcheck::app::domain::verdict::{
 };
 use zigcheck::app::domain::zig_version;
 use zigcheck::app::store::removals::{self, Removal};
-use zigcheck::app::store::sources::SourceRow;
 use zigcheck::app::store::store::Store;
 use zigcheck::app::store::{builds, checks, comparisons, packages};
 
@@ -64,13 +63,7 @@ impl Run {
 
     /// Two commits are of the same second, and the time of one is unknown.
     fn set_commit(&mut self, check: CheckId, nth: usize) {
-        let source = SourceRow {
-            hash: format!("hash{nth}"),
-            format: "tar.zst".to_string(),
-            bytes: 1,
-            dependencies: false,
-            manifest: None,
-        };
+        let source = crate::common::rows::source(&format!("hash{nth}"));
         let commit = format!("{nth:040x}");
         checks::set_source(&mut self.store, check, &source, Some(&commit), self.at).unwrap();
         let time = [None, Some(10), Some(10), Some(20), Some(30)][nth];

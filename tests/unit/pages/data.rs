@@ -7,7 +7,6 @@ use zigcheck::app::domain::verdict::{BuildStatus, Reason, TestStatus, Verdict};
 use zigcheck::app::store::builds;
 use zigcheck::app::store::checks;
 use zigcheck::app::store::packages::{self, NewPackage};
-use zigcheck::app::store::sources::SourceRow;
 use zigcheck::app::store::store::Store;
 
 pub const MINUTE: i64 = 60_000;
@@ -48,13 +47,7 @@ pub fn fetched(store: &mut Store, package: (Option<PackageId>, &str), at: i64) -
     let url = format!("https://github.com/x/{}", package.1);
     let git = package.0.map(|_| (url.as_str(), None));
     let check = checks::insert(store, &crate::common::rows::check(package, git), at).unwrap();
-    let source = SourceRow {
-        hash: format!("h{check}"),
-        format: "tar.gz".to_string(),
-        bytes: 9,
-        dependencies: false,
-        manifest: None,
-    };
+    let source = rows::source(&format!("h{check}"));
     let commit = package
         .0
         .map(|_| "0123456789abcdef0123456789abcdef01234567");

@@ -11,7 +11,6 @@ use zigcheck::app::domain::repository::owner;
 use zigcheck::app::domain::repository::repository;
 use zigcheck::app::store::checks;
 use zigcheck::app::store::packages::{self, NewPackage};
-use zigcheck::app::store::sources::SourceRow;
 use zigcheck::app::store::store::Store;
 
 #[test]
@@ -105,13 +104,7 @@ fn the_latest_known_commit_is_that_of_the_newest_check_with_one() {
             0,
         )
         .unwrap();
-        let source = SourceRow {
-            hash: format!("h{check}"),
-            format: "tar".to_string(),
-            bytes: 1,
-            dependencies: false,
-            manifest: None,
-        };
+        let source = crate::common::rows::source(&format!("h{check}"));
         if commit.is_some() {
             checks::set_source(store, check, &source, commit, 0).unwrap();
         }
