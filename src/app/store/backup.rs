@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
-use crate::app::store::migrations;
+use crate::app::store::{migrations, sources};
 
 /// Copies the database as it is at one moment. A reader keeps no writer waiting, so the server notices nothing; its
 /// write-ahead log grows by what it writes meanwhile. The schema stays that of the server, which may be an older
@@ -42,10 +42,7 @@ pub fn ended_logs(path: &Path) -> Result<Vec<String>, String> {
 
 /// The names of the files in `sources/` that the database refers to.
 pub fn kept_files(path: &Path) -> Result<Vec<String>, String> {
-    let sql = "SELECT hash || '.' || format FROM sources WHERE kept = 1 \
-        UNION SELECT hash || '.tar.gz' FROM dependencies \
-        UNION SELECT hash || '.tar.zst' FROM kept_caches";
-    names(path, sql)
+    names(path, sources::KEPT_FILES)
 }
 
 fn names(path: &Path, sql: &str) -> Result<Vec<String>, String> {

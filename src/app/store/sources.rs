@@ -42,6 +42,11 @@ pub fn set_used(store: &mut Store, hash: &str, at: i64) -> Result<()> {
     Ok(())
 }
 
+/// The names of all files that `keeps_file` is true of: a table that refers to files is named in both.
+pub(super) const KEPT_FILES: &str = "SELECT hash || '.' || format FROM sources WHERE kept = 1 \
+    UNION SELECT hash || '.tar.gz' FROM dependencies \
+    UNION SELECT hash || '.tar.zst' FROM kept_caches";
+
 /// Whether `sources/` should hold a file of that name.
 pub fn keeps_file(store: &Store, name: &str) -> Result<bool> {
     let (hash, format) = name.split_once('.').unwrap_or((name, ""));
