@@ -5,34 +5,18 @@ use std::path::PathBuf;
 
 use DefaultValue::{Computed, Initial, Value};
 
+use crate::config::commands::{self, COMMANDS, Command, Given, Invocation, Values};
 use crate::config::limits::{DATABASE_LIMIT_BYTES, DEFAULT_MAX_BUILDS};
 use crate::config::settings::{Machine, Settings};
 use crate::config::values;
 
-/// What the command line asks for.
-#[derive(Debug, PartialEq)]
-pub enum Invocation {
-    Serve(Box<Settings>),
-    /// Copies the data directory into a new one of `to`, of which only the newest `keep` stay; none: all of them.
-    Backup {
-        data: PathBuf,
-        to: PathBuf,
-        keep: Option<usize>,
-    },
-    /// Puts the backup `from` in place of the data directory.
-    Restore {
-        data: PathBuf,
-        from: PathBuf,
-    },
-    Help,
-    Version,
-}
-
 /// One setting. Its environment twin is `ZIGCHECK_` and the flag's name in upper case.
-struct Setting {
-    flag: &'static str,
+pub struct Setting {
+    pub flag: &'static str,
     default: DefaultValue,
-    meaning: &'static str,
+    pub meaning: &'static str,
+    /// What a shell offers for its value.
+    pub values: Values,
     /// Reads a value and stores it. An error says what is allowed.
     apply: fn(&mut Settings, &str) -> Result<(), String>,
 }
@@ -52,13 +36,15 @@ struct Surroundings<'a> {
     env: &'a dyn Fn(&str) -> Option<String>,
 }
 
-/// A row for each setting: its flag, default, help, and the field with the function that reads its value.
+/// A row for each setting: its flag, default, help, the field with the function that reads its value, and what a shell
+/// offers for it.
 macro_rules! settings {
-    ($($flag:literal, $default:expr, $meaning:literal, $field:ident = $read:expr;)+) => {
+    ($($flag:literal, $default:expr, $meaning:literal, $field:ident = $read:expr $(, $values:expr)?;)+) => {
         [$(Setting {
             flag: $flag,
             default: $default,
             meaning: $meaning,
+            values: [$($values,)? Values::Any][0],
             apply: |settings, value| {
                 settings.$field = $read(value)?;
                 Ok(())
@@ -67,17 +53,19 @@ macro_rules! settings {
     };
 }
 
+const ON_OR_OFF: Values = Values::Words(&["on", "off"]);
+
 /// All settings, in the order of the help. A new setting is a row here and a field of `Settings`.
-const SETTINGS: [Setting; 20] = settings! {
+pub const SETTINGS: [Setting; 20] = settings! {
     "listen", Value("127.0.0.1:3000"),
         "address, or unix:PATH; a socket from systemd wins",
         listen = values::listen;
     "data", Computed("$STATE_DIRECTORY or ./data", data_directory),
         "database, logs, sources; created if missing",
-        data = values::path;
+        data = values::path, Values::Directories;
     "docker", Value("docker"),
         "engine command: docker, podman or a compatible one",
-        docker = values::text;
+        docker = values::text, Values::Words(&["docker", "podman"]);
     "zig-versions", Computed("those of images/versions", image_versions),
         "toolchains to check under, with commas",
         zig_versions = values::versions;
@@ -115,22 +103,22 @@ const SETTINGS: [Setting; 20] = settings! {
         upload_rate_bytes = values::rate_bytes;
     "commit-search", Value("on"),
         "on or off: search for a commit that works where the latest one fails",
-        commit_search = values::switch;
+        commit_search = values::switch, ON_OR_OFF;
     "targets", Value("on"),
         "on or off: analyse what compiles natively for other targets as well",
-        targets = values::switch;
+        targets = values::switch, ON_OR_OFF;
     "keep-caches", Value("on"),
         "on or off: what a build of a package compiled is used for its next commit",
-        keep_caches = values::switch;
+        keep_caches = values::switch, ON_OR_OFF;
     "disk-floor", Initial("1g, at most 5 % of the disk"),
         "free disk space below which no new work starts",
         disk_floor_bytes = values::disk_floor_bytes;
     "admin-token-file", Initial("none"),
         "file with the bearer token of admin calls; without it they answer 403",
-        admin_token_file = values::token_file;
+        admin_token_file = values::token_file, Values::Files;
     "log-level", Value("info"),
         "error, warn, info or debug, on standard error",
-        log_level = values::log_level;
+        log_level = values::log_level, Values::Words(&["error", "warn", "info", "debug"]);
 };
 
 fn data_directory(settings: &mut Settings, surroundings: &Surroundings) {
@@ -148,23 +136,24 @@ fn builds_that_fit(settings: &mut Settings, surroundings: &Surroundings) {
     settings.max_builds = fit.clamp(1, DEFAULT_MAX_BUILDS);
 }
 
+impl Setting {
+    /// Its default as the help shows it.
+    pub fn default(&self) -> &'static str {
+        let (Value(shown) | Initial(shown) | Computed(shown, _)) = self.default;
+        shown
+    }
+}
+
 /// The text of `--help`.
 pub fn help() -> String {
     let mut text = String::from(
         "zigcheck: builds and tests Zig packages under several Zig versions, on one thread\n\n\
          Usage: zigcheck [--FLAG VALUE]...\n\
-         \x20      zigcheck backup DIRECTORY [--keep NUMBER] [--data VALUE]\n\
-         \x20      zigcheck restore BACKUP [--data VALUE]\n\n",
+         \x20      zigcheck COMMAND\n\n",
     );
-    for Setting {
-        flag,
-        default,
-        meaning,
-        ..
-    } in &SETTINGS
-    {
-        let name = format!("--{flag} VALUE");
-        let (Value(shown) | Initial(shown) | Computed(shown, _)) = default;
+    for setting in &SETTINGS {
+        let name = format!("--{} VALUE", setting.flag);
+        let (meaning, shown) = (setting.meaning, setting.default());
         // A long default has a line of its own.
         let break_or_space = match meaning.len() + shown.len() {
             ..80 => " ",
@@ -173,7 +162,11 @@ pub fn help() -> String {
         text += &format!("  {name:<24} {meaning}{break_or_space}[{shown}]\n");
     }
     text += "  --help, --version\n\n\
-             Each flag has an environment twin: --max-builds is ZIGCHECK_MAX_BUILDS.\n";
+             Each flag has an environment twin: --max-builds is ZIGCHECK_MAX_BUILDS.\n\n\
+             Commands:\n";
+    for command in COMMANDS {
+        text += &format!("  {}\n    {}\n", command.usage(), command.meaning);
+    }
     text
 }
 
@@ -186,7 +179,6 @@ pub fn parse(
 ) -> Result<Invocation, String> {
     let mut given: Vec<(&'static str, String)> = Vec::new();
     let mut words: Vec<OsString> = Vec::new();
-    let mut keep = None;
     let mut parser = lexopt::Parser::from_args(args);
     while let Some(arg) = parser.next().map_err(|e| e.to_string())? {
         match arg {
@@ -194,18 +186,10 @@ pub fn parse(
             lexopt::Arg::Long("version") | lexopt::Arg::Short('V') => {
                 return Ok(Invocation::Version);
             }
-            lexopt::Arg::Long("keep") => {
-                let value = parser.value().map_err(|e| e.to_string())?;
-                let number = value.to_str().and_then(|text| text.parse().ok());
-                let number = number.filter(|number| *number > 0);
-                let bad = || format!("--keep {}: must be a number from 1", value.display());
-                keep = Some(number.ok_or_else(bad)?);
-            }
             lexopt::Arg::Value(word) => words.push(word),
             lexopt::Arg::Long(name) => {
-                let known = SETTINGS.iter().find(|setting| setting.flag == name);
                 let unknown = || format!("unknown flag --{name}: see --help");
-                let flag = known.ok_or_else(unknown)?.flag;
+                let flag = known_flag(name).ok_or_else(unknown)?;
                 let value = parser.value().map_err(|e| e.to_string())?.into_string();
                 let value = value.map_err(|v| format!("--{flag}: {v:?} is not UTF-8"))?;
                 given.push((flag, value));
@@ -215,38 +199,47 @@ pub fn parse(
             }
         }
     }
+    let mut words = words.into_iter();
+    let command = words.next().map(|word| find_command(&word)).transpose()?;
+    for (flag, _) in &given {
+        check_taken(flag, command)?;
+    }
     let settings = settings(&given, &Surroundings { machine, env })?;
-    invocation(&words, keep, &given, settings)
+    let Some(command) = command else {
+        return Ok(Invocation::Serve(Box::new(settings)));
+    };
+    command.read(&Given {
+        operands: words.collect(),
+        options: given,
+        settings,
+    })
 }
 
-/// What these words ask for; no words: to serve.
-fn invocation(
-    words: &[OsString],
-    keep: Option<usize>,
-    given: &[(&'static str, String)],
-    settings: Settings,
-) -> Result<Invocation, String> {
-    let command = words.first().map(|word| word.to_string_lossy());
-    let (command, path) = match (command.as_deref(), words) {
-        (None, _) if keep.is_none() => return Ok(Invocation::Serve(Box::new(settings))),
-        (None, _) => return Err("--keep: only backup takes it: see --help".to_string()),
-        (Some(command @ ("backup" | "restore")), [_, path]) => (command, PathBuf::from(path)),
-        (Some(command @ ("backup" | "restore")), _) => {
-            return Err(format!("{command}: takes one directory: see --help"));
-        }
-        (Some(other), _) => return Err(format!("unknown command {other:?}: see --help")),
+/// The flag of a setting, or of an option of commands.
+fn known_flag(name: &str) -> Option<&'static str> {
+    let setting = SETTINGS.iter().find(|setting| setting.flag == name);
+    let option = || commands::find_option(name).map(|(flag, _)| flag);
+    setting.map(|setting| setting.flag).or_else(option)
+}
+
+fn find_command(word: &OsString) -> Result<&'static Command, String> {
+    let name = word.to_string_lossy();
+    commands::find(&name).ok_or_else(|| format!("unknown command {name:?}: see --help"))
+}
+
+/// An error if the command, or the server without one, does not take that flag.
+fn check_taken(flag: &str, command: Option<&Command>) -> Result<(), String> {
+    let takers = commands::find_option(flag).map(|(_, takers)| takers);
+    let is_taken = match command {
+        Some(command) => command.has_option(flag) || command.settings.contains(&flag),
+        None => takers.is_none(),
     };
-    if let Some((flag, _)) = given.iter().find(|(flag, _)| *flag != "data") {
-        return Err(format!("--{flag}: {command} does not take it: see --help"));
-    }
-    match (command, settings.data, keep) {
-        ("backup", data, keep) => Ok(Invocation::Backup {
-            data,
-            to: path,
-            keep,
-        }),
-        (_, data, None) => Ok(Invocation::Restore { data, from: path }),
-        (_, _, Some(_)) => Err("--keep: only backup takes it: see --help".to_string()),
+    match (is_taken, takers, command) {
+        (false, Some(takers), _) => Err(format!("--{flag}: only {takers} takes it: see --help")),
+        (false, None, Some(Command { name, .. })) => {
+            Err(format!("--{flag}: {name} does not take it: see --help"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Settings, and the limits that several folders share.
 
+pub mod commands;
 pub mod flags;
 pub mod limits;
 pub mod proxies;

@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 
 use crate::common::pack::sha256;
 use zigcheck::app::engine::docker::{Docker, SourceFile};
+use zigcheck::config::commands::Invocation;
 use zigcheck::config::flags;
-use zigcheck::config::flags::Invocation;
 use zigcheck::config::settings::{Machine, Settings};
 use zigcheck::interface::event;
 

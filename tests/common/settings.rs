@@ -1,6 +1,7 @@
 //! Settings as the command line gives them.
 
-use zigcheck::config::flags::{Invocation, parse};
+use zigcheck::config::commands::Invocation;
+use zigcheck::config::flags::parse;
 use zigcheck::config::settings::{Machine, Settings};
 
 pub const MACHINE: Machine = Machine {

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use zigcheck::app::dispatch::dispatch::App;
 use zigcheck::app::store::store::Store;
 use zigcheck::base::slab::Key;
+use zigcheck::config::commands::Invocation;
 use zigcheck::config::flags;
 use zigcheck::config::settings::{Machine, Settings};
 use zigcheck::config::token::Token;
@@ -351,7 +352,7 @@ fn settings(data: PathBuf) -> Settings {
     let flags = flags.iter().map(|flag| flag.to_string());
     let flags = flags.chain([versions]).map(|flag| flag.into());
     match flags::parse(flags, &|_| None, machine) {
-        Ok(flags::Invocation::Serve(settings)) => Settings {
+        Ok(Invocation::Serve(settings)) => Settings {
             data,
             admin_token: Token::read(TOKEN).ok(),
             ..*settings

@@ -3,7 +3,8 @@
 use super::read::*;
 use crate::common::settings::{MACHINE, settings};
 use std::path::PathBuf;
-use zigcheck::config::flags::{Invocation, help, parse};
+use zigcheck::config::commands::{COMMANDS, Invocation};
+use zigcheck::config::flags::{help, parse};
 use zigcheck::config::proxies::Proxies;
 use zigcheck::config::settings::{Hosts, Listen, LogLevel, Settings};
 
@@ -238,6 +239,11 @@ fn help_and_version_are_asked_for_with_both_words() {
         FLAGS.len(),
         "a flag is not tested here"
     );
+    for command in COMMANDS {
+        let shown = format!("\n  {}\n    {}\n", command.usage(), command.meaning);
+        assert!(help().contains(&shown), "{shown}");
+    }
+    assert!(help().contains("\n  backup DIRECTORY [--keep NUMBER] [--data VALUE]\n"));
     assert!(help().lines().all(|line| line.len() <= 180));
 }
 

@@ -1,7 +1,8 @@
 //! Settings read from flags and an environment.
 
 use crate::common::settings::MACHINE;
-use zigcheck::config::flags::{Invocation, parse};
+use zigcheck::config::commands::Invocation;
+use zigcheck::config::flags::parse;
 use zigcheck::config::settings::Settings;
 
 pub const FLAGS: [&str; 20] = [

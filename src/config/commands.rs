@@ -1,0 +1,166 @@
+//! The command line's words: what the program is asked for, and a row for each command beside serving.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::config::settings::Settings;
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq)]
+pub enum Invocation {
+    Serve(Box<Settings>),
+    /// Copies the data directory into a new one of `to`, of which only the newest `keep` stay; none: all of them.
+    Backup {
+        data: PathBuf,
+        to: PathBuf,
+        keep: Option<usize>,
+    },
+    /// Puts the backup `from` in place of the data directory.
+    Restore {
+        data: PathBuf,
+        from: PathBuf,
+    },
+    Help,
+    Version,
+}
+
+/// A command. The help is made from these rows.
+pub struct Command {
+    pub name: &'static str,
+    /// What follows the name, as the help shows it; empty if nothing does.
+    pub operand: &'static str,
+    /// What a shell offers for that.
+    pub values: Values,
+    /// Its own options.
+    pub options: &'static [CommandOption],
+    /// The flags of settings that it takes.
+    pub settings: &'static [&'static str],
+    pub meaning: &'static str,
+    read: fn(&Given) -> Result<Invocation, String>,
+}
+
+/// An option of commands that is no setting.
+pub struct CommandOption {
+    pub flag: &'static str,
+    pub value: &'static str,
+    pub values: Values,
+    pub meaning: &'static str,
+}
+
+/// What a shell offers for a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Values {
+    Any,
+    Words(&'static [&'static str]),
+    Files,
+    Directories,
+}
+
+/// What stands on the command line of a command.
+pub struct Given {
+    pub operands: Vec<OsString>,
+    /// Its own options.
+    pub options: Vec<(&'static str, String)>,
+    pub settings: Settings,
+}
+
+/// All commands, in the order of the help. A new one is a row here and a variant of `Invocation`.
+pub const COMMANDS: &[Command] = &[
+    Command {
+        name: "backup",
+        operand: "DIRECTORY",
+        values: Values::Directories,
+        options: &[CommandOption {
+            flag: "keep",
+            value: "NUMBER",
+            values: Values::Any,
+            meaning: "number of backups that stay, the newest ones; all if it is not given",
+        }],
+        settings: &["data"],
+        meaning: "copies the data into a new directory of DIRECTORY while the server runs",
+        read: |given| {
+            Ok(Invocation::Backup {
+                data: given.settings.data.clone(),
+                to: given.directory("backup")?,
+                keep: given.option("keep").map(read_keep).transpose()?,
+            })
+        },
+    },
+    Command {
+        name: "restore",
+        operand: "BACKUP",
+        values: Values::Directories,
+        options: &[],
+        settings: &["data"],
+        meaning: "puts a backup in place of the data of a server that is stopped",
+        read: |given| {
+            Ok(Invocation::Restore {
+                data: given.settings.data.clone(),
+                from: given.directory("restore")?,
+            })
+        },
+    },
+];
+
+/// The command of that name.
+pub fn find(name: &str) -> Option<&'static Command> {
+    COMMANDS.iter().find(|command| command.name == name)
+}
+
+/// An option of commands, with the names of those that take it; none if no command has it.
+pub fn find_option(flag: &str) -> Option<(&'static str, String)> {
+    let has = |command: &&Command| command.options.iter().any(|option| option.flag == flag);
+    let takers: Vec<&Command> = COMMANDS.iter().filter(has).collect();
+    let mut options = takers.first()?.options.iter();
+    let option = options.find(|option| option.flag == flag)?;
+    let names: Vec<&str> = takers.iter().map(|command| command.name).collect();
+    Some((option.flag, names.join(" or ")))
+}
+
+impl Command {
+    /// As the help shows its use: name, operand, options and settings.
+    pub fn usage(&self) -> String {
+        let mut text = self.name.to_string();
+        if !self.operand.is_empty() {
+            text += &format!(" {}", self.operand);
+        }
+        for option in self.options {
+            text += &format!(" [--{} {}]", option.flag, option.value);
+        }
+        for flag in self.settings {
+            text += &format!(" [--{flag} VALUE]");
+        }
+        text
+    }
+
+    pub fn has_option(&self, flag: &str) -> bool {
+        self.options.iter().any(|option| option.flag == flag)
+    }
+
+    /// What these words ask for.
+    pub fn read(&self, given: &Given) -> Result<Invocation, String> {
+        (self.read)(given)
+    }
+}
+
+impl Given {
+    /// The value of an option: the last of two equal ones counts.
+    fn option(&self, flag: &str) -> Option<&str> {
+        let mut given = self.options.iter().rev();
+        let (_, value) = given.find(|(name, _)| *name == flag)?;
+        Some(value)
+    }
+
+    /// The one operand, a directory.
+    fn directory(&self, command: &str) -> Result<PathBuf, String> {
+        match &self.operands[..] {
+            [path] => Ok(PathBuf::from(path)),
+            _ => Err(format!("{command}: takes one directory: see --help")),
+        }
+    }
+}
+
+fn read_keep(value: &str) -> Result<usize, String> {
+    let number = value.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| format!("--keep {value}: must be a number from 1"))
+}
