@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use zigcheck::app::dispatch::dispatch::App;
 use zigcheck::app::store::store::Store;
-use zigcheck::commands::{backup, restore};
+use zigcheck::commands::{backup, completions, man, restore};
 use zigcheck::config::commands::Invocation;
 use zigcheck::config::flags;
 use zigcheck::config::settings::{Machine, Settings};
@@ -46,6 +46,8 @@ fn run() -> Result<(), Failure> {
     let env = |name: &str| std::env::var(name).ok();
     let invocation = flags::parse(std::env::args_os().skip(1), &env, machine());
     match invocation.map_err(Failure::Unfit)? {
+        Invocation::Man => print!("{}", man::page()),
+        Invocation::Completions(shell) => print!("{}", completions::script(shell)),
         Invocation::Help => print!("{}", flags::help()),
         Invocation::Version => println!("zigcheck {}", env!("CARGO_PKG_VERSION")),
         Invocation::Backup { data, to, keep } => {

@@ -2,4 +2,6 @@
 
 pub mod backup;
 pub mod checksums;
+pub mod completions;
+pub mod man;
 pub mod restore;

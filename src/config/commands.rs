@@ -20,11 +20,22 @@ pub enum Invocation {
         data: PathBuf,
         from: PathBuf,
     },
+    /// Prints the manual page.
+    Man,
+    /// Prints the completions of a shell.
+    Completions(Shell),
     Help,
     Version,
 }
 
-/// A command. The help is made from these rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+/// A command. Help, manual page and completions are made from these rows.
 pub struct Command {
     pub name: &'static str,
     /// What follows the name, as the help shows it; empty if nothing does.
@@ -64,6 +75,12 @@ pub struct Given {
     pub settings: Settings,
 }
 
+const SHELLS: [(&str, Shell); 3] = [
+    ("bash", Shell::Bash),
+    ("zsh", Shell::Zsh),
+    ("fish", Shell::Fish),
+];
+
 /// All commands, in the order of the help. A new one is a row here and a variant of `Invocation`.
 pub const COMMANDS: &[Command] = &[
     Command {
@@ -98,6 +115,34 @@ pub const COMMANDS: &[Command] = &[
                 data: given.settings.data.clone(),
                 from: given.directory("restore")?,
             })
+        },
+    },
+    Command {
+        name: "man",
+        operand: "",
+        values: Values::Any,
+        options: &[],
+        settings: &[],
+        meaning: "prints the manual page: zigcheck man | man -l -",
+        read: |given| match given.operands[..] {
+            [] => Ok(Invocation::Man),
+            _ => Err("man: takes nothing: see --help".to_string()),
+        },
+    },
+    Command {
+        name: "completions",
+        operand: "SHELL",
+        values: Values::Words(&["bash", "zsh", "fish"]),
+        options: &[],
+        settings: &[],
+        meaning: "prints the completions for bash, zsh or fish",
+        read: |given| {
+            let shell = match &given.operands[..] {
+                [word] => SHELLS.iter().find(|(name, _)| word == name),
+                _ => None,
+            };
+            let (_, shell) = shell.ok_or("completions: takes bash, zsh or fish: see --help")?;
+            Ok(Invocation::Completions(*shell))
         },
     },
 ];

@@ -10,6 +10,7 @@ mod browser;
 mod builds;
 mod clients;
 mod limits;
+mod manual;
 mod metrics;
 mod notify;
 mod openapi;
