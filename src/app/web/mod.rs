@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod client_id;
 pub mod conditional;
+pub mod examples;
 pub mod handlers;
 pub mod limits;
 pub mod openapi;
