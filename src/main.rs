@@ -12,6 +12,7 @@ use zigcheck::app::store::store::Store;
 use zigcheck::commands::{backup, completions, man, restore};
 use zigcheck::config::commands::Invocation;
 use zigcheck::config::flags;
+use zigcheck::config::hook_secret::HookSecret;
 use zigcheck::config::settings::{Machine, Settings};
 use zigcheck::config::token::{TOKEN_LIMIT_BYTES, Token};
 use zigcheck::shell::clock::Clock;
@@ -60,7 +61,7 @@ fn run() -> Result<(), Failure> {
             // First: from here on a signal stops the server in order. It just ends a command.
             let signals = SignalPipes::listen();
             let signals = signals.map_err(|error| Failure::Failed(format!("signals: {error}")))?;
-            read_admin_token(&mut settings).map_err(Failure::Unfit)?;
+            read_secrets(&mut settings).map_err(Failure::Unfit)?;
             serve(&settings, signals)?;
         }
     }
@@ -73,17 +74,23 @@ fn done(result: Result<String, String>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Stores the token of the admin token file, if the settings name one.
-fn read_admin_token(settings: &mut Settings) -> Result<(), String> {
+/// Stores the admin token and the secret of hooks, if the settings name their files.
+fn read_secrets(settings: &mut Settings) -> Result<(), String> {
     if let Some(path) = &settings.admin_token_file {
-        let token = read_token(path);
+        let token = read_secret(path).and_then(|text| Token::read(&text));
         let named = |why| format!("--admin-token-file {}: {why}", path.display());
         settings.admin_token = Some(token.map_err(named)?);
+    }
+    if let Some(path) = &settings.hook_secret_file {
+        let secret = read_secret(path).and_then(|text| HookSecret::read(&text));
+        let named = |why| format!("--hook-secret-file {}: {why}", path.display());
+        settings.hook_secret = Some(secret.map_err(named)?);
     }
     Ok(())
 }
 
-fn read_token(path: &Path) -> Result<Token, String> {
+/// The text of a file that others may not read.
+fn read_secret(path: &Path) -> Result<String, String> {
     let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
     let mut bytes = Vec::new();
     // One byte over the limit shows that the file is too long.
@@ -92,7 +99,7 @@ fn read_token(path: &Path) -> Result<Token, String> {
     // The mode of the opened file: another one may be at its path by now.
     let found = file.metadata().map_err(|e| e.to_string())?;
     Token::check_mode(found.mode())?;
-    Token::read(&String::from_utf8_lossy(&bytes))
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Serves until the server is asked to stop.

@@ -56,7 +56,7 @@ macro_rules! settings {
 const ON_OR_OFF: Values = Values::Words(&["on", "off"]);
 
 /// All settings, in the order of the help. A new setting is a row here and a field of `Settings`.
-pub const SETTINGS: [Setting; 20] = settings! {
+pub const SETTINGS: [Setting; 21] = settings! {
     "listen", Value("127.0.0.1:3000"),
         "address, or unix:PATH; a socket from systemd wins",
         listen = values::listen;
@@ -116,6 +116,9 @@ pub const SETTINGS: [Setting; 20] = settings! {
     "admin-token-file", Initial("none"),
         "file with the bearer token of admin calls; without it they answer 403",
         admin_token_file = values::token_file, Values::Files;
+    "hook-secret-file", Initial("none"),
+        "file with the secret that push hooks must be signed with",
+        hook_secret_file = values::token_file, Values::Files;
     "log-level", Value("info"),
         "error, warn, info or debug, on standard error",
         log_level = values::log_level, Values::Words(&["error", "warn", "info", "debug"]);

@@ -2,6 +2,7 @@
 
 pub mod commands;
 pub mod flags;
+pub mod hook_secret;
 pub mod limits;
 pub mod proxies;
 pub mod settings;

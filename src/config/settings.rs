@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use crate::config::hook_secret::HookSecret;
 use crate::config::proxies::Proxies;
 use crate::config::token::Token;
 
@@ -102,6 +103,9 @@ pub struct Settings {
     pub admin_token_file: Option<PathBuf>,
     /// The token in that file, once it is read. Without it every admin call is refused.
     pub admin_token: Option<Token>,
+    pub hook_secret_file: Option<PathBuf>,
+    /// The secret in that file, once it is read. Without it anybody may say that there was a push.
+    pub hook_secret: Option<HookSecret>,
     pub log_level: LogLevel,
 }
 

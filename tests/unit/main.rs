@@ -38,6 +38,7 @@ mod frequent_filters;
 mod git_url;
 mod histogram;
 mod history;
+mod hooks;
 mod hostile;
 mod journal;
 mod key_queue;

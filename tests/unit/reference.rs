@@ -32,7 +32,15 @@ fn every_route_of_programs_is_in_the_reference_and_no_other() {
     let is_page = |path: &str| {
         let is_feed = path.ends_with("feed.atom");
         let first = path.split('/').nth(1).unwrap_or_default();
-        let programs = ["api", "admin", "badge", "ws", "openapi.json", "metrics"];
+        let programs = [
+            "api",
+            "admin",
+            "badge",
+            "ws",
+            "openapi.json",
+            "metrics",
+            "hooks",
+        ];
         !is_feed && !programs.contains(&first)
     };
     let routes = table::all().filter(|(_, path)| !is_page(path));
@@ -132,6 +140,9 @@ fn answer(inside: &mut Inside, call: &Call) -> Option<String> {
         (_, "/admin/trigger-build") => r#"{"package_name": "zeit"}"#,
         (_, "/admin/check-all") => r#"{"zig_version": "0.16.0"}"#,
         (_, "/api/packages") => r#"{"url": "https://github.com/x/tempus"}"#,
+        (_, "/hooks/push") => {
+            r#"{"ref": "refs/heads/main", "repository": {"clone_url": "https://github.com/x/zeit"}}"#
+        }
         _ => r#"{"description": "time"}"#,
     };
     // Its answer never ends, is a picture, differs each time, or has an example elsewhere.

@@ -173,7 +173,7 @@ const READS: [&str; 90] = [
 type Costs = BTreeMap<(String, String, u32, String), i32>;
 
 /// Requests that write, in this order.
-const WRITES: [(&str, &str, &str); 15] = [
+const WRITES: [(&str, &str, &str); 16] = [
     (
         "POST",
         "/api/packages",
@@ -184,6 +184,11 @@ const WRITES: [(&str, &str, &str); 15] = [
         "POST",
         "/api/packages",
         r#"{"url":"https://github.com/x/json-00007"}"#,
+    ),
+    (
+        "POST",
+        "/hooks/push",
+        r#"{"ref":"refs/heads/main","repository":{"clone_url":"https://github.com/owner100/p00400"}}"#,
     ),
     ("POST", "/api/packages/json-00700/builds", ""),
     ("POST", "/api/packages/lib-00402/builds?fresh", ""),

@@ -1,7 +1,6 @@
 //! How tasks end: with a source or a commit, with a verdict, with another attempt to come, or cancelled.
 
 use crate::app::builds::commit_searches::Searches;
-use crate::app::builds::rechecks;
 use crate::app::builds::running::{RunningTask, builds_behind};
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
@@ -37,11 +36,11 @@ impl Scheduler {
             }
             Task::FetchSource(_) | Task::Build(_) => return self.on_source(running_task, services),
         };
-        rechecks::schedule_next(package, services)?;
+        self.rechecks.on_answer(package, services)?;
         let commit = running_task.attempt_state.remote_commit();
         let commit = commit.expect("the machine has it from its input");
-        let rechecks = &self.rechecks;
-        match rechecks.on_remote_commit(package, &commit, services)? {
+        let answer = (commit.as_str(), running_task.entry.priority);
+        match self.rechecks.on_remote_commit(package, answer, services)? {
             Some(check) => self.add(check, services).map(|_| ()),
             None => Ok(()),
         }
@@ -103,7 +102,7 @@ impl Scheduler {
             Task::CheckRemote(package) => {
                 let why = verdict.error_log.lines().last().unwrap_or("");
                 log::warn!("the remote of {}: {why}", running_task.package());
-                rechecks::schedule_next(package, services)
+                self.rechecks.on_answer(package, services)
             }
             Task::ListCommits(package) => self.searches(services).cancel(package),
             Task::CheckTargets(build) => {

@@ -44,6 +44,9 @@ pub const VERSION_LIMIT_BYTES: usize = 64;
 pub const RECORD_LIMIT_BYTES: usize = 64 << 10;
 /// From the start of a recheck to its repetition, should the server end meanwhile: later than any recheck ends.
 pub const RECHECK_RETRY_MS: i64 = 2 * FETCH_TIMEOUT_MS as i64;
+/// Between two questions to the remote of one package that pushes lead to: whoever pushes again and again waits no
+/// longer than a build takes.
+pub const PUSH_PAUSE_MS: u64 = 60_000;
 /// Rechecks that an admin asked for and that are made due in one turn: a millisecond.
 pub const REQUESTED_CHECKS_LIMIT: usize = 128;
 /// Packages inspected in one turn for builds under a new toolchain: two milliseconds, with a hundred thousand builds.

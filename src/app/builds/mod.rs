@@ -13,6 +13,8 @@ pub mod judge;
 pub mod kept_caches;
 pub mod limits;
 pub mod outcomes;
+pub mod push_hooks;
+pub mod pushes;
 pub mod queue_view;
 pub mod rechecks;
 pub mod record;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::app::builds::limits::{
     DUE_CHECKS_LIMIT, REBUILD_LIMIT, RECHECK_RETRY_MS, REQUESTED_CHECKS_LIMIT,
 };
+use crate::app::builds::pushes::Pushes;
 use crate::app::builds::running::RunningTask;
 use crate::app::builds::services::Services;
 use crate::app::domain::ids::{CheckId, PackageId};
@@ -21,6 +22,7 @@ use crate::app::store::{builds, catalogue_checks, results, toolchains};
 #[derive(Debug)]
 pub struct Rechecks {
     zig_versions: Vec<String>,
+    pub(super) pushes: Pushes,
     /// Packages are being gone through for builds under a new toolchain.
     pub is_rebuilding: bool,
     /// An admin asked for the rechecks of all packages, and some are not due yet.
@@ -34,6 +36,7 @@ impl Rechecks {
     pub fn open(zig_versions: &[String], store: &Store) -> store::Result<Rechecks> {
         let mut rechecks = Rechecks {
             zig_versions: zig_versions.to_vec(),
+            pushes: Pushes::default(),
             is_rebuilding: toolchains::is_rebuilding(store)?,
             is_requested: packages::has_requested_rechecks(store)?,
             catalogue: Vec::new(),
@@ -196,11 +199,22 @@ impl Rechecks {
         Ok(begun)
     }
 
-    /// Takes the commit of a remote; returns the new check if one is needed.
+    /// The question to a remote has ended: the next one is tomorrow, or now if there was a push meanwhile.
+    pub fn on_answer(&mut self, package: PackageId, services: &mut Services) -> store::Result<()> {
+        match self.pushes.during_question.remove(&package) {
+            true => {
+                let now = services.now.unix_ms;
+                packages::set_next_check(&mut services.store, package, now)
+            }
+            false => schedule_next(package, services),
+        }
+    }
+
+    /// Takes the commit of a remote, which was asked at that priority; returns the new check if one is needed.
     pub fn on_remote_commit(
         &self,
         package: PackageId,
-        commit: &str,
+        (commit, priority): (&str, Priority),
         services: &mut Services,
     ) -> store::Result<Option<CheckId>> {
         let Some(row) = packages::recheck(&services.store, package)? else {
@@ -211,7 +225,7 @@ impl Rechecks {
         match recheck::outcome(commit, row.commit.as_deref(), &cells) {
             Outcome::Unchanged => Ok(None),
             Outcome::NewCommit(versions) | Outcome::Incomplete(versions) => {
-                insert_check(&row, &versions, Priority::Recheck, services).map(Some)
+                insert_check(&row, &versions, priority, services).map(Some)
             }
         }
     }
@@ -259,7 +273,7 @@ fn schedule_retry(package: PackageId, services: &mut Services) -> store::Result<
 }
 
 /// A recheck has ended, or has its place in the queue: the next one is tomorrow.
-pub fn schedule_next(package: PackageId, services: &mut Services) -> store::Result<()> {
+fn schedule_next(package: PackageId, services: &mut Services) -> store::Result<()> {
     let next = recheck::next_check(package, services.now.unix_ms);
     packages::set_next_check(&mut services.store, package, next)
 }

@@ -1,4 +1,4 @@
-//! Submissions against the limits: before their body is read, when they arrive, and piece by piece.
+//! Submissions and pushes against the limits: before their body is read, when they arrive, and piece by piece.
 
 use std::net::IpAddr;
 
@@ -6,11 +6,13 @@ use crate::app::dispatch::dispatch::{Admitted, App};
 use crate::app::web::answer::{Answer, Error};
 use crate::app::web::client_id;
 use crate::app::web::handlers::forms;
+use crate::app::web::handlers::hooks;
 use crate::app::web::handlers::pages;
 use crate::app::web::handlers::submit::{self, Submitted};
 use crate::app::web::request;
 use crate::app::web::routes::admin::check_token;
 use crate::app::web::routes::forms::FormCall;
+use crate::app::web::routes::hooks::HookCall;
 use crate::app::web::routes::submit::{SubmitCall, UploadOptions};
 use crate::app::web::routes::table;
 use crate::app::web::upload::Sender;
@@ -52,6 +54,9 @@ impl App {
         }
         let admission = routed.admission(head, &self.state.settings)?;
         let client = self.identify(from, head);
+        if routed.is_hook() && self.state.settings.hook_secret.is_none() {
+            self.rate_limits.peek_hook(client, now)?;
+        }
         if routed.is_limited() {
             let is_upload = matches!(admission, Admission::Spool { .. });
             let upload_bytes = is_upload.then(|| content_length(head).unwrap_or_default());
@@ -149,6 +154,20 @@ impl App {
         self.refresh_stale_engine();
         let tenant = client_id::tenant(client);
         submit::submit(&mut self.state, call, &tenant)
+    }
+
+    /// A push, as a forge describes it. A hook whose secret was checked counts for no limit: a forge has few addresses.
+    pub(crate) fn hook(
+        &mut self,
+        client: Option<ClientAddr>,
+        call: &HookCall,
+    ) -> Result<Answer, Error> {
+        if self.state.settings.hook_secret.is_none() {
+            self.rate_limits.hook(client, self.state.now())?;
+        }
+        self.retention.wake();
+        self.refresh_stale_engine();
+        Ok(hooks::answer(&mut self.state, call)?.into())
     }
 
     /// A submission by a form: the page that the browser goes on to, or the form with what is wrong.

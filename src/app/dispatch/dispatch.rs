@@ -218,6 +218,7 @@ impl App {
                 asked.map(|asked| asked.response.into())
             }
             Call::Form(form) => self.submit_form(*client, form),
+            Call::Hook(call) => self.hook(*client, &call),
             Call::Upload(options) => self.begin_upload(conn, *client, head, options),
             Call::Admin(call) => {
                 if is_read(head) {

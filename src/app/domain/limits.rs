@@ -52,3 +52,5 @@ pub const UPGRADE_EDGES_LIMIT: usize = 1_000;
 pub const TARGETS_LIMIT: usize = 16;
 /// Longest name of a target: `x86_64-windows` has 14 bytes.
 pub const TARGET_LIMIT_BYTES: usize = 32;
+/// Refs of one push that count. git pushes one or two; a mirror pushes all.
+pub const PUSHED_REFS_LIMIT: usize = 1_000;

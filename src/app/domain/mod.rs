@@ -13,6 +13,7 @@ pub mod ids;
 pub mod limits;
 pub mod page_url;
 pub mod popularity;
+pub mod push;
 pub mod recheck;
 pub mod repository;
 pub mod search;

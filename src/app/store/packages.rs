@@ -261,6 +261,12 @@ fn by_path(store: &Store, path: &str) -> Result<Option<PackageRow>> {
     store.optional_row(&sql, [repository], PackageRow::read)
 }
 
+/// The packages of a repository.
+pub fn of_repository(store: &Store, repository: &str) -> Result<Vec<PackageRow>> {
+    let sql = format!("{PACKAGE} WHERE repository = ?1");
+    store.rows(&sql, [repository], PackageRow::read)
+}
+
 /// The number given last; 0 if there is none.
 pub fn last_id(store: &Store) -> Result<i64> {
     store.value("SELECT coalesce(max(id), 0) FROM packages", [])

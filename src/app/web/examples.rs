@@ -24,7 +24,7 @@ impl Call {
         let token = match self.kind {
             Kind::Admin => "-H \"Authorization: Bearer $TOKEN\" ",
             Kind::Socket => return None,
-            Kind::Read | Kind::Submit | Kind::Local => "",
+            Kind::Read | Kind::Submit | Kind::Hook | Kind::Local => "",
         };
         Some(match self.body {
             Body::None => format!("curl {method}{token}'{host}{path}'"),
@@ -35,6 +35,9 @@ impl Call {
                 let body = match self.path {
                     "/admin/trigger-build" => r#"{"package_name": "zeit"}"#,
                     "/api/packages" => r#"{"url": "https://github.com/x/zeit"}"#,
+                    "/hooks/push" => {
+                        r#"{"ref": "refs/heads/main", "repository": {"clone_url": "https://github.com/x/zeit"}}"#
+                    }
                     "/admin/check-all"
                     | "/api/packages/{name}/compat"
                     | "/api/packages/{owner}/{repo}/compat" => r#"{"zig_version": "0.15.2"}"#,

@@ -4,6 +4,12 @@ use crate::config::limits::SOURCE_LIMIT_BYTES;
 
 /// Largest JSON body. The longest honest submission is well under 8 KiB.
 pub const JSON_LIMIT_BYTES: u64 = 64 << 10;
+/// Largest body of a push hook: GitHub describes each commit of a push in about 1 KiB, Forgejo and GitLab at most
+/// twenty of them. A larger push is found by the daily recheck.
+pub const HOOK_LIMIT_BYTES: u64 = 256 << 10;
+/// Push hooks of one address in an hour that are not signed. The hooks of all packages of a forge come from a few
+/// addresses.
+pub const HOOKS_PER_HOUR: u64 = 1_200;
 /// How long a browser caches the answer to a preflight request: a day.
 pub const PREFLIGHT_AGE_S: u64 = 86_400;
 /// Bytes of an upload that are unpacked and inspected in one turn: about 3 ms.

@@ -94,7 +94,7 @@ pub fn openapi() -> Value {
             Kind::Admin => operation["security"] = json!([{ "admin": [] }]),
             // Without it from the server's machine.
             Kind::Local => operation["security"] = json!([{}, { "admin": [] }]),
-            Kind::Read | Kind::Submit | Kind::Socket => {}
+            Kind::Read | Kind::Submit | Kind::Hook | Kind::Socket => {}
         }
         let path = paths.entry(call.path).or_insert_with(|| json!({}));
         path[call.method.to_ascii_lowercase()] = operation;

@@ -1,6 +1,6 @@
-//! Rate limits of each client: submissions, and bytes of uploads.
+//! Rate limits of each client: submissions, bytes of uploads, and push hooks.
 
-use crate::app::web::limits::BURSTS_PER_HOUR;
+use crate::app::web::limits::{BURSTS_PER_HOUR, HOOKS_PER_HOUR};
 use crate::base::client_addr::ClientAddr;
 use crate::base::token_bucket::{Buckets, Rate};
 use crate::config::limits::{ADDRESSES_LIMIT, SOURCE_LIMIT_BYTES};
@@ -20,6 +20,7 @@ struct RateLimit {
 pub struct RateLimits {
     submissions: RateLimit,
     bytes: RateLimit,
+    hooks: RateLimit,
 }
 
 impl RateLimits {
@@ -30,6 +31,7 @@ impl RateLimits {
             submissions: RateLimit::new(submissions, 1, format!("{submissions} submissions")),
             // The largest upload fits into a full bucket.
             bytes: RateLimit::new(bytes, SOURCE_LIMIT_BYTES, format!("{mib} MiB of uploads")),
+            hooks: RateLimit::new(HOOKS_PER_HOUR, 1, format!("{HOOKS_PER_HOUR} push hooks")),
         }
     }
 
@@ -49,6 +51,16 @@ impl RateLimits {
         self.peek(client, bytes, now)?;
         self.submissions.take(client, 1, now)?;
         self.bytes.take(client, bytes, now)
+    }
+
+    /// 429 where a push hook is over the limit; charges nothing.
+    pub fn peek_hook(&self, client: Option<ClientAddr>, now: Now) -> Result<(), Response> {
+        self.hooks.peek(client, 1, now)
+    }
+
+    /// Charges a push hook.
+    pub fn hook(&mut self, client: Option<ClientAddr>, now: Now) -> Result<(), Response> {
+        self.hooks.take(client, 1, now)
     }
 
     /// Charges a piece of an upload whose length was unknown.

@@ -40,6 +40,8 @@ pub enum Kind {
     Read,
     Submit,
     Admin,
+    /// Anyone, or whoever knows the secret of hooks.
+    Hook,
     /// From the server's machine; from elsewhere with the admin token.
     Local,
     Socket,
@@ -55,6 +57,9 @@ impl Kind {
             ],
             Kind::Admin => &[
                 400, 401, 403, 404, 409, 411, 412, 413, 414, 415, 431, 503, 507,
+            ],
+            Kind::Hook => &[
+                400, 401, 403, 404, 408, 411, 412, 413, 414, 415, 429, 431, 503, 507,
             ],
             Kind::Local => &[304, 400, 401, 403, 412, 414, 416, 431, 503],
             Kind::Socket => &[400, 403, 404, 414, 426, 431, 503],
@@ -335,6 +340,18 @@ pub const CALLS: &[Call] = &[
         "This reference for programs",
         "",
         Answer::Json("openapi info paths components"),
+    ),
+    call(
+        "POST",
+        "/hooks/push",
+        "Asks the remote of a package for its commit, as a hook of its forge",
+        "url",
+        Answer::Json("message packages"),
+    )
+    .with(
+        Kind::Hook,
+        Body::Json("ref repository project"),
+        &[200, 202],
     ),
     get(
         "/metrics",

@@ -44,6 +44,8 @@ fn the_defaults_are_those_of_the_readme() {
         database_limit_bytes: 4 << 30,
         admin_token_file: None,
         admin_token: None,
+        hook_secret_file: None,
+        hook_secret: None,
         log_level: LogLevel(log::LevelFilter::Info),
     };
     assert_eq!(
@@ -74,6 +76,7 @@ fn a_flag_wins_over_its_twin_and_the_twin_over_the_default() {
         ["off", "on"],
         ["off", "on"],
         ["0", "512m"],
+        ["/a", "b/c d"],
         ["/a", "b/c d"],
         ["debug", "error"],
     ];
@@ -124,6 +127,7 @@ fn a_bad_value_names_the_flag_the_value_and_what_is_allowed() {
         ("docker", &[""], "not empty"),
         ("fetch-network", &[""], "not empty"),
         ("admin-token-file", &[""], "not empty"),
+        ("hook-secret-file", &[""], "not empty"),
         (
             "zig-versions",
             &["", "0.16.0,", "0.16.0,0.16.0", "a/b", "-x", "a b"],

@@ -5,7 +5,7 @@ use zigcheck::config::commands::Invocation;
 use zigcheck::config::flags::parse;
 use zigcheck::config::settings::Settings;
 
-pub const FLAGS: [&str; 20] = [
+pub const FLAGS: [&str; 21] = [
     "listen",
     "data",
     "docker",
@@ -25,6 +25,7 @@ pub const FLAGS: [&str; 20] = [
     "keep-caches",
     "disk-floor",
     "admin-token-file",
+    "hook-secret-file",
     "log-level",
 ];
 

@@ -112,6 +112,21 @@ fn what_is_asked_does_no_harm_in_the_answer() {
             }
             ask("POST", "/admin/trigger-build", &[admin], &body);
         }
+        for fields in [
+            json!({"ref": word, "repository": {"clone_url": word}}),
+            json!({"ref": "refs/heads/main", "repository": {"clone_url": format!("https://x.org/{word}")}}),
+            json!({"refs": [{"name": word}], "repository": {"owner": {"canonicalName": word}, "name": word}}),
+            json!({ word: word }),
+        ] {
+            ask("POST", "/hooks/push", &[], &fields.to_string());
+            let event = ("x-github-event", word);
+            ask(
+                "POST",
+                &format!("/hooks/push?url={encoded}"),
+                &[event],
+                &fields.to_string(),
+            );
+        }
         for headers in [
             [("content-type", word)],
             [("origin", word)],

@@ -8,6 +8,7 @@ pub mod feeds;
 pub mod forms;
 pub mod frame;
 pub mod health;
+pub mod hooks;
 pub mod live;
 pub mod log_page;
 pub mod metrics;

@@ -144,7 +144,7 @@ pub fn check_token(head: &Head, settings: &Settings) -> Result<(), Response> {
 }
 
 /// The bearer token of a request; none where two headers contradict each other.
-fn bearer(head: &Head) -> Option<&str> {
+pub fn bearer(head: &Head) -> Option<&str> {
     let values = values(&head.headers, "authorization");
     let [value] = values[..] else { return None };
     let (scheme, token) = value.trim().split_once(' ')?;

@@ -5,6 +5,7 @@ pub mod badges;
 pub mod compare;
 pub mod feeds;
 pub mod forms;
+pub mod hooks;
 pub mod pages;
 pub mod read;
 pub mod route;

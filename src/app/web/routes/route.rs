@@ -32,6 +32,8 @@ pub enum Access {
     Limited,
     /// Only with the admin token.
     Admin,
+    /// Anyone, within the rate limit of push hooks unless they prove that they know the secret.
+    Hook,
     /// From this machine; from elsewhere with the admin token.
     Local,
 }
@@ -45,6 +47,8 @@ pub enum Body {
     Json,
     /// The fields of an HTML form.
     Form,
+    /// What a forge says of a push: JSON, or a form with a field of JSON.
+    Hook,
     Tree,
 }
 

@@ -1,6 +1,6 @@
 //! All routes, and the call that a request makes: a tree, of which each handler matches its own branch.
 
-use crate::app::web::limits::JSON_LIMIT_BYTES;
+use crate::app::web::limits::{HOOK_LIMIT_BYTES, JSON_LIMIT_BYTES};
 use crate::app::web::query::{Query, bad};
 use crate::app::web::request;
 use crate::app::web::routes::admin::{self, AdminCall};
@@ -8,6 +8,7 @@ use crate::app::web::routes::badges;
 use crate::app::web::routes::compare;
 use crate::app::web::routes::feeds;
 use crate::app::web::routes::forms::{self, FormCall};
+use crate::app::web::routes::hooks::{self, HookCall};
 use crate::app::web::routes::pages::{self, PageCall};
 use crate::app::web::routes::read::{self, ReadCall};
 use crate::app::web::routes::route::{
@@ -33,6 +34,8 @@ pub enum Call {
     Form(FormCall),
     /// A check of an uploaded tree; the body follows in pieces.
     Upload(UploadOptions),
+    /// A forge says that there was a push.
+    Hook(HookCall),
     Admin(AdminCall),
 }
 
@@ -53,10 +56,11 @@ branches! {
     Submit(SubmitCall),
     Form(FormCall),
     Upload(UploadOptions),
+    Hook(HookCall),
     Admin(AdminCall),
 }
 
-const ROUTES: [&[Route<Call>]; 12] = [
+const ROUTES: [&[Route<Call>]; 13] = [
     &[get("/api/health", |_| Ok(Call::Health))],
     // Before pages: `**` of a page is any path.
     &feeds::routes(),
@@ -69,6 +73,7 @@ const ROUTES: [&[Route<Call>]; 12] = [
     &watch::routes(),
     &submit::routes(),
     &forms::routes(),
+    &hooks::routes(),
     &admin::routes(),
 ];
 
@@ -172,7 +177,7 @@ fn check_access(route: &Route<Call>, head: &Head, settings: &Settings) -> Result
     match route.access {
         Access::Admin => admin::check_token(head, settings),
         // Where a request comes from is not in its head.
-        Access::Anyone | Access::Limited | Access::Local => Ok(()),
+        Access::Anyone | Access::Limited | Access::Hook | Access::Local => Ok(()),
     }
 }
 
@@ -200,6 +205,11 @@ impl Routed {
         self.route.access == Access::Limited
     }
 
+    /// True where the rate limit of push hooks applies.
+    pub fn is_hook(&self) -> bool {
+        self.route.access == Access::Hook
+    }
+
     /// True where requests from elsewhere need the admin token.
     pub fn is_local(&self) -> bool {
         self.route.access == Access::Local
@@ -219,6 +229,10 @@ impl Routed {
             Body::OptionalJson if !request::has_body(head) => {}
             Body::Json | Body::OptionalJson => check_json_type(head)?,
             Body::Form => check_form_type(head)?,
+            Body::Hook => {
+                check_json_type(head)?;
+                limit_bytes = HOOK_LIMIT_BYTES;
+            }
             Body::Tree => {
                 check_tree_type(head)?;
                 self.read(head, b"", settings)?;
