@@ -17,11 +17,32 @@ pub struct State {
     pub disk: DiskSpace,
     pub views: Views,
     pub lifecycle: Lifecycle,
+    pub proxy_headers: ProxyHeaders,
     pub started_unix_ms: i64,
     /// Answers since the start, by the first digit of their status: from 1 to 5.
     pub answered: [u64; 5],
     /// What the shell has counted up to the end of the last turn.
     pub shell: ShellCounters,
+}
+
+/// Whether a proxy has named its clients since the start of the server. The last one that applies counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProxyHeaders {
+    None,
+    /// One of `--trusted-proxies` has.
+    Trusted,
+    /// Another one on this machine has: its clients have no limits.
+    Untrusted,
+}
+
+impl ProxyHeaders {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ProxyHeaders::None => "none",
+            ProxyHeaders::Trusted => "trusted",
+            ProxyHeaders::Untrusted => "untrusted",
+        }
+    }
 }
 
 /// How far the server is from its end.
@@ -70,6 +91,7 @@ impl State {
             services,
             views: Views::default(),
             lifecycle: Lifecycle::Running,
+            proxy_headers: ProxyHeaders::None,
             started_unix_ms: now.unix_ms,
             answered: [0; 5],
             shell: ShellCounters::default(),

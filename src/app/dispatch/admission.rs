@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::app::dispatch::dispatch::{Admitted, App};
+use crate::app::state::ProxyHeaders;
 use crate::app::web::answer::{Answer, Error};
 use crate::app::web::client_id;
 use crate::app::web::handlers::forms;
@@ -131,8 +132,14 @@ impl App {
     /// `--trusted-proxies`; the log says so once.
     fn identify(&mut self, from: Option<IpAddr>, head: &Head) -> Option<ClientAddr> {
         let client = client_id::identify(from, head, &self.state.settings.trusted_proxies);
-        let is_proxied = client.is_none() && head.header("x-forwarded-for").is_some();
-        if is_proxied && !std::mem::replace(&mut self.has_warned_of_proxy, true) {
+        if head.header("x-forwarded-for").is_none() {
+            return client;
+        }
+        if self.state.settings.trusted_proxies.trust(from) {
+            self.state.proxy_headers = self.state.proxy_headers.max(ProxyHeaders::Trusted);
+        } else if client.is_none() && self.state.proxy_headers != ProxyHeaders::Untrusted {
+            // Anybody else may send the header; on this machine it is a proxy.
+            self.state.proxy_headers = ProxyHeaders::Untrusted;
             log::warn!(
                 "a proxy that is not in --trusted-proxies sends X-Forwarded-For: its clients have no limits"
             );

@@ -40,8 +40,6 @@ pub struct App {
     /// Requests whose head was admitted and whose body has not arrived, by the slot of their connection. The next head
     /// in that slot replaces one whose connection has ended.
     pub(crate) admitted: HashMap<u32, Admitted>,
-    /// The log has a warning of a proxy that is not trusted.
-    pub(crate) has_warned_of_proxy: bool,
     pub(crate) retention: Retention,
     texts: Texts,
     /// Health requests that wait for the engine's answer.
@@ -75,7 +73,6 @@ impl App {
             rate_limits: RateLimits::new(settings),
             reads: Reads::default(),
             admitted: HashMap::new(),
-            has_warned_of_proxy: false,
             health_waiters: Vec::new(),
             state,
         };

@@ -301,7 +301,9 @@ pub const CALLS: &[Call] = &[
         "/api/health",
         "Whether the server can do its work",
         "",
-        Answer::Json("status timestamp database docker disk fetch_network version uptime_seconds"),
+        Answer::Json(
+            "status timestamp database docker disk fetch_network proxy_headers version uptime_seconds",
+        ),
     ),
     get("/badge/{name}.svg", "A badge for a README", "", SVG),
     get(

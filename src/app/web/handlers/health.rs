@@ -22,6 +22,7 @@ pub fn health(state: &State) -> Response {
         "docker": if latest.is_ok() { "ok" } else { "unavailable" },
         "disk": if state.disk.is_low { "low" } else { "ok" },
         "fetch_network": state.fetch_network(),
+        "proxy_headers": state.proxy_headers.as_str(),
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": state.uptime_seconds(),
     });
