@@ -37,20 +37,15 @@ impl Disk {
             return None;
         }
         self.measured_ms = Some(now_ms);
-        match rustix::fs::statvfs(&self.data) {
-            Ok(stat) => {
+        match space(&self.data) {
+            Ok(Space { usage, .. }) => {
                 self.failed = false;
-                // Without the blocks that are kept for root.
-                let free_bytes = stat.f_bavail.saturating_mul(stat.f_frsize);
-                if !self.reserved && free_bytes >= 4 * DISK_RESERVE_BYTES {
+                if !self.reserved && usage.free_bytes >= 4 * DISK_RESERVE_BYTES {
                     self.reserved = true;
                     // Fails on a file system without fallocate. Then there is no reserve.
                     let _ = reserve(&self.data);
                 }
-                Some(DiskUsage {
-                    free_bytes,
-                    total_bytes: stat.f_blocks.saturating_mul(stat.f_frsize),
-                })
+                Some(usage)
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.failed, true) {
@@ -63,6 +58,29 @@ impl Disk {
             }
         }
     }
+}
+
+/// The space on a disk, and the files that it has space for.
+#[derive(Debug, Clone, Copy)]
+pub struct Space {
+    pub usage: DiskUsage,
+    pub free_files: u64,
+    /// 0: the file system has no such limit.
+    pub all_files: u64,
+}
+
+/// The space on the disk of that directory.
+pub fn space(data: &Path) -> io::Result<Space> {
+    let stat = rustix::fs::statvfs(data)?;
+    Ok(Space {
+        usage: DiskUsage {
+            // Without the blocks that are kept for root.
+            free_bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
+            total_bytes: stat.f_blocks.saturating_mul(stat.f_frsize),
+        },
+        free_files: stat.f_favail,
+        all_files: stat.f_files,
+    })
 }
 
 /// Locks the data directory for as long as the program runs: two servers on one directory would build everything twice

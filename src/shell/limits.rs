@@ -73,3 +73,9 @@ pub const DISK_CHECK_MS: u64 = 1_000;
 /// Size of the reserve file, removed when a commit meets a full disk. The next start writes some hundred KiB before
 /// it can free more.
 pub const DISK_RESERVE_BYTES: u64 = 1 << 20;
+/// Kept of each pipe of a command that a program waits for: as much as of an engine's short command.
+pub const ONE_SHOT_OUTPUT_LIMIT_BYTES: usize = 256 << 10;
+/// Reply that a program of ours waits for: far above the longest list.
+pub const REPLY_LIMIT_BYTES: usize = 16 << 20;
+/// Header lines of such a reply: a server sends some ten.
+pub const REPLY_HEADERS_LIMIT: usize = 64;

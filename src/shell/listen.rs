@@ -109,6 +109,12 @@ pub fn raise_open_files() {
     let _ = setrlimit(Resource::Nofile, limit);
 }
 
+/// The most files that a server may open that is started as this program was.
+pub fn open_files_limit() -> u64 {
+    use rustix::process::{Resource, getrlimit};
+    getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX)
+}
+
 /// The most connections that the limit on open files allows; at least one.
 pub fn connections_limit() -> usize {
     use rustix::process::{Resource, getrlimit};

@@ -1,5 +1,6 @@
 //! The reactor and the only system calls on sockets, pipes, processes and clocks.
 
+pub mod ask;
 pub mod child;
 pub mod client;
 pub mod clients;
@@ -9,6 +10,7 @@ pub mod disk;
 pub mod journal;
 pub mod limits;
 pub mod listen;
+pub mod one_shot;
 pub mod pollable;
 pub mod processes;
 pub mod reactor;

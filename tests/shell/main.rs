@@ -8,6 +8,7 @@ mod client;
 mod crowd;
 mod dir;
 mod listening;
+mod one_shot;
 mod requests;
 mod stops;
 mod streams;
