@@ -9,7 +9,8 @@ use std::process::ExitCode;
 
 use zigcheck::app::dispatch::dispatch::App;
 use zigcheck::app::store::store::Store;
-use zigcheck::commands::{backup, completions, man, restore};
+use zigcheck::commands::doctor::findings::Level;
+use zigcheck::commands::{backup, completions, doctor, man, restore};
 use zigcheck::config::commands::Invocation;
 use zigcheck::config::flags;
 use zigcheck::config::hook_secret::HookSecret;
@@ -31,7 +32,7 @@ enum Failure {
 
 fn main() -> ExitCode {
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(Failure::Unfit(sentence)) => {
             journal::fatal(&sentence);
             ExitCode::from(2)
@@ -43,7 +44,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), Failure> {
+fn run() -> Result<ExitCode, Failure> {
     let env = |name: &str| std::env::var(name).ok();
     let invocation = flags::parse(std::env::args_os().skip(1), &env, machine());
     match invocation.map_err(Failure::Unfit)? {
@@ -57,6 +58,18 @@ fn run() -> Result<(), Failure> {
         Invocation::Restore { data, from } => {
             done(restore::run(&data, &from, Clock::start().now()))?
         }
+        Invocation::Doctor {
+            settings,
+            backups,
+            builds,
+            json,
+        } => {
+            let backups = backups.unwrap_or_else(|| settings.data.join("backups"));
+            let options = doctor::Options { backups, builds };
+            let (report, worst) = doctor::run(&settings, &options, json);
+            print!("{report}");
+            return Ok(code_of(worst));
+        }
         Invocation::Serve(mut settings) => {
             // First: from here on a signal stops the server in order. It just ends a command.
             let signals = SignalPipes::listen();
@@ -65,7 +78,16 @@ fn run() -> Result<(), Failure> {
             serve(&settings, signals)?;
         }
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The exit codes of monitoring plugins (Nagios and its kin): 0 ok, 1 warning, 2 critical.
+fn code_of(worst: Level) -> ExitCode {
+    match worst {
+        Level::Ok => ExitCode::SUCCESS,
+        Level::Warning => ExitCode::from(1),
+        Level::Fault => ExitCode::from(2),
+    }
 }
 
 /// Prints what a command has done.

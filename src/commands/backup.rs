@@ -124,6 +124,31 @@ fn is_backup(name: &str) -> bool {
         && stamp.starts_with(|first: char| first.is_ascii_digit())
 }
 
+/// When the backup of that name was made; none of other names.
+fn made_unix_ms(name: &str) -> Option<i64> {
+    let stamp = name.strip_prefix("zigcheck-").filter(|_| is_backup(name))?;
+    // As `stamp` writes it, with the characters that it leaves out.
+    let parts = (stamp.get(..4)?, stamp.get(4..6)?, stamp.get(6..8)?);
+    let time = (stamp.get(9..11)?, stamp.get(11..13)?, stamp.get(13..15)?);
+    let ((year, month, day), (hour, minute, second)) = (parts, time);
+    let text = format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z");
+    let since_1970 = humantime::parse_rfc3339(&text)
+        .ok()?
+        .duration_since(UNIX_EPOCH);
+    i64::try_from(since_1970.ok()?.as_millis()).ok()
+}
+
+/// When the newest backup in that directory was made; none: there is none.
+pub fn newest_unix_ms(dir: &Path) -> Result<Option<i64>, String> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        entries => entries.map_err(named(dir))?,
+    };
+    let times = entries.map_while(Result::ok);
+    let times = times.filter_map(|entry| made_unix_ms(entry.file_name().to_str()?));
+    Ok(times.max())
+}
+
 /// That moment without characters that a file system or a shell might not take, as `20260301T120000Z`.
 pub fn stamp(now: Now) -> String {
     let since_1970 = Duration::from_millis(u64::try_from(now.unix_ms).unwrap_or(0));

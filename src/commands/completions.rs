@@ -43,9 +43,9 @@ fn flags_of(command: &Command) -> Vec<Flag> {
 /// A line of `case`: the words before the cursor, and what is offered behind them.
 fn bash() -> String {
     let mut values = String::new();
-    let options = COMMANDS.iter().flat_map(|command| flags_of(command));
+    let options = COMMANDS.iter().flat_map(flags_of);
     let flags = all_flags().into_iter().chain(options);
-    for flag in flags.filter(|flag| flag.values != Values::Any) {
+    for flag in flags.filter(|flag| !matches!(flag.values, Values::None | Values::Any)) {
         let line = format!("        --{}) {} ;;\n", flag.name, bash_offer(flag.values));
         if !values.contains(&line) {
             values += &line;
@@ -96,7 +96,7 @@ fn bash_flags(flags: &[Flag]) -> String {
 
 fn bash_offer(values: Values) -> String {
     match values {
-        Values::Any => ":".to_string(),
+        Values::None | Values::Any => ":".to_string(),
         Values::Words(words) => {
             format!(
                 "COMPREPLY=($(compgen -W '{}' -- \"$word\"))",
@@ -147,18 +147,21 @@ fn zsh() -> String {
 fn zsh_flags(flags: &[Flag]) -> String {
     let line = |flag: &Flag| {
         let meaning = quoted(flag.meaning).replace('[', "\\[").replace(']', "\\]");
-        format!(
-            " \\\n        '--{}=[{meaning}]:value:{}'",
-            flag.name,
-            zsh_offer(flag.values)
-        )
+        match flag.values {
+            Values::None => format!(" \\\n        '--{}[{meaning}]'", flag.name),
+            values => format!(
+                " \\\n        '--{}=[{meaning}]:value:{}'",
+                flag.name,
+                zsh_offer(values)
+            ),
+        }
     };
     flags.iter().map(line).collect()
 }
 
 fn zsh_offer(values: Values) -> String {
     match values {
-        Values::Any => " ".to_string(),
+        Values::None | Values::Any => " ".to_string(),
         Values::Words(words) => format!("({})", words.join(" ")),
         Values::Files => "_files".to_string(),
         Values::Directories => "_files -/".to_string(),
@@ -206,13 +209,16 @@ fn fish() -> String {
 
 fn fish_flag(flag: &Flag, condition: &str) -> String {
     let (name, meaning) = (flag.name, fish_quoted(flag.meaning));
-    let offer = fish_offer(flag.values);
-    format!("complete -c zigcheck -n '{condition}' -l {name} -r {offer} -d '{meaning}'\n")
+    let value = match flag.values {
+        Values::None => "-f".to_string(),
+        values => format!("-r {}", fish_offer(values)),
+    };
+    format!("complete -c zigcheck -n '{condition}' -l {name} {value} -d '{meaning}'\n")
 }
 
 fn fish_offer(values: Values) -> String {
     match values {
-        Values::Any => "-f".to_string(),
+        Values::None | Values::Any => "-f".to_string(),
         Values::Words(words) => format!("-f -a '{}'", words.join(" ")),
         Values::Files => "-F".to_string(),
         Values::Directories => "-f -a '(__fish_complete_directories)'".to_string(),

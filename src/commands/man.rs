@@ -40,10 +40,13 @@ const END: &[(&str, &[(&str, &str)])] = &[
         "EXIT STATUS",
         &[
             ("0", "It was done, or the server was asked to stop."),
-            ("1", "It failed. The last line on standard error says why."),
+            (
+                "1",
+                "It failed: the last line on standard error says why. Of doctor: something should be better.",
+            ),
             (
                 "2",
-                "A setting or this machine is unfit: to try again does not help.",
+                "A setting or this machine is unfit: to try again does not help. Of doctor: something is at fault.",
             ),
         ],
     ),

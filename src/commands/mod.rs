@@ -3,5 +3,6 @@
 pub mod backup;
 pub mod checksums;
 pub mod completions;
+pub mod doctor;
 pub mod man;
 pub mod restore;

@@ -20,6 +20,14 @@ pub enum Invocation {
         data: PathBuf,
         from: PathBuf,
     },
+    /// Examines all that a server of these settings needs.
+    Doctor {
+        settings: Box<Settings>,
+        /// Where backups are; none: in the data directory.
+        backups: Option<PathBuf>,
+        builds: bool,
+        json: bool,
+    },
     /// Prints the manual page.
     Man,
     /// Prints the completions of a shell.
@@ -53,6 +61,7 @@ pub struct Command {
 /// An option of commands that is no setting.
 pub struct CommandOption {
     pub flag: &'static str,
+    /// Its value, as the help shows it; empty if it has none.
     pub value: &'static str,
     pub values: Values,
     pub meaning: &'static str,
@@ -61,6 +70,8 @@ pub struct CommandOption {
 /// What a shell offers for a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Values {
+    /// There is no value.
+    None,
     Any,
     Words(&'static [&'static str]),
     Files,
@@ -74,6 +85,9 @@ pub struct Given {
     pub options: Vec<(&'static str, String)>,
     pub settings: Settings,
 }
+
+/// The most settings that the help shows for one command.
+const SETTINGS_SHOWN: usize = 3;
 
 const SHELLS: [(&str, Shell); 3] = [
     ("bash", Shell::Bash),
@@ -118,6 +132,42 @@ pub const COMMANDS: &[Command] = &[
         },
     },
     Command {
+        name: "doctor",
+        operand: "",
+        values: Values::Any,
+        options: &[
+            switch("json", "prints JSON"),
+            switch("quick", "builds nothing"),
+            CommandOption {
+                flag: "backups",
+                value: "DIRECTORY",
+                values: Values::Directories,
+                meaning: "where backups are; if it is not given, backups in the data",
+            },
+        ],
+        settings: &[
+            "listen",
+            "data",
+            "docker",
+            "zig-versions",
+            "memory",
+            "cpus",
+            "fetch-network",
+            "disk-floor",
+            "admin-token-file",
+        ],
+        meaning: "examines all that a server needs, and says what to do",
+        read: |given| {
+            given.no_operand("doctor")?;
+            Ok(Invocation::Doctor {
+                settings: Box::new(given.settings.clone()),
+                backups: given.option("backups").map(PathBuf::from),
+                builds: given.option("quick").is_none(),
+                json: given.option("json").is_some(),
+            })
+        },
+    },
+    Command {
         name: "man",
         operand: "",
         values: Values::Any,
@@ -147,6 +197,22 @@ pub const COMMANDS: &[Command] = &[
     },
 ];
 
+/// An option without a value.
+const fn switch(flag: &'static str, meaning: &'static str) -> CommandOption {
+    CommandOption {
+        flag,
+        value: "",
+        values: Values::None,
+        meaning,
+    }
+}
+
+/// True for an option of commands that has no value.
+pub fn is_switch(flag: &str) -> bool {
+    let mut options = COMMANDS.iter().flat_map(|command| command.options);
+    options.any(|option| option.flag == flag && option.values == Values::None)
+}
+
 /// The command of that name.
 pub fn find(name: &str) -> Option<&'static Command> {
     COMMANDS.iter().find(|command| command.name == name)
@@ -170,7 +236,12 @@ impl Command {
             text += &format!(" {}", self.operand);
         }
         for option in self.options {
-            text += &format!(" [--{} {}]", option.flag, option.value);
+            let option = format!("--{} {}", option.flag, option.value);
+            text += &format!(" [{}]", option.trim_end());
+        }
+        // A command that takes many takes them as the server does.
+        if self.settings.len() > SETTINGS_SHOWN {
+            return text + " [--FLAG VALUE]...";
         }
         for flag in self.settings {
             text += &format!(" [--{flag} VALUE]");
@@ -194,6 +265,13 @@ impl Given {
         let mut given = self.options.iter().rev();
         let (_, value) = given.find(|(name, _)| *name == flag)?;
         Some(value)
+    }
+
+    fn no_operand(&self, command: &str) -> Result<(), String> {
+        match self.operands.is_empty() {
+            true => Ok(()),
+            false => Err(format!("{command}: takes nothing: see --help")),
+        }
     }
 
     /// The one operand, a directory.

@@ -193,7 +193,11 @@ pub fn parse(
             lexopt::Arg::Long(name) => {
                 let unknown = || format!("unknown flag --{name}: see --help");
                 let flag = known_flag(name).ok_or_else(unknown)?;
-                let value = parser.value().map_err(|e| e.to_string())?.into_string();
+                let value = match commands::is_switch(flag) {
+                    true => OsString::new(),
+                    false => parser.value().map_err(|e| e.to_string())?,
+                };
+                let value = value.into_string();
                 let value = value.map_err(|v| format!("--{flag}: {v:?} is not UTF-8"))?;
                 given.push((flag, value));
             }

@@ -8,6 +8,7 @@ mod common;
 mod cache;
 mod crash;
 mod dependencies;
+mod doctor;
 mod engine_death;
 mod exchange;
 mod exclusive;

@@ -9,6 +9,7 @@ mod backup;
 mod browser;
 mod builds;
 mod clients;
+mod doctor;
 mod limits;
 mod manual;
 mod metrics;

@@ -24,7 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("app/state", &["app/builds"]),
     ("app/web", &["app/state"]),
     ("app/dispatch", &["app/web", "app/retention"]),
-    ("commands", &["shell", "app/store"]),
+    ("commands", &["shell", "app/builds"]),
     ("main", &["commands", "app/dispatch"]),
 ];
 

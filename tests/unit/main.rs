@@ -26,6 +26,7 @@ mod config;
 mod connection_limiter;
 mod dependents;
 mod docker;
+mod doctor;
 mod durations;
 mod earlier_targets;
 mod engine;

@@ -46,6 +46,18 @@ pub fn read_capabilities(answer: &str) -> Result<Capabilities, String> {
     })
 }
 
+/// The version of an engine, by the same answer; an error of the engine itself, which a client of docker prints in the
+/// place of its information.
+pub fn read_version(answer: &str) -> Result<String, String> {
+    let info: Value = serde_json::from_str(answer).unwrap_or_default();
+    if let Some(error) = info["ServerErrors"][0].as_str() {
+        return Err(error.to_string());
+    }
+    let version = info["ServerVersion"].as_str();
+    let version = version.or(info["version"]["Version"].as_str());
+    Ok(version.unwrap_or("of an unknown version").to_string())
+}
+
 struct Features {
     seccomp: bool,
     user_namespaces: bool,

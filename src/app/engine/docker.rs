@@ -367,6 +367,12 @@ impl Docker {
         self.short(&["images", "--no-trunc", format, "zigcheck"])
     }
 
+    /// Lists the toolchains' images with the time when each was made: `dated_images` reads the answer.
+    pub fn list_dated_images(&self) -> Command {
+        let format = "--format={{.Repository}}:{{.Tag}} {{.ID}} {{.CreatedAt}}";
+        self.short(&["images", "--no-trunc", format, "zigcheck"])
+    }
+
     /// Lists the containers of this data directory: `containers` reads the answer.
     pub fn list_containers(&self) -> Command {
         let filter = format!("--filter=label={DATA_LABEL}={}", self.data_id);
@@ -447,12 +453,19 @@ fn script_path(name: &str) -> String {
 
 /// The image ids by Zig version in an answer to `list_images`.
 pub fn images(answer: &str) -> HashMap<String, String> {
-    let image = |line: &str| -> Option<(String, String)> {
-        let (name, id) = line.trim().split_once(' ')?;
+    let ids = dated_images(answer).into_iter();
+    ids.map(|(version, (id, _))| (version, id)).collect()
+}
+
+/// The same with the text behind each id.
+pub fn dated_images(answer: &str) -> HashMap<String, (String, String)> {
+    let image = |line: &str| -> Option<(String, (String, String))> {
+        let (name, rest) = line.trim().split_once(' ')?;
+        let (id, made) = rest.trim().split_once(' ').unwrap_or((rest.trim(), ""));
         let (repository, version) = name.rsplit_once(':')?;
         // Podman has images that were made here under localhost, and lists those of other owners too.
         let ours = matches!(repository, "zigcheck" | "localhost/zigcheck");
-        ours.then(|| (version.to_string(), id.trim().to_string()))
+        ours.then(|| (version.to_string(), (id.to_string(), made.to_string())))
     };
     answer.lines().filter_map(image).collect()
 }

@@ -7,6 +7,9 @@ use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use crate::app::store::{migrations, sources};
 
+/// Steps of SQLite between two questions whether it is late: some ten milliseconds.
+const LATE_CHECK_STEPS: i32 = 100_000;
+
 /// Copies the database as it is at one moment. A reader keeps no writer waiting, so the server notices nothing; its
 /// write-ahead log grows by what it writes meanwhile. The schema stays that of the server, which may be an older
 /// program.
@@ -23,14 +26,68 @@ pub fn copy(from: &Path, to: &Path) -> Result<(), String> {
 
 /// Refuses a damaged database, and one of a newer program.
 pub fn examine(path: &Path) -> Result<(), String> {
-    let db = open(path)?;
-    migrations::version(&db).map_err(|error| error.to_string())?;
+    examine_open(&open(path)?)
+}
+
+fn examine_open(db: &Connection) -> Result<(), String> {
+    migrations::version(db).map_err(|error| error.to_string())?;
     let check = "PRAGMA quick_check(1)";
     let found: String = db.query_row(check, [], |row| row.get(0)).map_err(text)?;
     match found.as_str() {
         "ok" => Ok(()),
         damage => Err(format!("the database is damaged: {damage}")),
     }
+}
+
+/// What a database of which others may be at work comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Examined {
+    /// With the time when its newest build was asked for; none: it has none.
+    Whole(Option<i64>),
+    Damaged(String),
+    /// `is_late` said so before the end.
+    Unfinished,
+}
+
+/// Examines a database and changes nothing beside it, whoever runs this.
+pub fn examine_until(
+    path: &Path,
+    mut is_late: impl FnMut() -> bool + Send + std::panic::RefUnwindSafe + 'static,
+) -> Examined {
+    let examine = || -> Result<Examined, String> {
+        let db = open_untouched(path)?;
+        let is_over = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let ended = is_over.clone();
+        let check = move || {
+            let late = is_late();
+            ended.fetch_or(late, std::sync::atomic::Ordering::Relaxed);
+            late
+        };
+        db.progress_handler(LATE_CHECK_STEPS, Some(check));
+        let found = examine_open(&db);
+        if is_over.load(std::sync::atomic::Ordering::Relaxed) {
+            return Ok(Examined::Unfinished);
+        }
+        found?;
+        let newest = "SELECT max(created_at) FROM builds WHERE id = (SELECT max(id) FROM builds)";
+        let newest = db.query_row(newest, [], |row| row.get(0)).map_err(text)?;
+        Ok(Examined::Whole(newest))
+    };
+    examine().unwrap_or_else(Examined::Damaged)
+}
+
+/// Opens a database. Where its server does not run, no file is made beside it, which root would own.
+fn open_untouched(path: &Path) -> Result<Connection, String> {
+    let log = path.with_extension("db-wal");
+    if log.exists() {
+        return open(path);
+    }
+    let name = percent_encoding::utf8_percent_encode(
+        path.to_str().ok_or("its path is not UTF-8")?,
+        percent_encoding::NON_ALPHANUMERIC,
+    );
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{name}?immutable=1"), flags).map_err(text)
 }
 
 /// The names of the files in `logs/` that never change again: those of the builds that have ended.

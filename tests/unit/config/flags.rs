@@ -301,3 +301,39 @@ fn backup_and_restore_take_one_directory() {
         assert_eq!(asked(words), Err(why.to_string()), "{words:?}");
     }
 }
+
+#[test]
+fn doctor_takes_the_settings_of_a_server_and_no_word() {
+    let flags = [
+        "doctor",
+        "--json",
+        "--quick",
+        "--backups=/b",
+        "--memory",
+        "1g",
+    ];
+    let doctor = |json, quick: bool, backups| Invocation::Doctor {
+        settings: Box::new(with_env(&["--memory=1g"], &[]).unwrap()),
+        backups,
+        builds: !quick,
+        json,
+    };
+    assert_eq!(
+        asked(&flags),
+        Ok(doctor(true, true, Some(PathBuf::from("/b"))))
+    );
+    assert_eq!(
+        asked(&["doctor", "--memory=1g"]),
+        Ok(doctor(false, false, None))
+    );
+    for (words, why) in [
+        (&["doctor", "now"][..], "doctor: takes nothing: see --help"),
+        (&["--json"], "--json: only doctor takes it: see --help"),
+        (
+            &["doctor", "--log-level=warn"],
+            "--log-level: doctor does not take it: see --help",
+        ),
+    ] {
+        assert_eq!(asked(words), Err(why.to_string()), "{words:?}");
+    }
+}
