@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use zigcheck::app::dispatch::dispatch::App;
+use zigcheck::app::store::migrations::OpenError;
 use zigcheck::app::store::store::Store;
 use zigcheck::commands::doctor::findings::Level;
 use zigcheck::commands::{backup, completions, doctor, man, restore};
@@ -144,8 +145,14 @@ fn serve(settings: &Settings, signals: SignalPipes) -> Result<(), Failure> {
 fn serve_from(settings: &Settings, signals: SignalPipes) -> Result<(), Failure> {
     let data = &settings.data;
     let named = |error: String| Failure::Failed(format!("--data {}: {error}", data.display()));
-    let store = Store::open(&data.join("zigcheck.db"))
-        .map_err(|error| named(format!("the database: {error}")))?;
+    let store = Store::open(&data.join("zigcheck.db")).map_err(|error| {
+        let sentence = format!("--data {}: the database: {error}", data.display());
+        match error {
+            // After a downgrade: it is as new at the next start.
+            OpenError::UnknownVersion(_) => Failure::Unfit(sentence),
+            OpenError::Database(_) => Failure::Failed(sentence),
+        }
+    })?;
     raise_open_files();
     let listener = Listener::open(&settings.listen).map_err(Failure::Failed)?;
     let clock = Clock::start();

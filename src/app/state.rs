@@ -145,6 +145,15 @@ impl State {
         }
     }
 
+    /// How far the images are, while some are missing, as of the engine's latest answer: "2 of 4 images are made".
+    pub fn images_made(&self) -> Option<String> {
+        let (engine, versions) = (&self.services.engine, &self.settings.zig_versions);
+        let missing = engine.missing(versions).count();
+        let made = versions.len() - missing;
+        let is_known = engine.has_answered && missing > 0;
+        is_known.then(|| format!("{made} of {} images are made", versions.len()))
+    }
+
     /// What fetches can reach: "closed" where a probe has found that they reach public addresses alone.
     pub fn fetch_network(&self) -> &'static str {
         let is_guarded = self.services.engine.is_guarded();

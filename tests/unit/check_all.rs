@@ -152,7 +152,8 @@ fn a_version_that_is_unknown_or_has_no_image_is_refused_in_one_line() {
     check_all(&mut inside, "0.16.0");
     inside.pass(0);
     let (status, answer) = check_all(&mut inside, "0.15.2");
-    let sentence = "image zigcheck:0.15.2 is missing; make docker-build makes it";
+    let sentence = "image zigcheck:0.15.2 is missing: 1 of 2 images are made; make docker-build makes it, \
+        and so does the service zigcheck-images";
     assert_eq!((status, &answer["error"]), (503, &json!(sentence)));
 }
 

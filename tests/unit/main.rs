@@ -41,6 +41,7 @@ mod histogram;
 mod history;
 mod hooks;
 mod hostile;
+mod images;
 mod journal;
 mod key_queue;
 mod leftovers;

@@ -203,6 +203,11 @@ impl App {
                     .answer(&mut self.state, to, head, Read::Data(call))
             }
             Call::Page(call) => {
+                // An image that was made is found when somebody looks.
+                if self.state.images_made().is_some() {
+                    self.refresh_stale_engine();
+                }
+                let state = &mut self.state;
                 if let Some(answer) = live::watch(state, conn, head, &call)? {
                     return Ok(answer);
                 }

@@ -5,7 +5,7 @@ use crate::app::dispatch::health_waiter::HealthWaiter;
 use crate::app::dispatch::limits::HEALTH_WAITERS_LIMIT;
 use crate::app::engine::capabilities::list_missing;
 use crate::app::engine::commands::{Answer, Answered, Purpose};
-use crate::app::engine::engine::EngineAction;
+use crate::app::engine::engine::{EngineAction, MAKE_IMAGES};
 use crate::app::state::{Fatal, Lifecycle};
 use crate::app::store::{packages, store};
 use crate::app::web::answer::{Answer as Reply, Error};
@@ -135,7 +135,7 @@ impl App {
             return;
         }
         for version in engine.missing(&self.state.settings.zig_versions) {
-            log::warn!("image zigcheck:{version} is missing: make docker-build");
+            log::warn!("image zigcheck:{version} is missing: {MAKE_IMAGES}");
         }
     }
 

@@ -32,6 +32,9 @@ use crate::app::engine::kind::EngineKind;
 use crate::app::engine::limits::{CLEANUP_DELAY_MS, ENGINE_RETRY_MS};
 use crate::config::limits::ENGINE_FRESH_MS;
 
+/// What an administrator does about a missing image.
+pub const MAKE_IMAGES: &str = "make docker-build makes it, and so does the service zigcheck-images";
+
 /// The command to run next on the engine's behalf.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EngineAction {

@@ -35,6 +35,9 @@ pub fn html(view: &FrontView) -> String {
                 None => "Zig packages under each Zig version",
             }
         }
+        @if let Some(images) = &view.images {
+            p.soft { (images) "; until then checks under the other versions are refused." }
+        }
         @for Headline(link) in &view.headlines { p { (link) } }
         @match &view.nothing {
             Some(sentence) => p.soft { (sentence) },

@@ -12,6 +12,9 @@ pub fn text(view: &FrontView) -> String {
     let (color, host) = (view.site.options.color, &view.site.options.host);
     let version = env!("CARGO_PKG_VERSION");
     let mut text = format!("zigcheck {version}: {}\n\n", view.site.load());
+    if let Some(images) = &view.images {
+        text += &format!("{images}; until then checks under the other versions are refused.\n\n");
+    }
     for Headline(link) in &view.headlines {
         text += &format!("{}: curl '{host}{}'\n\n", link.text, link.target);
     }

@@ -22,6 +22,8 @@ pub struct FrontView {
     /// Newest first.
     pub toolchains: Vec<Clean>,
     pub packages: Vec<PackageLine>,
+    /// How far the images are, while some are missing.
+    pub images: Option<String>,
     /// What the newest Zig version breaks.
     pub headlines: Vec<Headline>,
     /// Why there are no packages.
@@ -67,6 +69,7 @@ pub struct FrontRows<'a> {
     pub total: u64,
     pub paging: Paging,
     pub search: Option<&'a str>,
+    pub images: Option<String>,
     /// On the first page, unless there is a search.
     pub headlines: Vec<Headline>,
     /// The newest, on the same page: what is newly broken, and newly fixed.
@@ -94,6 +97,7 @@ impl FrontView {
                 .map(|version| site.toolchain(version))
                 .collect(),
             packages: packages.map(line).collect(),
+            images: rows.images.clone(),
             headlines: rows.headlines.clone(),
             nothing: rows.packages.is_empty().then(|| nothing(rows, last_page)),
             total: rows.total,

@@ -30,6 +30,7 @@ pub fn health(state: &State) -> Response {
         value["error"] = json!(why);
     } else if !missing.is_empty() {
         value["missing_images"] = json!(missing);
+        value["images"] = json!(state.images_made());
     }
     Response::json(if is_healthy { 200 } else { 503 }, &value)
 }

@@ -126,6 +126,7 @@ fn front(
         total: found.total,
         paging,
         search,
+        images: state.images_made(),
         headlines,
         broken: newest(Transition::NewlyBroken)?,
         fixed: newest(Transition::NewlyFixed)?,

@@ -7,6 +7,7 @@ use crate::app::domain::disk_space;
 use crate::app::domain::ids::CheckId;
 use crate::app::domain::repository;
 use crate::app::domain::task::Priority;
+use crate::app::engine::engine::MAKE_IMAGES;
 use crate::app::render::view::parts::{check_path, package_path};
 use crate::app::state::State;
 use crate::app::store::builds::{self, BuildRow};
@@ -126,8 +127,9 @@ pub fn check_accepting(state: &State, zig_versions: &[String]) -> Result<(), Err
     // Before the engine's first answer no image is known, and the build waits.
     let mut missing = engine.missing(zig_versions);
     if let Some(version) = missing.next().filter(|_| engine.has_answered) {
+        let made = state.images_made().unwrap_or_default();
         return unavailable(&format!(
-            "image zigcheck:{version} is missing; make docker-build makes it"
+            "image zigcheck:{version} is missing: {made}; {MAKE_IMAGES}"
         ));
     }
     Ok(check_queue(state, zig_versions.len())?)
