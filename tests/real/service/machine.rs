@@ -48,6 +48,7 @@ impl Machine {
             IMAGE,
         ]);
         machine.put(Path::new(ROOT).join("systemd"), "/opt/zigcheck/");
+        machine.put(Path::new(ROOT).join("images"), "/opt/zigcheck/");
         machine.put(env!("CARGO_BIN_EXE_zigcheck"), "/opt/zigcheck/program");
         machine.put(engine(), "/var/lib/engine/engine");
         machine.put(engine(), "/usr/bin/docker");

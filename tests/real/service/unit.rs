@@ -6,8 +6,8 @@ use super::machine::Machine;
 use crate::exclusive::shared;
 
 const UNITS: &str = "/etc/systemd/system/zigcheck.service /etc/systemd/system/zigcheck.socket \
-    /etc/systemd/system/zigcheck-network.service /etc/systemd/system/zigcheck-backup.service \
-    /etc/systemd/system/zigcheck-backup.timer";
+    /etc/systemd/system/zigcheck-network.service /etc/systemd/system/zigcheck-images.service \
+    /etc/systemd/system/zigcheck-backup.service /etc/systemd/system/zigcheck-backup.timer";
 const ONE: &str = "ZIGCHECK_ZIG_VERSIONS=0.16.0";
 
 fn exists(machine: &Machine, path: &str) -> bool {
@@ -36,6 +36,10 @@ fn it_is_installed_starts_says_how_it_stands_and_is_removed() {
     machine.sh("nft flush ruleset && systemctl restart zigcheck-network.service");
     assert!(machine.sh("nft list ruleset").contains("169.254.0.0/16"));
 
+    // The stand-in for the engine makes no image, and nothing waits for one.
+    let images = "systemctl show --value -p Result zigcheck-images.service";
+    machine.wait(images, "exit-code");
+
     // Again, and again: settings that were edited stay.
     let settings = "cat /etc/zigcheck/zigcheck.env";
     let before = machine.sh(settings);
@@ -54,7 +58,12 @@ fn it_is_installed_starts_says_how_it_stands_and_is_removed() {
     assert!(machine.sh(priority).contains(" listens on "));
 
     machine.sh("/opt/zigcheck/systemd/uninstall 2>&1");
-    for gone in ["/usr/local/bin/zigcheck", "/usr/local/lib/zigcheck", UNITS] {
+    for gone in [
+        "/usr/local/bin/zigcheck",
+        "/usr/local/lib/zigcheck",
+        "/usr/local/lib/sysusers.d/zigcheck.conf",
+        UNITS,
+    ] {
         assert!(
             gone.split(' ').all(|path| !exists(&machine, path)),
             "{gone}"
