@@ -11,12 +11,15 @@ use flate2::{Compress, Compression, Crc, FlushCompress};
 use crate::http::limits::GZIP_LEAST_BYTES;
 use crate::interface::message::{Head, Response, values};
 
+/// The end of each piece: an empty stored block. Inflaters such as Go's give out what they have when they see it, and
+/// would hold a piece back without.
+const SYNC_BLOCK: [u8; 5] = [0, 0, 0, 0xff, 0xff];
 /// Magic number, deflate, no name, no time, an unknown system.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 /// An empty last block.
 const LAST_BLOCK: [u8; 2] = [3, 0];
 /// What a piece may grow by, with the header and the end of the stream: a stored block has five bytes more.
-pub const OVERHEAD_BYTES: usize = 5 + HEADER.len() + LAST_BLOCK.len() + 8;
+pub const OVERHEAD_BYTES: usize = 5 + SYNC_BLOCK.len() + HEADER.len() + LAST_BLOCK.len() + 8;
 
 thread_local! {
     /// Reset for each piece: one serves all streams.
@@ -47,6 +50,7 @@ impl Gzip {
         out.extend_from_slice(&length.to_le_bytes());
         out.extend_from_slice(&(!length).to_le_bytes());
         out.extend_from_slice(piece);
+        out.extend_from_slice(&SYNC_BLOCK);
     }
 
     /// Appends the end of the stream.
@@ -60,7 +64,7 @@ impl Gzip {
     }
 }
 
-/// Appends a piece as blocks that end at a byte; false, and nothing, where that is not shorter.
+/// Appends a piece as blocks of which the last is `SYNC_BLOCK`; false, and nothing, where that is not shorter.
 fn compress(piece: &[u8], out: &mut Vec<u8>) -> bool {
     let start = out.len();
     // `compress_vec` writes into what is allocated and no further.
