@@ -126,12 +126,17 @@ fn people_see_every_page_in_firefox() {
     run("browse.py", &args, &words);
 }
 
+/// Watches a submission at that address of the server whose engine has that directory.
+pub fn watch_at(browser: &str, scripts: &str, url: &str, dir: &Path) {
+    let args = [browser, scripts, url, &dir.display().to_string()];
+    run("watch.py", &args, &["watched"]);
+}
+
 /// Watches a submission with the scripts of pages off, and on.
 fn watch(browser: &str) {
     for scripts in ["off", "on"] {
         let (server, dir) = start(&format!("watched-in-{browser}-{scripts}"), &[]);
-        let args = [browser, scripts, &server.url, &dir.display().to_string()];
-        run("watch.py", &args, &["watched"]);
+        watch_at(browser, scripts, &server.url, &dir);
     }
 }
 

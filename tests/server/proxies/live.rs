@@ -31,7 +31,7 @@ fn curl(args: &[&str], url: &str) -> Curl {
 }
 
 /// The head of an answer that has no end.
-fn head_of(args: &[&str], url: &str) -> String {
+pub fn head_of(args: &[&str], url: &str) -> String {
     let mut curl = curl(args, url);
     let (mut head, mut byte) = (Vec::new(), [0]);
     let output = curl.0.stdout.as_mut().expect("it is piped");

@@ -1,5 +1,7 @@
-//! A proxy of this machine before a server: nginx or Apache, over TLS, with a certificate of its own.
+//! A proxy of this machine before a server, over TLS, with a certificate of its own: Caddy, nginx and HAProxy with the
+//! lines of docs/proxies.md, and Apache with its defaults.
 
+use std::fs::File;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,9 +15,9 @@ use crate::common::standin::free_address;
 
 pub struct Proxy {
     child: Child,
-    /// Over TLS; nginx offers HTTP/2.
+    /// Over TLS, with HTTP/2 but for Apache.
     pub tls: SocketAddr,
-    /// Without TLS; nginx alone.
+    /// Without TLS; Apache has none, and `tls` here.
     pub plain: SocketAddr,
 }
 
@@ -59,38 +61,115 @@ fn certificate() -> &'static (PathBuf, PathBuf) {
     })
 }
 
-/// The lines that docs/operations.md gives for nginx: those of `http`, and those of `location`.
-fn documented() -> (String, String) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operations.md");
+/// The blocks of docs/proxies.md in that language.
+fn documented(language: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/proxies.md");
     let text = std::fs::read_to_string(path).expect("the page");
-    let (_, behind) = text.split_once("nginx needs").expect("what nginx needs");
-    let lines = behind.lines().skip_while(|line| !line.starts_with("    "));
-    let lines = lines.take_while(|line| line.starts_with("    "));
-    let (http, location): (Vec<&str>, Vec<&str>) =
-        lines.partition(|line| line.trim().starts_with("map "));
-    assert!(!http.is_empty() && location.len() > 2, "{location:?}");
-    (http.join("\n"), location.join("\n"))
+    let begin = format!("```{language}\n");
+    let blocks = text.split(&begin).skip(1);
+    let blocks = blocks.map(|rest| rest.split("```").next().expect("its end").to_string());
+    blocks.collect()
+}
+
+/// The recipe with other names: each of them is there, once.
+fn renamed(mut recipe: String, names: &[(&str, String)]) -> String {
+    for (old, new) in names {
+        assert_eq!(recipe.matches(old).count(), 1, "{old}: {recipe}");
+        recipe = recipe.replace(old, new);
+    }
+    recipe
+}
+
+pub fn caddy(name: &str, nth: u16, server: &Server) -> Proxy {
+    let (tls, plain) = (free_address(nth), free_address(nth + 1));
+    let (key, certificate) = certificate();
+    let recipe = documented("caddy").remove(0);
+    let upstream = server.url.trim_start_matches("http://").to_string();
+    let site = |address: String| {
+        let names = [
+            ("zigcheck.example {", address),
+            ("127.0.0.1:3000", upstream.clone()),
+        ];
+        renamed(recipe.clone(), &names)
+    };
+    let (key, certificate) = (key.display(), certificate.display());
+    let config = format!(
+        "{{\nadmin off\nauto_https disable_redirects\n}}\n{}\n{}\n",
+        site(format!("https://{tls} {{\n    tls {certificate} {key}")),
+        // Whatever host the client names.
+        site(format!("http://:{} {{\n    bind 127.0.0.1", plain.port())),
+    );
+    let dir = home(name, "Caddyfile", &config);
+    let mut command = Command::new("caddy");
+    command
+        .args(["run", "--adapter", "caddyfile", "--config"])
+        .arg(dir.join("Caddyfile"));
+    command
+        .env("XDG_DATA_HOME", &dir)
+        .env("XDG_CONFIG_HOME", &dir);
+    let log = File::create(dir.join("error.log"));
+    command.stderr(log.expect("a log"));
+    start(command, tls, plain)
 }
 
 pub fn nginx(name: &str, nth: u16, server: &Server) -> Proxy {
-    let (http, location) = documented();
     let (tls, plain) = (free_address(nth), free_address(nth + 1));
     let (key, certificate) = certificate();
-    let (key, certificate) = (key.display(), certificate.display());
+    let [recipe, main] = <[String; 2]>::try_from(documented("nginx")).expect("two blocks");
+    let letsencrypt = "/etc/letsencrypt/live/zigcheck.example";
+    let names = [
+        (
+            "listen 443 ssl http2;",
+            format!("listen {tls} ssl http2; listen {plain};"),
+        ),
+        (
+            &*format!("{letsencrypt}/fullchain.pem"),
+            certificate.display().to_string(),
+        ),
+        (
+            &*format!("{letsencrypt}/privkey.pem"),
+            key.display().to_string(),
+        ),
+        ("http://127.0.0.1:3000", server.url.clone()),
+    ];
     let config = format!(
-        "daemon off; master_process off; pid nginx.pid; error_log error.log;\n\
-         events {{ worker_connections 512; }}\n\
+        "daemon off; master_process off; pid nginx.pid; error_log error.log;\n{main}\n\
          http {{\n\
          access_log off; client_body_temp_path a; proxy_temp_path b; fastcgi_temp_path c; uwsgi_temp_path d;\n\
-         scgi_temp_path e;\n{http}\n\
-         server {{\n\
-         listen {tls} ssl http2; listen {plain}; ssl_certificate {certificate}; ssl_certificate_key {key};\n\
-         location / {{ proxy_pass {};\n{location}\n}}\n}}\n}}\n",
-        server.url
+         scgi_temp_path e;\n{}\n}}\n",
+        renamed(recipe, &names)
     );
     let dir = home(name, "nginx.conf", &config);
     let mut command = Command::new("nginx");
     command.arg("-p").arg(&dir).args(["-c", "nginx.conf"]);
+    start(command, tls, plain)
+}
+
+pub fn haproxy(name: &str, nth: u16, server: &Server) -> Proxy {
+    let (tls, plain) = (free_address(nth), free_address(nth + 1));
+    let (key, certificate) = certificate();
+    let pem = [certificate, key].map(|path| std::fs::read(path).expect("a file"));
+    let both = scratch(&format!("{name}.pem"));
+    std::fs::write(&both, pem.concat()).expect("a file");
+    let recipe = documented("haproxy").remove(0);
+    let upstream = server.url.trim_start_matches("http://").to_string();
+    let names = [
+        (
+            "frontend zigcheck\n",
+            format!("frontend zigcheck\n    bind {plain}\n"),
+        ),
+        ("bind :443", format!("bind {tls}")),
+        (
+            "/etc/haproxy/zigcheck.example.pem",
+            both.display().to_string(),
+        ),
+        ("127.0.0.1:3000", upstream),
+    ];
+    let dir = home(name, "haproxy.cfg", &renamed(recipe, &names));
+    let mut command = Command::new("haproxy");
+    command
+        .args(["-db", "-q", "-f"])
+        .arg(dir.join("haproxy.cfg"));
     start(command, tls, plain)
 }
 
