@@ -1,5 +1,5 @@
 # Everything that people and CI do with zigcheck. `make help` explains the targets.
-.PHONY: all install uninstall run-docker fetch-network setup setup-tests docker-build docker-clean run test screenshots pictures sim fuzz bench bench-warm check clean help
+.PHONY: all install uninstall run-docker fetch-network setup setup-tests docker-build docker-clean run test test-all screenshots pictures sim fuzz bench bench-warm check clean help
 .DEFAULT_GOAL := all
 
 # make docker-build VERSION=0.18.0-dev ZIG_DIST=DIR makes one image, from a local Zig distribution.
@@ -45,6 +45,10 @@ setup-tests:
 
 test: docker-build setup-tests  ## run all tests, with the real engine, Zig and browser (about 45 minutes)
 	cargo test
+
+test-all: docker-build  ## run these and the tests that take too long for each change: podman (about 50 minutes)
+	@tests/setup all
+	cargo test -- --include-ignored
 
 screenshots: setup-tests  ## show all pages in Chromium and Firefox, and leave pictures of them in target/screenshots
 	cargo test --test server browser::people

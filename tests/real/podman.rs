@@ -1,6 +1,7 @@
 //! The real server on rootful podman in place of docker, with real Zig.
 //!
-//! Needs root, podman and the image zigcheck:0.16.0 in it, and fails without: `make setup-tests` provides both.
+//! Needs root, podman and the image zigcheck:0.16.0 in it, and fails without: `make test-all` provides both. `make test`
+//! leaves these tests out.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -40,7 +41,7 @@ fn start(name: &str, flags: &[&str]) -> Server {
     let (image, wanted) = (id("podman"), id("docker"));
     assert!(
         !wanted.is_empty() && image == wanted,
-        "podman is missing or lacks {IMAGE} as docker has it; run as root: make setup-tests"
+        "podman is missing or lacks {IMAGE} as docker has it; run as root: make test-all"
     );
     Server::start(&format!("podman-{name}"), &[&FLAGS, flags].concat())
 }
@@ -80,6 +81,7 @@ fn nothing_is_left(server: &Server) {
 }
 
 #[test]
+#[ignore = "make test-all"]
 fn packages_come_to_their_verdicts_under_podman() {
     let _machine = shared();
     let server = start("verdicts", &[]);
@@ -121,6 +123,7 @@ fn packages_come_to_their_verdicts_under_podman() {
 
 /// What podman would have otherwise: file systems without a limit, a `localhost` that is IPv4 alone, a network.
 #[test]
+#[ignore = "make test-all"]
 fn a_container_of_podman_is_like_one_of_docker() {
     let _machine = shared();
     let server = start("container", &[]);
@@ -147,6 +150,7 @@ fn is_of_one_attempt(build: &Value) {
 }
 
 #[test]
+#[ignore = "make test-all"]
 fn a_build_under_podman_is_adopted_and_its_log_has_every_byte_once() {
     let _machine = shared();
     let numbers = Numbers {
@@ -203,6 +207,7 @@ fn token() -> (PathBuf, &'static str) {
 }
 
 #[test]
+#[ignore = "make test-all"]
 fn a_build_under_podman_is_ended_when_it_is_cancelled_or_too_long() {
     let _machine = shared();
     let (file, header) = token();
@@ -229,6 +234,7 @@ fn a_build_under_podman_is_ended_when_it_is_cancelled_or_too_long() {
 }
 
 #[test]
+#[ignore = "make test-all"]
 fn a_build_under_podman_has_its_memory_and_no_more() {
     let _machine = shared();
     let server = start("memory", &["--memory", "512m"]);
