@@ -50,6 +50,18 @@ CREATE TABLE IF NOT EXISTS packages (
     removal          TEXT
 ) STRICT;
 
+-- What admins have changed, the newest rows.
+CREATE TABLE IF NOT EXISTS audit (
+    id   INTEGER PRIMARY KEY AUTOINCREMENT,
+    at   INTEGER NOT NULL,
+    -- The address from which the token came; 'local': this machine.
+    who  TEXT NOT NULL,
+    -- Method and path, as in the reference of the API with its names filled in.
+    call TEXT NOT NULL,
+    -- The body that was sent; empty: none.
+    body TEXT NOT NULL
+) STRICT;
+
 -- The repositories that the manifests of a package's latest source name.
 CREATE TABLE IF NOT EXISTS uses (
     package_id INTEGER NOT NULL REFERENCES packages (id),

@@ -15,7 +15,8 @@ use zigcheck::config::token::Token;
 use zigcheck::interface::message::{Admission, Request, Response};
 
 /// Every admin call, with a body where it needs one.
-const CALLS: [(&str, &str, &str); 8] = [
+const CALLS: [(&str, &str, &str); 9] = [
+    ("GET", "/admin/audit", ""),
     ("POST", "/admin/trigger-build", r#"{"package_name":"p"}"#),
     ("POST", "/admin/check-builds", ""),
     ("POST", "/admin/check-all", r#"{"zig_version":"0.16.0"}"#),

@@ -11,6 +11,7 @@ mod archive;
 mod archive_damage;
 mod ask;
 mod atom;
+mod audit;
 mod badges;
 mod bucket;
 mod busy_hosts;

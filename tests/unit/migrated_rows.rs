@@ -43,7 +43,8 @@ const ADDED_COLUMNS: [(&str, &str, Value); 32] = [
 ];
 
 /// The tables that later versions added. They begin empty.
-const ADDED_TABLES: [&str; 17] = [
+const ADDED_TABLES: [&str; 18] = [
+    "audit",
     "transitions",
     "share_days",
     "kept_caches",

@@ -173,7 +173,7 @@ const READS: [&str; 90] = [
 type Costs = BTreeMap<(String, String, u32, String), i32>;
 
 /// Requests that write, in this order.
-const WRITES: [(&str, &str, &str); 16] = [
+const WRITES: [(&str, &str, &str); 17] = [
     (
         "POST",
         "/api/packages",
@@ -196,6 +196,7 @@ const WRITES: [(&str, &str, &str); 16] = [
     ("POST", "/admin/trigger-build", r#"{"package_id":800}"#),
     ("POST", "/admin/check-builds", ""),
     ("GET", "/admin/status", ""),
+    ("GET", "/admin/audit?before=2000", ""),
     ("GET", "/metrics", ""),
     ("POST", "/api/packages/lib-00402/compat", ""),
     ("POST", "/packages/http-00708/compat", ""),

@@ -187,11 +187,28 @@ impl App {
         request: &Request,
     ) -> Result<Answer, Error> {
         let (Admitted { routed, client }, Request { head, body, .. }) = (admitted, request);
+        if is_read(head) {
+            return self.answer_call(conn, admitted, request);
+        }
+        reads::check_change(&mut self.state, head)?;
+        let answer = self.answer_call(conn, admitted, request)?;
+        if routed.is_admin() && admin::has_changed(&answer) {
+            // After what it is about, in the same transaction.
+            let noted = admin::note(&mut self.state, *client, head, body);
+            noted.map_err(Error::HalfWritten)?;
+        }
+        Ok(answer)
+    }
+
+    fn answer_call(
+        &mut self,
+        conn: Key,
+        admitted: &Admitted,
+        request: &Request,
+    ) -> Result<Answer, Error> {
+        let (Admitted { routed, client }, Request { head, body, .. }) = (admitted, request);
         let now_unix_ms = self.state.now().unix_ms;
         let state = &mut self.state;
-        if !is_read(head) {
-            reads::check_change(state, head)?;
-        }
         match routed.read(head, body, &state.settings)? {
             Call::Health => self.health(conn, head),
             Call::Read(call) => {

@@ -17,7 +17,7 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The steps to the schema: `STEPS[n]` leads from `PRAGMA user_version` n to n + 1. A step changes tables and rows
 /// only; new tables, indexes and triggers are made from `SCHEMA` afterwards. A step that was released never changes.
-const STEPS: [&str; 20] = [
+const STEPS: [&str; 21] = [
     WORDS,
     IMPORTS,
     HOSTS,
@@ -39,6 +39,7 @@ const STEPS: [&str; 20] = [
     // `CACHES_OF_FAILURES`, where there is the table.
     "",
     COUNTS,
+    AUDIT,
 ];
 
 /// The words for priority, tenant, lane and total, for what a build waits for and for what refers to it. The name of
@@ -215,6 +216,9 @@ const FIRST_COUNTS: &str = "
         FROM builds WHERE state IN ('finished', 'cancelled') GROUP BY 1, 2, 3;";
 /// The version that made it.
 const COUNTS_VERSION: usize = 20;
+
+/// A new table alone, `audit`.
+const AUDIT: &str = "";
 
 /// Why a database cannot be opened.
 #[derive(Debug)]

@@ -11,7 +11,9 @@ use crate::app::web::reference::{Answer, Body, CALLS, Call, Kind};
 fn schema(name: &str) -> Value {
     let words = |all: Vec<&str>| json!({ "type": "string", "enum": all });
     match name {
-        "page" | "check" | "build" | "id" | "set" => json!({ "type": "integer", "minimum": 1 }),
+        "page" | "before" | "check" | "build" | "id" | "set" => {
+            json!({ "type": "integer", "minimum": 1 })
+        }
         "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 100 }),
         "days" => json!({ "type": "integer", "minimum": 1, "maximum": SHARE_DAYS_LIMIT }),
         "tail" => json!({ "type": "integer", "minimum": 1, "maximum": 1_000_000 }),

@@ -397,6 +397,13 @@ pub const CALLS: &[Call] = &[
         Answer::Json(""),
     )
     .with(Kind::Admin, Body::None, &[200]),
+    get(
+        "/admin/audit",
+        "What admins have changed, the newest first",
+        "before limit",
+        Answer::Json("audit next"),
+    )
+    .with(Kind::Admin, Body::None, &[200]),
     call(
         "DELETE",
         "/api/builds/{id}",

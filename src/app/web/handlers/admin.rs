@@ -9,13 +9,14 @@ use crate::app::state::State;
 use crate::app::store::catalogue_checks::{self, CatalogueCheckRow};
 use crate::app::store::packages::{by_name as find_by_name, last_id};
 use crate::app::store::store::{self, Store};
-use crate::app::store::{builds, refused_hosts, totals};
-use crate::app::web::answer::Error;
+use crate::app::store::{audit, builds, refused_hosts, totals};
+use crate::app::web::answer::{Answer, Error};
 use crate::app::web::handlers::packages;
 use crate::app::web::handlers::rows::{build_json, build_row, compat_json};
 use crate::app::web::handlers::submit::check_accepting;
 use crate::app::web::routes::admin::AdminCall;
-use crate::interface::message::Response;
+use crate::base::client_addr::ClientAddr;
+use crate::interface::message::{Head, Response};
 
 pub fn answer(state: &mut State, call: AdminCall) -> Result<Response, Error> {
     let response = match call {
@@ -32,6 +33,7 @@ pub fn answer(state: &mut State, call: AdminCall) -> Result<Response, Error> {
         }
         AdminCall::CheckAll { zig_version } => check_all(state, &zig_version)?,
         AdminCall::Status => Response::json(200, &status(state)?),
+        AdminCall::Audit { before, limit } => audit_of(state, before, limit)?,
     };
     Ok(response.with("Cache-Control", "no-store"))
 }
@@ -84,6 +86,43 @@ fn check_all(state: &mut State, zig_version: &str) -> Result<Response, Error> {
     };
     value["message"] = json!(message);
     Ok(Response::json(status, &value))
+}
+
+/// What admins have changed. `next` is the `before` of the rows behind these; null at the end.
+fn audit_of(state: &State, before: i64, limit: u64) -> store::Result<Response> {
+    let rows = audit::before(&state.services.store, before, limit)?;
+    let next = rows.last().map(|row| row.id);
+    let next = next.filter(|_| rows.len() as u64 == limit);
+    let rows = rows.iter().map(|row| {
+        json!({
+            "id": row.id,
+            "at": time(row.at),
+            "who": row.who,
+            "call": row.call,
+            "body": serde_json::from_str(&row.body).unwrap_or(Value::Null),
+        })
+    });
+    let value = json!({ "audit": rows.collect::<Vec<Value>>(), "next": next });
+    Ok(Response::json(200, &value))
+}
+
+/// True of the answer to a change that is being made. A refusal changes nothing.
+pub fn has_changed(answer: &Answer) -> bool {
+    matches!(answer, Answer::Response(response) if response.status < 300)
+}
+
+/// Notes a change that is being made, in its transaction.
+pub fn note(
+    state: &mut State,
+    client: Option<ClientAddr>,
+    head: &Head,
+    body: &[u8],
+) -> store::Result<()> {
+    let who = client.map_or("local".to_string(), |client| client.to_string());
+    let call = format!("{} {}", head.method, head.path);
+    let body = String::from_utf8_lossy(body);
+    let at = state.now().unix_ms;
+    audit::insert(&mut state.services.store, at, &who, &call, &body)
 }
 
 /// How far the check of all packages under a toolchain is.

@@ -12,6 +12,9 @@ use crate::app::web::routes::submit::{check_dir, git_url};
 use crate::config::settings::Settings;
 use crate::interface::message::{Head, Response, values};
 
+/// Above the number of any row.
+const ID_LIMIT: u64 = 1 << 40;
+
 /// Needs the admin token.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AdminCall {
@@ -29,6 +32,8 @@ pub enum AdminCall {
     CheckAll { zig_version: String },
     /// The state of the server in numbers.
     Status,
+    /// What admins have changed before that row, the newest first.
+    Audit { before: i64, limit: u64 },
 }
 
 impl AdminCall {
@@ -38,7 +43,7 @@ impl AdminCall {
     }
 }
 
-pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 7] {
+pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 8] {
     use Access::Admin;
     use Body::{Ignored, Json};
     [
@@ -61,6 +66,14 @@ pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 7] {
         row("POST", "/admin/check-all", Admin, Json, check_all),
         row("GET", "/admin/status", Admin, Ignored, |_| {
             Ok(AdminCall::Status.into())
+        }),
+        row("GET", "/admin/audit", Admin, Ignored, |request| {
+            let before = request.query.number("before", 1, ID_LIMIT)?;
+            Ok(AdminCall::Audit {
+                before: before.unwrap_or(ID_LIMIT) as i64,
+                limit: request.query.page()?.limit,
+            }
+            .into())
         }),
     ]
 }

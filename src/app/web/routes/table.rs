@@ -210,6 +210,11 @@ impl Routed {
         self.route.access == Access::Hook
     }
 
+    /// True where the request needs the admin token.
+    pub fn is_admin(&self) -> bool {
+        self.route.access == Access::Admin
+    }
+
     /// True where requests from elsewhere need the admin token.
     pub fn is_local(&self) -> bool {
         self.route.access == Access::Local

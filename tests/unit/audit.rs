@@ -1,0 +1,96 @@
+//! What admins have changed is kept with the change.
+
+use serde_json::{Value, json};
+use zigcheck::app::store::audit;
+use zigcheck::app::store::limits::AUDIT_LIMIT_ROWS;
+
+use crate::common::core::{Inside, TOKEN};
+use crate::common::rows::in_memory;
+
+fn kept(inside: &mut Inside, query: &str) -> (Vec<Value>, Value) {
+    let response = inside.as_admin("GET", &format!("/admin/audit{query}"), b"");
+    assert_eq!(response.status, 200);
+    let value: Value = serde_json::from_slice(&response.body).unwrap();
+    (
+        value["audit"].as_array().unwrap().clone(),
+        value["next"].clone(),
+    )
+}
+
+#[test]
+fn each_change_by_an_admin_is_a_row_and_nothing_else_is() {
+    let mut inside = Inside::open("audit-calls", in_memory(), 1);
+    inside.submit("p");
+    let changes = [
+        ("POST", "/admin/trigger-build", r#"{"package_name":"p"}"#),
+        ("POST", "/admin/check-builds", ""),
+        ("POST", "/admin/check-all", r#"{"zig_version":"0.16.0"}"#),
+        ("PATCH", "/api/packages/p", r#"{"name":"q"}"#),
+        ("DELETE", "/api/builds/1", ""),
+        ("DELETE", "/api/packages/q/compat", ""),
+        ("DELETE", "/api/packages/q", ""),
+    ];
+    for (method, path, body) in changes {
+        let response = inside.as_admin(method, path, body.as_bytes());
+        assert!(response.status < 300, "{method} {path}: {response:?}");
+        // One that changes nothing: refused, not found, or a read.
+        assert!(
+            inside
+                .as_admin("PATCH", "/api/packages/none", br#"{"name":"x"}"#)
+                .status
+                >= 400
+        );
+        assert!(inside.as_admin("DELETE", "/api/builds/99", b"").status >= 400);
+        assert_eq!(inside.as_admin("GET", "/admin/status", b"").status, 200);
+        let wrong = [("authorization", "Bearer wrong-token-of-sixteen")];
+        assert!(inside.request(method, path, &wrong, body.as_bytes()).status >= 400);
+    }
+    inside.submit("r");
+    let (rows, next) = kept(&mut inside, "");
+    assert_eq!((rows.len(), next), (changes.len(), Value::Null));
+    for (row, (method, path, body)) in rows.iter().rev().zip(changes) {
+        assert_eq!(row["call"], format!("{method} {path}"));
+        let sent = serde_json::from_str(body).unwrap_or(Value::Null);
+        assert_eq!((&row["body"], &row["who"]), (&sent, &json!("local")));
+        assert!(
+            row["at"].as_str().is_some_and(|at| at.ends_with('Z')),
+            "{row}"
+        );
+    }
+    assert!(!rows.iter().any(|row| row.to_string().contains(TOKEN)));
+}
+
+#[test]
+fn pages_of_changes_join() {
+    let mut store = in_memory();
+    for nth in 1..=7 {
+        audit::insert(
+            &mut store,
+            nth,
+            "local",
+            &format!("DELETE /api/builds/{nth}"),
+            "",
+        )
+        .unwrap();
+    }
+    let mut inside = Inside::open("audit-pages", store, 1);
+    let (mut ids, mut query) = (Vec::new(), "?limit=3".to_string());
+    loop {
+        let (rows, next) = kept(&mut inside, &query);
+        ids.extend(rows.iter().map(|row| row["id"].as_i64().unwrap()));
+        let Some(next) = next.as_i64() else { break };
+        query = format!("?limit=3&before={next}");
+    }
+    assert_eq!(ids, [7, 6, 5, 4, 3, 2, 1]);
+}
+
+#[test]
+fn the_oldest_changes_go() {
+    let mut store = in_memory();
+    for nth in 1..=AUDIT_LIMIT_ROWS + 3 {
+        audit::insert(&mut store, nth, "local", "POST /admin/check-builds", "").unwrap();
+    }
+    let oldest = audit::before(&store, 6, 10).unwrap();
+    let oldest: Vec<i64> = oldest.iter().map(|row| row.id).collect();
+    assert_eq!(oldest, [5, 4]);
+}
