@@ -80,6 +80,20 @@ impl Machine {
         docker(&["cp", &from, &format!("{}:{to}", self.name)]);
     }
 
+    /// Copies a directory to its place on another machine.
+    pub fn copy_to(&self, other: &Machine, dir: &str) {
+        let from = scratch(&format!("{}-files", self.name));
+        let from = from.display().to_string();
+        docker(&["cp", "--archive", &format!("{}:{dir}", self.name), &from]);
+        docker(&[
+            "cp",
+            "--archive",
+            &format!("{from}/."),
+            &format!("{}:{dir}", other.name),
+        ]);
+        std::fs::remove_dir_all(from).expect("it was copied");
+    }
+
     pub fn sh(&self, script: &str) -> String {
         let output = self.try_sh(script);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -1,4 +1,5 @@
 //! The service under a real systemd, which is the first process of a container.
 
 mod machine;
+mod runbook;
 mod unit;

@@ -8,7 +8,7 @@ use crate::exclusive::shared;
 const UNITS: &str = "/etc/systemd/system/zigcheck.service /etc/systemd/system/zigcheck.socket \
     /etc/systemd/system/zigcheck-network.service /etc/systemd/system/zigcheck-images.service \
     /etc/systemd/system/zigcheck-backup.service /etc/systemd/system/zigcheck-backup.timer";
-const ONE: &str = "ZIGCHECK_ZIG_VERSIONS=0.16.0";
+pub const ONE: &str = "ZIGCHECK_ZIG_VERSIONS=0.16.0";
 
 fn exists(machine: &Machine, path: &str) -> bool {
     machine.sh(&format!("test -e {path} && echo yes || echo no")) == "yes"
