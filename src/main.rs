@@ -11,7 +11,7 @@ use zigcheck::app::dispatch::dispatch::App;
 use zigcheck::app::store::migrations::OpenError;
 use zigcheck::app::store::store::Store;
 use zigcheck::commands::doctor::findings::Level;
-use zigcheck::commands::{backup, completions, doctor, man, restore};
+use zigcheck::commands::{backup, completions, doctor, import, man, restore};
 use zigcheck::config::commands::Invocation;
 use zigcheck::config::flags;
 use zigcheck::config::hook_secret::HookSecret;
@@ -59,6 +59,12 @@ fn run() -> Result<ExitCode, Failure> {
         Invocation::Restore { data, from } => {
             done(restore::run(&data, &from, Clock::start().now()))?
         }
+        Invocation::Import { data, from, hosts } => {
+            let report = import::run(&data, &from, &hosts, Clock::start().now());
+            let report = report.map_err(Failure::Failed)?;
+            print!("{report}");
+            all_taken(report.refused())?;
+        }
         Invocation::Doctor {
             settings,
             backups,
@@ -95,6 +101,14 @@ fn code_of(worst: Level) -> ExitCode {
 fn done(result: Result<String, String>) -> Result<(), Failure> {
     println!("{}", result.map_err(Failure::Failed)?);
     Ok(())
+}
+
+/// Fails where an import has refused rows, which its report names.
+fn all_taken(refused: usize) -> Result<(), Failure> {
+    match refused {
+        0 => Ok(()),
+        refused => Err(Failure::Failed(format!("import: {refused} refused"))),
+    }
 }
 
 /// Stores the admin token and the secret of hooks, if the settings name their files.

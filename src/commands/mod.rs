@@ -4,5 +4,7 @@ pub mod backup;
 pub mod checksums;
 pub mod completions;
 pub mod doctor;
+pub mod import;
 pub mod man;
 pub mod restore;
+pub mod tally;

@@ -84,7 +84,7 @@ fn replace(data: &Path, part: &Path, aside: &Path) -> Result<bool, String> {
 }
 
 /// Gives what root has written to the owner of the data directory.
-fn own_as(data: &Path, path: &Path) -> Result<(), String> {
+pub fn own_as(data: &Path, path: &Path) -> Result<(), String> {
     let owner = fs::metadata(data).map_err(named(data))?;
     match chown(path, Some(owner.uid()), Some(owner.gid())) {
         // Everybody else writes as that owner already.

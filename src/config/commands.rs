@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::config::settings::Settings;
+use crate::config::settings::{Hosts, Settings};
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq)]
@@ -19,6 +19,12 @@ pub enum Invocation {
     Restore {
         data: PathBuf,
         from: PathBuf,
+    },
+    /// Takes over the database `from` of the system before this one.
+    Import {
+        data: PathBuf,
+        from: PathBuf,
+        hosts: Hosts,
     },
     /// Examines all that a server of these settings needs.
     Doctor {
@@ -128,6 +134,21 @@ pub const COMMANDS: &[Command] = &[
             Ok(Invocation::Restore {
                 data: given.settings.data.clone(),
                 from: given.directory("restore")?,
+            })
+        },
+    },
+    Command {
+        name: "import",
+        operand: "FILE",
+        values: Values::Files,
+        options: &[],
+        settings: &["data", "allow-hosts"],
+        meaning: "takes over a database of the system before this one, while the server is stopped",
+        read: |given| {
+            Ok(Invocation::Import {
+                data: given.settings.data.clone(),
+                from: given.file("import")?,
+                hosts: given.settings.allow_hosts.clone(),
             })
         },
     },
@@ -276,9 +297,18 @@ impl Given {
 
     /// The one operand, a directory.
     fn directory(&self, command: &str) -> Result<PathBuf, String> {
+        self.path(command, "directory")
+    }
+
+    /// The one operand, a file.
+    fn file(&self, command: &str) -> Result<PathBuf, String> {
+        self.path(command, "file")
+    }
+
+    fn path(&self, command: &str, what: &str) -> Result<PathBuf, String> {
         match &self.operands[..] {
             [path] => Ok(PathBuf::from(path)),
-            _ => Err(format!("{command}: takes one directory: see --help")),
+            _ => Err(format!("{command}: takes one {what}: see --help")),
         }
     }
 }

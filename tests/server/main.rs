@@ -10,6 +10,7 @@ mod browser;
 mod builds;
 mod clients;
 mod doctor;
+mod import;
 mod limits;
 mod manual;
 mod metrics;

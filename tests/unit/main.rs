@@ -43,6 +43,7 @@ mod history;
 mod hooks;
 mod hostile;
 mod images;
+mod import;
 mod journal;
 mod key_queue;
 mod leftovers;

@@ -13,6 +13,11 @@ pub const DISK_MARGIN_PERCENT: u64 = 25;
 pub const DISK_PAUSE_MS: u64 = 5_000;
 /// Retry-After for a client that is refused for lack of space: somebody has to free some.
 pub const DISK_RETRY_AFTER_S: u64 = 60;
+/// Longest texts that are kept of a package.
+pub const URL_LIMIT_BYTES: usize = 2_000;
+pub const DESCRIPTION_LIMIT_BYTES: usize = 2_000;
+pub const AUTHOR_LIMIT_BYTES: usize = 200;
+pub const LICENSE_LIMIT_BYTES: usize = 100;
 /// Longest `detail` kept: one sentence.
 pub const DETAIL_LIMIT_BYTES: usize = 512;
 /// Longest `error_log` kept.

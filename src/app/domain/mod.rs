@@ -11,6 +11,7 @@ pub mod error_text;
 pub mod git_url;
 pub mod ids;
 pub mod limits;
+pub mod package_name;
 pub mod page_url;
 pub mod popularity;
 pub mod push;

@@ -14,7 +14,7 @@ const LATE_CHECK_STEPS: i32 = 100_000;
 /// write-ahead log grows by what it writes meanwhile. The schema stays that of the server, which may be an older
 /// program.
 pub fn copy(from: &Path, to: &Path) -> Result<(), String> {
-    let db = open(from)?;
+    let db = open_to_read(from)?;
     // All pages in one step: between steps each write of the server would make the copy begin anew.
     db.backup(MAIN_DB, to, None).map_err(text)?;
     // A file of its own, which no reader changes.
@@ -26,11 +26,16 @@ pub fn copy(from: &Path, to: &Path) -> Result<(), String> {
 
 /// Refuses a damaged database, and one of a newer program.
 pub fn examine(path: &Path) -> Result<(), String> {
-    examine_open(&open(path)?)
+    examine_open(&open_to_read(path)?)
 }
 
 fn examine_open(db: &Connection) -> Result<(), String> {
     migrations::version(db).map_err(|error| error.to_string())?;
+    quick_check(db)
+}
+
+/// Refuses a database that is damaged.
+pub(super) fn quick_check(db: &Connection) -> Result<(), String> {
     let check = "PRAGMA quick_check(1)";
     let found: String = db.query_row(check, [], |row| row.get(0)).map_err(text)?;
     match found.as_str() {
@@ -80,7 +85,7 @@ pub fn examine_until(
 fn open_untouched(path: &Path) -> Result<Connection, String> {
     let log = path.with_extension("db-wal");
     if log.exists() {
-        return open(path);
+        return open_to_read(path);
     }
     let name = percent_encoding::utf8_percent_encode(
         path.to_str().ok_or("its path is not UTF-8")?,
@@ -103,13 +108,14 @@ pub fn kept_files(path: &Path) -> Result<Vec<String>, String> {
 }
 
 fn names(path: &Path, sql: &str) -> Result<Vec<String>, String> {
-    let db = open(path)?;
+    let db = open_to_read(path)?;
     let mut statement = db.prepare(sql).map_err(text)?;
     let rows = statement.query_map([], |row| row.get(0)).map_err(text)?;
     rows.collect::<Result<_, _>>().map_err(text)
 }
 
-fn open(path: &Path) -> Result<Connection, String> {
+/// Opens a database that stays as it is.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, String> {
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(text)?;
     // Held for a moment while a server starts or ends.
     db.busy_timeout(Duration::from_secs(10)).map_err(text)?;

@@ -4,6 +4,8 @@
 pub const DURATIONS_AVERAGED: u32 = 5;
 /// Hosts in `refused_hosts`: more than one owner reads; whoever submits packages chooses their names.
 pub const REFUSED_HOSTS_LIMIT: usize = 256;
+/// Rows of another database that are read, and taken in one transaction: some MiB of errors at most.
+pub const IMPORTED_AT_ONCE_ROWS: usize = 256;
 /// Rows that a list examines: 1,000 take 1 to 3 ms.
 pub const EXAMINED_LIMIT_ROWS: usize = 1_000;
 /// Packages that a list examines for its total alone: less than a millisecond.

@@ -166,6 +166,24 @@ pub fn insert(store: &mut Store, new: &NewPackage, at: i64) -> Result<PackageId>
     Ok(id)
 }
 
+/// What another system has known of a package, beside what is submitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Past {
+    pub created_at: i64,
+    pub last_updated: i64,
+    pub views: i64,
+}
+
+/// Adds a package with its past; gives its id. Its first recheck is due at once.
+pub fn import(store: &mut Store, new: &NewPackage, past: Past, at: i64) -> Result<PackageId> {
+    let id = insert(store, new, at)?;
+    let sql = "UPDATE packages SET created_at = ?2, last_updated = ?3 WHERE id = ?1";
+    store.execute(sql, params![id, past.created_at, past.last_updated])?;
+    add_views(store, &[(id, past.views)])?;
+    set_next_check(store, id, at)?;
+    Ok(id)
+}
+
 /// Notes that the source of a package was fetched; false if the package is gone.
 pub fn set_fetched(store: &mut Store, package: PackageId) -> Result<bool> {
     let sql = "UPDATE packages SET fetched = 1 WHERE id = ?1 AND removal IS NULL";

@@ -9,6 +9,7 @@ use crate::app::domain::recheck::{Cell, Newest, Toolchain};
 use crate::app::domain::verdict::{BuildStatus, ImportStatus, Reason, State, TestStatus};
 use crate::app::store::columns::{Columns, row, statuses};
 use crate::app::store::list;
+use crate::app::store::search;
 use crate::app::store::store::{Result, Store};
 
 row! {
@@ -103,6 +104,36 @@ pub(super) fn insert(
         ON CONFLICT (package_id, zig_version) DO UPDATE SET newest_build = excluded.newest_build";
     store.execute(sql, params![check, zig_version, build])?;
     Ok(())
+}
+
+/// A verdict that another system came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastVerdict {
+    pub zig_version: String,
+    pub build_status: BuildStatus,
+    pub test_status: Option<TestStatus>,
+    pub error_log: String,
+    pub last_checked: Option<i64>,
+}
+
+/// Shows a verdict of another system until the first one of a build; false if there is a verdict or a build already. It
+/// refers to no build, so that neither history nor statistics nor transitions know of it.
+pub fn import(store: &mut Store, package: PackageId, past: &PastVerdict) -> Result<bool> {
+    let sql = "INSERT INTO build_results (package_id, zig_version, build_status, test_status, error_log, \
+        last_checked) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (package_id, zig_version) DO NOTHING";
+    let values = params![
+        package,
+        past.zig_version,
+        past.build_status,
+        past.test_status,
+        past.error_log,
+        past.last_checked,
+    ];
+    if store.execute(sql, values)? == 0 {
+        return Ok(false);
+    }
+    search::note_new_error(store, package, &past.zig_version)?;
+    Ok(true)
 }
 
 /// Notes that a build is about to be deleted: the newest one that is left is that of the shown verdict, if any.

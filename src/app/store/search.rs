@@ -100,6 +100,14 @@ pub(super) fn note_new(store: &mut Store, package: PackageId) -> Result<()> {
     Ok(())
 }
 
+/// The same of a verdict that is new, if it has an error.
+pub(super) fn note_new_error(store: &mut Store, package: PackageId, version: &str) -> Result<()> {
+    let sql = "INSERT INTO unindexed (kind, id) SELECT 1, id FROM build_results \
+        WHERE package_id = ?1 AND zig_version = ?2 AND error_log <> '' ON CONFLICT DO NOTHING";
+    store.execute(sql, params![package, version])?;
+    Ok(())
+}
+
 /// True while texts wait to be indexed.
 pub fn has_unindexed(store: &Store) -> Result<bool> {
     store.value("SELECT EXISTS (SELECT 1 FROM unindexed)", [])

@@ -70,7 +70,8 @@ pub(super) fn shown(store: &Store, build: BuildId) -> Result<Option<ShownRow>> {
 
 /// Notes that the published verdict of a build makes a package newly broken or newly fixed, if it does. `before` is
 /// the verdict that was shown until now. The first one under a version follows that under the next older version,
-/// unless both are of one check: nothing is known of a new package that could have changed.
+/// unless both are of one check: nothing is known of a new package that could have changed. A verdict that was imported
+/// is none of these: it was found by other rules, at a commit that is not known.
 pub(super) fn record(
     store: &mut Store,
     before: Option<ShownRow>,
@@ -78,7 +79,7 @@ pub(super) fn record(
     (build, history_row): (BuildId, Option<i64>),
     at: i64,
 ) -> Result<Option<Transition>> {
-    let old = match before.filter(|row| row.statuses().works().is_some()) {
+    let old = match before.filter(says_something) {
         Some(row) => Some(row),
         None => under_older_version(store, new)?,
     };
@@ -106,13 +107,17 @@ pub(super) fn record(
     Ok(Some(transition))
 }
 
+/// True of a verdict on the package that a build of this server came to.
+fn says_something(row: &ShownRow) -> bool {
+    row.build.is_some() && row.statuses().works().is_some()
+}
+
 /// The verdict under the next older version that there is one of, by another check.
 fn under_older_version(store: &Store, new: &ShownRow) -> Result<Option<ShownRow>> {
     let sql = format!("{} WHERE r.package_id = ?1", ShownRow::SELECT);
     let rows = store.rows(&sql, [new.package], ShownRow::read)?;
     let is_older = |row: &ShownRow| {
-        zig_version::compare(&row.zig_version, &new.zig_version).is_lt()
-            && row.statuses().works().is_some()
+        zig_version::compare(&row.zig_version, &new.zig_version).is_lt() && says_something(row)
     };
     let older = rows.into_iter().filter(is_older);
     let next = older.max_by(|a, b| zig_version::compare(&a.zig_version, &b.zig_version));

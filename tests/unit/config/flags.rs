@@ -273,8 +273,16 @@ fn backup_and_restore_take_one_directory() {
         from,
     };
     assert_eq!(asked(&["restore", "/b/x", "--data", "/d"]), Ok(restore));
+    let import = Invocation::Import {
+        data,
+        from: PathBuf::from("old.db"),
+        hosts: Hosts::Any,
+    };
+    let words = ["import", "old.db", "--allow-hosts=*", "--data=/d"];
+    assert_eq!(asked(&words), Ok(import));
     for (words, why) in [
-        (&["backup"][..], "backup: takes one directory: see --help"),
+        (&["import"][..], "import: takes one file: see --help"),
+        (&["backup"], "backup: takes one directory: see --help"),
         (
             &["restore", "a", "b"],
             "restore: takes one directory: see --help",

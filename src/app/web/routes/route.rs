@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::app::domain::package_name::{self, is_name};
 use crate::app::live::subscription::{CheckWatch, ProgressFormat, WatchMode};
 use crate::app::render::required::Required;
 use crate::app::web::limits::PATH_LIMIT_BYTES;
@@ -214,15 +215,11 @@ pub fn check_repository(path: &str) -> Result<String, Response> {
     }
 }
 
-/// The name of a package: `[A-Za-z0-9._-]{1,100}`, without the two names that no path can hold. An error names `field`.
+/// The name of a package. An error names `field`.
 pub fn check_name(field: &str, name: String) -> Result<String, Response> {
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    let fits = (1..=100).contains(&name.len());
-    match fits && name.bytes().all(is_plain) && !matches!(name.as_str(), "." | "..") {
+    match is_name(&name) {
         true => Ok(name),
-        false => Err(bad(&format!(
-            "{field}: must be 1 to 100 of A-Z a-z 0-9 . _ -, and not . or .."
-        ))),
+        false => Err(bad(&format!("{field}: must be {}", package_name::RULE))),
     }
 }
 

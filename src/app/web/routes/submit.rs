@@ -4,6 +4,9 @@ use serde_json::{Map, Value};
 
 use crate::app::domain::git_url::{self, GitUrl};
 use crate::app::domain::ids::PackageId;
+use crate::app::domain::limits::{
+    AUTHOR_LIMIT_BYTES, DESCRIPTION_LIMIT_BYTES, LICENSE_LIMIT_BYTES, URL_LIMIT_BYTES,
+};
 use crate::app::live::subscription::CheckWatch;
 use crate::app::store::packages::NewPackage;
 use crate::app::web::limits::{DIR_LIMIT_BYTES, LONG_NAME_LIMIT_BYTES, SAME_NAMES_LIMIT};
@@ -104,7 +107,7 @@ pub fn package_call(
     fields: &Map<String, Value>,
     settings: &Settings,
 ) -> Result<SubmitCall, Response> {
-    let url = text(fields, "url", 2_000)?.ok_or_else(|| bad("url: is missing"))?;
+    let url = text(fields, "url", URL_LIMIT_BYTES)?.ok_or_else(|| bad("url: is missing"))?;
     let reference = text(fields, "ref", 255)?;
     let git = git_url(&url, reference, settings)?;
     let dir = check_dir(text(fields, "dir", DIR_LIMIT_BYTES)?)?;
@@ -121,9 +124,9 @@ pub fn package_call(
             url: git.url,
             reference: git.reference,
             dir: dir.or(check_dir(git.dir)?),
-            description: text(fields, "description", 2_000)?,
-            author: text(fields, "author", 200)?,
-            license: text(fields, "license", 100)?,
+            description: text(fields, "description", DESCRIPTION_LIMIT_BYTES)?,
+            author: text(fields, "author", AUTHOR_LIMIT_BYTES)?,
+            license: text(fields, "license", LICENSE_LIMIT_BYTES)?,
         },
         names,
         zig_versions: zig_versions(versions, settings)?,
