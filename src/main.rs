@@ -9,9 +9,8 @@ use std::process::ExitCode;
 
 use zigcheck::app::dispatch::dispatch::App;
 use zigcheck::app::store::migrations::OpenError;
-use zigcheck::app::store::store::Store;
 use zigcheck::commands::doctor::findings::Level;
-use zigcheck::commands::{backup, completions, doctor, import, man, restore};
+use zigcheck::commands::{backup, completions, database, doctor, import, man, restore};
 use zigcheck::config::commands::Invocation;
 use zigcheck::config::flags;
 use zigcheck::config::hook_secret::HookSecret;
@@ -159,11 +158,12 @@ fn serve(settings: &Settings, signals: SignalPipes) -> Result<(), Failure> {
 fn serve_from(settings: &Settings, signals: SignalPipes) -> Result<(), Failure> {
     let data = &settings.data;
     let named = |error: String| Failure::Failed(format!("--data {}: {error}", data.display()));
-    let store = Store::open(&data.join("zigcheck.db")).map_err(|error| {
+    let store = database::open(data).map_err(|error| {
         let sentence = format!("--data {}: the database: {error}", data.display());
         match error {
-            // After a downgrade: it is as new at the next start.
-            OpenError::UnknownVersion(_) => Failure::Unfit(sentence),
+            // After a downgrade: it is as new at the next start. What a trial finds stays as well, and each one copies
+            // the database.
+            OpenError::UnknownVersion(_) | OpenError::Trial(_) => Failure::Unfit(sentence),
             OpenError::Database(_) => Failure::Failed(sentence),
         }
     })?;

@@ -22,6 +22,7 @@ use crate::app::store::packages::{self, NewPackage, Past};
 use crate::app::store::results::{self, PastVerdict};
 use crate::app::store::store::{Result, Store};
 use crate::commands::backup::named;
+use crate::commands::database;
 use crate::commands::restore::own_as;
 use crate::commands::tally::Tally;
 use crate::config::settings::Hosts;
@@ -63,9 +64,9 @@ pub fn run(
     fs::create_dir_all(data).map_err(named(data))?;
     let of_data = |why: String| format!("--data {}: {why}", data.display());
     let _lock = disk::lock(data).map_err(of_data)?;
-    let db = data.join("zigcheck.db");
-    let store = Store::open(&db).map_err(|error| of_data(error.to_string()))?;
-    own_as(data, &db)?;
+    let opened = database::open(data);
+    let store = opened.map_err(|error| of_data(format!("the database: {error}")))?;
+    own_as(data, &data.join("zigcheck.db"))?;
     let mut import = Import {
         known_issues: issues::keys(&store).map_err(|error| of_data(error.to_string()))?,
         store,

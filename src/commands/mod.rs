@@ -3,6 +3,7 @@
 pub mod backup;
 pub mod checksums;
 pub mod completions;
+pub mod database;
 pub mod doctor;
 pub mod import;
 pub mod man;

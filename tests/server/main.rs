@@ -19,3 +19,4 @@ mod openapi;
 mod proxies;
 mod secrets;
 mod standin_engine;
+mod upgrade;

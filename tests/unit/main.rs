@@ -46,6 +46,7 @@ mod images;
 mod import;
 mod journal;
 mod key_queue;
+mod landed_schemas;
 mod leftovers;
 mod life;
 mod live_pages;

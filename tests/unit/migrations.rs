@@ -28,7 +28,7 @@ const DATABASE_1: &str = include_str!("fixtures/database_1.sql");
 const ROWS_0: &str = include_str!("fixtures/rows_0.sql");
 
 /// The newest version.
-const NEWEST: i64 = 21;
+pub const NEWEST: i64 = 21;
 
 /// A database of version 0 with a row of each kind.
 fn version_0(name: &str) -> Place {
@@ -59,7 +59,7 @@ fn version_1(name: &str) -> Place {
 }
 
 /// Columns, indexes and triggers, but not the order of the columns.
-fn schema(path: &Path) -> Vec<String> {
+pub fn schema(path: &Path) -> Vec<String> {
     let db = Connection::open(path).unwrap();
     let texts = |sql: &str| -> Vec<String> {
         let mut statement = db.prepare(sql).unwrap();

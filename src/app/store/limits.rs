@@ -4,6 +4,9 @@
 pub const DURATIONS_AVERAGED: u32 = 5;
 /// Hosts in `refused_hosts`: more than one owner reads; whoever submits packages chooses their names.
 pub const REFUSED_HOSTS_LIMIT: usize = 256;
+/// Free disk space that an upgrade of the schema needs, as a multiple of the database: a copy, which may grow by half,
+/// and afterwards a write-ahead log with every page.
+pub const UPGRADE_SPACE_FACTOR: u64 = 2;
 /// Rows of another database that are read, and taken in one transaction: some MiB of errors at most.
 pub const IMPORTED_AT_ONCE_ROWS: usize = 256;
 /// Rows that a list examines: 1,000 take 1 to 3 ms.

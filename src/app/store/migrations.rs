@@ -128,8 +128,12 @@ const SEARCHES_VERSION: usize = 7;
 /// that are pending.
 const SLICES: &str = "
     ALTER TABLE server ADD COLUMN recheck_before INTEGER;
+    DROP TABLE IF EXISTS waiting;
     CREATE TABLE waiting (priority INTEGER PRIMARY KEY, ready INTEGER NOT NULL, paused INTEGER NOT NULL) STRICT;
     INSERT INTO waiting SELECT priority, sum(not_before = 0), sum(not_before > 0) FROM queue GROUP BY priority;";
+
+/// The version that made them. One without them had this number for some hours.
+const SLICES_VERSION: usize = 8;
 
 /// No trigger on the inserts of builds and their verdicts: an upgrade makes all triggers anew.
 const INSERTS: &str = "";
@@ -155,7 +159,8 @@ const CATALOGUE: &str = "";
 /// A new table alone, `dated_versions`.
 const DATED_VERSIONS: &str = "";
 
-/// What the verdict of a build changes, beside a new table, `transitions`.
+/// What the verdict of a build changes, beside a new table, `transitions`. Databases that were made before the step
+/// above came in between have the column under its number.
 const TRANSITIONS: &str = "ALTER TABLE events ADD COLUMN transition TEXT;";
 /// How packages compile for other targets, and the new table `target_checks`.
 const TARGETS: &str = "
@@ -226,12 +231,15 @@ pub enum OpenError {
     Database(rusqlite::Error),
     /// It has a schema of a newer program.
     UnknownVersion(i64),
+    /// Its upgrade was tried and is not possible.
+    Trial(String),
 }
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             OpenError::Database(error) => error.fmt(f),
+            OpenError::Trial(why) => f.write_str(why),
             OpenError::UnknownVersion(version) => {
                 let known = STEPS.len();
                 write!(
@@ -259,17 +267,33 @@ pub fn version(db: &Connection) -> std::result::Result<usize, OpenError> {
     known.ok_or(OpenError::UnknownVersion(version))
 }
 
+/// The version of this program.
+pub fn newest() -> usize {
+    STEPS.len()
+}
+
+/// True of a database without a single table.
+pub fn is_empty(db: &Connection) -> Result<bool> {
+    let sql = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)";
+    db.query_row(sql, [], |row| row.get(0))
+}
+
 /// Gives a database of that version the schema of today. The caller runs it in a transaction.
 pub fn upgrade(db: &Connection, version: usize) -> Result<()> {
     if version == STEPS.len() {
         return Ok(());
     }
-    let is_empty = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)";
-    let is_empty: bool = db.query_row(is_empty, [], |row| row.get(0))?;
+    let is_empty = is_empty(db)?;
     if !is_empty {
         drop_indexes_and_triggers(db)?;
         for step in &STEPS[version..] {
-            db.execute_batch(step)?;
+            let is_done = *step == TRANSITIONS && has_column(db, "events", "transition")?;
+            if !is_done {
+                db.execute_batch(step)?;
+            }
+        }
+        if version >= SLICES_VERSION && !has_column(db, "server", "recheck_before")? {
+            db.execute_batch(SLICES)?;
         }
         if (HISTORY_VERSION..TRIES_VERSION).contains(&version) {
             db.execute_batch(HISTORY_TRIES)?;
@@ -322,6 +346,11 @@ fn name_repositories(db: &Connection) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn has_column(db: &Connection, table: &str, column: &str) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2)";
+    db.query_row(sql, [table, column], |row| row.get(0))
 }
 
 /// A step neither fires triggers nor meets a name that changed.

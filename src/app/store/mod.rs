@@ -46,5 +46,6 @@ pub mod target_checks;
 pub mod toolchains;
 pub mod totals;
 pub mod transitions;
+pub mod trial;
 pub mod upgrade;
 pub mod uses;
