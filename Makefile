@@ -1,5 +1,5 @@
 # Everything that people and CI do with zigcheck. `make help` explains the targets.
-.PHONY: all install uninstall run-docker fetch-network setup setup-tests docker-build docker-clean run test test-all screenshots pictures sim fuzz bench bench-warm check clean help
+.PHONY: all static deb install uninstall run-docker fetch-network setup setup-tests docker-build docker-clean run test test-all screenshots pictures sim fuzz bench bench-warm check clean help
 .DEFAULT_GOAL := all
 
 # make docker-build VERSION=0.18.0-dev ZIG_DIST=DIR makes one image, from a local Zig distribution.
@@ -31,6 +31,12 @@ setup:
 install: all           ## as root: install or upgrade the systemd service (DESTDIR=DIR only copies the files)
 	@systemd/install
 
+static:                ## build a program without libraries for x86_64 and aarch64: target/static (ARCHS=x86_64: one)
+	@systemd/package/build static
+
+deb:                   ## make the Debian packages of these: target/deb (ARCHS=x86_64: one)
+	@systemd/package/build deb
+
 uninstall:             ## as root: stop and remove the service; keeps the data
 	@systemd/uninstall
 
@@ -46,7 +52,7 @@ setup-tests:
 test: docker-build setup-tests  ## run all tests, with the real engine, Zig and browser (about 45 minutes)
 	cargo test
 
-test-all: docker-build  ## run these and the tests that take too long for each change: podman (about 50 minutes)
+test-all: docker-build deb  ## run these and the tests that take too long for each change: podman, packages in bare Debian trees (about 90 minutes)
 	@tests/setup all
 	cargo test -- --include-ignored
 

@@ -22,6 +22,7 @@ mod machine;
 mod names;
 mod outcomes;
 mod own_engine;
+mod package;
 mod packages;
 mod podman;
 mod searches;

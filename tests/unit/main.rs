@@ -59,6 +59,7 @@ mod migrated_rows;
 mod migrations;
 mod names;
 mod origin;
+mod package;
 mod pages;
 mod podman;
 mod pollable;
