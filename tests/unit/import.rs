@@ -300,7 +300,8 @@ fn more_rows_than_one_transaction_holds_are_taken_and_the_refused_ones_counted()
 
 #[test]
 fn a_file_that_is_something_else_changes_nothing() {
-    let cases: [(&str, &dyn Fn(&Path), &str); 5] = [
+    type Change<'a> = &'a dyn Fn(&Path);
+    let cases: [(&str, Change, &str); 5] = [
         (
             "none",
             &|file| fs::remove_file(file).unwrap(),
