@@ -2,20 +2,19 @@
 
 #![warn(clippy::unwrap_used)]
 
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::process::ExitCode;
 
 use zigcheck::app::dispatch::dispatch::App;
 use zigcheck::app::store::migrations::OpenError;
 use zigcheck::commands::doctor::findings::Level;
-use zigcheck::commands::{backup, completions, database, doctor, import, man, restore};
+use zigcheck::commands::{
+    admin, backup, completions, database, doctor, import, man, restore, secret_file,
+};
 use zigcheck::config::commands::Invocation;
 use zigcheck::config::flags;
 use zigcheck::config::hook_secret::HookSecret;
 use zigcheck::config::settings::{Machine, Settings};
-use zigcheck::config::token::{TOKEN_LIMIT_BYTES, Token};
+use zigcheck::config::token::Token;
 use zigcheck::shell::clock::Clock;
 use zigcheck::shell::disk::{self, Disk};
 use zigcheck::shell::listen::{Listener, raise_open_files};
@@ -76,6 +75,19 @@ fn run() -> Result<ExitCode, Failure> {
             print!("{report}");
             return Ok(code_of(worst));
         }
+        Invocation::Admin {
+            settings,
+            words,
+            server,
+            token_file,
+        } => {
+            let options = admin::Options {
+                words,
+                server,
+                token_file,
+            };
+            done(admin::run(&settings, &options))?
+        }
         Invocation::Serve(mut settings) => {
             // First: from here on a signal stops the server in order. It just ends a command.
             let signals = SignalPipes::listen();
@@ -113,29 +125,16 @@ fn all_taken(refused: usize) -> Result<(), Failure> {
 /// Stores the admin token and the secret of hooks, if the settings name their files.
 fn read_secrets(settings: &mut Settings) -> Result<(), String> {
     if let Some(path) = &settings.admin_token_file {
-        let token = read_secret(path).and_then(|text| Token::read(&text));
+        let token = secret_file::read(path).and_then(|text| Token::read(&text));
         let named = |why| format!("--admin-token-file {}: {why}", path.display());
         settings.admin_token = Some(token.map_err(named)?);
     }
     if let Some(path) = &settings.hook_secret_file {
-        let secret = read_secret(path).and_then(|text| HookSecret::read(&text));
+        let secret = secret_file::read(path).and_then(|text| HookSecret::read(&text));
         let named = |why| format!("--hook-secret-file {}: {why}", path.display());
         settings.hook_secret = Some(secret.map_err(named)?);
     }
     Ok(())
-}
-
-/// The text of a file that others may not read.
-fn read_secret(path: &Path) -> Result<String, String> {
-    let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
-    let mut bytes = Vec::new();
-    // One byte over the limit shows that the file is too long.
-    let read = (&file).take(TOKEN_LIMIT_BYTES + 1).read_to_end(&mut bytes);
-    read.map_err(|e| e.to_string())?;
-    // The mode of the opened file: another one may be at its path by now.
-    let found = file.metadata().map_err(|e| e.to_string())?;
-    Token::check_mode(found.mode())?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Serves until the server is asked to stop.

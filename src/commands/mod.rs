@@ -1,5 +1,6 @@
 //! What the program does besides serving. A command runs in a process of its own, beside the server or instead of it.
 
+pub mod admin;
 pub mod backup;
 pub mod checksums;
 pub mod completions;
@@ -8,4 +9,5 @@ pub mod doctor;
 pub mod import;
 pub mod man;
 pub mod restore;
+pub mod secret_file;
 pub mod tally;

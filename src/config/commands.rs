@@ -34,6 +34,14 @@ pub enum Invocation {
         builds: bool,
         json: bool,
     },
+    /// Makes the call of an admin that the words say; without a word it lists them.
+    Admin {
+        settings: Box<Settings>,
+        words: Vec<String>,
+        /// Where the server is; none: where the settings say.
+        server: Option<String>,
+        token_file: Option<PathBuf>,
+    },
     /// Prints the manual page.
     Man,
     /// Prints the completions of a shell.
@@ -91,6 +99,22 @@ pub struct Given {
     pub options: Vec<(&'static str, String)>,
     pub settings: Settings,
 }
+
+/// The calls of `admin`. A test compares them with what it makes of them.
+pub const ADMIN_WORDS: &[&str] = &[
+    "status",
+    "queue",
+    "packages",
+    "audit",
+    "cancel",
+    "rename",
+    "move",
+    "delete",
+    "check",
+    "check-remotes",
+    "check-all",
+    "end-searches",
+];
 
 /// The most settings that the help shows for one command.
 const SETTINGS_SHOWN: usize = 3;
@@ -185,6 +209,35 @@ pub const COMMANDS: &[Command] = &[
                 backups: given.option("backups").map(PathBuf::from),
                 builds: given.option("quick").is_none(),
                 json: given.option("json").is_some(),
+            })
+        },
+    },
+    Command {
+        name: "admin",
+        operand: "CALL",
+        values: Values::Words(ADMIN_WORDS),
+        options: &[
+            CommandOption {
+                flag: "server",
+                value: "URL",
+                values: Values::Any,
+                meaning: "the server to call; that of --listen if it is not given",
+            },
+            CommandOption {
+                flag: "token-file",
+                value: "FILE",
+                values: Values::Files,
+                meaning: "file with its admin token; --admin-token-file if it is not given",
+            },
+        ],
+        settings: &["listen", "admin-token-file"],
+        meaning: "changes what a running server does; without CALL it lists the calls",
+        read: |given| {
+            Ok(Invocation::Admin {
+                settings: Box::new(given.settings.clone()),
+                words: given.texts("admin")?,
+                server: given.option("server").map(str::to_string),
+                token_file: given.option("token-file").map(PathBuf::from),
             })
         },
     },
@@ -286,6 +339,15 @@ impl Given {
         let mut given = self.options.iter().rev();
         let (_, value) = given.find(|(name, _)| *name == flag)?;
         Some(value)
+    }
+
+    /// The operands, which are text.
+    fn texts(&self, command: &str) -> Result<Vec<String>, String> {
+        let text = |word: &OsString| {
+            let text = word.to_str().map(str::to_string);
+            text.ok_or_else(|| format!("{command}: {word:?} is not UTF-8"))
+        };
+        self.operands.iter().map(text).collect()
     }
 
     fn no_operand(&self, command: &str) -> Result<(), String> {

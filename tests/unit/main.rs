@@ -4,6 +4,7 @@
 mod common;
 
 mod admin;
+mod admin_words;
 mod adoption;
 mod allowance;
 mod api;

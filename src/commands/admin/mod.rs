@@ -1,0 +1,84 @@
+//! `zigcheck admin`: makes the calls of an admin, to the server of this machine or to another one.
+
+pub mod calls;
+mod curl;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::commands::secret_file;
+use crate::config::settings::Settings;
+use crate::config::token::Token;
+use crate::config::values;
+use crate::shell::ask::{Question, Reply, ask};
+
+/// Time limit of a call: a check of all packages is asked for in a moment, and goes on by itself.
+const CALL_LIMIT_MS: u64 = 30_000;
+
+/// What the command line says beside the settings.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Options {
+    pub words: Vec<String>,
+    /// An URL, or an address as `--listen` takes it; none: that of the settings.
+    pub server: Option<String>,
+    /// The file with the token; none: that of the settings.
+    pub token_file: Option<PathBuf>,
+}
+
+/// Makes the call that the words say. Gives what the server answers, for people and programs; an error is its sentence.
+pub fn run(settings: &Settings, options: &Options) -> Result<String, String> {
+    if options.words.is_empty() {
+        return Ok(calls::list().trim_end().to_string());
+    }
+    let call = calls::read(&options.words)?;
+    let file = options
+        .token_file
+        .as_ref()
+        .or(settings.admin_token_file.as_ref());
+    let token = match file {
+        Some(path) => read_token(path).map_err(|why| format!("{}: {why}", path.display()))?,
+        None => return Err("admin: name the file of the token with --token-file".to_string()),
+    };
+    let question = Question {
+        method: call.method,
+        path: call.path,
+        token: Some(token),
+        body: call.body,
+    };
+    let reply = match options.server.as_deref() {
+        Some(url) if url.starts_with("http://") || url.starts_with("https://") => {
+            curl::ask(url, &question, CALL_LIMIT_MS)?
+        }
+        Some(address) => {
+            let listen = values::listen(address);
+            let listen = listen
+                .map_err(|allowed| format!("--server {address}: must be an URL, {allowed}"))?;
+            ask(&listen, &question, CALL_LIMIT_MS)?
+        }
+        None => ask(&settings.listen, &question, CALL_LIMIT_MS)?,
+    };
+    answer(&reply)
+}
+
+fn read_token(path: &Path) -> Result<String, String> {
+    let text = secret_file::read(path)?;
+    Token::read(&text)?;
+    Ok(text.trim().to_string())
+}
+
+/// The JSON of an answer, with a line for each value; the sentence of a refusal.
+fn answer(reply: &Reply) -> Result<String, String> {
+    let value: Option<Value> = serde_json::from_str(&reply.body).ok();
+    let status = reply.status;
+    match (status, value) {
+        (200..=299, Some(value)) => serde_json::to_string_pretty(&value).map_err(|e| e.to_string()),
+        (_, Some(value)) => {
+            let sentence = value["error"].as_str().unwrap_or("without a sentence");
+            Err(format!("{sentence} (status {status})"))
+        }
+        (_, None) => Err(format!(
+            "what answers there is no zigcheck (status {status})"
+        )),
+    }
+}

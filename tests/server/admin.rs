@@ -1,0 +1,129 @@
+//! `zigcheck admin` to a server, on each way that there is.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::common::server::scratch;
+use crate::common::standin;
+
+fn token_file(name: &str, token: &str, mode: u32) -> PathBuf {
+    let path = scratch(name);
+    std::fs::write(&path, token).expect("a file");
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).expect("it is ours");
+    path
+}
+
+fn admin(words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zigcheck"));
+    command.arg("admin").args(words);
+    command.output().expect("the binary is built")
+}
+
+#[track_caller]
+fn answered(words: &[&str]) -> Value {
+    let output = admin(words);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{words:?}: {errors}");
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+/// The one line that it says, with exit code 1.
+#[track_caller]
+fn refused(words: &[&str]) -> String {
+    let output = admin(words);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr)
+        .trim_end()
+        .to_string();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    said
+}
+
+#[test]
+fn an_admin_changes_a_server_directly_and_through_curl() {
+    let token = token_file("admin-command-token", "a-token-of-sixteen-letters\n", 0o600);
+    let token = token.to_str().expect("a path");
+    let (server, _dir) = standin::start("admin-command", &["--admin-token-file", token]);
+    server.finished(standin::check(&server, "good"));
+    let listen = &server.url.trim_start_matches("http://").to_string();
+    let direct = ["--listen", listen, "--admin-token-file", token];
+    let named = ["--server", listen, "--token-file", token];
+    let through_curl = ["--server", &server.url.clone(), "--token-file", token];
+    for way in [&direct[..], &named, &through_curl] {
+        let status = answered(&[way, &["status"]].concat());
+        assert_eq!(status["draining"], false, "{status}");
+        let body = answered(&[way, &["check-all", "0.16.0"]].concat());
+        assert_eq!(body["zig_version"], "0.16.0", "{body}");
+        let why = refused(&[way, &["rename", "no \"such\\", "other"]].concat());
+        assert!(
+            why.contains("there is no such package") || why.contains("name: "),
+            "{why}"
+        );
+        let why = refused(&[way, &["cancel", "1"]].concat());
+        assert!(
+            why.contains("the build is finished already (status 409)"),
+            "{why}"
+        );
+    }
+    // What has changed is said, and what was refused is not.
+    let audit = answered(&[&direct[..], &["audit"]].concat());
+    let rows = audit["audit"].as_array().expect("a list");
+    assert_eq!(rows.len(), 3, "{audit}");
+    assert!(
+        rows.iter()
+            .all(|row| row["call"] == "POST /admin/check-all"),
+        "{audit}"
+    );
+
+    let other = token_file("admin-command-other", "another-token-of-letters", 0o600);
+    let why = refused(&[
+        "status",
+        "--server",
+        listen,
+        "--token-file",
+        other.to_str().expect("a path"),
+    ]);
+    assert!(why.contains("wrong admin token (status 403)"), "{why}");
+    let open = token_file("admin-command-open", "a-token-of-sixteen-letters", 0o644);
+    let why = refused(&[
+        "status",
+        "--server",
+        listen,
+        "--token-file",
+        open.to_str().expect("a path"),
+    ]);
+    assert!(why.contains("must not be open to others"), "{why}");
+    assert!(refused(&["status", "--server", listen]).contains("--token-file"));
+    assert!(
+        refused(&["status", "--server", "nowhere", "--token-file", token])
+            .contains("must be an URL")
+    );
+    drop(server);
+    assert!(refused(&[&direct[..], &["status"]].concat()).contains("Connection refused"));
+}
+
+#[test]
+fn an_admin_speaks_over_the_socket_of_a_server() {
+    let token = token_file("admin-socket-token", "a-token-of-sixteen-letters", 0o600);
+    let token = token.to_str().expect("a path");
+    // A path of a socket is short.
+    let socket = std::env::temp_dir().join(format!("zigcheck-admin-{}", std::process::id()));
+    let listen = format!("unix:{}", socket.display());
+    let (server, _dir) = standin::start(
+        "admin-socket",
+        &["--admin-token-file", token, "--listen", &listen],
+    );
+    let status = answered(&["status", "--listen", &listen, "--admin-token-file", token]);
+    assert_eq!(status["running"], 0, "{status}");
+    drop(server);
+    let _ = std::fs::remove_file(socket);
+    // Without a word it lists them, and needs nothing.
+    let list = admin(&[]);
+    assert!(
+        String::from_utf8_lossy(&list.stdout).contains("\nzigcheck admin rename PACKAGE NAME"),
+        "{list:?}"
+    );
+}
