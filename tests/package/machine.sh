@@ -23,11 +23,11 @@ until_says() {
 # Boots it from the release $1.
 boot() {
     tests/package/bare-tree "$1"
-    # What systemd and an engine need, which is less than --privileged.
+    # What systemd and an engine need, which is less than --privileged. Docker of Debian 13 writes to /proc/sys.
     docker run -d --name "$machine" --label zigcheck.package-test=1 --cap-add SYS_ADMIN --cap-add NET_ADMIN --cap-add SYS_PTRACE \
         --security-opt seccomp=unconfined --security-opt apparmor=unconfined --cgroupns=private --tmpfs /run --tmpfs /run/lock \
         --env container=docker --volume /var/lib/docker "zigcheck-bare:$1" bash -c \
-        'while read -r _ at kind _; do [[ $kind != cgroup* ]] || mount -o remount,bind,rw $at; done </proc/mounts; exec /lib/systemd/systemd' \
+        'while read -r _ at kind _; do [[ $kind != cgroup* ]] || mount -o remount,bind,rw $at; done </proc/mounts; mount -o remount,bind,rw /proc/sys; exec /lib/systemd/systemd' \
         >/dev/null
     trap 'docker rm -f -v "$machine" >/dev/null' EXIT
     until_says 'systemctl is-system-running 2>/dev/null || true' running
