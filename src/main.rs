@@ -8,7 +8,7 @@ use zigcheck::app::dispatch::dispatch::App;
 use zigcheck::app::store::migrations::OpenError;
 use zigcheck::commands::doctor::findings::Level;
 use zigcheck::commands::{
-    admin, backup, completions, database, doctor, import, man, restore, secret_file,
+    admin, backup, completions, database, doctor, import, man, restore, secret_file, urls,
 };
 use zigcheck::config::commands::Invocation;
 use zigcheck::config::flags;
@@ -62,6 +62,11 @@ fn run() -> Result<ExitCode, Failure> {
             let report = report.map_err(Failure::Failed)?;
             print!("{report}");
             all_taken(report.refused())?;
+        }
+        Invocation::ImportUrls { list, server } => {
+            let tally = urls::run(&list, &server).map_err(Failure::Failed)?;
+            print!("packages: {tally}");
+            all_taken(tally.refused())?;
         }
         Invocation::Doctor {
             settings,

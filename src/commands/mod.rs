@@ -11,3 +11,4 @@ pub mod man;
 pub mod restore;
 pub mod secret_file;
 pub mod tally;
+pub mod urls;

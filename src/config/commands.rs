@@ -26,6 +26,11 @@ pub enum Invocation {
         from: PathBuf,
         hosts: Hosts,
     },
+    /// Submits the packages of a list to the server there.
+    ImportUrls {
+        list: PathBuf,
+        server: String,
+    },
     /// Examines all that a server of these settings needs.
     Doctor {
         settings: Box<Settings>,
@@ -165,16 +170,23 @@ pub const COMMANDS: &[Command] = &[
         name: "import",
         operand: "FILE",
         values: Values::Files,
-        options: &[],
+        options: &[
+            CommandOption {
+                flag: "urls",
+                value: "LIST",
+                values: Values::Files,
+                meaning: "in place of FILE: submits packages to a server that runs; a line is URL [REF] [NAME]",
+            },
+            CommandOption {
+                flag: "server",
+                value: "URL",
+                values: Values::Any,
+                meaning: "that server; http://127.0.0.1:3000 if it is not given",
+            },
+        ],
         settings: &["data", "allow-hosts"],
         meaning: "takes over a database of the system before this one, while the server is stopped",
-        read: |given| {
-            Ok(Invocation::Import {
-                data: given.settings.data.clone(),
-                from: given.file("import")?,
-                hosts: given.settings.allow_hosts.clone(),
-            })
-        },
+        read: read_import,
     },
     Command {
         name: "doctor",
@@ -378,4 +390,21 @@ impl Given {
 fn read_keep(value: &str) -> Result<usize, String> {
     let number = value.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| format!("--keep {value}: must be a number from 1"))
+}
+
+fn read_import(given: &Given) -> Result<Invocation, String> {
+    let server = given.option("server");
+    match given.option("urls") {
+        Some(list) if given.operands.is_empty() => Ok(Invocation::ImportUrls {
+            list: PathBuf::from(list),
+            server: server.unwrap_or("http://127.0.0.1:3000").to_string(),
+        }),
+        Some(_) => Err("import: takes one file or --urls: see --help".to_string()),
+        None if server.is_some() => Err("--server: only with --urls: see --help".to_string()),
+        None => Ok(Invocation::Import {
+            data: given.settings.data.clone(),
+            from: given.file("import")?,
+            hosts: given.settings.allow_hosts.clone(),
+        }),
+    }
 }

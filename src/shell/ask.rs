@@ -23,6 +23,8 @@ pub struct Question {
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,
+    /// How long the server asks to wait, if it does.
+    pub retry_after_s: Option<u64>,
     pub body: String,
 }
 
@@ -126,8 +128,12 @@ fn reply(bytes: &[u8]) -> Option<Reply> {
     let httparse::Status::Complete(length) = head.parse(bytes).ok()? else {
         return None;
     };
+    let is_wait = |header: &&httparse::Header| header.name.eq_ignore_ascii_case("retry-after");
+    let wait = head.headers.iter().find(is_wait);
+    let wait = wait.and_then(|header| std::str::from_utf8(header.value).ok());
     Some(Reply {
         status: head.code?,
+        retry_after_s: wait.and_then(|seconds| seconds.trim().parse().ok()),
         body: String::from_utf8_lossy(bytes.get(length..)?).into_owned(),
     })
 }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rustix::event::{Timespec, poll};
+
 use crate::interface::event::Now;
 
 /// Started once, so that `mono_ms` before the reactor and within it agree.
@@ -28,6 +30,16 @@ impl Clock {
             unix_ms: since_1970.map_or(0, |time| time.as_millis() as i64),
         }
     }
+}
+
+/// Does nothing for so long: for a program that has no reactor.
+pub fn pause(seconds: u64) {
+    let pause = Timespec {
+        tv_sec: i64::try_from(seconds).unwrap_or(i64::MAX),
+        tv_nsec: 0,
+    };
+    // An interrupted pause is a shorter one.
+    let _ = poll(&mut [], Some(&pause));
 }
 
 /// The time as HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT`.

@@ -1,5 +1,7 @@
-//! `zigcheck import` before the first start of a server, and what the server makes of it.
+//! `zigcheck import` before the first start of a server, and what the server makes of it; lists of URLs.
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -9,6 +11,15 @@ use crate::common::standin;
 fn import(words: &[&str], data: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_zigcheck"));
     command.arg("import").args(words).arg("--data").arg(data);
+    command.output().expect("the binary is built")
+}
+
+/// The same for a list of packages, and a server.
+fn import_urls(list: &Path, server: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zigcheck"));
+    command
+        .args(["import", "--server", server, "--urls"])
+        .arg(list);
     command.output().expect("the binary is built")
 }
 
@@ -96,5 +107,101 @@ fn a_server_shows_what_was_imported_and_builds_it() {
     assert!(
         package["build_results"][0]["commit"].is_string(),
         "{package}"
+    );
+}
+
+#[test]
+fn a_list_of_urls_is_submitted_once() {
+    let (server, dir) = standin::start("import-urls", &[]);
+    standin::let_go(&dir);
+    let list = dir.join("list.txt");
+    let lines = "# two packages\nhttps://github.com/x/good\nhttps://github.com/x/good-deps v1 named # a tag\n";
+    std::fs::write(&list, lines).expect("a file");
+    let output = import_urls(&list, &server.url);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(
+        text(&output.stdout),
+        "packages: 2 taken, 0 known already, 0 refused\n"
+    );
+    let named = server.get("/api/packages/named");
+    assert_eq!(
+        (&named["ref"], &named["url"]),
+        (&"v1".into(), &"https://github.com/x/good-deps".into())
+    );
+
+    let more = format!("{lines}https://example.org/x/y\n");
+    std::fs::write(&list, more).expect("a file");
+    let output = import_urls(&list, &server.url);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = text(&output.stdout);
+    assert!(
+        said.starts_with("packages: 0 taken, 2 known already, 1 refused\n  url: the host must be"),
+        "{said}"
+    );
+    assert!(
+        said.ends_with(": https://example.org/x/y (line 4)\n"),
+        "{said}"
+    );
+}
+
+/// A request, read to its end.
+fn take_request(listener: &TcpListener) -> (std::net::TcpStream, String) {
+    let (stream, _) = listener.accept().expect("a client");
+    let mut reader = BufReader::new(stream.try_clone().expect("a socket"));
+    let (mut line, mut length) = (String::new(), 0);
+    while line != "\r\n" {
+        line.clear();
+        reader.read_line(&mut line).expect("a line");
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().expect("a number");
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).expect("a body");
+    (stream, text(&body))
+}
+
+#[test]
+fn a_server_that_asks_to_wait_is_asked_again() {
+    let list = scratch("import-wait");
+    let _ = std::fs::remove_file(&list);
+    std::fs::write(&list, "https://github.com/x/a\n").expect("a file");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let server = format!("http://{}", listener.local_addr().expect("an address"));
+    let asked = std::thread::spawn(move || {
+        let busy = "429 Too Many Requests\r\nretry-after: 1\r\n\r\n{\"error\":\"120 submissions an hour\"}";
+        let taken = "201 Created\r\n\r\n{\"id\":1}";
+        [busy, taken].map(|answer| {
+            let (mut stream, body) = take_request(&listener);
+            stream
+                .write_all(format!("HTTP/1.1 {answer}").as_bytes())
+                .expect("it is read");
+            body
+        })
+    });
+    let output = import_urls(&list, &server);
+    assert_eq!(
+        text(&output.stdout),
+        "packages: 1 taken, 0 known already, 0 refused\n",
+        "{output:?}"
+    );
+    assert_eq!(
+        text(&output.stderr),
+        "0 of 1 packages; waiting 1 s, as the server asks\n"
+    );
+    let [first, second] = asked.join().expect("it ends");
+    assert_eq!(first, second);
+    assert!(
+        first.contains("\"url\":\"https://github.com/x/a\""),
+        "{first}"
+    );
+
+    // The port is closed.
+    let output = import_urls(&list, &server);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("line 1: ") && said.contains("run it again to go on"),
+        "{said}"
     );
 }

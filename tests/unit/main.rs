@@ -88,6 +88,7 @@ mod turns;
 mod turns_model;
 mod unpack;
 mod upgrade;
+mod urls;
 mod verdict;
 mod waiting;
 mod web;

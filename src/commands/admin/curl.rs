@@ -24,6 +24,7 @@ pub fn ask(url: &str, question: &Question, limit_ms: u64) -> Result<Reply, Strin
         status: status
             .parse()
             .map_err(|_| format!("curl: {status:?} is no status"))?,
+        retry_after_s: None,
         body: body.to_string(),
     })
 }

@@ -280,8 +280,28 @@ fn backup_and_restore_take_one_directory() {
     };
     let words = ["import", "old.db", "--allow-hosts=*", "--data=/d"];
     assert_eq!(asked(&words), Ok(import));
+    let urls = |server: &str| {
+        Ok(Invocation::ImportUrls {
+            list: PathBuf::from("list"),
+            server: server.to_string(),
+        })
+    };
+    assert_eq!(
+        asked(&["import", "--urls", "list"]),
+        urls("http://127.0.0.1:3000")
+    );
+    let words = ["import", "--server=unix:/a", "--urls", "list"];
+    assert_eq!(asked(&words), urls("unix:/a"));
     for (words, why) in [
-        (&["import"][..], "import: takes one file: see --help"),
+        (
+            &["import", "a", "--urls", "b"][..],
+            "import: takes one file or --urls: see --help",
+        ),
+        (
+            &["import", "a", "--server", "b"],
+            "--server: only with --urls: see --help",
+        ),
+        (&["import"], "import: takes one file: see --help"),
         (&["backup"], "backup: takes one directory: see --help"),
         (
             &["restore", "a", "b"],
