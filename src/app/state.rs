@@ -154,6 +154,13 @@ impl State {
         is_known.then(|| format!("{made} of {} images are made", versions.len()))
     }
 
+    /// Takes a drain back.
+    pub fn undrain(&mut self) {
+        if self.lifecycle == Lifecycle::Draining {
+            self.lifecycle = Lifecycle::Running;
+        }
+    }
+
     /// What fetches can reach: "closed" where a probe has found that they reach public addresses alone.
     pub fn fetch_network(&self) -> &'static str {
         let is_guarded = self.services.engine.is_guarded();

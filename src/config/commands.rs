@@ -111,6 +111,8 @@ pub const ADMIN_WORDS: &[&str] = &[
     "queue",
     "packages",
     "audit",
+    "drain",
+    "undrain",
     "cancel",
     "rename",
     "move",

@@ -15,7 +15,9 @@ use zigcheck::config::token::Token;
 use zigcheck::interface::message::{Admission, Request, Response};
 
 /// Every admin call, with a body where it needs one.
-const CALLS: [(&str, &str, &str); 9] = [
+const CALLS: [(&str, &str, &str); 11] = [
+    ("POST", "/admin/drain", ""),
+    ("POST", "/admin/undrain", ""),
     ("GET", "/admin/audit", ""),
     ("POST", "/admin/trigger-build", r#"{"package_name":"p"}"#),
     ("POST", "/admin/check-builds", ""),

@@ -25,6 +25,8 @@ fn each_change_by_an_admin_is_a_row_and_nothing_else_is() {
         ("POST", "/admin/trigger-build", r#"{"package_name":"p"}"#),
         ("POST", "/admin/check-builds", ""),
         ("POST", "/admin/check-all", r#"{"zig_version":"0.16.0"}"#),
+        ("POST", "/admin/drain", ""),
+        ("POST", "/admin/undrain", ""),
         ("PATCH", "/api/packages/p", r#"{"name":"q"}"#),
         ("DELETE", "/api/builds/1", ""),
         ("DELETE", "/api/packages/q/compat", ""),
@@ -58,6 +60,35 @@ fn each_change_by_an_admin_is_a_row_and_nothing_else_is() {
         );
     }
     assert!(!rows.iter().any(|row| row.to_string().contains(TOKEN)));
+}
+
+#[test]
+fn a_server_that_drains_starts_nothing_until_that_is_taken_back() {
+    let mut inside = Inside::open("audit-drain", in_memory(), 1);
+    inside.submit("p");
+    inside.submit("q");
+    let drain = |word: &str, inside: &mut Inside| -> Value {
+        let response = inside.as_admin("POST", &format!("/admin/{word}"), b"");
+        assert_eq!(response.status, 200, "{word}");
+        serde_json::from_slice(&response.body).unwrap()
+    };
+    let first = inside.names();
+    assert_eq!(first, ["zigcheck-source-1-1"]);
+    for _ in 0..2 {
+        let answer = drain("drain", &mut inside);
+        assert_eq!(
+            (&answer["draining"], &answer["running"]),
+            (&json!(true), &json!(1))
+        );
+    }
+    inside.source_is_there(&first[0]);
+    assert_eq!(inside.names(), Vec::<String>::new());
+    for _ in 0..2 {
+        assert_eq!(drain("undrain", &mut inside)["draining"], false);
+    }
+    inside.pass(0);
+    assert_eq!(inside.names().len(), 1);
+    assert_eq!(kept(&mut inside, "").0.len(), 4);
 }
 
 #[test]

@@ -397,6 +397,22 @@ pub const CALLS: &[Call] = &[
         Answer::Json(""),
     )
     .with(Kind::Admin, Body::None, &[200]),
+    call(
+        "POST",
+        "/admin/drain",
+        "Starts nothing new, and ends the server once nothing runs",
+        "",
+        Answer::Json("draining running waiting"),
+    )
+    .with(Kind::Admin, Body::None, &[200]),
+    call(
+        "POST",
+        "/admin/undrain",
+        "Takes a drain back",
+        "",
+        Answer::Json("draining running waiting"),
+    )
+    .with(Kind::Admin, Body::None, &[200]),
     get(
         "/admin/audit",
         "What admins have changed, the newest first",

@@ -80,6 +80,13 @@ pub const WORDS: &[AdminWord] = &[
         "what admins have changed",
     ),
     word(
+        "drain",
+        "",
+        ("POST", "/admin/drain"),
+        "starts nothing new, and ends the server once nothing runs",
+    ),
+    word("undrain", "", ("POST", "/admin/undrain"), "takes that back"),
+    word(
         "cancel",
         "BUILD",
         ("DELETE", "/api/builds/{}"),

@@ -32,6 +32,8 @@ pub fn answer(state: &mut State, call: AdminCall) -> Result<Response, Error> {
             Response::json(202, &json!({ "message": message, "packages": packages }))
         }
         AdminCall::CheckAll { zig_version } => check_all(state, &zig_version)?,
+        AdminCall::Drain => drain(state, true)?,
+        AdminCall::Undrain => drain(state, false)?,
         AdminCall::Status => Response::json(200, &status(state)?),
         AdminCall::Audit { before, limit } => audit_of(state, before, limit)?,
     };
@@ -123,6 +125,23 @@ pub fn note(
     let body = String::from_utf8_lossy(body);
     let at = state.now().unix_ms;
     audit::insert(&mut state.services.store, at, &who, &call, &body)
+}
+
+/// Drains the server, or takes that back.
+fn drain(state: &mut State, drains: bool) -> Result<Response, Error> {
+    if state.is_stopping() {
+        return Err(Response::error(409, "the server is stopping").into());
+    }
+    match drains {
+        true => state.drain(),
+        false => state.undrain(),
+    }
+    let value = json!({
+        "draining": state.is_draining(),
+        "running": state.scheduler.queue.running(),
+        "waiting": state.scheduler.waiting_builds(),
+    });
+    Ok(Response::json(200, &value))
 }
 
 /// How far the check of all packages under a toolchain is.

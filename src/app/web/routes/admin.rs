@@ -30,6 +30,10 @@ pub enum AdminCall {
     CheckBuilds,
     /// Checks all packages under one toolchain.
     CheckAll { zig_version: String },
+    /// Nothing new is started, and the server ends once nothing runs.
+    Drain,
+    /// Takes that back.
+    Undrain,
     /// The state of the server in numbers.
     Status,
     /// What admins have changed before that row, the newest first.
@@ -43,7 +47,7 @@ impl AdminCall {
     }
 }
 
-pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 8] {
+pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 10] {
     use Access::Admin;
     use Body::{Ignored, Json};
     [
@@ -66,6 +70,12 @@ pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 8] {
         row("POST", "/admin/check-all", Admin, Json, check_all),
         row("GET", "/admin/status", Admin, Ignored, |_| {
             Ok(AdminCall::Status.into())
+        }),
+        row("POST", "/admin/drain", Admin, Ignored, |_| {
+            Ok(AdminCall::Drain.into())
+        }),
+        row("POST", "/admin/undrain", Admin, Ignored, |_| {
+            Ok(AdminCall::Undrain.into())
         }),
         row("GET", "/admin/audit", Admin, Ignored, |request| {
             let before = request.query.number("before", 1, ID_LIMIT)?;
