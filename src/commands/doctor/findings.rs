@@ -171,6 +171,8 @@ fn image_of(image: &ImageFacts, facts: &Facts) -> Finding {
             format!("made {days} days ago"),
             "make it again for the fixes of its system: docker rmi it, then make docker-build",
         ),
+        Some(..=0) => ok(&check, "made today"),
+        Some(1) => ok(&check, "made yesterday"),
         Some(days) => ok(&check, format!("made {days} days ago")),
     }
 }
