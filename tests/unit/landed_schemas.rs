@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -310,4 +310,28 @@ fn what_needs_no_upgrade_is_not_copied_and_what_is_newer_is_refused() {
     drop(db);
     let why = tried(place.path(), None).unwrap_err();
     assert!(why.starts_with("unknown schema version 1000;"), "{why}");
+}
+
+/// What a server leaves that is killed while it makes its database: a page of it, and the journal that undoes that.
+#[test]
+fn a_database_whose_making_was_interrupted_is_made_at_the_next_start() {
+    let place = Place::on_disk("landed-interrupted");
+    let other = place.path().with_extension("begun");
+    let db = Connection::open(&other).unwrap();
+    db.execute_batch(
+        "PRAGMA cache_size = 1; BEGIN; CREATE TABLE packages (id INTEGER PRIMARY KEY, name TEXT); \
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) \
+         INSERT INTO packages SELECT i, hex(randomblob(500)) FROM n;",
+    )
+    .unwrap();
+    let journal = |path: &Path| PathBuf::from(format!("{}-journal", path.display()));
+    assert!(
+        fs::metadata(journal(&other)).unwrap().len() > 0,
+        "it is hot"
+    );
+    fs::copy(&other, place.path()).unwrap();
+    fs::copy(journal(&other), journal(place.path())).unwrap();
+    drop(db);
+    assert_eq!(trial::needed(place.path()).unwrap(), None);
+    drop(place.open());
 }

@@ -116,7 +116,11 @@ fn names(path: &Path, sql: &str) -> Result<Vec<String>, String> {
 
 /// Opens a database that stays as it is.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, String> {
-    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(text)?;
+    open_existing(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+}
+
+pub(super) fn open_existing(path: &Path, flags: OpenFlags) -> Result<Connection, String> {
+    let db = Connection::open_with_flags(path, flags).map_err(text)?;
     // Held for a moment while a server starts or ends.
     db.busy_timeout(Duration::from_secs(10)).map_err(text)?;
     Ok(db)

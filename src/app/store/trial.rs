@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
 use crate::app::store::backup;
 use crate::app::store::limits::UPGRADE_SPACE_FACTOR;
@@ -24,8 +24,9 @@ pub fn needed(path: &Path) -> Result<Option<Upgrade>, OpenError> {
     if !path.exists() {
         return Ok(None);
     }
+    // To write as well: a server that was killed while it made the database leaves a journal, which SQLite has to undo.
     // Where it cannot be opened, whoever opens it next says why.
-    let Ok(db) = backup::open_to_read(path) else {
+    let Ok(db) = backup::open_existing(path, OpenFlags::SQLITE_OPEN_READ_WRITE) else {
         return Ok(None);
     };
     let from = migrations::version(&db)?;
