@@ -43,6 +43,8 @@ fn the_document_is_valid_and_no_call_of_it_is_answered_by_surprise() {
     run.args(["--checks", "not_a_server_error,status_code_conformance"]);
     // They go on without an end.
     run.args(["--exclude-path", "/api/events", "--exclude-path", "/ws"]);
+    // It ends the server.
+    run.args(["--exclude-path", "/admin/drain"]);
     run.args(["-H", "Authorization: Bearer a-token-of-sixteen-letters"]);
     run.current_dir(scratch(""));
     succeeds(&mut run);
