@@ -84,10 +84,11 @@ fn the_largest_upload_passes_each_proxy_and_a_larger_one_is_refused() {
             let (status, text) = asked(&[version, "--data-binary", &largest], &url);
             assert_eq!(status, "200", "{kind} {version}: {text}");
             assert!(text.contains("success"), "{kind} {version}: {text}");
-            // Nor is it refused only once it is there.
-            let (status, text) = asked(&[version, "--data-binary", &larger], &url);
-            assert_eq!(status, "413", "{kind} {version}: {text}");
         }
+        // Over HTTP/1.1 a proxy may end the connection while the client still writes, and the answer is lost with it.
+        let url = proxy.https("/api/check?name=good");
+        let (status, text) = asked(&["--http2", "--data-binary", &larger], &url);
+        assert_eq!(status, "413", "{kind}: {text}");
         assert_eq!(server.get("/api/packages?limit=1")["total"], 0);
     });
 }
