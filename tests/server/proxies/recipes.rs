@@ -1,9 +1,10 @@
 //! Each proxy of docs/proxies.md: what a server promises holds behind it, for two thousand watchers, too.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 use zigcheck::config::limits::SOURCE_LIMIT_BYTES;
@@ -11,8 +12,9 @@ use zigcheck::config::limits::SOURCE_LIMIT_BYTES;
 use super::live::head_of;
 use super::proxy::{Proxy, caddy, haproxy, nginx};
 use crate::browser::watch_at;
-use crate::common::server::{Server, scratch};
-use crate::common::standin::{check, let_go, start, tree};
+use crate::common::exposition;
+use crate::common::server::{PATIENCE, Server, scratch};
+use crate::common::standin::{check, start, tree};
 use crate::common::wire::{Chunk, TEXT, Wire, connect};
 
 const WATCHERS: usize = 2_000;
@@ -52,11 +54,10 @@ fn asked(args: &[&str], url: &str) -> (String, String) {
 
 /// A tar archive of `bytes`, which holds a build script and zeros.
 fn archive_of(bytes: u64) -> PathBuf {
-    let small = std::fs::read(tree()).expect("an archive");
     let dir = scratch(&format!("recipes-{bytes}"));
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).expect("a directory");
-    std::fs::write(dir.join("build.zig"), small.len().to_string()).expect("a file");
+    std::fs::write(dir.join("build.zig"), "// of the largest upload\n").expect("a file");
     let zeros = File::create(dir.join("zeros")).expect("a file");
     // Beside them there are two headers, a block of the build script, and two blocks at the end.
     zeros.set_len(bytes - 5 * 512).expect("its size");
@@ -134,7 +135,7 @@ fn own_address() -> Ipv4Addr {
         .connect("192.0.2.1:9")
         .and_then(|()| socket.local_addr());
     match routed.map(|address| address.ip()) {
-        Ok(std::net::IpAddr::V4(ip)) => ip,
+        Ok(IpAddr::V4(ip)) => ip,
         other => panic!("this machine has no address but the loopback's: {other:?}"),
     }
 }
@@ -161,21 +162,15 @@ fn a_client_counts_by_its_own_address_behind_each_proxy_whatever_it_says() {
 
 /// Waits for the number of streams that are open at the server.
 fn watchers_are(server: &Server, wanted: usize) {
-    let line = format!("zigcheck_watchers {wanted}");
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     loop {
-        let metrics = server.curl(&[], "/metrics").body;
-        if metrics.lines().any(|known| known == line) {
+        let metrics = exposition::parse(&server.curl(&[], "/metrics").body).expect("metrics");
+        let watchers = metrics.sum("zigcheck_watchers", &[]);
+        if watchers == wanted as f64 {
             return;
         }
-        let known = metrics
-            .lines()
-            .find(|known| known.starts_with("zigcheck_watchers "));
-        assert!(
-            begun.elapsed() < crate::common::server::PATIENCE,
-            "{known:?}"
-        );
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        assert!(begun.elapsed() < PATIENCE, "{watchers}");
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -184,7 +179,7 @@ fn two_thousand_watchers_see_an_event_behind_each_proxy_and_leave() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     setrlimit(Resource::Nofile, limit).expect("the limit of the machine");
-    behind_each(("recipes-watchers", 16), &[], |kind, server, proxy, dir| {
+    behind_each(("recipes-watchers", 16), &[], |kind, server, proxy, _| {
         let mut watchers: Vec<Wire> = (0..WATCHERS).map(|_| over(proxy.plain)).collect();
         for watcher in &mut watchers {
             watcher.get("/api/events");
@@ -204,7 +199,6 @@ fn two_thousand_watchers_see_an_event_behind_each_proxy_and_leave() {
             }
         }
         drop(watchers);
-        let_go(&dir);
         watchers_are(server, 0);
     });
 }
