@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::common::server::scratch;
+use crate::common::server::{self, scratch};
 use crate::common::standin;
 
 fn token_file(name: &str, token: &str, mode: u32) -> PathBuf {
@@ -30,16 +30,9 @@ fn answered(words: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
-/// The one line that it says, with exit code 1.
 #[track_caller]
 fn refused(words: &[&str]) -> String {
-    let output = admin(words);
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let said = String::from_utf8_lossy(&output.stderr)
-        .trim_end()
-        .to_string();
-    assert_eq!(said.lines().count(), 1, "{said}");
-    said
+    server::refused(&admin(words))
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-use crate::common::server::{Server, archive, scratch};
+use crate::common::server::{Server, archive, refused, scratch};
 use crate::common::standin::{self, standin};
 
 /// The program with those words, on that data directory.
@@ -23,17 +23,6 @@ fn done(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout)
         .trim_end()
         .to_string()
-}
-
-/// The one line that it says, with exit code 1.
-#[track_caller]
-fn refused(output: &Output) -> String {
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let said = String::from_utf8_lossy(&output.stderr)
-        .trim_end()
-        .to_string();
-    assert_eq!(said.lines().count(), 1, "{said}");
-    said
 }
 
 /// An empty directory, and the backup that `backup` has made in it.
