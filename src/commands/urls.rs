@@ -5,16 +5,14 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::net::ToSocketAddrs;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::commands::backup::named;
+use crate::commands::server::Server;
 use crate::commands::tally::Tally;
-use crate::config::settings::Listen;
-use crate::config::values;
-use crate::shell::ask::{self, Question, Reply};
+use crate::shell::ask::{Question, Reply};
 use crate::shell::clock;
 
 /// Longest list: some 50,000 packages, more than one server is made for.
@@ -34,8 +32,6 @@ pub trait Submit {
     fn pause(&mut self, seconds: u64, done: usize, all: usize);
 }
 
-struct Server(Listen);
-
 impl Submit for Server {
     fn submit(&mut self, package: &Value) -> Result<Reply, String> {
         let question = Question {
@@ -44,7 +40,7 @@ impl Submit for Server {
             token: None,
             body: package.to_string(),
         };
-        ask::ask(&self.0, &question, ANSWER_LIMIT_MS)
+        self.ask(&question, ANSWER_LIMIT_MS)
     }
 
     fn pause(&mut self, seconds: u64, done: usize, all: usize) {
@@ -63,32 +59,7 @@ pub fn run(list: &Path, server: &str) -> Result<Tally, String> {
         let limit = LIST_LIMIT_BYTES >> 20;
         return Err(format!("{}: longer than {limit} MiB", list.display()));
     }
-    submit_all(&text, &mut Server(address(server)?))
-}
-
-/// Where that server listens: `http://HOST[:PORT]`, `HOST:PORT` or `unix:PATH`.
-pub fn address(server: &str) -> Result<Listen, String> {
-    let wrong = |why: &str| format!("--server {server}: {why}");
-    let plain = server.strip_prefix("http://").unwrap_or(server);
-    let plain = plain.trim_end_matches('/');
-    if plain.contains("://") {
-        return Err(wrong("must be http://HOST:PORT or unix:PATH"));
-    }
-    if let Ok(listen) = values::listen(plain) {
-        return Ok(listen);
-    }
-    let has_port = plain
-        .rsplit_once(':')
-        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    let whole = match has_port {
-        true => plain.to_string(),
-        false => format!("{plain}:80"),
-    };
-    let mut found = whole
-        .to_socket_addrs()
-        .map_err(|error| wrong(&error.to_string()))?;
-    let first = found.next().ok_or_else(|| wrong("has no address"))?;
-    Ok(Listen::Tcp(first))
+    submit_all(&text, &mut Server::read(server)?)
 }
 
 /// A package of a list.

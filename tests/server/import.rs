@@ -161,13 +161,21 @@ fn take_request(listener: &TcpListener) -> (std::net::TcpStream, String) {
     (stream, text(&body))
 }
 
+/// A URL with a name is asked through curl, one with an address is not.
 #[test]
 fn a_server_that_asks_to_wait_is_asked_again() {
-    let list = scratch("import-wait");
+    for host in ["127.0.0.1", "localhost"] {
+        waits_and_asks_again(host);
+    }
+}
+
+fn waits_and_asks_again(host: &str) {
+    let list = scratch(&format!("import-wait-{host}"));
     let _ = std::fs::remove_file(&list);
     std::fs::write(&list, "https://github.com/x/a\n").expect("a file");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let server = format!("http://{}", listener.local_addr().expect("an address"));
+    let port = listener.local_addr().expect("an address").port();
+    let server = format!("http://{host}:{port}");
     let asked = std::thread::spawn(move || {
         let busy = "429 Too Many Requests\r\nretry-after: 1\r\n\r\n{\"error\":\"120 submissions an hour\"}";
         let taken = "201 Created\r\n\r\n{\"id\":1}";

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use zigcheck::app::domain::git_url;
 use zigcheck::app::domain::repository::identity;
-use zigcheck::commands::urls::{Listed, Submit, address, listed, submit_all};
+use zigcheck::commands::server::Server;
+use zigcheck::commands::urls::{Listed, Submit, listed, submit_all};
 use zigcheck::config::settings::{Hosts, Listen};
 use zigcheck::shell::ask::Reply;
 
@@ -144,20 +145,36 @@ fn a_server_that_is_none_or_does_not_go_on_ends_the_run() {
 
 #[test]
 fn a_server_is_named_by_a_url_or_an_address() {
-    let tcp = |text: &str| Ok(Listen::Tcp(text.parse().unwrap()));
-    assert_eq!(address("http://127.0.0.1:3000"), tcp("127.0.0.1:3000"));
-    assert_eq!(address("http://[::1]:80/"), tcp("[::1]:80"));
-    assert_eq!(address("192.0.2.7"), tcp("192.0.2.7:80"));
-    assert_eq!(
-        address("unix:/a/b"),
-        Ok(Listen::Unix(PathBuf::from("/a/b")))
-    );
-    let why = address("https://a.example").unwrap_err();
-    assert_eq!(
-        why,
-        "--server https://a.example: must be http://HOST:PORT or unix:PATH"
-    );
-    assert!(address("").is_err());
+    let tcp = |text: &str| Ok(Server::Listens(Listen::Tcp(text.parse().unwrap())));
+    let url = |text: &str| Ok(Server::Url(text.to_string()));
+    let unix = Server::Listens(Listen::Unix(PathBuf::from("/a/b")));
+    for (named, server) in [
+        ("127.0.0.1:3000", tcp("127.0.0.1:3000")),
+        ("http://127.0.0.1:3000", tcp("127.0.0.1:3000")),
+        ("http://[::1]:80/", tcp("[::1]:80")),
+        ("unix:/a/b", Ok(unix)),
+        ("192.0.2.7", url("http://192.0.2.7")),
+        ("zig.example.org:3000", url("http://zig.example.org:3000")),
+        ("http://zig.example.org/", url("http://zig.example.org")),
+        ("https://zig.example.org", url("https://zig.example.org")),
+        ("https://127.0.0.1:3443/", url("https://127.0.0.1:3443")),
+    ] {
+        assert_eq!(Server::read(named), server, "{named}");
+    }
+    for named in [
+        "",
+        "https://",
+        "ftp://a.example",
+        "http://https://a.example",
+        "unix:",
+        "a b",
+    ] {
+        let must = "must be http://HOST:PORT, https://HOST or unix:PATH";
+        assert_eq!(
+            Server::read(named),
+            Err(format!("--server {named}: {must}"))
+        );
+    }
 }
 
 #[test]

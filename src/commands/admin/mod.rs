@@ -1,17 +1,16 @@
 //! `zigcheck admin`: makes the calls of an admin, to the server of this machine or to another one.
 
 pub mod calls;
-mod curl;
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use crate::commands::secret_file;
+use crate::commands::server::Server;
 use crate::config::settings::Settings;
 use crate::config::token::Token;
-use crate::config::values;
-use crate::shell::ask::{Question, Reply, ask};
+use crate::shell::ask::{Question, Reply};
 
 /// Time limit of a call: a check of all packages is asked for in a moment, and goes on by itself.
 const CALL_LIMIT_MS: u64 = 30_000;
@@ -46,18 +45,11 @@ pub fn run(settings: &Settings, options: &Options) -> Result<String, String> {
         token: Some(token),
         body: call.body,
     };
-    let reply = match options.server.as_deref() {
-        Some(url) if url.starts_with("http://") || url.starts_with("https://") => {
-            curl::ask(url, &question, CALL_LIMIT_MS)?
-        }
-        Some(address) => {
-            let listen = values::listen(address);
-            let listen = listen
-                .map_err(|allowed| format!("--server {address}: must be an URL, {allowed}"))?;
-            ask(&listen, &question, CALL_LIMIT_MS)?
-        }
-        None => ask(&settings.listen, &question, CALL_LIMIT_MS)?,
+    let server = match options.server.as_deref() {
+        Some(text) => Server::read(text)?,
+        None => Server::Listens(settings.listen.clone()),
     };
+    let reply = server.ask(&question, CALL_LIMIT_MS)?;
     answer(&reply)
 }
 

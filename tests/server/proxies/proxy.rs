@@ -35,7 +35,7 @@ impl Drop for Proxy {
 }
 
 /// The key and the certificate of 127.0.0.1.
-fn certificate() -> &'static (PathBuf, PathBuf) {
+pub fn certificate() -> &'static (PathBuf, PathBuf) {
     static FILES: OnceLock<(PathBuf, PathBuf)> = OnceLock::new();
     FILES.get_or_init(|| {
         let (key, certificate) = (scratch("proxy-key.pem"), scratch("proxy-certificate.pem"));

@@ -19,12 +19,13 @@ pub fn ask(url: &str, question: &Question, limit_ms: u64) -> Result<Reply, Strin
         let why = String::from_utf8_lossy(&ended.stderr);
         return Err(why.trim().to_string());
     }
-    let (body, status) = text.rsplit_once('\n').unwrap_or(("", &text));
+    let (body, end) = text.rsplit_once('\n').unwrap_or(("", &text));
+    let (status, wait) = end.split_once(' ').unwrap_or((end, ""));
     Ok(Reply {
         status: status
             .parse()
             .map_err(|_| format!("curl: {status:?} is no status"))?,
-        retry_after_s: None,
+        retry_after_s: wait.trim().parse().ok(),
         body: body.to_string(),
     })
 }
@@ -36,7 +37,10 @@ fn config(url: &str, question: &Question, limit_ms: u64) -> String {
         ("request", question.method.to_string()),
         ("header", "Accept: application/json".to_string()),
         ("max-time", (limit_ms / 1_000).to_string()),
-        ("write-out", "\n%{http_code}".to_string()),
+        (
+            "write-out",
+            "\n%{http_code} %header{retry-after}".to_string(),
+        ),
     ];
     if let Some(token) = &question.token {
         lines.push(("header", format!("Authorization: Bearer {token}")));
