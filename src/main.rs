@@ -17,7 +17,7 @@ use zigcheck::config::settings::{Machine, Settings};
 use zigcheck::config::token::Token;
 use zigcheck::shell::clock::Clock;
 use zigcheck::shell::disk::{self, Disk};
-use zigcheck::shell::listen::{Listener, raise_open_files};
+use zigcheck::shell::listen::{Listener, Listeners, raise_open_files};
 use zigcheck::shell::signal::SignalPipes;
 use zigcheck::shell::{journal, reactor};
 
@@ -83,11 +83,13 @@ fn run() -> Result<ExitCode, Failure> {
         Invocation::Admin {
             settings,
             words,
+            sockets,
             server,
             token_file,
         } => {
             let options = admin::Options {
                 words,
+                sockets,
                 server,
                 token_file,
             };
@@ -172,14 +174,14 @@ fn serve_from(settings: &Settings, signals: SignalPipes) -> Result<(), Failure> 
         }
     })?;
     raise_open_files();
-    let listener = Listener::open(&settings.listen).map_err(Failure::Failed)?;
+    let public = Listener::open(&settings.listen).map_err(Failure::Failed)?;
     let clock = Clock::start();
     let app = App::open(settings.clone(), store, clock.now());
     let mut app = app.map_err(|error| named(error.to_string()))?;
     log::info!(
         "zigcheck {} listens on {}; {} builds at once, {} MiB and {} cpus each; zig {}",
         env!("CARGO_PKG_VERSION"),
-        listener.name,
+        public.name,
         settings.max_builds,
         settings.memory_bytes >> 20,
         settings.cpus,
@@ -192,12 +194,21 @@ fn serve_from(settings: &Settings, signals: SignalPipes) -> Result<(), Failure> 
             settings.fetch_network
         );
     }
+    let admin = admin_listener(settings);
     let disk = Disk::of(&settings.data);
-    let result = reactor::run(&mut app, listener, signals, clock, disk);
+    let result = reactor::run(&mut app, Listeners { public, admin }, signals, clock, disk);
     result.map_err(|sentence| match app.is_unfit() {
         true => Failure::Unfit(sentence),
         false => Failure::Failed(sentence),
     })
+}
+
+/// The admin socket. A server without it works as well, but for calls without a token.
+fn admin_listener(settings: &Settings) -> Option<Listener> {
+    let opened = settings.admin_socket.as_deref().map(Listener::open_admin)?;
+    opened
+        .map_err(|why| log::warn!("--admin-socket: {why}; admin calls need the token"))
+        .ok()
 }
 
 fn machine() -> Machine {

@@ -43,6 +43,8 @@ pub enum Invocation {
     Admin {
         settings: Box<Settings>,
         words: Vec<String>,
+        /// Where the admin socket may be, in this order.
+        sockets: Vec<PathBuf>,
         /// Where the server is; none: where the settings say.
         server: Option<String>,
         token_file: Option<PathBuf>,
@@ -122,6 +124,9 @@ pub const ADMIN_WORDS: &[&str] = &[
     "check-all",
     "end-searches",
 ];
+
+/// Where the service has its admin socket.
+const SERVICE_SOCKET: &str = "/run/zigcheck/admin.sock";
 
 /// The most settings that the help shows for one command.
 const SETTINGS_SHOWN: usize = 3;
@@ -241,15 +246,16 @@ pub const COMMANDS: &[Command] = &[
                 flag: "token-file",
                 value: "FILE",
                 values: Values::Files,
-                meaning: "file with its admin token; --admin-token-file if it is not given",
+                meaning: "file with its admin token, in place of the socket",
             },
         ],
-        settings: &["listen", "admin-token-file"],
-        meaning: "changes what a running server does; without CALL it lists the calls",
+        settings: &["listen", "data", "admin-socket", "admin-token-file"],
+        meaning: "changes what a running server does, over its admin socket; without CALL it lists the calls",
         read: |given| {
             Ok(Invocation::Admin {
                 settings: Box::new(given.settings.clone()),
                 words: given.texts("admin")?,
+                sockets: given.admin_sockets(),
                 server: given.option("server").map(str::to_string),
                 token_file: given.option("token-file").map(PathBuf::from),
             })
@@ -353,6 +359,19 @@ impl Given {
         let mut given = self.options.iter().rev();
         let (_, value) = given.find(|(name, _)| *name == flag)?;
         Some(value)
+    }
+
+    /// Where the admin socket may be of the server that the command line names, or of the service.
+    fn admin_sockets(&self) -> Vec<PathBuf> {
+        let has = |flag: &str| self.option(flag).is_some();
+        let named = self.settings.admin_socket.clone().into_iter();
+        let service = Some(PathBuf::from(SERVICE_SOCKET));
+        match () {
+            () if has("server") || has("token-file") => Vec::new(),
+            () if has("admin-socket") || has("data") => named.collect(),
+            () if has("listen") => Vec::new(),
+            () => named.chain(service).collect(),
+        }
     }
 
     /// The operands, which are text.

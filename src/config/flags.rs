@@ -56,7 +56,7 @@ macro_rules! settings {
 const ON_OR_OFF: Values = Values::Words(&["on", "off"]);
 
 /// All settings, in the order of the help. A new setting is a row here and a field of `Settings`.
-pub const SETTINGS: [Setting; 21] = settings! {
+pub const SETTINGS: [Setting; 22] = settings! {
     "listen", Value("127.0.0.1:3000"),
         "address, or unix:PATH; a socket from systemd wins",
         listen = values::listen;
@@ -113,8 +113,11 @@ pub const SETTINGS: [Setting; 21] = settings! {
     "disk-floor", Initial("1g, at most 5 % of the disk"),
         "free disk space below which no new work starts",
         disk_floor_bytes = values::disk_floor_bytes;
+    "admin-socket", Computed("$RUNTIME_DIRECTORY/admin.sock or DATA/admin.sock", admin_socket),
+        "unix socket on which root and the server's user need no token for admin calls; off for none",
+        admin_socket = values::admin_socket, Values::Files;
     "admin-token-file", Initial("none"),
-        "file with the bearer token of admin calls; without it they answer 403",
+        "file with the bearer token of admin calls; without it only the admin socket takes them",
         admin_token_file = values::token_file, Values::Files;
     "hook-secret-file", Initial("none"),
         "file with the secret that push hooks must be signed with",
@@ -127,6 +130,13 @@ pub const SETTINGS: [Setting; 21] = settings! {
 fn data_directory(settings: &mut Settings, surroundings: &Surroundings) {
     let state = (surroundings.env)("STATE_DIRECTORY").filter(|path| !path.is_empty());
     settings.data = PathBuf::from(state.unwrap_or_else(|| "data".to_string()));
+}
+
+/// After the data directory: this follows the order of the rows.
+fn admin_socket(settings: &mut Settings, surroundings: &Surroundings) {
+    let runtime = (surroundings.env)("RUNTIME_DIRECTORY").filter(|path| !path.is_empty());
+    let directory = runtime.map_or(settings.data.clone(), PathBuf::from);
+    settings.admin_socket = Some(directory.join("admin.sock"));
 }
 
 fn image_versions(settings: &mut Settings, _: &Surroundings) {

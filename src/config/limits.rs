@@ -51,3 +51,5 @@ pub const DEPENDENCY_URL_LIMIT_BYTES: usize = 2_000;
 /// Steps of SQLite's virtual machine that one read may take, some ten milliseconds. What is there takes a tenth of it;
 /// a read that would keep all others waiting is cut off.
 pub const READ_LIMIT_STEPS: u64 = 500_000;
+/// Path of a unix socket: the kernel takes 108 bytes with the closing zero.
+pub const SOCKET_PATH_LIMIT_BYTES: usize = 107;

@@ -100,6 +100,8 @@ pub struct Settings {
     pub disk_floor_bytes: Option<u64>,
     /// No flag: `DATABASE_LIMIT_BYTES`, but for tests.
     pub database_limit_bytes: u64,
+    /// Where admin calls are taken without a token; none: nowhere.
+    pub admin_socket: Option<PathBuf>,
     pub admin_token_file: Option<PathBuf>,
     /// The token in that file, once it is read. Without it every admin call is refused.
     pub admin_token: Option<Token>,

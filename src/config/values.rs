@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::config::limits::{
     CONTAINER_CPUS, CONTAINER_MEMORY_BYTES, DISK_FLOOR_LIMIT_BYTES, MAX_BUILDS,
-    RATE_LIMIT_PER_HOUR, TIMEOUT_S, VERSION_LIMIT_CHARS,
+    RATE_LIMIT_PER_HOUR, SOCKET_PATH_LIMIT_BYTES, TIMEOUT_S, VERSION_LIMIT_CHARS,
 };
 use crate::config::proxies::Proxies;
 use crate::config::settings::{Hosts, Listen, LogLevel};
@@ -27,6 +27,17 @@ pub fn path(value: &str) -> Result<PathBuf, String> {
 
 pub fn token_file(value: &str) -> Result<Option<PathBuf>, String> {
     path(value).map(Some)
+}
+
+/// The path of the admin socket; none for `off`.
+pub fn admin_socket(value: &str) -> Result<Option<PathBuf>, String> {
+    match value {
+        "off" => Ok(None),
+        _ if (1..=SOCKET_PATH_LIMIT_BYTES).contains(&value.len()) => Ok(Some(value.into())),
+        _ => Err(format!(
+            "off, or a path of at most {SOCKET_PATH_LIMIT_BYTES} bytes"
+        )),
+    }
 }
 
 pub fn listen(value: &str) -> Result<Listen, String> {

@@ -1,12 +1,12 @@
 //! The interface of the core: events go in, actions come out.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::base::client_addr::ClientAddr;
 use crate::base::slab::Key;
 use crate::interface::counters::ShellCounters;
 use crate::interface::message::{Admission, Head, Request, Response};
+use crate::interface::peer::Peer;
 
 /// One reading of both clocks, taken once per turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,13 +166,12 @@ pub enum Input {
 /// All that the shell knows of the core.
 pub trait Core {
     /// The client that a connection counts for; none where it is not counted.
-    fn counted(&self, from: Option<IpAddr>) -> Option<ClientAddr> {
-        from.and_then(ClientAddr::of)
+    fn counted(&self, from: Peer) -> Option<ClientAddr> {
+        from.address().and_then(ClientAddr::of)
     }
-    /// Decides on the body of a request by its head, once for each request. `from` is the peer's address, none through
-    /// a unix socket. The request follows, unless it is refused or the connection ends first; no other head of that
-    /// connection comes before it.
-    fn admit(&mut self, conn: Key, from: Option<IpAddr>, head: &Head, now: Now) -> Admission;
+    /// Decides on the body of a request by its head, once for each request. The request follows, unless it is refused
+    /// or the connection ends first; no other head of that connection comes before it.
+    fn admit(&mut self, conn: Key, from: Peer, head: &Head, now: Now) -> Admission;
     fn handle(&mut self, event: Event<'_>, now: Now);
     /// The next action that the last event caused; none after the last.
     fn next_action(&mut self) -> Option<Action>;

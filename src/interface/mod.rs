@@ -4,3 +4,4 @@ pub mod counters;
 pub mod event;
 pub mod message;
 pub mod outbox;
+pub mod peer;

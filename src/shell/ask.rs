@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::config::settings::Listen;
@@ -34,6 +35,14 @@ pub fn name_of(at: &Listen) -> String {
         Listen::Tcp(address) => reachable(*address).to_string(),
         Listen::Unix(path) => format!("unix:{}", path.display()),
     }
+}
+
+/// Whether a server takes connections there. An error says why not.
+pub fn check_socket(path: &Path) -> Result<(), String> {
+    let connected = UnixStream::connect(path);
+    connected
+        .map(drop)
+        .map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// Asks the server that listens there. An error says why there is no reply.

@@ -119,7 +119,7 @@ impl Process {
             Kind::Stdout => self.stdout.as_mut(),
             Kind::Stderr => self.stderr.as_mut(),
             Kind::Pidfd => self.pidfd.as_mut(),
-            Kind::Listener | Kind::Stop | Kind::Drain | Kind::Client => None,
+            Kind::Listener | Kind::AdminListener | Kind::Stop | Kind::Drain | Kind::Client => None,
         }
     }
 

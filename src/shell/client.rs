@@ -1,13 +1,12 @@
 //! One client: its socket, its connection, the stream that it reads, its time limits.
 
-use std::net::IpAddr;
-
 use crate::base::client_addr::ClientAddr;
 use crate::base::slab::Key;
 use crate::http::conn::{Conn, Incoming, Waiting};
 use crate::interface::counters::DropCause;
 use crate::interface::event::{Core, Dispatcher, Event, Pull, Streamed};
 use crate::interface::message::{Admission, Head, Response};
+use crate::interface::peer::Peer;
 use crate::shell::limits::{
     BODY_RATE_LIMIT_BYTES_PER_S, BODY_STALL_LIMIT_MS, HEAD_LIMIT_MS, IDLE_LIMIT_MS, KEEPALIVE_MS,
     LINGER_LIMIT_MS, LINGER_STALL_LIMIT_MS, REJECTED_IDLE_LIMIT_MS, SEND_STALL_LIMIT_MS,
@@ -63,8 +62,7 @@ pub struct Client {
     /// Bytes of a body that have arrived since, with those of the turn in which it began.
     body_bytes: u64,
     pub deadline_ms: Option<u64>,
-    /// The peer's address; none through a unix socket.
-    from: Option<IpAddr>,
+    from: Peer,
     /// The address that the connection counts for; none where it is not counted.
     pub addr: Option<ClientAddr>,
     /// Retry-After, where each request is answered 429.
@@ -72,12 +70,7 @@ pub struct Client {
 }
 
 impl Client {
-    pub fn new(
-        mut socket: Pollable,
-        from: Option<IpAddr>,
-        addr: Option<ClientAddr>,
-        now_ms: u64,
-    ) -> Client {
+    pub fn new(mut socket: Pollable, from: Peer, addr: Option<ClientAddr>, now_ms: u64) -> Client {
         socket.assume_writable();
         let conn = Conn::default();
         let waiting = conn.waiting_for();

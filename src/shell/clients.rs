@@ -13,8 +13,8 @@ use crate::shell::client::Client;
 use crate::shell::clock::Clock;
 use crate::shell::connection_limiter::{Admittance, ConnectionLimiter};
 use crate::shell::limits::{
-    ADDRESS_CONNECTIONS_LIMIT, ADDRESS_RETRY_MS, ARRIVALS, CLIENTS_READ_LIMIT,
-    CLIENTS_READ_LIMIT_MS, WAKES_LIMIT,
+    ADDRESS_CONNECTIONS_LIMIT, ADDRESS_RETRY_MS, ADMIN_CONNECTIONS_LIMIT, ARRIVALS,
+    CLIENTS_READ_LIMIT, CLIENTS_READ_LIMIT_MS, WAKES_LIMIT,
 };
 use crate::shell::listen::connections_limit;
 use crate::shell::pollable::{Accepted, Kind, Pollable, token};
@@ -22,6 +22,8 @@ use crate::shell::timeouts::Timeouts;
 
 pub struct Clients {
     slab: Slab<Client>,
+    /// The most clients that are no admins.
+    limit: usize,
     /// Clients that can be read, or have input for the app, without another event.
     ready: KeyQueue,
     /// Clients that have something to send and nothing to read: woken streams, and clients that did not take all of
@@ -55,8 +57,10 @@ pub enum Unsent {
 
 impl Default for Clients {
     fn default() -> Clients {
+        let limit = connections_limit();
         Clients {
-            slab: Slab::new(connections_limit()),
+            slab: Slab::new(limit + ADMIN_CONNECTIONS_LIMIT),
+            limit,
             ready: KeyQueue::default(),
             woken: KeyQueue::default(),
             touched: KeyQueue::default(),
@@ -74,7 +78,13 @@ impl Default for Clients {
 }
 
 impl Clients {
+    /// True where only admins are admitted: a few connections are kept for them, whoever else has all others.
     pub fn is_full(&self) -> bool {
+        self.slab.len() >= self.limit
+    }
+
+    /// True where nobody is.
+    pub fn is_full_for_admins(&self) -> bool {
         self.slab.is_full()
     }
 

@@ -7,6 +7,8 @@ use crate::base::token_bucket::Rate;
 pub const ADDRESS_CONNECTIONS_LIMIT: usize = 256;
 /// Retry-After for a client over its connection limit. Ten seconds: long enough that a script backs off.
 pub const ADDRESS_RETRY_MS: u64 = 10_000;
+/// Connections kept for the admin socket besides those of all clients: some shells, while a flood has the others.
+pub const ADMIN_CONNECTIONS_LIMIT: usize = 16;
 /// New connections of one address: 64 a second, far above a script that sends one request after another, and a burst
 /// for the tabs of an office behind one address.
 pub const ARRIVALS: Rate = Rate {

@@ -14,8 +14,9 @@ use rustix::io::Errno;
 
 use crate::config::limits::CONNECTIONS_LIMIT;
 use crate::config::settings::Listen;
+use crate::interface::peer::Peer;
 use crate::shell::limits::{ACCEPT_PAUSE_MS, BACKLOG, RESERVED_FILES};
-use crate::shell::pollable::{Accepted, Pollable};
+use crate::shell::pollable::{Accepted, Kind, Pollable, token_of_one};
 
 pub struct Listener {
     pub fd: OwnedFd,
@@ -24,6 +25,15 @@ pub struct Listener {
 }
 
 impl Listener {
+    /// A socket that this process's user and root can open, and nobody else. Errors are one line.
+    pub fn open_admin(path: &Path) -> Result<Listener, String> {
+        let name = format!("unix:{}", path.display());
+        let socket =
+            remove_stale(path).and_then(|()| bind_private(path).map_err(|e| e.to_string()));
+        let fd = socket.map_err(|why| format!("cannot listen on {name}: {why}"))?;
+        listen_on(fd, name)
+    }
+
     /// The socket from systemd, if there is one, else a new one. Errors are one line.
     pub fn open(listen: &Listen) -> Result<Listener, String> {
         if let Some(fd) = inherited()? {
@@ -32,6 +42,22 @@ impl Listener {
         match listen {
             Listen::Tcp(address) => bind_tcp(*address),
             Listen::Unix(path) => bind_unix(path),
+        }
+    }
+}
+
+/// Where a server listens.
+pub struct Listeners {
+    pub public: Listener,
+    /// For admins; none: their calls need a token.
+    pub admin: Option<Listener>,
+}
+
+impl From<Listener> for Listeners {
+    fn from(public: Listener) -> Listeners {
+        Listeners {
+            public,
+            admin: None,
         }
     }
 }
@@ -49,6 +75,17 @@ fn bind_unix(path: &Path) -> Result<Listener, String> {
     let socket = UnixListener::bind(path);
     let socket = socket.map_err(|error| format!("cannot listen on {name}: {error}"))?;
     listen_on(socket.into(), name)
+}
+
+/// A socket whose file has mode 600 from the moment it is there: the kernel takes it from the descriptor.
+fn bind_private(path: &Path) -> Result<OwnedFd, Errno> {
+    use rustix::fs::Mode;
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+    let flags = SocketFlags::CLOEXEC;
+    let fd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::fs::fchmod(&fd, Mode::RUSR | Mode::WUSR)?;
+    rustix::net::bind(&fd, &SocketAddrUnix::new(path)?)?;
+    Ok(fd)
 }
 
 /// Removes a socket that no server listens on from `path`. An error says why `path` is not free.
@@ -176,4 +213,75 @@ impl Acceptor {
     pub fn close(self, registry: &Registry) {
         self.socket.close(registry);
     }
+}
+
+/// The acceptors of a server.
+pub struct Acceptors {
+    public: Acceptor,
+    admin: Option<Acceptor>,
+}
+
+impl Acceptors {
+    pub fn new(listeners: Listeners, registry: &Registry) -> io::Result<Acceptors> {
+        let public = Acceptor::new(listeners.public)?;
+        public.register(registry, token_of_one(Kind::Listener))?;
+        let admin = listeners.admin.map(Acceptor::new).transpose()?;
+        if let Some(admin) = &admin {
+            admin.register(registry, token_of_one(Kind::AdminListener))?;
+        }
+        Ok(Acceptors { public, admin })
+    }
+
+    pub fn note(&mut self, kind: Kind, event: &Event) {
+        match (kind, &mut self.admin) {
+            (Kind::AdminListener, Some(admin)) => admin.note(event),
+            _ => self.public.note(event),
+        }
+    }
+
+    /// When to try to accept an admin, and anybody else.
+    pub fn retry_at_ms(&self) -> [Option<u64>; 2] {
+        let admin = self.admin.as_ref().and_then(Acceptor::retry_at_ms);
+        [admin, self.public.retry_at_ms()]
+    }
+
+    /// The next admin.
+    pub fn accept_admin(&mut self, now_ms: u64) -> Option<Accepted> {
+        let admin = self.admin.as_mut()?;
+        while let Some(accepted) = admin.accept(now_ms) {
+            match admin_of(&accepted.fd) {
+                Some(from) => return Some(Accepted { from, ..accepted }),
+                // The mode keeps others out: somebody has changed the socket's file.
+                None => log::warn!("another user was refused on the admin socket"),
+            }
+        }
+        None
+    }
+
+    /// The next client.
+    pub fn accept(&mut self, now_ms: u64) -> Option<Accepted> {
+        self.public.accept(now_ms)
+    }
+
+    pub fn resume(&mut self) {
+        self.public.resume();
+        if let Some(admin) = &mut self.admin {
+            admin.resume();
+        }
+    }
+
+    pub fn close(self, registry: &Registry) {
+        self.public.close(registry);
+        if let Some(admin) = self.admin {
+            admin.close(registry);
+        }
+    }
+}
+
+/// The admin behind a connection: root, or the user of this process.
+fn admin_of(fd: &OwnedFd) -> Option<Peer> {
+    let user = rustix::net::sockopt::socket_peercred(fd).ok()?.uid;
+    let own = rustix::process::geteuid();
+    let uid = user.as_raw();
+    (user.is_root() || user == own).then_some(Peer::Admin { uid })
 }

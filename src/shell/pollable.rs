@@ -4,7 +4,7 @@
 //! blocked clears it. The flags are private: no other code can clear them.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use mio::event::Event;
@@ -13,6 +13,7 @@ use mio::{Interest, Registry, Token};
 use rustix::io::{Errno, retry_on_intr};
 
 use crate::base::slab::Key;
+use crate::interface::peer::Peer;
 use crate::shell::limits::CALL_COST_BYTES;
 
 /// What is left of `budget` after one call that moved `count` bytes.
@@ -24,6 +25,7 @@ pub fn spend(budget: usize, count: usize) -> usize {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Listener,
+    AdminListener,
     Stop,
     Drain,
     Client,
@@ -33,8 +35,9 @@ pub enum Kind {
     Pidfd,
 }
 
-pub const KINDS: [Kind; 8] = [
+pub const KINDS: [Kind; 9] = [
     Kind::Listener,
+    Kind::AdminListener,
     Kind::Stop,
     Kind::Drain,
     Kind::Client,
@@ -80,8 +83,7 @@ pub enum IoResult {
 /// A connection that was just accepted.
 pub struct Accepted {
     pub fd: OwnedFd,
-    /// None through a unix socket.
-    pub from: Option<IpAddr>,
+    pub from: Peer,
 }
 
 pub struct Pollable {
@@ -170,7 +172,7 @@ impl Pollable {
         match retry_on_intr(|| acceptfrom_with(&self.fd, SocketFlags::CLOEXEC)) {
             Ok((fd, address)) => {
                 let address = address.and_then(|address| SocketAddr::try_from(address).ok());
-                let from = address.map(|address| address.ip());
+                let from = Peer::from(address.map(|address| address.ip()));
                 Ok(Some(Accepted { fd, from }))
             }
             Err(Errno::WOULDBLOCK) => {

@@ -27,7 +27,7 @@ use crate::shell::disk::Disk;
 use crate::shell::limits::{
     ACCEPTS_LIMIT, DRAIN_LIMIT_MS, EVENTS_LIMIT, LAST_REQUESTS_LIMIT_MS, TURN_LIMIT_BYTES,
 };
-use crate::shell::listen::{Acceptor, Listener};
+use crate::shell::listen::{Acceptors, Listeners};
 use crate::shell::pollable::{IoResult, Kind, Pollable, decode_token, token_of_one};
 use crate::shell::processes::Processes;
 use crate::shell::signal::SignalPipes;
@@ -36,12 +36,12 @@ use crate::shell::systemd::Service;
 /// Runs the core until it has stopped. An error ends the program: one line.
 pub fn run<C: Core>(
     core: &mut C,
-    listener: Listener,
+    listeners: impl Into<Listeners>,
     signals: SignalPipes,
     clock: Clock,
     disk: Disk,
 ) -> Result<(), String> {
-    let reactor = Reactor::new(core, listener, signals, clock, disk);
+    let reactor = Reactor::new(core, listeners.into(), signals, clock, disk);
     let mut reactor = reactor.map_err(|error| format!("cannot poll: {error}"))?;
     let load = reactor.dispatcher.core.load();
     reactor.service.ready(load, reactor.dispatcher.now.mono_ms);
@@ -67,7 +67,7 @@ struct Reactor<'a, C: Core> {
     date: String,
     dispatcher: Dispatcher<'a, C>,
     /// None once we were asked to stop.
-    acceptor: Option<Acceptor>,
+    acceptors: Option<Acceptors>,
     stop_signals: Pollable,
     drain_signals: Pollable,
     /// Set once the core has stopped: when open requests are no longer waited for.
@@ -84,15 +84,14 @@ struct Reactor<'a, C: Core> {
 impl<'a, C: Core> Reactor<'a, C> {
     fn new(
         core: &'a mut C,
-        listener: Listener,
+        listeners: Listeners,
         signals: SignalPipes,
         clock: Clock,
         disk: Disk,
     ) -> std::io::Result<Reactor<'a, C>> {
         let poll = Poll::new()?;
         let registry = poll.registry();
-        let acceptor = Acceptor::new(listener)?;
-        acceptor.register(registry, token_of_one(Kind::Listener))?;
+        let acceptors = Acceptors::new(listeners, registry)?;
         let stop_signals = Pollable::new(signals.stop)?;
         stop_signals.register(registry, token_of_one(Kind::Stop), Interest::READABLE)?;
         let drain_signals = Pollable::new(signals.drain)?;
@@ -105,7 +104,7 @@ impl<'a, C: Core> Reactor<'a, C> {
             disk,
             date: http_date(now),
             dispatcher: Dispatcher::new(core, now),
-            acceptor: Some(acceptor),
+            acceptors: Some(acceptors),
             stop_signals,
             drain_signals,
             last_requests_until_ms: None,
@@ -139,7 +138,7 @@ impl<'a, C: Core> Reactor<'a, C> {
         if !self.dispatcher.core.stopped() {
             return false;
         }
-        self.close_acceptor();
+        self.close_acceptors();
         let now_ms = self.dispatcher.now.mono_ms;
         let until_ms = self
             .last_requests_until_ms
@@ -147,10 +146,10 @@ impl<'a, C: Core> Reactor<'a, C> {
         now_ms >= *until_ms || !self.clients.has_unfinished_request()
     }
 
-    fn close_acceptor(&mut self) {
-        if let Some(acceptor) = self.acceptor.take() {
+    fn close_acceptors(&mut self) {
+        if let Some(acceptors) = self.acceptors.take() {
             self.service.stopping();
-            acceptor.close(self.poll.registry());
+            acceptors.close(self.poll.registry());
         }
     }
 
@@ -163,13 +162,15 @@ impl<'a, C: Core> Reactor<'a, C> {
             return Some(Duration::ZERO);
         }
         let core = &self.dispatcher.core;
-        let acceptor = self.acceptor.as_ref().filter(|_| !self.clients.is_full());
+        let accepts = self.acceptors.as_ref().map(Acceptors::retry_at_ms);
+        let [admin_at_ms, public_at_ms] = accepts.unwrap_or_default();
         let deadlines = [
             self.clients.first_timeout_ms(),
             // A core that has stopped waits for nothing.
             self.last_requests_until_ms.or_else(|| core.deadline()),
             self.service.watchdog_due_ms(),
-            acceptor.and_then(Acceptor::retry_at_ms),
+            admin_at_ms.filter(|_| !self.clients.is_full_for_admins()),
+            public_at_ms.filter(|_| !self.clients.is_full()),
         ];
         let until_ms = deadlines.into_iter().flatten().min()?;
         let sleep_ms = until_ms.saturating_sub(self.dispatcher.now.mono_ms);
@@ -190,9 +191,9 @@ impl<'a, C: Core> Reactor<'a, C> {
         }
         for event in &self.events {
             match decode_token(event.token()) {
-                (Kind::Listener, _) => {
-                    if let Some(acceptor) = &mut self.acceptor {
-                        acceptor.note(event);
+                (kind @ (Kind::Listener | Kind::AdminListener), _) => {
+                    if let Some(acceptors) = &mut self.acceptors {
+                        acceptors.note(kind, event);
                     }
                 }
                 (Kind::Stop, _) => self.stop_signals.note(event),
@@ -245,12 +246,17 @@ impl<'a, C: Core> Reactor<'a, C> {
     fn accept(&mut self) {
         let now_ms = self.dispatcher.now.mono_ms;
         for _ in 0..ACCEPTS_LIMIT {
-            let Some(acceptor) = self.acceptor.as_mut().filter(|_| !self.clients.is_full()) else {
+            let Some(acceptors) = &mut self.acceptors else {
                 return;
             };
-            let Some(accepted) = acceptor.accept(now_ms) else {
-                return;
+            let is_full = self.clients.is_full();
+            // First: many clients do not delay an admin.
+            let admin = match self.clients.is_full_for_admins() {
+                true => None,
+                false => acceptors.accept_admin(now_ms),
             };
+            let accepted = admin.or_else(|| (!is_full).then(|| acceptors.accept(now_ms)).flatten());
+            let Some(accepted) = accepted else { return };
             let addr = self.dispatcher.core.counted(accepted.from);
             let registry = self.poll.registry();
             self.clients.admit(accepted, addr, now_ms, registry);
@@ -262,7 +268,7 @@ impl<'a, C: Core> Reactor<'a, C> {
             self.dispatcher.dispatch(Event::Drain);
         }
         for _ in 0..drain_bytes(&mut self.stop_signals) {
-            self.close_acceptor();
+            self.close_acceptors();
             self.dispatcher.dispatch(Event::Stop);
         }
     }
@@ -285,9 +291,9 @@ impl<'a, C: Core> Reactor<'a, C> {
         let finished = self.processes.remove_finished();
         // Descriptors were freed that an `accept` may have lacked.
         if (removed.count > 0 || finished)
-            && let Some(acceptor) = &mut self.acceptor
+            && let Some(acceptors) = &mut self.acceptors
         {
-            acceptor.resume();
+            acceptors.resume();
         }
         let aborted = removed.aborted.into_iter();
         self.deferred.extend(aborted.map(DeferredEvent::Aborted));

@@ -17,6 +17,7 @@ use zigcheck::config::settings::Settings;
 use zigcheck::config::token::Token;
 use zigcheck::interface::event::{Action, Core, Event, Now, Pull};
 use zigcheck::interface::message::{Admission, Head, Request, Response};
+use zigcheck::interface::peer::Peer;
 
 /// What every server here knows its admin by.
 pub const TOKEN: &str = "the-word-of-the-admin";
@@ -293,7 +294,7 @@ impl Inside {
     }
 
     pub fn counts(&self, from: Option<IpAddr>) -> bool {
-        self.app.counted(from).is_some()
+        self.app.counted(from.into()).is_some()
     }
 
     pub fn key(&mut self) -> Key {
@@ -325,7 +326,7 @@ impl Inside {
         let length = body.len().to_string();
         let headers = [headers, &[("content-length", &length)]].concat();
         let request = request(method, target, &headers, body);
-        let admission = self.app.admit(conn, None, &request.head, self.now());
+        let admission = self.app.admit(conn, Peer::Unix, &request.head, self.now());
         if let Admission::Refuse(response) = admission {
             return response;
         }
@@ -341,6 +342,11 @@ impl Inside {
     /// As the shell does it with who comes from that address: what the head alone is answered is
     /// the answer; a tree is sent in pieces after its head. Without an answer it waits for more.
     pub fn ask_from(&mut self, from: Option<IpAddr>, asked: &Asked) -> Option<Response> {
+        self.ask_as(from.into(), asked)
+    }
+
+    /// The same with whoever is connected like that.
+    pub fn ask_as(&mut self, from: Peer, asked: &Asked) -> Option<Response> {
         let conn = self.key();
         let mut request = request(asked.method, asked.target, &asked.headers, b"");
         match self.app.admit(conn, from, &request.head, self.now()) {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use zigcheck::base::slab::Key;
 use zigcheck::interface::event::{Core, DiskUsage, Event, Pipe};
 use zigcheck::interface::message::{Admission, Response};
+use zigcheck::interface::peer::Peer;
 
 impl Inside {
     /// Adds the package of that name; gives the id of its check.
@@ -47,7 +48,7 @@ impl Inside {
         let mut request = request("POST", target, &length, b"");
         request.spooled = true;
         let conn = self.key();
-        let admission = self.app.admit(conn, None, &request.head, self.now());
+        let admission = self.app.admit(conn, Peer::Unix, &request.head, self.now());
         assert!(
             matches!(admission, Admission::Spool { .. }),
             "{admission:?}"
@@ -68,7 +69,7 @@ impl Inside {
         let length = [("content-length", "1000")];
         let head = request(method, target, &length, b"").head;
         let conn = self.key();
-        self.app.admit(conn, None, &head, self.now())
+        self.app.admit(conn, Peer::Unix, &head, self.now())
     }
 
     /// The disk was looked at, and there was so much room.

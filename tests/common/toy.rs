@@ -1,7 +1,6 @@
 //! A small core that does what a test's requests say, and checks the shell while it is driven.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::IpAddr;
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
@@ -9,6 +8,7 @@ use zigcheck::base::slab::Key;
 use zigcheck::interface::counters::ShellCounters;
 use zigcheck::interface::event::*;
 use zigcheck::interface::message::*;
+use zigcheck::interface::peer::Peer;
 
 use crate::common::toy_server::{open_fds, sh};
 
@@ -251,7 +251,7 @@ impl Toy {
 }
 
 impl Core for Toy {
-    fn admit(&mut self, _: Key, _: Option<IpAddr>, head: &Head, _: Now) -> Admission {
+    fn admit(&mut self, _: Key, _: Peer, head: &Head, _: Now) -> Admission {
         match head.path.as_str() {
             "/upload" | "/early" => Admission::Spool {
                 limit_bytes: 32 << 20,

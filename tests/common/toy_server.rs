@@ -10,7 +10,7 @@ use zigcheck::config::settings::Listen;
 use zigcheck::interface::event::Command;
 use zigcheck::shell::clock::Clock;
 use zigcheck::shell::disk::Disk;
-use zigcheck::shell::listen::Listener;
+use zigcheck::shell::listen::{Listener, Listeners};
 use zigcheck::shell::reactor;
 use zigcheck::shell::signal::SignalPipes;
 
@@ -47,8 +47,18 @@ pub fn run(toy: &mut Toy) {
     run_on(toy, listener, pipes).unwrap();
 }
 
-pub fn run_on(toy: &mut Toy, listener: Listener, pipes: SignalPipes) -> Result<(), String> {
-    reactor::run(toy, listener, pipes, Clock::start(), Disk::of("/".as_ref()))
+pub fn run_on(
+    toy: &mut Toy,
+    listeners: impl Into<Listeners>,
+    pipes: SignalPipes,
+) -> Result<(), String> {
+    reactor::run(
+        toy,
+        listeners,
+        pipes,
+        Clock::start(),
+        Disk::of("/".as_ref()),
+    )
 }
 
 pub fn ended(commands: Vec<Command>) -> Vec<Job> {
@@ -77,11 +87,16 @@ impl Server {
         Server::behind(toy, Listener::open(listen).unwrap())
     }
 
-    pub fn behind(mut toy: Toy, listener: Listener) -> Server {
+    pub fn behind(toy: Toy, listener: Listener) -> Server {
         let name = listener.name.clone();
+        Server::on(toy, name, listener.into())
+    }
+
+    /// A server of that name on those sockets.
+    pub fn on(mut toy: Toy, name: String, listeners: Listeners) -> Server {
         let (ours, theirs) = signal_pipes();
         let thread = std::thread::spawn(move || {
-            let result = run_on(&mut toy, listener, ours);
+            let result = run_on(&mut toy, listeners, ours);
             (toy, result)
         });
         Server {

@@ -174,7 +174,7 @@ pub fn request(random: &mut Seed) -> bool {
         headers,
         http10: false,
     };
-    let routed = table::find(&head, served());
+    let routed = table::find(&head);
     let admitted = routed.and_then(|routed| Ok((routed.admission(&head, served())?, routed)));
     let routed = match admitted {
         Ok((_, routed)) => routed,

@@ -1,12 +1,13 @@
 //! `zigcheck admin` to a server, on each way that there is.
 
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::common::server::{self, scratch};
+use crate::common::server::{self, Server, scratch};
 use crate::common::standin;
 
 fn token_file(name: &str, token: &str, mode: u32) -> PathBuf {
@@ -66,6 +67,7 @@ fn an_admin_changes_a_server_directly_and_through_curl() {
     let audit = answered(&[&direct[..], &["audit"]].concat());
     let rows = audit["audit"].as_array().expect("a list");
     assert_eq!(rows.len(), 3, "{audit}");
+    assert!(rows.iter().all(|row| row["who"] == "file (local)"));
     assert!(
         rows.iter()
             .all(|row| row["call"] == "POST /admin/check-all"),
@@ -97,6 +99,53 @@ fn an_admin_changes_a_server_directly_and_through_curl() {
     );
     drop(server);
     assert!(refused(&[&direct[..], &["status"]].concat()).contains("Connection refused"));
+}
+
+/// What `zigcheck admin` says to a user who is neither root nor the server's.
+fn as_nobody(words: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zigcheck"));
+    command.arg("admin").args(words).uid(65_534).gid(65_534);
+    server::refused(&command.output().expect("root may change the user"))
+}
+
+#[test]
+fn root_needs_no_token_on_the_admin_socket() {
+    // A path of a socket is short, and others reach this one.
+    let socket = std::env::temp_dir().join(format!("zigcheck-root-{}", std::process::id()));
+    let socket = socket.to_str().expect("a path");
+    let own = ["--admin-socket", socket];
+    let (server, _dir) = standin::start("admin-root", &own);
+    let status = answered(&[&["status"], &own[..]].concat());
+    assert_eq!(status["draining"], false, "{status}");
+    answered(&[&["check-remotes"], &own[..]].concat());
+    let tcp = server.curl(&["-X", "POST"], "/admin/check-builds");
+    assert_eq!(tcp.status, 403, "{}", tcp.body);
+    // After a death its socket is replaced; a living server's is not.
+    let flags = [
+        &["--docker", "docker", "--zig-versions", "0.16.0"],
+        &own[..],
+    ]
+    .concat();
+    let server = Server::restart(server.crash(), &flags);
+    let audit = answered(&[&["audit"], &own[..]].concat());
+    assert_eq!(audit["audit"][0]["who"], "root", "{audit}");
+    assert_eq!(audit["audit"][1], Value::Null, "{audit}");
+    let second = Server::start("admin-root-second", &flags);
+    answered(&[&["status"], &own[..]].concat());
+    drop(second);
+
+    assert!(as_nobody(&[&["status"], &own[..]].concat()).contains("Permission denied"));
+    std::fs::set_permissions(socket, PermissionsExt::from_mode(0o666)).expect("it is ours");
+    assert!(as_nobody(&[&["status"], &own[..]].concat()).contains(socket));
+    let after = answered(&[&["audit"], &own[..]].concat());
+    assert_eq!(after, audit);
+    drop(server);
+    let why = refused(&[&["status"], &own[..]].concat());
+    assert!(
+        why.contains("--token-file") && why.contains(socket),
+        "{why}"
+    );
+    let _ = std::fs::remove_file(socket);
 }
 
 #[test]

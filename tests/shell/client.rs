@@ -1,7 +1,6 @@
 //! Clients on a socket pair: their time limits, and the events when one has passed.
 
 use std::io::{Read, Write};
-use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 
 use zigcheck::base::slab::Key;
@@ -9,6 +8,7 @@ use zigcheck::http::limits::KEEPALIVES_LIMIT;
 use zigcheck::interface::counters::DropCause;
 use zigcheck::interface::event::{Action, Core, Dispatcher, Event, Load, Now, Pull, Streamed};
 use zigcheck::interface::message::{Admission, Head, Response};
+use zigcheck::interface::peer::Peer;
 use zigcheck::shell::client::Client;
 use zigcheck::shell::limits::*;
 use zigcheck::shell::pollable::Pollable;
@@ -28,7 +28,7 @@ struct Mute {
 }
 
 impl Core for Mute {
-    fn admit(&mut self, _: Key, _: Option<IpAddr>, head: &Head, _: Now) -> Admission {
+    fn admit(&mut self, _: Key, _: Peer, head: &Head, _: Now) -> Admission {
         let limit_bytes = 1 << 20;
         match head.path.as_str() {
             "/spool" => Admission::Spool { limit_bytes },
@@ -82,7 +82,7 @@ impl Pair {
         peer.set_nonblocking(true).unwrap();
         let socket = Pollable::new(ours.into()).unwrap();
         Pair {
-            client: Client::new(socket, None, None, 0),
+            client: Client::new(socket, Peer::Unix, None, 0),
             peer,
             core: Mute::default(),
         }

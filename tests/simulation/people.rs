@@ -72,7 +72,7 @@ impl World {
     fn admit(&mut self, conn: Key, from: Option<IpAddr>, head: &Head) -> Option<Admission> {
         let now = self.now();
         let app = self.app.as_mut()?;
-        Some(app.admit(conn, from, head, now))
+        Some(app.admit(conn, from.into(), head, now))
     }
 
     pub fn ask(&mut self, mut head: Head, body: Value, from: Option<IpAddr>, asked: Asked) {

@@ -3,8 +3,10 @@
 use serde_json::{Value, json};
 use zigcheck::app::store::audit;
 use zigcheck::app::store::limits::AUDIT_LIMIT_ROWS;
+use zigcheck::config::proxies::Proxies;
+use zigcheck::interface::peer::Peer;
 
-use crate::common::core::{Inside, TOKEN};
+use crate::common::core::{Asked, Inside, TOKEN};
 use crate::common::rows::in_memory;
 
 fn kept(inside: &mut Inside, query: &str) -> (Vec<Value>, Value) {
@@ -53,13 +55,51 @@ fn each_change_by_an_admin_is_a_row_and_nothing_else_is() {
     for (row, (method, path, body)) in rows.iter().rev().zip(changes) {
         assert_eq!(row["call"], format!("{method} {path}"));
         let sent = serde_json::from_str(body).unwrap_or(Value::Null);
-        assert_eq!((&row["body"], &row["who"]), (&sent, &json!("local")));
+        assert_eq!((&row["body"], &row["who"]), (&sent, &json!("file (local)")));
         assert!(
             row["at"].as_str().is_some_and(|at| at.ends_with('Z')),
             "{row}"
         );
     }
     assert!(!rows.iter().any(|row| row.to_string().contains(TOKEN)));
+}
+
+#[test]
+fn whoever_opens_the_admin_socket_is_an_admin_by_name() {
+    // No token at all, and a header that would name another client.
+    let mut inside = Inside::with("audit-socket", in_memory(), |settings| {
+        settings.admin_token = None;
+        settings.trusted_proxies = Proxies::read("unix").unwrap();
+    });
+    let asked = |headers: &[(&'static str, &'static str)]| Asked {
+        method: "POST",
+        target: "/admin/check-all",
+        headers: [headers, &[("content-length", "24")]].concat(),
+        body: vec![br#"{"zig_version":"0.16.0"}"#],
+        whole: true,
+    };
+    let forwarded = [("x-forwarded-for", "192.0.2.7")];
+    for (peer, headers, status) in [
+        (Peer::Unix, &[][..], 403),
+        (Peer::Address([127, 0, 0, 1].into()), &[], 403),
+        (Peer::Admin { uid: 0 }, &[], 202),
+        (Peer::Admin { uid: 997 }, &forwarded, 200),
+    ] {
+        let response = inside.ask_as(peer, &asked(headers)).unwrap();
+        assert_eq!(response.status, status, "{peer:?}");
+    }
+    let audit = Asked {
+        method: "GET",
+        target: "/admin/audit",
+        headers: Vec::new(),
+        body: Vec::new(),
+        whole: true,
+    };
+    let response = inside.ask_as(Peer::Admin { uid: 0 }, &audit).unwrap();
+    let value: Value = serde_json::from_slice(&response.body).unwrap();
+    let rows = value["audit"].as_array().unwrap();
+    let who: Vec<&Value> = rows.iter().map(|row| &row["who"]).collect();
+    assert_eq!(who, ["user 997", "root"]);
 }
 
 #[test]

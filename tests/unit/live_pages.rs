@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use zigcheck::app::live::limits::VERSIONS_LIMIT;
 use zigcheck::base::slab::Key;
 use zigcheck::interface::event::{Core, Event, Pull};
+use zigcheck::interface::peer::Peer;
 
 use crate::common::core::{Inside, Memory, request};
 
@@ -36,7 +37,7 @@ fn open_as(inside: &mut Inside, target: &str, headers: &[(&str, &str)]) -> Optio
     let conn = inside.key();
     let request = request("GET", target, headers, b"");
     let now = inside.now();
-    inside.app().admit(conn, None, &request.head, now);
+    inside.app().admit(conn, Peer::Unix, &request.head, now);
     inside.tell(Event::Request { conn, request });
     inside.pump();
     let streams = inside.streams.as_ref().unwrap();

@@ -4,6 +4,7 @@ use serde_json::json;
 use zigcheck::base::slab::Key;
 use zigcheck::interface::event::{Action, Core, Event};
 use zigcheck::interface::message::{Admission, Response};
+use zigcheck::interface::peer::Peer;
 
 use crate::common::core::{Inside, Memory, request};
 
@@ -145,7 +146,7 @@ fn ask(inside: &mut Inside, target: &str) -> Key {
     let conn = inside.key();
     let request = request("GET", target, &[("content-length", "0")], b"");
     let now = inside.now();
-    let admission = inside.app().admit(conn, None, &request.head, now);
+    let admission = inside.app().admit(conn, Peer::Unix, &request.head, now);
     assert!(!matches!(admission, Admission::Refuse(_)), "{target}");
     inside.tell(Event::Request { conn, request });
     conn
@@ -220,7 +221,7 @@ fn a_read_that_waited_is_refused_by_a_page_as_well() {
     let conn = inside.key();
     let request = request("GET", "/docs/nothing", &[("accept", "text/html")], b"");
     let now = inside.now();
-    inside.app().admit(conn, None, &request.head, now);
+    inside.app().admit(conn, Peer::Unix, &request.head, now);
     inside.tell(Event::Request { conn, request });
     let mut last = None;
     while inside.app().deadline() == Some(0) {

@@ -1,9 +1,8 @@
 //! Submissions and pushes against the limits: before their body is read, when they arrive, and piece by piece.
 
-use std::net::IpAddr;
-
 use crate::app::dispatch::dispatch::{Admitted, App};
 use crate::app::state::ProxyHeaders;
+use crate::app::web::access;
 use crate::app::web::answer::{Answer, Error};
 use crate::app::web::client_id;
 use crate::app::web::handlers::forms;
@@ -11,7 +10,6 @@ use crate::app::web::handlers::hooks;
 use crate::app::web::handlers::pages;
 use crate::app::web::handlers::submit::{self, Submitted};
 use crate::app::web::request;
-use crate::app::web::routes::admin::check_token;
 use crate::app::web::routes::forms::FormCall;
 use crate::app::web::routes::hooks::HookCall;
 use crate::app::web::routes::submit::{SubmitCall, UploadOptions};
@@ -22,6 +20,7 @@ use crate::base::slab::Key;
 use crate::config::limits::SOURCE_LIMIT_BYTES;
 use crate::interface::event::Now;
 use crate::interface::message::{Admission, Head, Response};
+use crate::interface::peer::Peer;
 
 /// The length of the body, where the head has it. A longer one than is allowed counts as the longest: it is refused for
 /// its length later.
@@ -35,7 +34,7 @@ impl App {
     /// body is.
     pub(crate) fn check_head(
         &mut self,
-        from: Option<IpAddr>,
+        from: Peer,
         head: &Head,
         now: Now,
     ) -> Result<(Admission, Admitted), Response> {
@@ -45,14 +44,12 @@ impl App {
 
     fn check_head_of(
         &mut self,
-        from: Option<IpAddr>,
+        from: Peer,
         head: &Head,
         now: Now,
     ) -> Result<(Admission, Admitted), Response> {
-        let routed = table::find(head, &self.state.settings)?;
-        if routed.is_local() && !client_id::is_local(from, head) {
-            check_token(head, &self.state.settings)?;
-        }
+        let routed = table::find(head)?;
+        let admin = access::check(routed.access(), from, head, &self.state.settings)?;
         let admission = routed.admission(head, &self.state.settings)?;
         let client = self.identify(from, head);
         if routed.is_hook() && self.state.settings.hook_secret.is_none() {
@@ -63,7 +60,12 @@ impl App {
             let upload_bytes = is_upload.then(|| content_length(head).unwrap_or_default());
             self.check_limits(client, upload_bytes, now)?;
         }
-        Ok((admission, Admitted { routed, client }))
+        let admitted = Admitted {
+            routed,
+            client,
+            admin,
+        };
+        Ok((admission, admitted))
     }
 
     /// The limits of the client come first: it learns of the server's only within its own.
@@ -130,7 +132,11 @@ impl App {
 
     /// The client of a request. Without limits are the clients of a proxy on this machine that is not in
     /// `--trusted-proxies`; the log says so once.
-    fn identify(&mut self, from: Option<IpAddr>, head: &Head) -> Option<ClientAddr> {
+    fn identify(&mut self, from: Peer, head: &Head) -> Option<ClientAddr> {
+        if from.is_admin() {
+            return None;
+        }
+        let from = from.address();
         let client = client_id::identify(from, head, &self.state.settings.trusted_proxies);
         if head.header("x-forwarded-for").is_none() {
             return client;

@@ -3,7 +3,6 @@
 //! No socket, no clock, no process. The shell performs no action of a turn before its commit.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
@@ -16,6 +15,7 @@ use crate::app::source::incoming;
 use crate::app::state::{Fatal, Lifecycle, State, cannot_write};
 use crate::app::store::store::{self, Store};
 use crate::app::store::{meter, packages, sources};
+use crate::app::web::access::Admin;
 use crate::app::web::answer::{Answer, Error};
 use crate::app::web::conditional;
 use crate::app::web::handlers::{admin, live, pages, submit, watch};
@@ -31,6 +31,7 @@ use crate::config::settings::Settings;
 use crate::interface::counters::ShellCounters;
 use crate::interface::event::{Action, Core, Event, Load, Now, Pull};
 use crate::interface::message::{Admission, Head, Request, Response};
+use crate::interface::peer::Peer;
 
 pub struct App {
     pub(crate) state: State,
@@ -50,6 +51,8 @@ pub struct App {
 pub(crate) struct Admitted {
     pub(crate) routed: Routed,
     pub(crate) client: Option<ClientAddr>,
+    /// The admin whose call it is.
+    pub(crate) admin: Option<Admin>,
 }
 
 impl App {
@@ -186,15 +189,18 @@ impl App {
         admitted: &Admitted,
         request: &Request,
     ) -> Result<Answer, Error> {
-        let (Admitted { routed, client }, Request { head, body, .. }) = (admitted, request);
+        let Request { head, body, .. } = request;
         if is_read(head) {
             return self.answer_call(conn, admitted, request);
         }
         reads::check_change(&mut self.state, head)?;
         let answer = self.answer_call(conn, admitted, request)?;
-        if routed.is_admin() && admin::has_changed(&answer) {
+        if let Some(admin) = &admitted.admin
+            && admin::has_changed(&answer)
+        {
             // After what it is about, in the same transaction.
-            let noted = admin::note(&mut self.state, *client, head, body);
+            let who = admin.describe(admitted.client);
+            let noted = admin::note(&mut self.state, &who, head, body);
             noted.map_err(Error::HalfWritten)?;
         }
         Ok(answer)
@@ -206,7 +212,7 @@ impl App {
         admitted: &Admitted,
         request: &Request,
     ) -> Result<Answer, Error> {
-        let (Admitted { routed, client }, Request { head, body, .. }) = (admitted, request);
+        let (Admitted { routed, client, .. }, Request { head, body, .. }) = (admitted, request);
         let now_unix_ms = self.state.now().unix_ms;
         let state = &mut self.state;
         match routed.read(head, body, &state.settings)? {
@@ -394,14 +400,14 @@ impl App {
 
 impl Core for App {
     /// Connections of a trusted proxy are not counted: they belong to many clients.
-    fn counted(&self, from: Option<IpAddr>) -> Option<ClientAddr> {
-        match self.state.settings.trusted_proxies.trust(from) {
+    fn counted(&self, from: Peer) -> Option<ClientAddr> {
+        match self.state.settings.trusted_proxies.trust(from.address()) {
             true => None,
-            false => from.and_then(ClientAddr::of),
+            false => from.address().and_then(ClientAddr::of),
         }
     }
 
-    fn admit(&mut self, conn: Key, from: Option<IpAddr>, head: &Head, now: Now) -> Admission {
+    fn admit(&mut self, conn: Key, from: Peer, head: &Head, now: Now) -> Admission {
         match self.check_head(from, head, now) {
             Ok((admission, admitted)) => {
                 self.admitted.insert(conn.index, admitted);

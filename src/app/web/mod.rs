@@ -1,5 +1,6 @@
 //! Requests become calls, calls become responses.
 
+pub mod access;
 pub mod answer;
 pub mod client_id;
 pub mod conditional;

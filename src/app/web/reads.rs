@@ -216,7 +216,7 @@ pub fn check_change(state: &mut State, head: &Head) -> Result<(), Error> {
         ..Head::default()
     };
     let settings = &state.settings;
-    let routed = table::find(&read, settings);
+    let routed = table::find(&read);
     let call = routed.and_then(|routed| routed.read(&read, b"", settings));
     let etag = match call {
         Ok(Call::Read(call)) => match render(state, &Read::Data(call)).0 {

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use crate::commands::secret_file;
 use crate::commands::server::Server;
-use crate::config::settings::Settings;
+use crate::config::settings::{Listen, Settings};
 use crate::config::token::Token;
-use crate::shell::ask::{Question, Reply};
+use crate::shell::ask::{Question, Reply, check_socket};
 
 /// Time limit of a call: a check of all packages is asked for in a moment, and goes on by itself.
 const CALL_LIMIT_MS: u64 = 30_000;
@@ -19,6 +19,8 @@ const CALL_LIMIT_MS: u64 = 30_000;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Options {
     pub words: Vec<String>,
+    /// Where the admin socket may be, in this order.
+    pub sockets: Vec<PathBuf>,
     /// An URL, or an address as `--listen` takes it; none: that of the settings.
     pub server: Option<String>,
     /// The file with the token; none: that of the settings.
@@ -31,26 +33,44 @@ pub fn run(settings: &Settings, options: &Options) -> Result<String, String> {
         return Ok(calls::list().trim_end().to_string());
     }
     let call = calls::read(&options.words)?;
-    let file = options
-        .token_file
-        .as_ref()
-        .or(settings.admin_token_file.as_ref());
-    let token = match file {
-        Some(path) => read_token(path).map_err(|why| format!("{}: {why}", path.display()))?,
-        None => return Err("admin: name the file of the token with --token-file".to_string()),
-    };
-    let question = Question {
+    let mut question = Question {
         method: call.method,
         path: call.path,
-        token: Some(token),
+        token: None,
         body: call.body,
     };
+    let mut refusals = Vec::new();
+    for path in &options.sockets {
+        match check_socket(path) {
+            Ok(()) => {
+                let socket = Server::Listens(Listen::Unix(path.clone()));
+                return answer(&socket.ask(&question, CALL_LIMIT_MS)?);
+            }
+            Err(why) => refusals.push(why),
+        }
+    }
+    question.token = Some(token_of(settings, options, &refusals)?);
     let server = match options.server.as_deref() {
         Some(text) => Server::read(text)?,
         None => Server::Listens(settings.listen.clone()),
     };
     let reply = server.ask(&question, CALL_LIMIT_MS)?;
     answer(&reply)
+}
+
+/// The token in the file that is named. Without one, the error says why the socket cannot be used either.
+fn token_of(settings: &Settings, options: &Options, refusals: &[String]) -> Result<String, String> {
+    let named = options.token_file.as_ref();
+    let Some(path) = named.or(settings.admin_token_file.as_ref()) else {
+        let mut sentence = "admin: name the file of the token with --token-file".to_string();
+        if !refusals.is_empty() {
+            let sockets = refusals.join(", ");
+            sentence +=
+                &format!("; the admin socket is for root, while the server runs: {sockets}");
+        }
+        return Err(sentence);
+    };
+    read_token(path).map_err(|why| format!("{}: {why}", path.display()))
 }
 
 fn read_token(path: &Path) -> Result<String, String> {

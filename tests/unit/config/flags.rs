@@ -42,6 +42,7 @@ fn the_defaults_are_those_of_the_readme() {
         keep_caches: true,
         disk_floor_bytes: None,
         database_limit_bytes: 4 << 30,
+        admin_socket: Some(PathBuf::from("data/admin.sock")),
         admin_token_file: None,
         admin_token: None,
         hook_secret_file: None,
@@ -76,6 +77,7 @@ fn a_flag_wins_over_its_twin_and_the_twin_over_the_default() {
         ["off", "on"],
         ["off", "on"],
         ["0", "512m"],
+        ["off", "/a"],
         ["/a", "b/c d"],
         ["/a", "b/c d"],
         ["debug", "error"],
@@ -127,6 +129,11 @@ fn a_bad_value_names_the_flag_the_value_and_what_is_allowed() {
         ("docker", &[""], "not empty"),
         ("fetch-network", &[""], "not empty"),
         ("admin-token-file", &[""], "not empty"),
+        (
+            "admin-socket",
+            &["", &"/a".repeat(54)],
+            "off, or a path of at most 107 bytes",
+        ),
         ("hook-secret-file", &[""], "not empty"),
         (
             "zig-versions",
@@ -363,5 +370,42 @@ fn doctor_takes_the_settings_of_a_server_and_no_word() {
         ),
     ] {
         assert_eq!(asked(words), Err(why.to_string()), "{words:?}");
+    }
+}
+
+#[test]
+fn the_admin_socket_is_in_the_runtime_directory_or_in_the_data() {
+    let of = |flags: &[&str], env: &[(&str, &str)]| with_env(flags, env).unwrap().admin_socket;
+    let path = |text: &str| Some(PathBuf::from(text));
+    let runtime = ("RUNTIME_DIRECTORY", "/run/zigcheck");
+    assert_eq!(of(&["--data=/d"], &[]), path("/d/admin.sock"));
+    let in_state = of(&[], &[("STATE_DIRECTORY", "/var/lib/zigcheck")]);
+    assert_eq!(in_state, path("/var/lib/zigcheck/admin.sock"));
+    let in_runtime = of(&["--data=/d"], &[runtime]);
+    assert_eq!(in_runtime, path("/run/zigcheck/admin.sock"));
+    assert_eq!(of(&["--admin-socket=/s"], &[runtime]), path("/s"));
+    assert_eq!(of(&["--admin-socket=off"], &[runtime]), None);
+}
+
+#[test]
+fn an_admin_s_call_goes_to_the_socket_of_the_server_that_is_named() {
+    let service = "/run/zigcheck/admin.sock";
+    for (flags, wanted) in [
+        (&[][..], &["data/admin.sock", service][..]),
+        (&["--data=/d"], &["/d/admin.sock"]),
+        (&["--admin-socket=/s"], &["/s"]),
+        (&["--admin-socket=/s", "--listen=[::1]:80"], &["/s"]),
+        // These name a server by its address, or a token that is meant to be used.
+        (&["--listen=[::1]:80"], &[]),
+        (&["--server=http://a"], &[]),
+        (&["--token-file=/t"], &[]),
+        (&["--admin-socket=off"], &[]),
+    ] {
+        let words = [&["admin", "status"], flags].concat();
+        let Ok(Invocation::Admin { sockets, .. }) = asked(&words) else {
+            panic!("{flags:?}");
+        };
+        let wanted: Vec<PathBuf> = wanted.iter().map(PathBuf::from).collect();
+        assert_eq!(sockets, wanted, "{flags:?}");
     }
 }

@@ -5,7 +5,7 @@ use zigcheck::config::commands::Invocation;
 use zigcheck::config::flags::parse;
 use zigcheck::config::settings::Settings;
 
-pub const FLAGS: [&str; 21] = [
+pub const FLAGS: [&str; 22] = [
     "listen",
     "data",
     "docker",
@@ -24,6 +24,7 @@ pub const FLAGS: [&str; 21] = [
     "targets",
     "keep-caches",
     "disk-floor",
+    "admin-socket",
     "admin-token-file",
     "hook-secret-file",
     "log-level",

@@ -3,7 +3,6 @@
 use super::read::*;
 use crate::common::settings::settings;
 use std::path::PathBuf;
-use zigcheck::config::settings::Settings;
 use zigcheck::config::token::Token;
 
 #[test]
@@ -154,7 +153,10 @@ fn the_settings_of_the_service_are_all_flags_with_their_defaults() {
         .map(|(name, value)| (format!("ZIGCHECK_{name}"), *value))
         .collect();
     let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (&**name, *value)).collect();
-    let data = PathBuf::from("/var/lib/zigcheck");
-    let defaults = with_env(&[], &[]).unwrap();
-    assert_eq!(with_env(&[], &env).unwrap(), Settings { data, ..defaults });
+    // What systemd sets for the unit.
+    let unit = [
+        ("STATE_DIRECTORY", "/var/lib/zigcheck"),
+        ("RUNTIME_DIRECTORY", "/run/zigcheck"),
+    ];
+    assert_eq!(with_env(&[], &env), with_env(&[], &unit));
 }

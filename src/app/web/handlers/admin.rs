@@ -15,7 +15,6 @@ use crate::app::web::handlers::packages;
 use crate::app::web::handlers::rows::{build_json, build_row, compat_json};
 use crate::app::web::handlers::submit::check_accepting;
 use crate::app::web::routes::admin::AdminCall;
-use crate::base::client_addr::ClientAddr;
 use crate::interface::message::{Head, Response};
 
 pub fn answer(state: &mut State, call: AdminCall) -> Result<Response, Error> {
@@ -114,17 +113,11 @@ pub fn has_changed(answer: &Answer) -> bool {
 }
 
 /// Notes a change that is being made, in its transaction.
-pub fn note(
-    state: &mut State,
-    client: Option<ClientAddr>,
-    head: &Head,
-    body: &[u8],
-) -> store::Result<()> {
-    let who = client.map_or("local".to_string(), |client| client.to_string());
+pub fn note(state: &mut State, who: &str, head: &Head, body: &[u8]) -> store::Result<()> {
     let call = format!("{} {}", head.method, head.path);
     let body = String::from_utf8_lossy(body);
     let at = state.now().unix_ms;
-    audit::insert(&mut state.services.store, at, &who, &call, &body)
+    audit::insert(&mut state.services.store, at, who, &call, &body)
 }
 
 /// Drains the server, or takes that back.

@@ -153,7 +153,7 @@ fn change_package<C: From<AdminCall>>(request: &RouteRequest) -> Result<C, Respo
 /// 401 or 403 unless the request carries the admin token.
 pub fn check_token(head: &Head, settings: &Settings) -> Result<(), Response> {
     let Some(token) = &settings.admin_token else {
-        let sentence = "admin calls are disabled: start the server with --admin-token-file";
+        let sentence = "admin calls are taken over the admin socket alone: start the server with --admin-token-file";
         return Err(Response::error(403, sentence));
     };
     match bearer(head) {

@@ -114,11 +114,11 @@ pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
     routes.map(|route| (route.method, route.path))
 }
 
-/// The route of a request, else the error that says which methods there are, or what is wrong. Checks what concerns
-/// the route alone: the origin of the page and the admin token. The caller checks what `Routed::is_local` asks for.
-pub fn find(head: &Head, settings: &Settings) -> Result<Routed, Response> {
+/// The route of a request, else the error that says which methods there are, or what is wrong. The caller checks what
+/// `Routed::access` asks for.
+pub fn find(head: &Head) -> Result<Routed, Response> {
     let parts = request::parts(&head.path);
-    let found = find_among(head, parts.as_deref(), settings);
+    let found = find_among(head, parts.as_deref());
     // Where the path cannot be decoded, it is compared as it was sent.
     let is_api = match &parts {
         Some(parts) => request::is_api(parts),
@@ -127,11 +127,7 @@ pub fn find(head: &Head, settings: &Settings) -> Result<Routed, Response> {
     found.map_err(|error| request::open_if(is_api && request::is_read(head), error))
 }
 
-fn find_among(
-    head: &Head,
-    parts: Option<&[String]>,
-    settings: &Settings,
-) -> Result<Routed, Response> {
+fn find_among(head: &Head, parts: Option<&[String]>) -> Result<Routed, Response> {
     let method = head.method.as_str();
     if !request::is_method(method) {
         return Err(Response::error(501, "there is no such method here"));
@@ -153,7 +149,7 @@ fn find_among(
         };
         // HEAD is answered like GET.
         if route.method == method || (method == "HEAD" && route.method == "GET") {
-            check_access(route, head, settings)?;
+            check_origin(route, head)?;
             return Ok(Routed { route, parameter });
         }
         methods.push(route.method);
@@ -170,14 +166,10 @@ fn find_among(
     Err(Response::error(405, &sentence).with("Allow", allow))
 }
 
-fn check_access(route: &Route<Call>, head: &Head, settings: &Settings) -> Result<(), Response> {
-    if route.method != "GET" && request::is_foreign(head) {
-        return Err(Response::error(403, "pages of other hosts may only read"));
-    }
-    match route.access {
-        Access::Admin => admin::check_token(head, settings),
-        // Where a request comes from is not in its head.
-        Access::Anyone | Access::Limited | Access::Hook | Access::Local => Ok(()),
+fn check_origin(route: &Route<Call>, head: &Head) -> Result<(), Response> {
+    match route.method != "GET" && request::is_foreign(head) {
+        true => Err(Response::error(403, "pages of other hosts may only read")),
+        false => Ok(()),
     }
 }
 
@@ -210,14 +202,9 @@ impl Routed {
         self.route.access == Access::Hook
     }
 
-    /// True where the request needs the admin token.
-    pub fn is_admin(&self) -> bool {
-        self.route.access == Access::Admin
-    }
-
-    /// True where requests from elsewhere need the admin token.
-    pub fn is_local(&self) -> bool {
-        self.route.access == Access::Local
+    /// Its callers.
+    pub fn access(&self) -> Access {
+        self.route.access
     }
 
     /// What becomes of the body; an error where the head shows that the request cannot be answered.
