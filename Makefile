@@ -1,5 +1,5 @@
 # Everything that people and CI do with zigcheck. `make help` explains the targets.
-.PHONY: all static deb install uninstall run-docker fetch-network setup setup-tests docker-build docker-clean run test test-all screenshots pictures sim fuzz bench bench-warm check clean help
+.PHONY: all static deb install uninstall cluster cluster-remove node node-remove run-docker fetch-network setup setup-tests docker-build docker-clean run test test-all screenshots pictures sim fuzz bench bench-warm check clean help
 .DEFAULT_GOAL := all
 
 # make docker-build VERSION=0.18.0-dev ZIG_DIST=DIR makes one image, from a local Zig distribution.
@@ -39,6 +39,19 @@ deb:                   ## make the Debian packages of these: target/deb (ARCHS=x
 
 uninstall:             ## as root: stop and remove the service; keeps the data
 	@systemd/uninstall
+
+## Build on more machines: docs/cluster.md
+cluster:               ## as root: make this machine the server of a cluster (ADDRESS=: its address for the nodes)
+	@systemd/cluster/server
+
+cluster-remove:        ## as root: undo this, except the packages
+	@systemd/cluster/server remove
+
+node:                  ## as root on another machine: make it a node that builds (SERVER=: the server's address)
+	@systemd/cluster/node
+
+node-remove:           ## as root there: wait for its builds, and take it out of the cluster (NOW=1: cancel them)
+	@systemd/cluster/node remove
 
 ## Work on it
 check:                 ## check format, lints and doc comments; no test is run
