@@ -54,13 +54,25 @@ CREATE TABLE IF NOT EXISTS packages (
 CREATE TABLE IF NOT EXISTS audit (
     id   INTEGER PRIMARY KEY AUTOINCREMENT,
     at   INTEGER NOT NULL,
-    -- The address from which the token came; 'local': this machine.
+    -- A user over the admin socket: 'root', 'user 997'; else the token, and from where it came: 'file (192.0.2.7)'. Only
+    -- that in older rows.
     who  TEXT NOT NULL,
     -- Method and path, as in the reference of the API with its names filled in.
     call TEXT NOT NULL,
     -- The body that was sent; empty: none.
     body TEXT NOT NULL
 ) STRICT;
+
+-- Tokens of admins and of the notifier.
+CREATE TABLE IF NOT EXISTS tokens (
+    name       TEXT PRIMARY KEY,
+    -- SHA-256 of the token, which was shown once.
+    hash       BLOB NOT NULL,
+    scope      TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    -- Of its last call, up to a day earlier.
+    last_used  INTEGER
+) STRICT, WITHOUT ROWID;
 
 -- The repositories that the manifests of a package's latest source name.
 CREATE TABLE IF NOT EXISTS uses (

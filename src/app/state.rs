@@ -6,6 +6,7 @@ use crate::app::builds::services::Services;
 use crate::app::domain::disk_space::DiskSpace;
 use crate::app::domain::popularity::Views;
 use crate::app::store::store::Store;
+use crate::app::store::tokens::{self, TokenRow};
 use crate::config::settings::Settings;
 use crate::interface::counters::ShellCounters;
 use crate::interface::event::Now;
@@ -18,6 +19,8 @@ pub struct State {
     pub views: Views,
     pub lifecycle: Lifecycle,
     pub proxy_headers: ProxyHeaders,
+    /// The rows of the table: each call of an admin is compared with them.
+    pub tokens: Vec<TokenRow>,
     pub started_unix_ms: i64,
     /// Answers since the start, by the first digit of their status: from 1 to 5.
     pub answered: [u64; 5],
@@ -84,11 +87,13 @@ impl State {
         let mut services = Services::open(&settings, store, now).map_err(in_words)?;
         let scheduler = recovery::open(&settings, &mut services).map_err(in_words)?;
         services.store.commit().map_err(in_words)?;
+        let tokens = tokens::all(&services.store).map_err(in_words)?;
         Ok(State {
             disk: DiskSpace::new(settings.disk_floor_bytes),
             settings,
             scheduler,
             services,
+            tokens,
             views: Views::default(),
             lifecycle: Lifecycle::Running,
             proxy_headers: ProxyHeaders::None,

@@ -4,6 +4,8 @@ use std::hint::black_box;
 
 use sha2::{Digest, Sha256};
 
+/// The name of the token in `--admin-token-file`.
+pub const FILE_TOKEN: &str = "file";
 /// The shortest token: 16 random letters cannot be guessed over a network.
 pub const TOKEN_LEAST_CHARS: usize = 16;
 /// The longest token file: the token has to fit into a request's head, beside other headers.
@@ -38,6 +40,16 @@ impl Token {
                 mode & 0o777
             )),
         }
+    }
+
+    /// The token of that hash.
+    pub fn of_hash(hash: [u8; 32]) -> Token {
+        Token(hash)
+    }
+
+    /// What is kept of a token.
+    pub fn hash_of(token: &str) -> [u8; 32] {
+        hash(token)
     }
 
     /// True where `given` is the token.

@@ -15,10 +15,13 @@ use zigcheck::config::token::Token;
 use zigcheck::interface::message::{Admission, Request, Response};
 
 /// Every admin call, with a body where it needs one.
-const CALLS: [(&str, &str, &str); 11] = [
+const CALLS: [(&str, &str, &str); 14] = [
     ("POST", "/admin/drain", ""),
     ("POST", "/admin/undrain", ""),
     ("GET", "/admin/audit", ""),
+    ("GET", "/admin/tokens", ""),
+    ("POST", "/admin/tokens", r#"{"name":"a","scope":"admin"}"#),
+    ("DELETE", "/admin/tokens/a", ""),
     ("POST", "/admin/trigger-build", r#"{"package_name":"p"}"#),
     ("POST", "/admin/check-builds", ""),
     ("POST", "/admin/check-all", r#"{"zig_version":"0.16.0"}"#),

@@ -48,6 +48,18 @@ fn each_word_makes_its_call() {
             "/api/packages/p/compat",
             "",
         ),
+        (
+            &["make-token", "laptop", "admin"],
+            "POST",
+            "/admin/tokens",
+            r#"{"name":"laptop","scope":"admin"}"#,
+        ),
+        (
+            &["delete-token", "laptop"],
+            "DELETE",
+            "/admin/tokens/laptop",
+            "",
+        ),
         // No word leads to another path.
         (
             &["delete", "../builds/7?x#y"],
@@ -79,7 +91,8 @@ fn each_word_makes_its_call() {
 fn there_is_a_word_for_each_admin_call_and_each_makes_one_of_the_reference() {
     let pattern = |path: &str| {
         let path = path.split('?').next().unwrap_or_default();
-        path.replace("{name}", "{}").replace("{id}", "{}")
+        let path = path.replace("{name}", "{}").replace("{id}", "{}");
+        path.replace("{token}", "{}")
     };
     let known = |call: &&zigcheck::app::web::reference::Call| (call.method, pattern(call.path));
     let all: BTreeSet<_> = CALLS.iter().map(|call| known(&call)).collect();

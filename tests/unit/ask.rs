@@ -23,7 +23,7 @@ fn asked() -> Settings {
 /// The route, where whoever comes over the network may take it.
 fn routed(head: &Head, settings: &Settings) -> Result<Routed, Response> {
     let routed = table::find(head)?;
-    access::check(routed.access(), Peer::Unix, head, settings)?;
+    access::check(routed.access(), Peer::Unix, head, settings, &[])?;
     Ok(routed)
 }
 

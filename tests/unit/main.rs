@@ -83,6 +83,7 @@ mod submission;
 mod table;
 mod target;
 mod targets;
+mod tokens;
 mod transitions;
 mod turns;
 mod turns_model;

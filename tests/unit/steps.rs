@@ -26,7 +26,7 @@ const SLACK_STEPS: i32 = 200;
 
 /// Statements that this test does not run: each finds its rows by a key, or reads a limited number of an index, but for
 /// that of what earlier versions left in no queue, and for `issues`, which only a command reads.
-const NOT_RUN: [&str; 51] = [
+const NOT_RUN: [&str; 52] = [
     "builds::clear_toolchain",
     "builds::exists",
     "builds::mark_flaky",
@@ -78,6 +78,7 @@ const NOT_RUN: [&str; 51] = [
     "transitions::enter_past",
     "uses::delete_some",
     "uses::set",
+    "tokens::set_used",
 ];
 
 /// Each kind of read, by every index that serves one, and what finds much, little or nothing.
@@ -178,7 +179,7 @@ const READS: [&str; 90] = [
 type Costs = BTreeMap<(String, String, u32, String), i32>;
 
 /// Requests that write, in this order.
-const WRITES: [(&str, &str, &str); 17] = [
+const WRITES: [(&str, &str, &str); 20] = [
     (
         "POST",
         "/api/packages",
@@ -202,6 +203,13 @@ const WRITES: [(&str, &str, &str); 17] = [
     ("POST", "/admin/check-builds", ""),
     ("GET", "/admin/status", ""),
     ("GET", "/admin/audit?before=2000", ""),
+    (
+        "POST",
+        "/admin/tokens",
+        r#"{"name":"laptop","scope":"admin"}"#,
+    ),
+    ("GET", "/admin/tokens", ""),
+    ("DELETE", "/admin/tokens/laptop", ""),
     ("GET", "/metrics", ""),
     ("POST", "/api/packages/lib-00402/compat", ""),
     ("POST", "/packages/http-00708/compat", ""),

@@ -1,6 +1,7 @@
 //! Submissions and pushes against the limits: before their body is read, when they arrive, and piece by piece.
 
-use crate::app::dispatch::dispatch::{Admitted, App};
+use crate::app::dispatch::admitted::Admitted;
+use crate::app::dispatch::dispatch::App;
 use crate::app::state::ProxyHeaders;
 use crate::app::web::access;
 use crate::app::web::answer::{Answer, Error};
@@ -49,7 +50,8 @@ impl App {
         now: Now,
     ) -> Result<(Admission, Admitted), Response> {
         let routed = table::find(head)?;
-        let admin = access::check(routed.access(), from, head, &self.state.settings)?;
+        let (access, state) = (routed.access(), &self.state);
+        let admin = access::check(access, from, head, &state.settings, &state.tokens)?;
         let admission = routed.admission(head, &self.state.settings)?;
         let client = self.identify(from, head);
         if routed.is_hook() && self.state.settings.hook_secret.is_none() {

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
+use crate::app::dispatch::admitted::Admitted;
 use crate::app::dispatch::health_waiter::HealthWaiter;
 use crate::app::dispatch::limits::{STOP_LIMIT_MS, VIEWS_WRITTEN_LIMIT, WAITS_ANSWERED_LIMIT};
 use crate::app::dispatch::texts::Texts;
@@ -18,12 +19,12 @@ use crate::app::store::{meter, packages, sources};
 use crate::app::web::access::Admin;
 use crate::app::web::answer::{Answer, Error};
 use crate::app::web::conditional;
-use crate::app::web::handlers::{admin, live, pages, submit, watch};
+use crate::app::web::handlers::{admin, live, pages, submit, tokens, watch};
 use crate::app::web::rate_limits::RateLimits;
 use crate::app::web::reads::{self, Read, Reads};
 use crate::app::web::request::{is_read, open_if};
 use crate::app::web::routes::read::ReadCall;
-use crate::app::web::routes::table::{Call, Routed};
+use crate::app::web::routes::table::Call;
 use crate::app::web::upload::Uploads;
 use crate::base::client_addr::ClientAddr;
 use crate::base::slab::Key;
@@ -45,14 +46,6 @@ pub struct App {
     texts: Texts,
     /// Health requests that wait for the engine's answer.
     pub(crate) health_waiters: Vec<HealthWaiter>,
-}
-
-/// A request whose head was admitted.
-pub(crate) struct Admitted {
-    pub(crate) routed: Routed,
-    pub(crate) client: Option<ClientAddr>,
-    /// The admin whose call it is.
-    pub(crate) admin: Option<Admin>,
 }
 
 impl App {
@@ -190,6 +183,9 @@ impl App {
         request: &Request,
     ) -> Result<Answer, Error> {
         let Request { head, body, .. } = request;
+        if let Some(Admin::Token(name)) = &admitted.admin {
+            tokens::note_use(&mut self.state, name).map_err(Error::HalfWritten)?;
+        }
         if is_read(head) {
             return self.answer_call(conn, admitted, request);
         }

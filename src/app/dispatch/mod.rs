@@ -1,6 +1,7 @@
 //! Events go in, actions come out: the app as the shell sees it.
 
 pub mod admission;
+pub mod admitted;
 pub mod dispatch;
 pub mod engine_answers;
 pub mod health_waiter;

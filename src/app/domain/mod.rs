@@ -17,6 +17,7 @@ pub mod popularity;
 pub mod push;
 pub mod recheck;
 pub mod repository;
+pub mod scope;
 pub mod search;
 pub mod targets;
 pub mod task;

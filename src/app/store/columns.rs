@@ -7,6 +7,7 @@ use rusqlite::{Row, Statement};
 
 use crate::app::domain::commit_search::SearchState;
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
+use crate::app::domain::scope::Scope;
 use crate::app::domain::task::{Priority, Task};
 use crate::app::domain::transition::Transition;
 use crate::app::domain::verdict::{
@@ -139,6 +140,7 @@ stored_as_words!(
     DepsOutcome,
     ImportStatus,
     Reason,
+    Scope,
     SearchState,
     State,
     TestStatus,

@@ -17,7 +17,7 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The steps to the schema: `STEPS[n]` leads from `PRAGMA user_version` n to n + 1. A step changes tables and rows
 /// only; new tables, indexes and triggers are made from `SCHEMA` afterwards. A step that was released never changes.
-const STEPS: [&str; 21] = [
+const STEPS: [&str; 22] = [
     WORDS,
     IMPORTS,
     HOSTS,
@@ -40,6 +40,7 @@ const STEPS: [&str; 21] = [
     "",
     COUNTS,
     AUDIT,
+    TOKENS,
 ];
 
 /// The words for priority, tenant, lane and total, for what a build waits for and for what refers to it. The name of
@@ -224,6 +225,8 @@ const COUNTS_VERSION: usize = 20;
 
 /// A new table alone, `audit`.
 const AUDIT: &str = "";
+/// A new table alone, `tokens`.
+const TOKENS: &str = "";
 
 /// Why a database cannot be opened.
 #[derive(Debug)]

@@ -43,6 +43,7 @@ pub mod shares;
 pub mod sources;
 pub mod store;
 pub mod target_checks;
+pub mod tokens;
 pub mod toolchains;
 pub mod totals;
 pub mod transitions;

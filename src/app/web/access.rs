@@ -1,10 +1,13 @@
 //! Access to calls: for anyone, or for an admin who proves it.
 
+use crate::app::domain::scope::Scope;
+use crate::app::store::tokens::TokenRow;
 use crate::app::web::client_id;
-use crate::app::web::routes::admin::check_token;
+use crate::app::web::routes::admin::bearer;
 use crate::app::web::routes::route::Access;
 use crate::base::client_addr::ClientAddr;
 use crate::config::settings::Settings;
+use crate::config::token::{FILE_TOKEN, Token};
 use crate::interface::message::{Head, Response};
 use crate::interface::peer::Peer;
 
@@ -16,9 +19,6 @@ pub enum Admin {
     /// The token of that name.
     Token(String),
 }
-
-/// The name of the token in `--admin-token-file`.
-pub const FILE_TOKEN: &str = "file";
 
 impl Admin {
     /// As `/admin/audit` shows it.
@@ -38,18 +38,49 @@ pub fn check(
     from: Peer,
     head: &Head,
     settings: &Settings,
+    tokens: &[TokenRow],
 ) -> Result<Option<Admin>, Response> {
-    let needs_admin = match access {
-        Access::Admin => true,
-        Access::Local => !client_id::is_local(from.address(), head),
-        Access::Anyone | Access::Limited | Access::Hook => false,
+    let needed = match access {
+        Access::Admin => Scope::Admin,
+        Access::Notify => Scope::Notify,
+        Access::Local if !client_id::is_local(from.address(), head) => Scope::Admin,
+        Access::Anyone | Access::Limited | Access::Hook | Access::Local => return Ok(None),
     };
     match from {
-        Peer::Admin { uid } if needs_admin => Ok(Some(Admin::User(uid))),
-        _ if !needs_admin => Ok(None),
-        _ => {
-            check_token(head, settings)?;
-            Ok(Some(Admin::Token(FILE_TOKEN.to_string())))
+        Peer::Admin { uid } => Ok(Some(Admin::User(uid))),
+        Peer::Address(_) | Peer::Unix => {
+            check_token(head, needed, settings, tokens).map(|name| Some(Admin::Token(name)))
         }
+    }
+}
+
+/// The name of the token that the request carries. 401 or 403 where it has none that may make the call.
+fn check_token(
+    head: &Head,
+    needed: Scope,
+    settings: &Settings,
+    tokens: &[TokenRow],
+) -> Result<String, Response> {
+    let file = settings.admin_token.as_ref();
+    if file.is_none() && tokens.is_empty() {
+        let sentence = "admin calls are taken over the admin socket alone: make a token there, or start the server \
+                        with --admin-token-file";
+        return Err(Response::error(403, sentence));
+    }
+    let Some(given) = bearer(head) else {
+        let sentence = "an admin call needs the header Authorization: Bearer TOKEN";
+        return Err(Response::error(401, sentence).with("WWW-Authenticate", "Bearer"));
+    };
+    if file.is_some_and(|token| token.is(given)) {
+        return Ok(FILE_TOKEN.to_string());
+    }
+    let is_given = |row: &&TokenRow| Token::of_hash(row.hash).is(given);
+    match tokens.iter().find(is_given) {
+        Some(row) if row.scope.covers(needed) => Ok(row.name.clone()),
+        Some(row) => {
+            let sentence = format!("the scope of this token is {}", row.scope.as_str());
+            Err(Response::error(403, &sentence))
+        }
+        None => Err(Response::error(403, "wrong admin token")),
     }
 }

@@ -17,6 +17,7 @@ impl Call {
         let path = path.replace("{owner}/{repo}", "x/zeit");
         let path = path.replace("{old}..{new}", "0.15.2..0.16.0");
         let path = path.replace("{version}", "0.16.0");
+        let path = path.replace("{token}", "laptop");
         let method = match self.method {
             "GET" => String::new(),
             method => format!("-X {method} "),
@@ -34,6 +35,7 @@ impl Call {
             Body::Json(_) => {
                 let body = match self.path {
                     "/admin/trigger-build" => r#"{"package_name": "zeit"}"#,
+                    "/admin/tokens" => r#"{"name": "laptop", "scope": "admin"}"#,
                     "/api/packages" => r#"{"url": "https://github.com/x/zeit"}"#,
                     "/hooks/push" => {
                         r#"{"ref": "refs/heads/main", "repository": {"clone_url": "https://github.com/x/zeit"}}"#

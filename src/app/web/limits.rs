@@ -85,3 +85,8 @@ pub const LOG_PART_LINES: u64 = 1_000;
 pub const LOG_END_LINES: u64 = 500;
 /// Bytes of one part of a log: drawn in a few milliseconds.
 pub const LOG_PART_LIMIT_BYTES: u64 = 192 << 10;
+/// Tokens at once beside that of the file: some for each person and machine that administers one server. Each call with
+/// a token is compared with all of them.
+pub const TOKENS_LIMIT: usize = 64;
+/// Between two notes that a token was used: its owner wants to know whether it is still needed.
+pub const TOKEN_USE_STEP_MS: i64 = 86_400_000;

@@ -420,6 +420,29 @@ pub const CALLS: &[Call] = &[
         Answer::Json("audit next"),
     )
     .with(Kind::Admin, Body::None, &[200]),
+    get(
+        "/admin/tokens",
+        "Tokens for admin calls beside that of the file",
+        "",
+        Answer::Json("tokens"),
+    )
+    .with(Kind::Admin, Body::None, &[200]),
+    call(
+        "POST",
+        "/admin/tokens",
+        "Makes a token, which the answer alone has",
+        "",
+        Answer::Json("name scope created_at last_used token"),
+    )
+    .with(Kind::Admin, Body::Json("name scope"), &[201]),
+    call(
+        "DELETE",
+        "/admin/tokens/{token}",
+        "Removes a token",
+        "",
+        Answer::Json("name scope created_at last_used"),
+    )
+    .with(Kind::Admin, Body::None, &[200]),
     call(
         "DELETE",
         "/api/builds/{id}",

@@ -79,6 +79,20 @@ pub const WORDS: &[AdminWord] = &[
         ("GET", "/admin/audit?limit=100"),
         "what admins have changed",
     ),
+    word("tokens", "", ("GET", "/admin/tokens"), "the tokens"),
+    word(
+        "make-token",
+        "NAME SCOPE",
+        ("POST", "/admin/tokens"),
+        "makes a token and shows it once; SCOPE is admin or notify",
+    )
+    .with(|given| json!({ "name": given.first(), "scope": given.get(1) })),
+    word(
+        "delete-token",
+        "NAME",
+        ("DELETE", "/admin/tokens/{}"),
+        "removes a token",
+    ),
     word(
         "drain",
         "",

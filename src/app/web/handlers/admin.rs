@@ -14,6 +14,7 @@ use crate::app::web::answer::{Answer, Error};
 use crate::app::web::handlers::packages;
 use crate::app::web::handlers::rows::{build_json, build_row, compat_json};
 use crate::app::web::handlers::submit::check_accepting;
+use crate::app::web::handlers::tokens;
 use crate::app::web::routes::admin::AdminCall;
 use crate::interface::message::{Head, Response};
 
@@ -35,6 +36,7 @@ pub fn answer(state: &mut State, call: AdminCall) -> Result<Response, Error> {
         AdminCall::Undrain => drain(state, false)?,
         AdminCall::Status => Response::json(200, &status(state)?),
         AdminCall::Audit { before, limit } => audit_of(state, before, limit)?,
+        AdminCall::Token(call) => tokens::answer(state, call)?,
     };
     Ok(response.with("Cache-Control", "no-store"))
 }

@@ -19,5 +19,6 @@ pub mod read;
 pub mod rows;
 pub mod stats;
 pub mod submit;
+pub mod tokens;
 pub mod upgrade;
 pub mod watch;

@@ -1,4 +1,4 @@
-//! Admin calls: the token, and what each call names.
+//! Admin calls: what each call names.
 
 use crate::app::domain::git_url::check_ref;
 use crate::app::domain::ids::BuildId;
@@ -9,27 +9,38 @@ use crate::app::web::routes::route::{
     Access, Body, Route, RouteRequest, check_name, known_versions, row, text,
 };
 use crate::app::web::routes::submit::{check_dir, git_url};
-use crate::config::settings::Settings;
+use crate::app::web::routes::tokens::{self, TokenCall};
 use crate::interface::message::{Head, Response, values};
 
 /// Above the number of any row.
 const ID_LIMIT: u64 = 1 << 40;
 
-/// Needs the admin token.
+/// Needs an admin.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AdminCall {
     /// Ends a build, whatever its state.
-    CancelBuild { id: BuildId },
+    CancelBuild {
+        id: BuildId,
+    },
     /// Ends the searches for commits of a package that work.
-    CancelSearches { name: String },
+    CancelSearches {
+        name: String,
+    },
     /// Removes a package with all that belongs to it.
-    DeletePackage { name: String },
+    DeletePackage {
+        name: String,
+    },
     /// Changes what is known of a package.
-    ChangePackage { name: String, change: PackageChange },
+    ChangePackage {
+        name: String,
+        change: PackageChange,
+    },
     /// Makes the recheck of all packages due now.
     CheckBuilds,
     /// Checks all packages under one toolchain.
-    CheckAll { zig_version: String },
+    CheckAll {
+        zig_version: String,
+    },
     /// Nothing new is started, and the server ends once nothing runs.
     Drain,
     /// Takes that back.
@@ -37,7 +48,11 @@ pub enum AdminCall {
     /// The state of the server in numbers.
     Status,
     /// What admins have changed before that row, the newest first.
-    Audit { before: i64, limit: u64 },
+    Audit {
+        before: i64,
+        limit: u64,
+    },
+    Token(TokenCall),
 }
 
 impl AdminCall {
@@ -47,7 +62,7 @@ impl AdminCall {
     }
 }
 
-pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 10] {
+pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 13] {
     use Access::Admin;
     use Body::{Ignored, Json};
     [
@@ -84,6 +99,15 @@ pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 10] {
                 limit: request.query.page()?.limit,
             }
             .into())
+        }),
+        row("GET", "/admin/tokens", Admin, Ignored, |_| {
+            Ok(AdminCall::Token(TokenCall::List).into())
+        }),
+        row("POST", "/admin/tokens", Admin, Json, |request| {
+            Ok(AdminCall::Token(tokens::make(request)?).into())
+        }),
+        row("DELETE", "/admin/tokens/*", Admin, Ignored, |request| {
+            Ok(AdminCall::Token(tokens::delete(request)?).into())
         }),
     ]
 }
@@ -148,22 +172,6 @@ fn change_package<C: From<AdminCall>>(request: &RouteRequest) -> Result<C, Respo
     }
     let name = request.name()?;
     Ok(AdminCall::ChangePackage { name, change }.into())
-}
-
-/// 401 or 403 unless the request carries the admin token.
-pub fn check_token(head: &Head, settings: &Settings) -> Result<(), Response> {
-    let Some(token) = &settings.admin_token else {
-        let sentence = "admin calls are taken over the admin socket alone: start the server with --admin-token-file";
-        return Err(Response::error(403, sentence));
-    };
-    match bearer(head) {
-        Some(given) if token.is(given) => Ok(()),
-        Some(_) => Err(Response::error(403, "wrong admin token")),
-        None => {
-            let sentence = "an admin call needs the header Authorization: Bearer TOKEN";
-            Err(Response::error(401, sentence).with("WWW-Authenticate", "Bearer"))
-        }
-    }
 }
 
 /// The bearer token of a request; none where two headers contradict each other.

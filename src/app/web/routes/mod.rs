@@ -12,5 +12,6 @@ pub mod route;
 pub mod stats;
 pub mod submit;
 pub mod table;
+pub mod tokens;
 pub mod upgrade;
 pub mod watch;

@@ -31,11 +31,13 @@ pub enum Access {
     Anyone,
     /// Anyone, within the rate limits of submissions.
     Limited,
-    /// Only with the admin token.
+    /// Admins: over the admin socket, or with a token of the scope `admin`.
     Admin,
+    /// Admins and the notifier, whose token has the scope `notify`.
+    Notify,
     /// Anyone, within the rate limit of push hooks unless they prove that they know the secret.
     Hook,
-    /// From this machine; from elsewhere with the admin token.
+    /// From this machine; from elsewhere admins.
     Local,
 }
 
