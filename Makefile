@@ -44,7 +44,7 @@ uninstall:             ## as root: stop and remove the service; keeps the data
 cluster:               ## as root: make this machine the server of a cluster (ADDRESS=: its address for the nodes)
 	@systemd/cluster/server
 
-cluster-remove:        ## as root: undo this, except the packages
+cluster-remove:        ## as root: undo this, except the packages (NOW=1: although there are nodes)
 	@systemd/cluster/server remove
 
 node:                  ## as root on another machine: make it a node that builds (SERVER=: the server's address)

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::common::server::scratch;
 use crate::machine::Machine;
 
-const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/cluster");
+pub const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/cluster");
 pub const SERVER: &str = "10.77.0.1";
 /// The image of builds: a shell.
 pub const IMAGE: &str = "zigcheck:test";
@@ -92,14 +92,21 @@ impl Cluster {
         self.server.wait(is_up, "UP");
     }
 
+    /// Adds a machine that is no node yet.
+    pub fn add_machine(&mut self) -> &Machine {
+        let index = self.nodes.len();
+        let name = format!("n{}", index + 1);
+        self.nodes.push(Machine::new(&name, &self.dir));
+        self.boot(index);
+        let machine = &self.nodes[index];
+        machine.sh("rm -f /etc/munge/munge.key /etc/docker/daemon.json /etc/slurm/slurm.conf");
+        machine
+    }
+
     /// Adds a machine and makes it a node, as `make node` does.
     pub fn add_node(&mut self) {
-        let number = self.nodes.len() + 1;
-        let name = format!("n{number}");
-        self.nodes.push(Machine::new(&name, &self.dir));
-        self.boot(number - 1);
-        let node = &self.nodes[number - 1];
-        node.sh("rm -f /etc/munge/munge.key /etc/docker/daemon.json /etc/slurm/slurm.conf");
+        self.add_machine();
+        let node = self.nodes.last().expect("a machine");
         // Processors for two builds.
         let install = format!("SERVER={SERVER} CPUS=4 MEMORY=2048 {SCRIPTS}/node install");
         let ssh = self.stand_in_for_ssh();

@@ -13,3 +13,4 @@ mod faults;
 mod health;
 mod machine;
 mod membership;
+mod scripts;
