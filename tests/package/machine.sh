@@ -1,5 +1,6 @@
 # A bare Debian under its own systemd, as a container of the machine's engine, with an engine of its own inside. Sourced.
 machine=zigcheck-package-$$
+machines=()
 package=$(ls -t target/deb/zigcheck_*_amd64.deb | head -n 1)
 
 say() { echo "$suite: $* ($SECONDS s)"; }
@@ -29,7 +30,8 @@ boot() {
         --env container=docker --volume /var/lib/docker "zigcheck-bare:$1" bash -c \
         'while read -r _ at kind _; do [[ $kind != cgroup* ]] || mount -o remount,bind,rw $at; done </proc/mounts; mount -o remount,bind,rw /proc/sys; exec /lib/systemd/systemd' \
         >/dev/null
-    trap 'docker rm -f -v "$machine" >/dev/null' EXIT
+    machines+=("$machine")
+    trap 'docker rm -f -v "${machines[@]}" >/dev/null' EXIT
     until_says 'systemctl is-system-running 2>/dev/null || true' running
     # jq is what this script asks with.
     inside 'apt-get update -qq; apt-get install -y -qq jq >/dev/null 2>&1'
@@ -41,4 +43,29 @@ install_package() {
     docker cp -q "$1" "$machine:/root/"
     inside "DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --allow-downgrades /root/${1##*/} >/var/log/apt.out 2>&1 ||
         { tail -n 30 /var/log/apt.out; exit 1; }"
+}
+
+# Gives the server one image, from the machine's engine: to make it takes minutes, and first-verdict has that.
+give_image() {
+    inside 'systemctl stop zigcheck-images; echo ZIGCHECK_ZIG_VERSIONS=0.16.0 >>/etc/zigcheck/zigcheck.env'
+    docker save zigcheck:0.16.0 | inside 'docker load -q'
+    inside 'systemctl restart zigcheck'
+    until_says 'curl -sS 127.0.0.1:3000/api/health | jq -r "[.status, .missing_images, .fetch_network] | @tsv" | xargs' 'healthy closed'
+    say "it is healthy with an image that is there"
+}
+
+# Writes build.zig from standard input and the file $3 with the text $4, and sends it as package $1 to /api/check?$2.
+submit() {
+    local tree
+    tree=$(mktemp -d)
+    cat >"$tree/build.zig"
+    [ -z "${3:-}" ] || echo "$4" >"$tree/$3"
+    tar -C "$tree" -cz . | inside "curl -sSN --fail --data-binary @- '127.0.0.1:3000/api/check?name=$1&$2'"
+    rm -r "$tree"
+}
+
+# The commands of the section $1 of the runbook, which are its $2nd block.
+runbook() {
+    awk -v title="## $1" -v nth="$2" '/^## / { within = $0 == title; block = 0; inside = 0; next }
+        !within { next } /^    / { if (!inside) block++; inside = 1; if (block == nth) print substr($0, 5); next } NF { inside = 0 }' docs/runbook.md
 }

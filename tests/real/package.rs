@@ -30,6 +30,12 @@ fn a_bare_debian_comes_to_a_verdict_as_the_readme_says() {
 }
 
 #[test]
+#[ignore = "takes minutes, and needs make deb: make test-all"]
+fn a_server_moves_to_another_machine() {
+    run("restore", "bookworm");
+}
+
+#[test]
 #[ignore = "needs make deb: make test-all"]
 fn the_packages_have_no_error_for_lintian() {
     let packages = format!("{}/target/deb/zigcheck_*.deb", env!("CARGO_MANIFEST_DIR"));
