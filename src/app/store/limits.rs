@@ -7,6 +7,8 @@ pub const REFUSED_HOSTS_LIMIT: usize = 256;
 /// Free disk space that an upgrade of the schema needs, as a multiple of the database: a copy, which may grow by half,
 /// and afterwards a write-ahead log with every page.
 pub const UPGRADE_SPACE_FACTOR: u64 = 2;
+/// Cache of the database while its schema is upgraded.
+pub const UPGRADE_CACHE_KIB: i64 = 64 << 10;
 /// Rows of another database that are read, and taken in one transaction: some MiB of errors at most.
 pub const IMPORTED_AT_ONCE_ROWS: usize = 256;
 /// Rows that a list examines: 1,000 take 1 to 3 ms.

@@ -8,6 +8,7 @@ use rusqlite::{Connection, params};
 use crate::app::domain::popularity::USE_SCORE;
 use crate::app::domain::repository::{identity, repository};
 use crate::app::store::history;
+use crate::app::store::limits::UPGRADE_CACHE_KIB;
 use crate::app::store::search;
 use crate::app::store::store::Result;
 use crate::app::store::uses::COUNT_USERS;
@@ -286,6 +287,14 @@ pub fn upgrade(db: &Connection, version: usize) -> Result<()> {
     if version == STEPS.len() {
         return Ok(());
     }
+    // Tables are copied and indexes made anew: with the small cache of a server, each page is read many times.
+    let usual: i64 = db.query_row("PRAGMA cache_size", [], |row| row.get(0))?;
+    db.pragma_update(None, "cache_size", -UPGRADE_CACHE_KIB)?;
+    run_steps(db, version)?;
+    db.pragma_update(None, "cache_size", usual)
+}
+
+fn run_steps(db: &Connection, version: usize) -> Result<()> {
     let is_empty = is_empty(db)?;
     if !is_empty {
         drop_indexes_and_triggers(db)?;
