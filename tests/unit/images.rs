@@ -2,6 +2,7 @@
 
 use crate::common::core::Inside;
 use serde_json::json;
+use zigcheck::app::builds::limits::MISSING_IMAGE_PAUSE_MS;
 use zigcheck::config::limits::ENGINE_FRESH_MS;
 
 #[test]
@@ -36,4 +37,74 @@ fn the_front_page_and_the_health_say_how_many_images_are_made() {
     inside.pass(0);
     assert!(!inside.curl("/").contains("images are made"));
     assert_eq!(inside.json("/api/health")["images"], json!(null));
+}
+
+/// The image goes, and the server hears of it.
+fn lose(inside: &mut Inside, version: &str) {
+    inside.engine.set_image(version, None);
+    inside.pass(ENGINE_FRESH_MS + 1);
+    inside.json("/api/health");
+}
+
+#[test]
+fn a_build_waits_for_its_image_and_that_is_no_attempt() {
+    let (mut inside, memory) = Inside::begin("image-of-a-build", 1);
+    let images = inside.engine.images.clone();
+    inside.submit("package");
+    let container = inside.names().pop().unwrap();
+    inside.source_is_there(&container);
+    let (first, second) = (inside.build(1), inside.build(2));
+    assert_eq!(
+        (&first["state"], &second["state"]),
+        (&json!("building"), &json!("queued"))
+    );
+    let version = second["zig_version"].as_str().unwrap().to_string();
+    lose(&mut inside, &version);
+    let container = inside.names().pop().unwrap();
+    inside.build_succeeds(&container);
+    for _ in 0..20 {
+        inside.pass(MISSING_IMAGE_PAUSE_MS);
+        assert_eq!(inside.names(), Vec::<String>::new());
+    }
+    // A restart changes nothing about it.
+    let mut inside = inside.killed().starts(&memory);
+    inside.pass(MISSING_IMAGE_PAUSE_MS);
+    assert_eq!(inside.names(), Vec::<String>::new());
+    assert_eq!(inside.build(2)["state"], "queued");
+
+    inside.engine.images = images;
+    inside.pass(MISSING_IMAGE_PAUSE_MS);
+    let container = inside.names().pop().unwrap();
+    inside.build_succeeds(&container);
+    let build = inside.build(2);
+    assert_eq!(
+        (&build["build_status"], &build["attempt"]),
+        (&json!("success"), &json!(1))
+    );
+}
+
+#[test]
+fn a_source_is_fetched_with_any_image_that_is_there() {
+    let (mut inside, _memory) = Inside::begin("image-of-a-fetch", 1);
+    let images = inside.engine.images.clone();
+    // Both are submitted while all images are there; the second one waits for the slot.
+    inside.submit("first");
+    inside.submit("second");
+    lose(&mut inside, "0.16.0");
+    let container = inside.names().pop().unwrap();
+    inside.source_is_there(&container);
+    // The first one's build under 0.15.2, then whatever waits for no image.
+    let mut ended = 0;
+    while let Some(container) = inside.names().pop() {
+        match container.contains("fetch") || container.contains("source") {
+            true => inside.source_is_there(&container),
+            false => inside.build_succeeds(&container),
+        }
+        ended += 1;
+    }
+    assert_eq!(ended, 3, "two builds under 0.15.2, and a source");
+    lose(&mut inside, "0.15.2");
+    inside.engine.images = images;
+    inside.pass(MISSING_IMAGE_PAUSE_MS);
+    assert_eq!(inside.names().len(), 1);
 }

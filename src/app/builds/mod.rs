@@ -12,6 +12,7 @@ pub mod job_events;
 pub mod judge;
 pub mod kept_caches;
 pub mod limits;
+mod missing_images;
 pub mod outcomes;
 pub mod push_hooks;
 pub mod pushes;

@@ -9,6 +9,7 @@ use crate::app::builds::build::{Build, Input, JobKind, JobLimits, JobOutcome, St
 use crate::app::builds::dependency_cache::DependencyCache;
 use crate::app::builds::kept_caches::KeptCaches;
 use crate::app::builds::limits::STARTS_LIMIT;
+use crate::app::builds::missing_images;
 use crate::app::builds::queue_view::{OrderCache, QueueView};
 use crate::app::builds::rechecks::Rechecks;
 use crate::app::builds::running::{RunningTask, Subject, builds_behind, entry, prepare_log};
@@ -238,7 +239,7 @@ impl Scheduler {
         Ok(())
     }
 
-    /// False if no build needs the source any more.
+    /// False if no build needs the source any more, or no image is there to fetch it with.
     fn start_fetch(
         &mut self,
         entry: Entry,
@@ -246,12 +247,16 @@ impl Scheduler {
         services: &mut Services,
     ) -> store::Result<bool> {
         let row = checks::by_id(&services.store, check)?.expect("it waited");
-        let mut builds = builds::open_of_check(&services.store, check)?.into_iter();
-        let newest = builds.find(|row| self.rechecks.has_version(&row.zig_version));
-        let Some(newest) = newest else {
+        let mut wanted = builds::open_of_check(&services.store, check)?;
+        wanted.retain(|build| self.rechecks.has_version(&build.zig_version));
+        if wanted.is_empty() {
             return Ok(false);
+        }
+        let mut versions = wanted.into_iter().map(|build| build.zig_version);
+        let Some(version) = versions.find(|version| services.engine.image(version).is_some())
+        else {
+            return missing_images::put_back(&mut self.queue, &entry, services);
         };
-        let version = newest.zig_version.clone();
         let machine = Build::new(row.attempt, row.errors, self.job_limits);
         let package = row.package_id.filter(|_| !row.is_try && !row.fresh);
         let mut running_task = RunningTask::new(entry, Subject::Check(row), version, machine);
@@ -264,7 +269,7 @@ impl Scheduler {
         Ok(true)
     }
 
-    /// False if the build needs no slot: it is over, its verdict is known, or another build of its key runs.
+    /// False if the build is over, its verdict is known, another build of its key runs, or its image is missing.
     fn start_build(
         &mut self,
         entry: Entry,
@@ -279,6 +284,9 @@ impl Scheduler {
         if row.state.is_final() || self.cancel_if_retired(&row, services)? {
             return Ok(false);
         }
+        let Some(image) = services.engine.image(&row.zig_version).map(str::to_string) else {
+            return missing_images::put_back(&mut self.queue, &entry, services);
+        };
         let key = self
             .verdicts
             .key(&check, &row.zig_version, &services.engine);
@@ -291,8 +299,6 @@ impl Scheduler {
                 return Ok(false);
             }
         }
-        let image = services.engine.image(&row.zig_version);
-        let image = image.unwrap_or("").to_string();
         let at = services.now.unix_ms;
         builds::set_started(&mut services.store, build, &image, key.as_deref(), at)?;
         sources::set_used(&mut services.store, &source.hash, at)?;
@@ -317,9 +323,8 @@ impl Scheduler {
         let Some((row, toolchain)) = self.rechecks.begin(package, services)? else {
             return Ok(false);
         };
-        let machine = Build::new(1, 0, self.job_limits);
-        let (subject, version) = (Subject::Package(row), toolchain.zig_version);
-        let running_task = RunningTask::new(entry, subject, version, machine);
+        let (machine, version) = (Build::new(1, 0, self.job_limits), toolchain.zig_version);
+        let running_task = RunningTask::new(entry, Subject::Package(row), version, machine);
         self.start(running_task, JobKind::ResolveRemote, services)?;
         Ok(true)
     }
@@ -348,7 +353,7 @@ impl Scheduler {
         Ok(true)
     }
 
-    /// False if there is nothing to analyse any more: then it stays unknown.
+    /// False if there is nothing to analyse any more, which then stays unknown, or its image is missing.
     fn start_targets(
         &mut self,
         entry: Entry,
@@ -359,6 +364,9 @@ impl Scheduler {
         let Some(mut running_task) = target_task::take(entry, build, context, services)? else {
             return Ok(false);
         };
+        if services.engine.image(&running_task.zig_version).is_none() {
+            return missing_images::put_back(&mut self.queue, &running_task.entry, services);
+        }
         let first = self.dependencies.first_job(&mut running_task, services)?;
         self.start(running_task, first, services)?;
         Ok(true)
@@ -371,11 +379,9 @@ impl Scheduler {
         services: &mut Services,
     ) -> store::Result<()> {
         running_task.started_unix_ms = services.now.unix_ms;
-        // The id, so that the image that runs is the one in the row. Without one the engine gets the name, and its
-        // error message names that.
+        // The id, so that the image that runs is the one in the row.
         let image = services.engine.image(&running_task.zig_version);
-        let named = || format!("zigcheck:{}", running_task.zig_version);
-        running_task.image = image.map_or_else(named, str::to_string);
+        running_task.image = image.expect("else it is put back").to_string();
         let task = running_task.entry.task;
         self.running.insert(task, running_task);
         self.step(task, Input::Start(first), services)

@@ -165,8 +165,14 @@ impl App {
         if self.state.is_stopping() || !self.wants_engine() {
             return Ok(());
         }
-        let (engine, now_ms) = (&self.state.services.engine, self.state.now().mono_ms);
-        if engine.is_ready() && !self.state.is_draining() && !self.state.disk.is_low {
+        let may_start = !self.state.is_draining() && !self.state.disk.is_low;
+        let now_ms = self.state.now().mono_ms;
+        let engine = &mut self.state.services.engine;
+        if engine.is_ready() && may_start {
+            if engine.take_due_images(now_ms) {
+                self.refresh_engine();
+                return Ok(());
+            }
             return self.schedule(|scheduler, services| scheduler.start_ready(services));
         }
         if !engine.is_ready() && engine.retry_ms().is_some_and(|at| at <= now_ms) {

@@ -86,6 +86,8 @@ pub struct Engine {
     last_cleanup_ms: u64,
     /// Image ids by Zig version.
     images: HashMap<String, String>,
+    /// When they are listed again for a task whose image is missing.
+    images_wanted_ms: Option<u64>,
     pause_ms: u64,
 }
 
@@ -104,6 +106,7 @@ impl Engine {
             cleanup_ms: None,
             last_cleanup_ms: 0,
             images: HashMap::new(),
+            images_wanted_ms: None,
             pause_ms: ENGINE_RETRY_MS.0,
         }
     }
@@ -244,6 +247,22 @@ impl Engine {
             self.cleanup_ms = Some(self.last_cleanup_ms).filter(|at| *at > now_ms);
         }
         due
+    }
+
+    /// A task needs an image that is missing: the images are listed at that time, or at one that is known already.
+    pub fn want_images(&mut self, at_ms: u64) {
+        self.images_wanted_ms.get_or_insert(at_ms);
+    }
+
+    /// The time of the next `take_due_images`.
+    pub fn images_wanted_ms(&self) -> Option<u64> {
+        self.images_wanted_ms
+    }
+
+    /// True if the images are to be listed now; the caller then refreshes the engine.
+    pub fn take_due_images(&mut self, now_ms: u64) -> bool {
+        let due = self.images_wanted_ms.take_if(|at| *at <= now_ms);
+        due.is_some()
     }
 
     /// Forgets that the engine is ready: a job met an error of it.
