@@ -274,7 +274,7 @@ impl Scheduler {
     ) -> RunningTask {
         invalidate_engine(error, services);
         let why = error.error_log.lines().next().unwrap_or("");
-        log::warn!("{task:?}: {why}; another attempt follows");
+        log::warn!("{task}: {why}; another attempt follows");
         self.release(task, services)
     }
 

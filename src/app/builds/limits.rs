@@ -64,5 +64,5 @@ pub const TARGETS_TIMEOUT_MS: u64 = 600_000;
 /// Analyses that wait while no more packages are examined for one: each takes a slot for a quarter of a minute, so
 /// that the next ones are there before these have started.
 pub const TARGETS_WAITING_LIMIT: u64 = 4;
-/// How long a task waits whose image is missing, before the engine lists its images anew: an image takes minutes to make.
+/// How long a task waits whose image is missing, before the engine lists its images anew: to make one takes minutes.
 pub const MISSING_IMAGE_PAUSE_MS: u64 = 30_000;

@@ -1,5 +1,7 @@
 //! The unit that takes a slot, and the claim it has on one.
 
+use std::fmt;
+
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 
 /// What takes a slot, with the id of the check, the build or the package.
@@ -14,6 +16,19 @@ pub enum Task {
     ListCommits(PackageId),
     /// Analyse for other targets what the source of a build exports.
     CheckTargets(BuildId),
+}
+
+/// As the log names it.
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Task::FetchSource(check) => write!(f, "the source of check {check}"),
+            Task::Build(build) => write!(f, "build {build}"),
+            Task::CheckRemote(package) => write!(f, "the remote of package {package}"),
+            Task::ListCommits(package) => write!(f, "the commits of package {package}"),
+            Task::CheckTargets(build) => write!(f, "the targets of build {build}"),
+        }
+    }
 }
 
 impl Task {
