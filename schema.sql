@@ -163,6 +163,7 @@ CREATE TABLE IF NOT EXISTS unindexed (
     PRIMARY KEY (kind, id)
 ) STRICT, WITHOUT ROWID;
 
+-- What was reported to the repositories of packages: by the system before this one, and by the notifier.
 CREATE TABLE IF NOT EXISTS issues (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     package_id   INTEGER NOT NULL REFERENCES packages (id),
@@ -620,6 +621,9 @@ CREATE INDEX IF NOT EXISTS packages_by_update ON packages (last_updated) WHERE r
 CREATE INDEX IF NOT EXISTS packages_by_popularity ON packages (popularity_score) WHERE removal IS NULL;
 CREATE INDEX IF NOT EXISTS packages_by_author ON packages (author) WHERE author NOT NULL;
 CREATE INDEX IF NOT EXISTS packages_by_license ON packages (lower(license)) WHERE license NOT NULL;
+CREATE INDEX IF NOT EXISTS issues_by_package ON issues (package_id, zig_version);
+-- Those that are open.
+CREATE INDEX IF NOT EXISTS issues_open ON issues (id) WHERE resolved_at IS NULL AND ifnull(issue_status, 'open') = 'open';
 CREATE INDEX IF NOT EXISTS build_results_by_status ON build_results (build_status, zig_version, package_id);
 CREATE INDEX IF NOT EXISTS packages_removed ON packages (id) WHERE removal NOT NULL;
 CREATE INDEX IF NOT EXISTS uses_by_repository ON uses (repository);

@@ -116,6 +116,8 @@ pub const ADMIN_WORDS: &[&str] = &[
     "tokens",
     "make-token",
     "delete-token",
+    "issues",
+    "set-issue",
     "drain",
     "undrain",
     "cancel",

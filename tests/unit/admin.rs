@@ -15,13 +15,19 @@ use zigcheck::config::token::Token;
 use zigcheck::interface::message::{Admission, Request, Response};
 
 /// Every admin call, with a body where it needs one.
-const CALLS: [(&str, &str, &str); 14] = [
+const CALLS: [(&str, &str, &str); 16] = [
     ("POST", "/admin/drain", ""),
     ("POST", "/admin/undrain", ""),
     ("GET", "/admin/audit", ""),
     ("GET", "/admin/tokens", ""),
     ("POST", "/admin/tokens", r#"{"name":"a","scope":"admin"}"#),
     ("DELETE", "/admin/tokens/a", ""),
+    ("GET", "/admin/issues", ""),
+    (
+        "PUT",
+        "/admin/issues",
+        r#"{"package":"p","zig_version":"0.16.0","issue_url":"https://a.b/1","issue_status":"open"}"#,
+    ),
     ("POST", "/admin/trigger-build", r#"{"package_name":"p"}"#),
     ("POST", "/admin/check-builds", ""),
     ("POST", "/admin/check-all", r#"{"zig_version":"0.16.0"}"#),

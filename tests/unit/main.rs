@@ -45,6 +45,7 @@ mod hooks;
 mod hostile;
 mod images;
 mod import;
+mod issues;
 mod journal;
 mod key_queue;
 mod landed_schemas;

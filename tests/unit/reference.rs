@@ -144,6 +144,9 @@ fn answer(inside: &mut Inside, call: &Call) -> Option<String> {
         (_, "/admin/check-all") => r#"{"zig_version": "0.16.0"}"#,
         (_, "/admin/tokens") => r#"{"name": "laptop", "scope": "admin"}"#,
         (_, "/api/packages") => r#"{"url": "https://github.com/x/tempus"}"#,
+        (_, "/admin/issues") => {
+            r#"{"package":"zeit","zig_version":"0.15.2","issue_url":"https://a.b/5","issue_status":"open"}"#
+        }
         (_, "/hooks/push") => {
             r#"{"ref": "refs/heads/main", "repository": {"clone_url": "https://github.com/x/zeit"}}"#
         }

@@ -10,6 +10,7 @@ use crate::app::store::builds::BuildRow;
 use crate::app::store::checks::CheckRow;
 use crate::app::store::declared::DeclaredRow;
 use crate::app::store::history::HistoryRow;
+use crate::app::store::issues::PackageIssue;
 use crate::app::store::list::{Page, Paging, Position};
 use crate::app::store::packages::PackageRow;
 use crate::app::store::results::ResultRow;
@@ -119,6 +120,20 @@ pub fn lowest_working<'r>(results: impl Iterator<Item = &'r ResultRow>) -> Optio
         parts.map_while(|part| part.parse().ok()).collect()
     };
     versions.min_by_key(numbers)
+}
+
+/// An issue that was opened at a forge.
+pub fn issue(row: &PackageIssue) -> Value {
+    json!({
+        "id": row.id,
+        "package": row.name,
+        "zig_version": row.zig_version,
+        "issue_url": row.url,
+        "issue_status": row.status,
+        "auto_created": row.auto_created,
+        "created_at": time(row.created_at),
+        "resolved_at": row.resolved_at.map(time),
+    })
 }
 
 /// One declared dependency, with its package if that is known.

@@ -43,6 +43,8 @@ pub const TEXTS_READ_LIMIT: usize = 200;
 pub const NEIGHBOURS_LIMIT_CHECKS: u64 = 32;
 /// Changes by admins that are kept: years of a busy server, at some hundred bytes each.
 pub const AUDIT_LIMIT_ROWS: i64 = 10_000;
+/// Issues that one answer or page shows: a package has one for each version, now and then.
+pub const ISSUES_SHOWN_LIMIT: usize = 100;
 /// Rows of the history that are examined for packages with the same error: a count above some hundreds says no more.
 pub const SAME_ERRORS_LIMIT_ROWS: u64 = 500;
 /// Rows of the history that are examined for what was behind a name such as `master` before: a commit under two months

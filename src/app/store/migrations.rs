@@ -18,7 +18,7 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The steps to the schema: `STEPS[n]` leads from `PRAGMA user_version` n to n + 1. A step changes tables and rows
 /// only; new tables, indexes and triggers are made from `SCHEMA` afterwards. A step that was released never changes.
-const STEPS: [&str; 22] = [
+const STEPS: [&str; 23] = [
     WORDS,
     IMPORTS,
     HOSTS,
@@ -42,6 +42,7 @@ const STEPS: [&str; 22] = [
     COUNTS,
     AUDIT,
     TOKENS,
+    ISSUES,
 ];
 
 /// The words for priority, tenant, lane and total, for what a build waits for and for what refers to it. The name of
@@ -228,6 +229,8 @@ const COUNTS_VERSION: usize = 20;
 const AUDIT: &str = "";
 /// A new table alone, `tokens`.
 const TOKENS: &str = "";
+/// New indexes alone, of `issues`.
+const ISSUES: &str = "";
 
 /// Why a database cannot be opened.
 #[derive(Debug)]

@@ -37,6 +37,9 @@ impl Call {
                     "/admin/trigger-build" => r#"{"package_name": "zeit"}"#,
                     "/admin/tokens" => r#"{"name": "laptop", "scope": "admin"}"#,
                     "/api/packages" => r#"{"url": "https://github.com/x/zeit"}"#,
+                    "/admin/issues" => {
+                        r#"{"package":"zeit","zig_version":"0.15.2","issue_url":"https://a.b/5","issue_status":"open"}"#
+                    }
                     "/hooks/push" => {
                         r#"{"ref": "refs/heads/main", "repository": {"clone_url": "https://github.com/x/zeit"}}"#
                     }

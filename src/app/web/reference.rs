@@ -71,7 +71,7 @@ const LIST: &str = "page after limit";
 
 /// The fields of a package, a check and a build, and of a list.
 const PACKAGE: &str = "id name url ref dir description author license created_at last_updated popularity_score \
-    minimum_zig_version lowest_working_zig_version build_results";
+    minimum_zig_version lowest_working_zig_version build_results open_issues";
 const CHECK: &str = "id package url ref dir commit source finished created_at builds";
 const BUILD: &str = "id check package uploaded zig_version commit source toolchain state build_status test_status \
     import_status reason detail compiled tests_passed tests_skipped tests_total modules targets \
@@ -124,6 +124,7 @@ const TEXT: Answer = Answer::Other("text/plain");
 const ATOM: Answer = Answer::Other("application/atom+xml");
 const ENDPOINT: Answer = Answer::Json("schemaVersion label message color isError cacheSeconds");
 const FEED: &str = "zig_version only";
+const ISSUE: &str = "package zig_version issue_url issue_status";
 const UPLOAD: &str = "name zig_versions dir fresh follow wait require";
 
 /// Every call, in the order in which people need them.
@@ -443,6 +444,21 @@ pub const CALLS: &[Call] = &[
         Answer::Json("name scope created_at last_used"),
     )
     .with(Kind::Admin, Body::None, &[200]),
+    get(
+        "/admin/issues",
+        "What was reported to the repository of a package; without one all that is open",
+        "package",
+        Answer::Json("issues"),
+    )
+    .with(Kind::Admin, Body::None, &[200]),
+    call(
+        "PUT",
+        "/admin/issues",
+        "Enters an issue that was opened or closed",
+        "",
+        Answer::Json("issues"),
+    )
+    .with(Kind::Admin, Body::Json(ISSUE), &[200]),
     call(
         "DELETE",
         "/api/builds/{id}",

@@ -94,6 +94,26 @@ pub const WORDS: &[AdminWord] = &[
         "removes a token",
     ),
     word(
+        "issues",
+        "",
+        ("GET", "/admin/issues"),
+        "what was reported to repositories and is open",
+    ),
+    word(
+        "set-issue",
+        "PACKAGE VERSION URL STATUS",
+        ("PUT", "/admin/issues"),
+        "enters an issue that is open or closed",
+    )
+    .with(|given| {
+        json!({
+            "package": given.first(),
+            "zig_version": given.get(1),
+            "issue_url": given.get(2),
+            "issue_status": given.get(3),
+        })
+    }),
+    word(
         "drain",
         "",
         ("POST", "/admin/drain"),

@@ -58,6 +58,15 @@ fn facts(view: &PackageView) -> Markup {
                 }
             }
             @for (word, fact) in &view.facts { dt { (word) } dd { (fact) } }
+            @for issue in &view.issues {
+                dt { "open issue, Zig " (issue.version) }
+                dd {
+                    @match &issue.web {
+                        Some(target) => a href=(target) rel="nofollow" { (issue.url) },
+                        None => (issue.url),
+                    }
+                }
+            }
         }
     }
 }

@@ -34,6 +34,10 @@ fn facts(view: &PackageView) -> Table {
     for (word, fact) in &view.facts {
         table.push(vec![dim(word), Cell::new(fact.as_str())], Vec::new());
     }
+    for issue in &view.issues {
+        let word = format!("issue, Zig {}", issue.version);
+        table.push(vec![dim(&word), Cell::new(issue.url.as_str())], Vec::new());
+    }
     table
 }
 

@@ -22,6 +22,7 @@ use crate::app::store::builds::BuildRow;
 use crate::app::store::compat::CompatRow;
 use crate::app::store::declared::DeclaredRow;
 use crate::app::store::history::HistoryRow;
+use crate::app::store::issues::PackageIssue;
 use crate::app::store::packages::PackageRow;
 use crate::app::store::results::ResultRow;
 
@@ -35,6 +36,8 @@ pub struct PackageView {
     pub description: Option<Clean>,
     /// What else is known of it, with its word.
     pub facts: Vec<(&'static str, Clean)>,
+    /// What was reported to its repository and is open.
+    pub issues: Vec<OpenIssue>,
     /// Newest first.
     pub rows: Vec<ToolchainRow>,
     /// The newest commit that works under each toolchain.
@@ -57,6 +60,14 @@ pub struct PackageView {
     pub feed: FeedLink,
     /// The badge in markup to copy, with the name of its language.
     pub badges: Vec<(&'static str, Clean)>,
+}
+
+/// An open issue at its forge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenIssue {
+    pub version: Clean,
+    pub url: Clean,
+    pub web: Option<String>,
 }
 
 /// How the package does under one toolchain.
@@ -120,6 +131,7 @@ pub struct PackageRows<'a> {
     pub toolchains: &'a [String],
     pub history: Vec<HistoryRow>,
     pub compat: Vec<CompatRow>,
+    pub issues: Vec<PackageIssue>,
     /// What it declares, each with its package and the verdicts of that, if it is known.
     pub dependencies: Vec<(DeclaredRow, Option<KnownPackage>)>,
     pub used_by: Vec<PackageRow>,
@@ -148,6 +160,7 @@ impl PackageView {
             web: web_url(&row.url),
             description: row.description.as_deref().map(fact),
             facts: facts(row),
+            issues: rows.issues.iter().filter_map(issue).collect(),
             rows: known.map(toolchain).collect(),
             compat: compat::lines(&rows.compat, &row.url),
             upgrade: upgrade(rows),
@@ -192,6 +205,15 @@ fn upgrade(rows: &PackageRows) -> Option<Link> {
     let newest = rows.toolchains.first()?;
     let text = format!("What holds it back under {newest}?");
     Some(Link::new(&text, upgrade::path(&rows.row.name, newest)))
+}
+
+fn issue(row: &PackageIssue) -> Option<OpenIssue> {
+    let url = row.url.as_deref()?;
+    Some(OpenIssue {
+        version: Clean::new(&row.zig_version),
+        url: fact(url),
+        web: web_url(url),
+    })
 }
 
 fn fact(text: &str) -> Clean {

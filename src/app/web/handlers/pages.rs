@@ -23,7 +23,9 @@ use crate::app::store::declared::DeclaredRow;
 use crate::app::store::list::{Paging, Sort};
 use crate::app::store::package_list::{self, PackageFilter, RELEVANCE};
 use crate::app::store::transitions::{self, TransitionFilter, TransitionRow};
-use crate::app::store::{builds, checks, compat, declared, durations, history, packages, results};
+use crate::app::store::{
+    builds, checks, compat, declared, durations, history, issues, packages, results,
+};
 use crate::app::web::answer::{Error, Shown};
 use crate::app::web::handlers::compare;
 use crate::app::web::handlers::docs;
@@ -173,6 +175,7 @@ fn package(state: &State, name: &str, options: PageOptions) -> Result<Shown, Err
         toolchains: &state.settings.zig_versions,
         history: history.map_or_else(Vec::new, |page| page.rows),
         compat: compat::of_package(store, id, &state.settings.zig_versions, &latest)?,
+        issues: issues::open_of(store, id)?,
         dependencies: dependencies(state, id)?,
         used_by: used_by.map_or_else(Vec::new, |page| page.rows),
     };

@@ -7,6 +7,7 @@ use crate::app::render::{json, view};
 use crate::app::state::State;
 use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::compat;
+use crate::app::store::issues;
 use crate::app::store::packages::PackageRow;
 use crate::app::store::results::{self, ResultRow};
 use crate::app::store::store;
@@ -18,9 +19,14 @@ pub fn build_row(state: &State, id: BuildId) -> Result<BuildRow, Error> {
     row.ok_or_else(|| Error::not_found("build"))
 }
 
+/// A package, with its open issues.
 pub fn package_json(state: &State, row: &PackageRow) -> store::Result<Value> {
-    let results = results::of_package(&state.services.store, row.id)?;
-    Ok(json::package(row, &results, &state.settings.zig_versions))
+    let store = &state.services.store;
+    let results = results::of_package(store, row.id)?;
+    let mut value = json::package(row, &results, &state.settings.zig_versions);
+    let issues = issues::open_of(store, row.id)?;
+    value["open_issues"] = issues.iter().map(json::issue).collect();
+    Ok(value)
 }
 
 /// The newest commits of a package that work.

@@ -5,6 +5,7 @@ use crate::app::domain::ids::BuildId;
 use crate::app::store::packages::PackageChange;
 use crate::app::web::limits::DIR_LIMIT_BYTES;
 use crate::app::web::query::bad;
+use crate::app::web::routes::issues::{self, IssueCall};
 use crate::app::web::routes::route::{
     Access, Body, Route, RouteRequest, check_name, known_versions, row, text,
 };
@@ -53,6 +54,8 @@ pub enum AdminCall {
         limit: u64,
     },
     Token(TokenCall),
+    /// What was reported to the repositories of packages.
+    Issue(IssueCall),
 }
 
 impl AdminCall {
@@ -62,8 +65,8 @@ impl AdminCall {
     }
 }
 
-pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 13] {
-    use Access::Admin;
+pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 15] {
+    use Access::{Admin, Notify};
     use Body::{Ignored, Json};
     [
         row("DELETE", "/api/packages/*", Admin, Ignored, delete_package),
@@ -108,6 +111,12 @@ pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 13] {
         }),
         row("DELETE", "/admin/tokens/*", Admin, Ignored, |request| {
             Ok(AdminCall::Token(tokens::delete(request)?).into())
+        }),
+        row("GET", "/admin/issues", Notify, Ignored, |request| {
+            Ok(AdminCall::Issue(issues::list(request)?).into())
+        }),
+        row("PUT", "/admin/issues", Notify, Json, |request| {
+            Ok(AdminCall::Issue(issues::put(request)?).into())
         }),
     ]
 }

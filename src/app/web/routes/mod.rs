@@ -6,6 +6,7 @@ pub mod compare;
 pub mod feeds;
 pub mod forms;
 pub mod hooks;
+pub mod issues;
 pub mod pages;
 pub mod read;
 pub mod route;
