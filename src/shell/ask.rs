@@ -21,7 +21,7 @@ pub struct Question {
     pub body: String,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     pub status: u16,
     /// How long the server asks to wait, if it does.

@@ -6,6 +6,7 @@ pub mod client;
 pub mod clients;
 pub mod clock;
 pub mod connection_limiter;
+pub mod curl;
 pub mod disk;
 pub mod journal;
 pub mod limits;
