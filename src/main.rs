@@ -33,11 +33,11 @@ fn main() -> ExitCode {
     match run() {
         Ok(code) => code,
         Err(Failure::Unfit(sentence)) => {
-            journal::fatal(&sentence);
+            journal::fatal("zigcheck", &sentence);
             ExitCode::from(2)
         }
         Err(Failure::Failed(sentence)) => {
-            journal::fatal(&sentence);
+            journal::fatal("zigcheck", &sentence);
             ExitCode::FAILURE
         }
     }

@@ -189,6 +189,37 @@ pub trait Core {
     fn note_counters(&mut self, _counters: &ShellCounters) {}
 }
 
+/// What a core with children needs, be it with clients or without.
+pub trait Worker {
+    fn handle(&mut self, event: Event<'_>, now: Now);
+    fn next_action(&mut self) -> Option<Action>;
+    fn commit(&mut self, now: Now) -> Result<(), String>;
+    fn deadline(&self) -> Option<u64>;
+    fn stopped(&self) -> bool;
+}
+
+impl<C: Core> Worker for C {
+    fn handle(&mut self, event: Event<'_>, now: Now) {
+        Core::handle(self, event, now);
+    }
+
+    fn next_action(&mut self) -> Option<Action> {
+        Core::next_action(self)
+    }
+
+    fn commit(&mut self, now: Now) -> Result<(), String> {
+        Core::commit(self, now)
+    }
+
+    fn deadline(&self) -> Option<u64> {
+        Core::deadline(self)
+    }
+
+    fn stopped(&self) -> bool {
+        Core::stopped(self)
+    }
+}
+
 /// The numbers of running and waiting tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Load {
@@ -198,13 +229,13 @@ pub struct Load {
 }
 
 /// Passes events to the core and keeps its actions until the turn is committed.
-pub struct Dispatcher<'a, C: Core> {
+pub struct Dispatcher<'a, C: Worker> {
     pub core: &'a mut C,
     pub now: Now,
     pub pending: Vec<Action>,
 }
 
-impl<'a, C: Core> Dispatcher<'a, C> {
+impl<'a, C: Worker> Dispatcher<'a, C> {
     pub fn new(core: &'a mut C, now: Now) -> Dispatcher<'a, C> {
         Dispatcher {
             core,

@@ -14,7 +14,7 @@ use rustix::fs::OFlags;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::base::slab::Key;
-use crate::interface::event::{Command, Core, Dispatcher, Event, Exit, Input, JobId, Pipe};
+use crate::interface::event::{Command, Dispatcher, Event, Exit, Input, JobId, Pipe, Worker};
 use crate::shell::limits::{FILE_PIECE_BYTES, TURN_LIMIT_BYTES};
 use crate::shell::pollable::{IoResult, Kind, Pollable, spend, token};
 
@@ -124,7 +124,7 @@ impl Process {
     }
 
     /// Reads and writes the pipes within this turn's budget and dispatches what came.
-    pub fn step<C: Core>(
+    pub fn step<C: Worker>(
         &mut self,
         registry: &Registry,
         buffer: &mut [u8],

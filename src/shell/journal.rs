@@ -27,12 +27,12 @@ pub fn start(level: LevelFilter) {
 }
 
 /// Prints the one line of a program that cannot go on.
-pub fn fatal(sentence: &str) {
+pub fn fatal(program: &str, sentence: &str) {
     let mut out = io::stderr().lock();
     // Without standard error there is nowhere to report to.
     let _ = match is_read_by_journal() {
         true => for_journal(&mut out, Level::Error, sentence),
-        false => writeln!(out, "zigcheck: {sentence}"),
+        false => writeln!(out, "{program}: {sentence}"),
     };
 }
 

@@ -18,3 +18,4 @@ pub mod reactor;
 pub mod signal;
 pub mod systemd;
 pub mod timeouts;
+pub mod worker;

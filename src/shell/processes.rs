@@ -5,7 +5,7 @@ use mio::event::Event;
 
 use crate::base::key_queue::KeyQueue;
 use crate::base::slab::{Key, Slab};
-use crate::interface::event::{Command, Core, Dispatcher, JobId};
+use crate::interface::event::{Command, Dispatcher, JobId, Worker};
 use crate::shell::child::Process;
 use crate::shell::limits::PROCESSES_LIMIT;
 use crate::shell::pollable::Kind;
@@ -75,7 +75,7 @@ impl Processes {
     }
 
     /// Steps each ready child once, within its budget, and dispatches what it did.
-    pub fn step<C: Core>(
+    pub fn step<C: Worker>(
         &mut self,
         registry: &Registry,
         buffer: &mut [u8],
