@@ -14,3 +14,4 @@ pub mod shell;
 pub mod app;
 
 pub mod commands;
+pub mod notify;

@@ -15,6 +15,7 @@ mod import;
 mod limits;
 mod manual;
 mod metrics;
+mod notifier;
 mod notify;
 mod openapi;
 mod proxies;

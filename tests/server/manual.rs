@@ -7,12 +7,17 @@ use std::process::{Command, Stdio};
 use crate::common::server::scratch;
 use zigcheck::config::commands::COMMANDS;
 use zigcheck::config::flags::SETTINGS;
+use zigcheck::notify::options::OPTIONS;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_zigcheck");
 
 /// What the program prints for these words, in a file.
 fn printed(words: &[&str]) -> PathBuf {
-    let output = Command::new(PROGRAM).args(words).output();
+    printed_by(PROGRAM, words)
+}
+
+fn printed_by(program: &str, words: &[&str]) -> PathBuf {
+    let output = Command::new(program).args(words).output();
     let output = output.expect("the program");
     assert!(output.status.success(), "{words:?}");
     let file = scratch(&format!("printed-{}", words.join("-")));
@@ -63,6 +68,21 @@ fn the_manual_page_names_every_flag_and_command_and_is_shown_without_a_warning()
             shown.contains(&format!("\n       {}", command.name)),
             "{shown}"
         );
+    }
+}
+
+#[test]
+fn the_manual_page_of_the_notifier_names_every_option_and_is_shown_without_a_warning() {
+    let page = printed_by(env!("CARGO_BIN_EXE_zigcheck-notify"), &["--man"]);
+    let page = page.to_str().expect("a path");
+    assert_eq!(
+        said("mandoc", &["-T", "lint", "-W", "warning", page], ""),
+        ""
+    );
+    let shown = said("man", &["--warnings", "--local-file", page], "");
+    assert!(!shown.contains("warning"), "{shown}");
+    for (name, ..) in OPTIONS {
+        assert!(shown.contains(&format!("\n       --{name}")), "{shown}");
     }
 }
 

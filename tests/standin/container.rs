@@ -177,6 +177,11 @@ impl Container<'_> {
                 put(&self.errors("gone"));
                 self.ends(0, "")
             }
+            "turning" if self.place.beside("breaks").exists() => {
+                put(&self.errors("turning"));
+                self.ends(0, "")
+            }
+            "turning" => self.succeeds(),
             "mixed" => {
                 testing();
                 self.succeeds()
@@ -378,10 +383,11 @@ impl Container<'_> {
 }
 
 /// Packages that can be had by a URL, beside those of noise.
-const BY_URL: [&str; 9] = [
+const BY_URL: [&str; 10] = [
     "good",
     "good-deps",
     "mixed",
+    "turning",
     "slowly",
     "stepwise",
     "chatty",

@@ -18,6 +18,7 @@
 //!   owner            a process id: containers end when that process is gone
 //!   network          there is a network of fetches
 //!   commit           what the commit of every repository is made from, for remotes that change
+//!   breaks           while it is there, builds of `turning` fail
 //!   go               ends the builds of `slowly` and `stepwise`
 //!   steps            a byte for each line that the build of `stepwise` writes
 //!

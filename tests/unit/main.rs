@@ -60,6 +60,7 @@ mod metrics;
 mod migrated_rows;
 mod migrations;
 mod names;
+mod notify;
 mod origin;
 mod package;
 mod pages;
