@@ -50,6 +50,8 @@ impl Machine {
         machine.put(Path::new(ROOT).join("systemd"), "/opt/zigcheck/");
         machine.put(Path::new(ROOT).join("images"), "/opt/zigcheck/");
         machine.put(env!("CARGO_BIN_EXE_zigcheck"), "/opt/zigcheck/program");
+        let notifier = env!("CARGO_BIN_EXE_zigcheck-notify");
+        machine.put(notifier, "/opt/zigcheck/zigcheck-notify");
         machine.put(engine(), "/var/lib/engine/engine");
         machine.put(engine(), "/usr/bin/docker");
         machine.put(standin::program(), "/var/lib/engine/standin");

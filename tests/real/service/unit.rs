@@ -7,7 +7,8 @@ use crate::exclusive::shared;
 
 const UNITS: &str = "/etc/systemd/system/zigcheck.service /etc/systemd/system/zigcheck.socket \
     /etc/systemd/system/zigcheck-network.service /etc/systemd/system/zigcheck-images.service \
-    /etc/systemd/system/zigcheck-backup.service /etc/systemd/system/zigcheck-backup.timer";
+    /etc/systemd/system/zigcheck-backup.service /etc/systemd/system/zigcheck-backup.timer \
+    /etc/systemd/system/zigcheck-notify.service";
 pub const ONE: &str = "ZIGCHECK_ZIG_VERSIONS=0.16.0";
 
 fn exists(machine: &Machine, path: &str) -> bool {
@@ -60,6 +61,7 @@ fn it_is_installed_starts_says_how_it_stands_and_is_removed() {
     machine.sh("/opt/zigcheck/systemd/uninstall 2>&1");
     for gone in [
         "/usr/local/bin/zigcheck",
+        "/usr/local/bin/zigcheck-notify",
         "/usr/local/lib/zigcheck",
         "/usr/local/lib/sysusers.d/zigcheck.conf",
         UNITS,

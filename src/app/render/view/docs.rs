@@ -50,6 +50,7 @@ pub const MANUAL: &[ManualPage] = manual! {
     "container": "What a build finds in its container",
     "settings": "Settings and limits",
     "operations": "Running a server",
+    "notify": "Notifications",
     "figures": "Figures",
 };
 
