@@ -119,3 +119,12 @@ fn the_engine_of_this_machine_may_run_anything() {
     let found = read_capabilities(&String::from_utf8_lossy(&output.stdout)).unwrap();
     assert!(found.missing.is_empty(), "{found:?}");
 }
+
+/// Some clients of docker exit with 0 where there is no engine: that is no engine without capabilities, which would end
+/// the server.
+#[test]
+fn the_error_of_a_client_is_no_information() {
+    let answer = r#"{"ID": "", "MemoryLimit": false, "ServerErrors": ["Cannot connect to the Docker daemon"]}"#;
+    let error = read_capabilities(answer).unwrap_err();
+    assert_eq!(error, "Cannot connect to the Docker daemon");
+}

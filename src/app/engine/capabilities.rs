@@ -23,6 +23,9 @@ pub fn list_missing(missing: &[&str]) -> String {
 pub fn read_capabilities(answer: &str) -> Result<Capabilities, String> {
     let info: Value = serde_json::from_str(answer)
         .map_err(|error| format!("its information cannot be read: {error}"))?;
+    if let Some(error) = client_error(&info) {
+        return Err(error);
+    }
     let (kind, features) = match info.get("host") {
         Some(host) => (EngineKind::Podman, Features::of_podman(host)),
         None => (EngineKind::Docker, Features::of_docker(&info)),
@@ -46,12 +49,16 @@ pub fn read_capabilities(answer: &str) -> Result<Capabilities, String> {
     })
 }
 
-/// The version of an engine, by the same answer; an error of the engine itself, which a client of docker prints in the
-/// place of its information.
+/// Why the client of docker got no information: some versions print that in its place, and exit with 0.
+fn client_error(info: &Value) -> Option<String> {
+    info["ServerErrors"][0].as_str().map(str::to_string)
+}
+
+/// The version of an engine, by the same answer.
 pub fn read_version(answer: &str) -> Result<String, String> {
     let info: Value = serde_json::from_str(answer).unwrap_or_default();
-    if let Some(error) = info["ServerErrors"][0].as_str() {
-        return Err(error.to_string());
+    if let Some(error) = client_error(&info) {
+        return Err(error);
     }
     let version = info["ServerVersion"].as_str();
     let version = version.or(info["version"]["Version"].as_str());
