@@ -13,6 +13,7 @@ use zigcheck::commands::{
 use zigcheck::config::commands::Invocation;
 use zigcheck::config::flags;
 use zigcheck::config::hook_secret::HookSecret;
+use zigcheck::config::launcher::{self, Launcher};
 use zigcheck::config::settings::{Machine, Settings};
 use zigcheck::config::token::Token;
 use zigcheck::shell::clock::Clock;
@@ -100,6 +101,7 @@ fn run() -> Result<ExitCode, Failure> {
             let signals = SignalPipes::listen();
             let signals = signals.map_err(|error| Failure::Failed(format!("signals: {error}")))?;
             read_secrets(&mut settings).map_err(Failure::Unfit)?;
+            prepare_ssh(&mut settings).map_err(Failure::Unfit)?;
             serve(&settings, signals)?;
         }
     }
@@ -142,6 +144,19 @@ fn read_secrets(settings: &mut Settings) -> Result<(), String> {
         settings.hook_secret = Some(secret.map_err(named)?);
     }
     Ok(())
+}
+
+/// Makes the directory of keys and sockets, if builds run on another machine.
+fn prepare_ssh(settings: &mut Settings) -> Result<(), String> {
+    let Launcher::Ssh(_) = settings.launcher else {
+        return Ok(());
+    };
+    let data = settings.data.display().to_string();
+    let named = |error| format!("--data {data}: {error}");
+    // Other programs get the paths of its sockets.
+    settings.data = std::path::absolute(&settings.data).map_err(named)?;
+    launcher::check_ssh_directory(&settings.data)?;
+    disk::make_private_directory(&launcher::ssh_directory(&settings.data)).map_err(named)
 }
 
 /// Serves until the server is asked to stop.

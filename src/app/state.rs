@@ -155,7 +155,7 @@ impl State {
         let (engine, versions) = (&self.services.engine, &self.settings.zig_versions);
         let missing = engine.missing(versions).count();
         let made = versions.len() - missing;
-        let is_known = engine.has_answered && missing > 0;
+        let is_known = engine.has_answered() && missing > 0;
         is_known.then(|| format!("{made} of {} images are made", versions.len()))
     }
 

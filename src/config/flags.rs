@@ -56,7 +56,7 @@ macro_rules! settings {
 const ON_OR_OFF: Values = Values::Words(&["on", "off"]);
 
 /// All settings, in the order of the help. A new setting is a row here and a field of `Settings`.
-pub const SETTINGS: [Setting; 22] = settings! {
+pub const SETTINGS: [Setting; 23] = settings! {
     "listen", Value("127.0.0.1:3000"),
         "address, or unix:PATH; a socket from systemd wins",
         listen = values::listen;
@@ -66,6 +66,9 @@ pub const SETTINGS: [Setting; 22] = settings! {
     "docker", Value("docker"),
         "engine command: docker, podman or a compatible one",
         docker = values::text, Values::Words(&["docker", "podman"]);
+    "launcher", Value("local"),
+        "where builds run: local, or ssh:[USER@]HOST[:PORT]; fetches stay here",
+        launcher = values::launcher;
     "zig-versions", Computed("those of images/versions", image_versions),
         "toolchains to check under, with commas",
         zig_versions = values::versions;

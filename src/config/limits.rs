@@ -18,6 +18,11 @@ pub const RATE_LIMIT_PER_HOUR: u64 = 1_000_000;
 pub const DISK_FLOOR_LIMIT_BYTES: u64 = 1 << 50;
 /// The length of a Zig version's name: half of what an image's tag may have.
 pub const VERSION_LIMIT_CHARS: usize = 64;
+/// Longest name of a host, by the rules of the domain name system.
+pub const HOST_LIMIT_CHARS: usize = 253;
+/// Longest path of the ssh directory. A socket's path has at most 107 bytes; ssh makes its own as `/control.` with 16
+/// characters behind it.
+pub const SSH_DIRECTORY_LIMIT_BYTES: usize = 82;
 
 /// Most clients at once, at about 2 KiB each when idle; fewer where the system allows fewer open files. More wait in
 /// the backlog.

@@ -3,6 +3,7 @@
 pub mod commands;
 pub mod flags;
 pub mod hook_secret;
+pub mod launcher;
 pub mod limits;
 pub mod proxies;
 pub mod settings;

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::config::hook_secret::HookSecret;
+use crate::config::launcher::Launcher;
 use crate::config::proxies::Proxies;
 use crate::config::token::Token;
 
@@ -71,6 +72,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// The engine's command: docker, podman or a compatible one.
     pub docker: String,
+    /// Where builds run.
+    pub launcher: Launcher,
     /// Newest first.
     pub zig_versions: Vec<String>,
     /// The number of slots.

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::config::launcher::{Launcher, SshHost};
 use crate::config::limits::{
     CONTAINER_CPUS, CONTAINER_MEMORY_BYTES, DISK_FLOOR_LIMIT_BYTES, MAX_BUILDS,
     RATE_LIMIT_PER_HOUR, SOCKET_PATH_LIMIT_BYTES, TIMEOUT_S, VERSION_LIMIT_CHARS,
@@ -73,6 +74,14 @@ pub fn versions(value: &str) -> Result<Vec<String>, String> {
         names.push(name.to_string());
     }
     Ok(names)
+}
+
+pub fn launcher(value: &str) -> Result<Launcher, String> {
+    let launcher = match value.strip_prefix("ssh:") {
+        Some(host) => SshHost::read(host).map(Launcher::Ssh),
+        None => (value == "local").then_some(Launcher::Local),
+    };
+    launcher.ok_or_else(|| "local or ssh:[USER@]HOST[:PORT]".to_string())
 }
 
 pub fn switch(value: &str) -> Result<bool, String> {

@@ -2,12 +2,19 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FallocateFlags;
 
 use crate::interface::event::DiskUsage;
 use crate::shell::limits::{DISK_CHECK_MS, DISK_RESERVE_BYTES};
+
+/// Makes a directory, if it is missing, that only this user may enter.
+pub fn make_private_directory(path: &Path) -> io::Result<()> {
+    let mut directory = fs::DirBuilder::new();
+    directory.recursive(true).mode(0o700).create(path)
+}
 
 /// Measured in turns that come anyway, once in `DISK_CHECK_MS` at most: an idle server measures nothing.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::common::pack::sha256;
 use zigcheck::app::engine::docker::{Docker, SourceFile};
+use zigcheck::app::engine::routing::Place;
 use zigcheck::config::commands::Invocation;
 use zigcheck::config::flags;
 use zigcheck::config::settings::{Machine, Settings};
@@ -56,7 +57,7 @@ pub fn spawn(command: event::Command) -> Child {
 }
 
 pub fn remove(docker: &Docker, names: &[String]) {
-    let remove = docker.remove(names);
+    let remove = docker.remove(Place::Here, names);
     let _ = Command::new(&remove.argv[0])
         .args(&remove.argv[1..])
         .output();

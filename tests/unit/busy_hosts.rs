@@ -6,7 +6,7 @@ use zigcheck::app::builds::attempt::AttemptState;
 use zigcheck::app::builds::attempt_context::AttemptContext;
 use zigcheck::app::builds::build::{Build, Input, JobKind, JobLimits, JobOutcome, Step};
 use zigcheck::app::domain::verdict::{BuildStatus, Reason, ResourceLimits, Verdict};
-use zigcheck::app::engine::docker::exit;
+use zigcheck::app::engine::exit;
 use zigcheck::app::engine::job::{JobEnd, Limits};
 use zigcheck::app::store::limits::REFUSED_HOSTS_LIMIT;
 use zigcheck::app::store::refused_hosts;

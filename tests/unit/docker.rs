@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use zigcheck::app::domain::ids::{BuildId, CheckId, PackageId};
 use zigcheck::app::engine::container_state::{ContainerState, container_state};
-use zigcheck::app::engine::docker::{self, ContainerInput, Docker, SourceFile};
+use zigcheck::app::engine::docker::{ContainerInput, Docker, SourceFile};
+use zigcheck::app::engine::listings;
+use zigcheck::app::engine::routing::Place;
 use zigcheck::interface::event::{Command, Exit, Input};
 
 const IMAGE: &str = "sha256:aa";
@@ -368,15 +370,15 @@ fn short_commands_touch_only_what_is_ours() {
     let names = ["zigcheck-1-1".to_string(), "zigcheck-2-1".to_string()];
     for (command, words) in [
         (
-            docker.list_images(),
+            docker.list_images(Place::Here),
             "images --no-trunc --format={{.Repository}}:{{.Tag}} {{.ID}} zigcheck",
         ),
         (
-            docker.list_containers(),
+            docker.list_containers(Place::Here),
             "ps --all --filter=label=zigcheck.data=d1 --format={{.Names}}",
         ),
         (
-            docker.remove(&names),
+            docker.remove(Place::Here, &names),
             "rm --force --volumes zigcheck-1-1 zigcheck-2-1",
         ),
         (docker.kill(&names[0]), "kill zigcheck-1-1"),
@@ -396,7 +398,7 @@ fn images_are_known_by_version_and_id() {
     let answer = "zigcheck:0.16.0 sha256:aa\nlocalhost/zigcheck:0.15.2 sha256:bb\r\n\n\
         localhost/other/zigcheck:0.14.1 sha256:cc\nnot-zigcheck:0.1.0 sha256:dd\n\
         zigcheck/other:0.2.0 sha256:ee\nnonsense\nzigcheck sha256:ff\n";
-    let images = docker::images(answer);
+    let images = listings::images(answer);
     let mut known: Vec<(&str, &str)> = images
         .iter()
         .map(|(v, id)| (v.as_str(), id.as_str()))
@@ -404,16 +406,16 @@ fn images_are_known_by_version_and_id() {
     known.sort();
     let wanted = [("0.15.2", "sha256:bb"), ("0.16.0", "sha256:aa")];
     assert_eq!(known, wanted);
-    assert!(docker::images("").is_empty());
+    assert!(listings::images("").is_empty());
 }
 
 #[test]
 fn containers_are_listed_one_a_line() {
     assert_eq!(
-        docker::containers("zigcheck-1-1\n\n zigcheck-2-1 \r\n"),
+        listings::containers("zigcheck-1-1\n\n zigcheck-2-1 \r\n"),
         ["zigcheck-1-1", "zigcheck-2-1"]
     );
-    assert!(docker::containers("\n \n").is_empty());
+    assert!(listings::containers("\n \n").is_empty());
 }
 
 #[test]

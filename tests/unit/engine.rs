@@ -6,6 +6,7 @@ use zigcheck::app::engine::engine::{Engine, EngineAction};
 use zigcheck::app::engine::limits::{
     DRAIN_GRACE_MS, ENGINE_RETRY_MS, ENGINE_TIMEOUT_MS, KILL_GRACE_MS,
 };
+use zigcheck::app::engine::routing::Place;
 use zigcheck::config::limits::{ENGINE_FRESH_MS, ENGINE_OUTPUT_LIMIT_BYTES};
 use zigcheck::interface::event::{Action, Command, Exit, JobId, Pipe};
 use zigcheck::interface::outbox::Outbox;
@@ -319,7 +320,7 @@ impl Sent {
 #[test]
 fn an_errand_answers_when_it_has_exited_and_its_pipes_have_ended() {
     for exit_first in [true, false] {
-        let mut sent = sent(Purpose::Engine);
+        let mut sent = sent(Purpose::Engine(Place::Here));
         sent.say(Pipe::Stdout, b"a\n");
         sent.say(Pipe::Stderr, b"a warning\n");
         sent.say(Pipe::Stdout, b"b\n");
@@ -339,7 +340,7 @@ fn an_errand_answers_when_it_has_exited_and_its_pipes_have_ended() {
 #[test]
 fn an_errand_that_failed_says_its_last_words() {
     let of = |stderr: &[u8], exit: Exit| {
-        let mut sent = sent(Purpose::Engine);
+        let mut sent = sent(Purpose::Engine(Place::Here));
         sent.say(Pipe::Stdout, b"out\n");
         sent.say(Pipe::Stderr, stderr);
         let early = sent.close();
@@ -348,7 +349,7 @@ fn an_errand_that_failed_says_its_last_words() {
     assert_eq!(of(b"first\n last \n\n", Exit::Code(1)), "last");
     assert_eq!(of(b"\xff\n", Exit::Signal(9)), "\u{fffd}");
     assert!(of(b"", Exit::Code(3)).contains('3'));
-    let mut sent = sent(Purpose::Engine);
+    let mut sent = sent(Purpose::Engine(Place::Here));
     let answer = sent.exit(Exit::NotStarted("no such program".to_string()));
     assert_eq!(answer, Some(Err("no such program".to_string())));
 }
@@ -357,7 +358,7 @@ fn an_errand_that_failed_says_its_last_words() {
 fn an_errand_keeps_no_more_output_than_the_limit() {
     let limit = ENGINE_OUTPUT_LIMIT_BYTES;
     for piece in [1 << 16, limit - 1, limit, limit + 1] {
-        let mut sent = sent(Purpose::Engine);
+        let mut sent = sent(Purpose::Engine(Place::Here));
         for _ in 0..=2 * limit / piece {
             sent.say(Pipe::Stdout, &vec![b'x'; piece]);
             sent.say(Pipe::Stderr, &vec![b'y'; piece]);
@@ -370,7 +371,7 @@ fn an_errand_keeps_no_more_output_than_the_limit() {
 
 #[test]
 fn an_errand_that_takes_too_long_is_killed_and_answers_without() {
-    let mut sent = sent(Purpose::Engine);
+    let mut sent = sent(Purpose::Engine(Place::Here));
     let job = sent.job;
     // Output does not make it live longer.
     sent.say(Pipe::Stdout, b"x");
@@ -394,7 +395,7 @@ fn an_errand_that_takes_too_long_is_killed_and_answers_without() {
 
 #[test]
 fn an_exit_after_the_kill_is_no_answer_either() {
-    let mut sent = sent(Purpose::Engine);
+    let mut sent = sent(Purpose::Engine(Place::Here));
     sent.say(Pipe::Stdout, b"zigcheck:0.16.0 sha256:aa");
     sent.time(ENGINE_TIMEOUT_MS);
     sent.close();
@@ -403,7 +404,7 @@ fn an_exit_after_the_kill_is_no_answer_either() {
 
 #[test]
 fn a_pipe_that_stays_open_after_the_exit_is_not_waited_for_long() {
-    let mut sent = sent(Purpose::Engine);
+    let mut sent = sent(Purpose::Engine(Place::Here));
     sent.say(Pipe::Stdout, b"x");
     assert_eq!(sent.exit(Exit::Code(0)), None);
     assert_eq!(sent.commands.deadline_ms(), Some(5 + DRAIN_GRACE_MS));

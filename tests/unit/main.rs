@@ -72,6 +72,7 @@ mod recheck;
 mod record;
 mod reference;
 mod retirement;
+mod routing;
 mod schema;
 mod search;
 mod searching;

@@ -6,11 +6,12 @@ use crate::common::settings::settings;
 use zigcheck::app::domain::ids::BuildId;
 use zigcheck::app::engine::docker::{ContainerInput, Docker, SourceFile};
 use zigcheck::app::engine::kind::EngineKind;
+use zigcheck::app::engine::routing::Place;
 
 /// The arguments of a fetch of dependencies and of a build.
 fn arguments(kind: EngineKind) -> [Vec<String>; 2] {
     let mut docker = Docker::new(&settings(&[]), "d1", "secret");
-    docker.set_kind(kind);
+    docker.set_kind(Place::Here, kind);
     let source = SourceFile {
         path: PathBuf::from("/s/source"),
         format: "tar.zst".to_string(),

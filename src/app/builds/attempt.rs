@@ -22,7 +22,8 @@ use crate::app::domain::verdict::{
     DepsOutcome, Reason, ResourceLimits, Verdict, truncate_error_log,
 };
 use crate::app::engine::container_state::{ContainerState, container_state};
-use crate::app::engine::docker::{SourceFile, exit};
+use crate::app::engine::docker::SourceFile;
+use crate::app::engine::exit;
 use crate::app::engine::job::{JobEnd, KillReason};
 use crate::app::source::fetch_head::{
     ancestors_of, commit_time_of, declared_of, format_of, hosts_refused_of, is_commit, manifest_of,

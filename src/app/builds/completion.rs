@@ -191,8 +191,9 @@ impl Scheduler {
         self.queue.release(&running_task.entry.tenant);
         let containers = std::mem::take(&mut running_task.containers);
         if !containers.is_empty() {
-            let remove = services.docker.remove(&containers);
-            services.start(remove, Purpose::Removal);
+            for remove in services.docker.removals(&containers) {
+                services.start(remove, Purpose::Removal);
+            }
         }
         running_task
     }

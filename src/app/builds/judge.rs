@@ -6,7 +6,8 @@ use crate::app::domain::verdict::{
     BuildStatus, DepsOutcome, ImportStatus, Reason, ResourceLimits, TestStatus, Verdict,
     truncate_error_log,
 };
-use crate::app::engine::docker::{RecordId, exit};
+use crate::app::engine::docker::RecordId;
+use crate::app::engine::exit;
 use crate::app::engine::job::{JobEnd, KillReason};
 use crate::interface::event::Exit;
 

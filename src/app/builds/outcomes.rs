@@ -2,7 +2,7 @@
 
 use crate::app::builds::build::JobOutcome;
 use crate::app::domain::verdict::{BuildStatus, Reason, Verdict, truncate_error_log};
-use crate::app::engine::docker::exit;
+use crate::app::engine::exit;
 use crate::app::engine::job::JobEnd;
 use crate::interface::event::Exit;
 

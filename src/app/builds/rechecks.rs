@@ -12,7 +12,7 @@ use crate::app::domain::ids::{CheckId, PackageId};
 use crate::app::domain::recheck::{self, Outcome, Toolchain};
 use crate::app::domain::repository::owner;
 use crate::app::domain::task::{Entry, Priority, Task};
-use crate::app::engine::engine::Engine;
+use crate::app::engine::engines::Engines;
 use crate::app::queue::queue::Queue;
 use crate::app::store::checks::NewCheck;
 use crate::app::store::packages::{self, RecheckRow};
@@ -61,7 +61,7 @@ impl Rechecks {
     }
 
     /// The toolchains that have an image.
-    fn toolchains(&self, engine: &Engine) -> Vec<Toolchain> {
+    fn toolchains(&self, engine: &Engines) -> Vec<Toolchain> {
         let versions = self.zig_versions.iter();
         let with_image = versions.filter_map(|version| {
             Some(Toolchain {
@@ -73,7 +73,7 @@ impl Rechecks {
     }
 
     /// The newest toolchain that has an image: fetches run in it.
-    pub fn newest_toolchain(&self, engine: &Engine) -> Option<Toolchain> {
+    pub fn newest_toolchain(&self, engine: &Engines) -> Option<Toolchain> {
         self.toolchains(engine).into_iter().next()
     }
 

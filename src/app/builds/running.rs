@@ -25,6 +25,8 @@ pub struct RunningTask {
     pub zig_version: String,
     /// The id of the image of its containers, from its start on.
     pub image: String,
+    /// The id of the image of its fetches, which run on this machine.
+    pub fetch_image: String,
     pub machine: Build,
     pub job: Option<JobId>,
     /// When it got its slot.
@@ -69,6 +71,7 @@ impl RunningTask {
             subject,
             zig_version,
             image: String::new(),
+            fetch_image: String::new(),
             machine,
             job: None,
             started_unix_ms: 0,
@@ -190,6 +193,10 @@ impl RunningTask {
 
     pub fn job_command(&self, kind: JobKind, docker: &Docker, sources: &Path) -> JobCommand {
         let name = self.container(kind, docker);
+        let image = match kind.is_fetch() {
+            true => &self.fetch_image,
+            false => &self.image,
+        };
         let command = match (self.entry.task, kind) {
             (_, JobKind::Inspect) => return JobCommand::on_existing(docker.inspect(&name)),
             (_, JobKind::FollowLogs) => return JobCommand::on_existing(docker.logs(&name, true)),
@@ -200,7 +207,7 @@ impl RunningTask {
                     record_id: self.record_id(docker).expect("it writes a record"),
                     package: self.package(),
                     zig_version: &self.zig_version,
-                    image: &self.image,
+                    image,
                     source: &source,
                     dependencies: self.attempt_state.dependencies.as_ref(),
                     dir: self.check().dir.as_deref(),
@@ -219,9 +226,9 @@ impl RunningTask {
                     match kind {
                         JobKind::ListCommits => {
                             let (git, dir) = ((url.as_str(), reference), package.dir.as_deref());
-                            docker.list_commits(&name, package.id, &self.image, git, dir)
+                            docker.list_commits(&name, package.id, image, git, dir)
                         }
-                        _ => docker.remote_commit(&name, package.id, &self.image, url, reference),
+                        _ => docker.remote_commit(&name, package.id, image, url, reference),
                     }
                 }
                 Subject::Check(check) => {
@@ -229,7 +236,7 @@ impl RunningTask {
                     let url = url.expect("only git sources are fetched");
                     let reference = check.reference.as_deref();
                     let asked = &self.asked_commits;
-                    docker.fetch_source(&name, check.id, &self.image, url, reference, asked)
+                    docker.fetch_source(&name, check.id, image, url, reference, asked)
                 }
             },
         };

@@ -380,8 +380,8 @@ impl Scheduler {
     ) -> store::Result<()> {
         running_task.started_unix_ms = services.now.unix_ms;
         // The id, so that the image that runs is the one in the row.
-        let image = services.engine.image(&running_task.zig_version);
-        running_task.image = image.expect("else it is put back").to_string();
+        let images = services.engine.images(&running_task.zig_version);
+        (running_task.image, running_task.fetch_image) = images.expect("else it is put back");
         let task = running_task.entry.task;
         self.running.insert(task, running_task);
         self.step(task, Input::Start(first), services)

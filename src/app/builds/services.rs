@@ -6,7 +6,7 @@ use crate::app::domain::transition::Transition;
 use crate::app::domain::verdict::State;
 use crate::app::engine::commands::{EngineCommands, Purpose};
 use crate::app::engine::docker::Docker;
-use crate::app::engine::engine::Engine;
+use crate::app::engine::engines::Engines;
 use crate::app::live::feed::Feed;
 use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::store::{self, Store};
@@ -17,7 +17,7 @@ use crate::interface::outbox::Outbox;
 pub struct Services {
     pub store: Store,
     pub docker: Docker,
-    pub engine: Engine,
+    pub engine: Engines,
     pub commands: EngineCommands,
     pub feed: Feed,
     pub out: Outbox,
@@ -28,9 +28,11 @@ pub struct Services {
 
 impl Services {
     pub fn open(settings: &Settings, store: Store, now: Now) -> store::Result<Services> {
+        let docker = Docker::new(settings, &store.identity.data_id, &store.identity.secret);
+        let node = docker.routing().node();
         Ok(Services {
-            docker: Docker::new(settings, &store.identity.data_id, &store.identity.secret),
-            engine: Engine::new(settings.guards_fetches()),
+            engine: Engines::new(settings.guards_fetches(), node),
+            docker,
             commands: EngineCommands::default(),
             feed: Feed::new(settings, &store)?,
             out: Outbox::default(),

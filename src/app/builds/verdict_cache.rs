@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::app::builds::judge::RUNNER_VERSION;
 use crate::app::domain::ids::BuildId;
 use crate::app::domain::verdict::ResourceLimits;
-use crate::app::engine::engine::Engine;
+use crate::app::engine::engines::Engines;
 use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::checks::CheckRow;
 use crate::app::store::store::{self, Store};
@@ -33,7 +33,7 @@ impl VerdictCache {
     }
 
     /// A hash of all that the verdict of a build depends on; none while its source or its toolchain is unknown.
-    pub fn key(&self, check: &CheckRow, zig_version: &str, engine: &Engine) -> Option<String> {
+    pub fn key(&self, check: &CheckRow, zig_version: &str, engine: &Engines) -> Option<String> {
         let source = &check.source.as_ref()?.hash;
         let image = engine.image(zig_version)?;
         let limits = format!(

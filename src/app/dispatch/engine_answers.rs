@@ -6,6 +6,7 @@ use crate::app::dispatch::limits::HEALTH_WAITERS_LIMIT;
 use crate::app::engine::capabilities::list_missing;
 use crate::app::engine::commands::{Answer, Answered, Purpose};
 use crate::app::engine::engine::{EngineAction, MAKE_IMAGES};
+use crate::app::engine::routing::Place;
 use crate::app::state::{Fatal, Lifecycle};
 use crate::app::store::{packages, store};
 use crate::app::web::answer::{Answer as Reply, Error};
@@ -18,8 +19,9 @@ use crate::interface::message::{Head, Response};
 impl App {
     pub(crate) fn refresh_engine(&mut self) {
         self.reads.forget();
-        let ask = self.state.services.engine.refresh();
-        self.ask_engine(ask);
+        for (place, ask) in self.state.services.engine.refresh() {
+            self.ask_engine(place, ask);
+        }
     }
 
     pub(crate) fn is_engine_fresh(&self) -> bool {
@@ -34,39 +36,45 @@ impl App {
         }
     }
 
-    fn ask_engine(&mut self, ask: Option<EngineAction>) {
-        let Some(ask) = ask else { return };
+    fn ask_engine(&mut self, place: Place, ask: EngineAction) {
         let services = &mut self.state.services;
         let docker = &services.docker;
         let command = match ask {
-            EngineAction::ReadInfo => docker.info(),
-            EngineAction::ListImages => docker.list_images(),
-            EngineAction::ListContainers => docker.list_containers(),
+            EngineAction::Connect => docker.connect(),
+            EngineAction::ReadInfo => docker.info(place),
+            EngineAction::ListImages => docker.list_images(place),
+            EngineAction::ListContainers => docker.list_containers(place),
             EngineAction::ProbeNetwork => docker.probe_network(services.engine.any_image()),
             EngineAction::Remove(mut names) => {
                 let known = self.state.scheduler.containers();
-                names.retain(|name| !known.contains(name));
+                let is_at = |name: &str| docker.routing().place_of(name) == place;
+                names.retain(|name| !(known.contains(name) && is_at(name)));
                 if names.is_empty() {
-                    return self.engine_answered(Ok(String::new()));
+                    return self.engine_answered(place, Ok(String::new()));
                 }
-                docker.remove(&names)
+                docker.remove(place, &names)
             }
         };
-        services.start(command, Purpose::Engine);
+        services.start(command, Purpose::Engine(place));
     }
 
-    fn engine_answered(&mut self, answer: Answer) {
+    fn engine_answered(&mut self, place: Place, answer: Answer) {
         let services = &mut self.state.services;
         let engine = &mut services.engine;
-        let is_new = engine.is_checking();
-        let ask = engine.answer(answer, services.now.mono_ms);
-        if let Some(kind) = engine.kind() {
-            services.docker.set_kind(kind);
+        let is_new = engine.at(place).is_checking();
+        let ask = engine.answer(place, answer, services.now.mono_ms);
+        if let Some(kind) = engine.kind(place) {
+            services.docker.set_kind(place, kind);
         }
+        let engine = engine.at(place);
         if let (true, wants @ [_, ..]) = (is_new, engine.recommended()) {
-            log::warn!("the engine has {}: see SECURITY.md", list_missing(wants));
+            let at = engine.node().map(|node| format!(" of node {node}"));
+            let (at, wants) = (at.unwrap_or_default(), list_missing(wants));
+            log::warn!("the engine{at} has {wants}: see SECURITY.md");
         }
-        self.ask_engine(ask);
+        if let Some(ask) = ask {
+            self.ask_engine(place, ask);
+        }
         if self.state.services.engine.is_asking() {
             return;
         }
@@ -115,7 +123,7 @@ impl App {
         for Answered { purpose, answer } in ended {
             let (scheduler, services) = (&mut self.state.scheduler, &mut self.state.services);
             match purpose {
-                Purpose::Engine => self.engine_answered(answer),
+                Purpose::Engine(place) => self.engine_answered(place, answer),
                 Purpose::ReadPeakMemory { task, container } => {
                     scheduler.on_peak_memory(task, &container, answer, services);
                 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::app::domain::task::Task;
 use crate::app::engine::job::{Job, JobEnd, Limits};
 use crate::app::engine::limits::{ENGINE_TIMEOUT_MS, PEAK_TIMEOUT_MS};
+use crate::app::engine::routing::Place;
 use crate::config::limits::ENGINE_OUTPUT_LIMIT_BYTES;
 use crate::interface::event::{Action, Command, Exit, JobId, Pipe};
 use crate::interface::outbox::Outbox;
@@ -15,8 +16,8 @@ pub type Answer = Result<String, String>;
 /// What the answer to a command is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
-    /// The state of the engine.
-    Engine,
+    /// The state of an engine.
+    Engine(Place),
     /// The peak memory of a container, which is killed afterwards.
     ReadPeakMemory { task: Task, container: String },
     /// Containers of attempts that are over.

@@ -1,6 +1,5 @@
 //! The command lines of containers and of short engine commands, and how the engine's answers are read.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 
 use data_encoding::HEXLOWER;
@@ -10,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::engine::kind::EngineKind;
 use crate::app::engine::limits::{CPU_SHARES, OPEN_FILES_LIMIT, PIDS_LIMIT, SHARED_MEMORY_BYTES};
+use crate::app::engine::routing::{Place, Routing};
 use crate::config::limits::WORK_TMPFS_BYTES;
 use crate::config::settings::Settings;
 use crate::interface::event::{Command, Input};
@@ -25,38 +25,13 @@ const BUILD_USER: &str = "1000:1000";
 
 const HOST_NAME: &str = "zigcheck";
 
-/// Exit codes of `docker run` beside 0: those of the scripts in the images, and the engine's own.
-pub mod exit {
-    /// The host cannot be reached.
-    pub const UNREACHABLE: i32 = 10;
-    /// The host answered that the repository or file does not exist.
-    pub const NOT_THERE: i32 = 11;
-    pub const TOO_LARGE: i32 = 12;
-    /// The host answered that it is busy, or broke off.
-    pub const BUSY: i32 = 13;
-    /// The input did not arrive whole.
-    pub const TRUNCATED: i32 = 65;
-    /// Ended by SIGKILL: the server's, or that of the memory limit.
-    pub const KILLED: i32 = 137;
-    /// The engine's own: the image has no such script.
-    pub const NO_SCRIPT: i32 = 127;
-    /// The engine's own: the container was not created, or not started.
-    pub const REFUSED: i32 = 125;
-
-    /// True for a code that proves that the container ran. A client that never got a container may exit with any other.
-    pub fn is_of_container(code: i32) -> bool {
-        matches!(
-            code,
-            0 | UNREACHABLE | NOT_THERE | TOO_LARGE | BUSY | TRUNCATED | KILLED
-        )
-    }
-}
-
-/// Makes command lines for one engine and one data directory.
+/// Makes command lines for the engines and one data directory.
 #[derive(Debug, Clone)]
 pub struct Docker {
-    command: String,
+    routing: Routing,
     kind: EngineKind,
+    /// That of the node, if builds run on one.
+    node_kind: EngineKind,
     data_id: String,
     /// Nonces are derived from it.
     secret: String,
@@ -98,8 +73,9 @@ pub struct ContainerInput<'a> {
 impl Docker {
     pub fn new(settings: &Settings, data_id: &str, secret: &str) -> Docker {
         Docker {
-            command: settings.docker.clone(),
+            routing: Routing::new(settings),
             kind: EngineKind::default(),
+            node_kind: EngineKind::default(),
             data_id: data_id.to_string(),
             secret: secret.to_string(),
             memory_bytes: settings.memory_bytes,
@@ -113,9 +89,17 @@ impl Docker {
         }
     }
 
-    /// Sets which engine the command speaks to. The engine says so before it is ready, so no container starts earlier.
-    pub fn set_kind(&mut self, kind: EngineKind) {
-        self.kind = kind;
+    /// Sets which engine is at that place. The engine says so before it is ready, so no container starts earlier.
+    pub fn set_kind(&mut self, place: Place, kind: EngineKind) {
+        match place {
+            Place::Here => self.kind = kind,
+            Place::Node => self.node_kind = kind,
+        }
+    }
+
+    /// Where each command goes.
+    pub fn routing(&self) -> &Routing {
+        &self.routing
     }
 
     // Names of containers. A name is a lock: the engine refuses to create a second container of the same name, so an
@@ -230,7 +214,8 @@ impl Docker {
         let network = Some(self.fetch_network.as_str());
         let mut argv = self.run(&name, "zigcheck.probe=network", network, image);
         // Its output is all that is needed of it.
-        argv.insert(2, "--rm".to_string());
+        let behind_run = self.routing.client(Place::Here).len() + 1;
+        argv.insert(behind_run, "--rm".to_string());
         argv.push(script_path("probe-network"));
         Command {
             argv,
@@ -294,10 +279,15 @@ impl Docker {
     /// its output, so that a restarted server can read it.
     fn run(&self, name: &str, label: &str, network: Option<&str>, image: &str) -> Vec<String> {
         let memory = self.memory_bytes;
+        let place = self.routing.place_of(name);
+        let kind = match place {
+            Place::Here => self.kind,
+            Place::Node => self.node_kind,
+        };
         let kept: &[&str] = match network {
             // A fetch whose client is gone starts over.
             Some(_) => &["--log-driver=none"],
-            None => self.kind.log_options(),
+            None => kind.log_options(),
         };
         // The tmpfs counts towards the memory limit: leave some for the compiler. Shared memory is a file system of its
         // own, and a part of the same limit.
@@ -334,7 +324,7 @@ impl Docker {
             "--read-only".to_string(),
             format!(
                 "--tmpfs=/work:rw,exec,nosuid,nodev,size={tmpfs},{}",
-                self.kind.work_options()
+                kind.work_options()
             ),
             "--workdir=/work".to_string(),
             format!("--hostname={HOST_NAME}"),
@@ -347,62 +337,84 @@ impl Docker {
         let loopback = loopback.into_iter().filter(|_| network.is_none());
         let kept = kept.iter().map(|word| word.to_string()).chain(loopback);
         let rules = network.map(|_| self.fetch_rules.clone());
-        std::iter::once(self.command.clone())
+        let client = self.routing.client(place).iter().cloned();
+        client
             .chain(words)
             .chain(kept)
-            .chain(self.kind.extra_options(network.is_none()))
+            .chain(kind.extra_options(network.is_none()))
             .chain(rules.into_iter().flatten())
             .chain([image.to_string()])
             .collect()
     }
 
+    /// Opens the connection to the node.
+    pub fn connect(&self) -> Command {
+        Command {
+            argv: self.routing.connect(),
+            stdin: Vec::new(),
+        }
+    }
+
     /// Asks for the engine's capabilities: `capabilities::read_capabilities` reads the answer.
-    pub fn info(&self) -> Command {
-        self.short(&["info", "--format={{json .}}"])
+    pub fn info(&self, place: Place) -> Command {
+        self.short(place, &["info", "--format={{json .}}"])
     }
 
-    /// Lists the toolchains' images: `images` reads the answer.
-    pub fn list_images(&self) -> Command {
+    /// Lists the toolchains' images: `listings::images` reads the answer.
+    pub fn list_images(&self, place: Place) -> Command {
         let format = "--format={{.Repository}}:{{.Tag}} {{.ID}}";
-        self.short(&["images", "--no-trunc", format, "zigcheck"])
+        self.short(place, &["images", "--no-trunc", format, "zigcheck"])
     }
 
-    /// Lists the toolchains' images with the time when each was made: `dated_images` reads the answer.
+    /// Lists the toolchains' images with the time when each was made: `listings::dated_images` reads the answer.
     pub fn list_dated_images(&self) -> Command {
         let format = "--format={{.Repository}}:{{.Tag}} {{.ID}} {{.CreatedAt}}";
-        self.short(&["images", "--no-trunc", format, "zigcheck"])
+        self.short(Place::Here, &["images", "--no-trunc", format, "zigcheck"])
     }
 
-    /// Lists the containers of this data directory: `containers` reads the answer.
-    pub fn list_containers(&self) -> Command {
+    /// Lists the containers of this data directory: `listings::containers` reads the answer.
+    pub fn list_containers(&self, place: Place) -> Command {
         let filter = format!("--filter=label={DATA_LABEL}={}", self.data_id);
-        self.short(&["ps", "--all", &filter, "--format={{.Names}}"])
+        self.short(place, &["ps", "--all", &filter, "--format={{.Names}}"])
     }
 
-    pub fn remove(&self, names: &[String]) -> Command {
+    /// Removes containers of attempts that are over: one command for each engine that has some.
+    pub fn removals(&self, names: &[String]) -> Vec<Command> {
+        let at = |place: Place| {
+            let names = names.iter();
+            let names = names.filter(|name| self.routing.place_of(name) == place);
+            let names: Vec<String> = names.cloned().collect();
+            (!names.is_empty()).then(|| self.remove(place, &names))
+        };
+        let places = self.routing.places().iter();
+        places.filter_map(|place| at(*place)).collect()
+    }
+
+    /// Removes containers that this engine has listed.
+    pub fn remove(&self, place: Place, names: &[String]) -> Command {
         let names = names.iter().map(String::as_str);
         let words: Vec<&str> = ["rm", "--force", "--volumes"]
             .into_iter()
             .chain(names)
             .collect();
-        self.short(&words)
+        self.short(place, &words)
     }
 
     pub fn kill(&self, name: &str) -> Command {
-        self.short(&["kill", name])
+        self.about(name, &["kill", name])
     }
 
     /// Asks for the state of a container: `container_state` reads the answer.
     pub fn inspect(&self, name: &str) -> Command {
         let format = "--format={{.State.OOMKilled}} {{.State.Status}} {{.State.ExitCode}}";
-        self.short(&["inspect", "--type=container", format, name])
+        self.about(name, &["inspect", "--type=container", format, name])
     }
 
     /// Prints all output of a container, each pipe to its own; with `follow`, until the container ends.
     pub fn logs(&self, name: &str, follow: bool) -> Command {
         match follow {
-            true => self.short(&["logs", "--follow", name]),
-            false => self.short(&["logs", name]),
+            true => self.about(name, &["logs", "--follow", name]),
+            false => self.about(name, &["logs", name]),
         }
     }
 
@@ -413,13 +425,19 @@ impl Docker {
         let v1 = "/sys/fs/cgroup/memory/memory.max_usage_in_bytes";
         // A `cat` of both files would fail for the one that is missing, and a failed command gives no answer.
         let read = format!("cat {v2} 2>/dev/null || cat {v1}");
-        self.short(&["exec", name, "bash", "-c", &read])
+        self.about(name, &["exec", name, "bash", "-c", &read])
     }
 
-    fn short(&self, words: &[&str]) -> Command {
+    /// A short command about one container.
+    fn about(&self, container: &str, words: &[&str]) -> Command {
+        self.short(self.routing.place_of(container), words)
+    }
+
+    fn short(&self, place: Place, words: &[&str]) -> Command {
+        let client = self.routing.client(place).iter().cloned();
         let words = words.iter().map(|word| word.to_string());
         Command {
-            argv: std::iter::once(self.command.clone()).chain(words).collect(),
+            argv: client.chain(words).collect(),
             stdin: Vec::new(),
         }
     }
@@ -449,34 +467,6 @@ fn guarded(settings: &Settings) -> &'static str {
 
 fn script_path(name: &str) -> String {
     format!("/usr/lib/zigcheck/{name}")
-}
-
-/// The image ids by Zig version in an answer to `list_images`.
-pub fn images(answer: &str) -> HashMap<String, String> {
-    let ids = dated_images(answer).into_iter();
-    ids.map(|(version, (id, _))| (version, id)).collect()
-}
-
-/// The same with the text behind each id.
-pub fn dated_images(answer: &str) -> HashMap<String, (String, String)> {
-    let image = |line: &str| -> Option<(String, (String, String))> {
-        let (name, rest) = line.trim().split_once(' ')?;
-        let (id, made) = rest.trim().split_once(' ').unwrap_or((rest.trim(), ""));
-        let (repository, version) = name.rsplit_once(':')?;
-        // Podman has images that were made here under localhost, and lists those of other owners too.
-        let ours = matches!(repository, "zigcheck" | "localhost/zigcheck");
-        ours.then(|| (version.to_string(), (id.to_string(), made.to_string())))
-    };
-    answer.lines().filter_map(image).collect()
-}
-
-/// The container names in an answer to `list_containers`.
-pub fn containers(answer: &str) -> Vec<String> {
-    let names = answer.lines().map(str::trim);
-    names
-        .filter(|n| !n.is_empty())
-        .map(str::to_string)
-        .collect()
 }
 
 /// What tells the record of one attempt from all others. The runner reads the nonce on standard input before anything

@@ -1,7 +1,9 @@
 //! The state of the container engine: whether it answers, whether it is fit, and which toolchains it has.
 //!
 //! ```text
-//!            fit            images, not cleaned up           removed             closed
+//!   (to a node: Connecting)
+//!     |
+//!     v      fit            images, not cleaned up           removed             closed
 //!   Checking ---> Listing -----------------------> Cleaning ---------> Probing ---------> Ready
 //!     ^  |         ^  |   images                                         |                 |
 //!     |  |         |  '--------> straight to Ready where all that is done|                 | an engine error, or
@@ -10,6 +12,9 @@
 //!   Absent <-------------------------------------------------------------'
 //!     from any state: no answer
 //! ```
+//!
+//! Connecting: the engine of a node is reached through a connection that ssh holds. It is opened before the engine is
+//! asked what it is, and that changes nothing if it is open.
 //!
 //! Cleaning is two states: `ListingContainers`, then, where some are left over, `Removing`.
 //!
@@ -30,6 +35,7 @@ use crate::app::engine::commands::Answer;
 use crate::app::engine::docker;
 use crate::app::engine::kind::EngineKind;
 use crate::app::engine::limits::{CLEANUP_DELAY_MS, ENGINE_RETRY_MS};
+use crate::app::engine::listings;
 use crate::config::limits::ENGINE_FRESH_MS;
 
 /// What an administrator does about a missing image.
@@ -38,6 +44,8 @@ pub const MAKE_IMAGES: &str = "make docker-build makes it, and so does the servi
 /// The command to run next on the engine's behalf.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EngineAction {
+    /// Connect this machine with the engine's.
+    Connect,
     /// Ask the engine for its capabilities.
     ReadInfo,
     ListImages,
@@ -52,6 +60,7 @@ pub enum EngineAction {
 enum State {
     /// Not asked yet, or an error came since.
     Unknown,
+    Connecting,
     Checking,
     ListingImages,
     ListingContainers,
@@ -69,6 +78,8 @@ enum State {
 #[derive(Debug)]
 pub struct Engine {
     state: State,
+    /// The machine it is on, if it is not this one.
+    node: Option<String>,
     /// Read when the engine came; none while it is absent.
     capabilities: Option<Capabilities>,
     /// The latest answer about capabilities lacked a required one.
@@ -96,6 +107,7 @@ impl Engine {
     pub fn new(needs_probe: bool) -> Engine {
         Engine {
             state: State::Unknown,
+            node: None,
             capabilities: None,
             is_unfit: false,
             has_answered: false,
@@ -109,6 +121,19 @@ impl Engine {
             images_wanted_ms: None,
             pause_ms: ENGINE_RETRY_MS.0,
         }
+    }
+
+    /// The engine of the machine that builds run on.
+    pub fn on_node(name: &str) -> Engine {
+        Engine {
+            node: Some(name.to_string()),
+            ..Engine::new(false)
+        }
+    }
+
+    /// The machine it is on, if it is not this one.
+    pub fn node(&self) -> Option<&str> {
+        self.node.as_deref()
     }
 
     /// True while containers may be started.
@@ -154,17 +179,12 @@ impl Engine {
         self.images.values().min().map_or("", String::as_str)
     }
 
-    /// The versions that have no image, as of the latest answer.
-    pub fn missing<'v>(&self, zig_versions: &'v [String]) -> impl Iterator<Item = &'v String> {
-        let versions = zig_versions.iter();
-        versions.filter(|version| self.image(version).is_none())
-    }
-
     /// True while an answer is awaited.
     pub fn is_asking(&self) -> bool {
         matches!(
             self.state,
-            State::Checking
+            State::Connecting
+                | State::Checking
                 | State::ListingImages
                 | State::ListingContainers
                 | State::Removing
@@ -176,6 +196,10 @@ impl Engine {
     pub fn refresh(&mut self) -> Option<EngineAction> {
         if self.is_asking() {
             return None;
+        }
+        if self.capabilities.is_none() && self.node.is_some() {
+            self.state = State::Connecting;
+            return Some(EngineAction::Connect);
         }
         if self.capabilities.is_none() {
             self.state = State::Checking;
@@ -289,9 +313,13 @@ impl Engine {
             Err(why) => return self.become_absent(why, now_ms),
         };
         match self.state {
+            State::Connecting => {
+                self.state = State::Checking;
+                Some(EngineAction::ReadInfo)
+            }
             State::Checking => self.take_info(&text, now_ms),
             State::ListingImages => {
-                self.images = docker::images(&text);
+                self.images = listings::images(&text);
                 if self.cleaned_up {
                     return self.cleanup_done(now_ms);
                 }
@@ -299,7 +327,7 @@ impl Engine {
                 Some(EngineAction::ListContainers)
             }
             State::ListingContainers => {
-                let names = docker::containers(&text);
+                let names = listings::containers(&text);
                 if names.is_empty() {
                     return self.cleanup_done(now_ms);
                 }
@@ -339,6 +367,10 @@ impl Engine {
         let why = match self.state {
             State::Probing => format!("the fetch network: {why}"),
             _ => why,
+        };
+        let why = match &self.node {
+            Some(node) => format!("node {node}: {why}"),
+            None => why,
         };
         self.absence = Some(why.clone());
         self.state = State::Absent {

@@ -3,6 +3,13 @@
 /// Time limit of a short engine command (list, inspect, remove, kill). A healthy engine answers in a tenth of a
 /// second, a loaded one took two seconds.
 pub const ENGINE_TIMEOUT_MS: u64 = 20_000;
+/// Time limit for a connection to the machine that builds run on. Less than `ENGINE_TIMEOUT_MS`, so that ssh says what
+/// is wrong before it is killed.
+pub const SSH_CONNECT_LIMIT_S: u64 = 10;
+/// Silence of that machine after which ssh asks it for a sign of life.
+pub const SSH_KEEPALIVE_S: u64 = 5;
+/// Questions without an answer after which the line is dead: 15 to 20 s after it broke.
+pub const SSH_KEEPALIVES_LIMIT: u64 = 3;
 /// From `docker kill` to killing the client too.
 pub const KILL_GRACE_MS: u64 = 10_000;
 /// From a child's exit to the end of waiting for its pipes: a grandchild can hold one.

@@ -8,7 +8,9 @@ use sha2::{Digest, Sha256};
 use crate::app::builds::record::RecordReader;
 use crate::app::domain::ids::BuildId;
 use crate::app::domain::verdict::{BuildStatus, TestStatus};
-use crate::app::engine::docker::{self, ContainerInput, Docker, SourceFile};
+use crate::app::engine::docker::{ContainerInput, Docker, SourceFile};
+use crate::app::engine::listings;
+use crate::app::engine::routing::Place;
 use crate::commands::doctor::answer::{answer_of, last_line};
 use crate::commands::doctor::facts::Known;
 use crate::commands::doctor::limits::{ANSWER_LIMIT_MS, BUILD_LIMIT_MS};
@@ -35,7 +37,7 @@ impl Builder {
         let name = self.docker.build_container(this_process(), nth);
         let result = self.run(&name, image, zig_version, nth);
         // One that was not made is no error.
-        let _ = answer_of(&self.docker.remove(&[name]), ANSWER_LIMIT_MS);
+        let _ = answer_of(&self.docker.remove(Place::Here, &[name]), ANSWER_LIMIT_MS);
         result.map(|()| self.clock.now().mono_ms - begun_ms)
     }
 
@@ -88,15 +90,15 @@ impl Builder {
 
     /// Removes the containers of doctors that were killed.
     pub fn remove_leftovers(&self) {
-        let answer = answer_of(&self.docker.list_containers(), ANSWER_LIMIT_MS);
-        let names = docker::containers(&answer.unwrap_or_default());
+        let answer = answer_of(&self.docker.list_containers(Place::Here), ANSWER_LIMIT_MS);
+        let names = listings::containers(&answer.unwrap_or_default());
         let is_left = |name: &String| {
             let process = name.rsplit('-').nth(1).unwrap_or("");
             !process.is_empty() && !Path::new("/proc").join(process).exists()
         };
         let left: Vec<String> = names.into_iter().filter(is_left).collect();
         if !left.is_empty() {
-            let _ = answer_of(&self.docker.remove(&left), ANSWER_LIMIT_MS);
+            let _ = answer_of(&self.docker.remove(Place::Here, &left), ANSWER_LIMIT_MS);
         }
     }
 }

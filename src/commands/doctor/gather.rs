@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use crate::app::domain::disk_space::DiskSpace;
 use crate::app::engine::capabilities::{read_capabilities, read_version};
-use crate::app::engine::docker::{self, Docker};
+use crate::app::engine::docker::Docker;
+use crate::app::engine::listings;
+use crate::app::engine::routing::Place;
 use crate::app::store::backup::{Examined, examine_until};
 use crate::commands::backup;
 use crate::commands::doctor::answer::answer_of;
@@ -15,6 +17,7 @@ use crate::commands::doctor::facts::{
     BuildFacts, DatabaseFacts, DiskFacts, EngineFacts, Facts, Health, ImageFacts, Known,
 };
 use crate::commands::doctor::limits::{ANSWER_LIMIT_MS, DATABASE_LIMIT_MS, PROBE_LIMIT_MS};
+use crate::config::launcher::Launcher;
 use crate::config::settings::Settings;
 use crate::interface::event::Command;
 use crate::shell::ask::{Question, ask};
@@ -32,10 +35,15 @@ pub struct Options {
 
 /// All facts. Each question has a time limit, and no question that depends on an engine that did not answer is asked.
 pub fn facts(settings: &Settings, options: &Options, clock: Clock) -> Facts {
-    let mut docker = Docker::new(settings, "doctor", "");
+    // It examines this machine, wherever builds run.
+    let here = Settings {
+        launcher: Launcher::Local,
+        ..settings.clone()
+    };
+    let mut docker = Docker::new(&here, "doctor", "");
     let engine = engine(&docker);
     if let Ok(engine) = &engine {
-        docker.set_kind(engine.capabilities.kind);
+        docker.set_kind(Place::Here, engine.capabilities.kind);
     }
     let images = match &engine {
         Ok(_) => images(&docker, settings),
@@ -66,7 +74,7 @@ pub fn facts(settings: &Settings, options: &Options, clock: Clock) -> Facts {
 }
 
 fn engine(docker: &Docker) -> Known<EngineFacts> {
-    let answer = answer_of(&docker.info(), ANSWER_LIMIT_MS)?;
+    let answer = answer_of(&docker.info(Place::Here), ANSWER_LIMIT_MS)?;
     Ok(EngineFacts {
         version: read_version(&answer)?,
         capabilities: read_capabilities(&answer)?,
@@ -75,7 +83,7 @@ fn engine(docker: &Docker) -> Known<EngineFacts> {
 
 fn images(docker: &Docker, settings: &Settings) -> Vec<ImageFacts> {
     let answer = answer_of(&docker.list_dated_images(), ANSWER_LIMIT_MS).unwrap_or_default();
-    let mut found = docker::dated_images(&answer);
+    let mut found = listings::dated_images(&answer);
     let facts = settings.zig_versions.iter().map(|version| {
         let (id, made) = found.remove(version).unzip();
         ImageFacts {

@@ -98,6 +98,7 @@ impl Engine {
             return (String::new(), words.to_string(), 1);
         }
         let answer = match words[0] {
+            "connect" => Ok(String::new()),
             "info" => Ok(INFO.to_string()),
             "images" => Ok(self.list_images()),
             "ps" => {

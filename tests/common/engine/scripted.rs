@@ -17,6 +17,8 @@ pub struct Scripted {
     engine: Engine,
     clients: BTreeMap<JobId, Client>,
     pub asked: Vec<String>,
+    /// The engine of another machine, that commands with `--host` go to.
+    node: Option<Box<Scripted>>,
 }
 
 impl Deref for Scripted {
@@ -42,7 +44,19 @@ impl Scripted {
             ),
             clients: BTreeMap::new(),
             asked: Vec::new(),
+            node: None,
         }
+    }
+
+    /// The engine of another machine, whose images have ids of their own.
+    pub fn node(&mut self) -> &mut Scripted {
+        self.node.get_or_insert_with(|| {
+            let mut node = Scripted::new();
+            let images = node.images.iter();
+            let images = images.map(|(version, id)| (version.clone(), format!("{id}-there")));
+            node.images = images.collect();
+            Box::new(node)
+        })
     }
 
     fn own(&self) -> String {
@@ -53,7 +67,12 @@ impl Scripted {
     pub fn container(&mut self, name: &str) -> &mut Container {
         let full = name.replacen("zigcheck-", &self.own(), 1);
         let all = self.all();
-        let found = self.get_mut(&full);
+        let is_there = self.get(&full).is_none();
+        let engine = match self.node.as_mut().filter(|_| is_there) {
+            Some(node) => &mut node.engine,
+            None => &mut self.engine,
+        };
+        let found = engine.get_mut(&full);
         found.unwrap_or_else(|| panic!("no {name} among {all:?}"))
     }
 
@@ -132,9 +151,11 @@ impl Scripted {
     /// The server and all its children are gone; the containers go on.
     pub fn loses_server(&mut self) {
         self.clients.clear();
+        self.node.iter_mut().for_each(|node| node.loses_server());
     }
 
     pub fn kill(&mut self, job: JobId) {
+        self.node.iter_mut().for_each(|node| node.kill(job));
         if let Some(client) = self.clients.get_mut(&job) {
             client.die(&mut self.engine, &mut Faultless);
             client.was_killed();
@@ -142,6 +163,9 @@ impl Scripted {
     }
 
     pub fn spawn(&mut self, job: JobId, command: &Command) {
+        if let Some(command) = for_node(command) {
+            return self.node().spawn(job, &command);
+        }
         for word in &command.argv {
             if let Some((_, id)) = word.split_once("label=zigcheck.data=") {
                 self.engine.data_id = id.to_string();
@@ -172,9 +196,29 @@ impl Scripted {
     /// What one of its clients does next, as the server sees it.
     pub fn next(&mut self) -> Option<(JobId, Move)> {
         self.clients.retain(|_, client| !client.is_over());
+        let here = self.next_here();
+        here.or_else(|| self.node.as_mut()?.next())
+    }
+
+    fn next_here(&mut self) -> Option<(JobId, Move)> {
         self.clients.iter_mut().find_map(|(job, client)| {
             while client.go_on(&mut self.engine, &mut Faultless) {}
             Some((*job, client.moves.pop_front()?))
         })
     }
+}
+
+/// A command that goes to the engine of another machine, as that gets it.
+fn for_node(command: &Command) -> Option<Command> {
+    let mut command = command.clone();
+    if command.argv[0] == "ssh" {
+        // The words behind the program are what counts from here on.
+        command.argv = ["docker", "connect"].map(str::to_string).to_vec();
+        return Some(command);
+    }
+    let is_far = command.argv.get(1)?.starts_with("--host=");
+    is_far.then(|| {
+        command.argv.remove(1);
+        command
+    })
 }

@@ -5,6 +5,7 @@ use crate::common::settings::{MACHINE, settings};
 use std::path::PathBuf;
 use zigcheck::config::commands::{COMMANDS, Invocation};
 use zigcheck::config::flags::{help, parse};
+use zigcheck::config::launcher::Launcher;
 use zigcheck::config::proxies::Proxies;
 use zigcheck::config::settings::{Hosts, Listen, LogLevel, Settings};
 
@@ -26,6 +27,7 @@ fn the_defaults_are_those_of_the_readme() {
         listen: Listen::Tcp("127.0.0.1:3000".parse().unwrap()),
         data: PathBuf::from("data"),
         docker: "docker".to_string(),
+        launcher: Launcher::Local,
         zig_versions: settings(&[]).zig_versions,
         max_builds: 4,
         memory_bytes: 2 << 30,
@@ -62,6 +64,7 @@ fn a_flag_wins_over_its_twin_and_the_twin_over_the_default() {
         ["unix:/a", "[::1]:80"],
         ["/a", "/b"],
         ["podman", "/usr/bin/docker"],
+        ["ssh:a", "ssh:b@c.example:22"],
         ["0.1.0", "0.2.0"],
         ["1", "64"],
         ["6m", "1g"],

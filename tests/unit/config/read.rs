@@ -5,10 +5,11 @@ use zigcheck::config::commands::Invocation;
 use zigcheck::config::flags::parse;
 use zigcheck::config::settings::Settings;
 
-pub const FLAGS: [&str; 22] = [
+pub const FLAGS: [&str; 23] = [
     "listen",
     "data",
     "docker",
+    "launcher",
     "zig-versions",
     "max-builds",
     "memory",

@@ -245,7 +245,7 @@ fn disk(state: &State, out: &mut Exposition) -> store::Result<()> {
 
 fn engine(state: &State, out: &mut Exposition) {
     let engine = &state.services.engine;
-    let is_up = engine.has_answered && engine.absence().is_none();
+    let is_up = engine.has_answered() && engine.absence().is_none();
     let help = "1: the container engine answered when it was last asked. A scrape asks it, for the next one.";
     out.gauge("zigcheck_engine_up", number(is_up), help);
     let missing = engine.missing(&state.settings.zig_versions).count();

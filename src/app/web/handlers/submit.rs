@@ -126,7 +126,7 @@ pub fn check_accepting(state: &State, zig_versions: &[String]) -> Result<(), Err
     }
     // Before the engine's first answer no image is known, and the build waits.
     let mut missing = engine.missing(zig_versions);
-    if let Some(version) = missing.next().filter(|_| engine.has_answered) {
+    if let Some(version) = missing.next().filter(|_| engine.has_answered()) {
         let made = state.images_made().unwrap_or_default();
         return unavailable(&format!(
             "image zigcheck:{version} is missing: {made}; {MAKE_IMAGES}"
