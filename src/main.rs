@@ -193,6 +193,8 @@ fn serve_from(settings: &Settings, signals: SignalPipes) -> Result<(), Failure> 
     let clock = Clock::start();
     let app = App::open(settings.clone(), store, clock.now());
     let mut app = app.map_err(|error| named(error.to_string()))?;
+    // Both listen before the log says so.
+    let admin = admin_listener(settings);
     log::info!(
         "zigcheck {} listens on {}; {} builds at once, {} MiB and {} cpus each; zig {}",
         env!("CARGO_PKG_VERSION"),
@@ -209,7 +211,6 @@ fn serve_from(settings: &Settings, signals: SignalPipes) -> Result<(), Failure> 
             settings.fetch_network
         );
     }
-    let admin = admin_listener(settings);
     let disk = Disk::of(&settings.data);
     let result = reactor::run(&mut app, Listeners { public, admin }, signals, clock, disk);
     result.map_err(|sentence| match app.is_unfit() {
