@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod answer;
+pub mod call_kind;
 pub mod client_id;
 pub mod conditional;
 pub mod examples;
