@@ -127,6 +127,7 @@ pub const ADMIN_WORDS: &[&str] = &[
     "check",
     "check-remotes",
     "check-all",
+    "retry-errors",
     "end-searches",
 ];
 

@@ -15,7 +15,7 @@ use zigcheck::config::token::Token;
 use zigcheck::interface::message::{Admission, Request, Response};
 
 /// Every admin call, with a body where it needs one.
-const CALLS: [(&str, &str, &str); 16] = [
+const CALLS: [(&str, &str, &str); 17] = [
     ("POST", "/admin/drain", ""),
     ("POST", "/admin/undrain", ""),
     ("GET", "/admin/audit", ""),
@@ -31,6 +31,7 @@ const CALLS: [(&str, &str, &str); 16] = [
     ("POST", "/admin/trigger-build", r#"{"package_name":"p"}"#),
     ("POST", "/admin/check-builds", ""),
     ("POST", "/admin/check-all", r#"{"zig_version":"0.16.0"}"#),
+    ("POST", "/admin/retry-errors", ""),
     ("GET", "/admin/status", ""),
     ("HEAD", "/admin/status", ""),
     ("DELETE", "/api/builds/7", ""),

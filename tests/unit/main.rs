@@ -72,6 +72,7 @@ mod recheck;
 mod record;
 mod reference;
 mod retirement;
+mod retries;
 mod routing;
 mod schema;
 mod search;

@@ -178,7 +178,7 @@ const READS: [&str; 90] = [
 type Costs = BTreeMap<(String, String, u32, String), i32>;
 
 /// Requests that write, in this order.
-const WRITES: [(&str, &str, &str); 23] = [
+const WRITES: [(&str, &str, &str); 24] = [
     (
         "POST",
         "/api/packages",
@@ -200,6 +200,7 @@ const WRITES: [(&str, &str, &str); 23] = [
     ("POST", "/packages/lib-00402/check", ""),
     ("POST", "/admin/trigger-build", r#"{"package_id":800}"#),
     ("POST", "/admin/check-builds", ""),
+    ("POST", "/admin/retry-errors", ""),
     ("GET", "/admin/status", ""),
     ("GET", "/admin/audit?before=2000", ""),
     (

@@ -230,6 +230,7 @@ impl Scheduler {
         }
         if services.engine.is_ready() {
             self.rechecks.make_requested_due(services)?;
+            self.rechecks.make_retries_due(services)?;
             let mut checks = self.rechecks.next_rebuilds(services)?;
             checks.extend(self.rechecks.next_of_catalogue(services)?);
             for check in checks {

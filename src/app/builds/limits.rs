@@ -49,6 +49,8 @@ pub const RECHECK_RETRY_MS: i64 = 2 * FETCH_TIMEOUT_MS as i64;
 pub const PUSH_PAUSE_MS: u64 = 60_000;
 /// Rechecks that an admin asked for and that are made due in one turn: a millisecond.
 pub const REQUESTED_CHECKS_LIMIT: usize = 128;
+/// Packages examined in one turn for errors that an admin wants to be tried again: a millisecond.
+pub const RETRY_LIMIT: usize = 64;
 /// Packages inspected in one turn for builds under a new toolchain: two milliseconds, with a hundred thousand builds.
 pub const REBUILD_LIMIT: usize = 16;
 /// Builds that wait and are examined in one turn, and cancelled if their Zig version is gone: a few milliseconds.

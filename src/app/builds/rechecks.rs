@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::app::builds::limits::{
-    DUE_CHECKS_LIMIT, REBUILD_LIMIT, RECHECK_RETRY_MS, REQUESTED_CHECKS_LIMIT,
+    DUE_CHECKS_LIMIT, REBUILD_LIMIT, RECHECK_RETRY_MS, REQUESTED_CHECKS_LIMIT, RETRY_LIMIT,
 };
 use crate::app::builds::pushes::Pushes;
 use crate::app::builds::running::RunningTask;
@@ -30,6 +30,25 @@ pub struct Rechecks {
     /// The versions under which all packages are to be checked, while packages are left to examine and the version
     /// has an image as far as the engine has answered.
     catalogue: Vec<String>,
+    /// The last one since the start of the server.
+    pub retry: Option<Retry>,
+}
+
+/// How far the retry of all packages with errors is. It takes seconds, and a restart ends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    pub requested_at: i64,
+    /// The package examined last; none once all have been.
+    after: Option<PackageId>,
+    pub examined: u64,
+    /// Those whose recheck was made due.
+    pub found: u64,
+}
+
+impl Retry {
+    pub fn is_running(&self) -> bool {
+        self.after.is_some()
+    }
 }
 
 impl Rechecks {
@@ -40,6 +59,7 @@ impl Rechecks {
             is_rebuilding: toolchains::is_rebuilding(store)?,
             is_requested: packages::has_requested_rechecks(store)?,
             catalogue: Vec::new(),
+            retry: None,
         };
         rechecks.read_catalogue(store)?;
         Ok(rechecks)
@@ -79,7 +99,8 @@ impl Rechecks {
 
     /// True while there is work for each turn: packages to go through.
     pub fn has_work(&self) -> bool {
-        self.is_rebuilding || self.is_requested || !self.catalogue.is_empty()
+        let retries = self.retry.is_some_and(|retry| retry.is_running());
+        self.is_rebuilding || self.is_requested || retries || !self.catalogue.is_empty()
     }
 
     // -- rechecks of all packages --
@@ -96,6 +117,45 @@ impl Rechecks {
             let (store, now) = (&mut services.store, services.now.unix_ms);
             self.is_requested = packages::make_some_due(store, now, REQUESTED_CHECKS_LIMIT)?;
         }
+        Ok(())
+    }
+
+    // -- packages with errors --
+
+    /// Begins the retry of all packages with errors, unless it is under way; true if it begins.
+    pub fn retry_errors(&mut self, at: i64) -> bool {
+        if self.retry.is_some_and(|retry| retry.is_running()) {
+            return false;
+        }
+        self.retry = Some(Retry {
+            requested_at: at,
+            after: Some(PackageId(0)),
+            examined: 0,
+            found: 0,
+        });
+        true
+    }
+
+    /// Makes the rechecks of the next packages with errors due: an unchanged one is built where its latest attempt
+    /// ended in an error.
+    pub fn make_retries_due(&mut self, services: &mut Services) -> store::Result<()> {
+        let Some(retry) = &mut self.retry else {
+            return Ok(());
+        };
+        let Some(after) = retry.after else {
+            return Ok(());
+        };
+        let (store, now) = (&mut services.store, services.now.unix_ms);
+        let some = packages::with_errors(store, after, &self.zig_versions, RETRY_LIMIT)?;
+        for (package, has_error) in &some {
+            if *has_error {
+                packages::set_next_check(store, *package, now)?;
+                retry.found += 1;
+            }
+        }
+        retry.examined += some.len() as u64;
+        let last = some.last().filter(|_| some.len() == RETRY_LIMIT);
+        retry.after = last.map(|(package, _)| *package);
         Ok(())
     }
 

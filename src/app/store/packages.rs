@@ -7,6 +7,7 @@ use crate::app::domain::popularity::USE_SCORE;
 use crate::app::domain::recheck::next_check;
 use crate::app::domain::repository::identity;
 use crate::app::domain::task::Priority;
+use crate::app::domain::verdict::{BuildStatus, State};
 use crate::app::store::columns::row;
 use crate::app::store::durations;
 use crate::app::store::list;
@@ -313,6 +314,24 @@ pub fn add_views(store: &mut Store, views: &[(PackageId, i64)]) -> Result<()> {
 }
 
 // -- rechecks --
+
+/// The next packages after that id, in the order of their ids, and whether the newest build of each under one of these
+/// versions ended in an error.
+pub fn with_errors(
+    store: &Store,
+    after: PackageId,
+    zig_versions: &[String],
+    limit: usize,
+) -> Result<Vec<(PackageId, bool)>> {
+    let sql = "SELECT p.id, EXISTS (SELECT 1 FROM build_results r JOIN builds b ON b.id = r.newest_build \
+            WHERE r.package_id = p.id AND b.state = ?3 AND b.build_status = ?4 \
+            AND r.zig_version IN (SELECT value FROM json_each(?5))) \
+        FROM packages p WHERE p.id > ?1 AND p.source_type = 'git' AND p.removal IS NULL ORDER BY p.id LIMIT ?2";
+    let (finished, error) = (State::Finished, BuildStatus::Error);
+    let versions = serde_json::json!(zig_versions).to_string();
+    let values = params![after, limit, finished, error, versions];
+    store.rows(sql, values, |row| Ok((row.get(0)?, row.get(1)?)))
+}
 
 pub fn recheck(store: &Store, package: PackageId) -> Result<Option<RecheckRow>> {
     store.optional_row(&format!("{RECHECK} {ONE}"), [package], RecheckRow::read)

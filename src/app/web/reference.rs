@@ -360,6 +360,14 @@ pub const CALLS: &[Call] = &[
         Answer::Json("message zig_version packages checked running requested_at"),
     )
     .with(Kind::Admin, Body::Json("zig_version"), &[200, 202]),
+    call(
+        "POST",
+        "/admin/retry-errors",
+        "Checks all packages again whose newest builds ended in errors, or says how far that is",
+        "",
+        Answer::Json("message packages examined found running requested_at"),
+    )
+    .with(Kind::Admin, Body::None, &[200, 202]),
     get(
         "/admin/status",
         "The server in numbers",

@@ -167,6 +167,12 @@ pub const WORDS: &[AdminWord] = &[
     )
     .with(|given| json!({ "zig_version": given.first() })),
     word(
+        "retry-errors",
+        "",
+        ("POST", "/admin/retry-errors"),
+        "checks all packages again that ended in errors",
+    ),
+    word(
         "end-searches",
         "PACKAGE",
         ("DELETE", "/api/packages/{}/compat"),

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::app::builds::commit_searches::Searches;
+use crate::app::builds::rechecks::Retry;
 use crate::app::domain::ids::BuildId;
 use crate::app::render::json::time;
 use crate::app::state::State;
@@ -31,6 +32,7 @@ pub fn answer(state: &mut State, call: AdminCall) -> Result<Response, Error> {
             Response::json(202, &json!({ "message": message, "packages": packages }))
         }
         AdminCall::CheckAll { zig_version } => check_all(state, &zig_version)?,
+        AdminCall::RetryErrors => retry_errors(state)?,
         AdminCall::Drain => drain(state, true)?,
         AdminCall::Undrain => drain(state, false)?,
         AdminCall::Status => Response::json(200, &status(state)?),
@@ -89,6 +91,30 @@ fn check_all(state: &mut State, zig_version: &str) -> Result<Response, Error> {
     };
     value["message"] = json!(message);
     Ok(Response::json(status, &value))
+}
+
+/// Begins the retry of all packages with errors, or says how far it is.
+fn retry_errors(state: &mut State) -> Result<Response, Error> {
+    let packages = totals::packages(&state.services.store)?;
+    let at = state.now().unix_ms;
+    let (status, message) = match state.scheduler.rechecks.retry_errors(at) {
+        true => (202, "All packages with errors are checked again"),
+        false => (200, "All packages with errors are being checked again"),
+    };
+    let retry = state.scheduler.rechecks.retry;
+    let mut value = retry.map_or(Value::Null, |retry| retry_json(&retry));
+    value["message"] = json!(message);
+    value["packages"] = json!(packages);
+    Ok(Response::json(status, &value))
+}
+
+fn retry_json(retry: &Retry) -> Value {
+    json!({
+        "requested_at": time(retry.requested_at),
+        "running": retry.is_running(),
+        "examined": retry.examined,
+        "found": retry.found,
+    })
 }
 
 /// What admins have changed. `next` is the `before` of the rows behind these; null at the end.
@@ -180,6 +206,7 @@ fn status(state: &State) -> store::Result<Value> {
         "hosts_refused": hosts.collect::<Vec<Value>>(),
         "toolchains": versions,
         "check_all": checks?,
+        "retry_errors": state.scheduler.rechecks.retry.map(|retry| retry_json(&retry)),
         "packages": last_id(store)?,
         "builds": builds::last_id(store)?,
         "builds_kept": totals.builds,

@@ -42,6 +42,8 @@ pub enum AdminCall {
     CheckAll {
         zig_version: String,
     },
+    /// Checks all packages again whose newest builds ended in errors.
+    RetryErrors,
     /// Nothing new is started, and the server ends once nothing runs.
     Drain,
     /// Takes that back.
@@ -65,7 +67,7 @@ impl AdminCall {
     }
 }
 
-pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 15] {
+pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 16] {
     use Access::{Admin, Notify};
     use Body::{Ignored, Json};
     [
@@ -86,6 +88,9 @@ pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 15] {
             Ok(AdminCall::CheckBuilds.into())
         }),
         row("POST", "/admin/check-all", Admin, Json, check_all),
+        row("POST", "/admin/retry-errors", Admin, Ignored, |_| {
+            Ok(AdminCall::RetryErrors.into())
+        }),
         row("GET", "/admin/status", Admin, Ignored, |_| {
             Ok(AdminCall::Status.into())
         }),
