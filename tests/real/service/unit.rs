@@ -29,6 +29,13 @@ fn it_is_installed_starts_says_how_it_stands_and_is_removed() {
     let owner = machine.sh(&format!("stat -c %U /proc/{pid} /var/lib/zigcheck"));
     assert_eq!(owner, "zigcheck\nzigcheck");
 
+    // Root needs no token, behind all that the unit hides from the server.
+    machine.sh("zigcheck admin check-remotes");
+    let audit = machine.sh("zigcheck admin audit");
+    assert!(audit.contains(r#""who": "root""#), "{audit}");
+    let mode = machine.sh("stat -c '%a %U' /run/zigcheck /run/zigcheck/admin.sock");
+    assert_eq!(mode, "700 zigcheck\n600 zigcheck");
+
     let tables = "nft list tables";
     assert_eq!(machine.sh(tables), "table inet zigcheck");
     let unit = "systemctl is-active zigcheck-network.service";
