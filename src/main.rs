@@ -8,7 +8,7 @@ use zigcheck::app::dispatch::dispatch::App;
 use zigcheck::app::store::migrations::OpenError;
 use zigcheck::commands::doctor::findings::Level;
 use zigcheck::commands::{
-    admin, backup, completions, database, doctor, import, man, restore, secret_file, urls,
+    admin, backup, completions, database, doctor, import, man, output, restore, secret_file, urls,
 };
 use zigcheck::config::commands::Invocation;
 use zigcheck::config::flags;
@@ -48,10 +48,10 @@ fn run() -> Result<ExitCode, Failure> {
     let env = |name: &str| std::env::var(name).ok();
     let invocation = flags::parse(std::env::args_os().skip(1), &env, machine());
     match invocation.map_err(Failure::Unfit)? {
-        Invocation::Man => print!("{}", man::page()),
-        Invocation::Completions(shell) => print!("{}", completions::script(shell)),
-        Invocation::Help => print!("{}", flags::help()),
-        Invocation::Version => println!("zigcheck {}", env!("CARGO_PKG_VERSION")),
+        Invocation::Man => print(&man::page())?,
+        Invocation::Completions(shell) => print(&completions::script(shell))?,
+        Invocation::Help => print(&flags::help())?,
+        Invocation::Version => print(concat!("zigcheck ", env!("CARGO_PKG_VERSION"), "\n"))?,
         Invocation::Backup { data, to, keep } => {
             done(backup::run(&data, &to, keep, Clock::start().now()))?
         }
@@ -61,12 +61,12 @@ fn run() -> Result<ExitCode, Failure> {
         Invocation::Import { data, from, hosts } => {
             let report = import::run(&data, &from, &hosts, Clock::start().now());
             let report = report.map_err(Failure::Failed)?;
-            print!("{report}");
+            print(&report.to_string())?;
             all_taken(report.refused())?;
         }
         Invocation::ImportUrls { list, server } => {
             let tally = urls::run(&list, &server).map_err(Failure::Failed)?;
-            print!("packages: {tally}");
+            print(&format!("packages: {tally}"))?;
             all_taken(tally.refused())?;
         }
         Invocation::Doctor {
@@ -78,7 +78,7 @@ fn run() -> Result<ExitCode, Failure> {
             let backups = backups.unwrap_or_else(|| settings.data.join("backups"));
             let options = doctor::Options { backups, builds };
             let (report, worst) = doctor::run(&settings, &options, json);
-            print!("{report}");
+            print(&report)?;
             return Ok(code_of(worst));
         }
         Invocation::Admin {
@@ -119,8 +119,11 @@ fn code_of(worst: Level) -> ExitCode {
 
 /// Prints what a command has done.
 fn done(result: Result<String, String>) -> Result<(), Failure> {
-    println!("{}", result.map_err(Failure::Failed)?);
-    Ok(())
+    print(&format!("{}\n", result.map_err(Failure::Failed)?))
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    output::print(text).map_err(Failure::Failed)
 }
 
 /// Fails where an import has refused rows, which its report names.

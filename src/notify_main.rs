@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 
-use zigcheck::commands::{man, secret_file};
+use zigcheck::commands::{man, output, secret_file};
 use zigcheck::notify::config::Config;
 use zigcheck::notify::limits::CONFIG_LIMIT_BYTES;
 use zigcheck::notify::notifier::Notifier;
@@ -35,16 +35,16 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Failure> {
     let invocation = options::parse(std::env::args_os().skip(1));
     match invocation.map_err(|sentence| (2, sentence))? {
-        Invocation::Help => print!("{}", options::help()),
-        Invocation::Version => println!("{NAME} {}", env!("CARGO_PKG_VERSION")),
-        Invocation::Man => print!("{}", options::man(man::RELEASED)),
+        Invocation::Help => print(&options::help())?,
+        Invocation::Version => print(&format!("{NAME} {}\n", env!("CARGO_PKG_VERSION")))?,
+        Invocation::Man => print(&options::man(man::RELEASED))?,
         Invocation::Check(options) => {
             let config = read(&options.config)?;
             let (rows, forges) = (config.rows.len(), config.forges.len());
-            println!(
-                "{}: {rows} rows for packages, {forges} forges",
-                options.config.display()
-            );
+            let path = options.config.display();
+            print(&format!(
+                "{path}: {rows} rows for packages, {forges} forges\n"
+            ))?;
         }
         Invocation::Run(options) => {
             let signals = SignalPipes::listen();
@@ -53,6 +53,10 @@ fn run() -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    output::print(text).map_err(|sentence| (1, sentence))
 }
 
 fn read(path: &Path) -> Result<Config, Failure> {

@@ -9,6 +9,7 @@ pub mod database;
 pub mod doctor;
 pub mod import;
 pub mod man;
+pub mod output;
 pub mod restore;
 pub mod secret_file;
 pub mod server;

@@ -10,6 +10,7 @@ use zigcheck::config::flags::SETTINGS;
 use zigcheck::notify::options::OPTIONS;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_zigcheck");
+const NOTIFY: &str = env!("CARGO_BIN_EXE_zigcheck-notify");
 
 /// What the program prints for these words, in a file.
 fn printed(words: &[&str]) -> PathBuf {
@@ -73,7 +74,7 @@ fn the_manual_page_names_every_flag_and_command_and_is_shown_without_a_warning()
 
 #[test]
 fn the_manual_page_of_the_notifier_names_every_option_and_is_shown_without_a_warning() {
-    let page = printed_by(env!("CARGO_BIN_EXE_zigcheck-notify"), &["--man"]);
+    let page = printed_by(NOTIFY, &["--man"]);
     let page = page.to_str().expect("a path");
     assert_eq!(
         said("mandoc", &["-T", "lint", "-W", "warning", page], ""),
@@ -171,4 +172,22 @@ fn fish_completes_commands_flags_and_values() {
     assert_eq!(offers("backup --max"), "");
     assert_eq!(offers("backup /et"), "/etc/");
     assert_eq!(offers("completions f"), "fish");
+}
+
+#[test]
+fn a_reader_that_has_read_enough_ends_a_command_without_a_word() {
+    for (program, words) in [(PROGRAM, "man"), (NOTIFY, "--help")] {
+        let script = format!("{program} {words} | true; exit ${{PIPESTATUS[0]}}");
+        let output = Command::new("bash").args(["-c", &script]).output();
+        let output = output.expect("bash");
+        assert!(output.status.success(), "{program}: {output:?}");
+        assert!(output.stderr.is_empty(), "{program}: {output:?}");
+        let script = format!("{program} {words} >/dev/full");
+        let output = Command::new("bash").args(["-c", &script]).output();
+        let output = output.expect("bash");
+        assert_eq!(output.status.code(), Some(1), "{program}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("standard output: No space left"), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
 }
