@@ -74,6 +74,19 @@ CREATE TABLE IF NOT EXISTS tokens (
     last_used  INTEGER
 ) STRICT, WITHOUT ROWID;
 
+-- How many submissions an hour clients may make, in place of the limit for all.
+CREATE TABLE IF NOT EXISTS quotas (
+    -- An address or a network: '192.0.2.7', '192.0.2.0/24', '2001:db8::/64'.
+    network    TEXT PRIMARY KEY,
+    -- Of each client; 0: none at all.
+    per_hour   INTEGER NOT NULL,
+    -- For the client to read; empty: none.
+    reason     TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    -- When it ends; null: never.
+    until      INTEGER
+) STRICT, WITHOUT ROWID;
+
 -- The repositories that the manifests of a package's latest source name.
 CREATE TABLE IF NOT EXISTS uses (
     package_id INTEGER NOT NULL REFERENCES packages (id),

@@ -5,6 +5,7 @@ use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::domain::disk_space::DiskSpace;
 use crate::app::domain::popularity::Views;
+use crate::app::store::quotas::{self, QuotaRow};
 use crate::app::store::store::Store;
 use crate::app::store::tokens::{self, TokenRow};
 use crate::config::settings::Settings;
@@ -21,6 +22,8 @@ pub struct State {
     pub proxy_headers: ProxyHeaders,
     /// The rows of the table: each call of an admin is compared with them.
     pub tokens: Vec<TokenRow>,
+    /// The rows of the table: each submission is compared with them.
+    pub quotas: Vec<QuotaRow>,
     pub started_unix_ms: i64,
     /// Answers since the start, by the first digit of their status: from 1 to 5.
     pub answered: [u64; 5],
@@ -88,12 +91,14 @@ impl State {
         let scheduler = recovery::open(&settings, &mut services).map_err(in_words)?;
         services.store.commit().map_err(in_words)?;
         let tokens = tokens::all(&services.store).map_err(in_words)?;
+        let quotas = quotas::all(&services.store).map_err(in_words)?;
         Ok(State {
             disk: DiskSpace::new(settings.disk_floor_bytes),
             settings,
             scheduler,
             services,
             tokens,
+            quotas,
             views: Views::default(),
             lifecycle: Lifecycle::Running,
             proxy_headers: ProxyHeaders::None,

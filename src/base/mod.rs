@@ -2,6 +2,7 @@
 
 pub mod buffer;
 pub mod client_addr;
+pub mod client_net;
 pub mod control_chars;
 pub mod histogram;
 pub mod key_queue;

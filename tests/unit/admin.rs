@@ -15,13 +15,20 @@ use zigcheck::config::token::Token;
 use zigcheck::interface::message::{Admission, Request, Response};
 
 /// Every admin call, with a body where it needs one.
-const CALLS: [(&str, &str, &str); 17] = [
+const CALLS: [(&str, &str, &str); 20] = [
     ("POST", "/admin/drain", ""),
     ("POST", "/admin/undrain", ""),
     ("GET", "/admin/audit", ""),
     ("GET", "/admin/tokens", ""),
     ("POST", "/admin/tokens", r#"{"name":"a","scope":"admin"}"#),
     ("DELETE", "/admin/tokens/a", ""),
+    ("GET", "/admin/quotas", ""),
+    (
+        "PUT",
+        "/admin/quotas",
+        r#"{"address":"192.0.2.7","per_hour":0}"#,
+    ),
+    ("DELETE", "/admin/quotas?address=192.0.2.7", ""),
     ("GET", "/admin/issues", ""),
     (
         "PUT",

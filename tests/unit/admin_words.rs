@@ -60,6 +60,24 @@ fn each_word_makes_its_call() {
             "/admin/tokens/laptop",
             "",
         ),
+        (
+            &["quota", "192.0.2.0/24", "10"],
+            "PUT",
+            "/admin/quotas",
+            r#"{"address":"192.0.2.0/24","per_hour":10}"#,
+        ),
+        (
+            &["ban", "2001:db8::1", "a flood"],
+            "PUT",
+            "/admin/quotas",
+            r#"{"address":"2001:db8::1","per_hour":0,"reason":"a flood"}"#,
+        ),
+        (
+            &["end-quota", "192.0.2.0/24"],
+            "DELETE",
+            "/admin/quotas?address=192.0.2.0%2F24",
+            "",
+        ),
         // No word leads to another path.
         (
             &["delete", "../builds/7?x#y"],

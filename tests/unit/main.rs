@@ -67,6 +67,7 @@ mod pages;
 mod podman;
 mod pollable;
 mod preconditions;
+mod quotas;
 mod reads;
 mod recheck;
 mod record;

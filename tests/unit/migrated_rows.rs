@@ -43,8 +43,9 @@ const ADDED_COLUMNS: [(&str, &str, Value); 32] = [
 ];
 
 /// The tables that later versions added. They begin empty.
-const ADDED_TABLES: [&str; 19] = [
+const ADDED_TABLES: [&str; 20] = [
     "audit",
+    "quotas",
     "tokens",
     "transitions",
     "share_days",

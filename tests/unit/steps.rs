@@ -177,8 +177,11 @@ const READS: [&str; 90] = [
 /// The most steps of a statement, by request, file, line and text.
 type Costs = BTreeMap<(String, String, u32, String), i32>;
 
+const TOKEN: &str = r#"{"name":"laptop","scope":"admin"}"#;
+const QUOTA: &str = r#"{"address":"192.0.2.7","per_hour":0}"#;
+
 /// Requests that write, in this order.
-const WRITES: [(&str, &str, &str); 24] = [
+const WRITES: [(&str, &str, &str); 27] = [
     (
         "POST",
         "/api/packages",
@@ -203,12 +206,11 @@ const WRITES: [(&str, &str, &str); 24] = [
     ("POST", "/admin/retry-errors", ""),
     ("GET", "/admin/status", ""),
     ("GET", "/admin/audit?before=2000", ""),
-    (
-        "POST",
-        "/admin/tokens",
-        r#"{"name":"laptop","scope":"admin"}"#,
-    ),
+    ("POST", "/admin/tokens", TOKEN),
     ("GET", "/admin/tokens", ""),
+    ("PUT", "/admin/quotas", QUOTA),
+    ("GET", "/admin/quotas", ""),
+    ("DELETE", "/admin/quotas?address=192.0.2.7", ""),
     ("DELETE", "/admin/tokens/laptop", ""),
     (
         "PUT",

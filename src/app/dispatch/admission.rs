@@ -54,6 +54,10 @@ impl App {
         let admin = access::check(access, from, head, &state.settings, &state.tokens)?;
         let admission = routed.admission(head, &self.state.settings)?;
         let client = self.identify(from, head);
+        if routed.is_hook() || routed.is_limited() {
+            self.rate_limits.set_quotas(&self.state.quotas);
+            self.rate_limits.check_ban(client, now)?;
+        }
         if routed.is_hook() && self.state.settings.hook_secret.is_none() {
             self.rate_limits.peek_hook(client, now)?;
         }

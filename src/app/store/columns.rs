@@ -14,6 +14,7 @@ use crate::app::domain::verdict::{
     BuildStatus, DepsOutcome, ImportStatus, Reason, State, TestStatus,
 };
 use crate::app::store::store::Result;
+use crate::base::client_net::ClientNet;
 
 /// Reads the columns of a row by name.
 pub struct Columns<'r, 's> {
@@ -180,5 +181,19 @@ impl FromSql for Priority {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Priority> {
         let number = value.as_i64()?;
         Priority::from_number(number).ok_or(FromSqlError::OutOfRange(number))
+    }
+}
+
+/// Stored as people write it.
+impl ToSql for ClientNet {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.to_string().into())
+    }
+}
+
+impl FromSql for ClientNet {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<ClientNet> {
+        let text = value.as_str()?;
+        ClientNet::parse(text).ok_or_else(|| FromSqlError::Other(unknown_word(text)))
     }
 }

@@ -18,7 +18,7 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The steps to the schema: `STEPS[n]` leads from `PRAGMA user_version` n to n + 1. A step changes tables and rows
 /// only; new tables, indexes and triggers are made from `SCHEMA` afterwards. A step that was released never changes.
-const STEPS: [&str; 23] = [
+const STEPS: [&str; 24] = [
     WORDS,
     IMPORTS,
     HOSTS,
@@ -43,6 +43,7 @@ const STEPS: [&str; 23] = [
     AUDIT,
     TOKENS,
     ISSUES,
+    QUOTAS,
 ];
 
 /// The words for priority, tenant, lane and total, for what a build waits for and for what refers to it. The name of
@@ -231,6 +232,8 @@ const AUDIT: &str = "";
 const TOKENS: &str = "";
 /// New indexes alone, of `issues`.
 const ISSUES: &str = "";
+/// A new table alone, `quotas`.
+const QUOTAS: &str = "";
 
 /// Why a database cannot be opened.
 #[derive(Debug)]

@@ -33,6 +33,7 @@ pub mod open;
 pub mod package_list;
 pub mod packages;
 pub mod queue;
+pub mod quotas;
 pub mod refused_hosts;
 pub mod removals;
 pub mod results;

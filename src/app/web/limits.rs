@@ -90,3 +90,13 @@ pub const LOG_PART_LIMIT_BYTES: u64 = 192 << 10;
 pub const TOKENS_LIMIT: usize = 64;
 /// Between two notes that a token was used: its owner wants to know whether it is still needed.
 pub const TOKEN_USE_STEP_MS: i64 = 86_400_000;
+/// Quotas at once: each submission is compared with all of them.
+pub const QUOTAS_LIMIT: usize = 256;
+/// Most submissions an hour that a quota allows.
+pub const QUOTA_LIMIT_PER_HOUR: u64 = 1_000_000;
+/// Longest time for which a quota holds, if it ends: ten years.
+pub const QUOTA_HOURS_LIMIT: u64 = 87_600;
+/// Longest reason of a quota: one sentence.
+pub const QUOTA_REASON_LIMIT_BYTES: usize = 200;
+/// Clients of one quota that are counted at once.
+pub const QUOTA_CLIENTS_LIMIT: usize = 1_000;

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod answer;
+mod call_fields;
 pub mod call_kind;
 pub mod client_id;
 pub mod conditional;

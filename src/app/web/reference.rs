@@ -1,6 +1,9 @@
 //! The reference of the API: a row for each route that programs call. A test holds it against the route table and
 //! against answers of a server.
 
+use crate::app::web::call_fields::{
+    BUILD, CHECK, COMPARISON, FEED, ISSUE, PACKAGE, QUOTA, QUOTA_SET, UPGRADE, UPLOAD,
+};
 pub use crate::app::web::call_kind::Kind;
 
 /// A call as programs know it.
@@ -37,19 +40,6 @@ pub enum Answer {
 }
 
 const LIST: &str = "page after limit";
-
-/// The fields of a package, a check and a build, and of a list.
-const PACKAGE: &str = "id name url ref dir description author license created_at last_updated popularity_score \
-    minimum_zig_version lowest_working_zig_version build_results open_issues";
-const CHECK: &str = "id package url ref dir commit source finished created_at builds";
-const BUILD: &str = "id check package uploaded zig_version commit source toolchain state build_status test_status \
-    import_status reason detail compiled tests_passed tests_skipped tests_total modules targets \
-    target_errors error_log flaky cached cached_from reused_commit attempt priority queue_position created_at \
-    started_at finished_at duration_ms peak_memory_bytes log_bytes log_truncated log_url";
-
-const UPGRADE: &str = "package zig_version own dependencies holding_back total total_is_bounded";
-const COMPARISON: &str = "old new packages counts built_under_old tried_under_one not_found groups total \
-    total_is_bounded page limit is_complete";
 
 const fn call(
     method: &'static str,
@@ -92,9 +82,6 @@ const SVG: Answer = Answer::Other("image/svg+xml");
 const TEXT: Answer = Answer::Other("text/plain");
 const ATOM: Answer = Answer::Other("application/atom+xml");
 const ENDPOINT: Answer = Answer::Json("schemaVersion label message color isError cacheSeconds");
-const FEED: &str = "zig_version only";
-const ISSUE: &str = "package zig_version issue_url issue_status";
-const UPLOAD: &str = "name zig_versions dir fresh follow wait require";
 
 /// Every call, in the order in which people need them.
 pub const CALLS: &[Call] = &[
@@ -419,6 +406,29 @@ pub const CALLS: &[Call] = &[
         "Removes a token",
         "",
         Answer::Json("name scope created_at last_used"),
+    )
+    .with(Kind::Admin, Body::None, &[200]),
+    get(
+        "/admin/quotas",
+        "How much addresses may submit in place of the limit for all",
+        "",
+        Answer::Json("quotas"),
+    )
+    .with(Kind::Admin, Body::None, &[200]),
+    call(
+        "PUT",
+        "/admin/quotas",
+        "Sets how often an hour an address or a network may submit; 0 is a ban",
+        "",
+        Answer::Json(QUOTA),
+    )
+    .with(Kind::Admin, Body::Json(QUOTA_SET), &[200]),
+    call(
+        "DELETE",
+        "/admin/quotas",
+        "Ends the quota of an address or a network",
+        "address",
+        Answer::Json(QUOTA),
     )
     .with(Kind::Admin, Body::None, &[200]),
     get(

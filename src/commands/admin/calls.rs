@@ -94,6 +94,35 @@ pub const WORDS: &[AdminWord] = &[
         "removes a token",
     ),
     word(
+        "quotas",
+        "",
+        ("GET", "/admin/quotas"),
+        "how much addresses may submit in place of the limit for all",
+    ),
+    word(
+        "quota",
+        "ADDRESS PER_HOUR",
+        ("PUT", "/admin/quotas"),
+        "lets an address or a network submit so often an hour",
+    )
+    .with(|given| {
+        let per_hour = given.get(1).and_then(|number| number.parse::<u64>().ok());
+        json!({ "address": given.first(), "per_hour": per_hour })
+    }),
+    word(
+        "ban",
+        "ADDRESS REASON",
+        ("PUT", "/admin/quotas"),
+        "lets an address or a network submit nothing, and tells it why",
+    )
+    .with(|given| json!({ "address": given.first(), "per_hour": 0, "reason": given.get(1) })),
+    word(
+        "end-quota",
+        "ADDRESS",
+        ("DELETE", "/admin/quotas?address={}"),
+        "ends the quota or the ban of an address or a network",
+    ),
+    word(
         "issues",
         "",
         ("GET", "/admin/issues"),

@@ -117,6 +117,7 @@ fn a_stolen_token_and_a_flood_end_as_the_runbook_says() {
     let by_thief = "curl -s -o /dev/null -w '%{http_code}' -X POST -H 'Authorization: Bearer 0123456789abcdef-stolen' \
         127.0.0.1:3000/admin/check-builds";
     assert_eq!(machine.sh(by_thief), "202");
+    machine.sh("zigcheck admin make-token laptop admin");
     let said = commands(&machine, &section("A stolen token"));
     assert!(said.contains("POST /admin/check-builds"), "{said}");
     assert_eq!(machine.sh(by_thief), "403");

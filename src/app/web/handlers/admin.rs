@@ -14,7 +14,7 @@ use crate::app::store::{audit, builds, refused_hosts, totals};
 use crate::app::web::answer::{Answer, Error};
 use crate::app::web::handlers::rows::{build_json, build_row, compat_json};
 use crate::app::web::handlers::submit::check_accepting;
-use crate::app::web::handlers::{issues, packages, tokens};
+use crate::app::web::handlers::{issues, packages, quotas, tokens};
 use crate::app::web::routes::admin::AdminCall;
 use crate::interface::message::{Head, Response};
 
@@ -38,6 +38,7 @@ pub fn answer(state: &mut State, call: AdminCall) -> Result<Response, Error> {
         AdminCall::Status => Response::json(200, &status(state)?),
         AdminCall::Audit { before, limit } => audit_of(state, before, limit)?,
         AdminCall::Token(call) => tokens::answer(state, call)?,
+        AdminCall::Quota(call) => quotas::answer(state, call)?,
         AdminCall::Issue(call) => issues::answer(state, call)?,
     };
     Ok(response.with("Cache-Control", "no-store"))

@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod packages;
 pub mod pages;
 pub mod queue;
+pub mod quotas;
 pub mod read;
 pub mod rows;
 pub mod stats;

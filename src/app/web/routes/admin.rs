@@ -6,6 +6,7 @@ use crate::app::store::packages::PackageChange;
 use crate::app::web::limits::DIR_LIMIT_BYTES;
 use crate::app::web::query::bad;
 use crate::app::web::routes::issues::{self, IssueCall};
+use crate::app::web::routes::quotas::{self, QuotaCall};
 use crate::app::web::routes::route::{
     Access, Body, Route, RouteRequest, check_name, known_versions, row, text,
 };
@@ -56,6 +57,8 @@ pub enum AdminCall {
         limit: u64,
     },
     Token(TokenCall),
+    /// How much addresses may submit.
+    Quota(QuotaCall),
     /// What was reported to the repositories of packages.
     Issue(IssueCall),
 }
@@ -67,7 +70,7 @@ impl AdminCall {
     }
 }
 
-pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 16] {
+pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 19] {
     use Access::{Admin, Notify};
     use Body::{Ignored, Json};
     [
@@ -116,6 +119,15 @@ pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 16] {
         }),
         row("DELETE", "/admin/tokens/*", Admin, Ignored, |request| {
             Ok(AdminCall::Token(tokens::delete(request)?).into())
+        }),
+        row("GET", "/admin/quotas", Admin, Ignored, |_| {
+            Ok(AdminCall::Quota(QuotaCall::List).into())
+        }),
+        row("PUT", "/admin/quotas", Admin, Json, |request| {
+            Ok(AdminCall::Quota(quotas::set(request)?).into())
+        }),
+        row("DELETE", "/admin/quotas", Admin, Ignored, |request| {
+            Ok(AdminCall::Quota(quotas::end(request)?).into())
         }),
         row("GET", "/admin/issues", Notify, Ignored, |request| {
             Ok(AdminCall::Issue(issues::list(request)?).into())

@@ -8,6 +8,7 @@ pub mod forms;
 pub mod hooks;
 pub mod issues;
 pub mod pages;
+pub mod quotas;
 pub mod read;
 pub mod route;
 pub mod stats;
