@@ -87,6 +87,12 @@ CREATE TABLE IF NOT EXISTS quotas (
     until      INTEGER
 ) STRICT, WITHOUT ROWID;
 
+-- Hosts that packages may name beside those of --allow-hosts.
+CREATE TABLE IF NOT EXISTS allowed_hosts (
+    host       TEXT PRIMARY KEY,
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- The repositories that the manifests of a package's latest source name.
 CREATE TABLE IF NOT EXISTS uses (
     package_id INTEGER NOT NULL REFERENCES packages (id),

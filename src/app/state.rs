@@ -5,10 +5,11 @@ use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::domain::disk_space::DiskSpace;
 use crate::app::domain::popularity::Views;
+use crate::app::store::allowed_hosts::{self, AllowedHostRow};
 use crate::app::store::quotas::{self, QuotaRow};
 use crate::app::store::store::Store;
 use crate::app::store::tokens::{self, TokenRow};
-use crate::config::settings::Settings;
+use crate::config::settings::{Hosts, Settings};
 use crate::interface::counters::ShellCounters;
 use crate::interface::event::Now;
 
@@ -24,6 +25,9 @@ pub struct State {
     pub tokens: Vec<TokenRow>,
     /// The rows of the table: each submission is compared with them.
     pub quotas: Vec<QuotaRow>,
+    /// The hosts of `--allow-hosts`, and those of the table. `settings` has both.
+    pub named_hosts: Hosts,
+    pub allowed_hosts: Vec<AllowedHostRow>,
     pub started_unix_ms: i64,
     /// Answers since the start, by the first digit of their status: from 1 to 5.
     pub answered: [u64; 5],
@@ -92,8 +96,11 @@ impl State {
         services.store.commit().map_err(in_words)?;
         let tokens = tokens::all(&services.store).map_err(in_words)?;
         let quotas = quotas::all(&services.store).map_err(in_words)?;
-        Ok(State {
+        let allowed_hosts = allowed_hosts::all(&services.store).map_err(in_words)?;
+        let mut state = State {
             disk: DiskSpace::new(settings.disk_floor_bytes),
+            named_hosts: settings.allow_hosts.clone(),
+            allowed_hosts,
             settings,
             scheduler,
             services,
@@ -105,7 +112,19 @@ impl State {
             started_unix_ms: now.unix_ms,
             answered: [0; 5],
             shell: ShellCounters::default(),
-        })
+        };
+        state.apply_hosts();
+        Ok(state)
+    }
+
+    /// Allows the hosts of the settings and of the table from the next submission and the next fetch on.
+    pub fn apply_hosts(&mut self) {
+        if let Hosts::These(named) = &self.named_hosts {
+            let added = self.allowed_hosts.iter().map(|row| row.host.clone());
+            let all = named.iter().cloned().chain(added).collect();
+            self.settings.allow_hosts = Hosts::These(all);
+        }
+        self.services.docker.set_hosts(&self.settings.allow_hosts);
     }
 
     /// The clocks as of the event at hand.

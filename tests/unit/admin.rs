@@ -15,7 +15,7 @@ use zigcheck::config::token::Token;
 use zigcheck::interface::message::{Admission, Request, Response};
 
 /// Every admin call, with a body where it needs one.
-const CALLS: [(&str, &str, &str); 20] = [
+const CALLS: [(&str, &str, &str); 23] = [
     ("POST", "/admin/drain", ""),
     ("POST", "/admin/undrain", ""),
     ("GET", "/admin/audit", ""),
@@ -29,6 +29,9 @@ const CALLS: [(&str, &str, &str); 20] = [
         r#"{"address":"192.0.2.7","per_hour":0}"#,
     ),
     ("DELETE", "/admin/quotas?address=192.0.2.7", ""),
+    ("GET", "/admin/hosts", ""),
+    ("POST", "/admin/hosts", r#"{"host":"a.b"}"#),
+    ("DELETE", "/admin/hosts?host=a.b", ""),
     ("GET", "/admin/issues", ""),
     (
         "PUT",

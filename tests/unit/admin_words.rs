@@ -78,6 +78,18 @@ fn each_word_makes_its_call() {
             "/admin/quotas?address=192.0.2.0%2F24",
             "",
         ),
+        (
+            &["allow", "git.example.org"],
+            "POST",
+            "/admin/hosts",
+            r#"{"host":"git.example.org"}"#,
+        ),
+        (
+            &["disallow", "git.example.org"],
+            "DELETE",
+            "/admin/hosts?host=git.example.org",
+            "",
+        ),
         // No word leads to another path.
         (
             &["delete", "../builds/7?x#y"],

@@ -7,6 +7,7 @@ mod admin;
 mod admin_words;
 mod adoption;
 mod allowance;
+mod allowed_hosts;
 mod api;
 mod archive;
 mod archive_damage;

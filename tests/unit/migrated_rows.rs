@@ -43,8 +43,9 @@ const ADDED_COLUMNS: [(&str, &str, Value); 32] = [
 ];
 
 /// The tables that later versions added. They begin empty.
-const ADDED_TABLES: [&str; 20] = [
+const ADDED_TABLES: [&str; 21] = [
     "audit",
+    "allowed_hosts",
     "quotas",
     "tokens",
     "transitions",

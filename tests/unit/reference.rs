@@ -143,6 +143,7 @@ fn answer(inside: &mut Inside, call: &Call) -> Option<String> {
         (_, "/admin/trigger-build") => r#"{"package_name": "zeit"}"#,
         (_, "/admin/check-all") => r#"{"zig_version": "0.16.0"}"#,
         (_, "/admin/tokens") => r#"{"name": "laptop", "scope": "admin"}"#,
+        (_, "/admin/hosts") => r#"{"host": "git.example.org"}"#,
         (_, "/admin/quotas") => r#"{"address": "192.0.2.0/24", "per_hour": 10}"#,
         (_, "/api/packages") => r#"{"url": "https://github.com/x/tempus"}"#,
         (_, "/admin/issues") => {

@@ -179,9 +179,11 @@ type Costs = BTreeMap<(String, String, u32, String), i32>;
 
 const TOKEN: &str = r#"{"name":"laptop","scope":"admin"}"#;
 const QUOTA: &str = r#"{"address":"192.0.2.7","per_hour":0}"#;
+const HOST: &str = r#"{"host":"git.example.org"}"#;
+const ISSUE: &str = r#"{"package":"json-00700","zig_version":"0.17.1","issue_url":"https://a.b/1","issue_status":"open"}"#;
 
 /// Requests that write, in this order.
-const WRITES: [(&str, &str, &str); 27] = [
+const WRITES: [(&str, &str, &str); 30] = [
     (
         "POST",
         "/api/packages",
@@ -210,13 +212,12 @@ const WRITES: [(&str, &str, &str); 27] = [
     ("GET", "/admin/tokens", ""),
     ("PUT", "/admin/quotas", QUOTA),
     ("GET", "/admin/quotas", ""),
+    ("POST", "/admin/hosts", HOST),
+    ("GET", "/admin/hosts", ""),
+    ("DELETE", "/admin/hosts?host=git.example.org", ""),
     ("DELETE", "/admin/quotas?address=192.0.2.7", ""),
     ("DELETE", "/admin/tokens/laptop", ""),
-    (
-        "PUT",
-        "/admin/issues",
-        r#"{"package":"json-00700","zig_version":"0.17.1","issue_url":"https://a.b/1","issue_status":"open"}"#,
-    ),
+    ("PUT", "/admin/issues", ISSUE),
     ("GET", "/admin/issues", ""),
     ("GET", "/admin/issues?package=json-00700", ""),
     ("GET", "/metrics", ""),

@@ -11,7 +11,7 @@ use crate::app::engine::kind::EngineKind;
 use crate::app::engine::limits::{CPU_SHARES, OPEN_FILES_LIMIT, PIDS_LIMIT, SHARED_MEMORY_BYTES};
 use crate::app::engine::routing::{Place, Routing};
 use crate::config::limits::WORK_TMPFS_BYTES;
-use crate::config::settings::Settings;
+use crate::config::settings::{Hosts, Settings};
 use crate::interface::event::{Command, Input};
 
 /// The label that says which data directory a container belongs to.
@@ -83,10 +83,15 @@ impl Docker {
             silence_seconds: settings.silence_timeout_ms / 1_000,
             fetch_network: settings.fetch_network.clone(),
             fetch_rules: [
-                format!("--env=ZIGCHECK_HOSTS={}", settings.allow_hosts),
+                name_hosts(&settings.allow_hosts),
                 format!("--env=ZIGCHECK_GUARDED={}", guarded(settings)),
             ],
         }
+    }
+
+    /// Sets the hosts that the next fetches may name.
+    pub fn set_hosts(&mut self, hosts: &Hosts) {
+        self.fetch_rules[0] = name_hosts(hosts);
     }
 
     /// Sets which engine is at that place. The engine says so before it is ready, so no container starts earlier.
@@ -456,6 +461,10 @@ fn of_repository(
         argv,
         stdin: Vec::new(),
     }
+}
+
+fn name_hosts(hosts: &Hosts) -> String {
+    format!("--env=ZIGCHECK_HOSTS={hosts}")
 }
 
 fn guarded(settings: &Settings) -> &'static str {

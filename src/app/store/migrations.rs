@@ -18,7 +18,7 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The steps to the schema: `STEPS[n]` leads from `PRAGMA user_version` n to n + 1. A step changes tables and rows
 /// only; new tables, indexes and triggers are made from `SCHEMA` afterwards. A step that was released never changes.
-const STEPS: [&str; 24] = [
+const STEPS: [&str; 25] = [
     WORDS,
     IMPORTS,
     HOSTS,
@@ -44,6 +44,7 @@ const STEPS: [&str; 24] = [
     TOKENS,
     ISSUES,
     QUOTAS,
+    ALLOWED_HOSTS,
 ];
 
 /// The words for priority, tenant, lane and total, for what a build waits for and for what refers to it. The name of
@@ -234,6 +235,8 @@ const TOKENS: &str = "";
 const ISSUES: &str = "";
 /// A new table alone, `quotas`.
 const QUOTAS: &str = "";
+/// A new table alone, `allowed_hosts`.
+const ALLOWED_HOSTS: &str = "";
 
 /// Why a database cannot be opened.
 #[derive(Debug)]

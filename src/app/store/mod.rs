@@ -1,5 +1,6 @@
 //! The database: one file per table, with its row, its columns and its statements.
 
+pub mod allowed_hosts;
 pub mod audit;
 pub mod backup;
 pub mod build_counts;

@@ -37,6 +37,7 @@ impl Call {
                     "/admin/trigger-build" => r#"{"package_name": "zeit"}"#,
                     "/admin/tokens" => r#"{"name": "laptop", "scope": "admin"}"#,
                     "/api/packages" => r#"{"url": "https://github.com/x/zeit"}"#,
+                    "/admin/hosts" => r#"{"host": "git.example.org"}"#,
                     "/admin/quotas" => r#"{"address": "192.0.2.0/24", "per_hour": 10}"#,
                     "/admin/issues" => {
                         r#"{"package":"zeit","zig_version":"0.15.2","issue_url":"https://a.b/5","issue_status":"open"}"#

@@ -100,3 +100,7 @@ pub const QUOTA_HOURS_LIMIT: u64 = 87_600;
 pub const QUOTA_REASON_LIMIT_BYTES: usize = 200;
 /// Clients of one quota that are counted at once.
 pub const QUOTA_CLIENTS_LIMIT: usize = 1_000;
+/// Hosts at once that are allowed beside those of `--allow-hosts`: each fetch is given all of them.
+pub const ALLOWED_HOSTS_LIMIT: usize = 64;
+/// Longest name of a host.
+pub const HOST_LIMIT_BYTES: usize = 253;

@@ -2,8 +2,8 @@
 
 pub mod access;
 pub mod answer;
+pub mod call;
 mod call_fields;
-pub mod call_kind;
 pub mod client_id;
 pub mod conditional;
 pub mod examples;

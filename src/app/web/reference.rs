@@ -1,83 +1,13 @@
 //! The reference of the API: a row for each route that programs call. A test holds it against the route table and
 //! against answers of a server.
 
+pub use crate::app::web::call::{Answer, Body, Call, Kind};
+use crate::app::web::call::{call, get};
 use crate::app::web::call_fields::{
     BUILD, CHECK, COMPARISON, FEED, ISSUE, PACKAGE, QUOTA, QUOTA_SET, UPGRADE, UPLOAD,
 };
-pub use crate::app::web::call_kind::Kind;
-
-/// A call as programs know it.
-#[derive(Debug)]
-pub struct Call {
-    pub method: &'static str,
-    /// `{name}` is one part of the path.
-    pub path: &'static str,
-    pub summary: &'static str,
-    /// The parameters of the query; `schema` has their types.
-    pub query: &'static str,
-    pub body: Body,
-    pub answer: Answer,
-    /// What it may be answered where nothing is wrong.
-    pub good: &'static [u16],
-    pub kind: Kind,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Body {
-    None,
-    /// A JSON object with these fields.
-    Json(&'static str),
-    Archive,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// A JSON object with these fields.
-    Json(&'static str),
-    /// A body of this type.
-    Other(&'static str),
-    None,
-}
 
 const LIST: &str = "page after limit";
-
-const fn call(
-    method: &'static str,
-    path: &'static str,
-    summary: &'static str,
-    query: &'static str,
-    answer: Answer,
-) -> Call {
-    Call {
-        method,
-        path,
-        summary,
-        query,
-        body: Body::None,
-        answer,
-        good: &[200],
-        kind: Kind::Read,
-    }
-}
-
-const fn get(
-    path: &'static str,
-    summary: &'static str,
-    query: &'static str,
-    answer: Answer,
-) -> Call {
-    call("GET", path, summary, query, answer)
-}
-
-impl Call {
-    const fn with(mut self, kind: Kind, body: Body, good: &'static [u16]) -> Call {
-        self.kind = kind;
-        self.body = body;
-        self.good = good;
-        self
-    }
-}
-
 const SVG: Answer = Answer::Other("image/svg+xml");
 const TEXT: Answer = Answer::Other("text/plain");
 const ATOM: Answer = Answer::Other("application/atom+xml");
@@ -429,6 +359,29 @@ pub const CALLS: &[Call] = &[
         "Ends the quota of an address or a network",
         "address",
         Answer::Json(QUOTA),
+    )
+    .with(Kind::Admin, Body::None, &[200]),
+    get(
+        "/admin/hosts",
+        "The hosts that packages may name, and those that they asked for",
+        "",
+        Answer::Json("settings allowed refused"),
+    )
+    .with(Kind::Admin, Body::None, &[200]),
+    call(
+        "POST",
+        "/admin/hosts",
+        "Allows a host beside those of the settings",
+        "",
+        Answer::Json("host created_at"),
+    )
+    .with(Kind::Admin, Body::Json("host"), &[201]),
+    call(
+        "DELETE",
+        "/admin/hosts",
+        "Takes that back",
+        "host",
+        Answer::Json("host created_at"),
     )
     .with(Kind::Admin, Body::None, &[200]),
     get(

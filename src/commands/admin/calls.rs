@@ -123,6 +123,25 @@ pub const WORDS: &[AdminWord] = &[
         "ends the quota or the ban of an address or a network",
     ),
     word(
+        "hosts",
+        "",
+        ("GET", "/admin/hosts"),
+        "the hosts that packages may name, and those that they asked for",
+    ),
+    word(
+        "allow",
+        "HOST",
+        ("POST", "/admin/hosts"),
+        "allows a host beside those of --allow-hosts",
+    )
+    .with(|given| json!({ "host": given.first() })),
+    word(
+        "disallow",
+        "HOST",
+        ("DELETE", "/admin/hosts?host={}"),
+        "takes that back",
+    ),
+    word(
         "issues",
         "",
         ("GET", "/admin/issues"),

@@ -14,7 +14,7 @@ use crate::app::store::{audit, builds, refused_hosts, totals};
 use crate::app::web::answer::{Answer, Error};
 use crate::app::web::handlers::rows::{build_json, build_row, compat_json};
 use crate::app::web::handlers::submit::check_accepting;
-use crate::app::web::handlers::{issues, packages, quotas, tokens};
+use crate::app::web::handlers::{hosts, issues, packages, quotas, tokens};
 use crate::app::web::routes::admin::AdminCall;
 use crate::interface::message::{Head, Response};
 
@@ -39,6 +39,7 @@ pub fn answer(state: &mut State, call: AdminCall) -> Result<Response, Error> {
         AdminCall::Audit { before, limit } => audit_of(state, before, limit)?,
         AdminCall::Token(call) => tokens::answer(state, call)?,
         AdminCall::Quota(call) => quotas::answer(state, call)?,
+        AdminCall::Host(call) => hosts::answer(state, call)?,
         AdminCall::Issue(call) => issues::answer(state, call)?,
     };
     Ok(response.with("Cache-Control", "no-store"))
@@ -182,10 +183,8 @@ fn status(state: &State) -> store::Result<Value> {
     let (engine, store) = (&state.services.engine, &state.services.store);
     let totals = totals::read(store)?;
     let latest = engine.latest();
-    let hosts = refused_hosts::all(store)?;
-    let hosts = hosts
-        .iter()
-        .map(|row| json!({"host": row.host, "count": row.count, "last_at": time(row.last_at)}));
+    let refused = refused_hosts::all(store)?;
+    let refused = refused.iter().map(hosts::refused_json);
     let versions = &state.settings.zig_versions;
     let checks = catalogue_checks::all(store)?.into_iter();
     let checks = checks.filter(|row| versions.contains(&row.zig_version));
@@ -204,7 +203,7 @@ fn status(state: &State) -> store::Result<Value> {
             (Err(_), false) => "unavailable",
         },
         "fetch_network": state.fetch_network(),
-        "hosts_refused": hosts.collect::<Vec<Value>>(),
+        "hosts_refused": refused.collect::<Vec<Value>>(),
         "toolchains": versions,
         "check_all": checks?,
         "retry_errors": state.scheduler.rechecks.retry.map(|retry| retry_json(&retry)),

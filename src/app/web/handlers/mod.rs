@@ -9,6 +9,7 @@ pub mod forms;
 pub mod frame;
 pub mod health;
 pub mod hooks;
+pub mod hosts;
 pub mod issues;
 pub mod live;
 pub mod log_page;

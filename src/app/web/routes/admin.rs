@@ -5,6 +5,7 @@ use crate::app::domain::ids::BuildId;
 use crate::app::store::packages::PackageChange;
 use crate::app::web::limits::DIR_LIMIT_BYTES;
 use crate::app::web::query::bad;
+use crate::app::web::routes::hosts::{self, HostCall};
 use crate::app::web::routes::issues::{self, IssueCall};
 use crate::app::web::routes::quotas::{self, QuotaCall};
 use crate::app::web::routes::route::{
@@ -59,6 +60,8 @@ pub enum AdminCall {
     Token(TokenCall),
     /// How much addresses may submit.
     Quota(QuotaCall),
+    /// The hosts that packages may name.
+    Host(HostCall),
     /// What was reported to the repositories of packages.
     Issue(IssueCall),
 }
@@ -70,7 +73,7 @@ impl AdminCall {
     }
 }
 
-pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 19] {
+pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 22] {
     use Access::{Admin, Notify};
     use Body::{Ignored, Json};
     [
@@ -120,15 +123,12 @@ pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 19] {
         row("DELETE", "/admin/tokens/*", Admin, Ignored, |request| {
             Ok(AdminCall::Token(tokens::delete(request)?).into())
         }),
-        row("GET", "/admin/quotas", Admin, Ignored, |_| {
-            Ok(AdminCall::Quota(QuotaCall::List).into())
-        }),
-        row("PUT", "/admin/quotas", Admin, Json, |request| {
-            Ok(AdminCall::Quota(quotas::set(request)?).into())
-        }),
-        row("DELETE", "/admin/quotas", Admin, Ignored, |request| {
-            Ok(AdminCall::Quota(quotas::end(request)?).into())
-        }),
+        row("GET", "/admin/quotas", Admin, Ignored, list_quotas),
+        row("PUT", "/admin/quotas", Admin, Json, set_quota),
+        row("DELETE", "/admin/quotas", Admin, Ignored, end_quota),
+        row("GET", "/admin/hosts", Admin, Ignored, list_hosts),
+        row("POST", "/admin/hosts", Admin, Json, allow_host),
+        row("DELETE", "/admin/hosts", Admin, Ignored, disallow_host),
         row("GET", "/admin/issues", Notify, Ignored, |request| {
             Ok(AdminCall::Issue(issues::list(request)?).into())
         }),
@@ -136,6 +136,30 @@ pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 19] {
             Ok(AdminCall::Issue(issues::put(request)?).into())
         }),
     ]
+}
+
+fn list_quotas<C: From<AdminCall>>(_: &RouteRequest) -> Result<C, Response> {
+    Ok(AdminCall::Quota(QuotaCall::List).into())
+}
+
+fn set_quota<C: From<AdminCall>>(request: &RouteRequest) -> Result<C, Response> {
+    Ok(AdminCall::Quota(quotas::set(request)?).into())
+}
+
+fn end_quota<C: From<AdminCall>>(request: &RouteRequest) -> Result<C, Response> {
+    Ok(AdminCall::Quota(quotas::end(request)?).into())
+}
+
+fn list_hosts<C: From<AdminCall>>(_: &RouteRequest) -> Result<C, Response> {
+    Ok(AdminCall::Host(HostCall::List).into())
+}
+
+fn allow_host<C: From<AdminCall>>(request: &RouteRequest) -> Result<C, Response> {
+    Ok(AdminCall::Host(hosts::allow(request)?).into())
+}
+
+fn disallow_host<C: From<AdminCall>>(request: &RouteRequest) -> Result<C, Response> {
+    Ok(AdminCall::Host(hosts::disallow(request)?).into())
 }
 
 fn check_all<C: From<AdminCall>>(request: &RouteRequest) -> Result<C, Response> {

@@ -6,6 +6,7 @@ pub mod compare;
 pub mod feeds;
 pub mod forms;
 pub mod hooks;
+pub mod hosts;
 pub mod issues;
 pub mod pages;
 pub mod quotas;
