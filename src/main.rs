@@ -197,7 +197,7 @@ fn serve_from(settings: &Settings, signals: SignalPipes) -> Result<(), Failure> 
     let app = App::open(settings.clone(), store, clock.now());
     let mut app = app.map_err(|error| named(error.to_string()))?;
     // Both listen before the log says so.
-    let admin = admin_listener(settings);
+    let admin = settings.admin_socket.as_deref().map(Listener::open_admin);
     log::info!(
         "zigcheck {} listens on {}; {} builds at once, {} MiB and {} cpus each; zig {}",
         env!("CARGO_PKG_VERSION"),
@@ -214,6 +214,7 @@ fn serve_from(settings: &Settings, signals: SignalPipes) -> Result<(), Failure> 
             settings.fetch_network
         );
     }
+    let admin = admin.and_then(opened);
     let disk = Disk::of(&settings.data);
     let result = reactor::run(&mut app, Listeners { public, admin }, signals, clock, disk);
     result.map_err(|sentence| match app.is_unfit() {
@@ -223,11 +224,11 @@ fn serve_from(settings: &Settings, signals: SignalPipes) -> Result<(), Failure> 
 }
 
 /// The admin socket. A server without it works as well, but for calls without a token.
-fn admin_listener(settings: &Settings) -> Option<Listener> {
-    let opened = settings.admin_socket.as_deref().map(Listener::open_admin)?;
-    opened
-        .map_err(|why| log::warn!("--admin-socket: {why}; admin calls need the token"))
-        .ok()
+fn opened(admin: Result<Listener, String>) -> Option<Listener> {
+    let warned = admin.inspect_err(|why| {
+        log::warn!("--admin-socket: {why}; admin calls need the token");
+    });
+    warned.ok()
 }
 
 fn machine() -> Machine {
