@@ -65,7 +65,7 @@ setup-tests:
 test: docker-build setup-tests  ## run all tests, with the real engine, Zig and browser (about 45 minutes)
 	cargo test
 
-test-all: docker-build deb  ## run these and the tests that take too long for each change: podman, packages in bare Debian trees (about 90 minutes)
+test-all: docker-build deb  ## run these and the tests that take too long for each change: podman, another machine over ssh, packages in bare Debian trees (about 90 minutes)
 	@tests/setup all
 	cargo test -- --include-ignored
 
