@@ -4,6 +4,7 @@ use crate::common::core::Inside;
 use serde_json::json;
 use zigcheck::app::builds::limits::MISSING_IMAGE_PAUSE_MS;
 use zigcheck::config::limits::ENGINE_FRESH_MS;
+use zigcheck::interface::event::Worker;
 
 #[test]
 fn the_front_page_and_the_health_say_how_many_images_are_made() {
@@ -107,4 +108,25 @@ fn a_source_is_fetched_with_any_image_that_is_there() {
     inside.engine.images = images;
     inside.pass(MISSING_IMAGE_PAUSE_MS);
     assert_eq!(inside.names().len(), 1);
+}
+
+#[test]
+fn a_build_that_was_cancelled_while_its_image_was_missing_wakes_nobody() {
+    let (mut inside, _memory) = Inside::begin("image-of-nobody", 1);
+    inside.submit("package");
+    let container = inside.names().pop().unwrap();
+    inside.source_is_there(&container);
+    let version = inside.build(2)["zig_version"].as_str().unwrap().to_string();
+    lose(&mut inside, &version);
+    let container = inside.names().pop().unwrap();
+    inside.build_succeeds(&container);
+    assert_eq!(inside.build(2)["state"], "queued");
+    assert_eq!(inside.as_admin("DELETE", "/api/builds/2", b"").status, 200);
+    inside.pass(2 * MISSING_IMAGE_PAUSE_MS);
+    let now_ms = inside.now().mono_ms;
+    let deadline = inside.app().deadline();
+    assert!(
+        deadline.is_none_or(|at| at > now_ms),
+        "{deadline:?} {now_ms}"
+    );
 }

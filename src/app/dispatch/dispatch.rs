@@ -378,7 +378,10 @@ impl App {
             self.texts.due_ms,
             services.commands.deadline_ms(),
             services.engine.cleanup_ms(),
-            services.engine.images_wanted_ms().filter(|_| may_start),
+            services
+                .engine
+                .images_wanted_ms()
+                .filter(|_| may_start && wants_engine),
             services.engine.retry_ms().filter(|_| wants_engine),
             disk.next_check_ms().filter(|_| wants_engine),
         ];
