@@ -63,18 +63,17 @@ pub fn keys(store: &Store) -> Result<HashSet<IssueKey>> {
 
 /// Those of a package, the newest first, at most `ISSUES_SHOWN_LIMIT`.
 pub fn of_package(store: &Store, package: PackageId) -> Result<Vec<PackageIssue>> {
-    let sql = format!(
-        "{} WHERE i.package_id = ?1 ORDER BY i.id DESC LIMIT ?2",
-        PackageIssue::SELECT
-    );
-    let values = params![package, ISSUES_SHOWN_LIMIT as i64];
-    store.rows(&sql, values, PackageIssue::read)
+    newest_of(store, package, "")
 }
 
 /// Those of a package that are open, likewise.
 pub fn open_of(store: &Store, package: PackageId) -> Result<Vec<PackageIssue>> {
+    newest_of(store, package, &format!("AND {IS_OPEN}"))
+}
+
+fn newest_of(store: &Store, package: PackageId, condition: &str) -> Result<Vec<PackageIssue>> {
     let sql = format!(
-        "{} WHERE i.package_id = ?1 AND {IS_OPEN} ORDER BY i.id DESC LIMIT ?2",
+        "{} WHERE i.package_id = ?1 {condition} ORDER BY i.id DESC LIMIT ?2",
         PackageIssue::SELECT
     );
     let values = params![package, ISSUES_SHOWN_LIMIT as i64];
