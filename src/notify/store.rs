@@ -19,7 +19,7 @@ const SCHEMA: &str = "
         -- Tasks of one subject are done one after the other.
         subject    TEXT NOT NULL,
         kind       TEXT NOT NULL,
-        -- Who answers at this stage.
+        -- The host and port that answer at this stage, or 'sendmail'.
         receiver   TEXT NOT NULL,
         stage      TEXT NOT NULL,
         data       TEXT NOT NULL,
