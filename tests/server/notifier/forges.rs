@@ -33,16 +33,14 @@ const GITHUB: Forge = Forge {
     words: ("success", "failure", "context"),
 };
 
+/// The API of GitHub but for what stands here.
 const FORGEJO: Forge = Forge {
     kind: "forgejo",
     url: "https://codeberg.org",
     repository: "https://codeberg.org/x/turning",
-    project: "/repos/x/turning",
     token: ("authorization", "token forge-token"),
     issue: ("https://codeberg.org/x/turning/issues/5", "html_url"),
-    comments: "comments",
-    close: ("PATCH", "state", "closed"),
-    words: ("success", "failure", "context"),
+    ..GITHUB
 };
 
 const GITLAB: Forge = Forge {

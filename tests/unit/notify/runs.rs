@@ -41,6 +41,20 @@ fn hooks(count: usize) -> Value {
     })
 }
 
+/// All that is heard of a child that ends well.
+fn whole<'b>(job: JobId, stdout: &'b [u8], stderr: &'b [u8]) -> [Event<'b>; 5] {
+    let output = |pipe, bytes| Event::Output { job, pipe, bytes };
+    let eof = |pipe| Event::Eof { job, pipe };
+    let exit = Exit::Code(0);
+    [
+        output(Pipe::Stdout, stdout),
+        output(Pipe::Stderr, stderr),
+        Event::Exited { job, exit },
+        eof(Pipe::Stdout),
+        eof(Pipe::Stderr),
+    ]
+}
+
 impl Run {
     fn new(place: &Path, config: &Value) -> Run {
         let store = Store::open(place).unwrap();
@@ -157,30 +171,7 @@ impl Run {
         self.children.remove(&job);
         let body = body.to_string();
         let said = format!("\n{said}");
-        self.turn(&[
-            Event::Output {
-                job,
-                pipe: Pipe::Stdout,
-                bytes: body.as_bytes(),
-            },
-            Event::Output {
-                job,
-                pipe: Pipe::Stderr,
-                bytes: said.as_bytes(),
-            },
-            Event::Exited {
-                job,
-                exit: Exit::Code(0),
-            },
-            Event::Eof {
-                job,
-                pipe: Pipe::Stdout,
-            },
-            Event::Eof {
-                job,
-                pipe: Pipe::Stderr,
-            },
-        ]);
+        self.turn(&whole(job, body.as_bytes(), said.as_bytes()));
     }
 
     /// Answers the lookup of an event.
@@ -259,25 +250,7 @@ fn what_was_not_committed_happens_again_and_what_was_does_not() {
     run.looked_up(5);
     // Killed before the commit of the answer: the hook hears it again.
     let job = run.job("hook0");
-    run.handle(&[
-        Event::Output {
-            job,
-            pipe: Pipe::Stderr,
-            bytes: b"\n200\t\t\t",
-        },
-        Event::Exited {
-            job,
-            exit: Exit::Code(0),
-        },
-        Event::Eof {
-            job,
-            pipe: Pipe::Stdout,
-        },
-        Event::Eof {
-            job,
-            pipe: Pipe::Stderr,
-        },
-    ]);
+    run.handle(&whole(job, b"", b"\n200\t\t\t"));
     drop(run);
     let mut run = Run::new(&place, &hooks(1));
     assert_eq!((run.to("hook0"), run.to("/api/builds")), (1, 0));
