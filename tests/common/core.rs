@@ -339,6 +339,17 @@ impl Inside {
         self.request(method, target, &[("authorization", &bearer)], body)
     }
 
+    /// The same with JSON, if `body` is not null: status and answer.
+    pub fn admin_json(&mut self, method: &str, target: &str, body: &Value) -> (u16, Value) {
+        let body = match body {
+            Value::Null => String::new(),
+            body => body.to_string(),
+        };
+        let response = self.as_admin(method, target, body.as_bytes());
+        let answer = serde_json::from_slice(&response.body).expect("JSON");
+        (response.status, answer)
+    }
+
     /// As the shell does it with who comes from that address: what the head alone is answered is
     /// the answer; a tree is sent in pieces after its head. Without an answer it waits for more.
     pub fn ask_from(&mut self, from: Option<IpAddr>, asked: &Asked) -> Option<Response> {

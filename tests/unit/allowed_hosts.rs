@@ -9,15 +9,8 @@ use crate::common::rows::in_memory;
 
 const HOST: &str = "git.example.org";
 
-fn admin(inside: &mut Inside, method: &str, target: &str, body: &str) -> (u16, Value) {
-    let response = inside.as_admin(method, target, body.as_bytes());
-    let value = serde_json::from_slice(&response.body).unwrap();
-    (response.status, value)
-}
-
 fn allow(inside: &mut Inside, host: &str) -> (u16, Value) {
-    let body = json!({ "host": host }).to_string();
-    admin(inside, "POST", "/admin/hosts", &body)
+    inside.admin_json("POST", "/admin/hosts", &json!({ "host": host }))
 }
 
 fn submit(inside: &mut Inside, name: &str) -> u16 {
@@ -49,16 +42,16 @@ fn an_allowed_host_holds_for_submissions_and_fetches_until_it_is_taken_back() {
     assert!(given(&inside).split(',').any(|host| host == HOST));
     let mut inside = inside.killed().starts(&memory);
     assert_eq!(submit(&mut inside, "b"), 201);
-    let (_, listed) = admin(&mut inside, "GET", "/admin/hosts", "");
+    let (_, listed) = inside.admin_json("GET", "/admin/hosts", &Value::Null);
     assert_eq!(listed["allowed"][0]["host"], HOST);
     assert!(listed["settings"].as_str().unwrap().contains("github.com"));
     assert_eq!(allow(&mut inside, HOST).0, 409);
 
     let target = format!("/admin/hosts?host={HOST}");
-    assert_eq!(admin(&mut inside, "DELETE", &target, "").0, 200);
+    assert_eq!(inside.admin_json("DELETE", &target, &Value::Null).0, 200);
     assert_eq!(submit(&mut inside, "c"), 400);
-    assert_eq!(admin(&mut inside, "DELETE", &target, "").0, 404);
-    let (status, value) = admin(&mut inside, "DELETE", "/admin/hosts?host=github.com", "");
+    assert_eq!(inside.admin_json("DELETE", &target, &Value::Null).0, 404);
+    let (status, value) = inside.admin_json("DELETE", "/admin/hosts?host=github.com", &Value::Null);
     assert_eq!(status, 409);
     assert_eq!(value["error"], "the host is allowed by --allow-hosts");
 }

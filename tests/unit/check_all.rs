@@ -27,10 +27,8 @@ fn with_packages(name: &str, count: usize) -> (Inside, Memory) {
 }
 
 fn check_all(inside: &mut Inside, zig_version: &str) -> (u16, Value) {
-    let body = json!({ "zig_version": zig_version }).to_string();
-    let response = inside.as_admin("POST", "/admin/check-all", body.as_bytes());
-    let value = serde_json::from_slice(&response.body).unwrap();
-    (response.status, value)
+    let body = json!({ "zig_version": zig_version });
+    inside.admin_json("POST", "/admin/check-all", &body)
 }
 
 /// How many of how many packages are checked, as the status says, and whether it goes on.

@@ -15,9 +15,7 @@ fn entry(package: &str, version: &str, url: &str, status: &str) -> Value {
 }
 
 fn put(inside: &mut Inside, issue: &Value) -> (u16, Value) {
-    let response = inside.as_admin("PUT", "/admin/issues", issue.to_string().as_bytes());
-    let body = serde_json::from_slice(&response.body).unwrap();
-    (response.status, body)
+    inside.admin_json("PUT", "/admin/issues", issue)
 }
 
 fn get(inside: &mut Inside, target: &str) -> Value {

@@ -69,18 +69,8 @@ fn a_network_holds_the_addresses_that_begin_with_its_bits() {
     }
 }
 
-fn admin(inside: &mut Inside, method: &str, target: &str, body: &Value) -> (u16, Value) {
-    let body = match body {
-        Value::Null => String::new(),
-        body => body.to_string(),
-    };
-    let response = inside.as_admin(method, target, body.as_bytes());
-    let value = serde_json::from_slice(&response.body).unwrap();
-    (response.status, value)
-}
-
 fn set(inside: &mut Inside, body: Value) -> Value {
-    let (status, value) = admin(inside, "PUT", "/admin/quotas", &body);
+    let (status, value) = inside.admin_json("PUT", "/admin/quotas", &body);
     assert_eq!(status, 200, "{value}");
     value
 }
@@ -153,23 +143,21 @@ fn a_banned_network_submits_nothing_and_reads_all() {
     );
     assert_eq!(submit(&mut inside, "192.0.2.9", "b").0, 201);
     assert_eq!(submit(&mut inside, "192.0.2.8", "c").0, 403);
-    let (status, ended) = admin(
-        &mut inside,
+    let (status, ended) = inside.admin_json(
         "DELETE",
         "/admin/quotas?address=192.0.2.0%2F24",
         &Value::Null,
     );
     assert_eq!((status, &ended["reason"]), (200, &json!("a flood")));
     assert_eq!(submit(&mut inside, "192.0.2.8", "c").0, 201);
-    let (status, _) = admin(
-        &mut inside,
+    let (status, _) = inside.admin_json(
         "DELETE",
         "/admin/quotas?address=192.0.2.0%2F24",
         &Value::Null,
     );
     assert_eq!(status, 404);
     // The audit has each change.
-    let (_, audit) = admin(&mut inside, "GET", "/admin/audit", &Value::Null);
+    let (_, audit) = inside.admin_json("GET", "/admin/audit", &Value::Null);
     let calls: Vec<&str> = audit["audit"]
         .as_array()
         .unwrap()
@@ -209,7 +197,7 @@ fn a_quota_takes_the_place_of_the_limit_for_all_until_it_ends() {
     for name in ["d", "e"] {
         assert_eq!(submit(&mut inside, "198.51.100.1", name).0, 201);
     }
-    let (_, listed) = admin(&mut inside, "GET", "/admin/quotas", &Value::Null);
+    let (_, listed) = inside.admin_json("GET", "/admin/quotas", &Value::Null);
     let rows = listed["quotas"].as_array().unwrap();
     assert_eq!(rows.len(), 1, "{listed}");
     assert_eq!(rows[0]["address"], "203.0.113.1");
@@ -242,7 +230,7 @@ fn a_quota_that_is_none_is_refused_in_one_sentence() {
             "reason: must be",
         ),
     ] {
-        let (status, value) = admin(&mut inside, "PUT", "/admin/quotas", &body);
+        let (status, value) = inside.admin_json("PUT", "/admin/quotas", &body);
         assert_eq!(status, 400, "{body}");
         let error = value["error"].as_str().unwrap();
         assert!(error.starts_with(sentence), "{error}");
@@ -253,7 +241,9 @@ fn a_quota_that_is_none_is_refused_in_one_sentence() {
         set(&mut inside, quota(nth));
     }
     assert_eq!(
-        admin(&mut inside, "PUT", "/admin/quotas", &quota(QUOTAS_LIMIT)).0,
+        inside
+            .admin_json("PUT", "/admin/quotas", &quota(QUOTAS_LIMIT))
+            .0,
         409
     );
     // One that is there can be changed.

@@ -14,19 +14,9 @@ use crate::common::core::{Inside, START};
 use crate::common::rows::in_memory;
 use crate::common::settings::settings;
 
-fn ask(inside: &mut Inside, method: &str, path: &str, body: &Value) -> (u16, Value) {
-    let body = match body {
-        Value::Null => String::new(),
-        body => body.to_string(),
-    };
-    let response = inside.as_admin(method, path, body.as_bytes());
-    let value = serde_json::from_slice(&response.body).unwrap();
-    (response.status, value)
-}
-
 fn make(inside: &mut Inside, name: &str, scope: &str) -> String {
     let body = json!({ "name": name, "scope": scope });
-    let (status, value) = ask(inside, "POST", "/admin/tokens", &body);
+    let (status, value) = inside.admin_json("POST", "/admin/tokens", &body);
     assert_eq!(status, 201, "{value}");
     value["token"].as_str().unwrap().to_string()
 }
@@ -58,18 +48,20 @@ fn a_token_counts_from_its_answer_to_its_removal_also_after_a_restart() {
         with(&mut inside, &token, "POST", "/admin/check-builds"),
         202
     );
-    let (status, gone) = ask(&mut inside, "DELETE", "/admin/tokens/laptop", &Value::Null);
+    let (status, gone) = inside.admin_json("DELETE", "/admin/tokens/laptop", &Value::Null);
     assert_eq!((status, &gone["name"]), (200, &json!("laptop")));
     assert_eq!(
-        ask(&mut inside, "DELETE", "/admin/tokens/laptop", &Value::Null).0,
+        inside
+            .admin_json("DELETE", "/admin/tokens/laptop", &Value::Null)
+            .0,
         404
     );
     let mut inside = inside.restarted(&memory);
     assert_eq!(with(&mut inside, &token, "GET", "/admin/status"), 403);
     assert_eq!(with(&mut inside, &other, "GET", "/admin/status"), 200);
     // No answer has it again, and the audit names it.
-    let (_, listed) = ask(&mut inside, "GET", "/admin/tokens", &Value::Null);
-    let (_, audit) = ask(&mut inside, "GET", "/admin/audit", &Value::Null);
+    let (_, listed) = inside.admin_json("GET", "/admin/tokens", &Value::Null);
+    let (_, audit) = inside.admin_json("GET", "/admin/audit", &Value::Null);
     for text in [listed.to_string(), audit.to_string()] {
         assert!(!text.contains(&token) && !text.contains(&other), "{text}");
     }
@@ -95,7 +87,7 @@ fn a_use_is_noted_once_a_day() {
     let (mut inside, memory) = Inside::begin("tokens-use", 1);
     let token = make(&mut inside, "laptop", "admin");
     let last_used = |inside: &mut Inside| {
-        let (_, value) = ask(inside, "GET", "/admin/tokens", &Value::Null);
+        let (_, value) = inside.admin_json("GET", "/admin/tokens", &Value::Null);
         value["tokens"][0]["last_used"].clone()
     };
     assert_eq!(last_used(&mut inside), Value::Null);
@@ -123,7 +115,7 @@ fn a_bad_token_is_refused_with_what_is_wrong() {
         (json!({ "name": "a b", "scope": "admin" }), "name: must be"),
         (json!({ "name": "file", "scope": "admin" }), "name: file is"),
     ] {
-        let (status, value) = ask(&mut inside, "POST", "/admin/tokens", &body);
+        let (status, value) = inside.admin_json("POST", "/admin/tokens", &body);
         let sentence = value["error"].as_str().unwrap();
         assert!(status == 400 && sentence.starts_with(wanted), "{value}");
     }
@@ -132,7 +124,7 @@ fn a_bad_token_is_refused_with_what_is_wrong() {
     }
     for name in ["t0", "one-more"] {
         let body = json!({ "name": name, "scope": "notify" });
-        assert_eq!(ask(&mut inside, "POST", "/admin/tokens", &body).0, 409);
+        assert_eq!(inside.admin_json("POST", "/admin/tokens", &body).0, 409);
     }
 }
 
