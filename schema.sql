@@ -315,6 +315,8 @@ CREATE TABLE IF NOT EXISTS builds (
     -- When the container of this attempt was started, and the offset in the log of its first byte.
     run_at            INTEGER,
     log_offset        INTEGER,
+    -- The node that the container ran on; null: this machine, or it has not been started.
+    node              TEXT,
     -- How fetching its dependencies ended; null if there were none to fetch.
     deps_outcome      TEXT,
     -- The commit whose cache its container was given; null: none, or it used nothing of it.

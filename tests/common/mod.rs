@@ -9,6 +9,7 @@ pub mod exposition;
 pub mod git;
 pub mod html;
 pub mod http;
+pub mod landed;
 pub mod load;
 pub mod manifests;
 #[path = "../standin/noise.rs"]

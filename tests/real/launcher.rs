@@ -143,6 +143,9 @@ fn builds_on_another_machine_outlive_its_line_and_the_server() {
         pause_s: 0.1,
     };
     assert_eq!(of_last_attempt(&log), log);
+    let first = format!("[zigcheck: on node {}]\n", node.address());
+    assert!(log.starts_with(first.as_bytes()), "{first}");
+    assert_eq!(build["node"], node.address(), "{build}");
     assert!(stands_once(&log, &numbers.said(), WORD));
     let start = Instant::now();
     while !containers_of(&server.data, node.command()).is_empty() {

@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use rusqlite::Connection;
 use rustix::process::Signal;
 
-use crate::common::server::{Server, curl, ends_with_its_parent, scratch, url_in};
+use crate::common::landed::Landed;
+use crate::common::server::{curl, ends_with_its_parent, scratch, url_in};
 
 const FLAGS: [&str; 4] = ["--docker", "/bin/false", "--zig-versions", "0.16.0"];
 
@@ -21,9 +22,10 @@ fn change(data: &Path, sql: &str) {
 fn an_upgrade_that_fails_on_a_copy_ends_the_server_and_changes_nothing() {
     let data = scratch("upgrade").join("data");
     let _ = std::fs::remove_dir_all(&data);
-    let data = Server::restart(data, &FLAGS).crash();
+    std::fs::create_dir_all(&data).expect("a directory");
     // As an older program left it, with a row that refers to nothing.
-    let older = "PRAGMA foreign_keys = OFF; PRAGMA user_version = 19; PRAGMA journal_mode = DELETE; \
+    Landed::of(19).make(&data.join("zigcheck.db"));
+    let older = "PRAGMA foreign_keys = OFF; PRAGMA journal_mode = DELETE; \
         INSERT INTO issues (package_id, zig_version, created_at) VALUES (77, '0.16.0', 1);";
     change(&data, older);
     let file = || std::fs::read(data.join("zigcheck.db")).expect("a database");
@@ -49,7 +51,7 @@ fn an_upgrade_that_fails_on_a_copy_ends_the_server_and_changes_nothing() {
     assert!(file() == before, "the database is another one");
     assert!(!data.join("zigcheck.db.upgrade").exists());
 
-    change(&data, "DELETE FROM issues");
+    change(&data, "DELETE FROM issues WHERE package_id = 77");
     let mut child = command
         .stderr(Stdio::piped())
         .spawn()

@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
+use zigcheck::app::domain::ids::PackageId;
+use zigcheck::app::store::kept_caches;
+use zigcheck::app::store::totals;
 use zigcheck::app::store::trial::{self, Upgrade};
 
+use crate::common::landed::{Landed, SCHEMAS, landed, name};
 use crate::common::rows::Place;
 use crate::migrations::{NEWEST, schema};
 
-const SCHEMAS: &str = include_str!("fixtures/schemas.sql");
 const FILE: &str = "tests/unit/fixtures/schemas.sql";
 
 /// The upgrade that was tried, if one is needed.
@@ -23,69 +26,10 @@ fn tried(path: &Path, free_bytes: Option<u64>) -> Result<Option<Upgrade>, String
     Ok(upgrade)
 }
 
-/// One of the schemas, with rows.
-#[derive(Clone, Default)]
-struct Landed {
-    version: i64,
-    /// Statements by the name of what they make.
-    objects: BTreeMap<String, String>,
-    /// Statements, and the last version that has their columns.
-    rows: Vec<(i64, String)>,
-}
-
-fn landed() -> Vec<Landed> {
-    let mut all: Vec<Landed> = Vec::new();
-    for section in SCHEMAS.split("\n-- schema ").skip(1) {
-        let (version, lines) = section.split_once('\n').unwrap();
-        let mut next = all.last().cloned().unwrap_or_default();
-        next.version = version.parse().unwrap();
-        for line in lines.lines().filter(|line| !line.is_empty()) {
-            if let Some(name) = line.strip_prefix("-- gone: ") {
-                next.objects.remove(name).expect("it was there");
-            } else if let Some(rest) = line.strip_prefix("-- until ") {
-                let (last, row) = rest.split_once(": ").unwrap();
-                next.rows.push((last.parse().unwrap(), row.to_string()));
-            } else if line.starts_with("CREATE ") {
-                next.objects.insert(name(line), line.to_string());
-            } else {
-                next.rows.push((i64::MAX, line.to_string()));
-            }
-        }
-        all.push(next);
-    }
-    all
-}
-
-/// What a statement makes.
-fn name(sql: &str) -> String {
-    let kinds = ["TABLE", "INDEX", "TRIGGER"];
-    let mut words = sql.split(' ').skip_while(|word| !kinds.contains(word));
-    words.nth(1).unwrap().to_string()
-}
-
-impl Landed {
-    fn make(&self, name: &str) -> Place {
-        let place = Place::on_disk(name);
-        let db = Connection::open(place.path()).unwrap();
-        let run = |sql: &str| {
-            db.execute_batch(sql)
-                .unwrap_or_else(|error| panic!("{sql}: {error}"))
-        };
-        run("PRAGMA journal_mode = WAL; PRAGMA foreign_keys = OFF; BEGIN");
-        let is_table =
-            |sql: &&String| sql.contains(" TABLE ") && !sql.starts_with("CREATE TRIGGER");
-        self.objects
-            .values()
-            .filter(is_table)
-            .for_each(|sql| run(sql));
-        // The rows are what triggers had left.
-        let rows = self.rows.iter().filter(|(last, _)| self.version <= *last);
-        rows.for_each(|(_, sql)| run(sql));
-        let others = self.objects.values().filter(|sql| !is_table(sql));
-        others.for_each(|sql| run(sql));
-        run(&format!("PRAGMA user_version = {}; COMMIT", self.version));
-        place
-    }
+fn make(landed: &Landed, name: &str) -> Place {
+    let place = Place::on_disk(name);
+    landed.make(place.path());
+    place
 }
 
 type Row = BTreeMap<String, Value>;
@@ -160,7 +104,7 @@ fn a_database_of_each_schema_becomes_one_of_today() {
     );
     for (nth, landed) in all.iter().enumerate() {
         let what = format!("schema {} (section {nth})", landed.version);
-        let place = landed.make(&format!("landed {nth}"));
+        let place = make(landed, &format!("landed {nth}"));
         let before = rows(place.path());
         let found = tried(place.path(), None).unwrap_or_else(|why| panic!("{what}: {why}"));
         let upgrade = Upgrade {
@@ -208,6 +152,23 @@ fn a_database_of_each_schema_becomes_one_of_today() {
             assert_eq!(found, is, "{what}: {sql}");
         }
     }
+}
+
+#[test]
+fn what_builds_that_failed_left_goes_with_the_upgrade() {
+    let place = make(&Landed::of(18), "upgrade from 18");
+    let db = Connection::open(place.path()).unwrap();
+    let caches = "DELETE FROM kept_caches; \
+        INSERT INTO kept_caches (package_id, zig_version, toolchain, \"commit\", hash, bytes, used_at, succeeded) \
+            VALUES (1, '0.16.0', 'sha256:a', 'c0ffee', 'aa', 5, 1, 1), \
+                (1, '0.15.2', 'sha256:b', 'c0ffee', 'bb', 7, 1, 0);";
+    db.execute_batch(caches).unwrap();
+    drop(db);
+    let store = place.open();
+    let kept = |version| kept_caches::find(&store, PackageId(1), version).unwrap();
+    assert_eq!(kept("0.16.0").map(|kept| kept.bytes), Some(5));
+    assert_eq!(kept("0.15.2"), None);
+    assert_eq!(totals::read(&store).unwrap().kept_bytes, 5);
 }
 
 /// The text of a statement as the fixtures have it.
@@ -259,7 +220,7 @@ fn the_newest_schema_is_among_them() {
 fn an_upgrade_that_would_fail_or_fill_the_disk_is_not_begun() {
     let first = &landed()[0];
     // Nothing that a statement reports: the row refers to no package once the upgrade is done.
-    let place = first.make("landed orphan");
+    let place = make(first, "landed orphan");
     let change = |sql: &str| {
         let db = Connection::open(place.path()).unwrap();
         db.execute_batch(&format!("PRAGMA foreign_keys = OFF; {sql}"))

@@ -7,7 +7,8 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 /// The columns that later versions added, and what old rows have in them.
-const ADDED_COLUMNS: [(&str, &str, Value); 32] = [
+const ADDED_COLUMNS: [(&str, &str, Value); 33] = [
+    ("builds", "node", Value::Null),
     ("events", "transition", Value::Null),
     ("totals", "kept_bytes", Value::Integer(0)),
     ("checks", "ancestors", Value::Text(String::new())),

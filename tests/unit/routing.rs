@@ -178,8 +178,17 @@ fn builds_run_there_and_fetches_here_each_in_an_image_of_its_machine() {
     };
     let words: Vec<&str> = there.split(' ').collect();
     assert!(words.contains(&"--network=none") && words.contains(&"sha256:a-there"));
+    inside.logs(ONE, "words\n");
     inside.build_succeeds(ONE);
     inside.is(1, "finished", "success", None, 1);
+    assert_eq!(inside.log(1), "[zigcheck: on node n1]\nwords\n");
+    assert_eq!(inside.build(1)["node"], "n1");
+    let page = inside.curl("/builds/1");
+    assert!(
+        page.lines()
+            .any(|line| line.starts_with("node ") && line.ends_with(" n1")),
+        "{page}"
+    );
     let left = [names(&inside.engine), names(inside.engine.node())].concat();
     assert!(left.iter().all(|it| !it.ends_with("-1-1")), "{left:?}");
     assert!(inside.engine.asked.iter().all(|it| !it.contains(ONE)));
@@ -204,12 +213,15 @@ fn a_machine_that_is_away_is_named_and_its_builds_are_adopted() {
     // A restart changes nothing about it.
     let mut inside = inside.restarted(&memory);
     inside.is(1, "building", "pending", None, 1);
+    assert_eq!(inside.build(1)["node"], "n1");
     inside.engine.node().up = true;
     inside.pass_step_by_step(60_000);
     assert_eq!(inside.request("GET", "/api/health", &[], b"").status, 200);
     inside.build_succeeds(ONE);
     inside.pass_step_by_step(60_000);
     inside.is(1, "finished", "success", None, 1);
+    // It was read anew from where the container began.
+    assert_eq!(inside.log(1), "[zigcheck: on node n1]\n");
     assert!(names(inside.engine.node()).is_empty());
 }
 
@@ -286,4 +298,19 @@ fn a_launcher_is_read_strictly() {
     ] {
         assert!(launcher(value).is_err(), "{value}");
     }
+}
+
+#[test]
+fn a_build_of_this_machine_has_no_node() {
+    let (mut inside, memory) = begun("routing-none");
+    upload(&mut inside);
+    assert_eq!(inside.build(1)["node"], "n1");
+    // Its container is not found here: another attempt begins, whose place is its own.
+    let local = |settings: &mut Settings| settings.launcher = Launcher::Local;
+    let mut inside = inside.restarted_with(&memory, local);
+    inside.pass_step_by_step(60_000);
+    assert_eq!(inside.engine.running(), ["zigcheck-1-2"]);
+    assert_eq!(inside.build(1)["node"], json!(null));
+    let log = inside.log(1);
+    assert_eq!(log.matches("on node").count(), 1, "{log}");
 }

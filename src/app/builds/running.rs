@@ -298,10 +298,16 @@ pub fn prepare_log(
     logs.begin(build, running_task.machine.attempt);
     match kind {
         JobKind::Build => {
+            let node = services.docker.routing().node();
+            if let Some(node) = node {
+                let line = format!("[zigcheck: on node {node}]\n");
+                logs.append(build, line.as_bytes(), &mut services.out);
+            }
             running_task.log_offset = logs.written(build).unwrap_or(0);
             let run = Run {
                 log_offset: running_task.log_offset,
                 deps_outcome: running_task.attempt_state.deps,
+                node,
             };
             builds::set_run(&mut services.store, build, &run, services.now.unix_ms)
         }

@@ -54,6 +54,7 @@ pub fn build(row: &BuildRow, queue_position: Option<usize>) -> Value {
         "cached": row.cached_from.is_some(),
         "cached_from": row.cached_from.map(BuildId::get),
         "reused_commit": row.reused_commit,
+        "node": row.node,
         "attempt": row.attempt,
         "priority": row.priority.number(),
         "queue_position": queue_position,

@@ -72,6 +72,8 @@ row! {
         /// When the container of this attempt was started, and where in the log it began.
         pub run_at: Option<i64> = "b.run_at",
         pub log_offset: Option<u64> = "b.log_offset",
+        /// The node that it ran on, if that was not this machine.
+        pub node: Option<String> = "b.node",
         pub deps_outcome: Option<DepsOutcome> = "b.deps_outcome",
         pub reused_commit: Option<String> = "b.reused_commit",
         pub no_reuse: bool = "b.no_reuse",
@@ -101,10 +103,12 @@ const BUILD: &str = BuildRow::SELECT;
 
 /// What is known of the container of a build when it is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run {
+pub struct Run<'a> {
     /// The offset in the log of its first byte.
     pub log_offset: u64,
     pub deps_outcome: Option<DepsOutcome>,
+    /// None: this machine.
+    pub node: Option<&'a str>,
 }
 
 /// The size of a finished log.
@@ -239,15 +243,18 @@ pub fn set_started(
     at: i64,
 ) -> Result<()> {
     let sql = "UPDATE builds SET toolchain = ?2, cache_key = ?3, started_at = ?4, waits_for = NULL, \
-        run_at = NULL, reused_commit = NULL WHERE id = ?1";
+        run_at = NULL, node = NULL, reused_commit = NULL WHERE id = ?1";
     store.execute(sql, params![build, toolchain, key, at])?;
     Ok(())
 }
 
 /// Notes that the container of a build is started.
 pub fn set_run(store: &mut Store, build: BuildId, run: &Run, at: i64) -> Result<()> {
-    let sql = "UPDATE builds SET run_at = ?2, log_offset = ?3, deps_outcome = ?4 WHERE id = ?1";
-    store.execute(sql, params![build, at, run.log_offset, run.deps_outcome])?;
+    let sql = "UPDATE builds SET run_at = ?2, log_offset = ?3, deps_outcome = ?4, node = ?5 WHERE id = ?1";
+    store.execute(
+        sql,
+        params![build, at, run.log_offset, run.deps_outcome, run.node],
+    )?;
     Ok(())
 }
 

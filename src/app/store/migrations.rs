@@ -18,7 +18,7 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The steps to the schema: `STEPS[n]` leads from `PRAGMA user_version` n to n + 1. A step changes tables and rows
 /// only; new tables, indexes and triggers are made from `SCHEMA` afterwards. A step that was released never changes.
-const STEPS: [&str; 25] = [
+const STEPS: [&str; 26] = [
     WORDS,
     IMPORTS,
     HOSTS,
@@ -45,6 +45,7 @@ const STEPS: [&str; 25] = [
     ISSUES,
     QUOTAS,
     ALLOWED_HOSTS,
+    NODES,
 ];
 
 /// The words for priority, tenant, lane and total, for what a build waits for and for what refers to it. The name of
@@ -213,6 +214,8 @@ const CACHES_OF_FAILURES: &str = "
     DELETE FROM kept_caches WHERE succeeded = 0;
     ALTER TABLE kept_caches DROP COLUMN succeeded;
     UPDATE totals SET kept_bytes = (SELECT coalesce(sum(bytes), 0) FROM kept_caches);";
+/// Where builds ran: until then all of them here.
+const NODES: &str = "ALTER TABLE builds ADD COLUMN node TEXT;";
 /// The versions that made `kept_caches`, and that take these out of it.
 const KEPT_CACHES_VERSION: usize = 17;
 const CACHES_OF_FAILURES_VERSION: usize = 19;

@@ -6,8 +6,8 @@ pub const PACKAGE: &str = "id name url ref dir description author license create
 pub const CHECK: &str = "id package url ref dir commit source finished created_at builds";
 pub const BUILD: &str = "id check package uploaded zig_version commit source toolchain state build_status test_status \
     import_status reason detail compiled tests_passed tests_skipped tests_total modules targets \
-    target_errors error_log flaky cached cached_from reused_commit attempt priority queue_position created_at \
-    started_at finished_at duration_ms peak_memory_bytes log_bytes log_truncated log_url";
+    target_errors error_log flaky cached cached_from reused_commit node attempt priority queue_position \
+    created_at started_at finished_at duration_ms peak_memory_bytes log_bytes log_truncated log_url";
 
 pub const UPGRADE: &str =
     "package zig_version own dependencies holding_back total total_is_bounded";

@@ -197,36 +197,36 @@ fn facts(rows: &BuildRows) -> Vec<(&'static str, Clean)> {
         .as_deref()
         .map_or_else(String::new, |id| format!(", {id}"));
     fact("image", format!("zigcheck:{}{image}", row.zig_version));
-    let ResourceLimits {
-        build_timeout_ms,
-        silence_timeout_ms,
-        ..
-    } = rows.limits;
-    let limits = ResourceLimits {
-        peak_bytes: row.peak_memory_bytes,
-        ..rows.limits
-    };
-    let (timeout, silence) = (duration(build_timeout_ms), duration(silence_timeout_ms));
-    fact(
-        "limits",
-        format!(
-            "no network; {} processors; {timeout} in all, {silence} of silence",
-            rows.cpus
-        ),
-    );
-    fact(
-        "memory",
-        limits
-            .describe_memory()
-            .trim_start_matches("memory: ")
-            .to_string(),
-    );
+    if let Some(node) = &row.node {
+        fact("node", node.clone());
+    }
+    let (limits, memory) = limits(rows);
+    fact("limits", limits);
+    fact("memory", memory);
     if let Some(source) = &row.source {
         fact("source", source.clone());
     }
     fact("attempt", row.attempt.to_string());
     fact("asked", json::time(row.created_at));
     facts
+}
+
+/// The limits of its container, and of its memory what it used.
+fn limits(rows: &BuildRows) -> (String, String) {
+    let limits = ResourceLimits {
+        peak_bytes: rows.build.peak_memory_bytes,
+        ..rows.limits
+    };
+    let (timeout, silence) = (
+        duration(limits.build_timeout_ms),
+        duration(limits.silence_timeout_ms),
+    );
+    let cpus = &rows.cpus;
+    let memory = limits.describe_memory();
+    (
+        format!("no network; {cpus} processors; {timeout} in all, {silence} of silence"),
+        memory.trim_start_matches("memory: ").to_string(),
+    )
 }
 
 /// The exported modules as they are stored; none if they were not tried.
