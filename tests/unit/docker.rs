@@ -375,7 +375,7 @@ fn short_commands_touch_only_what_is_ours() {
         ),
         (
             docker.list_containers(Place::Here),
-            "ps --all --filter=label=zigcheck.data=d1 --format={{.Names}}",
+            "ps --all --filter=label=zigcheck.data=d1 --format={{.Names}} {{.State}}",
         ),
         (
             docker.remove(Place::Here, &names),
@@ -412,7 +412,7 @@ fn images_are_known_by_version_and_id() {
 #[test]
 fn containers_are_listed_one_a_line() {
     assert_eq!(
-        listings::containers("zigcheck-1-1\n\n zigcheck-2-1 \r\n"),
+        listings::containers("zigcheck-1-1 exited\n\n zigcheck-2-1 \r\nzigcheck-3-1 removing\n"),
         ["zigcheck-1-1", "zigcheck-2-1"]
     );
     assert!(listings::containers("\n \n").is_empty());

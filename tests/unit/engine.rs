@@ -112,6 +112,38 @@ fn strays_that_were_not_removed_are_listed_again() {
 }
 
 #[test]
+fn a_container_that_goes_by_itself_is_no_fault_of_the_engine() {
+    let goes = || {
+        let why =
+            "Error response from daemon: removal of container zigcheck-1-1 is already in progress";
+        Err(why.to_string())
+    };
+    let removing = || {
+        let mut engine = Engine::new(false);
+        check(&mut engine);
+        engine.answer(ok(""), 0);
+        engine.answer(ok("zigcheck-1-1 exited\nzigcheck-2-1 running"), 0);
+        assert_eq!(engine.answer(goes(), 0), Some(EngineAction::ListContainers));
+        engine
+    };
+    let mut engine = removing();
+    assert_eq!(engine.answer(ok("zigcheck-1-1 removing"), 0), None);
+    assert!(engine.is_ready());
+    // The other one was not removed: its error was not the last one.
+    let mut engine = removing();
+    let other = EngineAction::Remove(vec!["zigcheck-2-1".to_string()]);
+    let listed = "zigcheck-1-1 removing\nzigcheck-2-1 running";
+    assert_eq!(engine.answer(ok(listed), 0), Some(other));
+    assert_eq!(engine.answer(ok("zigcheck-2-1"), 0), None);
+    assert!(engine.is_ready());
+    // It does not go at all.
+    let mut engine = removing();
+    engine.answer(ok("zigcheck-1-1 exited"), 0);
+    assert_eq!(engine.answer(goes(), 0), None);
+    assert!(!engine.is_ready() && engine.retry_ms().is_some());
+}
+
+#[test]
 fn nothing_starts_before_the_network_of_fetches_is_found_closed() {
     let image = || ok("zigcheck:0.16.0 sha256:aa\nzigcheck:0.15.2 sha256:bb\n");
     let mut engine = Engine::new(true);

@@ -380,7 +380,10 @@ impl Docker {
     /// Lists the containers of this data directory: `listings::containers` reads the answer.
     pub fn list_containers(&self, place: Place) -> Command {
         let filter = format!("--filter=label={DATA_LABEL}={}", self.data_id);
-        self.short(place, &["ps", "--all", &filter, "--format={{.Names}}"])
+        self.short(
+            place,
+            &["ps", "--all", &filter, "--format={{.Names}} {{.State}}"],
+        )
     }
 
     /// Removes containers of attempts that are over: one command for each engine that has some.

@@ -16,7 +16,9 @@
 //! Connecting: the engine of a node is reached through a connection that ssh holds. It is opened before the engine is
 //! asked what it is, and that changes nothing if it is open.
 //!
-//! Cleaning is two states: `ListingContainers`, then, where some are left over, `Removing`.
+//! Cleaning is two states: `ListingContainers`, then, where some are left over, `Removing`. A container may go by
+//! itself meanwhile, and the engine then refuses to remove it: containers are listed once more. Only the last error of
+//! a removal is known, and others may have stayed.
 //!
 //! Probing: with a dedicated fetch network the engine counts as unavailable until a probe container on that network
 //! has confirmed that private addresses are unreachable.
@@ -41,6 +43,9 @@ use crate::config::limits::ENGINE_FRESH_MS;
 /// What an administrator does about a missing image.
 pub const MAKE_IMAGES: &str = "make docker-build makes it, and so does the service zigcheck-images";
 
+/// The end of what the engine says about a container that it removes already.
+const REMOVED_BY_ITSELF: &str = "is already in progress";
+
 /// The command to run next on the engine's behalf.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EngineAction {
@@ -63,8 +68,12 @@ enum State {
     Connecting,
     Checking,
     ListingImages,
-    ListingContainers,
-    Removing,
+    ListingContainers {
+        is_second: bool,
+    },
+    Removing {
+        is_second: bool,
+    },
     Probing,
     Ready {
         since_ms: u64,
@@ -186,8 +195,8 @@ impl Engine {
             State::Connecting
                 | State::Checking
                 | State::ListingImages
-                | State::ListingContainers
-                | State::Removing
+                | State::ListingContainers { .. }
+                | State::Removing { .. }
                 | State::Probing
         )
     }
@@ -310,6 +319,12 @@ impl Engine {
                     now_ms,
                 );
             }
+            Err(why)
+                if matches!(self.state, State::Removing { is_second: false })
+                    && why.contains(REMOVED_BY_ITSELF) =>
+            {
+                return self.list_containers(true);
+            }
             Err(why) => return self.become_absent(why, now_ms),
         };
         match self.state {
@@ -323,18 +338,17 @@ impl Engine {
                 if self.cleaned_up {
                     return self.cleanup_done(now_ms);
                 }
-                self.state = State::ListingContainers;
-                Some(EngineAction::ListContainers)
+                self.list_containers(false)
             }
-            State::ListingContainers => {
+            State::ListingContainers { is_second } => {
                 let names = listings::containers(&text);
                 if names.is_empty() {
                     return self.cleanup_done(now_ms);
                 }
-                self.state = State::Removing;
+                self.state = State::Removing { is_second };
                 Some(EngineAction::Remove(names))
             }
-            State::Removing => self.cleanup_done(now_ms),
+            State::Removing { .. } => self.cleanup_done(now_ms),
             State::Probing if text.trim() == docker::CLOSED => {
                 self.probed = true;
                 self.cleanup_done(now_ms)
@@ -342,6 +356,11 @@ impl Engine {
             State::Probing => self.become_absent(text.trim().to_string(), now_ms),
             State::Unknown | State::Ready { .. } | State::Absent { .. } => None,
         }
+    }
+
+    fn list_containers(&mut self, is_second: bool) -> Option<EngineAction> {
+        self.state = State::ListingContainers { is_second };
+        Some(EngineAction::ListContainers)
     }
 
     fn take_info(&mut self, text: &str, now_ms: u64) -> Option<EngineAction> {

@@ -21,11 +21,13 @@ pub fn dated_images(answer: &str) -> HashMap<String, (String, String)> {
     answer.lines().filter_map(image).collect()
 }
 
-/// The container names in an answer to `list_containers`.
+/// The container names in an answer to `list_containers`. A container whose removal is under way is as good as gone.
 pub fn containers(answer: &str) -> Vec<String> {
-    let names = answer.lines().map(str::trim);
-    names
-        .filter(|n| !n.is_empty())
-        .map(str::to_string)
-        .collect()
+    let name = |line: &str| {
+        let mut words = line.split_whitespace();
+        let name = words.next()?;
+        let is_going = words.next().is_some_and(|state| state == "removing");
+        (!is_going).then(|| name.to_string())
+    };
+    answer.lines().filter_map(name).collect()
 }

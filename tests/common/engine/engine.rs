@@ -106,7 +106,7 @@ impl Engine {
                 let names: Vec<&str> = self.ours().map(|c| c.name.as_str()).collect();
                 Ok(names.join("\n"))
             }
-            "rm" => return self.remove_all(&words[3..]),
+            "rm" => return self.remove_all(&words[3..], chance),
             "kill" => self.kill(words[1]),
             "inspect" => self.inspect(words[3]),
             "exec" => {
@@ -188,9 +188,16 @@ impl Engine {
         Ok(format!("{name}\n"))
     }
 
-    fn remove_all(&mut self, names: &[&str]) -> Said {
+    fn remove_all(&mut self, names: &[&str], chance: &mut dyn Chance) -> Said {
         let mut said = (String::new(), String::new(), 0);
         for name in names {
+            // It went by itself a moment ago, and its name is still known.
+            if !self.calm && self.find(name).is_ok_and(|c| !c.is_running()) && chance.once_in(10) {
+                self.remove(name);
+                said.1 += &format!("removal of container {name} is already in progress\n");
+                said.2 = 1;
+                continue;
+            }
             match self.remove(name) {
                 true => said.0 += &format!("{name}\n"),
                 false => {
