@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS packages (
     last_updated     INTEGER NOT NULL,
     -- A million for each known package that depends on it, and one for each view.
     popularity_score INTEGER NOT NULL DEFAULT 0,
-    -- When its remote is checked next; null: only on request.
+    -- When its remote is checked next; null: only on request, or not while it is paused.
     next_check       INTEGER,
     -- Its identity: the URL in the form that all URLs of one repository share. Null: another package has it.
     repository       TEXT,
@@ -47,7 +47,9 @@ CREATE TABLE IF NOT EXISTS packages (
     minimum_zig_version TEXT,
     -- Not null: it is gone, and has neither name nor repository. What becomes of its checks, a few in each turn:
     -- 'delete': they go, with their builds; 'detach': they stay without a package. The row goes last.
-    removal          TEXT
+    removal          TEXT,
+    -- Since when nothing of it is checked or built, until an admin resumes it; null: it is not paused.
+    paused_at        INTEGER
 ) STRICT;
 
 -- What admins have changed, the newest rows.

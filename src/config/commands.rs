@@ -130,6 +130,8 @@ pub const ADMIN_WORDS: &[&str] = &[
     "cancel",
     "rename",
     "move",
+    "pause",
+    "resume",
     "delete",
     "check",
     "check-remotes",

@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::common::server::{self, Server, scratch};
 use crate::common::standin;
@@ -179,5 +179,39 @@ fn an_admin_speaks_over_the_socket_of_a_server() {
     assert!(
         String::from_utf8_lossy(&list.stdout).contains("\nzigcheck admin rename PACKAGE NAME"),
         "{list:?}"
+    );
+}
+
+#[test]
+fn a_package_is_paused_and_resumed() {
+    let token = token_file("admin-pause-token", "a-token-of-sixteen-letters\n", 0o600);
+    let token = token.to_str().expect("a path");
+    let (server, _dir) = standin::start("admin-pause", &["--admin-token-file", token]);
+    let listen = server.url.trim_start_matches("http://");
+    let way = ["--listen", listen, "--admin-token-file", token];
+    let url = json!({ "url": "https://github.com/x/p" });
+    let submitted = server.post_json("/api/packages", &url);
+    assert_eq!(submitted.status, 201, "{}", submitted.body);
+    let check = || server.curl(&["-X", "POST"], "/api/packages/p/builds");
+    let package = answered(&[&way[..], &["pause", "p"]].concat());
+    assert!(package["paused_at"].is_string(), "{package}");
+    let asked = check();
+    assert_eq!(asked.status, 409, "{}", asked.body);
+    assert!(
+        asked.body.contains("p is paused since 20"),
+        "{}",
+        asked.body
+    );
+    let why = refused(&[&way[..], &["pause", "q"]].concat());
+    assert!(why.contains("there is no such package"), "{why}");
+    let package = answered(&[&way[..], &["resume", "p"]].concat());
+    assert_eq!(package["paused_at"], Value::Null, "{package}");
+    assert_eq!(check().status, 202);
+    let audit = answered(&[&way[..], &["audit"]].concat());
+    let rows = audit["audit"].as_array().expect("a list");
+    let bodies: Vec<&Value> = rows.iter().map(|row| &row["body"]).collect();
+    assert_eq!(
+        bodies,
+        [&json!({ "paused": false }), &json!({ "paused": true })]
     );
 }

@@ -29,6 +29,18 @@ fn each_word_makes_its_call() {
             "/api/packages/p",
             r#"{"url":"https://a/b"}"#,
         ),
+        (
+            &["pause", "p"],
+            "PATCH",
+            "/api/packages/p",
+            r#"{"paused":true}"#,
+        ),
+        (
+            &["resume", "p"],
+            "PATCH",
+            "/api/packages/p",
+            r#"{"paused":false}"#,
+        ),
         (&["delete", "p"], "DELETE", "/api/packages/p", ""),
         (
             &["check", "p"],

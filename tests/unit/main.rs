@@ -65,6 +65,7 @@ mod notify;
 mod origin;
 mod package;
 mod pages;
+mod pause;
 mod podman;
 mod pollable;
 mod preconditions;

@@ -7,7 +7,8 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 /// The columns that later versions added, and what old rows have in them.
-const ADDED_COLUMNS: [(&str, &str, Value); 33] = [
+const ADDED_COLUMNS: [(&str, &str, Value); 34] = [
+    ("packages", "paused_at", Value::Null),
     ("builds", "node", Value::Null),
     ("events", "transition", Value::Null),
     ("totals", "kept_bytes", Value::Integer(0)),

@@ -13,7 +13,7 @@ fn with_versions(inside: Inside, memory: &Memory, versions: &[&str]) -> Inside {
     inside
 }
 
-fn end_all(inside: &mut Inside) {
+pub fn end_all(inside: &mut Inside) {
     while let Some(name) = inside.names().pop() {
         let queue = inside.json("/api/queue");
         match queue["running"][0]["state"] == "building" {

@@ -227,7 +227,7 @@ const WRITES: [(&str, &str, &str); 30] = [
     (
         "PATCH",
         "/api/packages/json-00700",
-        r#"{"name":"renamed","url":"https://github.com/y/z","ref":"v1"}"#,
+        r#"{"name":"renamed","url":"https://github.com/y/z","ref":"v1","paused":true}"#,
     ),
     ("DELETE", "/api/packages/http-00701", ""),
     ("GET", "/api/queue", ""),

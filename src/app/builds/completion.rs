@@ -386,6 +386,43 @@ impl Scheduler {
         Ok(true)
     }
 
+    /// Cancels a build that nobody wants at its turn; false if it is to run.
+    pub(super) fn cancel_if_unwanted(
+        &mut self,
+        row: &BuildRow,
+        check: &CheckRow,
+        services: &mut Services,
+    ) -> store::Result<bool> {
+        Ok(self.cancel_if_retired(row, services)? || self.cancel_if_paused(check, services)?)
+    }
+
+    /// Cancels those builds of a check that wait, if its package is paused; false if it is not.
+    pub(super) fn cancel_if_paused(
+        &mut self,
+        check: &CheckRow,
+        services: &mut Services,
+    ) -> store::Result<bool> {
+        let store = &services.store;
+        let name = match check.package_id {
+            Some(package) => packages::paused(store, package)?,
+            None => None,
+        };
+        let Some(name) = name else {
+            return Ok(false);
+        };
+        let why = format!("{name} is paused on this server");
+        for row in builds::open_of_check(store, check.id)? {
+            // The end of one before it may have ended this one too.
+            let row = builds::by_id(&services.store, row.id)?;
+            let row = row.filter(|row| !row.state.is_final());
+            if let Some(row) = row.filter(|row| !self.running.contains_key(&Task::Build(row.id))) {
+                builds::set_detail(&mut services.store, row.id, &why)?;
+                self.cancel(&row, services)?;
+            }
+        }
+        Ok(true)
+    }
+
     /// Takes a task out of the queue, or out of its slot.
     fn drop_task(&mut self, task: Task, services: &mut Services) -> store::Result<()> {
         if self.running.contains_key(&task) {

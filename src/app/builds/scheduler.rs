@@ -249,7 +249,7 @@ impl Scheduler {
         let row = checks::by_id(&services.store, check)?.expect("it waited");
         let mut wanted = builds::open_of_check(&services.store, check)?;
         wanted.retain(|build| self.rechecks.has_version(&build.zig_version));
-        if wanted.is_empty() {
+        if wanted.is_empty() || self.cancel_if_paused(&row, services)? {
             return Ok(false);
         }
         let mut versions = wanted.into_iter().map(|build| build.zig_version);
@@ -281,7 +281,7 @@ impl Scheduler {
         let Some(source) = &check.source else {
             return Ok(false);
         };
-        if row.state.is_final() || self.cancel_if_retired(&row, services)? {
+        if row.state.is_final() || self.cancel_if_unwanted(&row, &check, services)? {
             return Ok(false);
         }
         let Some(image) = services.engine.image(&row.zig_version).map(str::to_string) else {

@@ -106,6 +106,7 @@ pub fn package(row: &PackageRow, results: &[ResultRow], toolchains: &[String]) -
         "last_updated": time(row.last_updated),
         "popularity_score": row.popularity_score,
         "minimum_zig_version": row.minimum_zig_version,
+        "paused_at": row.paused_at.map(time),
         "lowest_working_zig_version": lowest_working(available),
         "build_results": known.collect::<Vec<Value>>(),
     })

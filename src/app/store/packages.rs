@@ -33,6 +33,8 @@ row! {
         pub popularity_score: i64,
         /// What the manifest of its latest source declares.
         pub minimum_zig_version: Option<String>,
+        /// Since when nothing of it is checked or built.
+        pub paused_at: Option<i64>,
     }
 }
 
@@ -70,15 +72,15 @@ row! {
 /// The search for the commit begins at the newest check, which has one in most cases.
 const RECHECK: &str = RecheckRow::SELECT;
 
-/// The conditions of `RECHECK`: one package, those that are due, those after an id.
-const ONE: &str = "WHERE p.id = ?1 AND p.removal IS NULL";
+/// The conditions of `RECHECK`: one package, those that are due, those after an id. A paused package is none of them.
+const ONE: &str = "WHERE p.id = ?1 AND p.removal IS NULL AND p.paused_at IS NULL";
 const DUE: &str = "WHERE p.next_check <= ?1 ORDER BY p.next_check, p.id LIMIT ?2";
 const AFTER: &str = "WHERE p.id > ?1 AND p.source_type = 'git' AND p.removal IS NULL \
-    ORDER BY p.id LIMIT ?2";
+    AND p.paused_at IS NULL ORDER BY p.id LIMIT ?2";
 
 /// The most used packages: the first rows of an index.
 const MOST_USED: &str = "WHERE p.source_type = 'git' AND p.removal IS NULL \
-    ORDER BY p.popularity_score DESC LIMIT ?1";
+    AND p.paused_at IS NULL ORDER BY p.popularity_score DESC LIMIT ?1";
 
 const NEXT_DUE: &str = "SELECT min(next_check) FROM packages WHERE next_check NOT NULL";
 
@@ -101,6 +103,7 @@ row! {
         pub url: String,
         /// Its source was fetched once.
         pub fetched: bool,
+        pub paused_at: Option<i64>,
     }
 }
 
@@ -121,15 +124,16 @@ pub fn with_repository(store: &Store, repository: &str, url: &str) -> Result<Opt
     Ok(None)
 }
 
-/// True if the package keeps its name and its repository: its source was fetched, or the newest check that somebody
-/// asked for may still fetch it.
+/// True if the package keeps its name and its repository: its source was fetched, it is paused, or the newest check
+/// that somebody asked for may still fetch it.
 pub fn keeps_name(store: &Store, holder: &Holder) -> Result<bool> {
     let sql = "SELECT NOT EXISTS (SELECT 1 FROM checks WHERE package_id = ?1) \
         OR EXISTS (SELECT 1 FROM builds \
             WHERE check_id = (SELECT id FROM checks WHERE package_id = ?1 AND priority <= ?2 \
                 ORDER BY id DESC LIMIT 1) \
             AND state NOT IN ('finished', 'cancelled'))";
-    Ok(holder.fetched || store.value(sql, params![holder.id, Priority::Admin])?)
+    let stays = holder.fetched || holder.paused_at.is_some();
+    Ok(stays || store.value(sql, params![holder.id, Priority::Admin])?)
 }
 
 /// Adds a package; gives its id. Its first recheck is scheduled, and its users are counted.
@@ -201,6 +205,7 @@ pub struct PackageChange {
     pub description: Option<Option<String>>,
     pub author: Option<Option<String>>,
     pub license: Option<Option<String>>,
+    pub paused: Option<bool>,
 }
 
 /// Changes a package, which keeps its checks and builds. Its remote is checked at once if it is another one.
@@ -232,6 +237,9 @@ pub fn update(store: &mut Store, old: &PackageRow, new: &PackageChange, at: i64)
         for repository in [before, after] {
             uses::count_users(store, &repository)?;
         }
+    }
+    if let Some(paused) = new.paused {
+        set_paused(store, old.id, paused, at)?;
     }
     if new.url.is_some() || new.reference.is_some() || new.dir.is_some() {
         set_next_check(store, old.id, at)?;
@@ -326,7 +334,8 @@ pub fn with_errors(
     let sql = "SELECT p.id, EXISTS (SELECT 1 FROM build_results r JOIN builds b ON b.id = r.newest_build \
             WHERE r.package_id = p.id AND b.state = ?3 AND b.build_status = ?4 \
             AND r.zig_version IN (SELECT value FROM json_each(?5))) \
-        FROM packages p WHERE p.id > ?1 AND p.source_type = 'git' AND p.removal IS NULL ORDER BY p.id LIMIT ?2";
+        FROM packages p WHERE p.id > ?1 AND p.source_type = 'git' AND p.removal IS NULL AND p.paused_at IS NULL \
+        ORDER BY p.id LIMIT ?2";
     let (finished, error) = (State::Finished, BuildStatus::Error);
     let versions = serde_json::json!(zig_versions).to_string();
     let values = params![after, limit, finished, error, versions];
@@ -387,8 +396,30 @@ pub fn next_check_due(store: &Store) -> Result<Option<i64>> {
     Ok(next)
 }
 
+/// Pauses a package, or resumes it: then its remote is checked at once. One that is so already stays as it is.
+fn set_paused(store: &mut Store, package: PackageId, paused: bool, at: i64) -> Result<()> {
+    let sql = match paused {
+        true => {
+            "UPDATE packages SET paused_at = ?2, next_check = NULL WHERE id = ?1 AND paused_at IS NULL"
+        }
+        false => {
+            "UPDATE packages SET paused_at = NULL, next_check = ?2 WHERE id = ?1 AND paused_at NOT NULL"
+        }
+    };
+    store.next_check_due.set(NextCheckDue::Unknown);
+    store.execute(sql, params![package, at])?;
+    Ok(())
+}
+
+/// The name of a package that is paused.
+pub fn paused(store: &Store, package: PackageId) -> Result<Option<String>> {
+    let sql = "SELECT name FROM packages WHERE id = ?1 AND paused_at NOT NULL";
+    store.optional_row(sql, [package], |row| row.get(0))
+}
+
+/// When the remote of a package is checked next; never while it is paused.
 pub fn set_next_check(store: &mut Store, package: PackageId, at: i64) -> Result<()> {
-    let sql = "UPDATE packages SET next_check = ?2 WHERE id = ?1";
+    let sql = "UPDATE packages SET next_check = ?2 WHERE id = ?1 AND paused_at IS NULL";
     store.next_check_due.set(NextCheckDue::Unknown);
     store.execute(sql, params![package, at])?;
     Ok(())

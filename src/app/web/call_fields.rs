@@ -2,7 +2,7 @@
 
 /// The fields of a package, a check and a build, and of a list.
 pub const PACKAGE: &str = "id name url ref dir description author license created_at last_updated popularity_score \
-    minimum_zig_version lowest_working_zig_version build_results open_issues";
+    minimum_zig_version paused_at lowest_working_zig_version build_results open_issues";
 pub const CHECK: &str = "id package url ref dir commit source finished created_at builds";
 pub const BUILD: &str = "id check package uploaded zig_version commit source toolchain state build_status test_status \
     import_status reason detail compiled tests_passed tests_skipped tests_total modules targets \

@@ -432,7 +432,7 @@ pub const CALLS: &[Call] = &[
     )
     .with(
         Kind::Admin,
-        Body::Json("name url ref dir description author license"),
+        Body::Json("name url ref dir description author license paused"),
         &[200],
     ),
 ];

@@ -189,6 +189,20 @@ pub const WORDS: &[AdminWord] = &[
     )
     .with(|given| json!({ "url": given.get(1) })),
     word(
+        "pause",
+        "PACKAGE",
+        ("PATCH", "/api/packages/{}"),
+        "checks and builds nothing of a package; what is known of it stays",
+    )
+    .with(|_| json!({ "paused": true })),
+    word(
+        "resume",
+        "PACKAGE",
+        ("PATCH", "/api/packages/{}"),
+        "checks a paused package again, at once",
+    )
+    .with(|_| json!({ "paused": false })),
+    word(
         "delete",
         "PACKAGE",
         ("DELETE", "/api/packages/{}"),

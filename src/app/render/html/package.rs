@@ -38,10 +38,12 @@ pub fn html(view: &PackageView) -> String {
         (history(&view.history))
         (dependencies(view))
         (used_by(view))
-        h2 { "Check it again" }
-        form method="post" action=(format!("{}/check", view.name.target)) { button { "Check it again now" } }
-        p.screen { "Or by curl:" }
-        (command(&format!("curl -X POST '{host}/api/packages/{name}/builds'")))
+        @if !view.is_paused {
+            h2 { "Check it again" }
+            form method="post" action=(format!("{}/check", view.name.target)) { button { "Check it again now" } }
+            p.screen { "Or by curl:" }
+            (command(&format!("curl -X POST '{host}/api/packages/{name}/builds'")))
+        }
         (badges(view))
     };
     layout::page(&view.site, &head, &main)

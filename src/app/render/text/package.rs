@@ -19,7 +19,10 @@ pub fn text(view: &PackageView) -> String {
         text += &(compat(view).text(color) + "\n");
     }
     text += &verdicts(view).text(color);
-    text += &format!("\nCheck it again:\n  curl -X POST '{host}/api/packages/{name}/builds'\n");
+    text += "\n";
+    if !view.is_paused {
+        text += &format!("Check it again:\n  curl -X POST '{host}/api/packages/{name}/builds'\n");
+    }
     if let Some(link) = &view.upgrade {
         text += &format!("{} {}\n", link.text, link.target);
     }

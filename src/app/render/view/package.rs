@@ -4,7 +4,7 @@ use crate::app::domain::ids::BuildId;
 use crate::app::domain::popularity;
 use crate::app::domain::repository::repository;
 use crate::app::domain::verdict::Grade;
-use crate::app::render::json::lowest_working;
+use crate::app::render::json::{self, lowest_working};
 use crate::app::render::limits::SHOWN_FACT_LIMIT_CHARS;
 use crate::app::render::matrix;
 use crate::app::render::sanitize::Clean;
@@ -46,6 +46,7 @@ pub struct PackageView {
     pub upgrade: Option<Link>,
     /// A search may find more.
     pub can_search: bool,
+    pub is_paused: bool,
     /// The first errors, equal ones once.
     pub errors: Vec<ErrorGroup>,
     /// The lowest version that its manifest declares, and the lowest that was found to work.
@@ -164,7 +165,8 @@ impl PackageView {
             rows: known.map(toolchain).collect(),
             compat: compat::lines(&rows.compat, &row.url),
             upgrade: upgrade(rows),
-            can_search: compat::can_search(&rows.compat),
+            can_search: row.paused_at.is_none() && compat::can_search(&rows.compat),
+            is_paused: row.paused_at.is_some(),
             errors: groups(in_order.filter_map(|result| result.1.as_ref()), &tree),
             minimum: minimum(rows),
             history: history(rows, site.now_unix_ms),
@@ -233,7 +235,12 @@ fn facts(row: &PackageRow) -> Vec<(&'static str, Clean)> {
         .filter_map(|(word, text)| Some((word, fact(text.as_deref()?))));
     let users = popularity::users(row.popularity_score).max(0) as u64;
     let users = (users > 0).then(|| ("used by", Clean::new(&count(users, "package"))));
-    known.chain(users).collect()
+    let paused = row.paused_at.map(|at| {
+        let since = json::time(at);
+        let text = format!("since {since}: nothing is checked until an administrator resumes it");
+        ("paused", Clean::new(&text))
+    });
+    paused.into_iter().chain(known).chain(users).collect()
 }
 
 fn toolchain(

@@ -26,6 +26,10 @@ fn on_push(state: &mut State, push: &Push) -> Result<Response, Error> {
     }
     let changed = |package: &PackageRow| push.changes(package.reference.as_deref());
     let changed: Vec<PackageRow> = known.into_iter().filter(changed).collect();
+    let changed: Vec<PackageRow> = changed
+        .into_iter()
+        .filter(|p| p.paused_at.is_none())
+        .collect();
     if changed.is_empty() {
         return Ok(said(
             200,

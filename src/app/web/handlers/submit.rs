@@ -8,6 +8,7 @@ use crate::app::domain::ids::CheckId;
 use crate::app::domain::repository;
 use crate::app::domain::task::Priority;
 use crate::app::engine::engine::MAKE_IMAGES;
+use crate::app::render::json::time;
 use crate::app::render::view::parts::{check_path, package_path};
 use crate::app::state::State;
 use crate::app::store::builds::{self, BuildRow};
@@ -71,6 +72,7 @@ fn search(
 ) -> Result<Submitted, Error> {
     let row = packages::find(&state.services.store, name)?;
     let row = row.ok_or_else(|| Error::not_found("package"))?;
+    check_runs(&row)?;
     check_accepting(state, zig_versions)?;
     let mut begin = || {
         let mut searches = Searches {
@@ -135,6 +137,19 @@ pub fn check_accepting(state: &State, zig_versions: &[String]) -> Result<(), Err
     Ok(check_queue(state, zig_versions.len())?)
 }
 
+/// 409 where nothing of a package is checked.
+fn check_runs(package: &PackageRow) -> Result<(), Response> {
+    let Some(at) = package.paused_at else {
+        return Ok(());
+    };
+    let sentence = format!(
+        "{} is paused since {}: its verdicts stay, and nothing of it is checked until an administrator resumes it",
+        package.name,
+        time(at)
+    );
+    Err(Response::error(409, &sentence))
+}
+
 /// 503 where the queue has no space for so many builds.
 pub fn check_queue(state: &State, builds: usize) -> Result<(), Response> {
     if state.scheduler.queue.waiting() + builds as u64 > QUEUE_LIMIT {
@@ -193,6 +208,7 @@ fn check_package(
     tenant: Option<&str>,
 ) -> Result<AddedCheck, Error> {
     let package = package.ok_or_else(|| Error::not_found("package"))?;
+    check_runs(&package)?;
     let zig_versions = state.settings.zig_versions.clone();
     check_accepting(state, &zig_versions)?;
     let owner = repository::owner(&package.url);

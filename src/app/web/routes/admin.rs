@@ -9,7 +9,7 @@ use crate::app::web::routes::hosts::{self, HostCall};
 use crate::app::web::routes::issues::{self, IssueCall};
 use crate::app::web::routes::quotas::{self, QuotaCall};
 use crate::app::web::routes::route::{
-    Access, Body, Route, RouteRequest, check_name, known_versions, row, text,
+    Access, Body, Route, RouteRequest, boolean, check_name, known_versions, row, text,
 };
 use crate::app::web::routes::submit::{check_dir, git_url};
 use crate::app::web::routes::tokens::{self, TokenCall};
@@ -203,6 +203,7 @@ fn change_package<C: From<AdminCall>>(request: &RouteRequest) -> Result<C, Respo
         description: wanted("description", 2_000)?,
         author: wanted("author", 200)?,
         license: wanted("license", 100)?,
+        paused: boolean(&fields, "paused")?,
     };
     if let Some(Some(reference)) = &change.reference {
         check_ref(reference).map_err(|why| bad(&format!("ref: {why}")))?;
@@ -217,7 +218,7 @@ fn change_package<C: From<AdminCall>>(request: &RouteRequest) -> Result<C, Respo
     }
     if change == PackageChange::default() {
         let sentence =
-            "nothing to change; allowed: name, url, ref, dir, description, author, license";
+            "nothing to change; allowed: name, url, ref, dir, description, author, license, paused";
         return Err(bad(sentence));
     }
     let name = request.name()?;

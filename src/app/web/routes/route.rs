@@ -225,6 +225,15 @@ pub fn check_name(field: &str, name: String) -> Result<String, Response> {
     }
 }
 
+/// A field that is true or false; none if it is absent or null.
+pub fn boolean(fields: &Map<String, Value>, name: &str) -> Result<Option<bool>, Response> {
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Bool(value)) => Ok(Some(*value)),
+        Some(_) => Err(bad(&format!("{name}: must be true or false"))),
+    }
+}
+
 /// The text of a field; none where it is absent, null or empty.
 pub fn text(
     fields: &Map<String, Value>,

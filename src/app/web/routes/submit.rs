@@ -12,7 +12,7 @@ use crate::app::store::packages::NewPackage;
 use crate::app::web::limits::{DIR_LIMIT_BYTES, LONG_NAME_LIMIT_BYTES, SAME_NAMES_LIMIT};
 use crate::app::web::query::bad;
 use crate::app::web::routes::route::{
-    Access, Body, Route, RouteRequest, check_name, known_versions, row, text,
+    Access, Body, Route, RouteRequest, boolean, check_name, known_versions, row, text,
 };
 use crate::config::settings::Settings;
 use crate::interface::message::Response;
@@ -198,12 +198,7 @@ fn trigger<C: From<SubmitCall>>(request: &RouteRequest) -> Result<C, Response> {
         (None, None) => return Err(bad("package_id or package_name: one of them is needed")),
         (Some(_), Some(_)) => return Err(bad("package_id, package_name: only one is allowed")),
     };
-    let fresh = match fields.get("fresh") {
-        None | Some(Value::Null) => false,
-        Some(fresh) => fresh
-            .as_bool()
-            .ok_or_else(|| bad("fresh: must be true or false"))?,
-    };
+    let fresh = boolean(&fields, "fresh")?.unwrap_or(false);
     Ok(C::from(SubmitCall::Trigger { package, fresh }))
 }
 
