@@ -60,6 +60,7 @@ fn submit(body: &Value) -> (u16, Value) {
 }
 
 #[test]
+#[ignore = "takes minutes: make test-all"]
 fn the_script_tells_of_the_package_whose_url_it_was_given() {
     let _machine = shared();
     let (root, git) = place("names-script");

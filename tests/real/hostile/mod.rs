@@ -1,5 +1,6 @@
 //! Packages and sources that mean harm.
 
+mod bounds;
 mod builds;
 mod fetched;
 mod fetches;
