@@ -16,9 +16,9 @@ use zigcheck::interface::message::Admission;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const REMOTE: &str = "zigcheck-remote-1-1";
-const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 /// The answer of a remote without a new commit.
-const KNOWN: &[u8] = b"0123456789abcdef0123456789abcdef01234567\n";
+pub const KNOWN: &[u8] = b"0123456789abcdef0123456789abcdef01234567\n";
 
 /// What GitHub sends, as far as it matters; Forgejo and Gitea send the same.
 fn github(reference: &str) -> Value {

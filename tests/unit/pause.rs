@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::common::core::{Inside, Memory};
+use crate::hooks::{COMMIT, KNOWN};
 use crate::retirement::end_all;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -95,10 +96,10 @@ fn what_is_asked_of_it_is_refused_in_one_sentence_and_what_is_known_stays() {
         assert!(said.contains("p is paused since 20"), "{target}: {said}");
     }
     let again = br#"{"url":"https://github.com/x/p"}"#;
-    assert_eq!(
-        inside.request("POST", "/api/packages", &[], again).status,
-        409
-    );
+    let refused = inside.request("POST", "/api/packages", &[], again);
+    let said = String::from_utf8_lossy(&refused.body).into_owned();
+    assert_eq!(refused.status, 409, "{said}");
+    assert!(said.contains("p, which is paused"), "{said}");
     let push = br#"{"ref":"refs/heads/main","repository":{"clone_url":"https://github.com/x/p.git","default_branch":"main"}}"#;
     let pushed = inside.request(
         "POST",
@@ -109,12 +110,9 @@ fn what_is_asked_of_it_is_refused_in_one_sentence_and_what_is_known_stays() {
         ],
         push,
     );
-    assert_eq!(
-        pushed.status,
-        200,
-        "{}",
-        String::from_utf8_lossy(&pushed.body)
-    );
+    let said = String::from_utf8_lossy(&pushed.body).into_owned();
+    assert_eq!(pushed.status, 409, "{said}");
+    assert!(said.contains("p is paused since 20"), "{said}");
     inside.pass(100);
     assert_eq!(inside.names(), [""; 0]);
     assert_eq!(inside.json("/badge/p.json"), badge);
@@ -131,7 +129,7 @@ fn builds_that_wait_are_cancelled_at_their_turn_and_one_that_runs_goes_on() {
     let (mut inside, _memory) = Inside::begin("paused-queue", 1);
     inside.submit("p");
     let source = inside.names().pop().unwrap();
-    inside.source_is_there(&source);
+    inside.commit_is_there(&source, COMMIT);
     let running = inside.names().pop().unwrap();
     inside.submit("other");
     // Its source is not fetched.
@@ -157,6 +155,13 @@ fn builds_that_wait_are_cancelled_at_their_turn_and_one_that_runs_goes_on() {
     }
     let others = inside.json("/api/builds?package=other&state=finished");
     assert_eq!(others["total"], 2);
+    // They are owed once it is resumed, although its remote has the same commit.
+    set(&mut inside, false);
+    inside.pass_step_by_step(1_000);
+    let remote = inside.names().pop().unwrap();
+    inside.container_ends(&remote, KNOWN, 0);
+    inside.pass_step_by_step(1_000);
+    assert!(inside.json("/api/builds?package=p")["total"].as_u64() > Some(4));
 }
 
 #[test]
@@ -173,4 +178,25 @@ fn it_keeps_its_name_before_its_first_source_too() {
         409
     );
     assert!(inside.json("/api/packages/p")["paused_at"].is_string());
+}
+
+#[test]
+fn a_search_under_way_ends_without_an_answer() {
+    let (mut inside, _memory) = Inside::begin("paused-search", 1);
+    inside.submit("p");
+    let source = inside.names().pop().unwrap();
+    inside.source_is_there(&source);
+    for _ in 0..2 {
+        let build = inside.names().pop().unwrap();
+        inside.build_fails(&build);
+    }
+    let asked = inside.request("POST", "/api/packages/p/compat", &[], b"");
+    assert_eq!(asked.status, 202);
+    set(&mut inside, true);
+    inside.pass_step_by_step(1_000);
+    assert_eq!(inside.names(), [""; 0]);
+    let found = inside.json("/api/packages/p/compat");
+    for search in found["compat"].as_array().unwrap() {
+        assert_eq!(search["state"], "unknown", "{found}");
+    }
 }

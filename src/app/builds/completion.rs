@@ -5,7 +5,7 @@ use crate::app::builds::running::{RunningTask, builds_behind};
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::builds::targets::Targets;
-use crate::app::domain::ids::BuildId;
+use crate::app::domain::ids::{BuildId, PackageId};
 use crate::app::domain::task::{Entry, Task};
 use crate::app::domain::transition::Transition;
 use crate::app::domain::verdict::{Reason, State, Verdict};
@@ -16,8 +16,8 @@ use crate::app::store::checks::{self, CheckRow};
 use crate::app::store::packages::{self, Holder};
 use crate::app::store::removals::{self, REMOVED_BUILDS_LIMIT, Removal};
 use crate::app::store::{
-    build_counts, catalogue_checks, commit_searches, declared, durations, kept_caches, store,
-    target_checks, uses,
+    build_counts, catalogue_checks, commit_searches, declared, durations, kept_caches, results,
+    store, target_checks, uses,
 };
 
 impl Scheduler {
@@ -336,9 +336,18 @@ impl Scheduler {
         removal: Removal,
         services: &mut Services,
     ) -> store::Result<()> {
-        self.drop_task(Task::CheckRemote(package.id), services)?;
-        self.drop_task(Task::ListCommits(package.id), services)?;
+        self.drop_questions(package.id, services)?;
         removals::begin(&mut services.store, package, removal)
+    }
+
+    /// Drops what waits to be asked of a remote, and what it is asked.
+    pub fn drop_questions(
+        &mut self,
+        package: PackageId,
+        services: &mut Services,
+    ) -> store::Result<()> {
+        self.drop_task(Task::CheckRemote(package), services)?;
+        self.drop_task(Task::ListCommits(package), services)
     }
 
     /// Cancels some of the unfinished builds of a package that is to be deleted; retention deletes what has ended.
@@ -418,6 +427,8 @@ impl Scheduler {
             if let Some(row) = row.filter(|row| !self.running.contains_key(&Task::Build(row.id))) {
                 builds::set_detail(&mut services.store, row.id, &why)?;
                 self.cancel(&row, services)?;
+                // A build that an admin cancels is not repeated. This one is owed once the package is resumed.
+                results::forget_attempt(&mut services.store, row.id)?;
             }
         }
         Ok(true)

@@ -9,7 +9,7 @@ use crate::app::domain::ids::BuildId;
 use crate::app::domain::task::{Entry, Priority};
 use crate::app::queue::queue::Queue;
 use crate::app::store::store::{self, Store};
-use crate::app::store::{builds, checks, sources, target_checks};
+use crate::app::store::{builds, checks, packages, sources, target_checks};
 
 #[derive(Debug)]
 pub struct TargetsMode {
@@ -65,7 +65,15 @@ fn wanted(
         return Ok(None);
     };
     let is_there = row.package_id.is_some() || row.uploaded;
-    if !is_there || !rechecks.has_version(&row.zig_version) || !sources::is_kept(store, &hash)? {
+    let is_paused = match row.package_id {
+        Some(package) => packages::paused(store, package)?.is_some(),
+        None => false,
+    };
+    if !is_there
+        || is_paused
+        || !rechecks.has_version(&row.zig_version)
+        || !sources::is_kept(store, &hash)?
+    {
         return Ok(None);
     }
     sources::set_used(store, &hash, services.now.unix_ms)?;

@@ -146,6 +146,16 @@ pub(super) fn forget_newest(store: &mut Store, build: BuildId) -> Result<()> {
     Ok(())
 }
 
+/// Takes a build for none: the next recheck of its package builds under its version, whatever the verdict shown.
+pub fn forget_attempt(store: &mut Store, build: BuildId) -> Result<()> {
+    let sql = "UPDATE build_results SET newest_build = NULL \
+        FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = ?1 \
+        AND build_results.package_id = c.package_id \
+        AND build_results.zig_version = b.zig_version AND build_results.newest_build = ?1";
+    store.execute(sql, [build])?;
+    Ok(())
+}
+
 /// Makes the verdict of a build the latest of its package and toolchain, unless it is a try. An error replaces only an
 /// error or a pending verdict, and a build never replaces the verdict of a later one unless that is an error.
 pub(super) fn publish(store: &mut Store, build: BuildId, at: i64) -> Result<()> {

@@ -7,7 +7,7 @@ use crate::app::domain::push::Push;
 use crate::app::state::State;
 use crate::app::store::packages::{self, PackageRow};
 use crate::app::web::answer::Error;
-use crate::app::web::handlers::submit::check_queue;
+use crate::app::web::handlers::submit::{check_queue, check_runs};
 use crate::app::web::routes::hooks::HookCall;
 use crate::interface::message::Response;
 
@@ -25,12 +25,13 @@ fn on_push(state: &mut State, push: &Push) -> Result<Response, Error> {
         return Err(Response::error(404, sentence).into());
     }
     let changed = |package: &PackageRow| push.changes(package.reference.as_deref());
-    let changed: Vec<PackageRow> = known.into_iter().filter(changed).collect();
-    let changed: Vec<PackageRow> = changed
-        .into_iter()
-        .filter(|p| p.paused_at.is_none())
-        .collect();
+    let changed = known.into_iter().filter(changed);
+    let (paused, changed): (Vec<PackageRow>, Vec<PackageRow>) =
+        changed.partition(|package| package.paused_at.is_some());
     if changed.is_empty() {
+        if let Some(package) = paused.first() {
+            check_runs(package)?;
+        }
         return Ok(said(
             200,
             "not this package's ref: there is nothing to do",

@@ -2,11 +2,13 @@
 
 use serde_json::json;
 
+use crate::app::builds::commit_searches::Searches;
+use crate::app::domain::ids::PackageId;
 use crate::app::domain::repository::identity;
 use crate::app::state::State;
 use crate::app::store::packages::{self, Holder, PackageChange};
 use crate::app::store::removals::Removal;
-use crate::app::store::store::Store;
+use crate::app::store::store::{self, Store};
 use crate::app::web::answer::Error;
 use crate::app::web::handlers::rows::package_json;
 use crate::interface::message::Response;
@@ -61,9 +63,11 @@ pub fn claim(store: &Store, url: &str, names: &[String]) -> Result<Claim, Error>
 /// 409: the repository has a package.
 fn known(holder: &Holder) -> Response {
     let name = &holder.name;
-    let sentence = format!(
-        "this repository is known as {name}; POST /api/packages/{name}/builds checks it again"
-    );
+    let again = match holder.paused_at {
+        Some(_) => ", which is paused until an administrator resumes it".to_string(),
+        None => format!("; POST /api/packages/{name}/builds checks it again"),
+    };
+    let sentence = format!("this repository is known as {name}{again}");
     let value = json!({ "error": sentence, "id": holder.id.get(), "name": name });
     Response::json(409, &value)
 }
@@ -119,6 +123,10 @@ pub fn change(state: &mut State, name: &str, mut change: PackageChange) -> Resul
     claim.take(state)?;
     let store = &mut state.services.store;
     packages::update(store, &row, &change, at).map_err(Error::HalfWritten)?;
+    if change.paused == Some(true) {
+        end_searches(state, row.id).map_err(Error::HalfWritten)?;
+    }
+    let store = &state.services.store;
     let row = packages::by_id(store, row.id).map_err(Error::HalfWritten)?;
     let row = row.expect("it was just written");
     let value = package_json(state, &row).map_err(Error::HalfWritten)?;
@@ -139,4 +147,16 @@ fn yields(
     claim.released.push(holder);
     claim.released.dedup();
     Ok(())
+}
+
+/// Ends what a package that is paused now would go on with. A search would end with no commit that works, which nobody
+/// knows.
+fn end_searches(state: &mut State, package: PackageId) -> store::Result<()> {
+    let (scheduler, services) = (&mut state.scheduler, &mut state.services);
+    scheduler.drop_questions(package, services)?;
+    let mut searches = Searches {
+        scheduler,
+        services,
+    };
+    searches.cancel(package)
 }

@@ -138,7 +138,7 @@ pub fn check_accepting(state: &State, zig_versions: &[String]) -> Result<(), Err
 }
 
 /// 409 where nothing of a package is checked.
-fn check_runs(package: &PackageRow) -> Result<(), Response> {
+pub fn check_runs(package: &PackageRow) -> Result<(), Response> {
     let Some(at) = package.paused_at else {
         return Ok(());
     };
