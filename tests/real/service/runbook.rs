@@ -92,7 +92,7 @@ fn a_server_moves_to_another_machine_as_the_runbook_says() {
     old.wait(ENDED, "\"state\":\"finished\"");
     let build = old.get("/api/builds/1");
     let section = section("Another machine");
-    let (on_old, on_new) = section.split_once("\nCopy ").expect("what is copied");
+    let (on_old, on_new) = section.split_once(", copy ").expect("what is copied");
     commands(&old, on_old);
     let new = Machine::boot();
     new.install();
