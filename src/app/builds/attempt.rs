@@ -8,20 +8,15 @@ use crate::app::builds::attempt_context::AttemptContext;
 use crate::app::builds::build::{JobKind, JobOutcome};
 use crate::app::builds::fetched::Fetched;
 use crate::app::builds::handed_out::HandedOut;
-use crate::app::builds::judge::{
-    ContainerExit, Judgement, ended_by_us, judge, judge_container, without_container,
-};
+use crate::app::builds::judge::ContainerExit;
 use crate::app::builds::limits::{
     COMMITS_LIMIT_BYTES, DEPENDENCIES_LIMIT_BYTES, LAST_WORDS_LIMIT_BYTES, LINE_COST_BYTES,
 };
-use crate::app::builds::outcomes::{detached, failed_fetch, in_doubt, not_analysed, with_pause};
+use crate::app::builds::outcomes::{failed_fetch, in_doubt, not_analysed};
 use crate::app::builds::record::RecordReader;
 use crate::app::domain::commit_list::CommitList;
 use crate::app::domain::targets::TargetResult;
-use crate::app::domain::verdict::{
-    DepsOutcome, Reason, ResourceLimits, Verdict, truncate_error_log,
-};
-use crate::app::engine::container_state::{ContainerState, container_state};
+use crate::app::domain::verdict::{DepsOutcome, Reason, Verdict, truncate_error_log};
 use crate::app::engine::docker::SourceFile;
 use crate::app::engine::exit;
 use crate::app::engine::job::{JobEnd, KillReason};
@@ -42,13 +37,13 @@ pub struct AttemptState {
     /// What a fetch sends, and the file that it goes to; or why it cannot be used.
     arriving: Option<Result<(FrameReader, IncomingFile), String>>,
     /// The output of a runner.
-    records: RecordReader,
+    pub(super) records: RecordReader,
     /// The standard output of an inspection, a recheck or a list of commits.
-    answer: Vec<u8>,
+    pub(super) answer: Vec<u8>,
     /// The end of the container's standard error.
     pub stderr_tail: Vec<u8>,
     /// The end of the standard error of an inspection.
-    inspect_stderr: Vec<u8>,
+    pub(super) inspect_stderr: Vec<u8>,
     pub source: Option<Fetched>,
     /// How the source compiles for other targets.
     pub targets: Vec<TargetResult>,
@@ -65,17 +60,17 @@ pub struct AttemptState {
     /// The outcome of fetching the dependencies, if there were any.
     pub deps: Option<DepsOutcome>,
     /// The seconds for which the busy host of a dependency asked to be left alone.
-    retry_after: Option<u64>,
+    pub(super) retry_after: Option<u64>,
     /// The hosts that a fetch of this attempt was not allowed to contact.
     hosts_refused: Vec<String>,
     /// How the container's client exited, while the container is inspected.
-    client_exit: Option<Exit>,
+    pub(super) client_exit: Option<Exit>,
     /// Why the server ended the container.
-    why: Option<KillReason>,
+    pub(super) why: Option<KillReason>,
     /// A silent container has been followed once, in case only its client was silent.
-    followed_silence: bool,
+    pub(super) followed_silence: bool,
     /// How the container exited, while the rest of its output is read.
-    exited: Option<ContainerExit>,
+    pub(super) exited: Option<ContainerExit>,
     /// Read before a container is killed.
     pub peak_bytes: Option<u64>,
     /// False if the job at hand may have ended before its container was created.
@@ -380,92 +375,6 @@ impl AttemptState {
         }
     }
 
-    fn build_outcome(&mut self, end: JobEnd, context: &AttemptContext) -> JobOutcome {
-        self.why = end.why;
-        self.input_truncated = end.exit == Some(Exit::Code(exit::TRUNCATED));
-        let limits = self.limits(context);
-        let record = context.expected_record();
-        match judge(record, &end, &mut self.records, &limits) {
-            Judgement::Verdict(verdict) => with_pause(*verdict, self.retry_after),
-            Judgement::Inspect => {
-                self.client_exit = end.exit;
-                JobOutcome::Then(JobKind::Inspect)
-            }
-        }
-    }
-
-    fn follow_outcome(&mut self, end: &JobEnd) -> JobOutcome {
-        self.why = end.why.or(self.why);
-        match (self.why, &end.exit) {
-            (None, exit) if *exit != Some(Exit::Code(0)) => {
-                detached("the output of the container cannot be followed")
-            }
-            _ => JobOutcome::Then(JobKind::Inspect),
-        }
-    }
-
-    fn inspect_outcome(&mut self, end: &JobEnd, context: &AttemptContext) -> JobOutcome {
-        let answer = String::from_utf8_lossy(&self.answer);
-        let stderr = String::from_utf8_lossy(&self.inspect_stderr);
-        let container = match &end.exit {
-            Some(Exit::NotStarted(why)) => ContainerState::Unknown(why.clone()),
-            exit => container_state(exit.as_ref(), &answer, &stderr),
-        };
-        match container {
-            ContainerState::Running => match self.why.take() {
-                None => JobOutcome::Then(JobKind::FollowLogs),
-                // Only its client may have been silent: follow it once without that client.
-                Some(KillReason::Silent)
-                    if !std::mem::replace(&mut self.followed_silence, true) =>
-                {
-                    JobOutcome::Then(JobKind::FollowLogs)
-                }
-                // It was killed and goes on: the verdict is the same.
-                Some(why) => {
-                    let verdict = ended_by_us(why, self.records.progress, &self.limits(context));
-                    JobOutcome::Verdict(verdict)
-                }
-            },
-            ContainerState::Exited { code, oom_killed } => {
-                self.exited = Some(ContainerExit { code, oom_killed });
-                JobOutcome::Then(JobKind::ReadLogs)
-            }
-            ContainerState::Created | ContainerState::Gone
-                if context.not_yet_visible && self.client_exit.is_none() =>
-            {
-                JobOutcome::NotYetVisible
-            }
-            ContainerState::Created | ContainerState::Gone => {
-                self.container_seen = container == ContainerState::Created;
-                let stderr = String::from_utf8_lossy(&self.stderr_tail).into_owned();
-                let verdict = without_container(self.client_exit.take(), self.why.take(), &stderr);
-                match verdict.reason {
-                    Some(Reason::Lost) => JobOutcome::Lost(verdict),
-                    _ => JobOutcome::Verdict(verdict),
-                }
-            }
-            ContainerState::Unknown(why) => detached(&why),
-        }
-    }
-
-    fn read_outcome(&mut self, end: &JobEnd, context: &AttemptContext) -> JobOutcome {
-        if end.exit != Some(Exit::Code(0)) {
-            return detached("the output of the container cannot be read");
-        }
-        let exited = self.exited.take();
-        let exited = exited.expect("logs are read after the container has exited");
-        let limits = self.limits(context);
-        let (record, why) = (context.expected_record(), self.why);
-        let records = &mut self.records;
-        let verdict = judge_container(record, exited, why, records, &limits);
-        match exited.code {
-            // Its client was killed before it had sent the source, whose file is as good as it was.
-            exit::TRUNCATED => JobOutcome::Lost(verdict),
-            _ => with_pause(verdict, self.retry_after),
-        }
-    }
-
-    /// The outcome of a fetch whose output is its answer.
     fn answer_outcome(&self, end: &JobEnd, is_answer: bool, without: &str) -> JobOutcome {
         match self.fetch_failure(end, Reason::SourceUnavailable) {
             Some(outcome) => outcome,
@@ -488,13 +397,6 @@ impl AttemptState {
             Err(unusable) => {
                 JobOutcome::Verdict(Verdict::error(Reason::EngineError, unusable.sentence()))
             }
-        }
-    }
-
-    fn limits(&self, context: &AttemptContext) -> ResourceLimits {
-        ResourceLimits {
-            peak_bytes: self.peak_bytes,
-            ..context.limits
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What happens to running tasks: the events of their jobs, time, the engine's answers, and what a build reuses.
 
-use crate::app::builds::build::{Input, JobKind};
+use crate::app::builds::attempt_context::AttemptContext;
+use crate::app::builds::build::{Input, JobKind, JobOutcome};
 use crate::app::builds::limits::KEPT_CACHE_LIMIT_BYTES;
 use crate::app::builds::retirement;
 use crate::app::builds::running::RunningTask;
@@ -10,6 +11,7 @@ use crate::app::domain::ids::BuildId;
 use crate::app::domain::task::Task;
 use crate::app::domain::verdict::{BuildStatus, Reason, Verdict};
 use crate::app::engine::commands::{Answer, Purpose};
+use crate::app::engine::job::JobEnd;
 use crate::app::render::limits::SHOWN_COMMIT_CHARS;
 use crate::app::store::{checks, kept_caches, store};
 use crate::interface::event::{Action, Exit, JobId, Pipe};
@@ -96,6 +98,32 @@ impl Scheduler {
     }
 
     // -- jobs --
+
+    /// What the end of a job means.
+    pub(super) fn interpret(
+        &mut self,
+        task: Task,
+        kind: JobKind,
+        end: JobEnd,
+        services: &mut Services,
+    ) -> JobOutcome {
+        let running_task = self.running.get_mut(&task).expect("it made this step");
+        if let Some(job) = running_task.job.take() {
+            self.jobs.remove(&job);
+        }
+        let context = AttemptContext {
+            record_id: running_task.record_id(&services.docker),
+            main: running_task.main_job(),
+            sources: &self.sources,
+            limits: self.resource_limits,
+            not_yet_visible: services.now.unix_ms < running_task.not_yet_visible_until_ms,
+        };
+        let outcome = running_task.attempt_state.interpret(kind, end, &context);
+        if !running_task.attempt_state.container_seen {
+            services.engine.schedule_cleanup(services.now.mono_ms);
+        }
+        outcome
+    }
 
     /// Ends the container of a job.
     pub(super) fn end_container(&mut self, task: Task, kind: JobKind, services: &mut Services) {

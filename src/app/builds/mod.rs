@@ -5,6 +5,7 @@ pub mod attempt_context;
 pub mod build;
 pub mod commit_searches;
 pub mod completion;
+pub mod container_outcomes;
 pub mod dependency_cache;
 pub mod fetched;
 pub mod handed_out;

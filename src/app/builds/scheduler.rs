@@ -4,8 +4,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::app::builds::attempt_context::AttemptContext;
-use crate::app::builds::build::{Build, Input, JobKind, JobLimits, JobOutcome, Step};
+use crate::app::builds::build::{Build, Input, JobKind, JobLimits, Step};
 use crate::app::builds::dependency_cache::DependencyCache;
 use crate::app::builds::kept_caches::KeptCaches;
 use crate::app::builds::limits::STARTS_LIMIT;
@@ -19,7 +18,6 @@ use crate::app::builds::verdict_cache::VerdictCache;
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::domain::task::{Entry, Priority, Task};
 use crate::app::domain::verdict::ResourceLimits;
-use crate::app::engine::job::JobEnd;
 use crate::app::queue::queue::Queue;
 use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::checks::{self, CheckRow};
@@ -52,8 +50,8 @@ pub struct Scheduler {
     /// A search begins by itself where the latest commit of a package fails.
     pub(super) searches: bool,
     pub(super) targets: TargetsMode,
-    resource_limits: ResourceLimits,
-    sources: PathBuf,
+    pub(super) resource_limits: ResourceLimits,
+    pub(super) sources: PathBuf,
     order_cache: OrderCache,
 }
 
@@ -455,31 +453,6 @@ impl Scheduler {
         running_task.job = Some(job);
         self.jobs.insert(job, task);
         self.publish_state(task, services)
-    }
-
-    fn interpret(
-        &mut self,
-        task: Task,
-        kind: JobKind,
-        end: JobEnd,
-        services: &mut Services,
-    ) -> JobOutcome {
-        let running_task = self.running.get_mut(&task).expect("it made this step");
-        if let Some(job) = running_task.job.take() {
-            self.jobs.remove(&job);
-        }
-        let context = AttemptContext {
-            record_id: running_task.record_id(&services.docker),
-            main: running_task.main_job(),
-            sources: &self.sources,
-            limits: self.resource_limits,
-            not_yet_visible: services.now.unix_ms < running_task.not_yet_visible_until_ms,
-        };
-        let outcome = running_task.attempt_state.interpret(kind, end, &context);
-        if !running_task.attempt_state.container_seen {
-            services.engine.schedule_cleanup(services.now.mono_ms);
-        }
-        outcome
     }
 
     /// Stores the state of a build; the state of a fetch is that of all builds that wait for it.
