@@ -623,6 +623,8 @@ CREATE TABLE IF NOT EXISTS totals (
 CREATE INDEX IF NOT EXISTS dated_versions_by_name ON dated_versions (zig_version, dated_version);
 CREATE INDEX IF NOT EXISTS builds_by_check ON builds (check_id);
 CREATE INDEX IF NOT EXISTS builds_by_state ON builds (state);
+-- Of an attempt that waits for a node, or of an earlier one.
+CREATE INDEX IF NOT EXISTS builds_begun ON builds (id) WHERE state = 'queued' AND started_at NOT NULL;
 CREATE INDEX IF NOT EXISTS builds_by_status ON builds (build_status);
 CREATE INDEX IF NOT EXISTS builds_by_version ON builds (zig_version);
 CREATE INDEX IF NOT EXISTS builds_by_end ON builds (ifnull(finished_at, 0));

@@ -67,7 +67,7 @@ pub const SETTINGS: [Setting; 23] = settings! {
         "engine command: docker, podman or a compatible one",
         docker = values::text, Values::Words(&["docker", "podman"]);
     "launcher", Value("local"),
-        "where builds run: local, or ssh:[USER@]HOST[:PORT]; fetches stay here",
+        "where builds run: local, slurm or ssh:[USER@]HOST[:PORT]; fetches stay here",
         launcher = values::launcher;
     "zig-versions", Computed("those of images/versions", image_versions),
         "toolchains to check under, with commas",

@@ -1,4 +1,4 @@
-//! Where builds run: on the engine of this machine, or on that of another one.
+//! Where builds run: on the engine of this machine, on that of another one, or on those of a cluster.
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,8 @@ pub enum Launcher {
     Local,
     /// The engine of one other machine, over ssh.
     Ssh(SshHost),
+    /// The engines of the nodes of a Slurm cluster.
+    Slurm,
 }
 
 /// The machine that ssh connects to: `[USER@]HOST[:PORT]`.

@@ -77,11 +77,13 @@ pub fn versions(value: &str) -> Result<Vec<String>, String> {
 }
 
 pub fn launcher(value: &str) -> Result<Launcher, String> {
-    let launcher = match value.strip_prefix("ssh:") {
-        Some(host) => SshHost::read(host).map(Launcher::Ssh),
-        None => (value == "local").then_some(Launcher::Local),
+    let launcher = match (value, value.strip_prefix("ssh:")) {
+        (_, Some(host)) => SshHost::read(host).map(Launcher::Ssh),
+        ("local", None) => Some(Launcher::Local),
+        ("slurm", None) => Some(Launcher::Slurm),
+        _ => None,
     };
-    launcher.ok_or_else(|| "local or ssh:[USER@]HOST[:PORT]".to_string())
+    launcher.ok_or_else(|| "local, slurm or ssh:[USER@]HOST[:PORT]".to_string())
 }
 
 pub fn switch(value: &str) -> Result<bool, String> {

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use crate::common::server::scratch;
 use crate::machine::Machine;
+use crate::stand_in;
 
 pub const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/cluster");
 pub const SERVER: &str = "10.77.0.1";
 /// The image of builds: a shell.
 pub const IMAGE: &str = "zigcheck:test";
 /// The server's user. It is in the group docker, which has another number on the server than on the nodes.
-const AS_SERVER: &str = "setpriv --reuid=zigcheck --regid=zigcheck --init-groups";
+pub const AS_SERVER: &str = "setpriv --reuid=zigcheck --regid=zigcheck --init-groups";
 
 /// Waits that a test need not have: a silent node is given up sooner, and the health script comes by more often.
 const SHORTER: [(&str, &str); 3] = [
@@ -112,8 +113,7 @@ impl Cluster {
         let ssh = self.stand_in_for_ssh();
         node.sh(&format!("PATH={}:$PATH {install}", ssh.display()));
         self.start_engine(node);
-        let tar = self.dir.join("image.tar").display().to_string();
-        node.sh(&format!("docker import {tar} {IMAGE}"));
+        self.import_image(node, IMAGE);
         self.start_node(node);
     }
 
@@ -187,15 +187,35 @@ impl Cluster {
         bin
     }
 
-    /// Makes a shell with a few programs of this machine as a tar file.
+    /// A directory of the server's user.
+    pub fn data(&self) -> PathBuf {
+        let data = self.dir.join("data");
+        std::fs::create_dir_all(&data).expect("a directory");
+        let own = format!("chown -R zigcheck: {}", data.display());
+        self.server.sh(&own);
+        data
+    }
+
+    /// Gives the engine of a machine the image under that tag.
+    pub fn import_image(&self, machine: &Machine, image: &str) {
+        let tar = self.dir.join("image.tar").display().to_string();
+        machine.sh(&format!("docker import {tar} {image}"));
+    }
+
+    /// Makes a shell with a few programs of this machine as a tar file, and what stands in for a runner.
     fn make_image(&self) {
         let script = "mkdir -p image/bin image/tmp && for program in bash cat sleep; do
                 program=$(readlink -f $(command -v $program))
                 cp --parents $program image
                 for library in $(ldd $program | grep -o '/[^ ]*'); do cp -L --parents $library image; done
             done
+            mkdir -p image/usr/lib/zigcheck image/work && mv build image/usr/lib/zigcheck/build
             ln -s $(readlink -f $(command -v bash)) image/bin/bash 2>/dev/null
             tar -C image -cf image.tar .";
+        let runner = self.dir.join("build");
+        std::fs::write(&runner, stand_in::runner()).expect("a file");
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(runner, mode).expect("it is ours");
         let mut command = Command::new("bash");
         command.args(["-c", script]).current_dir(&self.dir);
         assert!(command.status().expect("bash").success());
@@ -265,7 +285,7 @@ impl Cluster {
     /// Waits until that is the number of times that the node's engine has reported this event of the container.
     #[track_caller]
     pub fn witness(&self, node: &str, event: &str, name: &str, times: usize) {
-        let count = format!("grep -cx '{event} {name}' /var/log/events.log");
+        let count = format!("grep -cx '{event} {name}' /var/log/events.log || true");
         self.node(node).wait(&count, &times.to_string());
     }
 }
@@ -306,7 +326,7 @@ pub fn remove_left_over() {
 fn remove(dir: &Path) {
     let name = dir.file_name().and_then(|name| name.to_str());
     let name = name.expect("a name");
-    let groups = format!("find /sys/fs/cgroup -depth -type d -path '*/{name}-n*'");
+    let groups = format!("find /sys/fs/cgroup -depth -type d -path '*/{name}-[hn]*'");
     let script =
         format!("{groups} -exec rmdir {{}} + 2>/dev/null; ! {groups} 2>/dev/null | grep -q .");
     // The kernel may still be at it: processes that are killed leave their groups a moment later.

@@ -14,3 +14,5 @@ mod health;
 mod machine;
 mod membership;
 mod scripts;
+mod server;
+mod stand_in;

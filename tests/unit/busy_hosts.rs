@@ -30,7 +30,9 @@ fn outcome(code: i32, line: &str) -> (JobOutcome, Vec<String>) {
     state.stderr(b"zigcheck: why\n");
     let context = AttemptContext {
         record_id: None,
+        next: JobKind::Build,
         main: JobKind::Build,
+        is_scheduled: false,
         sources: &sources,
         limits: ResourceLimits::default(),
         not_yet_visible: false,
@@ -108,6 +110,7 @@ fn pauses_grow_and_what_a_host_asks_for_has_a_limit() {
     };
     let limits = JobLimits {
         fetch: limits,
+        place: limits,
         build: limits,
         targets: limits,
         inspect: limits,

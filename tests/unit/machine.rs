@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::life::inputs::noises;
+use crate::life::inputs::{error, noises};
 use crate::life::{At, Life};
-use zigcheck::app::builds::build::{Input, JobKind};
+use zigcheck::app::builds::build::{Input, JobKind, JobOutcome};
+use zigcheck::app::builds::limits::{ERRORS_LIMIT, VACATED_LIMIT};
 use zigcheck::interface::event::Exit;
 
 /// Inputs in one order.
@@ -102,6 +103,37 @@ fn an_adopted_build_keeps_every_rule_in_every_order() {
             &format!("adopted {row:?}"),
             Life::adopted(row, testing, until),
         );
+    }
+}
+
+#[test]
+fn a_build_on_a_cluster_keeps_every_rule_in_every_order() {
+    explore_all("a build on a cluster", Life::new(JobKind::Place));
+}
+
+/// Nodes that go with their builds cost a build nothing, at first.
+#[test]
+fn a_build_that_ends_its_nodes_comes_to_an_end() {
+    let mut life = Life::new(JobKind::Place);
+    let not_started = || (1, Input::Exited(Exit::NotStarted("no".to_string())));
+    let gives = |outcome| (1, Input::Interpreted(outcome));
+    for attempt in 1.. {
+        let inputs = [
+            (3_600_000, Input::Start(JobKind::Place)),
+            not_started(),
+            gives(JobOutcome::Then(JobKind::Build)),
+            not_started(),
+            gives(JobOutcome::Then(JobKind::Inspect)),
+            not_started(),
+            gives(JobOutcome::Vacated(error())),
+        ];
+        life = inputs
+            .iter()
+            .fold(life, |life, (after_ms, input)| life.told(*after_ms, input));
+        if life.at == At::Over {
+            assert_eq!(attempt, VACATED_LIMIT + ERRORS_LIMIT);
+            return;
+        }
     }
 }
 

@@ -81,6 +81,7 @@ mod schema;
 mod search;
 mod searching;
 mod shares;
+mod slurm;
 mod source;
 mod space;
 mod steps;

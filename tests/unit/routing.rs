@@ -53,7 +53,7 @@ fn what_a_container_is_for_says_where_it_is() {
         ("7-1".to_string(), Place::Here),
         (String::new(), Place::Here),
     ];
-    let local = Routing::new(&settings(&[]));
+    let local = Routing::new(&settings(&[]), "d1");
     assert_eq!(local.places(), [Place::Here]);
     assert_eq!(docker.routing().places(), [Place::Here, Place::Node]);
     for (name, place) in table {
@@ -62,6 +62,7 @@ fn what_a_container_is_for_says_where_it_is() {
         let client: &[&str] = match place {
             Place::Here => &["docker"],
             Place::Node => &["docker", "--host=unix:///d/ssh/engine"],
+            Place::Cluster => unreachable!("there is none"),
         };
         let about = [
             docker.kill(&name),
@@ -263,6 +264,7 @@ fn a_version_needs_an_image_on_both() {
 fn a_launcher_is_read_strictly() {
     let launcher = |value: &str| zigcheck::config::values::launcher(value);
     assert_eq!(launcher("local"), Ok(Launcher::Local));
+    assert_eq!(launcher("slurm"), Ok(Launcher::Slurm));
     for (value, name) in [
         ("ssh:n1", "n1"),
         ("ssh:build_er@n1.example.org:2222", "n1.example.org"),
@@ -291,7 +293,9 @@ fn a_launcher_is_read_strictly() {
         "ssh:a;b",
         "ssh:a@b@c",
         "ssh:[::1]",
-        "slurm",
+        "slurm:",
+        "slurm:n1",
+        "Slurm",
         "Local",
         "ssh:ä",
         &long,

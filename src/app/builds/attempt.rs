@@ -38,11 +38,13 @@ pub struct AttemptState {
     arriving: Option<Result<(FrameReader, IncomingFile), String>>,
     /// The output of a runner.
     pub(super) records: RecordReader,
-    /// The standard output of an inspection, a recheck or a list of commits.
+    /// The standard output of an inspection, a request for a slot, a recheck or a list of commits.
     pub(super) answer: Vec<u8>,
     /// The end of the container's standard error.
     pub stderr_tail: Vec<u8>,
-    /// The end of the standard error of an inspection.
+    /// The node of the cluster that it was given.
+    pub node: Option<String>,
+    /// The end of the standard error of an inspection, or of a request for a slot.
     pub(super) inspect_stderr: Vec<u8>,
     pub source: Option<Fetched>,
     /// How the source compiles for other targets.
@@ -69,6 +71,8 @@ pub struct AttemptState {
     pub(super) why: Option<KillReason>,
     /// A silent container has been followed once, in case only its client was silent.
     pub(super) followed_silence: bool,
+    /// Its output has been read to the end once, and held no record.
+    pub(super) read_without_record: bool,
     /// How the container exited, while the rest of its output is read.
     pub(super) exited: Option<ContainerExit>,
     /// Read before a container is killed.
@@ -87,7 +91,7 @@ impl AttemptState {
         self.answer.clear();
         match kind {
             // An inspection runs on behalf of the job before it, whose stderr goes into the error message.
-            JobKind::Inspect => self.inspect_stderr.clear(),
+            JobKind::Inspect | JobKind::Place => self.inspect_stderr.clear(),
             // The whole output comes once more.
             JobKind::FollowLogs | JobKind::ReadLogs => {
                 self.records = RecordReader::new(HandedOut::dropped(nonce));
@@ -117,7 +121,7 @@ impl AttemptState {
             Some(JobKind::Build | JobKind::FollowLogs | JobKind::ReadLogs) => {
                 return self.records.take(bytes);
             }
-            Some(JobKind::Inspect | JobKind::ResolveRemote) => {
+            Some(JobKind::Inspect | JobKind::Place | JobKind::ResolveRemote) => {
                 self.take_answer(bytes, ENGINE_OUTPUT_LIMIT_BYTES);
             }
             Some(JobKind::ListCommits) => self.take_answer(bytes, COMMITS_LIMIT_BYTES),
@@ -160,7 +164,7 @@ impl AttemptState {
     /// Takes standard error and keeps its end.
     pub fn stderr(&mut self, bytes: &[u8]) {
         let tail = match self.kind {
-            Some(JobKind::Inspect) => &mut self.inspect_stderr,
+            Some(JobKind::Inspect | JobKind::Place) => &mut self.inspect_stderr,
             _ => &mut self.stderr_tail,
         };
         tail.extend_from_slice(bytes);
@@ -170,7 +174,7 @@ impl AttemptState {
 
     /// True if the output of the job at hand is that of a container.
     pub fn is_container_output(&self) -> bool {
-        self.kind != Some(JobKind::Inspect)
+        !matches!(self.kind, Some(JobKind::Inspect | JobKind::Place))
     }
 
     /// How much a piece of output counts towards the output limit; for a build, what the engine needs to store it.
@@ -248,9 +252,10 @@ impl AttemptState {
     fn outcome(&mut self, kind: JobKind, end: JobEnd, context: &AttemptContext) -> JobOutcome {
         match kind {
             JobKind::FetchSource => self.source_outcome(&end, context.sources),
-            JobKind::FetchDependencies => self.dependencies_outcome(&end, context.main),
+            JobKind::FetchDependencies => self.dependencies_outcome(&end, context.next),
+            JobKind::Place => self.place_outcome(&end, context),
             JobKind::Build => self.build_outcome(end, context),
-            JobKind::FollowLogs => self.follow_outcome(&end),
+            JobKind::FollowLogs => self.follow_outcome(&end, context),
             JobKind::Inspect => self.inspect_outcome(&end, context),
             JobKind::ReadLogs => self.read_outcome(&end, context),
             JobKind::CheckTargets => self.targets_outcome(&end, context),
@@ -303,7 +308,7 @@ impl AttemptState {
         }
     }
 
-    fn dependencies_outcome(&mut self, end: &JobEnd, main: JobKind) -> JobOutcome {
+    fn dependencies_outcome(&mut self, end: &JobEnd, next: JobKind) -> JobOutcome {
         let framed = match self.framed_output(end, Reason::DependencyUnavailable) {
             Ok(framed) => framed,
             Err(outcome) => return *outcome,
@@ -330,7 +335,7 @@ impl AttemptState {
         self.deps = Some(dependencies);
         self.is_complete = head["whole"] != false;
         self.fetched = Some(incoming);
-        JobOutcome::Then(main)
+        JobOutcome::Then(next)
     }
 
     /// What a fetch that exited with 0 sent, or why that is incomplete; else the outcome of the fetch.
@@ -393,6 +398,10 @@ impl AttemptState {
             Ok(targets) => {
                 self.targets = targets;
                 JobOutcome::Fetched
+            }
+            // A client says 0 for a node that died.
+            Err(unusable) if context.is_scheduled => {
+                JobOutcome::Vacated(Verdict::error(Reason::Lost, unusable.sentence()))
             }
             Err(unusable) => {
                 JobOutcome::Verdict(Verdict::error(Reason::EngineError, unusable.sentence()))

@@ -10,8 +10,12 @@ use crate::app::engine::docker::RecordId;
 pub struct AttemptContext<'a> {
     /// None for a task whose containers write no record.
     pub record_id: Option<RecordId>,
-    /// What comes when the dependencies are there.
+    /// What comes when the dependencies are there: the main job or, before that, the request for a slot.
+    pub next: JobKind,
+    /// What the source and its dependencies are for.
     pub main: JobKind,
+    /// Its container runs on a node of a cluster: only what the container itself says is believed.
+    pub is_scheduled: bool,
     pub sources: &'a Path,
     pub limits: ResourceLimits,
     /// The engine may still create the container: an earlier run of the server asked for it a moment ago.

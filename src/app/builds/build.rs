@@ -19,6 +19,9 @@
 //!     '---- in doubt: no success, and a cache of an earlier build was reused; at once, again without it
 //! ```
 //!
+//! In a cluster a job `Place` comes before Build and CheckTargets: it waits for a slot of the scheduler, and the build
+//! is still queued. There a silent node is asked again later, until it answers or the scheduler has given it up.
+//!
 //! The container counts, not its client: if `docker run` exits in an unclear way, or was lost with an earlier run of
 //! the server, the container is inspected, its output is followed from where that was left, and once the container has
 //! ended the rest of its output is read.
@@ -28,7 +31,8 @@
 
 use crate::app::builds::limits::{
     ERRORS_LIMIT, FETCH_TIMEOUT_MS, INSPECTIONS_LIMIT, NOT_YET_VISIBLE_PAUSE_MS,
-    OUTPUT_LIMIT_BYTES, READ_LOGS_TIMEOUT_MS, TARGETS_TIMEOUT_MS,
+    OUTPUT_LIMIT_BYTES, PLACE_TIMEOUT_MS, READ_LOGS_TIMEOUT_MS, SILENT_NODE_LIMIT_MS,
+    SILENT_NODE_PAUSE_MS, TARGETS_TIMEOUT_MS, UNPLACED_PAUSE_MS, VACATED_LIMIT,
 };
 use crate::app::domain::verdict::{BuildStatus, State, Verdict};
 use crate::app::engine::commands::ENGINE_LIMITS;
@@ -44,6 +48,8 @@ pub enum JobKind {
     FetchSource,
     /// Fetch the dependencies of a build, in a container with the fetch network.
     FetchDependencies,
+    /// Wait for a slot of the cluster.
+    Place,
     /// Build and test, in a container without network.
     Build,
     /// Ask for the state of a container whose client exited in an unclear way, or is gone.
@@ -113,6 +119,14 @@ pub enum JobOutcome {
     },
     /// An error that cost no time: another attempt may start at once.
     Lost(Verdict),
+    /// The cluster gave no slot. The build has no part in that: another attempt asks again a little later.
+    Unplaced(Verdict),
+    /// The node is gone with its container. The build has no part in that, unless it happens again and again.
+    Vacated(Verdict),
+    /// The node does not answer: inspect again later. The verdict counts if that goes on for too long.
+    Silent(Verdict),
+    /// The scheduler does not say which node it is: inspect again later, however long that goes on.
+    Unheard,
     /// A verdict that another attempt would only repeat, even if it is an error.
     Final(Verdict),
     /// No success, of a container that reused the cache of an earlier build.
@@ -143,6 +157,7 @@ enum Phase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct JobLimits {
     pub fetch: Limits,
+    pub place: Limits,
     pub build: Limits,
     pub targets: Limits,
     pub inspect: Limits,
@@ -158,6 +173,7 @@ impl JobLimits {
         };
         JobLimits {
             fetch: total(FETCH_TIMEOUT_MS),
+            place: total(PLACE_TIMEOUT_MS),
             build: Limits {
                 total_ms: settings.build_timeout_ms,
                 silence_ms: settings.silence_timeout_ms,
@@ -186,6 +202,8 @@ pub struct Build {
     until_ms: u64,
     /// Inspections without an answer since more of the container's output was followed than before.
     failed_inspections: u32,
+    /// Since when its node has been silent, unless more of the container's output was followed since.
+    silent_since_ms: Option<u64>,
     /// The most output of the container that one `FollowLogs` gave: each begins at the beginning.
     followed_bytes: u64,
     limits: JobLimits,
@@ -217,6 +235,7 @@ impl Build {
             testing: false,
             until_ms: 0,
             failed_inspections: 0,
+            silent_since_ms: None,
             followed_bytes: 0,
             limits,
         }
@@ -242,6 +261,7 @@ impl Build {
             Phase::Queued { .. } => State::Queued,
             Phase::Running { kind, .. } | Phase::Interpreting { kind } => match kind {
                 kind if kind.is_fetch() => State::Fetching,
+                JobKind::Place => State::Queued,
                 _ => self.running_state(),
             },
             Phase::Detached { .. } => self.running_state(),
@@ -300,6 +320,7 @@ impl Build {
                 if kind == JobKind::FollowLogs && job.output_bytes() > self.followed_bytes {
                     self.followed_bytes = job.output_bytes();
                     self.failed_inspections = 0;
+                    self.silent_since_ms = None;
                 }
                 match action {
                     Some(JobAction::End) => Some(Step::End(kind)),
@@ -329,17 +350,27 @@ impl Build {
                 self.phase = Phase::Detached { inspect_ms: None };
                 None
             }
-            JobOutcome::NotYetVisible => {
-                let inspect_ms = Some(now_ms + NOT_YET_VISIBLE_PAUSE_MS);
-                self.phase = Phase::Detached { inspect_ms };
-                None
+            JobOutcome::NotYetVisible => self.inspect_at(now_ms + NOT_YET_VISIBLE_PAUSE_MS),
+            JobOutcome::Silent(error) => {
+                let since_ms = *self.silent_since_ms.get_or_insert(now_ms);
+                match now_ms >= since_ms + SILENT_NODE_LIMIT_MS {
+                    true => Some(self.conclude(error, now_ms, self.pause_ms())),
+                    false => self.inspect_at(now_ms + SILENT_NODE_PAUSE_MS),
+                }
             }
+            JobOutcome::Unheard => self.inspect_at(now_ms + SILENT_NODE_PAUSE_MS),
             JobOutcome::Verdict(verdict) => Some(self.conclude(verdict, now_ms, self.pause_ms())),
             JobOutcome::Busy { error, pause_ms } => {
                 let pause_ms = pause_ms.min(RETRY_AFTER_LIMIT_MS).max(self.pause_ms());
                 Some(self.conclude(error, now_ms, pause_ms))
             }
             JobOutcome::Lost(verdict) => Some(self.conclude(verdict, now_ms, 0)),
+            JobOutcome::Unplaced(error) => Some(self.repeat(error, now_ms + UNPLACED_PAUSE_MS)),
+            // A build that takes one node after the other with it is no bad luck.
+            JobOutcome::Vacated(error) if self.attempt - self.errors > VACATED_LIMIT => {
+                Some(self.conclude(error, now_ms, self.pause_ms()))
+            }
+            JobOutcome::Vacated(error) => Some(self.repeat(error, now_ms)),
             JobOutcome::Final(verdict) => {
                 self.phase = Phase::Finished;
                 Some(Step::Finish(verdict))
@@ -370,6 +401,7 @@ impl Build {
             | JobKind::FetchDependencies
             | JobKind::ResolveRemote
             | JobKind::ListCommits => self.limits.fetch,
+            JobKind::Place => self.limits.place,
             JobKind::Build => self.limits.build,
             JobKind::CheckTargets => self.limits.targets,
             // A new client does not give the container more time.
@@ -393,16 +425,23 @@ impl Build {
 
     fn conclude(&mut self, verdict: Verdict, now_ms: u64, pause_ms: u64) -> Step {
         if verdict.build_status == BuildStatus::Error && self.errors + 1 < ERRORS_LIMIT {
-            let at_ms = now_ms + pause_ms;
             self.errors += 1;
-            self.begin_attempt(at_ms);
-            return Step::Retry {
-                error: verdict,
-                at_ms,
-            };
+            return self.repeat(verdict, now_ms + pause_ms);
         }
         self.phase = Phase::Finished;
         Step::Finish(verdict)
+    }
+
+    fn repeat(&mut self, error: Verdict, at_ms: u64) -> Step {
+        self.begin_attempt(at_ms);
+        Step::Retry { error, at_ms }
+    }
+
+    /// Inspects the container at that time.
+    fn inspect_at(&mut self, at_ms: u64) -> Option<Step> {
+        let inspect_ms = Some(at_ms);
+        self.phase = Phase::Detached { inspect_ms };
+        None
     }
 
     /// Waits for the start of the next attempt.
@@ -410,6 +449,7 @@ impl Build {
         self.attempt += 1;
         self.testing = false;
         self.failed_inspections = 0;
+        self.silent_since_ms = None;
         self.followed_bytes = 0;
         self.phase = Phase::Queued { not_before_ms };
     }

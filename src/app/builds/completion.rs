@@ -10,6 +10,7 @@ use crate::app::domain::task::{Entry, Task};
 use crate::app::domain::transition::Transition;
 use crate::app::domain::verdict::{Reason, State, Verdict};
 use crate::app::engine::commands::Purpose;
+use crate::app::engine::routing::Place;
 use crate::app::live::logs::Origin;
 use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::checks::{self, CheckRow};
@@ -80,7 +81,7 @@ impl Scheduler {
         verdict: &Verdict,
         services: &mut Services,
     ) -> store::Result<()> {
-        invalidate_engine(verdict, services);
+        invalidate_engine(task, verdict, services);
         let mut running_task = self.release(task, services);
         match task {
             Task::Build(build) => {
@@ -273,7 +274,7 @@ impl Scheduler {
         error: &Verdict,
         services: &mut Services,
     ) -> RunningTask {
-        invalidate_engine(error, services);
+        invalidate_engine(task, error, services);
         let why = error.error_log.lines().next().unwrap_or("");
         log::warn!("{task}: {why}; another attempt follows");
         self.release(task, services)
@@ -448,9 +449,14 @@ impl Scheduler {
     }
 }
 
-/// An error of the engine makes its last answer worthless.
-fn invalidate_engine(verdict: &Verdict, services: &mut Services) {
-    if verdict.reason == Some(Reason::EngineError) {
-        services.engine.invalidate();
+/// An error of an engine makes its last answer worthless. Nothing says whether it was a fetch of the task that met it.
+fn invalidate_engine(task: Task, verdict: &Verdict, services: &mut Services) {
+    if verdict.reason != Some(Reason::EngineError) {
+        return;
     }
+    let of_builds = services.docker.routing().of_builds();
+    if matches!(task, Task::Build(_) | Task::CheckTargets(_)) {
+        services.engine.invalidate(of_builds);
+    }
+    services.engine.invalidate(Place::Here);
 }

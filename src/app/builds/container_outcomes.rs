@@ -6,20 +6,45 @@ use crate::app::builds::build::{JobKind, JobOutcome};
 use crate::app::builds::judge::{
     ContainerExit, Judgement, ended_by_us, judge, judge_container, without_container,
 };
-use crate::app::builds::outcomes::{detached, with_pause};
-use crate::app::domain::verdict::{Reason, ResourceLimits};
+use crate::app::builds::outcomes::{silent_or_detached, with_pause};
+use crate::app::domain::verdict::{Reason, ResourceLimits, Verdict, truncate_error_log};
 use crate::app::engine::container_state::{ContainerState, container_state};
 use crate::app::engine::exit;
 use crate::app::engine::job::{JobEnd, KillReason};
+use crate::app::engine::slurm;
 use crate::interface::event::Exit;
 
 impl AttemptState {
+    /// The outcome of a request for a slot of the cluster.
+    pub(super) fn place_outcome(&mut self, end: &JobEnd, context: &AttemptContext) -> JobOutcome {
+        let answer = String::from_utf8_lossy(&self.answer);
+        let node = slurm::node_of(&answer).filter(|_| end.exit == Some(Exit::Code(0)));
+        self.node = node.map(str::to_string);
+        if self.node.is_some() {
+            return JobOutcome::Then(context.main);
+        }
+        let stderr = String::from_utf8_lossy(&self.inspect_stderr);
+        let why = match (&end.exit, stderr.trim()) {
+            (Some(Exit::NotStarted(why)), _) => why,
+            (_, "") => "the allocation was cancelled",
+            (_, why) => why,
+        };
+        let sentence = truncate_error_log(&format!("the cluster gave no slot: {why}"));
+        JobOutcome::Unplaced(Verdict::error(Reason::EngineError, sentence))
+    }
+
     pub(super) fn build_outcome(&mut self, end: JobEnd, context: &AttemptContext) -> JobOutcome {
         self.why = end.why;
         self.input_truncated = end.exit == Some(Exit::Code(exit::TRUNCATED));
         let limits = self.limits(context);
         let record = context.expected_record();
-        match judge(record, &end, &mut self.records, &limits) {
+        let is_proven = end.exit == Some(Exit::Code(0)) && self.records.record(record).is_ok();
+        let judgement = match context.is_scheduled && is_of_node(&end) {
+            // Behind `srun` 0 may stand for a node that died, and each other code may be its own.
+            true if !is_proven => Judgement::Inspect,
+            _ => judge(record, &end, &mut self.records, &limits),
+        };
+        match judgement {
             Judgement::Verdict(verdict) => with_pause(*verdict, self.retry_after),
             Judgement::Inspect => {
                 self.client_exit = end.exit;
@@ -28,11 +53,11 @@ impl AttemptState {
         }
     }
 
-    pub(super) fn follow_outcome(&mut self, end: &JobEnd) -> JobOutcome {
+    pub(super) fn follow_outcome(&mut self, end: &JobEnd, context: &AttemptContext) -> JobOutcome {
         self.why = end.why.or(self.why);
         match (self.why, &end.exit) {
             (None, exit) if *exit != Some(Exit::Code(0)) => {
-                detached("the output of the container cannot be followed")
+                silent_or_detached("the output of the container cannot be followed", context)
             }
             _ => JobOutcome::Then(JobKind::Inspect),
         }
@@ -78,18 +103,28 @@ impl AttemptState {
                     _ => JobOutcome::Verdict(verdict),
                 }
             }
-            ContainerState::Unknown(why) => detached(&why),
+            ContainerState::Vacated => {
+                let sentence = "its node is out of service, or its allocation was cancelled";
+                JobOutcome::Vacated(Verdict::error(Reason::Lost, sentence))
+            }
+            ContainerState::Unplaced => JobOutcome::Unheard,
+            ContainerState::Unknown(why) => silent_or_detached(&why, context),
         }
     }
 
     pub(super) fn read_outcome(&mut self, end: &JobEnd, context: &AttemptContext) -> JobOutcome {
         if end.exit != Some(Exit::Code(0)) {
-            return detached("the output of the container cannot be read");
+            return silent_or_detached("the output of the container cannot be read", context);
         }
         let exited = self.exited.take();
         let exited = exited.expect("logs are read after the container has exited");
         let limits = self.limits(context);
         let (record, why) = (context.expected_record(), self.why);
+        let is_cut = context.is_scheduled && self.records.record(record).is_err();
+        if is_cut && !std::mem::replace(&mut self.read_without_record, true) {
+            // The client says 0 as well of a node that died while its output was read.
+            return JobOutcome::Then(JobKind::Inspect);
+        }
         let records = &mut self.records;
         let verdict = judge_container(record, exited, why, records, &limits);
         match exited.code {
@@ -106,4 +141,9 @@ impl AttemptState {
             ..context.limits
         }
     }
+}
+
+/// True for an end that the client of a node gave, and not the server.
+fn is_of_node(end: &JobEnd) -> bool {
+    end.why.is_none() && !matches!(end.exit, Some(Exit::NotStarted(_)))
 }

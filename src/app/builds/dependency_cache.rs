@@ -33,14 +33,14 @@ impl DependencyCache {
         services: &mut Services,
     ) -> store::Result<JobKind> {
         if !running_task.source().dependencies {
-            return Ok(running_task.main_job());
+            return Ok(running_task.next_job(&services.docker));
         }
         let image = services.engine.image(&running_task.zig_version);
         let image = image.unwrap_or("").to_string();
         Ok(match self.find(running_task, &image, services)? {
             Some(file) => {
                 running_task.attempt_state.use_dependencies(file);
-                running_task.main_job()
+                running_task.next_job(&services.docker)
             }
             None => JobKind::FetchDependencies,
         })

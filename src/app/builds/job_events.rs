@@ -113,7 +113,9 @@ impl Scheduler {
         }
         let context = AttemptContext {
             record_id: running_task.record_id(&services.docker),
+            next: running_task.next_job(&services.docker),
             main: running_task.main_job(),
+            is_scheduled: services.docker.routing().cluster().is_some(),
             sources: &self.sources,
             limits: self.resource_limits,
             not_yet_visible: services.now.unix_ms < running_task.not_yet_visible_until_ms,
@@ -130,7 +132,7 @@ impl Scheduler {
         let running_task = &self.running[&task];
         let container = running_task.container(kind, &services.docker);
         match (kind, running_task.job) {
-            (JobKind::Inspect | JobKind::ReadLogs, Some(job)) => {
+            (JobKind::Place | JobKind::Inspect | JobKind::ReadLogs, Some(job)) => {
                 services.out.push(Action::Kill { job });
             }
             (JobKind::Build | JobKind::FollowLogs, _) => {

@@ -19,6 +19,18 @@ pub const LAST_WORDS_LIMIT_BYTES: usize = 16 << 10;
 pub const ERRORS_LIMIT: u32 = 4;
 /// Failed inspections of one container in a row, while the engine answers other commands.
 pub const INSPECTIONS_LIMIT: u32 = 5;
+/// Time limit of one request for a slot of the cluster, which is then made anew: a cluster may be full or drained for
+/// days.
+pub const PLACE_TIMEOUT_MS: u64 = 7 * 24 * 3_600_000;
+/// After a request that the cluster refused: it has no node that is large enough, or none with the image.
+pub const UNPLACED_PAUSE_MS: u64 = 60_000;
+/// Between two inspections of a container whose node or scheduler is silent.
+pub const SILENT_NODE_PAUSE_MS: u64 = 5_000;
+/// How long a node may be silent that the scheduler does not give up: it gives up one without power within a minute.
+pub const SILENT_NODE_LIMIT_MS: u64 = 600_000;
+/// Attempts of one build that may end without an error of its own, with the nodes that they ran on. Then it may be the
+/// build that ends the nodes.
+pub const VACATED_LIMIT: u32 = 8;
 /// How long a requested container may be missing or not started: the client of a killed server goes on. A loaded
 /// engine took two seconds.
 pub const NOT_YET_VISIBLE_LIMIT_MS: i64 = 5_000;

@@ -1,5 +1,6 @@
 //! Whether an attempt that failed is repeated, and when: what the hosts that it needed have to do with it.
 
+use crate::app::builds::attempt_context::AttemptContext;
 use crate::app::builds::build::JobOutcome;
 use crate::app::domain::verdict::{BuildStatus, Reason, Verdict, truncate_error_log};
 use crate::app::engine::exit;
@@ -59,13 +60,14 @@ pub fn not_analysed(end: &JobEnd) -> Option<JobOutcome> {
     Some(JobOutcome::Final(Verdict::error(Reason::EngineError, why)))
 }
 
-/// The outcome where the engine does not give the state of a container.
-pub fn detached(why: &str) -> JobOutcome {
+/// The outcome where an engine does not give the state of a container: of a cluster it is one among others.
+pub fn silent_or_detached(why: &str, context: &AttemptContext) -> JobOutcome {
     let sentence = format!("the engine does not give the state of the container: {why}");
-    JobOutcome::Detached(Verdict::error(
-        Reason::EngineError,
-        truncate_error_log(&sentence),
-    ))
+    let error = Verdict::error(Reason::EngineError, truncate_error_log(&sentence));
+    match context.is_scheduled {
+        true => JobOutcome::Silent(error),
+        false => JobOutcome::Detached(error),
+    }
 }
 
 /// The outcome of a job of a container that reused what an earlier build left: a verdict that is no success does not

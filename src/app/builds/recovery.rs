@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `fetching`, without a source | its source is fetched again, as a new attempt |
 //! | `fetching`, with a source | its dependencies are fetched again, as a new attempt |
+//! | `queued`, not in the queue | it waited for a node: it waits again, as a new attempt |
 //! | `building`, `testing` | it holds its slot until the engine gives the state of its container |
 //! | waits for the verdict of another build | it goes on waiting, or is answered |
 //! | in `target_checks`, not in the queue | it is analysed again, as a new attempt |
@@ -21,7 +22,7 @@ use crate::app::domain::task::Task;
 use crate::app::domain::verdict::State;
 use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::checks::{self, CheckRow};
-use crate::app::store::store;
+use crate::app::store::{placements, store};
 use crate::config::settings::Settings;
 
 /// The scheduler of a database, with all unfinished tasks in it.
@@ -32,6 +33,11 @@ pub fn open(settings: &Settings, services: &mut Services) -> store::Result<Sched
     services.engine.schedule_cleanup(services.now.mono_ms);
     for row in builds::interrupted(&services.store)? {
         recover(&mut scheduler, row, services)?;
+    }
+    for row in placements::unplaced(&services.store)? {
+        let check = checks::by_id(&services.store, row.check)?;
+        let check = check.expect("a build has its check");
+        begin_again(&mut scheduler, &row, &check, services)?;
     }
     if scheduler.queue.waiting() == 0 && scheduler.open_builds > 0 {
         enqueue_all(&mut scheduler, services)?;
@@ -74,14 +80,24 @@ fn recover(scheduler: &mut Scheduler, row: BuildRow, services: &mut Services) ->
     } else if check.source.is_none() {
         fetch_source_again(scheduler, &row, &check, services)
     } else {
-        let attempt = row.attempt + 1;
-        let line = format!("the server was restarted; attempt {attempt} follows");
-        let logs = &mut services.feed.logs;
-        logs.annotate(row.id, attempt, &line, &mut services.out);
-        services.set_state(row.id, State::Queued, attempt)?;
-        let entry = entry(Task::Build(row.id), &check, &services.store)?;
-        scheduler.push(&entry, None, services)
+        begin_again(scheduler, &row, &check, services)
     }
+}
+
+/// Enqueues a build as a new attempt: something of the earlier one may still be there under its name.
+fn begin_again(
+    scheduler: &mut Scheduler,
+    row: &BuildRow,
+    check: &CheckRow,
+    services: &mut Services,
+) -> store::Result<()> {
+    let attempt = row.attempt + 1;
+    let line = format!("the server was restarted; attempt {attempt} follows");
+    let logs = &mut services.feed.logs;
+    logs.annotate(row.id, attempt, &line, &mut services.out);
+    services.set_state(row.id, State::Queued, attempt)?;
+    let entry = entry(Task::Build(row.id), check, &services.store)?;
+    scheduler.push(&entry, None, services)
 }
 
 fn fetch_source_again(

@@ -14,6 +14,7 @@ use crate::app::engine::docker::{ContainerInput, Docker, RecordId, SourceFile};
 use crate::app::store::builds::{self, BuildRow, Run};
 use crate::app::store::checks::CheckRow;
 use crate::app::store::packages::{self, RecheckRow};
+use crate::app::store::placements;
 use crate::app::store::sources::SourceRow;
 use crate::app::store::store::{self, Store};
 use crate::interface::event::{Command, JobId};
@@ -60,7 +61,7 @@ pub enum Subject {
 /// The command of a job.
 pub struct JobCommand {
     pub command: Command,
-    /// The name of the container that it creates, if it does.
+    /// The name of the container that it creates, or asks for a slot for.
     pub new_container: Option<String>,
 }
 
@@ -112,6 +113,14 @@ impl RunningTask {
         match self.entry.task {
             Task::CheckTargets(_) => JobKind::CheckTargets,
             _ => JobKind::Build,
+        }
+    }
+
+    /// The job that comes once the dependencies are there: in a cluster a slot of that is asked for first.
+    pub fn next_job(&self, docker: &Docker) -> JobKind {
+        match docker.routing().cluster() {
+            Some(_) => JobKind::Place,
+            None => self.main_job(),
         }
     }
 
@@ -198,6 +207,7 @@ impl RunningTask {
             false => &self.image,
         };
         let command = match (self.entry.task, kind) {
+            (_, JobKind::Place) => docker.place(&name, &self.zig_version),
             (_, JobKind::Inspect) => return JobCommand::on_existing(docker.inspect(&name)),
             (_, JobKind::FollowLogs) => return JobCommand::on_existing(docker.logs(&name, true)),
             (_, JobKind::ReadLogs) => return JobCommand::on_existing(docker.logs(&name, false)),
@@ -298,7 +308,14 @@ pub fn prepare_log(
     logs.begin(build, running_task.machine.attempt);
     match kind {
         JobKind::Build => {
-            let node = services.docker.routing().node();
+            let at = services.now.unix_ms;
+            let placed_on = running_task.attempt_state.node.as_deref();
+            if placed_on.is_some() {
+                // It waited for its node until now.
+                running_task.started_unix_ms = at;
+                placements::set_started_at(&mut services.store, build, at)?;
+            }
+            let node = placed_on.or(services.docker.routing().node());
             if let Some(node) = node {
                 let line = format!("[zigcheck: on node {node}]\n");
                 logs.append(build, line.as_bytes(), &mut services.out);
@@ -309,7 +326,7 @@ pub fn prepare_log(
                 deps_outcome: running_task.attempt_state.deps,
                 node,
             };
-            builds::set_run(&mut services.store, build, &run, services.now.unix_ms)
+            builds::set_run(&mut services.store, build, &run, at)
         }
         JobKind::FollowLogs | JobKind::ReadLogs => {
             let start = logs.rewind(build, running_task.log_offset);

@@ -404,7 +404,8 @@ impl Scheduler {
         }
         let running_task = self.running.get(&task);
         if running_task.is_some_and(|running_task| running_task.machine.is_detached()) {
-            services.engine.invalidate();
+            let place = services.docker.routing().of_builds();
+            services.engine.invalidate(place);
         }
         Ok(())
     }
@@ -444,7 +445,9 @@ impl Scheduler {
         }
         let running_task = self.running.get_mut(&task).expect("it made this step");
         let job = running_task.job_command(kind, &services.docker, &self.sources);
-        running_task.containers.extend(job.new_container);
+        let new = job.new_container;
+        let new = new.filter(|name| !running_task.containers.contains(name));
+        running_task.containers.extend(new);
         running_task.begin(kind, &self.sources, &services.docker);
         if let Task::Build(build) = task {
             prepare_log(running_task, build, kind, services)?;

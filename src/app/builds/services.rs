@@ -29,9 +29,9 @@ pub struct Services {
 impl Services {
     pub fn open(settings: &Settings, store: Store, now: Now) -> store::Result<Services> {
         let docker = Docker::new(settings, &store.identity.data_id, &store.identity.secret);
-        let node = docker.routing().node();
+        let (routing, data_id) = (docker.routing(), &store.identity.data_id);
         Ok(Services {
-            engine: Engines::new(settings.guards_fetches(), node),
+            engine: Engines::new(settings.guards_fetches(), routing, data_id),
             docker,
             commands: EngineCommands::default(),
             feed: Feed::new(settings, &store)?,

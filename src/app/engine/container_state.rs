@@ -15,6 +15,10 @@ pub enum ContainerState {
     Created,
     /// No container has that name.
     Gone,
+    /// The node that it was on is out of service, or its allocation was cancelled.
+    Vacated,
+    /// The scheduler does not say which node it is on.
+    Unplaced,
     /// The engine does not say; what it said instead.
     Unknown(String),
 }
@@ -23,9 +27,13 @@ pub enum ContainerState {
 pub fn container_state(exit: Option<&Exit>, answer: &str, stderr: &str) -> ContainerState {
     let stderr = stderr.trim();
     if exit != Some(&Exit::Code(0)) {
-        return match is_no_such(stderr) {
-            true => ContainerState::Gone,
-            false => ContainerState::Unknown(stderr.to_string()),
+        // The words of `on_node.sh`.
+        let last = stderr.lines().last().unwrap_or("");
+        return match stderr {
+            _ if last.starts_with("no such allocation: ") => ContainerState::Vacated,
+            _ if last == "the scheduler does not answer" => ContainerState::Unplaced,
+            _ if is_no_such(stderr) => ContainerState::Gone,
+            _ => ContainerState::Unknown(stderr.to_string()),
         };
     }
     let mut parts = answer.split_whitespace();

@@ -72,8 +72,9 @@ pub struct ContainerInput<'a> {
 
 impl Docker {
     pub fn new(settings: &Settings, data_id: &str, secret: &str) -> Docker {
+        let guarded = ["no", "yes"][usize::from(settings.guards_fetches())];
         Docker {
-            routing: Routing::new(settings),
+            routing: Routing::new(settings, data_id),
             kind: EngineKind::default(),
             node_kind: EngineKind::default(),
             data_id: data_id.to_string(),
@@ -84,7 +85,7 @@ impl Docker {
             fetch_network: settings.fetch_network.clone(),
             fetch_rules: [
                 name_hosts(&settings.allow_hosts),
-                format!("--env=ZIGCHECK_GUARDED={}", guarded(settings)),
+                format!("--env=ZIGCHECK_GUARDED={guarded}"),
             ],
         }
     }
@@ -98,7 +99,7 @@ impl Docker {
     pub fn set_kind(&mut self, place: Place, kind: EngineKind) {
         match place {
             Place::Here => self.kind = kind,
-            Place::Node => self.node_kind = kind,
+            Place::Node | Place::Cluster => self.node_kind = kind,
         }
     }
 
@@ -222,10 +223,7 @@ impl Docker {
         let behind_run = self.routing.client(Place::Here).len() + 1;
         argv.insert(behind_run, "--rm".to_string());
         argv.push(script_path("probe-network"));
-        Command {
-            argv,
-            stdin: Vec::new(),
-        }
+        without_input(argv)
     }
 
     /// Builds and tests, always without network.
@@ -284,10 +282,9 @@ impl Docker {
     /// its output, so that a restarted server can read it.
     fn run(&self, name: &str, label: &str, network: Option<&str>, image: &str) -> Vec<String> {
         let memory = self.memory_bytes;
-        let place = self.routing.place_of(name);
-        let kind = match place {
+        let kind = match self.routing.place_of(name) {
             Place::Here => self.kind,
-            Place::Node => self.node_kind,
+            Place::Node | Place::Cluster => self.node_kind,
         };
         let kept: &[&str] = match network {
             // A fetch whose client is gone starts over.
@@ -342,9 +339,10 @@ impl Docker {
         let loopback = loopback.into_iter().filter(|_| network.is_none());
         let kept = kept.iter().map(|word| word.to_string()).chain(loopback);
         let rules = network.map(|_| self.fetch_rules.clone());
-        let client = self.routing.client(place).iter().cloned();
+        let client = self.routing.runner_of(name).into_iter();
         client
             .chain(words)
+            .chain(self.routing.labels_of(name))
             .chain(kept)
             .chain(kind.extra_options(network.is_none()))
             .chain(rules.into_iter().flatten())
@@ -354,10 +352,12 @@ impl Docker {
 
     /// Opens the connection to the node.
     pub fn connect(&self) -> Command {
-        Command {
-            argv: self.routing.connect(),
-            stdin: Vec::new(),
-        }
+        without_input(self.routing.connect())
+    }
+
+    /// Waits for a slot of the cluster: `slurm::node_of` reads the answer.
+    pub fn place(&self, name: &str, zig_version: &str) -> Command {
+        without_input(self.routing.place(name, zig_version))
     }
 
     /// Asks for the engine's capabilities: `capabilities::read_capabilities` reads the answer.
@@ -365,8 +365,11 @@ impl Docker {
         self.short(place, &["info", "--format={{json .}}"])
     }
 
-    /// Lists the toolchains' images: `listings::images` reads the answer.
+    /// Lists the toolchains' images: `listings::images` reads the answer, or `slurm::nodes` that of a cluster.
     pub fn list_images(&self, place: Place) -> Command {
+        if let (Place::Cluster, Some(cluster)) = (place, self.routing.cluster()) {
+            return without_input(cluster.nodes());
+        }
         let format = "--format={{.Repository}}:{{.Tag}} {{.ID}}";
         self.short(place, &["images", "--no-trunc", format, "zigcheck"])
     }
@@ -377,13 +380,15 @@ impl Docker {
         self.short(Place::Here, &["images", "--no-trunc", format, "zigcheck"])
     }
 
-    /// Lists the containers of this data directory: `listings::containers` reads the answer.
+    /// Lists the containers of this data directory: `listings::containers` reads the answer, or
+    /// `slurm::own_allocations` that of a cluster.
     pub fn list_containers(&self, place: Place) -> Command {
+        if let (Place::Cluster, Some(cluster)) = (place, self.routing.cluster()) {
+            return without_input(cluster.list());
+        }
         let filter = format!("--filter=label={DATA_LABEL}={}", self.data_id);
-        self.short(
-            place,
-            &["ps", "--all", &filter, "--format={{.Names}} {{.State}}"],
-        )
+        let format = "--format={{.Names}} {{.State}}";
+        self.short(place, &["ps", "--all", &filter, format])
     }
 
     /// Removes containers of attempts that are over: one command for each engine that has some.
@@ -400,6 +405,9 @@ impl Docker {
 
     /// Removes containers that this engine has listed.
     pub fn remove(&self, place: Place, names: &[String]) -> Command {
+        if let (Place::Cluster, Some(cluster)) = (place, self.routing.cluster()) {
+            return without_input(cluster.cancel(names));
+        }
         let names = names.iter().map(String::as_str);
         let words: Vec<&str> = ["rm", "--force", "--volumes"]
             .into_iter()
@@ -438,16 +446,22 @@ impl Docker {
 
     /// A short command about one container.
     fn about(&self, container: &str, words: &[&str]) -> Command {
-        self.short(self.routing.place_of(container), words)
+        let mut argv = self.routing.client_of(container);
+        argv.extend(words.iter().map(|word| word.to_string()));
+        without_input(argv)
     }
 
     fn short(&self, place: Place, words: &[&str]) -> Command {
         let client = self.routing.client(place).iter().cloned();
         let words = words.iter().map(|word| word.to_string());
-        Command {
-            argv: client.chain(words).collect(),
-            stdin: Vec::new(),
-        }
+        without_input(client.chain(words).collect())
+    }
+}
+
+fn without_input(argv: Vec<String>) -> Command {
+    Command {
+        argv,
+        stdin: Vec::new(),
     }
 }
 
@@ -460,21 +474,11 @@ fn of_repository(
 ) -> Command {
     argv.extend([script_path(script), url.to_string()]);
     argv.extend(reference.map(str::to_string));
-    Command {
-        argv,
-        stdin: Vec::new(),
-    }
+    without_input(argv)
 }
 
 fn name_hosts(hosts: &Hosts) -> String {
     format!("--env=ZIGCHECK_HOSTS={hosts}")
-}
-
-fn guarded(settings: &Settings) -> &'static str {
-    match settings.guards_fetches() {
-        true => "yes",
-        false => "no",
-    }
 }
 
 fn script_path(name: &str) -> String {

@@ -16,6 +16,9 @@
 //! Connecting: the engine of a node is reached through a connection that ssh holds. It is opened before the engine is
 //! asked what it is, and that changes nothing if it is open.
 //!
+//! The engines of a cluster are one such machine: its scheduler answers for all of them, begins with the images that
+//! they have, and calls their containers by its allocations. What each engine is fit for is its node's concern.
+//!
 //! Cleaning is two states: `ListingContainers`, then, where some are left over, `Removing`. A container may go by
 //! itself meanwhile, and the engine then refuses to remove it: containers are listed once more. Only the last error of
 //! a removal is known, and others may have stayed.
@@ -38,6 +41,7 @@ use crate::app::engine::docker;
 use crate::app::engine::kind::EngineKind;
 use crate::app::engine::limits::{CLEANUP_DELAY_MS, ENGINE_RETRY_MS};
 use crate::app::engine::listings;
+use crate::app::engine::slurm::{self, Node};
 use crate::config::limits::ENGINE_FRESH_MS;
 
 /// What an administrator does about a missing image.
@@ -84,11 +88,23 @@ enum State {
     },
 }
 
+/// Where an engine is.
+#[derive(Debug)]
+enum Whereabouts {
+    Here,
+    /// On the node of that name, over ssh.
+    Node(String),
+    /// On the nodes of a cluster.
+    Cluster {
+        data_id: String,
+        nodes: Vec<Node>,
+    },
+}
+
 #[derive(Debug)]
 pub struct Engine {
     state: State,
-    /// The machine it is on, if it is not this one.
-    node: Option<String>,
+    whereabouts: Whereabouts,
     /// Read when the engine came; none while it is absent.
     capabilities: Option<Capabilities>,
     /// The latest answer about capabilities lacked a required one.
@@ -116,7 +132,7 @@ impl Engine {
     pub fn new(needs_probe: bool) -> Engine {
         Engine {
             state: State::Unknown,
-            node: None,
+            whereabouts: Whereabouts::Here,
             capabilities: None,
             is_unfit: false,
             has_answered: false,
@@ -135,14 +151,34 @@ impl Engine {
     /// The engine of the machine that builds run on.
     pub fn on_node(name: &str) -> Engine {
         Engine {
-            node: Some(name.to_string()),
+            whereabouts: Whereabouts::Node(name.to_string()),
             ..Engine::new(false)
         }
     }
 
-    /// The machine it is on, if it is not this one.
+    /// The engines of a cluster, on which the allocations of that data directory are ours.
+    pub fn of_cluster(data_id: &str) -> Engine {
+        let (data_id, nodes) = (data_id.to_string(), Vec::new());
+        Engine {
+            whereabouts: Whereabouts::Cluster { data_id, nodes },
+            ..Engine::new(false)
+        }
+    }
+
+    /// The machine it is on, if it is a certain other one.
     pub fn node(&self) -> Option<&str> {
-        self.node.as_deref()
+        match &self.whereabouts {
+            Whereabouts::Node(name) => Some(name),
+            Whereabouts::Here | Whereabouts::Cluster { .. } => None,
+        }
+    }
+
+    /// The nodes of a cluster, as of the latest answer.
+    pub fn nodes(&self) -> &[Node] {
+        match &self.whereabouts {
+            Whereabouts::Cluster { nodes, .. } => nodes,
+            Whereabouts::Here | Whereabouts::Node(_) => &[],
+        }
     }
 
     /// True while containers may be started.
@@ -206,16 +242,14 @@ impl Engine {
         if self.is_asking() {
             return None;
         }
-        if self.capabilities.is_none() && self.node.is_some() {
-            self.state = State::Connecting;
-            return Some(EngineAction::Connect);
-        }
-        if self.capabilities.is_none() {
-            self.state = State::Checking;
-            return Some(EngineAction::ReadInfo);
-        }
-        self.state = State::ListingImages;
-        Some(EngineAction::ListImages)
+        let is_known = self.capabilities.is_some();
+        let (state, action) = match &self.whereabouts {
+            Whereabouts::Node(_) if !is_known => (State::Connecting, EngineAction::Connect),
+            Whereabouts::Here if !is_known => (State::Checking, EngineAction::ReadInfo),
+            _ => (State::ListingImages, EngineAction::ListImages),
+        };
+        self.state = state;
+        Some(action)
     }
 
     /// The recommended capabilities that the engine lacks; empty while it is absent.
@@ -333,15 +367,12 @@ impl Engine {
                 Some(EngineAction::ReadInfo)
             }
             State::Checking => self.take_info(&text, now_ms),
-            State::ListingImages => {
-                self.images = listings::images(&text);
-                if self.cleaned_up {
-                    return self.cleanup_done(now_ms);
-                }
-                self.list_containers(false)
-            }
+            State::ListingImages => self.take_images(&text, now_ms),
             State::ListingContainers { is_second } => {
-                let names = listings::containers(&text);
+                let names = match &self.whereabouts {
+                    Whereabouts::Cluster { data_id, .. } => slurm::own_allocations(&text, data_id),
+                    _ => listings::containers(&text),
+                };
                 if names.is_empty() {
                     return self.cleanup_done(now_ms);
                 }
@@ -378,6 +409,24 @@ impl Engine {
         Some(EngineAction::ListImages)
     }
 
+    fn take_images(&mut self, text: &str, now_ms: u64) -> Option<EngineAction> {
+        let images = match &mut self.whereabouts {
+            Whereabouts::Cluster { nodes, .. } => {
+                *nodes = slurm::nodes(text);
+                slurm::images(nodes)
+            }
+            _ => Ok(listings::images(text)),
+        };
+        self.images = match images {
+            Ok(images) => images,
+            Err(why) => return self.become_absent(why, now_ms),
+        };
+        if self.cleaned_up {
+            return self.cleanup_done(now_ms);
+        }
+        self.list_containers(false)
+    }
+
     fn become_absent(&mut self, why: String, now_ms: u64) -> Option<EngineAction> {
         // Its containers may have lost their clients, and another engine may come back: start from the beginning.
         self.cleaned_up = false;
@@ -387,9 +436,10 @@ impl Engine {
             State::Probing => format!("the fetch network: {why}"),
             _ => why,
         };
-        let why = match &self.node {
-            Some(node) => format!("node {node}: {why}"),
-            None => why,
+        let why = match &self.whereabouts {
+            Whereabouts::Here => why,
+            Whereabouts::Node(node) => format!("node {node}: {why}"),
+            Whereabouts::Cluster { .. } => format!("the cluster: {why}"),
         };
         self.absence = Some(why.clone());
         self.state = State::Absent {

@@ -1,4 +1,5 @@
-//! The engines that the server needs: that of this machine, and that of the node if builds run on one.
+//! The engines that the server needs: that of this machine, and that of the node or those of the cluster if builds run
+//! there.
 //!
 //! Each has its own state machine. The server works while all of them are ready: an engine that is away is away
 //! wherever it is, and its reason names the machine.
@@ -6,41 +7,61 @@
 use crate::app::engine::commands::Answer;
 use crate::app::engine::engine::{Engine, EngineAction};
 use crate::app::engine::kind::EngineKind;
-use crate::app::engine::routing::Place;
+use crate::app::engine::routing::{Place, Routing};
+use crate::app::engine::slurm::Node;
 
 #[derive(Debug)]
 pub struct Engines {
     here: Engine,
-    node: Option<Engine>,
+    /// Where builds run, if that is not this machine.
+    there: Option<(Place, Engine)>,
 }
 
 impl Engines {
-    /// `needs_probe`: fetches have a dedicated network; `node`: the name of the machine that builds run on.
-    pub fn new(needs_probe: bool, node: Option<&str>) -> Engines {
+    /// `needs_probe`: fetches have a dedicated network.
+    pub fn new(needs_probe: bool, routing: &Routing, data_id: &str) -> Engines {
+        let place = routing.of_builds();
+        let there = match place {
+            Place::Here => None,
+            Place::Node => routing.node().map(Engine::on_node),
+            Place::Cluster => Some(Engine::of_cluster(data_id)),
+        };
         Engines {
             here: Engine::new(needs_probe),
-            node: node.map(Engine::on_node),
+            there: there.map(|there| (place, there)),
         }
     }
 
     fn all(&self) -> impl Iterator<Item = &Engine> {
-        std::iter::once(&self.here).chain(&self.node)
+        let there = self.there.as_ref().map(|(_, engine)| engine);
+        std::iter::once(&self.here).chain(there)
     }
 
     fn all_mut(&mut self) -> impl Iterator<Item = &mut Engine> {
-        std::iter::once(&mut self.here).chain(&mut self.node)
+        let there = self.there.as_mut().map(|(_, engine)| engine);
+        std::iter::once(&mut self.here).chain(there)
     }
 
-    /// The engine at that place; that of this machine if there is no node.
+    /// The engine at that place; that of this machine if there is no such place.
     pub fn at(&self, place: Place) -> &Engine {
-        match (place, &self.node) {
-            (Place::Node, Some(node)) => node,
+        match &self.there {
+            Some((at, engine)) if *at == place => engine,
             _ => &self.here,
         }
     }
 
-    fn of_builds(&self) -> &Engine {
-        self.at(Place::Node)
+    fn at_mut(&mut self, place: Place) -> &mut Engine {
+        match &mut self.there {
+            Some((at, engine)) if *at == place => engine,
+            _ => &mut self.here,
+        }
+    }
+
+    /// The nodes of the cluster that builds run on, as of the latest answer.
+    pub fn nodes(&self) -> &[Node] {
+        self.there
+            .as_ref()
+            .map_or(&[], |(_, engine)| engine.nodes())
     }
 
     /// True while containers may be started.
@@ -68,11 +89,16 @@ impl Engines {
         self.all().all(|engine| engine.has_answered)
     }
 
-    /// The image id that builds of a toolchain run in, as of the latest answers. None as well where this machine has no
-    /// image to fetch their dependencies in.
+    /// The image id of a toolchain, as of the latest answers: that of the machine that builds run on, or this one's
+    /// for a cluster, whose nodes have images of their own. None as well where this machine has no image to fetch
+    /// dependencies in.
     pub fn image(&self, zig_version: &str) -> Option<&str> {
-        self.fetch_image(zig_version)?;
-        self.of_builds().image(zig_version)
+        let here = self.fetch_image(zig_version)?;
+        match &self.there {
+            Some((Place::Cluster, cluster)) => cluster.image(zig_version).map(|_| here),
+            Some((_, engine)) => engine.image(zig_version),
+            None => Some(here),
+        }
     }
 
     /// The image id that fetches for a toolchain run in. Images made on two machines have two ids.
@@ -80,9 +106,11 @@ impl Engines {
         self.here.image(zig_version)
     }
 
-    /// The ids of both.
+    /// What builds and fetches of a toolchain are started in.
     pub fn images(&self, zig_version: &str) -> Option<(String, String)> {
-        let both = self.image(zig_version).zip(self.fetch_image(zig_version));
+        let there = self.there.as_ref().map_or(&self.here, |(_, engine)| engine);
+        let image = there.image(zig_version);
+        let both = image.zip(self.fetch_image(zig_version));
         both.map(|(image, fetch_image)| (image.to_string(), fetch_image.to_string()))
     }
 
@@ -110,9 +138,9 @@ impl Engines {
     /// Asks each engine anew, unless its answer is awaited already.
     pub fn refresh(&mut self) -> Vec<(Place, EngineAction)> {
         let here = self.here.refresh().map(|action| (Place::Here, action));
-        let node = self.node.as_mut().and_then(Engine::refresh);
-        let node = node.map(|action| (Place::Node, action));
-        here.into_iter().chain(node).collect()
+        let there = self.there.as_mut();
+        let there = there.and_then(|(place, engine)| Some((*place, engine.refresh()?)));
+        here.into_iter().chain(there).collect()
     }
 
     /// What the engine at that place is; none while it is absent.
@@ -170,16 +198,13 @@ impl Engines {
         self.here.take_due_images(now_ms)
     }
 
-    /// Forgets that the engines are ready: a job met an error of one.
-    pub fn invalidate(&mut self) {
-        self.all_mut().for_each(Engine::invalidate);
+    /// Forgets that the engine at that place is ready: a job met an error of it.
+    pub fn invalidate(&mut self, place: Place) {
+        self.at_mut(place).invalidate();
     }
 
     /// Takes the answer to the latest action of an engine and returns its next action.
     pub fn answer(&mut self, place: Place, answer: Answer, now_ms: u64) -> Option<EngineAction> {
-        match (place, &mut self.node) {
-            (Place::Node, Some(node)) => node.answer(answer, now_ms),
-            _ => self.here.answer(answer, now_ms),
-        }
+        self.at_mut(place).answer(answer, now_ms)
     }
 }

@@ -10,6 +10,14 @@ pub const SSH_CONNECT_LIMIT_S: u64 = 10;
 pub const SSH_KEEPALIVE_S: u64 = 5;
 /// Questions without an answer after which the line is dead: 15 to 20 s after it broke.
 pub const SSH_KEEPALIVES_LIMIT: u64 = 3;
+/// For which an allocation outlives the time limit of its build: a server that was away reads the container's output
+/// until then.
+pub const LEASE_GRACE_S: u64 = 3_600;
+/// For which a step outlives the time limit of its build: the server's own limit, with the verdict that goes with it,
+/// comes first.
+pub const STEP_GRACE_S: u64 = 60;
+/// Memory of a node that a build takes beside its container: the clients and the engine's processes for it.
+pub const NODE_MEMORY_BYTES: u64 = 64 << 20;
 /// From `docker kill` to killing the client too.
 pub const KILL_GRACE_MS: u64 = 10_000;
 /// From a child's exit to the end of waiting for its pipes: a grandchild can hold one.

@@ -12,4 +12,5 @@ pub mod kind;
 pub mod limits;
 pub mod listings;
 pub mod routing;
+pub mod slurm;
 pub mod ssh;

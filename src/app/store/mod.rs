@@ -33,6 +33,7 @@ pub mod old_system;
 pub mod open;
 pub mod package_list;
 pub mod packages;
+pub mod placements;
 pub mod queue;
 pub mod quotas;
 pub mod refused_hosts;

@@ -15,6 +15,24 @@ pub fn failed() -> Verdict {
     Verdict::failed(Reason::CompileError, "")
 }
 
+/// The same, of a build on a cluster: its slot and its node may fail it as well.
+pub fn answers_there(kind: Kind) -> Vec<Outcome> {
+    let mut all = answers(kind, true, false);
+    match kind {
+        Kind::Place => return vec![Outcome::Then(Kind::Build), Outcome::Unplaced(error())],
+        Kind::Inspect => all.extend([
+            Outcome::Vacated(error()),
+            Outcome::Then(Kind::FollowLogs),
+            Outcome::Silent(error()),
+            Outcome::Unheard,
+        ]),
+        Kind::FollowLogs => all = vec![Outcome::Then(Kind::Inspect), Outcome::Silent(error())],
+        Kind::ReadLogs => all.push(Outcome::Silent(error())),
+        _ => {}
+    }
+    all
+}
+
 /// Everything a job of that kind may be told to have given. Its container `reuses` what an earlier build left, or not.
 pub fn answers(kind: Kind, calm: bool, reuses: bool) -> Vec<Outcome> {
     let mut all = vec![Outcome::Verdict(error()), Outcome::Final(error())];
@@ -25,6 +43,7 @@ pub fn answers(kind: Kind, calm: bool, reuses: bool) -> Vec<Outcome> {
         Kind::FetchDependencies => {
             all.extend([Outcome::Then(Kind::Build), Outcome::Final(failed())]);
         }
+        Kind::Place => all.push(Outcome::Unplaced(error())),
         Kind::Build => {
             let (reason, build_status) = (None, BuildStatus::Success);
             let success = Verdict {

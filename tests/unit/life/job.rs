@@ -8,6 +8,7 @@ use zigcheck::interface::event::Exit;
 /// All different, so that no limit can stand in for another.
 pub const LIMITS: JobLimits = JobLimits {
     fetch: limits([5_000, 4_500, 7]),
+    place: limits([30_000, 29_000, 17]),
     build: limits([8_000, 3_000, 3]),
     targets: limits([7_000, 3_500, 5]),
     inspect: limits([4_000, 3_900, 11]),
@@ -25,6 +26,7 @@ const fn limits([total_ms, silence_ms, output_bytes]: [u64; 3]) -> Limits {
 pub fn limits_of(kind: Kind) -> Limits {
     match kind {
         kind if kind.is_fetch() => LIMITS.fetch,
+        Kind::Place => LIMITS.place,
         Kind::Build | Kind::FollowLogs => LIMITS.build,
         Kind::CheckTargets => LIMITS.targets,
         Kind::Inspect => LIMITS.inspect,

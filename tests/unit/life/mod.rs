@@ -6,13 +6,16 @@ mod job;
 
 use zigcheck::app::builds::build::JobKind as Kind;
 use zigcheck::app::builds::build::{Build, Input, JobOutcome as Outcome, Step};
-use zigcheck::app::builds::limits::{ERRORS_LIMIT, INSPECTIONS_LIMIT, NOT_YET_VISIBLE_PAUSE_MS};
+use zigcheck::app::builds::limits::{
+    ERRORS_LIMIT, INSPECTIONS_LIMIT, NOT_YET_VISIBLE_PAUSE_MS, SILENT_NODE_LIMIT_MS,
+    SILENT_NODE_PAUSE_MS, UNPLACED_PAUSE_MS, VACATED_LIMIT,
+};
 use zigcheck::app::domain::verdict::{BuildStatus, State};
 use zigcheck::app::engine::job::{JobEnd, KillReason};
 use zigcheck::config::limits::RETRY_PAUSE_MS;
 use zigcheck::interface::event::{Exit, Pipe};
 
-use crate::life::inputs::{answers, noises};
+use crate::life::inputs::{answers, answers_there, noises};
 use crate::life::job::{LIMITS, RunningJob, limits_of};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -43,6 +46,8 @@ pub struct Life {
     until: u64,
     /// Looks in a row that were not answered.
     looks: u32,
+    /// Since when its node was silent.
+    silent_since: Option<u64>,
     /// The most bytes that one follower gave.
     followed: u64,
     testing: bool,
@@ -61,6 +66,7 @@ impl Life {
             errors: 0,
             until: 0,
             looks: 0,
+            silent_since: None,
             followed: 0,
             testing: false,
             now: 50,
@@ -104,8 +110,12 @@ impl Life {
             }
             At::Running(_) => of_job.to_vec(),
             At::Settling(kind) => {
-                let answers = answers(*kind, self.calm, self.reuses).into_iter();
+                let answers = match self.first {
+                    Kind::Place => answers_there(*kind),
+                    _ => answers(*kind, self.calm, self.reuses),
+                };
                 answers
+                    .into_iter()
                     .map(|given| (1, Input::Interpreted(given)))
                     .collect()
             }
@@ -130,7 +140,7 @@ impl Life {
                     // the same words each time.
                     if job.kind == Kind::FollowLogs && job.bytes > life.followed {
                         life.followed = job.bytes;
-                        life.looks = 0;
+                        (life.looks, life.silent_since) = (0, None);
                     }
                     let limit = limits_of(job.kind).output_bytes;
                     over = job.bytes > limit && job.why.is_none() && job.exit.is_none();
@@ -157,14 +167,23 @@ impl Life {
         };
         let drifts = matches!(input, Input::Interpreted(Outcome::Detached(_)));
         let drifts = drifts && life.looks + 1 < INSPECTIONS_LIMIT;
-        let early = *input == Input::Interpreted(Outcome::NotYetVisible);
+        let again = match input {
+            Input::Interpreted(Outcome::NotYetVisible) => Some(NOT_YET_VISIBLE_PAUSE_MS),
+            Input::Interpreted(Outcome::Unheard) => Some(SILENT_NODE_PAUSE_MS),
+            Input::Interpreted(Outcome::Silent(_)) => {
+                let since = *life.silent_since.get_or_insert(now);
+                (now < since + SILENT_NODE_LIMIT_MS).then_some(SILENT_NODE_PAUSE_MS)
+            }
+            _ => None,
+        };
+        let early = again.is_some();
         let told = matches!(input, Input::Start(_) | Input::Interpreted(_) | Input::Back);
         let told = told || matches!(life.at, At::NotYetVisible(at) if timed && now >= at);
         let must_move = overdue(&life.at) || (told && !drifts && !early);
         let mut step = life.machine.step(input.clone(), now);
         assert_eq!(step.is_some(), must_move, "{input:?} in {self:?}");
-        if early {
-            life.at = At::NotYetVisible(now + NOT_YET_VISIBLE_PAUSE_MS);
+        if let Some(pause) = again {
+            life.at = At::NotYetVisible(now + pause);
         }
         if drifts {
             life.looks += 1;
@@ -232,7 +251,7 @@ impl Life {
                     assert_eq!(self.looks + 1, INSPECTIONS_LIMIT, "given up too early");
                 }
                 if matches!(step, Step::Retry { .. } | Step::Doubt(_) | Step::Finish(_)) {
-                    (self.looks, self.followed) = (0, 0);
+                    (self.looks, self.followed, self.silent_since) = (0, 0, None);
                 }
                 self.at = match (kind, given, step) {
                     (_, Outcome::Fetched, Step::Ready) => At::Over,
@@ -240,9 +259,23 @@ impl Life {
                         assert_eq!(kind, *next);
                         self.running(kind)
                     }
+                    (_, Outcome::Unplaced(given), Step::Retry { error, at_ms }) => {
+                        assert_eq!((&error, at_ms), (given, now + UNPLACED_PAUSE_MS));
+                        self.next_attempt(at_ms)
+                    }
+                    (_, Outcome::Vacated(given), Step::Retry { error, at_ms })
+                        if self.attempt - self.errors <= VACATED_LIMIT =>
+                    {
+                        assert_eq!((&error, at_ms), (given, now));
+                        self.next_attempt(now)
+                    }
                     (
                         _,
-                        Outcome::Verdict(given) | Outcome::Lost(given) | Outcome::Detached(given),
+                        Outcome::Verdict(given)
+                        | Outcome::Lost(given)
+                        | Outcome::Detached(given)
+                        | Outcome::Vacated(given)
+                        | Outcome::Silent(given),
                         Step::Retry { error, at_ms },
                     ) => {
                         assert_eq!((given.build_status, &error), (BuildStatus::Error, given));
@@ -262,7 +295,11 @@ impl Life {
                     }
                     (
                         _,
-                        Outcome::Verdict(given) | Outcome::Lost(given) | Outcome::Detached(given),
+                        Outcome::Verdict(given)
+                        | Outcome::Lost(given)
+                        | Outcome::Detached(given)
+                        | Outcome::Vacated(given)
+                        | Outcome::Silent(given),
                         Step::Finish(verdict),
                     ) => {
                         assert!(!retried || given.build_status != BuildStatus::Error);
@@ -313,6 +350,7 @@ impl Life {
             At::Running(RunningJob { kind, .. }) | At::Settling(kind) => {
                 let state = match kind {
                     kind if kind.is_fetch() => State::Fetching,
+                    Kind::Place => State::Queued,
                     _ if self.testing => State::Testing,
                     _ => State::Building,
                 };

@@ -1,0 +1,195 @@
+//! Builds on the nodes of a Slurm cluster: the commands, and how the answers are read.
+//!
+//! A build is one allocation, which bears the name of its container, and one step in it. The allocation is a lease: it
+//! needs no process of ours to go on, it says which node has the container, and Slurm sees to it that the container
+//! ends with it.
+//!
+//! | | command |
+//! |---|---|
+//! | ask for a slot, wait for it | `salloc --no-shell`, without an end: it may take days |
+//! | start the container, ask about it | `squeue` for the allocation, then `srun` in it: `on_node.sh` |
+//! | remove the container | `scancel` of its name; the node's epilog removes it |
+//! | which allocations are there, which nodes | `squeue`, `sinfo`; no node is asked, so a dead one delays nothing |
+//!
+//! The comment of an allocation is `DATA_ID/NAME`: whose it is.
+
+use std::collections::HashMap;
+
+use crate::app::engine::limits::{LEASE_GRACE_S, NODE_MEMORY_BYTES, STEP_GRACE_S};
+use crate::config::settings::Settings;
+
+/// What runs on the node, and how that is found.
+const ON_NODE: &str = include_str!("on_node.sh");
+/// In front of `docker run` on the node: ends the container by then, whoever is out of reach.
+const STEP: &str = "/usr/lib/zigcheck/step";
+/// Cancels each of these allocations; there may be no such one.
+const CANCEL: &str = "for name; do scancel --name=\"$name\" || failed=1; done; exit ${failed:-0}";
+
+/// What is asked of Slurm for each build of one data directory.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    data_id: String,
+    cpus: u64,
+    memory_mib: u64,
+    build_timeout_s: u64,
+}
+
+impl Cluster {
+    pub fn new(settings: &Settings, data_id: &str) -> Cluster {
+        Cluster {
+            data_id: data_id.to_string(),
+            cpus: settings.cpus.ceil() as u64,
+            memory_mib: (settings.memory_bytes + NODE_MEMORY_BYTES) >> 20,
+            build_timeout_s: settings.build_timeout_ms / 1_000,
+        }
+    }
+
+    fn lease(&self, name: &str) -> String {
+        format!("{}/{name}", self.data_id)
+    }
+
+    /// Waits for an allocation of that name on a node that has the toolchain's image; prints the node's name, which
+    /// `node_of` reads.
+    pub fn place(&self, name: &str, zig_version: &str) -> Vec<String> {
+        let minutes = (self.build_timeout_s + LEASE_GRACE_S).div_ceil(60);
+        let mut words = on_node(&["place", &self.lease(name), name]);
+        words.extend([
+            format!("-c{}", self.cpus),
+            format!("--mem={}", self.memory_mib),
+            format!("-t{minutes}"),
+            format!("-Czig-{zig_version}"),
+        ]);
+        words
+    }
+
+    /// The words in front of a command about that container.
+    pub fn reach(&self, name: &str) -> Vec<String> {
+        on_node(&[&self.lease(name), name])
+    }
+
+    /// The words in front of the `docker run` of that container.
+    pub fn start(&self, name: &str) -> Vec<String> {
+        let mut words = self.reach(name);
+        let seconds = self.build_timeout_s + STEP_GRACE_S;
+        words.extend([STEP.to_string(), seconds.to_string(), name.to_string()]);
+        words
+    }
+
+    /// What a container bears so that the epilog and the health script of its node know it. `on_node.sh` adds the
+    /// number.
+    pub fn labels(&self, name: &str) -> Vec<String> {
+        let lease = self.lease(name);
+        vec![
+            "--label=zigcheck.job=".to_string(),
+            format!("--label=zigcheck.lease={lease}"),
+        ]
+    }
+
+    /// Ends allocations, and with them their containers, wherever they are.
+    pub fn cancel(&self, names: &[String]) -> Vec<String> {
+        let words = ["bash", "-c", CANCEL, "cancel"].map(str::to_string);
+        words.into_iter().chain(names.iter().cloned()).collect()
+    }
+
+    /// Lists all allocations: `own_allocations` reads the answer.
+    pub fn list(&self) -> Vec<String> {
+        ["squeue", "-h", "-o", "%k"].map(str::to_string).to_vec()
+    }
+
+    /// Lists the nodes: `nodes` reads the answer.
+    pub fn nodes(&self) -> Vec<String> {
+        let format = "%N|%T|%b|%E";
+        ["sinfo", "-h", "-N", "-o", format]
+            .map(str::to_string)
+            .to_vec()
+    }
+}
+
+fn on_node(words: &[&str]) -> Vec<String> {
+    let first = ["bash", "-c", ON_NODE, "on_node"].into_iter();
+    first
+        .chain(words.iter().copied())
+        .map(str::to_string)
+        .collect()
+}
+
+/// The node in an answer to `Cluster::place`; none if the allocation was gone by then.
+pub fn node_of(answer: &str) -> Option<&str> {
+    let node = answer.trim();
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    (!node.is_empty() && node.bytes().all(plain)).then_some(node)
+}
+
+/// The names of those allocations in an answer to `Cluster::list` that belong to that data directory.
+pub fn own_allocations(answer: &str, data_id: &str) -> Vec<String> {
+    let own = |line: &str| {
+        let (owner, name) = line.trim().split_once('/')?;
+        (owner == data_id).then(|| name.to_string())
+    };
+    answer.lines().filter_map(own).collect()
+}
+
+/// Whether a node takes builds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum NodeState {
+    Idle,
+    /// It has builds.
+    Busy,
+    /// It takes no new builds.
+    Drained,
+    /// It does not answer.
+    Down,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    pub name: String,
+    pub state: NodeState,
+    pub zig_versions: Vec<String>,
+    /// Why it is out of service; empty if it is not.
+    pub reason: String,
+}
+
+/// The nodes in an answer to `Cluster::nodes`, in order of their names.
+pub fn nodes(answer: &str) -> Vec<Node> {
+    let node = |line: &str| {
+        let mut parts = line.trim().splitn(4, '|');
+        let (name, state) = (parts.next()?, parts.next()?);
+        let (features, reason) = (parts.next()?, parts.next()?);
+        let versions = features.split(',').filter_map(|it| it.strip_prefix("zig-"));
+        Some(Node {
+            name: name.to_string(),
+            state: state_of(state),
+            zig_versions: versions.map(str::to_string).collect(),
+            reason: if reason == "none" { "" } else { reason }.to_string(),
+        })
+    };
+    let mut nodes: Vec<Node> = answer.lines().filter_map(node).collect();
+    nodes.sort_by(|a, b| a.name.cmp(&b.name));
+    nodes.dedup_by(|a, b| a.name == b.name);
+    nodes
+}
+
+/// A sign behind the state, `*` above all, says that something is wrong with the node.
+fn state_of(word: &str) -> NodeState {
+    match word {
+        "idle" => NodeState::Idle,
+        "mixed" | "allocated" | "completing" => NodeState::Busy,
+        "drained" | "draining" => NodeState::Drained,
+        _ => NodeState::Down,
+    }
+}
+
+/// The images that nodes have, by Zig version; an error if no node is there that answers.
+pub fn images(nodes: &[Node]) -> Result<HashMap<String, String>, String> {
+    if nodes.iter().all(|node| node.state == NodeState::Down) {
+        return Err(match nodes.first() {
+            None => "there are no nodes".to_string(),
+            Some(node) => format!("no node answers: {} is down: {}", node.name, node.reason),
+        });
+    }
+    let versions = nodes.iter().flat_map(|node| &node.zig_versions);
+    Ok(versions
+        .map(|version| (version.clone(), format!("zigcheck:{version}")))
+        .collect())
+}

@@ -1,0 +1,179 @@
+//! What is asked of Slurm, and how its answers are read, which are those of Slurm 22.05.
+
+use std::collections::HashMap;
+
+use crate::common::settings::settings;
+use zigcheck::app::domain::ids::{BuildId, CheckId};
+use zigcheck::app::engine::container_state::{ContainerState, container_state};
+use zigcheck::app::engine::docker::Docker;
+use zigcheck::app::engine::engine::{Engine, EngineAction};
+use zigcheck::app::engine::engines::Engines;
+use zigcheck::app::engine::routing::{Place, Routing};
+use zigcheck::app::engine::slurm::{NodeState, images, node_of, nodes, own_allocations};
+use zigcheck::interface::event::{Command, Exit};
+
+const FLAGS: [&str; 5] = [
+    "--launcher=slurm",
+    "--cpus=1.5",
+    "--memory=512m",
+    "--build-timeout=600",
+    "--docker=podman",
+];
+
+fn docker() -> Docker {
+    Docker::new(&settings(&FLAGS), "d1", "secret")
+}
+
+/// The words behind the script.
+fn words(command: Command) -> String {
+    let argv = &command.argv;
+    assert_eq!((&*argv[0], &*argv[1], &*argv[3]), ("bash", "-c", "on_node"));
+    argv[4..].join(" ")
+}
+
+#[test]
+fn a_build_is_one_allocation_and_one_step_in_it() {
+    let docker = docker();
+    let name = docker.build_container(BuildId(7), 2);
+    assert_eq!(docker.routing().place_of(&name), Place::Cluster);
+    let lease = "d1/zigcheck-d1-7-2 zigcheck-d1-7-2";
+    assert_eq!(
+        words(docker.place(&name, "0.16.0")),
+        format!("place {lease} -c2 --mem=576 -t70 -Czig-0.16.0")
+    );
+    let about = [
+        (docker.inspect(&name), "docker inspect --type=container"),
+        (docker.logs(&name, true), "docker logs --follow"),
+        (docker.kill(&name), "docker kill"),
+        (docker.peak_memory(&name), "docker exec"),
+    ];
+    for (command, expected) in about {
+        let said = words(command);
+        assert!(said.starts_with(&format!("{lease} {expected}")), "{said}");
+    }
+    let removals = docker.removals(&[name.clone(), docker.fetch_container(BuildId(7), 2)]);
+    let [here, there] = &removals[..] else {
+        panic!("{removals:?}");
+    };
+    assert_eq!(
+        here.argv.join(" "),
+        "podman rm --force --volumes zigcheck-d1-fetch-7-2"
+    );
+    assert_eq!(there.argv[3..], ["cancel".to_string(), name]);
+}
+
+#[test]
+fn fetches_stay_on_this_machine() {
+    let docker = docker();
+    let fetch = docker.source_container(CheckId(7), 1);
+    assert_eq!(docker.routing().place_of(&fetch), Place::Here);
+    assert_eq!(docker.inspect(&fetch).argv[0], "podman");
+    assert_eq!(docker.routing().places(), [Place::Here, Place::Cluster]);
+    assert_eq!(docker.list_images(Place::Here).argv[0], "podman");
+    assert_eq!(docker.list_images(Place::Cluster).argv[0], "sinfo");
+    assert_eq!(docker.list_containers(Place::Cluster).argv[0], "squeue");
+}
+
+#[test]
+fn answers_of_slurm_are_read() {
+    assert_eq!(node_of("n1\n"), Some("n1"));
+    for gone in ["", "\n", "n1\nn2\n", "<b>", "n1 n2"] {
+        assert_eq!(node_of(gone), None, "{gone:?}");
+    }
+    let all = "d1/zigcheck-d1-1-1\nd10/zigcheck-d10-1-1\n(null)\nd1/zigcheck-d1-targets-2-1\n";
+    assert_eq!(
+        own_allocations(all, "d1"),
+        ["zigcheck-d1-1-1", "zigcheck-d1-targets-2-1"]
+    );
+    assert!(own_allocations("", "d1").is_empty());
+    let answer = "n2|drained|zig,zig-0.16.0|disk is full | of it\n\
+        n1|mixed|zig,zig-0.15.2,zig-0.16.0|none\nn1|mixed|zig,zig-0.15.2,zig-0.16.0|none\n\
+        n3|idle*|zig|none\nn4|down*|zig,zig-0.14.1|Not responding\nn5|idle|(null)|none\n";
+    let nodes = nodes(answer);
+    let states: Vec<_> = nodes.iter().map(|node| (&*node.name, node.state)).collect();
+    let expected = [
+        ("n1", NodeState::Busy),
+        ("n2", NodeState::Drained),
+        ("n3", NodeState::Down),
+        ("n4", NodeState::Down),
+        ("n5", NodeState::Idle),
+    ];
+    assert_eq!(states, expected);
+    assert_eq!(nodes[1].reason, "disk is full | of it");
+    let versions = ["0.14.1", "0.15.2", "0.16.0"];
+    let expected = versions.map(|it| (it.to_string(), format!("zigcheck:{it}")));
+    assert_eq!(images(&nodes), Ok(HashMap::from(expected)));
+    assert_eq!(images(&[]), Err("there are no nodes".to_string()));
+    let down = images(&nodes[3..4]).expect_err("it does not answer");
+    assert_eq!(down, "no node answers: n4 is down: Not responding");
+}
+
+#[test]
+fn what_is_said_of_a_container_tells_a_node_from_its_container() {
+    let state = |stderr: &str| container_state(Some(&Exit::Code(1)), "", stderr);
+    let gone = "srun: error: n1: task 0: Exited with exit code 1\n\
+        Error response from daemon: No such container: zigcheck-d1-1-1\n";
+    assert_eq!(state(gone), ContainerState::Gone);
+    let vacated = "no such allocation: zigcheck-d1-1-1\n";
+    assert_eq!(state(vacated), ContainerState::Vacated);
+    let away = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)\n\
+        the scheduler does not answer\n";
+    assert_eq!(state(away), ContainerState::Unplaced);
+    // `srun` says 0 of a node that died.
+    let silent = container_state(Some(&Exit::Code(0)), "", "");
+    assert!(matches!(silent, ContainerState::Unknown(_)));
+}
+
+#[test]
+fn the_scheduler_answers_for_the_engines_of_its_nodes() {
+    let mut cluster = Engine::of_cluster("d1");
+    assert_eq!(cluster.refresh(), Some(EngineAction::ListImages));
+    let answer = "n1|idle|zig,zig-0.16.0|none\n".to_string();
+    let next = cluster.answer(Ok(answer.clone()), 0);
+    assert_eq!(next, Some(EngineAction::ListContainers));
+    let allocations = "d1/zigcheck-d1-1-1\nd2/zigcheck-d2-1-1\n".to_string();
+    let own = EngineAction::Remove(vec!["zigcheck-d1-1-1".to_string()]);
+    assert_eq!(cluster.answer(Ok(allocations), 0), Some(own));
+    assert_eq!(cluster.answer(Ok(String::new()), 0), None);
+    assert!(cluster.is_ready());
+    assert_eq!(cluster.nodes().len(), 1);
+
+    let _ = cluster.refresh();
+    let down = "n1|down*|zig,zig-0.16.0|Not responding\n".to_string();
+    assert_eq!(cluster.answer(Ok(down), 0), None);
+    let why = "the cluster: no node answers: n1 is down: Not responding";
+    assert_eq!(cluster.latest(), Err(why));
+    assert_eq!(cluster.refresh(), Some(EngineAction::ListImages));
+    assert_eq!(
+        cluster.answer(Ok(answer), 0),
+        Some(EngineAction::ListContainers)
+    );
+}
+
+#[test]
+fn a_toolchain_is_this_machines_image_where_a_node_has_one_of_its_version() {
+    let routing = Routing::new(&settings(&FLAGS), "d1");
+    let mut engines = Engines::new(false, &routing, "d1");
+    let asked: Vec<Place> = engines.refresh().iter().map(|(place, _)| *place).collect();
+    assert_eq!(asked, [Place::Here, Place::Cluster]);
+    let here = "zigcheck:0.16.0 sha256:a\nzigcheck:0.15.2 sha256:b\n";
+    let info = r#"{"MemoryLimit": true, "SecurityOptions": ["name=seccomp"], "PidsLimit": true}"#;
+    for answer in [info, here, ""] {
+        engines.answer(Place::Here, Ok(answer.to_string()), 0);
+    }
+    assert!(!engines.is_ready());
+    for answer in ["n1|idle|zig,zig-0.16.0|none\n", ""] {
+        engines.answer(Place::Cluster, Ok(answer.to_string()), 0);
+    }
+    assert!(engines.is_ready());
+    assert_eq!(engines.image("0.16.0"), Some("sha256:a"));
+    let both = ("zigcheck:0.16.0".to_string(), "sha256:a".to_string());
+    assert_eq!(engines.images("0.16.0"), Some(both));
+    assert_eq!(
+        (engines.image("0.15.2"), engines.images("0.15.2")),
+        (None, None)
+    );
+    // The doubt in one is none in the other.
+    engines.invalidate(Place::Cluster);
+    assert!(engines.at(Place::Here).is_ready() && !engines.is_ready());
+}
