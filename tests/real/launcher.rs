@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::git::{Git, git_server, repository};
 use crate::common::server::{PATIENCE, Server, archive, scratch};
+use crate::common::toy_server::wait_until;
 use crate::common::zig::{Numbers, build_zig, containers_of, of_last_attempt, stands_once};
 use crate::exclusive::shared;
 use crate::own_node::OwnNode;
@@ -105,8 +106,11 @@ fn builds_on_another_machine_outlive_its_line_and_the_server() {
     let build = build_of(&server, check)["id"].as_i64().expect("an id");
     wait_for_lines(&server.data, build, 10);
     succeeds(&server, fetched);
+    // The other container goes a moment after its client.
+    wait_until("one container is there", || {
+        containers_of(&server.data, node.command()).lines().count() == 1
+    });
     let there = containers_of(&server.data, node.command());
-    assert_eq!(there.lines().count(), 1, "{there}");
     assert_eq!(containers_of(&server.data, "docker"), "");
 
     node.cut_line();
