@@ -138,21 +138,23 @@ pub fn import(store: &mut Store, package: PackageId, past: &PastVerdict) -> Resu
 
 /// Notes that a build is about to be deleted: the newest one that is left is that of the shown verdict, if any.
 pub(super) fn forget_newest(store: &mut Store, build: BuildId) -> Result<()> {
-    let sql = "UPDATE build_results SET newest_build = build_id \
-        FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = ?1 \
-        AND build_results.package_id = c.package_id \
-        AND build_results.zig_version = b.zig_version AND build_results.newest_build = ?1";
-    store.execute(sql, [build])?;
-    Ok(())
+    replace_newest(store, build, "build_id")
 }
 
 /// Takes a build for none: the next recheck of its package builds under its version, whatever the verdict shown.
 pub fn forget_attempt(store: &mut Store, build: BuildId) -> Result<()> {
-    let sql = "UPDATE build_results SET newest_build = NULL \
+    replace_newest(store, build, "NULL")
+}
+
+/// Replaces a build as the newest one of its package and version, if it is that.
+fn replace_newest(store: &mut Store, build: BuildId, by: &str) -> Result<()> {
+    let sql = format!(
+        "UPDATE build_results SET newest_build = {by} \
         FROM builds b JOIN checks c ON c.id = b.check_id WHERE b.id = ?1 \
         AND build_results.package_id = c.package_id \
-        AND build_results.zig_version = b.zig_version AND build_results.newest_build = ?1";
-    store.execute(sql, [build])?;
+        AND build_results.zig_version = b.zig_version AND build_results.newest_build = ?1"
+    );
+    store.execute(&sql, [build])?;
     Ok(())
 }
 
