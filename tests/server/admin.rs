@@ -198,7 +198,7 @@ fn a_package_is_paused_and_resumed() {
     let asked = check();
     assert_eq!(asked.status, 409, "{}", asked.body);
     assert!(
-        asked.body.contains("p is paused since 20"),
+        asked.body.contains("p has been paused since 20"),
         "{}",
         asked.body
     );

@@ -93,7 +93,10 @@ fn what_is_asked_of_it_is_refused_in_one_sentence_and_what_is_known_stays() {
         let refused = inside.as_admin("POST", target, body.as_bytes());
         let said = String::from_utf8_lossy(&refused.body).into_owned();
         assert_eq!(refused.status, 409, "{target}: {said}");
-        assert!(said.contains("p is paused since 20"), "{target}: {said}");
+        assert!(
+            said.contains("p has been paused since 20"),
+            "{target}: {said}"
+        );
     }
     let again = br#"{"url":"https://github.com/x/p"}"#;
     let refused = inside.request("POST", "/api/packages", &[], again);
@@ -112,7 +115,7 @@ fn what_is_asked_of_it_is_refused_in_one_sentence_and_what_is_known_stays() {
     );
     let said = String::from_utf8_lossy(&pushed.body).into_owned();
     assert_eq!(pushed.status, 409, "{said}");
-    assert!(said.contains("p is paused since 20"), "{said}");
+    assert!(said.contains("p has been paused since 20"), "{said}");
     inside.pass(100);
     assert_eq!(inside.names(), [""; 0]);
     assert_eq!(inside.json("/badge/p.json"), badge);

@@ -143,7 +143,7 @@ pub fn check_runs(package: &PackageRow) -> Result<(), Response> {
         return Ok(());
     };
     let sentence = format!(
-        "{} is paused since {}: its verdicts stay, and nothing of it is checked until an administrator resumes it",
+        "{} has been paused since {}: its verdicts stay, nothing of it is checked until an administrator resumes it",
         package.name,
         time(at)
     );
