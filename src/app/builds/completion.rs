@@ -412,16 +412,11 @@ impl Scheduler {
         check: &CheckRow,
         services: &mut Services,
     ) -> store::Result<bool> {
-        let store = &services.store;
-        let name = match check.package_id {
-            Some(package) => packages::paused(store, package)?,
-            None => None,
-        };
-        let Some(name) = name else {
+        let Some(name) = packages::paused(&services.store, check.package_id)? else {
             return Ok(false);
         };
         let why = format!("{name} is paused on this server");
-        for row in builds::open_of_check(store, check.id)? {
+        for row in builds::open_of_check(&services.store, check.id)? {
             // The end of one before it may have ended this one too.
             let row = builds::by_id(&services.store, row.id)?;
             let row = row.filter(|row| !row.state.is_final());

@@ -65,12 +65,8 @@ fn wanted(
         return Ok(None);
     };
     let is_there = row.package_id.is_some() || row.uploaded;
-    let is_paused = match row.package_id {
-        Some(package) => packages::paused(store, package)?.is_some(),
-        None => false,
-    };
     if !is_there
-        || is_paused
+        || packages::paused(store, row.package_id)?.is_some()
         || !rechecks.has_version(&row.zig_version)
         || !sources::is_kept(store, &hash)?
     {

@@ -411,8 +411,8 @@ fn set_paused(store: &mut Store, package: PackageId, paused: bool, at: i64) -> R
     Ok(())
 }
 
-/// The name of a package that is paused.
-pub fn paused(store: &Store, package: PackageId) -> Result<Option<String>> {
+/// The name of a package that is paused; none for an upload.
+pub fn paused(store: &Store, package: Option<PackageId>) -> Result<Option<String>> {
     let sql = "SELECT name FROM packages WHERE id = ?1 AND paused_at NOT NULL";
     store.optional_row(sql, [package], |row| row.get(0))
 }

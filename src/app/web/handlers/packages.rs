@@ -124,7 +124,7 @@ pub fn change(state: &mut State, name: &str, mut change: PackageChange) -> Resul
     let store = &mut state.services.store;
     packages::update(store, &row, &change, at).map_err(Error::HalfWritten)?;
     if change.paused == Some(true) {
-        end_searches(state, row.id).map_err(Error::HalfWritten)?;
+        end_questions(state, row.id).map_err(Error::HalfWritten)?;
     }
     let store = &state.services.store;
     let row = packages::by_id(store, row.id).map_err(Error::HalfWritten)?;
@@ -151,7 +151,7 @@ fn yields(
 
 /// Ends what a package that is paused now would go on with. A search would end with no commit that works, which nobody
 /// knows.
-fn end_searches(state: &mut State, package: PackageId) -> store::Result<()> {
+fn end_questions(state: &mut State, package: PackageId) -> store::Result<()> {
     let (scheduler, services) = (&mut state.scheduler, &mut state.services);
     scheduler.drop_questions(package, services)?;
     let mut searches = Searches {
