@@ -380,6 +380,7 @@ impl AttemptState {
         }
     }
 
+    /// The outcome of a fetch whose output is its answer.
     fn answer_outcome(&self, end: &JobEnd, is_answer: bool, without: &str) -> JobOutcome {
         match self.fetch_failure(end, Reason::SourceUnavailable) {
             Some(outcome) => outcome,

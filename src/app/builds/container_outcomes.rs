@@ -38,11 +38,13 @@ impl AttemptState {
         self.input_truncated = end.exit == Some(Exit::Code(exit::TRUNCATED));
         let limits = self.limits(context);
         let record = context.expected_record();
-        let is_proven = end.exit == Some(Exit::Code(0)) && self.records.record(record).is_ok();
-        let judgement = match context.is_scheduled && is_of_node(&end) {
-            // Behind `srun` 0 may stand for a node that died, and each other code may be its own.
-            true if !is_proven => Judgement::Inspect,
-            _ => judge(record, &end, &mut self.records, &limits),
+        // Behind `srun` 0 may stand for a node that died, and each other code may be its own.
+        let is_doubtful = context.is_scheduled
+            && is_of_node(&end)
+            && (end.exit != Some(Exit::Code(0)) || self.records.record(record).is_err());
+        let judgement = match is_doubtful {
+            true => Judgement::Inspect,
+            false => judge(record, &end, &mut self.records, &limits),
         };
         match judgement {
             Judgement::Verdict(verdict) => with_pause(*verdict, self.retry_after),
@@ -134,7 +136,6 @@ impl AttemptState {
         }
     }
 
-    /// The outcome of a fetch whose output is its answer.
     fn limits(&self, context: &AttemptContext) -> ResourceLimits {
         ResourceLimits {
             peak_bytes: self.peak_bytes,
