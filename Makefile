@@ -82,8 +82,8 @@ sim:                   ## simulate 10,000 lives of the server (SEEDS=n, FROM=n; 
 fuzz:                  ## try a million damaged inputs on every parser (CASES=n, FROM=n; SEED=n replays one)
 	CASES=$${CASES:-1000000} FROM=$${FROM:-$$(date +%s)000000} cargo test --test fuzz -- --nocapture
 
-bench: docker-build setup-tests  ## measure what the server adds to docker, what it answers in a second, and what watchers, long queues and large catalogues cost
-	cargo bench --bench verdict --bench watchers --bench queue --bench submissions --bench neighbours --bench catalogue --bench answers --bench search --bench scale
+bench: docker-build setup-tests  ## measure what the server adds to docker, what it answers in a second, and what watchers, nodes, long queues and large catalogues cost
+	cargo bench --bench verdict --bench watchers --bench queue --bench submissions --bench neighbours --bench catalogue --bench answers --bench search --bench scale --bench nodes
 
 bench-warm: docker-build  ## measure what the warm cache saves and what the container costs
 	@benches/warm.sh

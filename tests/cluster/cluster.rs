@@ -17,32 +17,72 @@ pub const IMAGE: &str = "zigcheck:test";
 /// The server's user. It is in the group docker, which has another number on the server than on the nodes.
 pub const AS_SERVER: &str = "setpriv --reuid=zigcheck --regid=zigcheck --init-groups";
 
-/// Waits that a test need not have: a silent node is given up sooner, and the health script comes by more often.
-const SHORTER: [(&str, &str); 3] = [
-    ("SlurmdTimeout=20", "SlurmdTimeout=5"),
-    ("MessageTimeout=10", "MessageTimeout=2"),
-    ("HealthCheckInterval=20", "HealthCheckInterval=2"),
-];
+/// What the machines of a cluster are configured with.
+pub struct Plan {
+    /// Lines of slurm.conf, each with another one in its place.
+    pub conf: Vec<(&'static str, &'static str)>,
+    /// What a node offers.
+    pub cpus: usize,
+    pub memory_mib: usize,
+    /// What stands in for a runner in the image.
+    pub runner: String,
+}
+
+impl Default for Plan {
+    /// Nodes for two builds. Waits that a test need not have are shorter: a silent node is given up sooner, and the
+    /// health script comes by more often.
+    fn default() -> Plan {
+        Plan {
+            conf: vec![
+                ("SlurmdTimeout=20", "SlurmdTimeout=5"),
+                ("MessageTimeout=10", "MessageTimeout=2"),
+                ("HealthCheckInterval=20", "HealthCheckInterval=2"),
+            ],
+            cpus: 4,
+            memory_mib: 2048,
+            runner: stand_in::runner(),
+        }
+    }
+}
 
 pub struct Cluster {
     /// Its name, which is that of its directory too.
     name: String,
     dir: PathBuf,
+    plan: Plan,
     switch: Machine,
     pub server: Machine,
     pub nodes: Vec<Machine>,
 }
 
 impl Cluster {
+    /// What this machine lacks for a cluster, in one line.
+    pub fn lacks() -> Option<String> {
+        if !rustix::process::geteuid().is_root() {
+            return Some("needs root".to_string());
+        }
+        let is_missing = |program: &&str| Command::new(program).arg("-V").output().is_err();
+        let mut programs = vec!["slurmctld", "slurmd", "munged", "dockerd"];
+        programs.retain(is_missing);
+        (!programs.is_empty()).then(|| format!("needs {}: make setup-tests", programs.join(", ")))
+    }
+
     /// With so many nodes, named n1, n2 ..., all idle.
     pub fn start(nodes: usize) -> Cluster {
+        let mut cluster = Cluster::planned(Plan::default());
+        for _ in 0..nodes {
+            cluster.add_node();
+        }
+        for node in &cluster.nodes {
+            cluster.wait_for(&node.name, "idle");
+        }
+        cluster
+    }
+
+    /// Without a node.
+    pub fn planned(plan: Plan) -> Cluster {
         static CLUSTERS: AtomicU32 = AtomicU32::new(0);
-        let root = rustix::process::geteuid().is_root();
-        let there = |program: &&str| Command::new(program).arg("-V").output().is_ok();
-        let all = ["slurmctld", "slurmd", "munged", "dockerd"]
-            .iter()
-            .all(there);
-        assert!(root && all, "needs root and Slurm: make setup-tests");
+        assert_eq!(Cluster::lacks(), None);
         remove_left_over();
         let number = CLUSTERS.fetch_add(1, Ordering::Relaxed);
         let name = format!("zigcheck-cluster-{}-{number}", std::process::id());
@@ -54,18 +94,13 @@ impl Cluster {
             nodes: Vec::new(),
             name,
             dir,
+            plan,
         };
         cluster.switch.boot();
         let bridge = "ip link add br0 type bridge && ip link set br0 up";
         cluster.switch.sh(bridge);
         cluster.make_image();
         cluster.start_server();
-        for _ in 0..nodes {
-            cluster.add_node();
-        }
-        for node in &cluster.nodes {
-            cluster.wait_for(&node.name, "idle");
-        }
         cluster
     }
 
@@ -77,10 +112,10 @@ impl Cluster {
             .sh("useradd --system --user-group --groups docker zigcheck; groupmod -g 4242 docker");
         server.sh("rm -f /etc/munge/munge.key /etc/slurm/slurm.conf");
         server.sh(&format!("ADDRESS={SERVER} {SCRIPTS}/server"));
-        for (long, short) in SHORTER {
+        for (line, other) in &self.plan.conf {
             let conf = "/etc/slurm/slurm.conf";
             server.sh(&format!(
-                "grep -qx {long} {conf} && sed -i s/^{long}$/{short}/ {conf}"
+                "grep -qx '{line}' {conf} && sed -i 's|^{line}$|{other}|' {conf}"
             ));
         }
         start_munged(server);
@@ -108,13 +143,21 @@ impl Cluster {
     pub fn add_node(&mut self) {
         self.add_machine();
         let node = self.nodes.last().expect("a machine");
-        // Processors for two builds.
-        let install = format!("SERVER={SERVER} CPUS=4 MEMORY=2048 {SCRIPTS}/node install");
-        let ssh = self.stand_in_for_ssh();
-        node.sh(&format!("PATH={}:$PATH {install}", ssh.display()));
+        self.install_node(node);
         self.start_engine(node);
         self.import_image(node, IMAGE);
         self.start_node(node);
+    }
+
+    /// Installs on a machine what a node has.
+    pub fn install_node(&self, node: &Machine) {
+        let Plan {
+            cpus, memory_mib, ..
+        } = self.plan;
+        let offers = format!("CPUS={cpus} MEMORY={memory_mib}");
+        let install = format!("SERVER={SERVER} {offers} {SCRIPTS}/node install");
+        let ssh = self.stand_in_for_ssh();
+        node.sh(&format!("PATH={}:$PATH {install}", ssh.display()));
     }
 
     /// Switches a node on, without starting anything there.
@@ -188,8 +231,8 @@ impl Cluster {
     }
 
     /// A directory of the server's user.
-    pub fn data(&self) -> PathBuf {
-        let data = self.dir.join("data");
+    pub fn data(&self, name: &str) -> PathBuf {
+        let data = self.dir.join(name);
         std::fs::create_dir_all(&data).expect("a directory");
         let own = format!("chown -R zigcheck: {}", data.display());
         self.server.sh(&own);
@@ -213,7 +256,7 @@ impl Cluster {
             ln -s $(readlink -f $(command -v bash)) image/bin/bash 2>/dev/null
             tar -C image -cf image.tar .";
         let runner = self.dir.join("build");
-        std::fs::write(&runner, stand_in::runner()).expect("a file");
+        std::fs::write(&runner, &self.plan.runner).expect("a file");
         let mode = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(runner, mode).expect("it is ours");
         let mut command = Command::new("bash");

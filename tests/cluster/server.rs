@@ -39,7 +39,7 @@ impl Server<'_> {
             let expected = format!("zig,zig-{VERSION},zig-test");
             cluster.server.wait(&offers, &expected);
         }
-        let data = cluster.data();
+        let data = cluster.data("data");
         let token = data.join("token").display().to_string();
         let write = format!("umask 77; echo {TOKEN} >{token}; chown zigcheck: {token}");
         cluster.server.sh(&write);

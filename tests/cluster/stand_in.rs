@@ -4,8 +4,17 @@ use serde_json::json;
 
 use crate::common::record::with;
 
-/// The runner counts aloud, in bytes that are no text, until somebody makes `/work/go` in its container.
+/// Counts aloud, in bytes that are no text, until somebody makes `/work/go` in its container.
+const COUNTS: &str = r"until [ -e /work/go ]; do printf 'tick %04d \377\000\n' $((n += 1)); sleep 0.1; done >&2
+printf 'the end' >&2";
+
+/// The runner of tests: it ends when it is let go.
 pub fn runner() -> String {
+    runner_that(COUNTS)
+}
+
+/// The runner, with what it does between its input and its record, in bash. The head of the input is `$head`.
+pub fn runner_that(works: &str) -> String {
     let record = with(json!({"build_id": "BUILD", "nonce": "NONCE"})).to_string();
     let record = record
         .replace("\"BUILD\"", "'$build'")
@@ -16,8 +25,7 @@ read -r head
 [[ $head =~ \"build_id\":([0-9]+) ]] && build=${{BASH_REMATCH[1]}}
 [[ $head =~ \"nonce\":\"([0-9a-f]+)\" ]] && nonce=${{BASH_REMATCH[1]}}
 cat >/dev/null
-until [ -e /work/go ]; do printf 'tick %04d \377\000\n' $((n += 1)); sleep 0.1; done >&2
-printf 'the end' >&2
+{works}
 echo '{record}'
 "#
     )

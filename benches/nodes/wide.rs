@@ -1,0 +1,55 @@
+//! Many builds at once: how soon all run, and what server and clients take meanwhile.
+
+use std::time::{Duration, Instant};
+
+use crate::Extent;
+use crate::engines::Engines;
+use crate::processes::Processes;
+use crate::server::{ClusterServer, show_answers};
+
+const NODES: usize = 8;
+/// How long answers are measured before the builds, and while all run.
+const MEASURE: Duration = Duration::from_secs(4);
+
+pub fn measure(extent: Extent) {
+    let (builds, sleep_s) = (extent.at_once, extent.at_once_sleep_s);
+    let engines = Engines::StandIns;
+    let mut cluster = engines.cluster(builds.div_ceil(NODES), Vec::new());
+    engines.grow(&mut cluster, NODES);
+    let server = ClusterServer::start(&cluster, "wide", 3001, "slurm", builds);
+    let zigcheck = Processes::of(&cluster.server, "zigcheck");
+    let (_, mut idle) = server.answers(|| std::thread::sleep(MEASURE));
+    let before = (zigcheck.resident_mib(), zigcheck.cpu_s());
+    let (took, mut beside) = server.answers(|| {
+        let begun = Instant::now();
+        server.submit(builds, sleep_s);
+        let took = server.wait(begun, "state = 'building'", builds);
+        std::thread::sleep(MEASURE);
+        took
+    });
+    let clients = Processes::of(&cluster.server, "srun");
+    println!(
+        "{builds} builds at once on {NODES} nodes, {}: all run after {took:.1} s",
+        engines.name()
+    );
+    println!(
+        "  server: {:.1} MiB resident, {:.1} MiB before; {} descriptors; {:.2} s of processor time",
+        zigcheck.resident_mib(),
+        before.0,
+        zigcheck.descriptors(),
+        zigcheck.cpu_s() - before.1
+    );
+    println!(
+        "  its clients: {} srun, {} threads, {:.0} MiB: {:.1} MiB a build",
+        clients.count(),
+        clients.threads(),
+        clients.memory_mib(),
+        clients.memory_mib() / builds as f64
+    );
+    show_answers(&mut idle, &mut beside);
+    let begun = Instant::now();
+    server.wait(begun, "state = 'finished'", builds);
+    let clean = server.count("build_status = 'success' AND attempt = 1");
+    println!("  {clean} of {builds} a success at their first attempt");
+    server.stop();
+}
