@@ -15,6 +15,7 @@ mod exclusive;
 mod fetch;
 mod host;
 mod hostile;
+mod images;
 mod imports;
 mod kept;
 mod launcher;

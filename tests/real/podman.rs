@@ -36,7 +36,9 @@ fn start(name: &str, flags: &[&str]) -> Server {
         let args = ["images", "--no-trunc", format, IMAGE];
         let asked = Command::new(engine).args(args).output();
         let text = asked.map(|asked| String::from_utf8_lossy(&asked.stdout).into_owned());
-        text.unwrap_or_default().trim().to_string()
+        // Podman has a line for each tag of the image.
+        let id = text.unwrap_or_default();
+        id.lines().next().unwrap_or_default().to_string()
     };
     let (image, wanted) = (id("podman"), id("docker"));
     assert!(
