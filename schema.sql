@@ -117,16 +117,25 @@ CREATE TABLE IF NOT EXISTS declared_dependencies (
 ) STRICT, WITHOUT ROWID;
 
 -- The Zig versions that the server has, and their images as the engine listed them last, each with the time it was first
--- seen. Empty: none yet.
+-- seen.
 CREATE TABLE IF NOT EXISTS toolchains (
     zig_version TEXT PRIMARY KEY,
+    -- What the toolchain is known by: the recipe of its image, 'zigcheck:0.16.0-' and 16 digits, or the id of an image
+    -- without one. Empty: none yet.
     image       TEXT NOT NULL,
     seen_at     INTEGER NOT NULL
 ) STRICT;
 
+-- The recipes of images that were there before images had recipes. All rows of a toolchain that began so have the id of
+-- its image, and mean the recipe.
+CREATE TABLE IF NOT EXISTS recipes (
+    image  TEXT PRIMARY KEY,
+    recipe TEXT NOT NULL
+) STRICT;
+
 -- What `zig version` prints in images of a toolchain that is named otherwise, such as master.
 CREATE TABLE IF NOT EXISTS dated_versions (
-    -- The image.
+    -- As toolchains.image.
     toolchain     TEXT PRIMARY KEY,
     zig_version   TEXT NOT NULL,
     dated_version TEXT NOT NULL,
@@ -215,6 +224,7 @@ CREATE TABLE IF NOT EXISTS sources (
 -- Fetched dependencies by the manifest that declares them. Their file in sources/ is named by the hash.
 CREATE TABLE IF NOT EXISTS dependencies (
     manifest  TEXT NOT NULL,
+    -- As toolchains.image.
     toolchain TEXT NOT NULL,
     hash      TEXT NOT NULL,
     bytes     INTEGER NOT NULL,
@@ -226,7 +236,7 @@ CREATE TABLE IF NOT EXISTS dependencies (
 CREATE TABLE IF NOT EXISTS kept_caches (
     package_id  INTEGER NOT NULL REFERENCES packages (id),
     zig_version TEXT NOT NULL,
-    -- The image that it was made with, and the commit that left it.
+    -- What it was made with, as toolchains.image, and the commit that left it.
     toolchain   TEXT NOT NULL,
     "commit"    TEXT NOT NULL,
     hash        TEXT NOT NULL,
@@ -280,6 +290,7 @@ CREATE TABLE IF NOT EXISTS builds (
     id                INTEGER PRIMARY KEY AUTOINCREMENT,
     check_id          INTEGER NOT NULL REFERENCES checks (id),
     zig_version       TEXT NOT NULL,
+    -- What it ran under, as toolchains.image.
     toolchain         TEXT,
     state             TEXT NOT NULL DEFAULT 'queued',
     build_status      TEXT NOT NULL DEFAULT 'pending',
@@ -325,7 +336,7 @@ CREATE TABLE IF NOT EXISTS builds (
     reused_commit     TEXT,
     -- 1: an attempt that was given one did not succeed, so the next ones are given none.
     no_reuse          INTEGER NOT NULL DEFAULT 0,
-    -- Source, image, limits and runner: the same key, the same verdict.
+    -- Source, toolchain, limits and runner: the same key, the same verdict.
     cache_key         TEXT,
     -- The build whose verdict this is.
     cached_from       INTEGER REFERENCES builds (id),
@@ -418,7 +429,7 @@ CREATE TABLE IF NOT EXISTS history (
     -- 1: a search tried an older commit; 0: it was the latest.
     is_try              INTEGER NOT NULL DEFAULT 0,
     zig_version         INTEGER NOT NULL REFERENCES history_texts (id),
-    -- The image.
+    -- As toolchains.image.
     toolchain           INTEGER NOT NULL REFERENCES history_texts (id),
     build_status        TEXT NOT NULL,
     test_status         TEXT,
@@ -448,7 +459,7 @@ CREATE TABLE IF NOT EXISTS commit_searches (
     -- Those of its checks.
     priority    INTEGER NOT NULL,
     tenant      TEXT NOT NULL,
-    -- What it began with: the image, and the commit that did not work.
+    -- What it began with: as toolchains.image, and the commit that did not work.
     toolchain   TEXT NOT NULL,
     head        TEXT NOT NULL,
     -- Builds that it asked for, and about how many there will be.

@@ -85,7 +85,7 @@ fn zig_init_packages_build_under_their_own_version_alone() {
             assert!(
                 build["toolchain"]
                     .as_str()
-                    .is_some_and(|id| id.starts_with("sha256:"))
+                    .is_some_and(|name| name.starts_with(&format!("zigcheck:{version}-")))
             );
             assert!(
                 build["peak_memory_bytes"].as_u64() > Some(1 << 20),

@@ -105,6 +105,8 @@ fn packages_come_to_their_verdicts_under_podman() {
     let build = server.finished(hello).remove(0);
     assert_eq!(said(&build), ("success", "success", "null"), "{build}");
     assert_eq!(build["import_status"], "success", "{build}");
+    let toolchain = build["toolchain"].as_str().expect("it ran");
+    assert!(toolchain.starts_with("zigcheck:0.16.0-"), "{build}");
     assert!(build["tests_total"].as_u64() > Some(0), "{build}");
     assert!(
         build["peak_memory_bytes"].as_u64() > Some(1 << 20),

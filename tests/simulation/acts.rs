@@ -94,13 +94,49 @@ impl World {
 
     fn change_images(&mut self) {
         let version = *self.seed.pick(&VERSIONS);
+        let is_named = self.engine.name(version) != self.engine.image(version);
+        if is_named && self.seed.once_in(2) {
+            return self.make_image_again(version);
+        }
+        if self.engine.image(version).is_some() && !is_named && self.seed.once_in(2) {
+            return self.name_image(version);
+        }
         self.image_count += 1;
         let made = !self.seed.once_in(4);
         let id = made.then(|| scripts::image(version, self.image_count));
         self.engine.set_image(version, id);
+        self.days.named.remove(version);
+        if self.seed.once_in(2) {
+            let recipe = scripts::recipe(self.image_count);
+            self.engine.name_recipe(version, &recipe);
+        }
         self.note_images();
         let what = ["missing images", "new images"][usize::from(made)];
         self.tally.met(what);
+    }
+
+    /// An image from before images had recipes gets one.
+    fn name_image(&mut self, version: &'static str) {
+        self.image_count += 1;
+        let recipe = scripts::recipe(self.image_count);
+        self.engine.name_recipe(version, &recipe);
+        let id = self.engine.image(version);
+        if self.image_as_known(version) == id {
+            self.days.named.extend(id.map(|id| (version, id)));
+            self.tally.met("images named by their recipe");
+        }
+    }
+
+    /// By the same recipe, for another processor.
+    fn make_image_again(&mut self, version: &'static str) {
+        let name = self.engine.name(version).expect("it has a recipe");
+        let (_, recipe) = name.rsplit_once('-').expect("a recipe");
+        self.image_count += 1;
+        let id = scripts::image(version, self.image_count);
+        self.engine.set_image(version, Some(id));
+        self.engine.name_recipe(version, recipe);
+        self.days.named.remove(version);
+        self.tally.met("images made again");
     }
 
     fn change_outside(&mut self) {

@@ -38,6 +38,8 @@ pub struct Days {
     pub catalogue: BTreeSet<String>,
     /// There was a time without any image: looks that were due then are let go.
     pub bare: bool,
+    /// The ids of images that the server knew by them when they got a recipe, by version.
+    pub named: BTreeMap<&'static str, String>,
 }
 
 /// A build that was there before another of the same package under the same toolchain.
@@ -206,7 +208,7 @@ impl World {
         }
         for version in self.settings.zig_versions.clone() {
             let version = version.as_str();
-            let Some(image) = self.engine.image(version) else {
+            let Some(image) = self.toolchain(version) else {
                 continue;
             };
             let newest = self.earlier(package, version, i64::MAX);
@@ -241,6 +243,21 @@ impl World {
             })
         });
         found.pop()
+    }
+
+    /// The toolchain of a version in the words of the server's rows.
+    fn toolchain(&self, version: &str) -> Option<String> {
+        let name = self.engine.name(version)?;
+        let sql = "SELECT image FROM recipes WHERE recipe = ?1 ORDER BY rowid DESC";
+        let mut ids = rows(&self.keeper, sql, [&name], |row| row.get(0)).into_iter();
+        Some(ids.next().unwrap_or(name))
+    }
+
+    /// What a container that is booked under that toolchain is started in, by names that it had at its time.
+    pub fn may_start_in(&self, booked: &str, image: &str) -> bool {
+        let sql = "SELECT count(*) FROM recipes WHERE image = ?1 AND recipe = ?2";
+        let count: Vec<i64> = rows(&self.keeper, sql, [booked, image], |row| row.get(0));
+        booked == image || count == [1]
     }
 
     /// The image of a toolchain as the server knows it.
@@ -385,8 +402,12 @@ impl World {
     fn check_under_all_images(&self) {
         for package in self.numbers("SELECT id FROM packages WHERE removal IS NULL") {
             for version in &self.settings.zig_versions {
-                let image = self.engine.image(version);
+                let image = self.toolchain(version);
                 assert_eq!(self.image_as_known(version), image, "{version}");
+                // One that was known by its id, and got a recipe, is not another one by that.
+                if let Some(id) = self.days.named.get(version.as_str()) {
+                    assert_eq!(image.as_ref(), Some(id), "{version}");
+                }
                 let newest = self.earlier(package, version, i64::MAX);
                 let newest = newest.expect("each package has builds under all toolchains");
                 // What did not get its source, or was not let, has not come to a toolchain.

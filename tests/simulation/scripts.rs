@@ -34,6 +34,11 @@ pub fn image(version: &str, count: u32) -> String {
     format!("sha256:{version}-{count}")
 }
 
+/// The recipe of an image that was made as that one.
+pub fn recipe(count: u32) -> String {
+    format!("{count:016x}")
+}
+
 /// What a server says of a build that ends by itself.
 struct Fate {
     stdout: Vec<Vec<u8>>,

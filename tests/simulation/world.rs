@@ -100,6 +100,12 @@ impl World {
         };
         world.engine.peak = Some("123456789\n".to_string());
         world.meet_neighbours();
+        if world.seed.once_in(2) {
+            let recipe = scripts::recipe(1);
+            for version in VERSIONS {
+                world.engine.name_recipe(version, &recipe);
+            }
+        }
         world.open();
         world.perilous = true;
         world
@@ -186,7 +192,8 @@ impl World {
         let mut versions = VERSIONS.map(str::to_string).to_vec();
         if self.settings.zig_versions == versions {
             self.tally.met("versions retired");
-            versions.remove(self.seed.below(versions.len()));
+            let retired = versions.remove(self.seed.below(versions.len()));
+            self.days.named.remove(retired.as_str());
         }
         self.settings.zig_versions = versions;
     }

@@ -401,7 +401,7 @@ fn images_are_known_by_version_and_id() {
     let images = listings::images(answer);
     let mut known: Vec<(&str, &str)> = images
         .iter()
-        .map(|(v, id)| (v.as_str(), id.as_str()))
+        .map(|(v, image)| (v.as_str(), image.name.as_str()))
         .collect();
     known.sort();
     let wanted = [("0.15.2", "sha256:bb"), ("0.16.0", "sha256:aa")];

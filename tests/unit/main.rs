@@ -72,6 +72,7 @@ mod preconditions;
 mod quotas;
 mod reads;
 mod recheck;
+mod recipes;
 mod record;
 mod reference;
 mod retirement;

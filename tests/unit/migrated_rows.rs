@@ -45,7 +45,8 @@ const ADDED_COLUMNS: [(&str, &str, Value); 34] = [
 ];
 
 /// The tables that later versions added. They begin empty.
-const ADDED_TABLES: [&str; 21] = [
+const ADDED_TABLES: [&str; 22] = [
+    "recipes",
     "audit",
     "allowed_hosts",
     "quotas",

@@ -8,6 +8,7 @@ use zigcheck::app::engine::container_state::{ContainerState, container_state};
 use zigcheck::app::engine::docker::Docker;
 use zigcheck::app::engine::engine::{Engine, EngineAction};
 use zigcheck::app::engine::engines::Engines;
+use zigcheck::app::engine::listings::Image;
 use zigcheck::app::engine::routing::{Place, Routing};
 use zigcheck::app::engine::slurm::{NodeState, images, node_of, nodes, own_allocations};
 use zigcheck::interface::event::{Command, Exit};
@@ -101,7 +102,7 @@ fn answers_of_slurm_are_read() {
     assert_eq!(states, expected);
     assert_eq!(nodes[1].reason, "disk is full | of it");
     let versions = ["0.14.1", "0.15.2", "0.16.0"];
-    let expected = versions.map(|it| (it.to_string(), format!("zigcheck:{it}")));
+    let expected = versions.map(|it| (it.to_string(), Image::named(format!("zigcheck:{it}"))));
     assert_eq!(images(&nodes), Ok(HashMap::from(expected)));
     assert_eq!(images(&[]), Err("there are no nodes".to_string()));
     let down = images(&nodes[3..4]).expect_err("it does not answer");
@@ -166,11 +167,11 @@ fn a_toolchain_is_this_machines_image_where_a_node_has_one_of_its_version() {
         engines.answer(Place::Cluster, Ok(answer.to_string()), 0);
     }
     assert!(engines.is_ready());
-    assert_eq!(engines.image("0.16.0"), Some("sha256:a"));
+    assert_eq!(engines.toolchain("0.16.0"), Some("sha256:a"));
     let both = ("zigcheck:0.16.0".to_string(), "sha256:a".to_string());
     assert_eq!(engines.images("0.16.0"), Some(both));
     assert_eq!(
-        (engines.image("0.15.2"), engines.images("0.15.2")),
+        (engines.toolchain("0.15.2"), engines.images("0.15.2")),
         (None, None)
     );
     // The doubt in one is none in the other.

@@ -76,7 +76,7 @@ impl Searches<'_> {
             zig_version,
             priority,
             tenant,
-            toolchain: engine.image(zig_version).unwrap_or(""),
+            toolchain: engine.toolchain(zig_version).unwrap_or(""),
             head: &head,
         };
         commit_searches::request(store, &new, now.unix_ms)

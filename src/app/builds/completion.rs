@@ -18,7 +18,7 @@ use crate::app::store::packages::{self, Holder};
 use crate::app::store::removals::{self, REMOVED_BUILDS_LIMIT, Removal};
 use crate::app::store::{
     build_counts, catalogue_checks, commit_searches, declared, durations, kept_caches, results,
-    store, target_checks, uses,
+    store, target_checks, toolchains, uses,
 };
 
 impl Scheduler {
@@ -95,7 +95,7 @@ impl Scheduler {
                     logs.begin(row.id, row.attempt);
                     let text = &running_task.attempt_state.stderr_tail;
                     logs.append(row.id, text, &mut services.out);
-                    builds::clear_toolchain(&mut services.store, row.id)?;
+                    toolchains::clear(&mut services.store, row.id)?;
                     self.finish_build(row.id, verdict, services)?;
                 }
                 Ok(())
@@ -312,7 +312,7 @@ impl Scheduler {
         if self.has_task(task, store)? {
             return Ok(());
         }
-        let image = services.engine.image(&running_task.zig_version);
+        let image = services.engine.toolchain(&running_task.zig_version);
         if let (Some(manifest), Some(image)) = (&running_task.source().manifest, image) {
             self.dependencies.forget(manifest, image, store)?;
         }

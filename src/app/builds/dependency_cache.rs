@@ -35,7 +35,7 @@ impl DependencyCache {
         if !running_task.source().dependencies {
             return Ok(running_task.next_job(&services.docker));
         }
-        let image = services.engine.image(&running_task.zig_version);
+        let image = services.engine.toolchain(&running_task.zig_version);
         let image = image.unwrap_or("").to_string();
         Ok(match self.find(running_task, &image, services)? {
             Some(file) => {
@@ -87,7 +87,7 @@ impl DependencyCache {
         services: &mut Services,
     ) -> store::Result<()> {
         let manifest = running_task.source().manifest.clone();
-        let image = services.engine.image(&running_task.zig_version);
+        let image = services.engine.toolchain(&running_task.zig_version);
         let (Some(manifest), Some(image)) = (manifest, image) else {
             return Ok(());
         };

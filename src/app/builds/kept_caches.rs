@@ -50,7 +50,7 @@ impl KeptCaches {
         };
         let version = &task.zig_version;
         let kept = kept_caches::find(&services.store, package, version)?;
-        let Some(kept) = kept.filter(|kept| kept.toolchain == task.image) else {
+        let Some(kept) = kept.filter(|kept| kept.toolchain == task.toolchain) else {
             return Ok(None);
         };
         if !is_in_history(check, &kept.commit, &services.store)? {
@@ -101,7 +101,7 @@ impl KeptCaches {
             return Ok(());
         }
         let kept = KeptCache {
-            toolchain: task.image.clone(),
+            toolchain: task.toolchain.clone(),
             commit,
             hash,
             bytes,

@@ -13,6 +13,7 @@ use crate::app::domain::recheck::{self, Outcome, Toolchain};
 use crate::app::domain::repository::owner;
 use crate::app::domain::task::{Entry, Priority, Task};
 use crate::app::engine::engines::Engines;
+use crate::app::engine::listings::Image;
 use crate::app::queue::queue::Queue;
 use crate::app::store::checks::NewCheck;
 use crate::app::store::packages::{self, RecheckRow};
@@ -86,7 +87,7 @@ impl Rechecks {
         let with_image = versions.filter_map(|version| {
             Some(Toolchain {
                 zig_version: version.clone(),
-                image: engine.image(version)?.to_string(),
+                image: engine.toolchain(version)?.to_string(),
             })
         });
         with_image.collect()
@@ -178,7 +179,7 @@ impl Rechecks {
         let Some(version) = self.catalogue.first().cloned() else {
             return Ok(Vec::new());
         };
-        let Some(image) = services.engine.image(&version) else {
+        let Some(image) = services.engine.toolchain(&version) else {
             // It goes on when the engine lists the image again.
             self.catalogue.remove(0);
             return Ok(Vec::new());
@@ -292,9 +293,20 @@ impl Rechecks {
 
     // -- new toolchains --
 
-    /// The engine has listed its images: a new one means that all packages are gone through.
+    /// The engine has listed its images: a new one means that all packages are gone through. One that is known by its
+    /// id is not new when it gets a recipe.
     pub fn on_images(&mut self, services: &mut Services) -> store::Result<()> {
         let now = services.now.unix_ms;
+        for version in &self.zig_versions {
+            let Some(image) = services.engine.newly_named(version) else {
+                continue;
+            };
+            let Image { name, id } = image.clone();
+            if toolchains::name_recipe(&mut services.store, version, &id, &name)? {
+                log::info!("zig {version} is known by its recipe, {name}");
+                services.engine.set_first_id(name, id);
+            }
+        }
         for toolchain in self.toolchains(&services.engine) {
             if toolchains::insert(&mut services.store, &toolchain, now)? {
                 log::info!("zig {} has a new image", toolchain.zig_version);

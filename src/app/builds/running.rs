@@ -24,9 +24,11 @@ pub struct RunningTask {
     pub entry: Entry,
     pub subject: Subject,
     pub zig_version: String,
-    /// The id of the image of its containers, from its start on.
+    /// Its toolchain, as rows have it.
+    pub toolchain: String,
+    /// What its containers are started in, from its start on.
     pub image: String,
-    /// The id of the image of its fetches, which run on this machine.
+    /// The same for its fetches, which run on this machine.
     pub fetch_image: String,
     pub machine: Build,
     pub job: Option<JobId>,
@@ -71,6 +73,7 @@ impl RunningTask {
             entry,
             subject,
             zig_version,
+            toolchain: String::new(),
             image: String::new(),
             fetch_image: String::new(),
             machine,
@@ -102,6 +105,7 @@ impl RunningTask {
         running_task.started_unix_ms = row.started_at.unwrap_or(row.created_at);
         running_task.not_yet_visible_until_ms = row.run_at.unwrap_or(0) + NOT_YET_VISIBLE_LIMIT_MS;
         running_task.key = row.cache_key.clone();
+        running_task.toolchain = row.toolchain.clone().unwrap_or_default();
         running_task.log_offset = row.log_offset.unwrap_or(0);
         running_task.attempt_state.deps = row.deps_outcome;
         running_task.attempt_state.reused_commit = row.reused_commit.clone();

@@ -251,7 +251,7 @@ impl Scheduler {
             return Ok(false);
         }
         let mut versions = wanted.into_iter().map(|build| build.zig_version);
-        let Some(version) = versions.find(|version| services.engine.image(version).is_some())
+        let Some(version) = versions.find(|version| services.engine.toolchain(version).is_some())
         else {
             return missing_images::put_back(&mut self.queue, &entry, services);
         };
@@ -282,7 +282,11 @@ impl Scheduler {
         if row.state.is_final() || self.cancel_if_unwanted(&row, &check, services)? {
             return Ok(false);
         }
-        let Some(image) = services.engine.image(&row.zig_version).map(str::to_string) else {
+        let Some(image) = services
+            .engine
+            .toolchain(&row.zig_version)
+            .map(str::to_string)
+        else {
             return missing_images::put_back(&mut self.queue, &entry, services);
         };
         let key = self
@@ -362,7 +366,11 @@ impl Scheduler {
         let Some(mut running_task) = target_task::take(entry, build, context, services)? else {
             return Ok(false);
         };
-        if services.engine.image(&running_task.zig_version).is_none() {
+        if services
+            .engine
+            .toolchain(&running_task.zig_version)
+            .is_none()
+        {
             return missing_images::put_back(&mut self.queue, &running_task.entry, services);
         }
         let first = self.dependencies.first_job(&mut running_task, services)?;
@@ -377,9 +385,11 @@ impl Scheduler {
         services: &mut Services,
     ) -> store::Result<()> {
         running_task.started_unix_ms = services.now.unix_ms;
-        // The id, so that the image that runs is the one in the row.
+        // By recipe or id, so that the image that runs is the one in the row.
         let images = services.engine.images(&running_task.zig_version);
         (running_task.image, running_task.fetch_image) = images.expect("else it is put back");
+        let toolchain = services.engine.toolchain(&running_task.zig_version);
+        running_task.toolchain = toolchain.unwrap_or_default().to_string();
         let task = running_task.entry.task;
         self.running.insert(task, running_task);
         self.step(task, Input::Start(first), services)

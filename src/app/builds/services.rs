@@ -10,6 +10,7 @@ use crate::app::engine::engines::Engines;
 use crate::app::live::feed::Feed;
 use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::store::{self, Store};
+use crate::app::store::toolchains;
 use crate::config::settings::Settings;
 use crate::interface::event::{Command, Now};
 use crate::interface::outbox::Outbox;
@@ -30,8 +31,12 @@ impl Services {
     pub fn open(settings: &Settings, store: Store, now: Now) -> store::Result<Services> {
         let docker = Docker::new(settings, &store.identity.data_id, &store.identity.secret);
         let (routing, data_id) = (docker.routing(), &store.identity.data_id);
+        let mut engine = Engines::new(settings.guards_fetches(), routing, data_id);
+        for (recipe, id) in toolchains::first_ids(&store)? {
+            engine.set_first_id(recipe, id);
+        }
         Ok(Services {
-            engine: Engines::new(settings.guards_fetches(), routing, data_id),
+            engine,
             docker,
             commands: EngineCommands::default(),
             feed: Feed::new(settings, &store)?,

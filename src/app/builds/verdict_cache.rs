@@ -35,7 +35,7 @@ impl VerdictCache {
     /// A hash of all that the verdict of a build depends on; none while its source or its toolchain is unknown.
     pub fn key(&self, check: &CheckRow, zig_version: &str, engine: &Engines) -> Option<String> {
         let source = &check.source.as_ref()?.hash;
-        let image = engine.image(zig_version)?;
+        let image = engine.toolchain(zig_version)?;
         let limits = format!(
             "{} {} {} {WORK_TMPFS_BYTES}",
             self.limits.memory_bytes, self.limits.build_timeout_ms, self.limits.silence_timeout_ms

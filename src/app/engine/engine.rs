@@ -40,7 +40,7 @@ use crate::app::engine::commands::Answer;
 use crate::app::engine::docker;
 use crate::app::engine::kind::EngineKind;
 use crate::app::engine::limits::{CLEANUP_DELAY_MS, ENGINE_RETRY_MS};
-use crate::app::engine::listings;
+use crate::app::engine::listings::{self, Image};
 use crate::app::engine::slurm::{self, Node};
 use crate::config::limits::ENGINE_FRESH_MS;
 
@@ -120,8 +120,8 @@ pub struct Engine {
     cleanup_ms: Option<u64>,
     /// The time of the last extra cleanup that was scheduled.
     last_cleanup_ms: u64,
-    /// Image ids by Zig version.
-    images: HashMap<String, String>,
+    /// Images by Zig version.
+    images: HashMap<String, Image>,
     /// When they are listed again for a task whose image is missing.
     images_wanted_ms: Option<u64>,
     pause_ms: u64,
@@ -209,9 +209,9 @@ impl Engine {
         self.absence.as_deref()
     }
 
-    /// The image id of a toolchain, as of the latest answer.
-    pub fn image(&self, zig_version: &str) -> Option<&str> {
-        self.images.get(zig_version).map(String::as_str)
+    /// The image of a toolchain, as of the latest answer.
+    pub fn image(&self, zig_version: &str) -> Option<&Image> {
+        self.images.get(zig_version)
     }
 
     /// True if a probe has confirmed that the fetch network reaches only public addresses.
@@ -219,9 +219,10 @@ impl Engine {
         self.needs_probe && self.probed
     }
 
-    /// The id of any image, always the same one; empty if there is none.
+    /// The name of any image, always the same one; empty if there is none.
     pub fn any_image(&self) -> &str {
-        self.images.values().min().map_or("", String::as_str)
+        let names = self.images.values().map(|image| image.name.as_str());
+        names.min().unwrap_or_default()
     }
 
     /// True while an answer is awaited.

@@ -4,9 +4,12 @@
 //! Each has its own state machine. The server works while all of them are ready: an engine that is away is away
 //! wherever it is, and its reason names the machine.
 
+use std::collections::HashMap;
+
 use crate::app::engine::commands::Answer;
 use crate::app::engine::engine::{Engine, EngineAction};
 use crate::app::engine::kind::EngineKind;
+use crate::app::engine::listings::Image;
 use crate::app::engine::routing::{Place, Routing};
 use crate::app::engine::slurm::Node;
 
@@ -15,6 +18,8 @@ pub struct Engines {
     here: Engine,
     /// Where builds run, if that is not this machine.
     there: Option<(Place, Engine)>,
+    /// The ids under which rows of the database have toolchains that had no recipe at first, by their names.
+    first_ids: HashMap<String, String>,
 }
 
 impl Engines {
@@ -29,6 +34,7 @@ impl Engines {
         Engines {
             here: Engine::new(needs_probe),
             there: there.map(|there| (place, there)),
+            first_ids: HashMap::new(),
         }
     }
 
@@ -89,11 +95,11 @@ impl Engines {
         self.all().all(|engine| engine.has_answered)
     }
 
-    /// The image id of a toolchain, as of the latest answers: that of the machine that builds run on, or this one's
-    /// for a cluster, whose nodes have images of their own. None as well where this machine has no image to fetch
-    /// dependencies in.
-    pub fn image(&self, zig_version: &str) -> Option<&str> {
-        let here = self.fetch_image(zig_version)?;
+    /// The image that a toolchain is known by, as of the latest answers: that of the machine that builds run on, or
+    /// this one's for a cluster, whose nodes have images of their own. None as well where this machine has no image to
+    /// fetch dependencies in.
+    fn known(&self, zig_version: &str) -> Option<&Image> {
+        let here = self.here.image(zig_version)?;
         match &self.there {
             Some((Place::Cluster, cluster)) => cluster.image(zig_version).map(|_| here),
             Some((_, engine)) => engine.image(zig_version),
@@ -101,20 +107,34 @@ impl Engines {
         }
     }
 
-    /// The image id that fetches for a toolchain run in. Images made on two machines have two ids.
-    pub fn fetch_image(&self, zig_version: &str) -> Option<&str> {
-        self.here.image(zig_version)
+    /// The toolchain of a version, as rows of the database have it: its recipe, or the id of an image. Two images of
+    /// one recipe are one toolchain, whatever their ids are.
+    pub fn toolchain(&self, zig_version: &str) -> Option<&str> {
+        let name = &self.known(zig_version)?.name;
+        Some(self.first_ids.get(name).unwrap_or(name))
+    }
+
+    /// The image of a version whose recipe is not known to be that of an id.
+    pub fn newly_named(&self, zig_version: &str) -> Option<&Image> {
+        let image = self.known(zig_version)?;
+        let is_new = image.name != image.id && !self.first_ids.contains_key(&image.name);
+        is_new.then_some(image)
+    }
+
+    /// From now on rows with this id are of the toolchain of that name.
+    pub fn set_first_id(&mut self, name: String, id: String) {
+        self.first_ids.insert(name, id);
     }
 
     /// What builds and fetches of a toolchain are started in.
     pub fn images(&self, zig_version: &str) -> Option<(String, String)> {
         let there = self.there.as_ref().map_or(&self.here, |(_, engine)| engine);
-        let image = there.image(zig_version);
-        let both = image.zip(self.fetch_image(zig_version));
-        both.map(|(image, fetch_image)| (image.to_string(), fetch_image.to_string()))
+        let image = there.image(zig_version)?;
+        let fetch_image = self.here.image(zig_version)?;
+        Some((image.name.clone(), fetch_image.name.clone()))
     }
 
-    /// The id of any image of this machine; empty if there is none.
+    /// The name of any image of this machine; empty if there is none.
     pub fn any_image(&self) -> &str {
         self.here.any_image()
     }
@@ -127,7 +147,7 @@ impl Engines {
     /// The versions that an engine has no image of, as of the latest answers.
     pub fn missing<'v>(&self, zig_versions: &'v [String]) -> impl Iterator<Item = &'v String> {
         let versions = zig_versions.iter();
-        versions.filter(|version| self.image(version).is_none())
+        versions.filter(|version| self.known(version).is_none())
     }
 
     /// True while an answer is awaited.

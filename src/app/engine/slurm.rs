@@ -16,6 +16,7 @@
 use std::collections::HashMap;
 
 use crate::app::engine::limits::{LEASE_GRACE_S, NODE_MEMORY_BYTES, STEP_GRACE_S};
+use crate::app::engine::listings::Image;
 use crate::config::settings::Settings;
 
 /// What runs on the node, and how that is found.
@@ -180,16 +181,16 @@ fn state_of(word: &str) -> NodeState {
     }
 }
 
-/// The images that nodes have, by Zig version; an error if no node is there that answers.
-pub fn images(nodes: &[Node]) -> Result<HashMap<String, String>, String> {
+/// The images that nodes have, by tag; an error if no node is there that answers.
+pub fn images(nodes: &[Node]) -> Result<HashMap<String, Image>, String> {
     if nodes.iter().all(|node| node.state == NodeState::Down) {
         return Err(match nodes.first() {
             None => "there are no nodes".to_string(),
             Some(node) => format!("no node answers: {} is down: {}", node.name, node.reason),
         });
     }
-    let versions = nodes.iter().flat_map(|node| &node.zig_versions);
-    Ok(versions
-        .map(|version| (version.clone(), format!("zigcheck:{version}")))
+    let tags = nodes.iter().flat_map(|node| &node.zig_versions);
+    Ok(tags
+        .map(|tag| (tag.clone(), Image::named(format!("zigcheck:{tag}"))))
         .collect())
 }

@@ -35,7 +35,7 @@ pub fn build(row: &BuildRow, queue_position: Option<usize>) -> Value {
         "zig_version": row.zig_version,
         "commit": row.commit,
         "source": row.source,
-        "toolchain": row.toolchain,
+        "toolchain": row.toolchain_name,
         "state": row.state.as_str(),
         "build_status": row.build_status.as_str(),
         "test_status": row.test_status.map(TestStatus::as_str),

@@ -36,6 +36,9 @@ row! {
         pub commit: Option<String> = "c.\"commit\"",
         pub source: Option<String> = "c.source",
         pub toolchain: Option<String> = "b.toolchain",
+        /// The same by its recipe, also where rows have the id of an image instead.
+        pub toolchain_name: Option<String> = "coalesce((SELECT r.recipe FROM recipes r WHERE r.image = b.toolchain), \
+            b.toolchain)",
         pub state: State = "b.state",
         pub build_status: BuildStatus = "b.build_status",
         pub test_status: Option<TestStatus> = "b.test_status",
@@ -269,13 +272,6 @@ pub fn set_errors(store: &mut Store, build: BuildId, errors: u32) -> Result<()> 
 pub fn set_log_offset(store: &mut Store, build: BuildId, log_offset: u64) -> Result<()> {
     let sql = "UPDATE builds SET log_offset = ?2 WHERE id = ?1";
     store.execute(sql, params![build, log_offset])?;
-    Ok(())
-}
-
-/// Takes image and cache key of an earlier attempt from a build that ends without its source.
-pub fn clear_toolchain(store: &mut Store, build: BuildId) -> Result<()> {
-    let sql = "UPDATE builds SET toolchain = NULL, cache_key = NULL WHERE id = ?1";
-    store.execute(sql, [build])?;
     Ok(())
 }
 

@@ -29,7 +29,7 @@ row! {
         pub position: Option<i64> = "h.position",
         pub tag: Option<String> = "g.text",
         pub zig_version: String = "v.text",
-        pub toolchain: String = "t.text",
+        pub toolchain: String = "coalesce((SELECT r.recipe FROM recipes r WHERE r.image = t.text), t.text)",
         pub build_status: BuildStatus = "h.build_status",
         pub test_status: Option<TestStatus> = "h.test_status",
         pub import_status: Option<ImportStatus> = "h.import_status",

@@ -18,7 +18,7 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// The steps to the schema: `STEPS[n]` leads from `PRAGMA user_version` n to n + 1. A step changes tables and rows
 /// only; new tables, indexes and triggers are made from `SCHEMA` afterwards. A step that was released never changes.
-const STEPS: [&str; 28] = [
+const STEPS: [&str; 29] = [
     WORDS,
     IMPORTS,
     HOSTS,
@@ -48,6 +48,7 @@ const STEPS: [&str; 28] = [
     NODES,
     PAUSES,
     BEGUN,
+    RECIPES,
 ];
 
 /// The words for priority, tenant, lane and total, for what a build waits for and for what refers to it. The name of
@@ -221,6 +222,8 @@ const NODES: &str = "ALTER TABLE builds ADD COLUMN node TEXT;";
 const PAUSES: &str = "ALTER TABLE packages ADD COLUMN paused_at INTEGER;";
 /// A new index alone, `builds_begun`.
 const BEGUN: &str = "";
+/// A new table alone, `recipes`.
+const RECIPES: &str = "";
 /// The versions that made `kept_caches`, and that take these out of it.
 const KEPT_CACHES_VERSION: usize = 17;
 const CACHES_OF_FAILURES_VERSION: usize = 19;

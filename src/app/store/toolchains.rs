@@ -34,8 +34,7 @@ pub struct RebuildPage {
 /// Stores the image of a version; true if that is new. Then all packages are examined again, from the first.
 pub fn insert(store: &mut Store, toolchain: &Toolchain, at: i64) -> Result<bool> {
     let Toolchain { zig_version, image } = toolchain;
-    let sql = "SELECT EXISTS (SELECT 1 FROM toolchains WHERE zig_version = ?1 AND image = ?2)";
-    if store.value(sql, [zig_version, image])? {
+    if is_known(store, zig_version, image)? {
         return Ok(false);
     }
     let sql = "INSERT INTO toolchains (zig_version, image, seen_at) VALUES (?1, ?2, ?3) \
@@ -44,6 +43,37 @@ pub fn insert(store: &mut Store, toolchain: &Toolchain, at: i64) -> Result<bool>
     let sql = "UPDATE server SET rebuild_after = 0 WHERE EXISTS (SELECT 1 FROM packages)";
     store.execute(sql, [])?;
     Ok(true)
+}
+
+fn is_known(store: &Store, zig_version: &str, image: &str) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM toolchains WHERE zig_version = ?1 AND image = ?2)";
+    store.value(sql, [zig_version, image])
+}
+
+/// Notes that the image with that id has a recipe, if rows have the id: it was there before images had recipes. From
+/// then on the id in a row means the recipe; no row is changed. True if that is so.
+pub fn name_recipe(store: &mut Store, zig_version: &str, id: &str, recipe: &str) -> Result<bool> {
+    // A version that was retired has its history.
+    let sql = "SELECT EXISTS (SELECT 1 FROM history_texts WHERE text = ?1)";
+    let is_known = is_known(store, zig_version, id)? || store.value(sql, [id])?;
+    if is_known {
+        let sql = "INSERT OR REPLACE INTO recipes (image, recipe) VALUES (?1, ?2)";
+        store.execute(sql, [id, recipe])?;
+    }
+    Ok(is_known)
+}
+
+/// Each recipe with the id that rows have in its place.
+pub fn first_ids(store: &Store) -> Result<Vec<(String, String)>> {
+    let sql = "SELECT recipe, image FROM recipes ORDER BY rowid";
+    store.rows(sql, [], |row| Ok((row.get("recipe")?, row.get("image")?)))
+}
+
+/// Takes toolchain and cache key of an earlier attempt from a build that ends without its source.
+pub fn clear(store: &mut Store, build: BuildId) -> Result<()> {
+    let sql = "UPDATE builds SET toolchain = NULL, cache_key = NULL WHERE id = ?1";
+    store.execute(sql, [build])?;
+    Ok(())
 }
 
 /// Notes what `zig version` prints in the image of that build, if that is not what the toolchain is named after.

@@ -38,7 +38,7 @@ pub struct Engine {
     pub past: BTreeMap<Purpose, Container>,
     /// Asked for by clients that are no more: the engine may still get to it, until that time.
     pub late: Vec<(u64, Container)>,
-    /// Version and id of each image.
+    /// Tag and id of each image: a version, or one with the recipe of the image of that version.
     pub images: Vec<(String, String)>,
     /// When it listed these images first.
     listed_ms: Option<u64>,
@@ -127,9 +127,28 @@ impl Engine {
 
     /// The image of that version is made anew with that id, or removed.
     pub fn set_image(&mut self, version: &str, id: Option<String>) {
-        self.images.retain(|(known, _)| known != version);
+        let recipe = format!("{version}-");
+        self.images
+            .retain(|(known, _)| known != version && !known.starts_with(&recipe));
         self.images.extend(id.map(|id| (version.to_string(), id)));
         self.listed_ms = None;
+    }
+
+    /// The image of that version gets that recipe.
+    pub fn name_recipe(&mut self, version: &str, recipe: &str) {
+        let id = self.image(version);
+        let tag = format!("{version}-{recipe}");
+        self.images.extend(id.map(|id| (tag, id)));
+        self.listed_ms = None;
+    }
+
+    /// What containers of that version are started in: an image with a recipe by that.
+    pub fn name(&self, version: &str) -> Option<String> {
+        let id = self.image(version)?;
+        let recipe = format!("{version}-");
+        let mut tags = self.images.iter();
+        let tag = tags.find(|(tag, _)| tag.starts_with(&recipe));
+        Some(tag.map_or(id, |(tag, _)| format!("zigcheck:{tag}")))
     }
 
     /// True if the server has had the list of images for a minute.

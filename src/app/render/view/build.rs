@@ -192,11 +192,13 @@ fn facts(rows: &BuildRows) -> Vec<(&'static str, Clean)> {
         "commands",
         "zig build --summary all; zig build test --summary all; then as a dependency".to_string(),
     );
-    let image = row
-        .toolchain
-        .as_deref()
-        .map_or_else(String::new, |id| format!(", {id}"));
-    fact("image", format!("zigcheck:{}{image}", row.zig_version));
+    let version = format!("zigcheck:{}", row.zig_version);
+    let image = match row.toolchain_name.as_deref() {
+        Some(recipe) if recipe.starts_with(&version) => recipe.to_string(),
+        Some(id) => format!("{version}, {id}"),
+        None => version,
+    };
+    fact("image", image);
     if let Some(node) = &row.node {
         fact("node", node.clone());
     }
