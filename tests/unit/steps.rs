@@ -341,14 +341,17 @@ fn work(inside: &mut Inside) {
         }
         inside.pass(5_000);
     }
+    // One that is known by its id, and a new one.
+    inside.engine.set_image("0.15.2", Some("sha256:new".into()));
     inside.engine.name_recipe("0.16.0", "0123456789abcdef");
+    inside.engine.name_recipe("0.15.2", "0123456789abcdef");
+    inside.pass(5_000);
+    inside.json("/api/health");
     // Last: its many tasks would leave no slot for others.
     let body = br#"{"zig_version":"0.16.0"}"#;
-    let response = inside.as_admin("POST", "/admin/check-all", body);
-    assert_eq!(response.status, 202);
-    for _ in 0..3 {
-        inside.pass(1_000);
-    }
+    let begun = inside.as_admin("POST", "/admin/check-all", body);
+    assert_eq!(begun.status, 202);
+    (0..3).for_each(|_| inside.pass(1_000));
     for _ in 0..20 {
         inside.room(1, 1 << 40);
         inside.pass(1_000);
