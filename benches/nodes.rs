@@ -1,10 +1,11 @@
-//! Builds on the nodes of a Slurm cluster: builds a second on 1, 2, 4 and 8 nodes, many builds at once, and what a
-//! node adds to a build.
+//! Builds on the nodes of a Slurm cluster: what a node adds to a build, builds a second on 1, 2, 4 and 8 nodes, many
+//! builds at once, and what Slurm takes with hundreds of nodes.
 //!
 //! The machines are namespaces of this one, with real Slurm and munge, and the builds sleep, so that two cores
 //! suffice. Engines are real where the output says so; elsewhere a script stands in for docker on the nodes. Prints
 //! times, memory and ratios, and asserts nothing about them. `cargo bench --bench nodes -- widths` measures one part:
-//! `added`, `widths` or `wide`; `short` makes each part short.
+//! `added`, `widths`, `wide` or `many`, the last one also with the number of nodes and of requests that wait:
+//! `many 1000 8000`. `short` makes each part short.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -22,6 +23,8 @@ mod stand_in;
 mod added;
 #[path = "nodes/engines.rs"]
 mod engines;
+#[path = "nodes/many.rs"]
+mod many;
 #[path = "nodes/processes.rs"]
 mod processes;
 #[path = "nodes/server.rs"]
@@ -48,6 +51,9 @@ pub struct Extent {
     /// Builds at once, and how long each of them sleeps: longer than it takes until all run.
     pub at_once: usize,
     pub at_once_sleep_s: usize,
+    /// Nodes that run nothing, and requests that wait for them.
+    pub many: usize,
+    pub waiting: usize,
 }
 
 const WHOLE: Extent = Extent {
@@ -58,6 +64,8 @@ const WHOLE: Extent = Extent {
     pairs: 20,
     at_once: 64,
     at_once_sleep_s: 20,
+    many: 200,
+    waiting: 1_000,
 };
 
 const SHORT: Extent = Extent {
@@ -68,6 +76,8 @@ const SHORT: Extent = Extent {
     pairs: 5,
     at_once: 50,
     at_once_sleep_s: 15,
+    many: 20,
+    waiting: 100,
 };
 
 fn main() {
@@ -82,7 +92,7 @@ fn main() {
         return;
     }
     let extent = if says("short") { SHORT } else { WHOLE };
-    let parts = ["added", "widths", "wide"];
+    let parts = ["added", "widths", "wide", "many"];
     let all = !parts.into_iter().any(says);
     for engines in [Engines::Real, Engines::StandIns] {
         if all || says("added") {
@@ -94,6 +104,11 @@ fn main() {
     }
     if all || says("wide") {
         wide::measure(extent);
+    }
+    if all || says("many") {
+        let mut numbers = words.iter().filter_map(|word| word.parse().ok());
+        let nodes = numbers.next().unwrap_or(extent.many);
+        many::measure(nodes, numbers.next().unwrap_or(extent.waiting));
     }
 }
 

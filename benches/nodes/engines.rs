@@ -8,7 +8,7 @@ use crate::stand_in::runner_that;
 pub const VERSION: &str = "0.16.0";
 /// What a slot is: `--cpus`, and `--memory` with what a node adds to it.
 pub const SLOT_CPUS: usize = 1;
-const SLOT_MIB: usize = 512 + 64;
+pub const SLOT_MIB: usize = 512 + 64;
 
 /// The name of the package says how long its build sleeps.
 const SLEEPS: &str =
@@ -40,7 +40,7 @@ impl Engines {
     }
 
     /// A cluster without nodes, whose nodes will have that many slots each. Its server has an engine.
-    pub fn cluster(self, slots: usize, conf: Vec<(&'static str, &'static str)>) -> Cluster {
+    pub fn cluster(self, slots: usize, conf: Vec<(&'static str, String)>) -> Cluster {
         let cluster = Cluster::planned(Plan {
             conf,
             cpus: slots * SLOT_CPUS,

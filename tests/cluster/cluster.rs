@@ -20,7 +20,7 @@ pub const AS_SERVER: &str = "setpriv --reuid=zigcheck --regid=zigcheck --init-gr
 /// What the machines of a cluster are configured with.
 pub struct Plan {
     /// Lines of slurm.conf, each with another one in its place.
-    pub conf: Vec<(&'static str, &'static str)>,
+    pub conf: Vec<(&'static str, String)>,
     /// What a node offers.
     pub cpus: usize,
     pub memory_mib: usize,
@@ -34,9 +34,12 @@ impl Default for Plan {
     fn default() -> Plan {
         Plan {
             conf: vec![
-                ("SlurmdTimeout=20", "SlurmdTimeout=5"),
-                ("MessageTimeout=10", "MessageTimeout=2"),
-                ("HealthCheckInterval=20", "HealthCheckInterval=2"),
+                ("SlurmdTimeout=20", "SlurmdTimeout=5".to_string()),
+                ("MessageTimeout=10", "MessageTimeout=2".to_string()),
+                (
+                    "HealthCheckInterval=20",
+                    "HealthCheckInterval=2".to_string(),
+                ),
             ],
             cpus: 4,
             memory_mib: 2048,
@@ -344,7 +347,7 @@ impl Drop for Cluster {
     }
 }
 
-fn start_munged(machine: &Machine) {
+pub fn start_munged(machine: &Machine) {
     let as_munge = "setpriv --reuid=munge --regid=munge --clear-groups";
     machine.daemon("munged", &format!("exec {as_munge} munged --foreground"));
     machine.wait("munge -n >/dev/null 2>&1 && echo answers", "answers");
