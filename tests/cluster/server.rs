@@ -302,6 +302,75 @@ fn a_build_that_is_out_of_reach_runs_elsewhere_and_has_one_verdict() {
     server.left_nothing();
 }
 
+/// Gives the image of a machine that recipe in place of the one that it had.
+fn name_recipe(machine: &Machine, recipe: &str) {
+    machine.sh(&format!(
+        "docker images --format '{{{{.Repository}}}}:{{{{.Tag}}}}' zigcheck | grep '^zigcheck:{VERSION}-' | xargs -r docker rmi
+        docker tag zigcheck:{VERSION} zigcheck:{VERSION}-{recipe}"
+    ));
+}
+
+/// Waits until the scheduler knows that a node has that recipe.
+fn offers(cluster: &Cluster, node: &str, recipe: &str) {
+    let offers = format!("sinfo -h -N -n {node} -o %b");
+    let expected = format!("zig,zig-{VERSION},zig-{VERSION}-{recipe},zig-test");
+    cluster.server.wait(&offers, &expected);
+}
+
+#[test]
+#[ignore = "takes a minute and a half: make test-all"]
+fn a_build_goes_to_a_node_that_has_the_recipe_of_the_server() {
+    let (old, new, newer) = ("1111111111111111", "222222222222222a", "333333333333333b");
+    let cluster = Cluster::start(2);
+    let server = Server::start(&cluster);
+    for (machine, recipe) in [
+        (&cluster.server, new),
+        (cluster.node("n1"), old),
+        (cluster.node("n2"), new),
+    ] {
+        name_recipe(machine, recipe);
+    }
+    offers(&cluster, "n1", old);
+    offers(&cluster, "n2", new);
+    // It has to list its images anew.
+    server.kill();
+    server.serve();
+    let missing = format!("curl -s {URL}/api/health | grep -c missing_images || true");
+    let builds: Vec<i64> = (0..3).map(|_| server.upload()).collect();
+    for build in &builds {
+        let row = server.wait(*build, "state", "building");
+        assert_eq!(row["node"], "n2", "{row}");
+        assert_eq!(row["toolchain"], format!("zigcheck:{VERSION}-{new}"));
+        let container = server.container(*build, 1);
+        let image = format!("docker inspect --format '{{{{.Config.Image}}}}' {container}");
+        let image = cluster.node("n2").sh(&image);
+        assert_eq!(image, format!("zigcheck:{VERSION}-{new}"));
+        server.let_go(&container);
+        server.succeeds(*build, 1);
+    }
+    // One that waits for the node is asked for anew when its image is replaced here, and where it goes then.
+    let drain = "scontrol update nodename=n2 reason=disk state=drain";
+    cluster.server.sh(drain);
+    let waits = server.upload();
+    let first = server.container(waits, 1);
+    cluster.server.wait("squeue -h -t PD -o %j", &first);
+    name_recipe(&cluster.server, newer);
+    cluster.server.wait(&missing, "1");
+    assert_eq!(server.build(waits)["state"], "queued");
+    name_recipe(cluster.node("n1"), newer);
+    offers(&cluster, "n1", newer);
+    cluster.server.wait(&missing, "0");
+    cluster.server.wait("squeue -h -t PD | wc -l", "0");
+    let second = server.container(waits, 2);
+    cluster.witness("n1", "start", &second, 1);
+    server.let_go(&second);
+    server.succeeds(waits, 2);
+    let row = server.build(waits);
+    assert_eq!(row["toolchain"], format!("zigcheck:{VERSION}-{newer}"));
+    assert_eq!(server.row(waits, "errors"), 0);
+    server.left_nothing();
+}
+
 #[test]
 #[ignore = "takes a minute, most of it for the image: make test-all"]
 fn real_zig_builds_on_a_node() {

@@ -39,7 +39,7 @@ fn a_build_is_one_allocation_and_one_step_in_it() {
     assert_eq!(docker.routing().place_of(&name), Place::Cluster);
     let lease = "d1/zigcheck-d1-7-2 zigcheck-d1-7-2";
     assert_eq!(
-        words(docker.place(&name, "0.16.0")),
+        words(docker.place(&name, "zigcheck:0.16.0")),
         format!("place {lease} -c2 --mem=576 -t70 -Czig-0.16.0")
     );
     let about = [
@@ -174,6 +174,27 @@ fn a_toolchain_is_this_machines_image_where_a_node_has_one_of_its_version() {
         (engines.toolchain("0.15.2"), engines.images("0.15.2")),
         (None, None)
     );
+    // With a recipe here, a node that has no image of it has none.
+    let recipe = "0.16.0-0123456789abcdef";
+    let here = format!("zigcheck:0.16.0 sha256:a\nzigcheck:{recipe} sha256:a\n");
+    let old = "n1|idle|zig,zig-0.16.0,zig-0.16.0-fedcba9876543210|none\n";
+    let new = format!("n2|idle|zig,zig-0.16.0,zig-{recipe}|none\n");
+    for (nodes, image) in [
+        (old.to_string(), None),
+        (format!("{old}{new}"), Some(format!("zigcheck:{recipe}"))),
+    ] {
+        assert_eq!(engines.refresh().len(), 2);
+        engines.answer(Place::Here, Ok(here.clone()), 0);
+        engines.answer(Place::Cluster, Ok(nodes), 0);
+        assert!(engines.is_ready());
+        assert_eq!(engines.toolchain("0.16.0"), image.as_deref());
+        let versions = ["0.16.0".to_string()];
+        assert_eq!(engines.missing(&versions).count() == 1, image.is_none());
+        let both = image.map(|image| (image.clone(), image));
+        assert_eq!(engines.images("0.16.0"), both);
+    }
+    let placed = words(docker().place("zigcheck-d1-7-2", &format!("zigcheck:{recipe}")));
+    assert!(placed.ends_with(&format!(" -Czig-{recipe}")), "{placed}");
     // The doubt in one is none in the other.
     engines.invalidate(Place::Cluster);
     assert!(engines.at(Place::Here).is_ready() && !engines.is_ready());

@@ -9,7 +9,7 @@ use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::domain::ids::BuildId;
 use crate::app::domain::task::Task;
-use crate::app::domain::verdict::{BuildStatus, Reason, Verdict};
+use crate::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
 use crate::app::engine::commands::{Answer, Purpose};
 use crate::app::engine::job::JobEnd;
 use crate::app::render::limits::SHOWN_COMMIT_CHARS;
@@ -218,6 +218,7 @@ impl Scheduler {
     /// The engine answers again, with its images: detached builds inspect their containers.
     pub fn on_engine_ready(&mut self, services: &mut Services) -> store::Result<()> {
         self.rechecks.on_images(services)?;
+        self.cancel_outdated(services);
         let running = self.running.iter();
         let detached = running.filter(|(_, running_task)| running_task.machine.is_detached());
         let mut detached: Vec<Task> = detached.map(|(task, _)| *task).collect();
@@ -226,6 +227,26 @@ impl Scheduler {
             self.step(task, Input::Back, services)?;
         }
         Ok(())
+    }
+
+    /// Cancels the requests for a slot with an image that was replaced, which are then made anew: no node may have that
+    /// one any more.
+    fn cancel_outdated(&self, services: &mut Services) {
+        if services.docker.routing().cluster().is_none() {
+            return;
+        }
+        let running = self.running.values();
+        let waiting = running.filter(|task| task.machine.state() == State::Queued);
+        let outdated = waiting.filter(|task| {
+            let images = services.engine.images(&task.zig_version);
+            images.is_some_and(|(image, _)| image != task.image)
+        });
+        let names = outdated.map(|task| task.container(task.main_job(), &services.docker));
+        let mut names: Vec<String> = names.collect();
+        names.sort_unstable();
+        for command in services.docker.removals(&names) {
+            services.start(command, Purpose::Nothing);
+        }
     }
 
     /// Applies time limits, answers waiting builds, and, if the disk `has_space`, enqueues rechecks and rebuilds.

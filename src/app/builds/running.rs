@@ -211,7 +211,7 @@ impl RunningTask {
             false => &self.image,
         };
         let command = match (self.entry.task, kind) {
-            (_, JobKind::Place) => docker.place(&name, &self.zig_version),
+            (_, JobKind::Place) => docker.place(&name, image),
             (_, JobKind::Inspect) => return JobCommand::on_existing(docker.inspect(&name)),
             (_, JobKind::FollowLogs) => return JobCommand::on_existing(docker.logs(&name, true)),
             (_, JobKind::ReadLogs) => return JobCommand::on_existing(docker.logs(&name, false)),

@@ -355,9 +355,9 @@ impl Docker {
         without_input(self.routing.connect())
     }
 
-    /// Waits for a slot of the cluster: `slurm::node_of` reads the answer.
-    pub fn place(&self, name: &str, zig_version: &str) -> Command {
-        without_input(self.routing.place(name, zig_version))
+    /// Waits for a slot of the cluster, where that image is: `slurm::node_of` reads the answer.
+    pub fn place(&self, name: &str, image: &str) -> Command {
+        without_input(self.routing.place(name, image))
     }
 
     /// Asks for the engine's capabilities: `capabilities::read_capabilities` reads the answer.

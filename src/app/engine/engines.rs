@@ -95,15 +95,25 @@ impl Engines {
         self.all().all(|engine| engine.has_answered)
     }
 
-    /// The image that a toolchain is known by, as of the latest answers: that of the machine that builds run on, or
-    /// this one's for a cluster, whose nodes have images of their own. None as well where this machine has no image to
-    /// fetch dependencies in.
-    fn known(&self, zig_version: &str) -> Option<&Image> {
+    /// The image that builds of a version are started in, as of the latest answers. In a cluster that is an image of
+    /// the recipe that this machine has; nodes with another one count as nodes without. None as well where this machine
+    /// has no image to fetch dependencies in.
+    fn build_image(&self, zig_version: &str) -> Option<&Image> {
         let here = self.here.image(zig_version)?;
         match &self.there {
-            Some((Place::Cluster, cluster)) => cluster.image(zig_version).map(|_| here),
+            Some((Place::Cluster, cluster)) => cluster.image(here.tag().unwrap_or(zig_version)),
             Some((_, engine)) => engine.image(zig_version),
             None => Some(here),
+        }
+    }
+
+    /// The image that a toolchain is known by: that of its builds, or this machine's for a cluster, whose nodes have
+    /// no ids in common.
+    fn known(&self, zig_version: &str) -> Option<&Image> {
+        let image = self.build_image(zig_version)?;
+        match &self.there {
+            Some((Place::Cluster, _)) => self.here.image(zig_version),
+            _ => Some(image),
         }
     }
 
@@ -128,8 +138,7 @@ impl Engines {
 
     /// What builds and fetches of a toolchain are started in.
     pub fn images(&self, zig_version: &str) -> Option<(String, String)> {
-        let there = self.there.as_ref().map_or(&self.here, |(_, engine)| engine);
-        let image = there.image(zig_version)?;
+        let image = self.build_image(zig_version)?;
         let fetch_image = self.here.image(zig_version)?;
         Some((image.name.clone(), fetch_image.name.clone()))
     }

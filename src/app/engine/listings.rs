@@ -15,6 +15,11 @@ pub struct Image {
 }
 
 impl Image {
+    /// Its tag with a recipe, if it is known by one.
+    pub fn tag(&self) -> Option<&str> {
+        self.name.strip_prefix("zigcheck:")
+    }
+
     /// An image that is known by that alone.
     pub fn named(name: String) -> Image {
         Image {

@@ -153,9 +153,9 @@ impl Routing {
     }
 
     /// The words that wait for a slot of the cluster for that container.
-    pub fn place(&self, container: &str, zig_version: &str) -> Vec<String> {
+    pub fn place(&self, container: &str, image: &str) -> Vec<String> {
         let cluster = self.cluster.as_ref();
-        cluster.map_or(Vec::new(), |cluster| cluster.place(container, zig_version))
+        cluster.map_or(Vec::new(), |cluster| cluster.place(container, image))
     }
 
     /// The words that connect this machine with the node.

@@ -49,16 +49,17 @@ impl Cluster {
         format!("{}/{name}", self.data_id)
     }
 
-    /// Waits for an allocation of that name on a node that has the toolchain's image; prints the node's name, which
-    /// `node_of` reads.
-    pub fn place(&self, name: &str, zig_version: &str) -> Vec<String> {
+    /// Waits for an allocation of that name on a node that has that image; prints the node's name, which `node_of`
+    /// reads.
+    pub fn place(&self, name: &str, image: &str) -> Vec<String> {
+        let tag = image.strip_prefix("zigcheck:").unwrap_or(image);
         let minutes = (self.build_timeout_s + LEASE_GRACE_S).div_ceil(60);
         let mut words = on_node(&["place", &self.lease(name), name]);
         words.extend([
             format!("-c{}", self.cpus),
             format!("--mem={}", self.memory_mib),
             format!("-t{minutes}"),
-            format!("-Czig-{zig_version}"),
+            format!("-Czig-{tag}"),
         ]);
         words
     }
