@@ -16,8 +16,9 @@ use crate::common::toy::Toy;
 use crate::common::toy_server::*;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 
-use zigcheck::shell::limits::RESERVED_FILES;
+use zigcheck::config::limits::DEFAULT_MAX_BUILDS;
 use zigcheck::shell::listen::Listener;
+use zigcheck::shell::processes::reserved_files;
 use zigcheck::shell::signal::SignalPipes;
 
 static ALONE: Mutex<()> = Mutex::new(());
@@ -79,7 +80,7 @@ fn a_full_house_lets_others_in_as_some_leave() {
     let _alone = alone();
     // What is left for connections, behind what is reserved; both ends of all are in this process.
     let house = 380;
-    allow_fds((RESERVED_FILES + house) as u64);
+    allow_fds((reserved_files(DEFAULT_MAX_BUILDS) + house) as u64);
     let server = Server::start();
     let mut sockets: Vec<TcpStream> = (0..house + 88).map(|_| server.connect()).collect();
     for socket in &mut sockets {

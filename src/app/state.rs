@@ -4,10 +4,12 @@ use crate::app::builds::recovery;
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::domain::disk_space::DiskSpace;
+use crate::app::domain::limits::VIEWS_WRITTEN_LIMIT;
 use crate::app::domain::popularity::Views;
 use crate::app::store::allowed_hosts::{self, AllowedHostRow};
+use crate::app::store::packages;
 use crate::app::store::quotas::{self, QuotaRow};
-use crate::app::store::store::Store;
+use crate::app::store::store::{self, Store};
 use crate::app::store::tokens::{self, TokenRow};
 use crate::config::settings::{Hosts, Settings};
 use crate::interface::counters::ShellCounters;
@@ -88,6 +90,15 @@ impl Fatal {
 }
 
 impl State {
+    /// Stores counted views in a turn that writes anyway: a view alone is not worth a commit.
+    pub fn write_views(&mut self) -> store::Result<()> {
+        if !self.services.store.is_writing() {
+            return Ok(());
+        }
+        let views = self.views.take(VIEWS_WRITTEN_LIMIT);
+        packages::add_views(&mut self.services.store, &views)
+    }
+
     /// The state of a server on that database, with what an earlier run has left there.
     pub fn open(settings: Settings, store: Store, now: Now) -> Result<State, String> {
         let in_words = |error: rusqlite::Error| error.to_string();

@@ -6,7 +6,11 @@ use std::path::PathBuf;
 use DefaultValue::{Computed, Initial, Value};
 
 use crate::config::commands::{self, COMMANDS, Command, Given, Invocation, Values};
-use crate::config::limits::{DATABASE_LIMIT_BYTES, DEFAULT_MAX_BUILDS};
+use crate::config::launcher::Launcher;
+use crate::config::limits::{
+    CLUSTER_BUILD_BYTES, DATABASE_LIMIT_BYTES, DEFAULT_MAX_BUILDS, MAX_BUILDS,
+    ONE_MACHINE_BUILDS_LIMIT,
+};
 use crate::config::settings::{Machine, Settings};
 use crate::config::values;
 
@@ -72,8 +76,8 @@ pub const SETTINGS: [Setting; 23] = settings! {
     "zig-versions", Computed("those of images/versions", image_versions),
         "toolchains to check under, with commas",
         zig_versions = values::versions;
-    "max-builds", Computed("4, fewer if memory holds fewer", builds_that_fit),
-        "containers at once",
+    "max-builds", Computed("4, fewer if memory holds fewer; slurm: as the nodes have", builds_that_fit),
+        "containers at once, on a cluster at most",
         max_builds = values::max_builds;
     "memory", Value("2g"),
         "memory of each container (b, k, m, g)",
@@ -147,9 +151,13 @@ fn image_versions(settings: &mut Settings, _: &Surroundings) {
 }
 
 fn builds_that_fit(settings: &mut Settings, surroundings: &Surroundings) {
-    let fit = surroundings.machine.memory_bytes / settings.memory_bytes;
+    let (bytes, most) = match settings.launcher {
+        Launcher::Slurm => (CLUSTER_BUILD_BYTES, *MAX_BUILDS.end()),
+        Launcher::Local | Launcher::Ssh(_) => (settings.memory_bytes, DEFAULT_MAX_BUILDS),
+    };
+    let fit = surroundings.machine.memory_bytes / bytes;
     let fit = usize::try_from(fit).unwrap_or(usize::MAX);
-    settings.max_builds = fit.clamp(1, DEFAULT_MAX_BUILDS);
+    settings.max_builds = fit.clamp(1, most);
 }
 
 impl Setting {
@@ -289,6 +297,12 @@ fn settings(
     }
     for compute in computed {
         compute(&mut settings, surroundings);
+    }
+    if settings.launcher != Launcher::Slurm && settings.max_builds > ONE_MACHINE_BUILDS_LIMIT {
+        let (given, most) = (settings.max_builds, ONE_MACHINE_BUILDS_LIMIT);
+        return Err(format!(
+            "--max-builds {given}: must be at most {most} without --launcher slurm"
+        ));
     }
     // Docker refuses more than the machine has.
     settings.cpus = settings.cpus.min(surroundings.machine.cpus as f64);

@@ -2,8 +2,12 @@
 
 use std::ops::RangeInclusive;
 
-/// `--max-builds`. More slots than the largest machines have processors serve nobody.
-pub const MAX_BUILDS: RangeInclusive<usize> = 1..=64;
+/// `--max-builds`. Two clients of each build run on the server of a cluster, with 4 MB: so many are 4 GB.
+pub const MAX_BUILDS: RangeInclusive<usize> = 1..=1_024;
+/// The same where one machine builds. More slots than the largest machines have processors serve nobody.
+pub const ONE_MACHINE_BUILDS_LIMIT: usize = 64;
+/// Memory of the server's machine for each build on a cluster, by default: twice what its clients take.
+pub const CLUSTER_BUILD_BYTES: u64 = 8 << 20;
 /// The default of `--max-builds`, where memory holds as many containers.
 pub const DEFAULT_MAX_BUILDS: usize = 4;
 /// `--memory`. Docker refuses less than 6 MiB.

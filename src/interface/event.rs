@@ -165,6 +165,8 @@ pub enum Input {
 
 /// All that the shell knows of the core.
 pub trait Core {
+    /// Most tasks that run at once: what children and their open files are limited by.
+    fn tasks_limit(&self) -> usize;
     /// The client that a connection counts for; none where it is not counted.
     fn counted(&self, from: Peer) -> Option<ClientAddr> {
         from.address().and_then(ClientAddr::of)

@@ -55,9 +55,10 @@ pub enum Unsent {
     Writable,
 }
 
-impl Default for Clients {
-    fn default() -> Clients {
-        let limit = connections_limit();
+impl Clients {
+    /// `reserved_files`: those of children.
+    pub fn beside(reserved_files: usize) -> Clients {
+        let limit = connections_limit(reserved_files);
         Clients {
             slab: Slab::new(limit + ADMIN_CONNECTIONS_LIMIT),
             limit,

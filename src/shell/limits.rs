@@ -52,8 +52,12 @@ pub const EVENTS_LIMIT: usize = 256;
 /// Granularity of the clients' time limits: thousands of watchers that are due one after another must not wake the
 /// reactor for each.
 pub const TIMEOUT_STEP_MS: u64 = 250;
-/// Open files kept for children (four each), logs and the database.
-pub const RESERVED_FILES: usize = 512;
+/// Children at once beside those of tasks: far above uploads and short commands.
+pub const OTHER_CHILDREN_LIMIT: usize = 120;
+/// Children of one task: its client, and a command about its container.
+pub const TASK_CHILDREN: usize = 2;
+/// Open files of one child. Not all children are there at once, which leaves some for logs and the database.
+pub const CHILD_FILES: usize = 4;
 /// Clients read in one turn. More wait for the next turn.
 pub const CLIENTS_READ_LIMIT: usize = 256;
 /// Time after which a turn reads no further client.
@@ -61,8 +65,6 @@ pub const CLIENTS_READ_LIMIT_MS: u64 = 4;
 /// Clients, besides, that one turn only sends to. Each gets at most `TURN_LIMIT_BYTES`, so a turn stays at some
 /// milliseconds: an event for ten thousand watchers does not delay requests.
 pub const WAKES_LIMIT: usize = 64;
-/// Children at once: far above slots and uploads. Four open files each stay below the usual limit of 1,024.
-pub const PROCESSES_LIMIT: usize = 128;
 /// Bytes read and written of one descriptor in one turn: a flood delays its neighbours by microseconds. It is also
 /// the capacity of a pipe.
 pub const TURN_LIMIT_BYTES: usize = 64 << 10;

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use crate::config::limits::CONNECTIONS_LIMIT;
 use crate::config::settings::Listen;
 use crate::interface::peer::Peer;
-use crate::shell::limits::{ACCEPT_PAUSE_MS, BACKLOG, RESERVED_FILES};
+use crate::shell::limits::{ACCEPT_PAUSE_MS, BACKLOG};
 use crate::shell::pollable::{Accepted, Kind, Pollable, token_of_one};
 
 pub struct Listener {
@@ -152,12 +152,12 @@ pub fn open_files_limit() -> u64 {
     getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX)
 }
 
-/// The most connections that the limit on open files allows; at least one.
-pub fn connections_limit() -> usize {
+/// The most connections that the limit on open files allows beside reserved ones; at least one.
+pub fn connections_limit(reserved_files: usize) -> usize {
     use rustix::process::{Resource, getrlimit};
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let files = usize::try_from(files).unwrap_or(usize::MAX);
-    let left = files.saturating_sub(RESERVED_FILES).max(files / 4);
+    let left = files.saturating_sub(reserved_files).max(files / 4);
     left.clamp(1, CONNECTIONS_LIMIT)
 }
 

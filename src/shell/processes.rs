@@ -7,25 +7,35 @@ use crate::base::key_queue::KeyQueue;
 use crate::base::slab::{Key, Slab};
 use crate::interface::event::{Command, Dispatcher, JobId, Worker};
 use crate::shell::child::Process;
-use crate::shell::limits::PROCESSES_LIMIT;
+use crate::shell::limits::{CHILD_FILES, OTHER_CHILDREN_LIMIT, TASK_CHILDREN};
 use crate::shell::pollable::Kind;
+
+/// Most children of a core with so many tasks at once.
+pub fn children_limit(tasks: usize) -> usize {
+    OTHER_CHILDREN_LIMIT + TASK_CHILDREN * tasks
+}
+
+/// Open files that are kept for them, out of those that clients may have.
+pub fn reserved_files(tasks: usize) -> usize {
+    CHILD_FILES * children_limit(tasks)
+}
 
 pub struct Processes {
     slab: Slab<Process>,
+    limit: usize,
     /// Children that have work without another event, and those that are over, until `remove_finished`.
     ready: KeyQueue,
 }
 
-impl Default for Processes {
-    fn default() -> Processes {
+impl Processes {
+    pub fn new(limit: usize) -> Processes {
         Processes {
-            slab: Slab::new(PROCESSES_LIMIT),
+            slab: Slab::new(limit),
+            limit,
             ready: KeyQueue::default(),
         }
     }
-}
 
-impl Processes {
     /// True where a child has work without another event.
     pub fn has_ready(&self) -> bool {
         !self.ready.is_empty()
@@ -47,7 +57,8 @@ impl Processes {
         command: Command,
         registry: &Registry,
     ) -> Result<(), String> {
-        let full = || format!("there are {PROCESSES_LIMIT} children already");
+        let limit = self.limit;
+        let full = || format!("there are {limit} children already");
         if self.slab.is_full() {
             return Err(full());
         }

@@ -29,7 +29,7 @@ use crate::shell::limits::{
 };
 use crate::shell::listen::{Acceptors, Listeners};
 use crate::shell::pollable::{IoResult, Kind, Pollable, decode_token, token_of_one};
-use crate::shell::processes::Processes;
+use crate::shell::processes::{Processes, children_limit, reserved_files};
 use crate::shell::signal::SignalPipes;
 use crate::shell::systemd::Service;
 
@@ -97,6 +97,7 @@ impl<'a, C: Core> Reactor<'a, C> {
         let drain_signals = Pollable::new(signals.drain)?;
         drain_signals.register(registry, token_of_one(Kind::Drain), Interest::READABLE)?;
         let now = clock.now();
+        let tasks = core.tasks_limit();
         Ok(Reactor {
             poll,
             events: Events::with_capacity(EVENTS_LIMIT),
@@ -108,8 +109,8 @@ impl<'a, C: Core> Reactor<'a, C> {
             stop_signals,
             drain_signals,
             last_requests_until_ms: None,
-            clients: Clients::default(),
-            processes: Processes::default(),
+            clients: Clients::beside(reserved_files(tasks)),
+            processes: Processes::new(children_limit(tasks)),
             deferred: Vec::new(),
             service: Service::detect(),
             counters: ShellCounters::default(),

@@ -8,7 +8,7 @@ use mio::{Events, Interest, Poll};
 
 use crate::interface::event::{Action, Dispatcher, Event, Exit, JobId, Worker};
 use crate::shell::clock::Clock;
-use crate::shell::limits::{EVENTS_LIMIT, TURN_LIMIT_BYTES};
+use crate::shell::limits::{EVENTS_LIMIT, OTHER_CHILDREN_LIMIT, TURN_LIMIT_BYTES};
 use crate::shell::pollable::{IoResult, Kind, Pollable, decode_token, token_of_one};
 use crate::shell::processes::Processes;
 use crate::shell::signal::SignalPipes;
@@ -49,7 +49,7 @@ impl<'a, C: Worker> Turns<'a, C> {
             clock,
             dispatcher: Dispatcher::new(core, clock.now()),
             stop_signals,
-            processes: Processes::default(),
+            processes: Processes::new(OTHER_CHILDREN_LIMIT),
             not_started: Vec::new(),
             buffer: vec![0; TURN_LIMIT_BYTES],
         })

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use zigcheck::base::slab::Key;
+use zigcheck::config::limits::DEFAULT_MAX_BUILDS;
 use zigcheck::interface::counters::ShellCounters;
 use zigcheck::interface::event::*;
 use zigcheck::interface::message::*;
@@ -251,6 +252,10 @@ impl Toy {
 }
 
 impl Core for Toy {
+    fn tasks_limit(&self) -> usize {
+        DEFAULT_MAX_BUILDS
+    }
+
     fn admit(&mut self, _: Key, _: Peer, head: &Head, _: Now) -> Admission {
         match head.path.as_str() {
             "/upload" | "/early" => Admission::Spool {

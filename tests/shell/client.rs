@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
 use zigcheck::base::slab::Key;
+use zigcheck::config::limits::DEFAULT_MAX_BUILDS;
 use zigcheck::http::limits::KEEPALIVES_LIMIT;
 use zigcheck::interface::counters::DropCause;
 use zigcheck::interface::event::{Action, Core, Dispatcher, Event, Load, Now, Pull, Streamed};
@@ -28,6 +29,10 @@ struct Mute {
 }
 
 impl Core for Mute {
+    fn tasks_limit(&self) -> usize {
+        DEFAULT_MAX_BUILDS
+    }
+
     fn admit(&mut self, _: Key, _: Peer, head: &Head, _: Now) -> Admission {
         let limit_bytes = 1 << 20;
         match head.path.as_str() {

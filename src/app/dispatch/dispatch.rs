@@ -8,14 +8,14 @@ use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::dispatch::admitted::Admitted;
 use crate::app::dispatch::health_waiter::HealthWaiter;
-use crate::app::dispatch::limits::{STOP_LIMIT_MS, VIEWS_WRITTEN_LIMIT, WAITS_ANSWERED_LIMIT};
+use crate::app::dispatch::limits::{STOP_LIMIT_MS, WAITS_ANSWERED_LIMIT};
 use crate::app::dispatch::texts::Texts;
 use crate::app::domain::disk_space::insufficient;
 use crate::app::retention::{Retention, RetentionLimits};
 use crate::app::source::incoming;
 use crate::app::state::{Fatal, Lifecycle, State, cannot_write};
 use crate::app::store::store::{self, Store};
-use crate::app::store::{meter, packages, sources};
+use crate::app::store::{meter, sources};
 use crate::app::web::access::Admin;
 use crate::app::web::answer::{Answer, Error};
 use crate::app::web::conditional;
@@ -387,18 +387,13 @@ impl App {
         ];
         deadlines.into_iter().flatten().min()
     }
-
-    /// Stores counted views in a turn that writes anyway: a view alone is not worth a commit.
-    fn write_views(&mut self) -> store::Result<()> {
-        if !self.state.services.store.is_writing() {
-            return Ok(());
-        }
-        let views = self.state.views.take(VIEWS_WRITTEN_LIMIT);
-        packages::add_views(&mut self.state.services.store, &views)
-    }
 }
 
 impl Core for App {
+    fn tasks_limit(&self) -> usize {
+        self.state.settings.max_builds
+    }
+
     /// Connections of a trusted proxy are not counted: they belong to many clients.
     fn counted(&self, from: Peer) -> Option<ClientAddr> {
         match self.state.settings.trusted_proxies.trust(from.address()) {
@@ -457,7 +452,7 @@ impl Core for App {
         if let Lifecycle::Broken(fatal) = &self.state.lifecycle {
             return Err(fatal.sentence().to_string());
         }
-        let written = self.write_views();
+        let written = self.state.write_views();
         let Services { store, now, .. } = &self.state.services;
         let written = written.and_then(|()| self.texts.note(store, now.mono_ms));
         let written = written.and_then(|()| self.state.services.store.commit());

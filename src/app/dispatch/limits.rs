@@ -4,8 +4,6 @@
 pub const STOP_LIMIT_MS: u64 = 1_500;
 /// Health requests that wait for the engine's answer at once.
 pub const HEALTH_WAITERS_LIMIT: usize = 64;
-/// Packages whose views are written with one commit: some 100 us of it.
-pub const VIEWS_WRITTEN_LIMIT: usize = 64;
 /// Pause between two turns that enter texts into the indexes of searches, and before the first after a change: they
 /// take at most a twentieth of the time, also while thousands of packages are submitted.
 pub const INDEX_PAUSE_MS: u64 = 50;

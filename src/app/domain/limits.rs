@@ -59,3 +59,5 @@ pub const TARGETS_LIMIT: usize = 16;
 pub const TARGET_LIMIT_BYTES: usize = 32;
 /// Refs of one push that count. git pushes one or two; a mirror pushes all.
 pub const PUSHED_REFS_LIMIT: usize = 1_000;
+/// Packages whose views are written with one commit: some 100 us of it.
+pub const VIEWS_WRITTEN_LIMIT: usize = 64;

@@ -145,8 +145,8 @@ fn a_bad_value_names_the_flag_the_value_and_what_is_allowed() {
         ),
         (
             "max-builds",
-            &["0", "-1", "65", "x", "1.5", ""],
-            "a whole number from 1 to 64",
+            &["0", "-1", "1025", "x", "1.5", ""],
+            "a whole number from 1 to 1024",
         ),
         (
             "memory",

@@ -57,6 +57,23 @@ fn the_default_of_slots_is_what_memory_holds_and_at_least_one() {
     assert_eq!(of(4, &["--memory=1g"]), 4);
     // A number that is given is used.
     assert_eq!(of(1, &["--max-builds=9"]), 9);
+    // In a cluster the memory for clients counts, and nodes have the slots.
+    assert_eq!(
+        [1, 64].map(|gib| of(gib, &["--launcher=slurm"])),
+        [128, 1_024]
+    );
+}
+
+#[test]
+fn only_a_cluster_has_more_slots_than_one_machine() {
+    let many = ["--max-builds=65"];
+    let refused = settings_on(MACHINE, &many).unwrap_err();
+    let expected = "--max-builds 65: must be at most 64 without --launcher slurm";
+    assert_eq!(refused, expected);
+    let ssh = ["--max-builds=65", "--launcher=ssh:host"];
+    assert_eq!(settings_on(MACHINE, &ssh).unwrap_err(), expected);
+    let slurm = ["--max-builds=65", "--launcher=slurm"];
+    assert_eq!(settings_on(MACHINE, &slurm).unwrap().max_builds, 65);
 }
 
 #[test]
