@@ -145,7 +145,7 @@ impl Many {
         let mut commands = vec![
             ("the allocation of a name", squeue("-n", &name(1))),
             ("all allocations", self.commands.list()),
-            ("all nodes", self.commands.nodes()),
+            ("all nodes", self.commands.list_nodes()),
         ];
         if let Some(number) = self.numbers(1).first() {
             commands.insert(0, ("the allocation of a number", squeue("-j", number)));

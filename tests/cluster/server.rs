@@ -51,7 +51,7 @@ impl Server<'_> {
     fn serve(&self) {
         let (program, data) = (env!("CARGO_BIN_EXE_zigcheck"), self.data.display());
         let flags = format!(
-            "--launcher slurm --zig-versions {VERSION} --data {data} --admin-token-file {data}/token --listen 127.0.0.1:3977 --max-builds 8 \
+            "--launcher slurm --zig-versions {VERSION} --data {data} --admin-token-file {data}/token --listen 127.0.0.1:3977 \
              --commit-search off --targets off --keep-caches off --fetch-network host --memory 512m --cpus 2"
         );
         let script = format!("echo $$ >/run/zigcheck.pid; exec {AS_SERVER} {program} {flags}");
@@ -88,6 +88,22 @@ impl Server<'_> {
         let with = format!("-X DELETE -H 'Authorization: Bearer {TOKEN}'");
         let cancel = format!("curl -sf {with} {URL}/api/builds/{build}");
         self.cluster.server.sh(&cancel);
+    }
+
+    fn change_node(&self, node: &str, change: &str) {
+        let with = format!("-X PATCH -H 'Authorization: Bearer {TOKEN}' -d '{change}'");
+        let call = format!("curl -sf {with} {URL}/admin/nodes/{node}");
+        self.cluster.server.sh(&call);
+    }
+
+    fn nodes(&self) -> Vec<Value> {
+        let with = format!("-H 'Authorization: Bearer {TOKEN}'");
+        let said = self
+            .cluster
+            .server
+            .sh(&format!("curl -sf {with} {URL}/admin/nodes"));
+        let said: Value = serde_json::from_str(&said).expect("JSON");
+        said["nodes"].as_array().expect("nodes").clone()
     }
 
     fn build(&self, build: i64) -> Value {
@@ -219,26 +235,33 @@ fn a_build_whose_node_dies_is_built_on_another_and_that_costs_no_error() {
 fn a_build_waits_for_a_node_as_long_as_that_takes() {
     let cluster = Cluster::start(1);
     let server = Server::start(&cluster);
-    let drain = |state: &str| {
-        let update = format!("scontrol update nodename=n1 reason=disk state={state}");
-        cluster.server.sh(&update);
-    };
-    drain("drain");
+    assert_eq!(server.get("/api/queue")["slots"], 3, "two and a spare one");
+    server.change_node("n1", r#"{"drained": true, "reason": "a new disk"}"#);
+    let node = &server.nodes()[0];
+    assert_eq!(node["state"], "drained", "{node}");
+    assert_eq!(node["reason"], "a new disk", "{node}");
+    assert_eq!(server.get("/api/health")["nodes"]["drained"], 1);
     // One is cancelled while it waits, one outlives the server.
     let (first, second) = (server.upload(), server.upload());
-    cluster.server.wait("squeue -h -t PD | wc -l", "2");
+    cluster.server.wait("squeue -h -t PD | wc -l", "1");
     for build in [first, second] {
         assert_eq!(server.build(build)["state"], "queued");
     }
+    let reasons = "curl -s 127.0.0.1:3977/api/queue | grep -o '\"reason\":\"[^\"]*' | cut -c11- | cut -c-50 | xargs -d '\\n'";
+    let machine = "its turn has come; it waits for a machine: Nodes r";
+    let expected = format!("{machine} a person asked: it is next");
+    cluster.server.wait(reasons, &expected);
     server.cancel(first);
     assert_eq!(server.build(first)["state"], "cancelled");
-    cluster.server.wait("squeue -h -t PD | wc -l", "1");
+    let waits = server.container(second, 1);
+    cluster.server.wait("squeue -h -t PD -o %j", &waits);
     server.kill();
     server.serve();
     let again = server.container(second, 2);
     cluster.server.wait("squeue -h -o %j", &again);
-    drain("resume");
+    server.change_node("n1", r#"{"drained": false}"#);
     cluster.witness("n1", "start", &again, 1);
+    assert_eq!(server.nodes()[0]["builds"], serde_json::json!([second]));
     let row = server.build(second);
     assert_eq!(row["state"], "building", "{row}");
     let (created, started) = (row["created_at"].as_str(), row["started_at"].as_str());

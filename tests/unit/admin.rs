@@ -15,7 +15,7 @@ use zigcheck::config::token::Token;
 use zigcheck::interface::message::{Admission, Request, Response};
 
 /// Every admin call, with a body where it needs one.
-const CALLS: [(&str, &str, &str); 23] = [
+const CALLS: [(&str, &str, &str); 25] = [
     ("POST", "/admin/drain", ""),
     ("POST", "/admin/undrain", ""),
     ("GET", "/admin/audit", ""),
@@ -32,6 +32,8 @@ const CALLS: [(&str, &str, &str); 23] = [
     ("GET", "/admin/hosts", ""),
     ("POST", "/admin/hosts", r#"{"host":"a.b"}"#),
     ("DELETE", "/admin/hosts?host=a.b", ""),
+    ("GET", "/admin/nodes", ""),
+    ("PATCH", "/admin/nodes/n2", r#"{"drained":true}"#),
     ("GET", "/admin/issues", ""),
     (
         "PUT",

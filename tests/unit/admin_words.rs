@@ -102,6 +102,18 @@ fn each_word_makes_its_call() {
             "/admin/hosts?host=git.example.org",
             "",
         ),
+        (
+            &["drain-node", "n2", "a new disk"],
+            "PATCH",
+            "/admin/nodes/n2",
+            r#"{"drained":true,"reason":"a new disk"}"#,
+        ),
+        (
+            &["resume-node", "n2"],
+            "PATCH",
+            "/admin/nodes/n2",
+            r#"{"drained":false}"#,
+        ),
         // No word leads to another path.
         (
             &["delete", "../builds/7?x#y"],

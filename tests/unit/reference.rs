@@ -143,6 +143,7 @@ fn answer(inside: &mut Inside, call: &Call) -> Option<String> {
         (_, "/admin/trigger-build") => r#"{"package_name": "zeit"}"#,
         (_, "/admin/check-all") => r#"{"zig_version": "0.16.0"}"#,
         (_, "/admin/tokens") => r#"{"name": "laptop", "scope": "admin"}"#,
+        (_, "/admin/nodes/{name}") => r#"{"drained": true, "reason": "a new disk"}"#,
         (_, "/admin/hosts") => r#"{"host": "git.example.org"}"#,
         (_, "/admin/quotas") => r#"{"address": "192.0.2.0/24", "per_hour": 10}"#,
         (_, "/api/packages") => r#"{"url": "https://github.com/x/tempus"}"#,
@@ -154,12 +155,13 @@ fn answer(inside: &mut Inside, call: &Call) -> Option<String> {
         }
         _ => r#"{"description": "time"}"#,
     };
-    // Its answer never ends, is a picture, differs each time, or has an example elsewhere.
+    // Its answer never ends, is a picture, differs each time, has an example elsewhere, or takes a cluster.
     let left_out = [
         "/api/events",
         "/ws",
         "/openapi.json",
         "/admin/status",
+        "/admin/nodes/{name}",
         "/metrics",
     ];
     if left_out.contains(&call.path) || call.path.contains("{owner}") {

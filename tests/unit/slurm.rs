@@ -9,8 +9,9 @@ use zigcheck::app::engine::docker::Docker;
 use zigcheck::app::engine::engine::{Engine, EngineAction};
 use zigcheck::app::engine::engines::Engines;
 use zigcheck::app::engine::listings::Image;
+use zigcheck::app::engine::nodes::{Listing, NodeState};
 use zigcheck::app::engine::routing::{Place, Routing};
-use zigcheck::app::engine::slurm::{NodeState, images, node_of, nodes, own_allocations};
+use zigcheck::app::engine::slurm::{Cluster, node_of};
 use zigcheck::interface::event::{Command, Exit};
 
 const FLAGS: [&str; 5] = [
@@ -23,6 +24,10 @@ const FLAGS: [&str; 5] = [
 
 fn docker() -> Docker {
     Docker::new(&settings(&FLAGS), "d1", "secret")
+}
+
+fn cluster() -> Cluster {
+    Cluster::new(&settings(&FLAGS), "d1")
 }
 
 /// The words behind the script.
@@ -71,7 +76,8 @@ fn fetches_stay_on_this_machine() {
     assert_eq!(docker.inspect(&fetch).argv[0], "podman");
     assert_eq!(docker.routing().places(), [Place::Here, Place::Cluster]);
     assert_eq!(docker.list_images(Place::Here).argv[0], "podman");
-    assert_eq!(docker.list_images(Place::Cluster).argv[0], "sinfo");
+    let nodes = docker.list_images(Place::Cluster).argv;
+    assert!(nodes[2].starts_with("sinfo -h -N "), "{nodes:?}");
     assert_eq!(docker.list_containers(Place::Cluster).argv[0], "squeue");
 }
 
@@ -83,14 +89,12 @@ fn answers_of_slurm_are_read() {
     }
     let all = "d1/zigcheck-d1-1-1\nd10/zigcheck-d10-1-1\n(null)\nd1/zigcheck-d1-targets-2-1\n";
     assert_eq!(
-        own_allocations(all, "d1"),
+        cluster().own_allocations(all),
         ["zigcheck-d1-1-1", "zigcheck-d1-targets-2-1"]
     );
-    assert!(own_allocations("", "d1").is_empty());
-    let answer = "n2|drained|zig,zig-0.16.0|disk is full | of it\n\
-        n1|mixed|zig,zig-0.15.2,zig-0.16.0|none\nn1|mixed|zig,zig-0.15.2,zig-0.16.0|none\n\
-        n3|idle*|zig|none\nn4|down*|zig,zig-0.14.1|Not responding\nn5|idle|(null)|none\n";
-    let nodes = nodes(answer);
+    assert!(cluster().own_allocations("").is_empty());
+    let listing = Listing::read(NODES, &cluster());
+    let nodes = &listing.nodes;
     let states: Vec<_> = nodes.iter().map(|node| (&*node.name, node.state)).collect();
     let expected = [
         ("n1", NodeState::Busy),
@@ -103,10 +107,39 @@ fn answers_of_slurm_are_read() {
     assert_eq!(nodes[1].reason, "disk is full | of it");
     let versions = ["0.14.1", "0.15.2", "0.16.0"];
     let expected = versions.map(|it| (it.to_string(), Image::named(format!("zigcheck:{it}"))));
-    assert_eq!(images(&nodes), Ok(HashMap::from(expected)));
-    assert_eq!(images(&[]), Err("there are no nodes".to_string()));
-    let down = images(&nodes[3..4]).expect_err("it does not answer");
-    assert_eq!(down, "no node answers: n4 is down: Not responding");
+    assert_eq!(listing.images(), Ok(HashMap::from(expected)));
+    let none = Listing::read("", &cluster());
+    assert_eq!(none.images(), Err("there are no nodes".to_string()));
+    let down = "node|n4|down*|0/0/4/4|4000|zig,zig-0.14.1|Not responding\n";
+    let down = Listing::read(down, &cluster()).images();
+    let why = "no node answers: n4 is down: Not responding";
+    assert_eq!(down, Err(why.to_string()));
+}
+
+/// A build takes two processors and 576 MiB.
+const NODES: &str = "node|n2|drained|2/6/0/8|8000|zig,zig-0.16.0|disk is full | of it\n\
+    node|n1|mixed|3/5/0/8|8000|zig,zig-0.15.2,zig-0.16.0|none\n\
+    node|n1|mixed|3/5/0/8|8000|zig,zig-0.15.2,zig-0.16.0|none\n\
+    node|n3|idle*|0/4/0/4|8000|zig|none\nnode|n4|down*|0/0/4/4|4000|zig,zig-0.14.1|Not responding\n\
+    node|n5|idle|0/16/0/16|1800|(null)|none\nnode|odd|idle\n\
+    wait|d1/zigcheck-d1-1-1|Resources\nwait|d2/zigcheck-d2-1-1|Resources\n\
+    wait|d1/zigcheck-d1-2-1|None\nwait|(null)|Priority\n";
+
+#[test]
+fn slots_are_what_processors_and_memory_of_nodes_hold() {
+    let listing = Listing::read(NODES, &cluster());
+    let slots: Vec<_> = listing
+        .nodes
+        .iter()
+        .map(|it| (it.slots, it.taken))
+        .collect();
+    assert_eq!(slots, [(4, 2), (4, 1), (2, 0), (2, 0), (3, 0)]);
+    // What still runs on a node out of service counts, and nothing else of it.
+    assert_eq!((listing.slots(), listing.taken()), (4 + 1 + 3, 3));
+    assert_eq!(listing.count(NodeState::Down), 2);
+    assert_eq!(listing.reason("zigcheck-d1-1-1"), Some("Resources"));
+    assert_eq!(listing.reason("zigcheck-d1-2-1"), Some(""));
+    assert_eq!(listing.reason("zigcheck-d2-1-1"), None);
 }
 
 #[test]
@@ -127,9 +160,9 @@ fn what_is_said_of_a_container_tells_a_node_from_its_container() {
 
 #[test]
 fn the_scheduler_answers_for_the_engines_of_its_nodes() {
-    let mut cluster = Engine::of_cluster("d1");
+    let mut cluster = Engine::of_cluster(&cluster());
     assert_eq!(cluster.refresh(), Some(EngineAction::ListImages));
-    let answer = "n1|idle|zig,zig-0.16.0|none\n".to_string();
+    let answer = "node|n1|idle|0/8/0/8|8000|zig,zig-0.16.0|none\n".to_string();
     let next = cluster.answer(Ok(answer.clone()), 0);
     assert_eq!(next, Some(EngineAction::ListContainers));
     let allocations = "d1/zigcheck-d1-1-1\nd2/zigcheck-d2-1-1\n".to_string();
@@ -137,10 +170,10 @@ fn the_scheduler_answers_for_the_engines_of_its_nodes() {
     assert_eq!(cluster.answer(Ok(allocations), 0), Some(own));
     assert_eq!(cluster.answer(Ok(String::new()), 0), None);
     assert!(cluster.is_ready());
-    assert_eq!(cluster.nodes().len(), 1);
+    assert_eq!(cluster.listing().map(Listing::slots), Some(4));
 
     let _ = cluster.refresh();
-    let down = "n1|down*|zig,zig-0.16.0|Not responding\n".to_string();
+    let down = "node|n1|down*|0/8/0/8|8000|zig,zig-0.16.0|Not responding\n".to_string();
     assert_eq!(cluster.answer(Ok(down), 0), None);
     let why = "the cluster: no node answers: n1 is down: Not responding";
     assert_eq!(cluster.latest(), Err(why));
@@ -154,7 +187,7 @@ fn the_scheduler_answers_for_the_engines_of_its_nodes() {
 #[test]
 fn a_toolchain_is_this_machines_image_where_a_node_has_one_of_its_version() {
     let routing = Routing::new(&settings(&FLAGS), "d1");
-    let mut engines = Engines::new(false, &routing, "d1");
+    let mut engines = Engines::new(false, &routing);
     let asked: Vec<Place> = engines.refresh().iter().map(|(place, _)| *place).collect();
     assert_eq!(asked, [Place::Here, Place::Cluster]);
     let here = "zigcheck:0.16.0 sha256:a\nzigcheck:0.15.2 sha256:b\n";
@@ -163,10 +196,14 @@ fn a_toolchain_is_this_machines_image_where_a_node_has_one_of_its_version() {
         engines.answer(Place::Here, Ok(answer.to_string()), 0);
     }
     assert!(!engines.is_ready());
-    for answer in ["n1|idle|zig,zig-0.16.0|none\n", ""] {
+    assert_eq!(engines.slots(64), 1);
+    let nodes = "node|n1|idle|0/20/0/20|8000|zig,zig-0.16.0|none\n";
+    for answer in [nodes, ""] {
         engines.answer(Place::Cluster, Ok(answer.to_string()), 0);
     }
     assert!(engines.is_ready());
+    // A quarter more than the nodes hold.
+    assert_eq!((engines.slots(64), engines.slots(7)), (12, 7));
     assert_eq!(engines.toolchain("0.16.0"), Some("sha256:a"));
     let both = ("zigcheck:0.16.0".to_string(), "sha256:a".to_string());
     assert_eq!(engines.images("0.16.0"), Some(both));

@@ -256,6 +256,15 @@ impl Build {
         self.phase == Phase::Detached { inspect_ms: None }
     }
 
+    /// True while it waits for a slot of the cluster.
+    pub fn is_placing(&self) -> bool {
+        let kind = match &self.phase {
+            Phase::Running { kind, .. } => Some(*kind),
+            _ => None,
+        };
+        kind == Some(JobKind::Place)
+    }
+
     pub fn state(&self) -> State {
         match &self.phase {
             Phase::Queued { .. } => State::Queued,

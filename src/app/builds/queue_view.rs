@@ -26,6 +26,8 @@ pub struct Running<'w> {
     /// Empty unless it is a build.
     pub zig_version: &'w str,
     pub started_unix_ms: i64,
+    /// The name of its request, while it waits for a slot of the cluster.
+    pub request: Option<&'w str>,
     /// The builds that wait for this source, with their versions.
     pub behind: Vec<(BuildId, String)>,
 }
@@ -140,6 +142,7 @@ impl<'a> QueueView<'a> {
                 durations_key: running_task.durations_key(),
                 zig_version,
                 started_unix_ms: running_task.started_unix_ms,
+                request: running_task.request(),
                 behind,
             });
         }

@@ -27,7 +27,7 @@ use crate::config::settings::Settings;
 
 /// The scheduler of a database, with all unfinished tasks in it.
 pub fn open(settings: &Settings, services: &mut Services) -> store::Result<Scheduler> {
-    let mut scheduler = Scheduler::new(settings, &services.store, services.now)?;
+    let mut scheduler = Scheduler::new(settings, services)?;
     // The earlier run may have killed a client just before it ended: the container that this one asked for may
     // still be created.
     services.engine.schedule_cleanup(services.now.mono_ms);

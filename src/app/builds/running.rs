@@ -128,6 +128,18 @@ impl RunningTask {
         }
     }
 
+    /// The name of its request, while it waits for a slot of the cluster: that of the container that it is for.
+    pub fn request(&self) -> Option<&str> {
+        let newest = self.containers.last().map(String::as_str);
+        newest.filter(|_| self.machine.is_placing())
+    }
+
+    /// True for a build, or the fetch of a source that stands for one, that waits for nothing.
+    pub fn is_running_build(&self) -> bool {
+        let task = self.entry.task;
+        matches!(task, Task::FetchSource(_) | Task::Build(_)) && self.request().is_none()
+    }
+
     /// What identifies the record that its container writes, if it writes one.
     pub fn record_id(&self, docker: &Docker) -> Option<RecordId> {
         let attempt = self.machine.attempt;

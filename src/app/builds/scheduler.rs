@@ -18,6 +18,7 @@ use crate::app::builds::verdict_cache::VerdictCache;
 use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::domain::task::{Entry, Priority, Task};
 use crate::app::domain::verdict::ResourceLimits;
+use crate::app::engine::limits::NODES_DELAY_MS;
 use crate::app::queue::queue::Queue;
 use crate::app::store::builds::{self, BuildRow};
 use crate::app::store::checks::{self, CheckRow};
@@ -57,7 +58,9 @@ pub struct Scheduler {
 
 impl Scheduler {
     /// The scheduler of a database, without the tasks that an earlier run left: `recovery` adds those.
-    pub(super) fn new(settings: &Settings, store: &Store, now: Now) -> store::Result<Scheduler> {
+    pub(super) fn new(settings: &Settings, services: &Services) -> store::Result<Scheduler> {
+        let (store, unix_ms) = (&services.store, services.now.unix_ms);
+        let slots = services.engine.slots(settings.max_builds);
         let resource_limits = ResourceLimits {
             memory_bytes: settings.memory_bytes,
             build_timeout_ms: settings.build_timeout_ms,
@@ -66,7 +69,7 @@ impl Scheduler {
         };
         let sources = settings.data.join("sources");
         Ok(Scheduler {
-            queue: Queue::open(settings.max_builds, store, now.unix_ms)?,
+            queue: Queue::open(slots, store, unix_ms)?,
             running: HashMap::new(),
             jobs: HashMap::new(),
             verdicts: VerdictCache::open(resource_limits, store)?,
@@ -90,9 +93,14 @@ impl Scheduler {
 
     /// The number of builds that wait: for a slot, for their source, or for the verdict of another build.
     pub fn waiting_builds(&self) -> u64 {
-        let tasks = self.running.keys();
-        let builds = tasks.filter(|task| matches!(task, Task::FetchSource(_) | Task::Build(_)));
-        self.open_builds.saturating_sub(builds.count() as u64)
+        let running = self.running.values().filter(|task| task.is_running_build());
+        self.open_builds.saturating_sub(running.count() as u64)
+    }
+
+    /// True while a task waits for a slot of the cluster.
+    pub fn is_placing(&self) -> bool {
+        let mut running = self.running.values();
+        running.any(|task| task.machine.is_placing())
     }
 
     /// The largest position that a new task of that priority can have.
@@ -131,6 +139,7 @@ impl Scheduler {
         self.queue.waiting() > 0
             || self.rechecks.has_work()
             || self.targets.is_examining
+            || self.is_placing()
             || running.any(|task| task.machine.is_detached())
     }
 
@@ -449,6 +458,10 @@ impl Scheduler {
 
     fn run(&mut self, task: Task, kind: JobKind, services: &mut Services) -> store::Result<()> {
         let running_task = self.running.get_mut(&task).expect("it made this step");
+        if kind == JobKind::Place || kind == running_task.main_job() {
+            let at_ms = services.now.mono_ms + NODES_DELAY_MS;
+            services.engine.want_nodes(at_ms);
+        }
         if kind == running_task.main_job() {
             self.dependencies.keep(running_task, services)?;
             self.give_cache(task, services)?;

@@ -30,8 +30,7 @@ pub struct Services {
 impl Services {
     pub fn open(settings: &Settings, store: Store, now: Now) -> store::Result<Services> {
         let docker = Docker::new(settings, &store.identity.data_id, &store.identity.secret);
-        let (routing, data_id) = (docker.routing(), &store.identity.data_id);
-        let mut engine = Engines::new(settings.guards_fetches(), routing, data_id);
+        let mut engine = Engines::new(settings.guards_fetches(), docker.routing());
         for (recipe, id) in toolchains::first_ids(&store)? {
             engine.set_first_id(recipe, id);
         }

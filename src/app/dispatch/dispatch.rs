@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::dispatch::admitted::Admitted;
-use crate::app::dispatch::health_waiter::HealthWaiter;
+use crate::app::dispatch::engine_waiter::{Asked, EngineWaiter};
 use crate::app::dispatch::limits::{STOP_LIMIT_MS, WAITS_ANSWERED_LIMIT};
 use crate::app::dispatch::texts::Texts;
 use crate::app::domain::disk_space::insufficient;
@@ -23,6 +23,7 @@ use crate::app::web::handlers::{admin, live, pages, submit, tokens, watch};
 use crate::app::web::rate_limits::RateLimits;
 use crate::app::web::reads::{self, Read, Reads};
 use crate::app::web::request::{is_read, open_if};
+use crate::app::web::routes::admin::AdminCall;
 use crate::app::web::routes::read::ReadCall;
 use crate::app::web::routes::table::Call;
 use crate::app::web::upload::Uploads;
@@ -45,7 +46,7 @@ pub struct App {
     pub(crate) retention: Retention,
     texts: Texts,
     /// Health requests that wait for the engine's answer.
-    pub(crate) health_waiters: Vec<HealthWaiter>,
+    pub(crate) engine_waiters: Vec<EngineWaiter>,
 }
 
 impl App {
@@ -69,7 +70,7 @@ impl App {
             rate_limits: RateLimits::new(settings),
             reads: Reads::default(),
             admitted: HashMap::new(),
-            health_waiters: Vec::new(),
+            engine_waiters: Vec::new(),
             state,
         };
         app.refresh_engine();
@@ -118,7 +119,7 @@ impl App {
             Event::Aborted { conn } => {
                 self.uploads.abort(conn);
                 services.feed.remove(conn);
-                self.health_waiters.retain(|waiter| waiter.conn != conn);
+                self.engine_waiters.retain(|waiter| waiter.conn != conn);
                 self.reads.abort(conn);
             }
             // An engine command and the scheduler each ignore the jobs of the other.
@@ -210,9 +211,9 @@ impl App {
     ) -> Result<Answer, Error> {
         let (Admitted { routed, client, .. }, Request { head, body, .. }) = (admitted, request);
         let now_unix_ms = self.state.now().unix_ms;
-        let state = &mut self.state;
-        match routed.read(head, body, &state.settings)? {
-            Call::Health => self.health(conn, head),
+        self.refresh_stale_nodes();
+        match routed.read(head, body, &self.state.settings)? {
+            Call::Health => self.wait_for_engine(conn, head, Asked::Health),
             Call::Read(call) => {
                 if call == ReadCall::Metrics {
                     self.refresh_stale_engine();
@@ -233,7 +234,7 @@ impl App {
                 let to = (conn, routed.is_open());
                 self.reads.answer(state, to, head, Read::Page(call))
             }
-            Call::Watch(call) => watch::watch(state, conn, head, call),
+            Call::Watch(call) => watch::watch(&mut self.state, conn, head, call),
             Call::Submit(call) => {
                 let asked = self.submit(*client, routed.is_limited(), call);
                 asked.map(|asked| asked.response.into())
@@ -241,6 +242,7 @@ impl App {
             Call::Form(form) => self.submit_form(*client, form),
             Call::Hook(call) => self.hook(*client, &call),
             Call::Upload(options) => self.begin_upload(conn, *client, head, options),
+            Call::Admin(AdminCall::Node(call)) => self.node_call(conn, head, call),
             Call::Admin(call) => {
                 if is_read(head) {
                     conditional::check_untagged(head, now_unix_ms)?;

@@ -1,8 +1,8 @@
 //! When the engine is asked, and what its answers lead to.
 
 use crate::app::dispatch::dispatch::App;
-use crate::app::dispatch::health_waiter::HealthWaiter;
-use crate::app::dispatch::limits::HEALTH_WAITERS_LIMIT;
+use crate::app::dispatch::engine_waiter::{Asked, EngineWaiter};
+use crate::app::dispatch::limits::ENGINE_WAITERS_LIMIT;
 use crate::app::engine::capabilities::list_missing;
 use crate::app::engine::commands::{Answer, Answered, Purpose};
 use crate::app::engine::engine::{EngineAction, MAKE_IMAGES};
@@ -11,7 +11,8 @@ use crate::app::state::{Fatal, Lifecycle};
 use crate::app::store::{packages, store};
 use crate::app::web::answer::{Answer as Reply, Error};
 use crate::app::web::conditional;
-use crate::app::web::handlers::health;
+use crate::app::web::handlers::nodes;
+use crate::app::web::routes::nodes::NodeCall;
 use crate::base::slab::Key;
 use crate::config::limits::ENGINE_FRESH_MS;
 use crate::interface::message::{Head, Response};
@@ -33,6 +34,14 @@ impl App {
     pub(crate) fn refresh_stale_engine(&mut self) {
         if !self.is_engine_fresh() {
             self.refresh_engine();
+        }
+    }
+
+    /// Asks the cluster anew where somebody looks while a build waits for a machine: its reason may be another one now.
+    pub(crate) fn refresh_stale_nodes(&mut self) {
+        if self.state.scheduler.is_placing() {
+            let now_ms = self.state.now().mono_ms;
+            self.state.services.engine.want_fresh_nodes(now_ms);
         }
     }
 
@@ -78,13 +87,16 @@ impl App {
         if self.state.services.engine.is_asking() {
             return;
         }
+        let (services, settings) = (&self.state.services, &self.state.settings);
+        let slots = services.engine.slots(settings.max_builds);
+        self.state.scheduler.queue.set_slots(slots);
         self.log_engine();
         if let Some(why) = self.state.services.engine.refused() {
             let why = format!("the engine cannot keep strangers' code to itself: {why}");
             self.state.lifecycle = Lifecycle::Broken(Fatal::UnfitEngine(why));
             return;
         }
-        self.answer_health();
+        self.answer_waiters();
         if self.state.services.engine.is_ready() {
             let done = self.schedule(|scheduler, services| scheduler.on_engine_ready(services));
             if let Err(error) = done {
@@ -93,28 +105,73 @@ impl App {
         }
     }
 
-    /// The health now if the engine's last answer is fresh, else after the next one.
-    pub(crate) fn health(&mut self, conn: Key, head: &Head) -> Result<Reply, Error> {
-        let waiter = HealthWaiter {
+    /// What is asked for now if the engine's last answer is fresh, else after the next one.
+    pub(crate) fn wait_for_engine(
+        &mut self,
+        conn: Key,
+        head: &Head,
+        asked: Asked,
+    ) -> Result<Reply, Error> {
+        let waiter = EngineWaiter {
             conn,
+            asked,
             precondition: conditional::check_untagged(head, self.state.now().unix_ms),
         };
         if self.is_engine_fresh() {
-            return waiter.answer(health::health(&self.state));
+            return waiter.answer(&self.state);
         }
-        if self.health_waiters.len() >= HEALTH_WAITERS_LIMIT {
+        if self.engine_waiters.len() >= ENGINE_WAITERS_LIMIT {
             let sentence = "too many requests wait for the engine to answer";
             return Err(Response::later(503, sentence, ENGINE_FRESH_MS).into());
         }
-        self.health_waiters.push(waiter);
+        self.engine_waiters.push(waiter);
         self.refresh_engine();
         Ok(Reply::Later)
     }
 
-    fn answer_health(&mut self) {
-        for waiter in std::mem::take(&mut self.health_waiters) {
+    /// Answers a call about nodes. A change is answered once the cluster has made it.
+    pub(crate) fn node_call(
+        &mut self,
+        conn: Key,
+        head: &Head,
+        call: NodeCall,
+    ) -> Result<Reply, Error> {
+        let (name, reason) = match call {
+            NodeCall::List => return self.wait_for_engine(conn, head, Asked::Nodes),
+            NodeCall::Drain { node, reason } => (node, Some(reason)),
+            NodeCall::Resume { node } => (node, None),
+        };
+        let drained = reason.is_some();
+        let node = nodes::find(&self.state, &name)?;
+        if !drained && node.is_in_service() {
+            return Ok(nodes::changed(&name, drained).into());
+        }
+        let services = &mut self.state.services;
+        let command = services.docker.set_node(&name, reason.as_deref());
+        services.start(
+            command,
+            Purpose::SetNode {
+                conn,
+                name,
+                drained,
+            },
+        );
+        Ok(Reply::Later)
+    }
+
+    fn node_set(&mut self, conn: Key, name: &str, drained: bool, answer: &Answer) {
+        self.refresh_engine();
+        let response = match answer {
+            Ok(_) => nodes::changed(name, drained),
+            Err(why) => Response::error(503, &format!("the cluster: {why}")),
+        };
+        self.send(conn, true, Ok(response.into()));
+    }
+
+    fn answer_waiters(&mut self) {
+        for waiter in std::mem::take(&mut self.engine_waiters) {
             let conn = waiter.conn;
-            let answer = waiter.answer(health::health(&self.state));
+            let answer = waiter.answer(&self.state);
             self.send(conn, true, answer);
         }
     }
@@ -127,6 +184,11 @@ impl App {
                 Purpose::ReadPeakMemory { task, container } => {
                     scheduler.on_peak_memory(task, &container, answer, services);
                 }
+                Purpose::SetNode {
+                    conn,
+                    name,
+                    drained,
+                } => self.node_set(conn, &name, drained, &answer),
                 // What is still there is removed with the next strays.
                 Purpose::Removal if answer.is_err() => {
                     services.engine.schedule_cleanup(services.now.mono_ms);
@@ -177,8 +239,11 @@ impl App {
         let now_ms = self.state.now().mono_ms;
         let engine = &mut self.state.services.engine;
         if engine.is_ready() && may_start {
-            if engine.take_due_images(now_ms) {
-                self.refresh_engine();
+            let due = engine.refresh_due(now_ms);
+            if !due.is_empty() {
+                self.reads.forget();
+                due.into_iter()
+                    .for_each(|(place, ask)| self.ask_engine(place, ask));
                 return Ok(());
             }
             return self.schedule(|scheduler, services| scheduler.start_ready(services));

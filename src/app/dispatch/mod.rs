@@ -4,6 +4,6 @@ pub mod admission;
 pub mod admitted;
 pub mod dispatch;
 pub mod engine_answers;
-pub mod health_waiter;
+pub mod engine_waiter;
 pub mod limits;
 pub mod texts;

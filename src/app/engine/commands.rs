@@ -6,6 +6,7 @@ use crate::app::domain::task::Task;
 use crate::app::engine::job::{Job, JobEnd, Limits};
 use crate::app::engine::limits::{ENGINE_TIMEOUT_MS, PEAK_TIMEOUT_MS};
 use crate::app::engine::routing::Place;
+use crate::base::slab::Key;
 use crate::config::limits::ENGINE_OUTPUT_LIMIT_BYTES;
 use crate::interface::event::{Action, Command, Exit, JobId, Pipe};
 use crate::interface::outbox::Outbox;
@@ -20,6 +21,12 @@ pub enum Purpose {
     Engine(Place),
     /// The peak memory of a container, which is killed afterwards.
     ReadPeakMemory { task: Task, container: String },
+    /// A node of the cluster is drained or resumed, for the client of that connection.
+    SetNode {
+        conn: Key,
+        name: String,
+        drained: bool,
+    },
     /// Containers of attempts that are over.
     Removal,
     /// The answer is not used.

@@ -10,6 +10,7 @@ use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::engine::kind::EngineKind;
 use crate::app::engine::limits::{CPU_SHARES, OPEN_FILES_LIMIT, PIDS_LIMIT, SHARED_MEMORY_BYTES};
 use crate::app::engine::routing::{Place, Routing};
+use crate::app::engine::slurm::Cluster;
 use crate::config::limits::WORK_TMPFS_BYTES;
 use crate::config::settings::{Hosts, Settings};
 use crate::interface::event::{Command, Input};
@@ -365,10 +366,10 @@ impl Docker {
         self.short(place, &["info", "--format={{json .}}"])
     }
 
-    /// Lists the toolchains' images: `listings::images` reads the answer, or `slurm::nodes` that of a cluster.
+    /// Lists the toolchains' images: `listings::images` reads the answer, or `Listing::read` that of a cluster.
     pub fn list_images(&self, place: Place) -> Command {
         if let (Place::Cluster, Some(cluster)) = (place, self.routing.cluster()) {
-            return without_input(cluster.nodes());
+            return without_input(cluster.list_nodes());
         }
         let format = "--format={{.Repository}}:{{.Tag}} {{.ID}}";
         self.short(place, &["images", "--no-trunc", format, "zigcheck"])
@@ -380,8 +381,13 @@ impl Docker {
         self.short(Place::Here, &["images", "--no-trunc", format, "zigcheck"])
     }
 
+    /// Takes a node of the cluster out of service for that reason, or back without one.
+    pub fn set_node(&self, name: &str, reason: Option<&str>) -> Command {
+        without_input(Cluster::set_node(name, reason))
+    }
+
     /// Lists the containers of this data directory: `listings::containers` reads the answer, or
-    /// `slurm::own_allocations` that of a cluster.
+    /// `Cluster::own_allocations` that of a cluster.
     pub fn list_containers(&self, place: Place) -> Command {
         if let (Place::Cluster, Some(cluster)) = (place, self.routing.cluster()) {
             return without_input(cluster.list());

@@ -41,7 +41,8 @@ use crate::app::engine::docker;
 use crate::app::engine::kind::EngineKind;
 use crate::app::engine::limits::{CLEANUP_DELAY_MS, ENGINE_RETRY_MS};
 use crate::app::engine::listings::{self, Image};
-use crate::app::engine::slurm::{self, Node};
+use crate::app::engine::nodes::Listing;
+use crate::app::engine::slurm::Cluster;
 use crate::config::limits::ENGINE_FRESH_MS;
 
 /// What an administrator does about a missing image.
@@ -96,8 +97,8 @@ enum Whereabouts {
     Node(String),
     /// On the nodes of a cluster.
     Cluster {
-        data_id: String,
-        nodes: Vec<Node>,
+        cluster: Cluster,
+        listing: Listing,
     },
 }
 
@@ -122,7 +123,7 @@ pub struct Engine {
     last_cleanup_ms: u64,
     /// Images by Zig version.
     images: HashMap<String, Image>,
-    /// When they are listed again for a task whose image is missing.
+    /// When they are listed again for a task that waits.
     images_wanted_ms: Option<u64>,
     pause_ms: u64,
 }
@@ -156,11 +157,11 @@ impl Engine {
         }
     }
 
-    /// The engines of a cluster, on which the allocations of that data directory are ours.
-    pub fn of_cluster(data_id: &str) -> Engine {
-        let (data_id, nodes) = (data_id.to_string(), Vec::new());
+    /// The engines of a cluster.
+    pub fn of_cluster(cluster: &Cluster) -> Engine {
+        let (cluster, listing) = (cluster.clone(), Listing::default());
         Engine {
-            whereabouts: Whereabouts::Cluster { data_id, nodes },
+            whereabouts: Whereabouts::Cluster { cluster, listing },
             ..Engine::new(false)
         }
     }
@@ -173,11 +174,11 @@ impl Engine {
         }
     }
 
-    /// The nodes of a cluster, as of the latest answer.
-    pub fn nodes(&self) -> &[Node] {
+    /// What its scheduler said last, if it is a cluster.
+    pub fn listing(&self) -> Option<&Listing> {
         match &self.whereabouts {
-            Whereabouts::Cluster { nodes, .. } => nodes,
-            Whereabouts::Here | Whereabouts::Node(_) => &[],
+            Whereabouts::Cluster { listing, .. } => Some(listing),
+            Whereabouts::Here | Whereabouts::Node(_) => None,
         }
     }
 
@@ -317,9 +318,11 @@ impl Engine {
         due
     }
 
-    /// A task needs an image that is missing: the images are listed at that time, or at one that is known already.
+    /// A task needs an image that is missing, or a slot of the cluster: images and nodes are listed at that time, or at
+    /// an earlier one that is known already.
     pub fn want_images(&mut self, at_ms: u64) {
-        self.images_wanted_ms.get_or_insert(at_ms);
+        let earlier = self.images_wanted_ms.map_or(at_ms, |at| at.min(at_ms));
+        self.images_wanted_ms = Some(earlier);
     }
 
     /// The time of the next `take_due_images`.
@@ -371,7 +374,7 @@ impl Engine {
             State::ListingImages => self.take_images(&text, now_ms),
             State::ListingContainers { is_second } => {
                 let names = match &self.whereabouts {
-                    Whereabouts::Cluster { data_id, .. } => slurm::own_allocations(&text, data_id),
+                    Whereabouts::Cluster { cluster, .. } => cluster.own_allocations(&text),
                     _ => listings::containers(&text),
                 };
                 if names.is_empty() {
@@ -412,9 +415,9 @@ impl Engine {
 
     fn take_images(&mut self, text: &str, now_ms: u64) -> Option<EngineAction> {
         let images = match &mut self.whereabouts {
-            Whereabouts::Cluster { nodes, .. } => {
-                *nodes = slurm::nodes(text);
-                slurm::images(nodes)
+            Whereabouts::Cluster { cluster, listing } => {
+                *listing = Listing::read(text, cluster);
+                listing.images()
             }
             _ => Ok(listings::images(text)),
         };

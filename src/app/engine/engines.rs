@@ -9,9 +9,10 @@ use std::collections::HashMap;
 use crate::app::engine::commands::Answer;
 use crate::app::engine::engine::{Engine, EngineAction};
 use crate::app::engine::kind::EngineKind;
+use crate::app::engine::limits::SPARE_SLOTS_SHARE;
 use crate::app::engine::listings::Image;
+use crate::app::engine::nodes::Listing;
 use crate::app::engine::routing::{Place, Routing};
-use crate::app::engine::slurm::Node;
 
 #[derive(Debug)]
 pub struct Engines {
@@ -24,12 +25,12 @@ pub struct Engines {
 
 impl Engines {
     /// `needs_probe`: fetches have a dedicated network.
-    pub fn new(needs_probe: bool, routing: &Routing, data_id: &str) -> Engines {
+    pub fn new(needs_probe: bool, routing: &Routing) -> Engines {
         let place = routing.of_builds();
         let there = match place {
             Place::Here => None,
             Place::Node => routing.node().map(Engine::on_node),
-            Place::Cluster => Some(Engine::of_cluster(data_id)),
+            Place::Cluster => routing.cluster().map(Engine::of_cluster),
         };
         Engines {
             here: Engine::new(needs_probe),
@@ -63,11 +64,19 @@ impl Engines {
         }
     }
 
-    /// The nodes of the cluster that builds run on, as of the latest answer.
-    pub fn nodes(&self) -> &[Node] {
-        self.there
-            .as_ref()
-            .map_or(&[], |(_, engine)| engine.nodes())
+    /// What the scheduler of the cluster said last, if builds run on one.
+    pub fn listing(&self) -> Option<&Listing> {
+        let (_, engine) = self.there.as_ref()?;
+        engine.listing()
+    }
+
+    /// How many tasks may run at once, `most` at most. In a cluster these are some more than its nodes hold: fetches
+    /// run on this machine, and the build that is next has asked for a slot when one comes free.
+    pub fn slots(&self, most: usize) -> usize {
+        self.listing().map_or(most, |listing| {
+            let slots = listing.slots();
+            most.min(slots + (slots / SPARE_SLOTS_SHARE).max(1))
+        })
     }
 
     /// True while containers may be started.
@@ -212,19 +221,42 @@ impl Engines {
         due
     }
 
-    /// A task needs an image that is missing: the images are listed at that time, or at one that is known already.
+    /// A task needs an image that is missing: all images are listed at that time at the latest.
     pub fn want_images(&mut self, at_ms: u64) {
-        self.here.want_images(at_ms);
+        self.all_mut().for_each(|engine| engine.want_images(at_ms));
     }
 
-    /// The time of the next `take_due_images`.
+    /// A build asks for a slot of the cluster, or has got one: its nodes are listed at that time at the latest.
+    pub fn want_nodes(&mut self, at_ms: u64) {
+        if let Some((Place::Cluster, cluster)) = &mut self.there {
+            cluster.want_images(at_ms);
+        }
+    }
+
+    /// Somebody looks at the nodes: they are listed now, unless the latest answer is recent.
+    pub fn want_fresh_nodes(&mut self, now_ms: u64) {
+        if let Some((Place::Cluster, cluster)) = &mut self.there
+            && !cluster.is_fresh(now_ms)
+        {
+            cluster.want_images(now_ms);
+        }
+    }
+
+    /// The time of the next `refresh_due`.
     pub fn images_wanted_ms(&self) -> Option<u64> {
-        self.here.images_wanted_ms()
+        self.all().filter_map(Engine::images_wanted_ms).min()
     }
 
-    /// True if the images are to be listed now; the caller then refreshes the engines.
-    pub fn take_due_images(&mut self, now_ms: u64) -> bool {
-        self.here.take_due_images(now_ms)
+    /// Asks those engines anew whose images are to be listed by now.
+    pub fn refresh_due(&mut self, now_ms: u64) -> Vec<(Place, EngineAction)> {
+        let there = self.there.as_mut().map(|(place, engine)| (*place, engine));
+        let all = std::iter::once((Place::Here, &mut self.here)).chain(there);
+        let due = all.filter_map(|(place, engine)| {
+            let is_due = engine.take_due_images(now_ms);
+            let action = if is_due { engine.refresh() } else { None };
+            action.map(|action| (place, action))
+        });
+        due.collect()
     }
 
     /// Forgets that the engine at that place is ready: a job met an error of it.

@@ -10,6 +10,10 @@ pub const SSH_CONNECT_LIMIT_S: u64 = 10;
 pub const SSH_KEEPALIVE_S: u64 = 5;
 /// Questions without an answer after which the line is dead: 15 to 20 s after it broke.
 pub const SSH_KEEPALIVES_LIMIT: u64 = 3;
+/// One task more for so many slots of a cluster, and at least one more.
+pub const SPARE_SLOTS_SHARE: usize = 4;
+/// From a request for a slot of the cluster, or its answer, to a new list of nodes: most requests are answered sooner.
+pub const NODES_DELAY_MS: u64 = 2_000;
 /// For which an allocation outlives the time limit of its build: a server that was away reads the container's output
 /// until then.
 pub const LEASE_GRACE_S: u64 = 3_600;

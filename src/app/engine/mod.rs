@@ -11,6 +11,7 @@ pub mod job;
 pub mod kind;
 pub mod limits;
 pub mod listings;
+pub mod nodes;
 pub mod routing;
 pub mod slurm;
 pub mod ssh;

@@ -13,10 +13,7 @@
 //!
 //! The comment of an allocation is `DATA_ID/NAME`: whose it is.
 
-use std::collections::HashMap;
-
 use crate::app::engine::limits::{LEASE_GRACE_S, NODE_MEMORY_BYTES, STEP_GRACE_S};
-use crate::app::engine::listings::Image;
 use crate::config::settings::Settings;
 
 /// What runs on the node, and how that is found.
@@ -25,6 +22,10 @@ const ON_NODE: &str = include_str!("on_node.sh");
 const STEP: &str = "/usr/lib/zigcheck/step";
 /// Cancels each of these allocations; there may be no such one.
 const CANCEL: &str = "for name; do scancel --name=\"$name\" || failed=1; done; exit ${failed:-0}";
+
+/// Nodes with state, processors, memory, features and reason; requests that wait, with comment and reason.
+const LIST_NODES: &str =
+    "sinfo -h -N -o 'node|%N|%T|%C|%m|%b|%E' && squeue -h -t PD -o 'wait|%k|%r'";
 
 /// What is asked of Slurm for each build of one data directory.
 #[derive(Debug, Clone)]
@@ -98,12 +99,38 @@ impl Cluster {
         ["squeue", "-h", "-o", "%k"].map(str::to_string).to_vec()
     }
 
-    /// Lists the nodes: `nodes` reads the answer.
-    pub fn nodes(&self) -> Vec<String> {
-        let format = "%N|%T|%b|%E";
-        ["sinfo", "-h", "-N", "-o", format]
-            .map(str::to_string)
-            .to_vec()
+    /// The names of those allocations in an answer to `list` that belong to its data directory.
+    pub fn own_allocations(&self, answer: &str) -> Vec<String> {
+        let names = answer.lines().filter_map(|line| self.name_of(line.trim()));
+        names.map(str::to_string).collect()
+    }
+
+    /// The name of the allocation with that comment, if it belongs to its data directory.
+    pub fn name_of<'l>(&self, lease: &'l str) -> Option<&'l str> {
+        let (owner, name) = lease.split_once('/')?;
+        (owner == self.data_id).then_some(name)
+    }
+
+    /// Lists the nodes, and the requests that wait for one: `Listing::read` reads the answer.
+    pub fn list_nodes(&self) -> Vec<String> {
+        ["bash", "-c", LIST_NODES].map(str::to_string).to_vec()
+    }
+
+    /// Takes a node out of service for that reason, or back without one.
+    pub fn set_node(name: &str, reason: Option<&str>) -> Vec<String> {
+        let state = reason.map_or("state=resume", |_| "state=drain");
+        let words = ["scontrol", "update", &format!("nodename={name}"), state];
+        let words = words.map(str::to_string).into_iter();
+        let reason = reason.map(|reason| format!("reason={reason}"));
+        words.chain(reason).collect()
+    }
+
+    /// How many builds a node with so many processors, and so much memory, holds at once, and how many of these are
+    /// taken where so many processors are allocated.
+    pub fn slots(&self, cpus: u64, allocated_cpus: u64, memory_mib: u64) -> (usize, usize) {
+        let slots = (cpus / self.cpus).min(memory_mib / self.memory_mib);
+        let taken = allocated_cpus.div_ceil(self.cpus);
+        (slots as usize, taken as usize)
     }
 }
 
@@ -120,78 +147,4 @@ pub fn node_of(answer: &str) -> Option<&str> {
     let node = answer.trim();
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
     (!node.is_empty() && node.bytes().all(plain)).then_some(node)
-}
-
-/// The names of those allocations in an answer to `Cluster::list` that belong to that data directory.
-pub fn own_allocations(answer: &str, data_id: &str) -> Vec<String> {
-    let own = |line: &str| {
-        let (owner, name) = line.trim().split_once('/')?;
-        (owner == data_id).then(|| name.to_string())
-    };
-    answer.lines().filter_map(own).collect()
-}
-
-/// Whether a node takes builds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum NodeState {
-    Idle,
-    /// It has builds.
-    Busy,
-    /// It takes no new builds.
-    Drained,
-    /// It does not answer.
-    Down,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
-    pub name: String,
-    pub state: NodeState,
-    pub zig_versions: Vec<String>,
-    /// Why it is out of service; empty if it is not.
-    pub reason: String,
-}
-
-/// The nodes in an answer to `Cluster::nodes`, in order of their names.
-pub fn nodes(answer: &str) -> Vec<Node> {
-    let node = |line: &str| {
-        let mut parts = line.trim().splitn(4, '|');
-        let (name, state) = (parts.next()?, parts.next()?);
-        let (features, reason) = (parts.next()?, parts.next()?);
-        let versions = features.split(',').filter_map(|it| it.strip_prefix("zig-"));
-        Some(Node {
-            name: name.to_string(),
-            state: state_of(state),
-            zig_versions: versions.map(str::to_string).collect(),
-            reason: if reason == "none" { "" } else { reason }.to_string(),
-        })
-    };
-    let mut nodes: Vec<Node> = answer.lines().filter_map(node).collect();
-    nodes.sort_by(|a, b| a.name.cmp(&b.name));
-    nodes.dedup_by(|a, b| a.name == b.name);
-    nodes
-}
-
-/// A sign behind the state, `*` above all, says that something is wrong with the node.
-fn state_of(word: &str) -> NodeState {
-    match word {
-        "idle" => NodeState::Idle,
-        "mixed" | "allocated" | "completing" => NodeState::Busy,
-        "drained" | "draining" => NodeState::Drained,
-        _ => NodeState::Down,
-    }
-}
-
-/// The images that nodes have, by tag; an error if no node is there that answers.
-pub fn images(nodes: &[Node]) -> Result<HashMap<String, Image>, String> {
-    if nodes.iter().all(|node| node.state == NodeState::Down) {
-        return Err(match nodes.first() {
-            None => "there are no nodes".to_string(),
-            Some(node) => format!("no node answers: {} is down: {}", node.name, node.reason),
-        });
-    }
-    let tags = nodes.iter().flat_map(|node| &node.zig_versions);
-    Ok(tags
-        .map(|tag| (tag.clone(), Image::named(format!("zigcheck:{tag}"))))
-        .collect())
 }

@@ -77,6 +77,10 @@ impl Policy {
         self.slots
     }
 
+    pub fn set_slots(&mut self, slots: usize) {
+        self.slots = slots;
+    }
+
     pub fn running(&self) -> usize {
         self.running.len()
     }

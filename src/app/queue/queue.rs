@@ -156,6 +156,14 @@ impl Queue {
         self.policy.slots()
     }
 
+    /// The number of slots follows the cluster. Where there are fewer than tasks that hold one, no other task starts.
+    pub fn set_slots(&mut self, slots: usize) {
+        if slots != self.policy.slots() {
+            self.version += 1;
+            self.policy.set_slots(slots);
+        }
+    }
+
     pub fn running(&self) -> usize {
         self.policy.running()
     }

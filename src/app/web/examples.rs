@@ -37,6 +37,7 @@ impl Call {
                     "/admin/trigger-build" => r#"{"package_name": "zeit"}"#,
                     "/admin/tokens" => r#"{"name": "laptop", "scope": "admin"}"#,
                     "/api/packages" => r#"{"url": "https://github.com/x/zeit"}"#,
+                    "/admin/nodes/{name}" => r#"{"drained": true, "reason": "a new disk"}"#,
                     "/admin/hosts" => r#"{"host": "git.example.org"}"#,
                     "/admin/quotas" => r#"{"address": "192.0.2.0/24", "per_hour": 10}"#,
                     "/admin/issues" => {

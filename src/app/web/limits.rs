@@ -100,6 +100,8 @@ pub const QUOTA_HOURS_LIMIT: u64 = 87_600;
 pub const QUOTA_REASON_LIMIT_BYTES: usize = 200;
 /// Clients of one quota that are counted at once.
 pub const QUOTA_CLIENTS_LIMIT: usize = 1_000;
+/// Longest reason for which a node is drained: one sentence.
+pub const NODE_REASON_LIMIT_BYTES: usize = 200;
 /// Hosts at once that are allowed beside those of `--allow-hosts`: each fetch is given all of them.
 pub const ALLOWED_HOSTS_LIMIT: usize = 64;
 /// Longest name of a host.

@@ -385,6 +385,21 @@ pub const CALLS: &[Call] = &[
     )
     .with(Kind::Admin, Body::None, &[200]),
     get(
+        "/admin/nodes",
+        "The nodes of the cluster, and what runs on each",
+        "",
+        Answer::Json("nodes"),
+    )
+    .with(Kind::Admin, Body::None, &[200]),
+    call(
+        "PATCH",
+        "/admin/nodes/{name}",
+        "Takes a node of the cluster out of service, or back",
+        "",
+        Answer::Json("name drained"),
+    )
+    .with(Kind::Admin, Body::Json("drained reason"), &[200]),
+    get(
         "/admin/issues",
         "What was reported to the repository of a package; without one all that is open",
         "package",

@@ -142,6 +142,26 @@ pub const WORDS: &[AdminWord] = &[
         "takes that back",
     ),
     word(
+        "nodes",
+        "",
+        ("GET", "/admin/nodes"),
+        "the nodes of the cluster, and what runs on each",
+    ),
+    word(
+        "drain-node",
+        "NODE REASON",
+        ("PATCH", "/admin/nodes/{}"),
+        "lets a node start nothing new; what runs there goes on",
+    )
+    .with(|given| json!({ "drained": true, "reason": given.get(1) })),
+    word(
+        "resume-node",
+        "NODE",
+        ("PATCH", "/admin/nodes/{}"),
+        "takes a node back into service",
+    )
+    .with(|_| json!({ "drained": false })),
+    word(
         "issues",
         "",
         ("GET", "/admin/issues"),

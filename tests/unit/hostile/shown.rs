@@ -176,7 +176,7 @@ fn everything(word: &str, host: &str) -> Vec<(String, Parsed)> {
 }
 
 /// What has nothing of a package, or only its name and the key of an error, which is no text as it was written.
-const OWN: &str = "/admin/status /admin/audit /admin/hosts /admin/issues /admin/quotas /admin/tokens /api/health /metrics /docs /favicon.ico /openapi.json /robots.txt /submit /badge/p. \
+const OWN: &str = "/admin/status /admin/audit /admin/hosts /admin/issues /admin/nodes /admin/quotas /admin/tokens /api/health /metrics /docs /favicon.ico /openapi.json /robots.txt /submit /badge/p. \
     /badge/q. /badge/x/y.json /api/packages/p/compat /api/packages/q/compat /api/packages/x/compat \
     /api/packages/p/dependents /api/packages/q/dependents /upgrade/0.16.0 /api/upgrade/0.16.0";
 

@@ -42,7 +42,7 @@ pub fn running(lines: &[RunningLine]) -> Markup {
             tr {
                 th scope="row" { (line.subject) }
                 td { (line.version) }
-                td { (line.state.as_str()) "\u{2026}" }
+                td { (line.phase()) "\u{2026}" }
                 td { (line.progress) }
                 td { (line.build) }
             }

@@ -43,7 +43,7 @@ fn running(view: &QueueView) -> Table {
         let cells = vec![
             Cell::new(line.subject.text.as_str()),
             Cell::new(line.version.as_str()),
-            Cell::new(line.state.as_str()),
+            Cell::new(&line.phase()),
             Cell::new(&duration(line.progress.elapsed_ms)),
             Cell::new(&expected),
             Cell::new(&line.build.target),

@@ -50,6 +50,8 @@ pub struct RunningLine {
     pub version: Clean,
     pub build: Link,
     pub state: State,
+    /// Where it runs, if that is not the server's machine.
+    pub node: Option<Clean>,
     pub progress: Progress,
 }
 
@@ -103,7 +105,17 @@ impl RunningLine {
             version: Clean::new(&running.row.zig_version),
             build: Link::to_build(running.row.id),
             state: running.row.state,
+            node: running.row.node.as_deref().map(Clean::new),
             progress: Progress::new(running),
+        }
+    }
+
+    /// What it does, and where.
+    pub fn phase(&self) -> String {
+        let state = self.state.as_str();
+        match &self.node {
+            Some(node) => format!("{state} on {}", node.as_str()),
+            None => state.to_string(),
         }
     }
 }

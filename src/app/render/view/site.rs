@@ -28,6 +28,8 @@ pub struct Site {
     /// Builds in the queue.
     pub waiting: u64,
     pub engine_is_up: bool,
+    /// How many nodes of the cluster are in service, and how many there are.
+    pub nodes: Option<(usize, usize)>,
     /// The address of what the newest Zig version changes; none where there is one version alone.
     pub compare: Option<String>,
     /// What is behind names such as `master`.
@@ -40,11 +42,14 @@ impl Site {
     pub fn load(&self) -> String {
         let (running, slots) = (self.running, self.slots);
         let waiting = count(self.waiting, "build");
+        let nodes = self.nodes.map_or(String::new(), |(serving, all)| {
+            format!("; {serving} of {all} nodes in service")
+        });
         let engine = match self.engine_is_up {
             true => "",
             false => "; the container engine is unavailable",
         };
-        format!("{running} of {slots} slots in use, {waiting} waiting{engine}")
+        format!("{running} of {slots} slots in use, {waiting} waiting{nodes}{engine}")
     }
 
     /// The name of a toolchain, with the version behind it if that differs: `master (0.18.0-dev.412)`.

@@ -41,6 +41,9 @@ pub fn answer(state: &mut State, call: AdminCall) -> Result<Response, Error> {
         AdminCall::Quota(call) => quotas::answer(state, call)?,
         AdminCall::Host(call) => hosts::answer(state, call)?,
         AdminCall::Issue(call) => issues::answer(state, call)?,
+        AdminCall::Node(_) => {
+            unreachable!("the dispatcher answers these: they wait for the cluster")
+        }
     };
     Ok(response.with("Cache-Control", "no-store"))
 }

@@ -11,12 +11,20 @@ use crate::interface::message::Response;
 /// What each page shows of the server.
 pub fn site(state: &State, options: PageOptions) -> Site {
     let compare = newest_pair(&state.settings.zig_versions);
+    let listing = state.services.engine.listing();
+    let nodes = listing.map(|listing| &listing.nodes);
     Site {
         options,
         running: state.scheduler.queue.running(),
         slots: state.scheduler.queue.slots(),
         waiting: state.scheduler.waiting_builds(),
         engine_is_up: queue::is_up(state),
+        nodes: nodes.map(|nodes| {
+            (
+                nodes.iter().filter(|it| it.is_in_service()).count(),
+                nodes.len(),
+            )
+        }),
         // Without it a page is less plain, and right.
         dated: toolchains::dated_versions(&state.services.store).unwrap_or_default(),
         compare: compare.map(|(older, newer)| compare_path(older, newer)),

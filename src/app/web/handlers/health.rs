@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::app::render::json;
 use crate::app::state::State;
+use crate::app::web::handlers::nodes;
 use crate::interface::message::Response;
 
 pub fn health(state: &State) -> Response {
@@ -26,6 +27,9 @@ pub fn health(state: &State) -> Response {
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": state.uptime_seconds(),
     });
+    if let Some(nodes) = nodes::counts_json(state) {
+        value["nodes"] = nodes;
+    }
     if let Err(why) = latest {
         value["error"] = json!(why);
     } else if !missing.is_empty() {

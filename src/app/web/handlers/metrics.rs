@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::app::domain::task::Priority;
 use crate::app::domain::verdict::{BuildStatus, Reason};
+use crate::app::engine::nodes::{Listing, NodeState};
 use crate::app::render::exposition::{CONTENT_TYPE, Exposition, Kind};
 use crate::app::render::limits::METRICS_LIMIT_VERSIONS;
 use crate::app::state::State;
@@ -23,6 +24,7 @@ pub fn metrics(state: &State) -> store::Result<Response> {
     let mut out = Exposition::default();
     server(state, &mut out);
     tasks(state, &mut out)?;
+    nodes(state, &mut out);
     builds(state, &mut out)?;
     packages(state, &mut out)?;
     disk(state, &mut out)?;
@@ -84,6 +86,22 @@ fn tasks(state: &State, out: &mut Exposition) -> store::Result<()> {
         "How long ago a client asked for the oldest fetch or build that waits; 0: none waits.";
     out.gauge("zigcheck_queue_oldest_seconds", seconds(oldest), help);
     Ok(())
+}
+
+/// The nodes of a cluster, as of its last answer. Without one there are none.
+fn nodes(state: &State, out: &mut Exposition) {
+    let none = Listing::default();
+    let listing = state.services.engine.listing().unwrap_or(&none);
+    let help = "Nodes of the cluster that builds run on, by their state.";
+    out.metric("zigcheck_nodes", Kind::Gauge, help);
+    for state in NodeState::ALL {
+        let labels = [("state", state.as_str())];
+        out.sample(&labels, listing.count(state) as f64);
+    }
+    let help = "Builds that the nodes in service hold at once.";
+    out.gauge("zigcheck_node_slots", listing.slots() as f64, help);
+    let help = "Slots of nodes that are taken, by whomever.";
+    out.gauge("zigcheck_node_slots_used", listing.taken() as f64, help);
 }
 
 /// The label of a version.

@@ -14,6 +14,7 @@ pub mod issues;
 pub mod live;
 pub mod log_page;
 pub mod metrics;
+pub mod nodes;
 pub mod packages;
 pub mod pages;
 pub mod queue;

@@ -26,6 +26,8 @@ enum Wait<'w> {
     Source,
     /// For the verdict of this build, which is the same.
     Verdict(BuildId),
+    /// For the answer of the cluster to the request of that name.
+    Machine(&'w str),
 }
 
 /// A build that waits.
@@ -131,7 +133,7 @@ fn running(
     let (store, now) = (&state.services.store, state.now());
     let mut rows = Vec::new();
     let is_chosen = |build| ids.is_none_or(|ids| ids.contains(&build));
-    for task in tasks {
+    for task in tasks.iter().filter(|task| task.request.is_none()) {
         let row = task
             .build
             .filter(|build| is_chosen(*build))
@@ -156,11 +158,11 @@ fn elapsed_ms(running: &Running, now: Now) -> u64 {
     (now.unix_ms - running.started_unix_ms).max(0) as u64
 }
 
-/// The waiting builds in order; last those whose source is being fetched, and those that wait for the verdict of a
-/// running build.
+/// The waiting builds in order: first those that wait for a machine; last those whose source is being fetched, and
+/// those that wait for the verdict of a running build.
 fn waiters<'w>(
     state: &State,
-    running: &[Running],
+    running: &'w [Running],
     order: &'w QueueOrder,
 ) -> store::Result<Vec<Waiter<'w>>> {
     let mut waiters = Vec::new();
@@ -171,6 +173,11 @@ fn waiters<'w>(
             wait,
         });
     };
+    for running in running {
+        if let (Some(build), Some(request)) = (running.build, running.request) {
+            add(build, None, Wait::Machine(request));
+        }
+    }
     for (nth, waiting) in order.waiting.iter().enumerate() {
         if let Task::Build(build) = waiting.place.entry.task {
             add(build, Some(nth + 1), Wait::Slot(waiting));
@@ -200,6 +207,14 @@ fn reason(state: &State, waiter: &Waiter) -> String {
         Wait::Source => return "its source is being fetched".to_string(),
         Wait::Verdict(build) => {
             return format!("it takes the verdict of build {build}, which is the same and runs");
+        }
+        Wait::Machine(request) => {
+            let listing = state.services.engine.listing();
+            let reason = listing.and_then(|listing| listing.reason(request));
+            return match reason.filter(|reason| !reason.is_empty()) {
+                Some(reason) => format!("its turn has come; it waits for a machine: {reason}"),
+                None => "its turn has come; it waits for a machine".to_string(),
+            };
         }
         Wait::Slot(waiting) => waiting,
     };

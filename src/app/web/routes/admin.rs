@@ -7,6 +7,7 @@ use crate::app::web::limits::DIR_LIMIT_BYTES;
 use crate::app::web::query::bad;
 use crate::app::web::routes::hosts::{self, HostCall};
 use crate::app::web::routes::issues::{self, IssueCall};
+use crate::app::web::routes::nodes::{self, NodeCall};
 use crate::app::web::routes::quotas::{self, QuotaCall};
 use crate::app::web::routes::route::{
     Access, Body, Route, RouteRequest, boolean, check_name, known_versions, row, text,
@@ -64,6 +65,8 @@ pub enum AdminCall {
     Host(HostCall),
     /// What was reported to the repositories of packages.
     Issue(IssueCall),
+    /// The nodes of the cluster.
+    Node(NodeCall),
 }
 
 impl AdminCall {
@@ -73,7 +76,7 @@ impl AdminCall {
     }
 }
 
-pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 22] {
+pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 24] {
     use Access::{Admin, Notify};
     use Body::{Ignored, Json};
     [
@@ -129,6 +132,12 @@ pub const fn routes<C: From<AdminCall>>() -> [Route<C>; 22] {
         row("GET", "/admin/hosts", Admin, Ignored, list_hosts),
         row("POST", "/admin/hosts", Admin, Json, allow_host),
         row("DELETE", "/admin/hosts", Admin, Ignored, disallow_host),
+        row("GET", "/admin/nodes", Admin, Ignored, |_| {
+            Ok(AdminCall::Node(NodeCall::List).into())
+        }),
+        row("PATCH", "/admin/nodes/*", Admin, Json, |request| {
+            Ok(AdminCall::Node(nodes::change(request)?).into())
+        }),
         row("GET", "/admin/issues", Notify, Ignored, |request| {
             Ok(AdminCall::Issue(issues::list(request)?).into())
         }),

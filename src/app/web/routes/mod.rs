@@ -8,6 +8,7 @@ pub mod forms;
 pub mod hooks;
 pub mod hosts;
 pub mod issues;
+pub mod nodes;
 pub mod pages;
 pub mod quotas;
 pub mod read;
