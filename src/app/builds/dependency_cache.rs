@@ -1,4 +1,4 @@
-//! Fetched dependencies, kept for later builds with the same manifests under the same image.
+//! Fetched dependencies, kept for later builds with the same manifests under the same toolchain.
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! What builds of a package leave for the next one: which of it a build is given, and what becomes of what it leaves.
 //!
-//! A build is given what an earlier commit left under the same image, where that commit is known to be in the history
-//! of its own: by the list of a search, or by the fetch of its source. Uploads and fresh checks get nothing.
+//! A build is given what an earlier commit left under the same toolchain, where that commit is known to be in the
+//! history of its own: by the list of a search, or by the fetch of its source. Uploads and fresh checks get nothing.
 
 use std::path::PathBuf;
 

@@ -5,8 +5,8 @@
 //!     no answer ---------------------------------> nothing, until the next recheck
 //!     another commit than the latest known ------> a check under all toolchains
 //!     the same commit ---------------------------> a check under the toolchains that lack a verdict
-//!   an image is new: all packages are gone through, by id, a few at a time
-//!     no build under that image -----------------> a check under those toolchains
+//!   a toolchain is new: all packages are gone through, by id, a few at a time
+//!     no build under it -------------------------> a check under those toolchains
 //! ```
 
 use crate::app::domain::ids::PackageId;
@@ -30,7 +30,7 @@ pub fn next_check(package: PackageId, now_unix_ms: i64) -> i64 {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Toolchain {
     pub zig_version: String,
-    /// The id of its current image.
+    /// What its current image is known by: its recipe, or an id.
     pub image: String,
 }
 

@@ -20,7 +20,7 @@ row! {
         pub state: SearchState,
         pub priority: Priority,
         pub tenant: String,
-        /// The image that it began with.
+        /// What it began with.
         pub toolchain: String,
         /// The commit that did not work.
         pub head: String,

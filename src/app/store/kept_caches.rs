@@ -11,7 +11,7 @@ use crate::app::store::store::{Result, Store};
 row! {
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct KeptCache from "kept_caches" {
-        /// The image that it was made with.
+        /// What it was made with.
         pub toolchain: String,
         /// The commit that left it.
         pub commit: String = "\"commit\"",

@@ -39,7 +39,7 @@ const RESULT: &str = ResultRow::SELECT;
 
 statuses!(ResultRow);
 
-/// The image under which the shown verdict was found, and its commit. There is a row as soon as there is a build.
+/// The toolchain under which the shown verdict was found, and its commit. There is a row as soon as there is a build.
 const SHOWN: &str = "SELECT v.toolchain, c.\"commit\" FROM build_results r \
     LEFT JOIN builds v ON v.id = r.build_id LEFT JOIN checks c ON c.id = v.check_id \
     WHERE r.package_id = ?1 AND r.zig_version = ?2";

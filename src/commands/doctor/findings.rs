@@ -169,7 +169,7 @@ fn image_of(image: &ImageFacts, facts: &Facts) -> Finding {
         Some(days) if days > IMAGE_OLD_DAYS => warning(
             &check,
             format!("made {days} days ago"),
-            "make it again for the fixes of its system: docker rmi it, then make docker-build",
+            "make it again for the fixes of its system: docker rmi -f its id and zigcheck-base, then make docker-build",
         ),
         Some(..=0) => ok(&check, "made today"),
         Some(1) => ok(&check, "made yesterday"),
