@@ -98,4 +98,12 @@ fn an_image_that_is_up_to_date_gets_the_tag_of_its_recipe_and_no_other_image_has
         make_images(&engine);
         assert_eq!(tags(engine.command()), expected);
     }
+    // An image that was changed by hand has the labels of the one that it was made of.
+    import(&engine, VERSION, inputs.trim());
+    let before = tags(engine.command());
+    assert_ne!(&before[VERSION], id);
+    let text = make_images(&engine);
+    let again = format!("docker tag zigcheck:{recipe} zigcheck:{VERSION}\n");
+    assert!(text.contains(&again), "{text}");
+    assert_eq!(tags(engine.command()), before);
 }
