@@ -39,10 +39,13 @@ pub fn measure(extent: Extent) {
         zigcheck.descriptors(),
         zigcheck.cpu_s() - before.1
     );
+    // Those of SrunPortRange.
+    let ports = "ss -Hltn 'sport >= 60001 && sport <= 63000' | wc -l";
     println!(
-        "  its clients: {} srun, {} threads, {:.0} MiB: {:.1} MiB a build",
+        "  its clients: {} srun, {} threads, {} ports, {:.0} MiB: {:.1} MiB a build",
         clients.count(),
         clients.threads(),
+        cluster.server.sh(ports),
         clients.memory_mib(),
         clients.memory_mib() / builds as f64
     );
