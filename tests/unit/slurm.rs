@@ -12,6 +12,7 @@ use zigcheck::app::engine::listings::Image;
 use zigcheck::app::engine::nodes::{Listing, NodeState};
 use zigcheck::app::engine::routing::{Place, Routing};
 use zigcheck::app::engine::slurm::{Cluster, node_of};
+use zigcheck::config::limits::MAX_BUILDS;
 use zigcheck::interface::event::{Command, Exit};
 
 const FLAGS: [&str; 5] = [
@@ -235,4 +236,24 @@ fn a_toolchain_is_this_machines_image_where_a_node_has_one_of_its_version() {
     // The doubt in one is none in the other.
     engines.invalidate(Place::Cluster);
     assert!(engines.at(Place::Here).is_ready() && !engines.is_ready());
+}
+
+#[test]
+fn the_clients_of_all_builds_have_ports() {
+    let conf = include_str!("../../systemd/cluster/slurm.conf");
+    let range = conf
+        .lines()
+        .find_map(|line| line.strip_prefix("SrunPortRange="));
+    let range = range.expect("a range");
+    let (first, last) = range.split_once('-').expect("two ports");
+    let [first, last] = [first, last].map(|port| port.parse::<usize>().expect("a port"));
+    // Three for each build, outside of those that Linux gives to connections.
+    assert!(last - first + 1 >= 3 * *MAX_BUILDS.end(), "{range}");
+    assert!(first > 60_999 && last < 65_536, "{range}");
+    let manual = include_str!("../../docs/cluster.md");
+    assert_eq!(
+        manual.matches(range).count(),
+        2,
+        "the firewall and the table"
+    );
 }
