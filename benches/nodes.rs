@@ -4,8 +4,8 @@
 //! The machines are namespaces of this one, with real Slurm and munge, and the builds sleep, so that two cores
 //! suffice. Engines are real where the output says so; elsewhere a script stands in for docker on the nodes. Prints
 //! times, memory and ratios, and asserts nothing about them. `cargo bench --bench nodes -- widths` measures one part:
-//! `added`, `widths`, `wide` or `many`, the last one also with the number of nodes and of requests that wait:
-//! `many 1000 8000`. `short` makes each part short.
+//! `added`, `widths`, `wide` or `many`; `wide 600 60` with so many builds of so many seconds, `many 1000 8000` with so
+//! many nodes and requests that wait. `short` makes each part short.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -62,8 +62,8 @@ const WHOLE: Extent = Extent {
     rounds: 4,
     sleep_s: 6,
     pairs: 20,
-    at_once: 64,
-    at_once_sleep_s: 20,
+    at_once: 200,
+    at_once_sleep_s: 40,
     many: 200,
     waiting: 1_000,
 };
@@ -102,13 +102,15 @@ fn main() {
             widths::measure(engines, extent);
         }
     }
+    let mut numbers = words.iter().filter_map(|word| word.parse().ok());
+    let (first, second) = (numbers.next(), numbers.next());
     if all || says("wide") {
-        wide::measure(extent);
+        let builds = first.unwrap_or(extent.at_once);
+        wide::measure(builds, second.unwrap_or(extent.at_once_sleep_s));
     }
     if all || says("many") {
-        let mut numbers = words.iter().filter_map(|word| word.parse().ok());
-        let nodes = numbers.next().unwrap_or(extent.many);
-        many::measure(nodes, numbers.next().unwrap_or(extent.waiting));
+        let nodes = first.unwrap_or(extent.many);
+        many::measure(nodes, second.unwrap_or(extent.waiting));
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a node adds to a build: allocation, step and the way there, against the engine of the server's machine.
 
 use crate::engines::Engines;
-use crate::server::ClusterServer;
+use crate::server::{ClusterServer, ON_NODES};
 use crate::{Extent, percentile};
 
 /// More than one build at a time takes, so that none waits for the end of an epilog.
@@ -10,8 +10,8 @@ const SLOTS: usize = 8;
 pub fn measure(engines: Engines, extent: Extent) {
     let mut cluster = engines.cluster(SLOTS, Vec::new());
     engines.grow(&mut cluster, 1);
-    let here = ClusterServer::start(&cluster, "here", 3001, "local", SLOTS);
-    let there = ClusterServer::start(&cluster, "there", 3002, "slurm", SLOTS);
+    let here = ClusterServer::start(&cluster, "here", 3001, "--max-builds 1");
+    let there = ClusterServer::start(&cluster, "there", 3002, ON_NODES);
     // Warm both.
     let _ = (here.one(), there.one());
     let (mut local, mut node) = (Vec::new(), Vec::new());

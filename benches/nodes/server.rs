@@ -17,6 +17,8 @@ use crate::common::server::archive;
 use crate::engines::{SLOT_CPUS, VERSION};
 use crate::percentile;
 
+/// The flags of a server whose builds run on the nodes: its slots follow theirs.
+pub const ON_NODES: &str = "--launcher slurm";
 /// How long builds may take that are all there is: only a hang takes longer.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Between two requests of the client that is measured.
@@ -31,20 +33,13 @@ pub struct ClusterServer<'c> {
 }
 
 impl<'c> ClusterServer<'c> {
-    /// Starts one of that name, with that launcher and so many slots. Names of one cluster differ, and so do ports.
-    pub fn start(
-        cluster: &'c Cluster,
-        name: &str,
-        port: u16,
-        launcher: &str,
-        slots: usize,
-    ) -> ClusterServer<'c> {
+    /// Starts one of that name with those flags. Names of one cluster differ, and so do ports.
+    pub fn start(cluster: &'c Cluster, name: &str, port: u16, flags: &str) -> ClusterServer<'c> {
         let data = cluster.data(name);
         let to = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let program = env!("CARGO_BIN_EXE_zigcheck");
         let flags = format!(
-            "--launcher {launcher} --zig-versions {VERSION} --data {} --listen {to} --max-builds {slots} \
-             --commit-search off --targets off --keep-caches off --fetch-network host --memory 512m \
+            "{flags} --zig-versions {VERSION} --data {} --listen {to} --commit-search off --targets off --keep-caches off --fetch-network host --memory 512m \
              --cpus {SLOT_CPUS} --submit-rate 0 --upload-rate 0 --log-level warn",
             data.display()
         );

@@ -2,21 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use crate::Extent;
 use crate::engines::Engines;
 use crate::processes::Processes;
-use crate::server::{ClusterServer, show_answers};
+use crate::server::{ClusterServer, ON_NODES, show_answers};
 
 const NODES: usize = 8;
 /// How long answers are measured before the builds, and while all run.
 const MEASURE: Duration = Duration::from_secs(4);
 
-pub fn measure(extent: Extent) {
-    let (builds, sleep_s) = (extent.at_once, extent.at_once_sleep_s);
+pub fn measure(builds: usize, sleep_s: usize) {
     let engines = Engines::StandIns;
     let mut cluster = engines.cluster(builds.div_ceil(NODES), Vec::new());
     engines.grow(&mut cluster, NODES);
-    let server = ClusterServer::start(&cluster, "wide", 3001, "slurm", builds);
+    let server = ClusterServer::start(&cluster, "wide", 3001, ON_NODES);
     let zigcheck = Processes::of(&cluster.server, "zigcheck");
     let (_, mut idle) = server.answers(|| std::thread::sleep(MEASURE));
     let before = (zigcheck.resident_mib(), zigcheck.cpu_s());
@@ -40,7 +38,7 @@ pub fn measure(extent: Extent) {
         zigcheck.cpu_s() - before.1
     );
     // Those of SrunPortRange.
-    let ports = "ss -Hltn 'sport >= 60001 && sport <= 63000' | wc -l";
+    let ports = "ss -Hltn 'sport >= 61001 && sport <= 65500' | wc -l";
     println!(
         "  its clients: {} srun, {} threads, {} ports, {:.0} MiB: {:.1} MiB a build",
         clients.count(),

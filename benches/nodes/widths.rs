@@ -6,7 +6,7 @@ use crate::Extent;
 use crate::cluster::Cluster;
 use crate::engines::Engines;
 use crate::processes::{Busy, Processes};
-use crate::server::ClusterServer;
+use crate::server::{ClusterServer, ON_NODES};
 
 const SLOTS: usize = 8;
 
@@ -19,26 +19,26 @@ pub fn measure(engines: Engines, extent: Extent) {
         engines.name()
     );
     let mut cluster = engines.cluster(SLOTS, Vec::new());
-    let here = drain(&cluster, "local", SLOTS, extent);
+    let here = drain(&cluster, &format!("--max-builds {SLOTS}"), SLOTS, extent);
     let nodes = match engines {
         Engines::Real => extent.real,
         Engines::StandIns => extent.stand_ins,
     };
     for nodes in nodes {
         engines.grow(&mut cluster, *nodes);
-        let rate = drain(&cluster, "slurm", nodes * SLOTS, extent);
+        let rate = drain(&cluster, ON_NODES, nodes * SLOTS, extent);
         println!("    {:.2} of the builds a second here", rate / here);
     }
 }
 
 /// Builds a second in so many slots, on this machine or on the nodes that are there.
-fn drain(cluster: &Cluster, launcher: &str, slots: usize, extent: Extent) -> f64 {
+fn drain(cluster: &Cluster, flags: &str, slots: usize, extent: Extent) -> f64 {
     let Extent {
         rounds, sleep_s, ..
     } = extent;
     let nodes = cluster.nodes.len();
     let builds = slots * rounds;
-    let server = ClusterServer::start(cluster, &format!("nodes-{nodes}"), 3001, launcher, slots);
+    let server = ClusterServer::start(cluster, &format!("nodes-{nodes}"), 3001, flags);
     let zigcheck = Processes::of(&cluster.server, "zigcheck");
     let slurmctld = Processes::of(&cluster.server, "slurmctld");
     let used = [zigcheck.cpu_s(), slurmctld.cpu_s()];
