@@ -215,8 +215,8 @@ fn a_toolchain_is_this_machines_image_where_a_node_has_one_of_its_version() {
     // With a recipe here, a node that has no image of it has none.
     let recipe = "0.16.0-0123456789abcdef";
     let here = format!("zigcheck:0.16.0 sha256:a\nzigcheck:{recipe} sha256:a\n");
-    let old = "n1|idle|zig,zig-0.16.0,zig-0.16.0-fedcba9876543210|none\n";
-    let new = format!("n2|idle|zig,zig-0.16.0,zig-{recipe}|none\n");
+    let old = "node|n1|idle|0/8/0/8|8000|zig,zig-0.16.0,zig-0.16.0-fedcba9876543210|none\n";
+    let new = format!("node|n2|idle|0/8/0/8|8000|zig,zig-0.16.0,zig-{recipe}|none\n");
     for (nodes, image) in [
         (old.to_string(), None),
         (format!("{old}{new}"), Some(format!("zigcheck:{recipe}"))),
