@@ -32,6 +32,7 @@ impl World {
             60..=91 => self.let_time_pass(),
             92..=99 => self.ask_as_admin(),
             100 => self.let_days_pass(),
+            101..=140 if self.engine.slurm.is_some() => self.change_nodes(),
             _ => self.move_on(),
         }
     }
@@ -94,6 +95,8 @@ impl World {
 
     fn change_images(&mut self) {
         let version = *self.seed.pick(&VERSIONS);
+        // The server and the nodes are asked one after the other: for a moment no node seems to have its image.
+        self.days.bare |= self.engine.slurm.is_some();
         let is_named = self.engine.name(version) != self.engine.image(version);
         if is_named && self.seed.once_in(2) {
             return self.make_image_again(version);
@@ -171,7 +174,11 @@ impl World {
     /// When something happens next that nobody does: the server looks at the clock, or something slow
     /// goes on.
     pub fn next_ms(&self) -> Option<u64> {
-        let next = [self.deadline(), self.engine.next_ms()];
+        let next = [
+            self.deadline(),
+            self.engine.next_ms(),
+            self.silence_ends_ms(),
+        ];
         next.into_iter().flatten().min()
     }
 
@@ -238,6 +245,7 @@ impl World {
         self.perilous = false;
         self.engine.up = true;
         self.engine.calm = true;
+        self.all_nodes_serve();
         for version in VERSIONS {
             if self.engine.image(version).is_none() {
                 self.engine

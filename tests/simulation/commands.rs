@@ -4,6 +4,7 @@ use zigcheck::interface::event::{Command, Event, Exit, Input, JobId};
 
 use crate::common::engine::client::{Client, Move};
 use crate::common::engine::container::Container;
+use crate::common::engine::slurm::{ClusterCommand, cluster_command};
 use crate::common::pack::sha256;
 use crate::scripts;
 use crate::world::World;
@@ -17,9 +18,29 @@ impl World {
     }
 
     pub fn spawn(&mut self, job: JobId, command: Command) {
+        let mut client = match cluster_command(&command) {
+            None => self.client(command),
+            Some(ClusterCommand::Place { lease, feature }) => Client::place(lease, feature),
+            Some(ClusterCommand::OnNode { lease, command }) => self.client(command).about(lease),
+            Some(ClusterCommand::Short(words)) => {
+                if let ["cancel", names @ ..] =
+                    &*words.iter().map(String::as_str).collect::<Vec<_>>()
+                {
+                    self.check_remove(names);
+                }
+                Client::to_cluster(words)
+            }
+        };
+        client.sound = self.engine.calm;
+        let twin = self.clients.insert(job, client);
+        assert!(twin.is_none(), "a job's name twice");
+    }
+
+    /// A client of the engine of this machine, or of that of a node.
+    fn client(&mut self, command: Command) -> Client {
         let words: Vec<&str> = command.argv.iter().map(String::as_str).collect();
         assert_eq!(words[0], "docker");
-        let mut client = match words[1] {
+        match words[1] {
             "run" => {
                 let name = words[2].strip_prefix("--name=");
                 let name = name.expect("the name comes first");
@@ -46,10 +67,7 @@ impl World {
                 }
                 Client::short(&command)
             }
-        };
-        client.sound = self.engine.calm;
-        let twin = self.clients.insert(job, client);
-        assert!(twin.is_none(), "a job's name twice");
+        }
     }
 
     fn hear_of(&mut self, name: &str) {

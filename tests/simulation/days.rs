@@ -12,6 +12,7 @@ use zigcheck::config::limits::ENGINE_FRESH_MS;
 use crate::common::engine::container::{Container, Script, purpose};
 use crate::people::url;
 use crate::rules::{number, rows};
+use crate::scripts::VERSIONS;
 use crate::world::World;
 
 pub const HOUR_MS: u64 = 3_600_000;
@@ -257,7 +258,9 @@ impl World {
     pub fn may_start_in(&self, booked: &str, image: &str) -> bool {
         let sql = "SELECT count(*) FROM recipes WHERE image = ?1 AND recipe = ?2";
         let count: Vec<i64> = rows(&self.keeper, sql, [booked, image], |row| row.get(0));
-        booked == image || count == [1]
+        // Without a recipe a node has an image of its own.
+        let is_of_node = || VERSIONS.iter().any(|it| image == format!("zigcheck:{it}"));
+        booked == image || count == [1] || (self.engine.slurm.is_some() && is_of_node())
     }
 
     /// The image of a toolchain as the server knows it.

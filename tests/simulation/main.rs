@@ -14,6 +14,7 @@ mod cache;
 mod commands;
 mod containers;
 mod days;
+mod nodes;
 mod order;
 mod people;
 mod rules;

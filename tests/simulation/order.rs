@@ -8,6 +8,7 @@ use zigcheck::app::queue::limits::PRIORITY_WAIT_LIMIT_MS;
 use zigcheck::interface::event::Action;
 
 use crate::common::engine::container::{Script, purpose};
+use crate::common::engine::slurm::{ClusterCommand, cluster_command};
 use crate::rules::{number, rows};
 use crate::world::World;
 
@@ -81,10 +82,17 @@ impl World {
         let Action::Spawn { command, .. } = action else {
             return None;
         };
-        if command.argv[1] != "run" {
-            return None;
-        }
-        let name = command.argv[2].strip_prefix("--name=")?;
+        // On a cluster a build has its slot of ours once it asks for one of a node.
+        let lease = match cluster_command(command) {
+            Some(ClusterCommand::Place { lease, .. }) => Some(lease),
+            Some(_) => return None,
+            None if command.argv[1] != "run" => return None,
+            None => None,
+        };
+        let name = match &lease {
+            Some(lease) => lease.rsplit('/').next()?,
+            None => command.argv[2].strip_prefix("--name=")?,
+        };
         let (script, id, attempt) = purpose(name);
         let task = match script {
             Script::Source => Task::FetchSource(CheckId(id)),
@@ -176,7 +184,8 @@ impl World {
         let sql = "SELECT DISTINCT b.state = 'fetching' AND c.source IS NULL AS fetched, \
             iif(b.state = 'fetching' AND c.source IS NULL, c.id, b.id), c.tenant \
             FROM builds b JOIN checks c ON c.id = b.check_id \
-            WHERE b.state IN ('fetching', 'building', 'testing')";
+            WHERE b.state IN ('fetching', 'building', 'testing') OR (b.state = 'queued' AND b.waits_for IS NULL \
+            AND b.started_at NOT NULL AND c.source NOT NULL AND NOT EXISTS (SELECT 1 FROM queue WHERE kind = 1 AND id = b.id))";
         rows(&self.keeper, sql, [], |row| {
             let id = row.get(1)?;
             let task = match row.get(0)? {

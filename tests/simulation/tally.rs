@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 pub struct Tally(BTreeMap<String, u64>);
 
 /// How often each must be met at least, in a thousand lives.
-const LEAST: [(&str, u64); 88] = [
+const LEAST: [(&str, u64); 97] = [
     ("events", 10_000),
     ("resets", 100),
     ("checks followed", 200),
@@ -34,7 +34,7 @@ const LEAST: [(&str, u64); 88] = [
     ("containers cut off from their input", 50),
     ("containers made late", 50),
     ("new images", 100),
-    ("missing images", 40),
+    ("missing images", 30),
     ("images named by their recipe", 20),
     ("images made again", 20),
     ("logs compared", 3_000),
@@ -56,6 +56,16 @@ const LEAST: [(&str, u64); 88] = [
     ("error/null/engine_error", 1),
     ("drains", 100),
     ("ran dry", 50),
+    // The nodes of a cluster, in a quarter of the lives.
+    ("nodes drained", 50),
+    ("nodes that die", 100),
+    ("nodes that come back", 100),
+    ("silent nodes given up", 50),
+    ("silent nodes that answer again", 30),
+    ("builds lost with their node", 10),
+    ("allocations forgotten", 5),
+    ("slurmctld goes or comes", 100),
+    ("containers removed by their nodes", 2_000),
     // What an admin asks for.
     ("cancelled while queued", 300),
     ("cancelled while fetching", 200),

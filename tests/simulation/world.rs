@@ -9,6 +9,7 @@ use zigcheck::app::store::store::Store;
 use zigcheck::base::slab::Key;
 use zigcheck::config::commands::Invocation;
 use zigcheck::config::flags;
+use zigcheck::config::launcher::Launcher;
 use zigcheck::config::settings::{Machine, Settings};
 use zigcheck::config::token::Token;
 use zigcheck::interface::event::{Action, Core, DiskUsage, Event, JobId, Now};
@@ -17,6 +18,7 @@ use crate::admin::TOKEN;
 use crate::audience::{Audience, Wish};
 use crate::common::engine::client::Client;
 use crate::common::engine::engine::{ANOTHER, Engine};
+use crate::common::engine::slurm::Slurm;
 use crate::common::seed::Seed;
 use crate::days::Days;
 use crate::order::Starts;
@@ -73,7 +75,7 @@ impl World {
         );
         let mut world = World {
             seed: Seed(seed),
-            settings: settings(data),
+            settings: settings(data, seed),
             keeper: connect(&uri),
             uri,
             app: None,
@@ -98,6 +100,9 @@ impl World {
             tally: Tally::default(),
             talks: std::env::var_os("SEED").is_some(),
         };
+        if world.settings.launcher == Launcher::Slurm {
+            world.engine.slurm = Some(Slurm::new(2));
+        }
         world.engine.peak = Some("123456789\n".to_string());
         world.meet_neighbours();
         if world.seed.once_in(2) {
@@ -133,6 +138,7 @@ impl World {
         self.engine.catch_up(ms);
         self.ms = ms;
         self.engine.ms = ms;
+        self.end_silences();
     }
 
     pub fn pass(&mut self, ms: u64) {
@@ -344,7 +350,7 @@ fn connect(uri: &str) -> Connection {
     Connection::open_with_flags(uri, OpenFlags::default()).expect("a database in memory")
 }
 
-fn settings(data: PathBuf) -> Settings {
+fn settings(data: PathBuf, seed: u64) -> Settings {
     let machine = Machine {
         cpus: 2,
         memory_bytes: 64 << 30,
@@ -361,6 +367,11 @@ fn settings(data: PathBuf) -> Settings {
     match flags::parse(flags, &|_| None, machine) {
         Ok(Invocation::Serve(settings)) => Settings {
             data,
+            // Some lives are on a cluster.
+            launcher: match seed % 4 {
+                0 => Launcher::Slurm,
+                _ => Launcher::Local,
+            },
             admin_token: Token::read(TOKEN).ok(),
             ..*settings
         },
@@ -385,7 +396,12 @@ fn told(event: &Event) -> String {
 fn asked(action: &Action) -> String {
     match action {
         Action::Spawn { job, command } => {
-            let words = command.argv.iter().skip(1);
+            // The scripts for a cluster say nothing new.
+            let words = command
+                .argv
+                .iter()
+                .skip(1)
+                .filter(|word| !word.contains('\n'));
             let words: Vec<&str> = words
                 .filter(|w| !w.starts_with("--"))
                 .map(String::as_str)

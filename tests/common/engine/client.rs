@@ -21,8 +21,15 @@ pub enum Move {
 pub const CUT_OFF: &str = "error waiting for container: unexpected EOF\n";
 
 #[derive(Debug)]
-enum Kind {
+pub(super) enum Kind {
     Short(Vec<String>),
+    /// A short command to the cluster.
+    Cluster(Vec<String>),
+    /// Waits for a slot.
+    Place {
+        feature: String,
+        asked: bool,
+    },
     Run(Box<Run>),
     Logs {
         name: String,
@@ -33,13 +40,13 @@ enum Kind {
 }
 
 #[derive(Debug)]
-struct Run {
-    stage: Stage,
-    container: Option<Container>,
+pub(super) struct Run {
+    pub(super) stage: Stage,
+    pub(super) container: Option<Container>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Stage {
+pub(super) enum Stage {
     New,
     Created,
     Started,
@@ -48,10 +55,10 @@ enum Stage {
 
 #[derive(Debug)]
 pub struct Client {
-    kind: Kind,
+    pub(super) kind: Kind,
     pub moves: VecDeque<Move>,
     /// How much of the output of its container it has passed on.
-    read: [usize; 2],
+    pub(super) read: [usize; 2],
     /// The container it stands for, as the server sees it.
     pub name: Option<String>,
     /// The engine refused the name: this is known before anything else happens.
@@ -60,6 +67,10 @@ pub struct Client {
     pub hangs: bool,
     /// It does nothing odd.
     pub sound: bool,
+    /// The allocation that it is about.
+    pub lease: Option<String>,
+    /// It has passed on all that its container said, and how that ended.
+    pub told_all: bool,
 }
 
 impl Client {
@@ -88,7 +99,7 @@ impl Client {
         Client::new(Kind::Run(Box::new(run)), name)
     }
 
-    fn new(kind: Kind, name: Option<String>) -> Client {
+    pub(super) fn new(kind: Kind, name: Option<String>) -> Client {
         Client {
             kind,
             moves: VecDeque::new(),
@@ -97,6 +108,8 @@ impl Client {
             refused: false,
             hangs: false,
             sound: false,
+            lease: None,
+            told_all: false,
         }
     }
 
@@ -144,7 +157,16 @@ impl Client {
         match std::mem::replace(&mut self.kind, Kind::Over) {
             Kind::Short(words) if chance.once_in(2) => {
                 let words: Vec<&str> = words.iter().map(String::as_str).collect();
-                engine.command(&words, chance);
+                engine.command(&words, self.lease.is_some(), chance);
+            }
+            Kind::Cluster(words) if chance.once_in(2) => {
+                let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                engine.cluster_command(&words);
+            }
+            // Its request may stay.
+            Kind::Place { asked: true, .. } if chance.once_in(2) => {
+                let lease = self.lease.as_deref().expect("a lease");
+                engine.slurm.as_mut().expect("a cluster").end(lease);
             }
             Kind::Run(mut run) => self.leave_container(&mut run, engine, chance),
             _ => {}
@@ -165,7 +187,7 @@ impl Client {
             }
             return;
         }
-        let up = engine.up;
+        let up = engine.up || self.lease.is_some();
         let found = engine.containers.iter_mut().find(|c| c.name == name);
         if let Some(container) = found
             && container.purpose.is_some()
@@ -186,6 +208,9 @@ impl Client {
 
     /// The engine is gone, and with it the connection to it.
     pub fn interrupted_builds(&mut self, engine: &mut Engine, chance: &mut dyn Chance) {
+        if self.lease.is_some() {
+            return;
+        }
         match &self.kind {
             Kind::Short(_) => {
                 let (_, words, code) = no_engine();
@@ -197,7 +222,7 @@ impl Client {
                 let code = [1, chance.below(2) as i32][usize::from(*follow)];
                 self.end("", Exit::Code(code), chance);
             }
-            Kind::Over => {}
+            Kind::Cluster(_) | Kind::Place { .. } | Kind::Over => {}
         }
     }
 
@@ -221,6 +246,9 @@ impl Client {
             return false;
         }
         let set_up = self.is_setting_up();
+        if self.is_out_of_reach(engine, chance) {
+            return !self.moves.is_empty();
+        }
         self.do_next(engine, chance);
         set_up || !self.moves.is_empty()
     }
@@ -228,6 +256,14 @@ impl Client {
     fn do_next(&mut self, engine: &mut Engine, chance: &mut dyn Chance) {
         match &mut self.kind {
             Kind::Over => {}
+            Kind::Place { .. } => self.wait_for_slot(engine, chance),
+            Kind::Cluster(words) => {
+                let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                let (said, complained, code) = engine.cluster_command(&words);
+                self.moves
+                    .push_back(Move::Output(Pipe::Stdout, said.into_bytes()));
+                self.end(&complained, Exit::Code(code), chance);
+            }
             Kind::Short(words) => {
                 let words: Vec<&str> = words.iter().map(String::as_str).collect();
                 if (engine.up && engine.hung) || (!self.sound && chance.once_in(120)) {
@@ -235,7 +271,8 @@ impl Client {
                     self.hangs = true;
                     return;
                 }
-                let (said, complained, code) = engine.command(&words, chance);
+                let on_node = self.lease.is_some();
+                let (said, complained, code) = engine.command(&words, on_node, chance);
                 self.moves
                     .push_back(Move::Output(Pipe::Stdout, said.into_bytes()));
                 self.end(&complained, Exit::Code(code), chance);
@@ -251,7 +288,7 @@ impl Client {
             return;
         };
         let name = self.name.clone().expect("a name");
-        if !engine.up {
+        if !engine.up && self.lease.is_none() {
             let words = format!("docker: {}", no_engine().1);
             return self.end(&words, Exit::Code(125), chance);
         }
@@ -309,6 +346,7 @@ impl Client {
             return self.moves.push_back(Move::Output(pipe, bytes));
         }
         if let State::Exited { code, .. } = container.state {
+            self.told_all = code == 0;
             self.end("", Exit::Code(code), chance);
         }
     }
@@ -319,7 +357,7 @@ impl Client {
         };
         let (name, follow) = (name.clone(), *follow);
         let begun = self.read != [0; 2];
-        if !engine.up && !begun {
+        if !engine.up && !begun && self.lease.is_none() {
             let (_, words, code) = no_engine();
             return self.end(&words, Exit::Code(code), chance);
         }
@@ -347,6 +385,7 @@ impl Client {
             return self.moves.push_back(Move::Output(pipe, bytes));
         }
         if !follow || !container.is_running() {
+            self.told_all = !follow && !container.is_running();
             self.end("", Exit::Code(0), chance);
         }
     }

@@ -61,6 +61,8 @@ pub struct Container {
     line: [Vec<u8>; 2],
     /// The engine was restarted within a line, and has lost the beginning of that line.
     pub torn: bool,
+    /// It is not on this machine.
+    pub on_node: bool,
     pub stubborn: bool,
     pub killed: bool,
     pub broken: bool,
@@ -104,6 +106,7 @@ impl Container {
             kept: None,
             line: [Vec::new(), Vec::new()],
             torn: false,
+            on_node: false,
             stubborn: false,
             killed: false,
             broken: false,

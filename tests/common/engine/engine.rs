@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::common::engine::container::{Container, Purpose, State};
+use crate::common::engine::slurm::{Reach, Slurm};
 use crate::common::seed::Chance;
 
 /// The answer of an engine that has every capability to `docker info`.
@@ -48,6 +49,8 @@ pub struct Engine {
     pub met: Vec<&'static str>,
     /// From now on it answers.
     pub calm: bool,
+    /// The cluster that builds run on.
+    pub slurm: Option<Slurm>,
 }
 
 impl Engine {
@@ -89,8 +92,9 @@ impl Engine {
         found.ok_or((String::new(), words, 1))
     }
 
-    pub fn command(&mut self, words: &[&str], chance: &mut dyn Chance) -> Said {
-        if !self.up {
+    /// The answer of the engine of this machine, or of that of a node.
+    pub fn command(&mut self, words: &[&str], on_node: bool, chance: &mut dyn Chance) -> Said {
+        if !self.up && !on_node {
             return no_engine();
         }
         if !self.calm && chance.once_in(150) {
@@ -103,7 +107,8 @@ impl Engine {
             "images" => Ok(self.list_images()),
             "ps" => {
                 assert!(words.iter().any(|word| word.ends_with(&self.data_id)));
-                let names: Vec<&str> = self.ours().map(|c| c.name.as_str()).collect();
+                let here = self.ours().filter(|c| !c.on_node);
+                let names: Vec<&str> = here.map(|c| c.name.as_str()).collect();
                 Ok(names.join("\n"))
             }
             "rm" => return self.remove_all(&words[3..], chance),
@@ -122,6 +127,48 @@ impl Engine {
         match answer {
             Ok(said) => (said, String::new(), 0),
             Err(said) => said,
+        }
+    }
+
+    /// The answer of the cluster.
+    pub fn cluster_command(&mut self, words: &[&str]) -> Said {
+        let tags: Vec<String> = self.images.iter().map(|(tag, _)| tag.clone()).collect();
+        let slurm = self.slurm.as_mut().expect("a cluster");
+        let ["cancel", names @ ..] = words else {
+            return slurm.answer(words, &tags);
+        };
+        if !slurm.up {
+            return slurm.answer(&[], &tags);
+        }
+        let leases: Vec<String> = names
+            .iter()
+            .map(|it| format!("{}/{it}", self.data_id))
+            .collect();
+        for (name, lease) in names.iter().zip(leases) {
+            let silent = slurm.reach(&lease) == Reach::Nowhere;
+            slurm.end(&lease);
+            // Its epilog; that of a silent node comes later, and finds a container that nobody reaches.
+            if self.containers.iter().any(|it| it.name == **name) {
+                self.met.push(match silent {
+                    true => "containers left on silent nodes",
+                    false => "containers removed by their nodes",
+                });
+            }
+        }
+        for name in names {
+            self.remove(name);
+        }
+        (String::new(), String::new(), 0)
+    }
+
+    /// An allocation is gone that nobody has cancelled, and its container with it.
+    pub fn vacate(&mut self, lease: &str, is_heard: bool) {
+        let slurm = self.slurm.as_mut().expect("a cluster");
+        slurm.end(lease);
+        let name = lease.rsplit('/').next().expect("a name").to_string();
+        if let Some(container) = self.get_mut(&name) {
+            container.broken |= !is_heard;
+            self.remove(&name);
         }
     }
 
@@ -248,7 +295,7 @@ impl Engine {
         // What it had not come to is lost with it.
         self.late.clear();
         for container in &mut self.containers {
-            if !container.is_running() {
+            if !container.is_running() || container.on_node {
                 continue;
             }
             container.lose_lines();
@@ -286,7 +333,13 @@ impl Engine {
             .partition(|(at, _)| *at <= until_ms);
         self.late = later;
         let due: Vec<(u64, Container)> = due;
-        for (_, container) in due.into_iter().filter(|_| self.up) {
+        for (_, container) in due {
+            let lease = format!("{}/{}", self.data_id, container.name);
+            let slurm = self.slurm.as_ref().filter(|_| container.on_node);
+            let is_there = slurm.map_or(self.up, |slurm| slurm.node_of(&lease).is_some());
+            if !is_there {
+                continue;
+            }
             self.met.push("containers made late");
             if self.get(&container.name).is_none() {
                 self.containers.push(container);
