@@ -61,6 +61,7 @@ mod metrics;
 mod migrated_rows;
 mod migrations;
 mod names;
+mod nodes;
 mod notify;
 mod origin;
 mod package;

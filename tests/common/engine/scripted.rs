@@ -9,6 +9,7 @@ use zigcheck::interface::event::{Command, Exit, JobId, Pipe};
 use crate::common::engine::client::{Client, Move};
 use crate::common::engine::container::{Container, State, purpose};
 use crate::common::engine::engine::Engine;
+use crate::common::engine::slurm::{ClusterCommand, Slurm, cluster_command};
 use crate::common::seed::Faultless;
 
 pub const NONCE: &str = "the nonce of the head";
@@ -166,6 +167,33 @@ impl Scripted {
         if let Some(command) = for_node(command) {
             return self.node().spawn(job, &command);
         }
+        let client = match cluster_command(command) {
+            None => self.client(command),
+            Some(ClusterCommand::Place { lease, feature }) => {
+                self.set_owner(&lease);
+                Client::place(lease, feature)
+            }
+            Some(ClusterCommand::OnNode { lease, command }) => self.client(&command).about(lease),
+            Some(ClusterCommand::Short(words)) => Client::to_cluster(words),
+        };
+        if client.is_on_cluster() {
+            self.engine.slurm.get_or_insert_with(|| Slurm::new(2));
+        }
+        self.insert(job, client);
+    }
+
+    fn set_owner(&mut self, lease: &str) {
+        let (owner, _) = lease.split_once('/').expect("whose it is");
+        self.engine.data_id = owner.to_string();
+    }
+
+    fn insert(&mut self, job: JobId, mut client: Client) {
+        client.sound = true;
+        while client.go_on(&mut self.engine, &mut Faultless) {}
+        self.clients.insert(job, client);
+    }
+
+    fn client(&mut self, command: &Command) -> Client {
         for word in &command.argv {
             if let Some((_, id)) = word.split_once("label=zigcheck.data=") {
                 self.engine.data_id = id.to_string();
@@ -175,7 +203,7 @@ impl Scripted {
         let words = command.argv[1..].iter();
         let words: Vec<String> = words.map(|word| word.replace(&own, "zigcheck-")).collect();
         self.asked.push(words.join(" "));
-        let mut client = match command
+        match command
             .argv
             .get(2)
             .and_then(|word| word.strip_prefix("--name="))
@@ -187,10 +215,7 @@ impl Scripted {
                 Client::run(container)
             }
             None => Client::short(command),
-        };
-        client.sound = true;
-        while client.go_on(&mut self.engine, &mut Faultless) {}
-        self.clients.insert(job, client);
+        }
     }
 
     /// What one of its clients does next, as the server sees it.

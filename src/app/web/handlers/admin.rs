@@ -140,9 +140,14 @@ fn audit_of(state: &State, before: i64, limit: u64) -> store::Result<Response> {
     Ok(Response::json(200, &value))
 }
 
-/// True of the answer to a change that is being made. A refusal changes nothing.
+/// True of the answer to a change that is being made. A refusal changes nothing; what is answered later is asked of the
+/// cluster now.
 pub fn has_changed(answer: &Answer) -> bool {
-    matches!(answer, Answer::Response(response) if response.status < 300)
+    match answer {
+        Answer::Response(response) => response.status < 300,
+        Answer::Later => true,
+        Answer::Stream(..) | Answer::Upgrade => false,
+    }
 }
 
 /// Notes a change that is being made, in its transaction.
