@@ -59,7 +59,7 @@ pub struct Extent {
 const WHOLE: Extent = Extent {
     real: &[1, 2],
     stand_ins: &[1, 2, 4, 8],
-    rounds: 4,
+    rounds: 3,
     sleep_s: 6,
     pairs: 20,
     at_once: 200,
