@@ -274,6 +274,7 @@ fn the_word_error_says_nothing_where_the_exit_code_is_0() {
 }
 
 #[test]
+#[ignore = "takes three minutes: make test-all"]
 fn a_library_that_compiles_nothing_is_tried_as_a_dependency() {
     let _machine = shared();
     let library = "const std = @import(\"std\");\npub fn build(b: *std.Build) void {\n    \
