@@ -13,6 +13,7 @@ mod faults;
 mod health;
 mod machine;
 mod membership;
+mod readme;
 mod scripts;
 mod server;
 mod stand_in;

@@ -16,14 +16,14 @@ const TOKEN: &str = "the-word-of-the-admin";
 const URL: &str = "http://127.0.0.1:3977";
 
 /// A server on the machine of the cluster's scheduler, as its own user.
-struct Server<'c> {
+pub struct Server<'c> {
     cluster: &'c Cluster,
     data: PathBuf,
 }
 
 impl Server<'_> {
     /// With the stand-in for a runner on all machines.
-    fn start(cluster: &Cluster) -> Server<'_> {
+    pub fn start(cluster: &Cluster) -> Server<'_> {
         let machines: Vec<&Machine> = cluster.nodes.iter().chain([&cluster.server]).collect();
         Server::start_with(cluster, &machines)
     }
@@ -71,7 +71,7 @@ impl Server<'_> {
     }
 
     /// Asks for a build; gives its id.
-    fn upload(&self) -> i64 {
+    pub fn upload(&self) -> i64 {
         self.upload_tree(&archive("on-a-cluster", &[("build.zig", "")]))
     }
 
@@ -96,7 +96,7 @@ impl Server<'_> {
         self.cluster.server.sh(&call);
     }
 
-    fn nodes(&self) -> Vec<Value> {
+    pub fn nodes(&self) -> Vec<Value> {
         let with = format!("-H 'Authorization: Bearer {TOKEN}'");
         let said = self
             .cluster
@@ -106,7 +106,7 @@ impl Server<'_> {
         said["nodes"].as_array().expect("nodes").clone()
     }
 
-    fn build(&self, build: i64) -> Value {
+    pub fn build(&self, build: i64) -> Value {
         self.get(&format!("/api/builds/{build}"))
     }
 
@@ -131,7 +131,7 @@ impl Server<'_> {
     }
 
     /// The container of an attempt.
-    fn container(&self, build: i64, attempt: u32) -> String {
+    pub fn container(&self, build: i64, attempt: u32) -> String {
         let sql = "SELECT id FROM server";
         let id = self.database().query_row(sql, [], |row| row.get(0));
         let id: String = id.expect("an id");
@@ -144,7 +144,7 @@ impl Server<'_> {
         self.cluster.server.sh(&words)
     }
 
-    fn wait_for_ticks(&self, build: i64, more: usize) {
+    pub fn wait_for_ticks(&self, build: i64, more: usize) {
         let log = format!("{}/logs/{build}.log", self.data.display());
         let count = |log: &str| format!("grep -ac '^tick' {log} || true");
         let before: usize = self.cluster.server.sh(&count(&log)).parse().unwrap_or(0);
@@ -153,7 +153,7 @@ impl Server<'_> {
     }
 
     /// Lets the runner of a container come to its end.
-    fn let_go(&self, container: &str) {
+    pub fn let_go(&self, container: &str) {
         self.let_go_on(&self.node_of(container), container);
     }
 
@@ -163,7 +163,7 @@ impl Server<'_> {
     }
 
     /// The verdict of a build that was let go, and its log.
-    fn succeeds(&self, build: i64, attempt: i64) -> Vec<u8> {
+    pub fn succeeds(&self, build: i64, attempt: i64) -> Vec<u8> {
         let row = self.wait(build, "state", "finished");
         assert_eq!(row["build_status"], "success", "{row}");
         assert_eq!(row["attempt"], attempt, "{row}");
@@ -171,7 +171,7 @@ impl Server<'_> {
     }
 
     /// Nothing of it is left anywhere.
-    fn left_nothing(&self) {
+    pub fn left_nothing(&self) {
         self.cluster.server.wait("squeue -h | wc -l", "0");
         for node in &self.cluster.nodes {
             node.wait("docker ps -aq | wc -l", "0");
