@@ -127,6 +127,15 @@ impl Container {
         self.fed && !self.broken && self.verdict.is_some()
     }
 
+    /// That is what is to be said of it. Of a node that died the server may have heard enough.
+    pub fn is_told(&self, words: &String) -> bool {
+        let is_verdict = self.verdict.as_ref() == Some(words);
+        match self.is_worth_it() {
+            true => !words.starts_with("error/"),
+            false => self.on_node && is_verdict,
+        }
+    }
+
     pub fn say(&mut self, pipe: Pipe, bytes: &[u8]) {
         let at = index(pipe);
         self.wrote[at].extend_from_slice(bytes);

@@ -168,6 +168,7 @@ impl Engine {
         let name = lease.rsplit('/').next().expect("a name").to_string();
         if let Some(container) = self.get_mut(&name) {
             container.broken |= !is_heard;
+            container.torn |= !is_heard;
             self.remove(&name);
         }
     }
