@@ -49,10 +49,14 @@ impl Server<'_> {
     }
 
     fn serve(&self) {
+        self.serve_with("");
+    }
+
+    fn serve_with(&self, more: &str) {
         let (program, data) = (env!("CARGO_BIN_EXE_zigcheck"), self.data.display());
         let flags = format!(
             "--launcher slurm --zig-versions {VERSION} --data {data} --admin-token-file {data}/token --listen 127.0.0.1:3977 \
-             --commit-search off --targets off --keep-caches off --fetch-network host --memory 512m --cpus 2"
+             --commit-search off --targets off --keep-caches off --fetch-network host --memory 512m --cpus 2 {more}"
         );
         let script = format!("echo $$ >/run/zigcheck.pid; exec {AS_SERVER} {program} {flags}");
         self.cluster.server.daemon("zigcheck", &script);
@@ -301,6 +305,25 @@ fn a_cancelled_build_leaves_its_node_and_others_go_on() {
     server.wait_for_ticks(third, 3);
     server.let_go(&server.container(third, 1));
     ticks(&server.succeeds(third, 1));
+    server.left_nothing();
+}
+
+#[test]
+#[ignore = "takes a quarter of a minute: make test-all"]
+fn a_step_daemon_that_dies_costs_its_build_nothing() {
+    let cluster = Cluster::start(1);
+    let server = Server::start(&cluster);
+    server.kill();
+    server.serve_with("--silence-timeout 5");
+    let build = server.upload();
+    server.wait_for_ticks(build, 3);
+    let container = server.container(build, 1);
+    cluster.node("n1").sh("pkill -9 slurmstepd");
+    // Its client hears nothing more. Once that has been silent for too long, the container is followed without it.
+    server.wait_for_ticks(build, 5);
+    server.let_go(&container);
+    assert!(ticks(&server.succeeds(build, 1)) >= 8);
+    cluster.witness("n1", "start", &container, 1);
     server.left_nothing();
 }
 

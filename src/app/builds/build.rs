@@ -36,7 +36,7 @@ use crate::app::builds::limits::{
 };
 use crate::app::domain::verdict::{BuildStatus, State, Verdict};
 use crate::app::engine::commands::ENGINE_LIMITS;
-use crate::app::engine::job::{Job, JobAction, JobEnd, Limits};
+use crate::app::engine::job::{Job, JobAction, JobEnd, KillReason, Limits};
 use crate::config::limits::{RETRY_AFTER_LIMIT_MS, RETRY_PAUSE_MS};
 use crate::config::settings::Settings;
 use crate::interface::event::{Exit, Pipe};
@@ -263,6 +263,14 @@ impl Build {
             _ => None,
         };
         kind == Some(JobKind::Place)
+    }
+
+    /// Why its job is being ended, if it is.
+    pub fn kill_reason(&self) -> Option<KillReason> {
+        match &self.phase {
+            Phase::Running { job, .. } => job.kill_reason(),
+            _ => None,
+        }
     }
 
     pub fn state(&self) -> State {

@@ -11,7 +11,7 @@ use crate::app::domain::ids::BuildId;
 use crate::app::domain::task::Task;
 use crate::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
 use crate::app::engine::commands::{Answer, Purpose};
-use crate::app::engine::job::JobEnd;
+use crate::app::engine::job::{JobEnd, KillReason};
 use crate::app::render::limits::SHOWN_COMMIT_CHARS;
 use crate::app::store::{checks, kept_caches, store};
 use crate::interface::event::{Action, Exit, JobId, Pipe};
@@ -131,8 +131,16 @@ impl Scheduler {
     pub(super) fn end_container(&mut self, task: Task, kind: JobKind, services: &mut Services) {
         let running_task = &self.running[&task];
         let container = running_task.container(kind, &services.docker);
+        let is_silent = running_task.machine.kill_reason() == Some(KillReason::Silent);
         match (kind, running_task.job) {
             (JobKind::Place | JobKind::Inspect | JobKind::ReadLogs, Some(job)) => {
+                services.out.push(Action::Kill { job });
+            }
+            // Its client on the node may be silent alone: the container is followed without it, and ended if it is
+            // silent then.
+            (JobKind::Build, Some(job))
+                if is_silent && services.docker.routing().cluster().is_some() =>
+            {
                 services.out.push(Action::Kill { job });
             }
             (JobKind::Build | JobKind::FollowLogs, _) => {

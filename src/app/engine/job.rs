@@ -85,6 +85,14 @@ impl Job {
         self.output_bytes
     }
 
+    /// Why the server ends it, while it does.
+    pub fn kill_reason(&self) -> Option<KillReason> {
+        match &self.phase {
+            Phase::Killing { why, .. } => Some(*why),
+            _ => None,
+        }
+    }
+
     /// How it ended, once it has.
     pub fn ended(&self) -> Option<&JobEnd> {
         match &self.phase {
