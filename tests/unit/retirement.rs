@@ -131,3 +131,25 @@ fn the_history_under_it_stays() {
     assert_eq!(shown(&mut inside), before);
     assert!(inside.curl("/packages/old").contains("0.16.0"));
 }
+
+#[test]
+fn a_server_without_an_image_sleeps_although_packages_are_to_be_examined() {
+    let (mut inside, memory) = Inside::begin("retired-without-image", 1);
+    inside.submit("old");
+    end_all(&mut inside);
+    memory
+        .db
+        .execute_batch("UPDATE server SET rebuild_after = 0")
+        .unwrap();
+    inside.engine.set_image("0.16.0", None);
+    let mut inside = with_versions(inside, &memory, &["0.16.0"]);
+    inside
+        .engine
+        .set_image("0.16.0", Some("sha256:c".to_string()));
+    inside.pass(6_000);
+    inside.json("/api/health");
+    inside.pass_step_by_step(100);
+    end_all(&mut inside);
+    let builds = inside.json("/api/builds?zig_version=0.16.0&state=finished");
+    assert_eq!(builds["total"], 2, "under both images");
+}

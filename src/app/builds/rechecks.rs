@@ -310,9 +310,9 @@ impl Rechecks {
         for toolchain in self.toolchains(&services.engine) {
             if toolchains::insert(&mut services.store, &toolchain, now)? {
                 log::info!("zig {} has a new image", toolchain.zig_version);
-                self.is_rebuilding = true;
             }
         }
+        self.is_rebuilding = toolchains::is_rebuilding(&services.store)?;
         self.read_catalogue(&services.store)
     }
 
@@ -320,6 +320,8 @@ impl Rechecks {
     pub fn next_rebuilds(&mut self, services: &mut Services) -> store::Result<Vec<CheckId>> {
         let toolchains = self.toolchains(&services.engine);
         if !self.is_rebuilding || toolchains.is_empty() {
+            // Without an image it goes on when the engine lists one.
+            self.is_rebuilding = false;
             return Ok(Vec::new());
         }
         let store = &mut services.store;
