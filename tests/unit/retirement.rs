@@ -133,6 +133,22 @@ fn the_history_under_it_stays() {
 }
 
 #[test]
+fn a_version_that_comes_back_before_it_is_retired_has_a_new_image() {
+    let (mut inside, memory) = Inside::begin("retired-at-once", 1);
+    inside.submit("old");
+    // More builds wait than a few turns go through.
+    let waiting = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) \
+        INSERT INTO builds (check_id, zig_version, created_at) SELECT 1, '0.16.0', 0 FROM n";
+    memory.db.execute_batch(waiting).unwrap();
+    let _inside = inside.restarted_with(&memory, |settings| {
+        settings.zig_versions = vec!["0.16.0".to_string()];
+    });
+    let sql = "SELECT image FROM toolchains WHERE zig_version = '0.15.2'";
+    let image: String = memory.db.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(image, "", "it is not retired yet");
+}
+
+#[test]
 fn a_server_without_an_image_sleeps_although_packages_are_to_be_examined() {
     let (mut inside, memory) = Inside::begin("retired-without-image", 1);
     inside.submit("old");

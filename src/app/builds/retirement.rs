@@ -1,8 +1,9 @@
 //! Zig versions that this server has no longer: what waits for one of them ends.
 //!
 //! Verdicts and history stay. Builds that run go on: their containers do not need the server's list of versions. What
-//! waits is cancelled, a few builds a turn. The versions are forgotten last, so that a restart begins again, and a
-//! version that comes back has a new image: packages without a verdict under it are built.
+//! waits is cancelled, a few builds a turn. The versions are forgotten last, so that a restart begins again; their
+//! images are forgotten first, so that a version that comes back has a new one at any time: packages without a verdict
+//! under it are built.
 
 use crate::app::builds::limits::RETIRED_LIMIT;
 use crate::app::builds::scheduler::Scheduler;
@@ -19,7 +20,9 @@ pub(super) fn begin(scheduler: &mut Scheduler, services: &mut Services) -> store
     for version in &retired {
         let at = services.now.unix_ms;
         commit_searches::cancel_version(&mut services.store, version, at)?;
+        toolchains::delete(&mut services.store, version)?;
     }
+    toolchains::insert_versions(&mut services.store, &retired)?;
     scheduler.retiring = retired.first().map(|_| BuildId(0));
     Ok(())
 }
