@@ -45,7 +45,7 @@ pub struct App {
     pub(crate) admitted: HashMap<u32, Admitted>,
     pub(crate) retention: Retention,
     texts: Texts,
-    /// Health requests that wait for the engine's answer.
+    /// Requests that wait for the engine's answer.
     pub(crate) engine_waiters: Vec<EngineWaiter>,
 }
 

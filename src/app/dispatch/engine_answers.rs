@@ -19,8 +19,13 @@ use crate::interface::message::{Head, Response};
 
 impl App {
     pub(crate) fn refresh_engine(&mut self) {
+        let asks = self.state.services.engine.refresh();
+        self.ask_engines(asks);
+    }
+
+    fn ask_engines(&mut self, asks: Vec<(Place, EngineAction)>) {
         self.reads.forget();
-        for (place, ask) in self.state.services.engine.refresh() {
+        for (place, ask) in asks {
             self.ask_engine(place, ask);
         }
     }
@@ -241,9 +246,7 @@ impl App {
         if engine.is_ready() && may_start {
             let due = engine.refresh_due(now_ms);
             if !due.is_empty() {
-                self.reads.forget();
-                due.into_iter()
-                    .for_each(|(place, ask)| self.ask_engine(place, ask));
+                self.ask_engines(due);
                 return Ok(());
             }
             return self.schedule(|scheduler, services| scheduler.start_ready(services));
