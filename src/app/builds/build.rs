@@ -258,11 +258,13 @@ impl Build {
 
     /// True while it waits for a slot of the cluster.
     pub fn is_placing(&self) -> bool {
-        let kind = match &self.phase {
-            Phase::Running { kind, .. } => Some(*kind),
-            _ => None,
-        };
-        kind == Some(JobKind::Place)
+        matches!(
+            self.phase,
+            Phase::Running {
+                kind: JobKind::Place,
+                ..
+            }
+        )
     }
 
     /// Why its job is being ended, if it is.

@@ -9,7 +9,7 @@ use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::domain::ids::BuildId;
 use crate::app::domain::task::Task;
-use crate::app::domain::verdict::{BuildStatus, Reason, State, Verdict};
+use crate::app::domain::verdict::{BuildStatus, Reason, Verdict};
 use crate::app::engine::commands::{Answer, Purpose};
 use crate::app::engine::job::{JobEnd, KillReason};
 use crate::app::render::limits::SHOWN_COMMIT_CHARS;
@@ -244,7 +244,7 @@ impl Scheduler {
             return;
         }
         let running = self.running.values();
-        let waiting = running.filter(|task| task.machine.state() == State::Queued);
+        let waiting = running.filter(|task| task.machine.is_placing());
         let outdated = waiting.filter(|task| {
             let images = services.engine.images(&task.zig_version);
             images.is_some_and(|(image, _)| image != task.image)
