@@ -76,9 +76,7 @@ impl Clients {
             pulled: Vec::new(),
         }
     }
-}
 
-impl Clients {
     /// True where only admins are admitted: a few connections are kept for them, whoever else has all others.
     pub fn is_full(&self) -> bool {
         self.slab.len() >= self.limit

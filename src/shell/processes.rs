@@ -22,7 +22,6 @@ pub fn reserved_files(tasks: usize) -> usize {
 
 pub struct Processes {
     slab: Slab<Process>,
-    limit: usize,
     /// Children that have work without another event, and those that are over, until `remove_finished`.
     ready: KeyQueue,
 }
@@ -31,7 +30,6 @@ impl Processes {
     pub fn new(limit: usize) -> Processes {
         Processes {
             slab: Slab::new(limit),
-            limit,
             ready: KeyQueue::default(),
         }
     }
@@ -57,8 +55,8 @@ impl Processes {
         command: Command,
         registry: &Registry,
     ) -> Result<(), String> {
-        let limit = self.limit;
-        let full = || format!("there are {limit} children already");
+        let children = self.slab.len();
+        let full = || format!("there are {children} children already");
         if self.slab.is_full() {
             return Err(full());
         }

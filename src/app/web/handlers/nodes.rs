@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use crate::app::domain::task::Task;
-use crate::app::engine::nodes::{Listing, Node, NodeState};
+use crate::app::engine::nodes::{Node, NodeState};
 use crate::app::state::State;
 use crate::app::store::{builds, store};
 use crate::app::web::answer::Error;
@@ -61,8 +61,7 @@ pub fn counts_json(state: &State) -> Option<Value> {
 
 /// The node of that name, as of the cluster's last answer.
 pub fn find<'s>(state: &'s State, name: &str) -> Result<&'s Node, Error> {
-    let listing: Option<&Listing> = state.services.engine.listing();
-    let Some(listing) = listing else {
+    let Some(listing) = state.services.engine.listing() else {
         let sentence = "builds run on no cluster: --launcher is not slurm";
         return Err(Response::error(409, sentence).into());
     };
