@@ -94,7 +94,7 @@ impl AttemptState {
             JobKind::Inspect | JobKind::Place => self.inspect_stderr.clear(),
             // The whole output comes once more.
             JobKind::FollowLogs | JobKind::ReadLogs => {
-                self.records = RecordReader::new(HandedOut::dropped(nonce));
+                self.records = self.records.again(HandedOut::dropped(nonce));
             }
             JobKind::Build => {
                 self.records = RecordReader::new(HandedOut::to_file(nonce, sources, part));

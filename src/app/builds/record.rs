@@ -104,6 +104,16 @@ impl RecordReader {
         }
     }
 
+    /// Reads the same output from its beginning. What a runner said before stays: the engine keeps so much output and
+    /// no more, and may have lost that.
+    pub fn again(&self, handed_out: HandedOut) -> RecordReader {
+        RecordReader {
+            progress: self.progress,
+            reuses: self.reuses,
+            ..RecordReader::new(handed_out)
+        }
+    }
+
     /// Takes the next bytes; true if they say that the tests have begun.
     pub fn take(&mut self, bytes: &[u8]) -> bool {
         let before = self.progress.is_some();

@@ -3,6 +3,7 @@
 use super::killed::*;
 use crate::common::core::Inside;
 use crate::common::core_steps::framed;
+use crate::common::pack;
 use serde_json::{Value, json};
 use zigcheck::app::builds::limits::{
     ERRORS_LIMIT, NOT_YET_VISIBLE_LIMIT_MS, NOT_YET_VISIBLE_PAUSE_MS,
@@ -388,4 +389,23 @@ fn a_server_that_runs_dry_starts_nothing_and_ends_when_nothing_runs() {
     assert!(inside.names().is_empty() && inside.stopped());
     let inside = inside.restarted(&memory);
     assert_eq!(inside.names(), ["zigcheck-2-1"]);
+}
+
+#[test]
+fn a_build_whose_engine_lost_the_beginning_of_its_output_has_built() {
+    let (mut inside, _memory) = Inside::begin("adoption-lost-beginning", 1);
+    inside.upload(&pack::tar(&[pack::file("build.zig", b"")]));
+    inside.tests_begin(ONE);
+    inside.engine.container(ONE).kept = Some(Default::default());
+    inside.engine.client_ends(ONE, 125, "");
+    inside.pump();
+    inside.engine.ends(ONE, 137, true);
+    inside.pump();
+    let build = inside.build(1);
+    let words = [
+        &build["build_status"],
+        &build["test_status"],
+        &build["reason"],
+    ];
+    assert_eq!(words, ["success", "failed", "out_of_memory"], "{build}");
 }
