@@ -237,6 +237,7 @@ impl World {
         let container = self.engine.of((Script::Build, row.id, row.attempt));
         if let Some(origin) = row.cached_from {
             assert!(container.is_none(), "{row:?} had {container:?}");
+            assert!(!self.log_of(row).exists(), "{row:?} has a log of its own");
             return self.check_cached(row, origin);
         }
         let Some(container) = container else {

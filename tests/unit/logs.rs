@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::common::seed::Seed;
 use zigcheck::app::domain::ids::BuildId;
 use zigcheck::app::live::limits::{LOG_HEAD_BYTES, LOG_TAIL_BYTES};
-use zigcheck::app::live::logs::{Logs, Reader};
+use zigcheck::app::live::logs::{Logs, Origin, Reader};
 use zigcheck::app::store::builds::LogSize;
 use zigcheck::base::slab::Key;
 use zigcheck::interface::event::{Action, Pull};
@@ -269,6 +269,36 @@ fn a_first_attempt_begins_anew_whatever_file_is_there() {
     logs.append(BuildId(BUILD), b"new", &mut out);
     assert_eq!(logs.finish(BuildId(BUILD), &mut out), whole(3));
     assert_eq!(std::fs::read(path).unwrap(), b"new");
+}
+
+#[test]
+fn a_build_that_wrote_nothing_leaves_no_log_of_an_earlier_life() {
+    for watched in [false, true] {
+        let (_, path) = logs("leftover");
+        std::fs::write(&path, b"of an earlier life").unwrap();
+        let mut logs = again(&path);
+        let mut out = Outbox::default();
+        let reader = watched.then(|| logs.read_live(BuildId(BUILD), 0, None, true));
+        assert_eq!(logs.finish(BuildId(BUILD), &mut out), whole(0));
+        assert!(!path.exists());
+        if let Some(mut reader) = reader {
+            let pulled = logs.pull(&mut reader, key(0), 1_000, &mut Vec::new());
+            assert_eq!(pulled, Pull::End);
+        }
+    }
+}
+
+#[test]
+fn a_cached_verdict_leaves_no_log_but_that_of_its_origin() {
+    let (mut logs, path) = logs("cached");
+    let mut out = Outbox::default();
+    logs.annotate(BuildId(BUILD), 2, "attempt 2 follows", &mut out);
+    let origin = Origin {
+        build: BuildId(BUILD + 1),
+        written: 0,
+    };
+    logs.finish_as(BuildId(BUILD), origin, &mut out);
+    assert!(!path.exists());
 }
 
 #[test]

@@ -153,23 +153,35 @@ impl Logs {
 
     /// Closes the log of a build that has ended; returns its size.
     pub fn finish(&mut self, build: BuildId, out: &mut Outbox) -> LogSize {
-        let Some(live) = self.live.get_mut(&build) else {
-            return LogSize::default();
-        };
-        live.ended = true;
-        wake(live, out);
-        let mut size = LogSize::default();
-        if let Some(log) = &mut live.log {
-            if let Err(error) = log.finish() {
-                report(build, &error, &mut self.full);
-            }
-            size = LogSize {
-                written: log.total_bytes,
-                is_truncated: log.is_truncated(),
-            };
+        let size = self.close(build);
+        if let Some(live) = self.live.get_mut(&build) {
+            live.ended = true;
+            wake(live, out);
         }
         self.drop_unread(build);
         size
+    }
+
+    /// Completes the file of a log. Without an open log, a file of that name was written before a crash that undid
+    /// the row's change: it is removed.
+    fn close(&mut self, build: BuildId) -> LogSize {
+        let live = self.live.get_mut(&build);
+        let Some(log) = live.and_then(|live| live.log.as_mut()) else {
+            match std::fs::remove_file(self.path(build)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    report(build, &error, &mut self.full);
+                }
+                _ => {}
+            }
+            return LogSize::default();
+        };
+        if let Err(error) = log.finish() {
+            report(build, &error, &mut self.full);
+        }
+        LogSize {
+            written: log.total_bytes,
+            is_truncated: log.is_truncated(),
+        }
     }
 
     /// Closes the log of a build with a cached verdict; its readers get the log of `origin`.
