@@ -370,6 +370,22 @@ fn it_goes_on_after_a_restart_at_any_step() {
 }
 
 #[test]
+fn its_source_stays_until_it_has_ended_however_little_room_is_left() {
+    let (mut inside, memory) = analysing("targets-room");
+    inside.submit("p");
+    let name = until_analysed(&mut inside, COMMIT);
+    inside.room(1, 200 << 30);
+    inside.pass_step_by_step(1_000);
+    assert_eq!(inside.sources().len(), 1);
+    inside.container_ends(&name, &record(1, NONCE), 0);
+    inside.pass_step_by_step(60_000);
+    inside.room(1, 200 << 30);
+    inside.pass_step_by_step(1_000);
+    assert_eq!(inside.sources().len(), 0);
+    assert_nothing_is_left(&memory);
+}
+
+#[test]
 fn a_package_that_is_gone_is_not_analysed() {
     let (mut inside, memory) = analysing("targets of a package that is gone");
     inside.submit("p");

@@ -5,6 +5,7 @@ use rusqlite::params;
 use crate::app::store::columns::Columns;
 use crate::app::store::scan::{ScanLimits, ScanResult};
 use crate::app::store::store::{Result, Store};
+use crate::app::store::target_checks;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceRow {
@@ -58,19 +59,24 @@ pub fn keeps_file(store: &Store, name: &str) -> Result<bool> {
 }
 
 /// Sources whose files should be deleted, the least recently used first, until `over` bytes are found. Those that
-/// an unfinished build needs are blocked.
+/// an unfinished build or a running analysis for other targets needs are blocked.
 pub fn idle(
     store: &Store,
     after: &(i64, String),
     over: u64,
     limits: ScanLimits,
 ) -> Result<ScanResult<String, (i64, String)>> {
-    let sql = "SELECT s.used_at, s.hash, s.bytes, NOT EXISTS ( \
+    let analysed = target_checks::RUNNING;
+    let sql = format!(
+        "SELECT s.used_at, s.hash, s.bytes, NOT EXISTS ( \
             SELECT 1 FROM checks c JOIN builds b ON b.check_id = c.id \
-            WHERE c.source = s.hash AND b.state NOT IN ('finished', 'cancelled')) AS is_free \
+            WHERE c.source = s.hash AND (b.state NOT IN ('finished', 'cancelled') \
+                OR EXISTS (SELECT 1 FROM target_checks t WHERE t.build_id = b.id AND {analysed}))) \
+            AS is_free \
         FROM sources s INDEXED BY sources_kept \
-        WHERE s.kept = 1 AND (s.used_at, s.hash) > (?1, ?2) ORDER BY s.used_at, s.hash";
-    let mut statement = store.db.prepare_cached(sql)?;
+        WHERE s.kept = 1 AND (s.used_at, s.hash) > (?1, ?2) ORDER BY s.used_at, s.hash"
+    );
+    let mut statement = store.db.prepare_cached(&sql)?;
     let mut rows = statement.query(params![after.0, after.1])?;
     let mut found = ScanResult::new();
     let (mut examined, mut bytes) = (0, 0);

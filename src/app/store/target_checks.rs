@@ -27,12 +27,13 @@ pub fn by_build(store: &Store, build: BuildId) -> Result<Option<TargetCheck>> {
     store.optional_row(&sql, [build], TargetCheck::read)
 }
 
-/// Those that do not wait in the queue: an earlier run of the server has interrupted them.
+/// True of one that does not wait in the queue.
+pub(super) const RUNNING: &str =
+    "NOT EXISTS (SELECT 1 FROM queue WHERE kind = 4 AND id = build_id)";
+
+/// Those that an earlier run of the server was at.
 pub fn interrupted(store: &Store) -> Result<Vec<TargetCheck>> {
-    let sql = format!(
-        "{TARGET_CHECK} WHERE NOT EXISTS \
-         (SELECT 1 FROM queue WHERE kind = 4 AND id = target_checks.build_id)"
-    );
+    let sql = format!("{TARGET_CHECK} WHERE {RUNNING}");
     store.rows(&sql, [], TargetCheck::read)
 }
 
