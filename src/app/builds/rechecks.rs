@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::app::builds::limits::{
     DUE_CHECKS_LIMIT, REBUILD_LIMIT, RECHECK_RETRY_MS, REQUESTED_CHECKS_LIMIT, RETRY_LIMIT,
 };
+use crate::app::builds::missing_images;
 use crate::app::builds::pushes::Pushes;
 use crate::app::builds::running::RunningTask;
 use crate::app::builds::services::Services;
@@ -31,6 +32,8 @@ pub struct Rechecks {
     /// The versions under which all packages are to be checked, while packages are left to examine and the version
     /// has an image as far as the engine has answered.
     catalogue: Vec<String>,
+    /// A version is missing there until the engine lists its image.
+    lacks_image: bool,
     /// The last one since the start of the server.
     pub retry: Option<Retry>,
 }
@@ -60,6 +63,7 @@ impl Rechecks {
             is_rebuilding: toolchains::is_rebuilding(store)?,
             is_requested: packages::has_requested_rechecks(store)?,
             catalogue: Vec::new(),
+            lacks_image: false,
             retry: None,
         };
         rechecks.read_catalogue(store)?;
@@ -102,6 +106,11 @@ impl Rechecks {
     pub fn has_work(&self) -> bool {
         let retries = self.retry.is_some_and(|retry| retry.is_running());
         self.is_rebuilding || self.is_requested || retries || !self.catalogue.is_empty()
+    }
+
+    /// True while the check of all packages waits for an image.
+    pub fn lacks_image(&self) -> bool {
+        self.lacks_image
     }
 
     // -- rechecks of all packages --
@@ -182,6 +191,8 @@ impl Rechecks {
         let Some(image) = services.engine.toolchain(&version) else {
             // It goes on when the engine lists the image again.
             self.catalogue.remove(0);
+            self.lacks_image = true;
+            missing_images::want(services);
             return Ok(Vec::new());
         };
         let toolchain = Toolchain {
@@ -208,6 +219,7 @@ impl Rechecks {
         let rows = catalogue_checks::all(store)?.into_iter();
         let rows = rows.filter(|row| row.after.is_some());
         let versions = rows.map(|row| row.zig_version);
+        self.lacks_image = false;
         self.catalogue = versions
             .filter(|version| self.zig_versions.contains(version))
             .collect();

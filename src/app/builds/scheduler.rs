@@ -138,6 +138,7 @@ impl Scheduler {
         let mut running = self.running.values();
         self.queue.waiting() > 0
             || self.rechecks.has_work()
+            || self.rechecks.lacks_image()
             || self.targets.is_examining
             || self.is_placing()
             || running.any(|task| task.machine.is_detached())
