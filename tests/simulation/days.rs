@@ -201,6 +201,11 @@ impl World {
         let Some(told) = self.days.told.get(&package).cloned() else {
             return;
         };
+        let live = "SELECT count(*) FROM packages WHERE id = ?1 AND removal IS NULL";
+        let live: Vec<i64> = rows(&self.keeper, live, [package], |row| row.get(0));
+        if live == [0] {
+            return self.tally.met("remotes of packages that went");
+        }
         let changed = Some(&told) != self.known_commit(package, i64::MAX).as_ref();
         self.tally
             .met(["remotes unchanged", "remotes changed"][usize::from(changed)]);
