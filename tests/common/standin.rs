@@ -3,7 +3,7 @@
 use crate::common::settings::FETCH_NETWORK;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -106,6 +106,17 @@ pub fn spawn_at(to: SocketAddr, data: &Path, docker: &str, log: &Path) -> Child 
         .stderr(log.expect("a log"));
     ends_with_its_parent(&mut command, Signal::KILL);
     command.spawn().expect("the binary is built")
+}
+
+/// As `spawn_at`, once it takes connections.
+pub fn listening(to: SocketAddr, data: &Path, docker: &str, log: &Path) -> Child {
+    let child = spawn_at(to, data, docker, log);
+    let begun = Instant::now();
+    while TcpStream::connect(to).is_err() {
+        assert!(begun.elapsed() < PATIENCE, "it never listens");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child
 }
 
 /// Ends the builds of `slowly`, those that run and those to come.

@@ -6,7 +6,7 @@ use crate::common::standin;
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::server::{Server, archive, scratch};
+use crate::common::server::{Server, archive, curl, scratch};
 use crate::common::standin::{check, standin, start};
 use serde_json::Value;
 
@@ -195,6 +195,33 @@ fn an_engine_that_is_gone_holds_work_up_and_loses_none() {
     let build = server.finished(check).remove(0);
     assert_eq!(said(&build), ("success", "success", "null"));
     assert_eq!(server.get("/api/builds")["total"], 1);
+}
+
+#[test]
+fn an_engine_that_is_away_is_logged_once_however_often_it_is_asked() {
+    let (dir, docker) = standin("away");
+    let away = dir.join("docker").with_extension("away");
+    std::fs::rename(&docker, &away).expect("it is there");
+    let (data, log) = (scratch("away"), dir.join("server.log"));
+    std::fs::create_dir_all(&data).expect("a directory");
+    let to = standin::free_address(11);
+    let mut child = standin::listening(to, &data, &docker, &log);
+    let health = format!("http://{to}/api/health");
+    for _ in 0..3 {
+        let answer = curl(&[], &health);
+        assert_eq!(answer.status, 503, "{}", answer.body);
+    }
+    std::fs::rename(&away, &docker).expect("its place");
+    assert_eq!(curl(&[], &health).status, 200);
+    child.kill().expect("it ran");
+    child.wait().expect("it ends");
+    let log = std::fs::read_to_string(log).expect("a log");
+    let count = |words: &str| log.matches(words).count();
+    let counts = [
+        count("the engine is unavailable"),
+        count("the engine answers"),
+    ];
+    assert_eq!(counts, [1, 1], "{log}");
 }
 
 /// A server that goes on where the one of that directory has ended.

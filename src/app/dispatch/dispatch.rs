@@ -47,6 +47,8 @@ pub struct App {
     texts: Texts,
     /// Requests that wait for the engine's answer.
     pub(crate) engine_waiters: Vec<EngineWaiter>,
+    /// What was wrong with the engine by its last answer: each is logged once.
+    pub(crate) engine_warnings: Vec<String>,
 }
 
 impl App {
@@ -71,6 +73,7 @@ impl App {
             reads: Reads::default(),
             admitted: HashMap::new(),
             engine_waiters: Vec::new(),
+            engine_warnings: Vec::new(),
             state,
         };
         app.refresh_engine();

@@ -203,14 +203,25 @@ impl App {
         }
     }
 
-    fn log_engine(&self) {
+    /// Warns of what is wrong since this answer: as long as something waits, the engine is asked again and again.
+    fn log_engine(&mut self) {
         let engine = &self.state.services.engine;
-        if let Err(why) = engine.latest() {
-            log::warn!("the engine is unavailable: {why}");
-            return;
+        let warnings: Vec<String> = match engine.latest() {
+            Err(why) => vec![format!("the engine is unavailable: {why}")],
+            Ok(()) => {
+                let missing = engine.missing(&self.state.settings.zig_versions);
+                let warning =
+                    |version| format!("image zigcheck:{version} is missing: {MAKE_IMAGES}");
+                missing.map(warning).collect()
+            }
+        };
+        let known = std::mem::replace(&mut self.engine_warnings, warnings);
+        let new = self.engine_warnings.iter();
+        for warning in new.filter(|warning| !known.contains(warning)) {
+            log::warn!("{warning}");
         }
-        for version in engine.missing(&self.state.settings.zig_versions) {
-            log::warn!("image zigcheck:{version} is missing: {MAKE_IMAGES}");
+        if self.engine_warnings.is_empty() && !known.is_empty() {
+            log::info!("the engine answers, and has all images");
         }
     }
 

@@ -2,14 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::ask::ask;
 use super::follow::{four, repository};
-use crate::common::server::{PATIENCE, Server, scratch};
-use crate::common::standin::{free_address, let_go, spawn_at, standin};
+use crate::common::server::{Server, scratch};
+use crate::common::standin::{free_address, let_go, listening, standin};
 
 /// The exit codes of curl: a status of 400 and above with `--fail-with-body`, and a body that is cut off.
 const REFUSED: i32 = 22;
@@ -213,17 +212,6 @@ fn what_is_cancelled_is_not_what_is_required() {
     }
 }
 
-/// A server of two toolchains at an address of its own, which others can take over.
-fn listening(to: std::net::SocketAddr, data: &Path, docker: &str) -> std::process::Child {
-    let child = spawn_at(to, data, docker, &data.with_extension("log"));
-    let begun = Instant::now();
-    while std::net::TcpStream::connect(to).is_err() {
-        assert!(begun.elapsed() < PATIENCE, "it never listens");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    child
-}
-
 #[test]
 fn a_restart_of_the_server_is_only_a_pause() {
     let (dir, docker) = standin("ci-restart");
@@ -231,7 +219,7 @@ fn a_restart_of_the_server_is_only_a_pause() {
     let _ = std::fs::remove_dir_all(&data);
     std::fs::create_dir_all(&data).expect("a directory");
     let to = free_address(7);
-    let mut first = listening(to, &data, &docker);
+    let mut first = listening(to, &data, &docker, &data.with_extension("log"));
     let tree = repository("ci-restart");
     let step = steps(
         &format!("http://{to}"),
@@ -245,7 +233,7 @@ fn a_restart_of_the_server_is_only_a_pause() {
     }
     kill_process(Pid::from_child(&first), Signal::TERM).expect("it runs");
     first.wait().expect("it is ours");
-    let mut second = listening(to, &data, &docker);
+    let mut second = listening(to, &data, &docker, &data.with_extension("log"));
     let_go(&dir);
     let (ended, text) = waiter.join().expect("a thread");
     let _ = kill_process(Pid::from_child(&second), Signal::TERM);
