@@ -331,11 +331,11 @@ impl World {
     fn check_log(&mut self, row: &Row) {
         self.check_log_length(row);
         let log = std::fs::read(self.log_of(row)).unwrap_or_default();
-        let log = without_names_of_nodes(&log);
         let of = |script| self.engine.of((script, row.id, row.attempt));
         let wrote = |container: &Container| container.wrote[1].clone();
         let build = of(Script::Build).map(wrote).unwrap_or_default();
         let fetch = of(Script::Dependencies).map(wrote).unwrap_or_default();
+        let log = without_names_of_nodes(&log, &fetch);
         // Without a container there are the words of a fetch at most.
         let sound = of(Script::Build).is_some_and(|container| !container.torn);
         if !sound || row.status() == "error" {
@@ -420,9 +420,14 @@ impl World {
     }
 }
 
-/// A log without the words in which the server says where the build runs.
-fn without_names_of_nodes(log: &[u8]) -> Vec<u8> {
-    let words: [&[u8]; 2] = [b"[zigcheck: on node n1]\n", b"[zigcheck: on node n2]\n"];
+/// A log without the lines in which the server says where the build runs, after what that fetch wrote.
+fn without_names_of_nodes(log: &[u8], fetch: &[u8]) -> Vec<u8> {
+    let before = match fetch {
+        [] | [.., b'\n'] => "",
+        _ => "\n",
+    };
+    let words =
+        ["n1", "n2"].map(|node| format!("{before}[zigcheck: on node {node}]\n").into_bytes());
     let mut rest = log;
     let mut kept = Vec::new();
     while let Some((first, behind)) = rest.split_first() {

@@ -172,6 +172,7 @@ fn builds_run_there_and_fetches_here_each_in_an_image_of_its_machine() {
     assert!(here.iter().all(|it| it.contains(" sha256:a /usr/lib/")));
     assert!(runs(inside.engine.node()).is_empty());
     let said = framed(json!({"dependencies": "unreachable"}), b"");
+    inside.logs("zigcheck-fetch-1-1", "without a line end");
     inside.container_ends("zigcheck-fetch-1-1", &said, 0);
     assert_eq!(names(inside.engine.node()), [ONE]);
     let [there] = &runs(inside.engine.node())[..] else {
@@ -182,7 +183,8 @@ fn builds_run_there_and_fetches_here_each_in_an_image_of_its_machine() {
     inside.logs(ONE, "words\n");
     inside.build_succeeds(ONE);
     inside.is(1, "finished", "success", None, 1);
-    assert_eq!(inside.log(1), "[zigcheck: on node n1]\nwords\n");
+    let wanted = "without a line end\n[zigcheck: on node n1]\nwords\n";
+    assert_eq!(inside.log(1), wanted);
     assert_eq!(inside.build(1)["node"], "n1");
     let page = inside.curl("/builds/1");
     assert!(

@@ -333,8 +333,8 @@ pub fn prepare_log(
             }
             let node = placed_on.or(services.docker.routing().node());
             if let Some(node) = node {
-                let line = format!("[zigcheck: on node {node}]\n");
-                logs.append(build, line.as_bytes(), &mut services.out);
+                let line = format!("[zigcheck: on node {node}]");
+                logs.append_line(build, &line, &mut services.out);
             }
             running_task.log_offset = logs.written(build).unwrap_or(0);
             let run = Run {

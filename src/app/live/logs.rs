@@ -151,6 +151,22 @@ impl Logs {
         }
     }
 
+    /// Appends a line of the server's own, also where the output before it has no line end.
+    pub fn append_line(&mut self, build: BuildId, line: &str, out: &mut Outbox) {
+        let live = self.live.get(&build);
+        let mut last = Vec::new();
+        if let Some(log) = live.and_then(|live| live.log.as_ref())
+            && let Err(error) = log.read_at(log.total_bytes.saturating_sub(1), 1, &mut last)
+        {
+            log::warn!("the log of build {build}: {error}");
+        }
+        let before = match last[..] {
+            [] | [b'\n'] => "",
+            _ => "\n",
+        };
+        self.append(build, format!("{before}{line}\n").as_bytes(), out);
+    }
+
     /// Closes the log of a build that has ended; returns its size.
     pub fn finish(&mut self, build: BuildId, out: &mut Outbox) -> LogSize {
         let size = self.close(build);
