@@ -64,6 +64,13 @@ impl Earlier {
             && (self.status == "error" || self.toolchain.as_ref() != Some(image))
     }
 
+    /// It says something of another commit than that one.
+    fn is_behind(&self, commit: Option<&String>) -> bool {
+        let is_verdict = self.state == "finished" && self.status != "error";
+        let commits = self.commit.as_ref().zip(commit);
+        is_verdict && commits.is_some_and(|(built, latest)| built != latest)
+    }
+
     /// It says nothing of that commit under that image.
     fn lacks(&self, commit: Option<&String>, image: Option<&String>) -> bool {
         let is_of_both = self.toolchain.as_ref() == image && self.commit.as_ref() == commit;
@@ -221,7 +228,7 @@ impl World {
             let newest = newest.expect("each package has builds under all toolchains");
             let good = match changed {
                 true => !newest.is_final() && !newest.is_fetched,
-                false => !newest.is_owed(&image),
+                false => !newest.is_owed(&image) && !newest.is_behind(Some(&told)),
             };
             assert!(good, "{told} of {package}, {version} {image}: {newest:?}");
         }
@@ -323,7 +330,8 @@ impl World {
         }
     }
 
-    /// Nothing is built without a reason: a new commit, a new image, or an error of ours.
+    /// Nothing is built without a reason: a new commit, one that was built under other versions alone, a new image, or
+    /// an error of ours.
     fn check_reason(&mut self, check: i64, package: i64, priority: i64) {
         let sql = format!("SELECT zig_version FROM builds WHERE check_id = {check}");
         let versions = self.texts(&sql);
@@ -352,7 +360,10 @@ impl World {
                 (true, fin) => fin || earlier.is_fetched,
                 (false, false) => earlier.runs_under_another(image.as_ref()),
                 (false, true) if earlier.state == "cancelled" => !looked && !same,
-                (false, true) => (looked && earlier.status == "error") || !same,
+                (false, true) => {
+                    let is_behind = earlier.is_behind(known.as_ref());
+                    (looked && earlier.status == "error") || !same || is_behind
+                }
             };
             assert!(
                 good,

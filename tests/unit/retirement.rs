@@ -4,7 +4,7 @@ use crate::common::core::{Inside, Memory};
 use serde_json::{Value, json};
 
 /// A server that comes back with these versions.
-fn with_versions(inside: Inside, memory: &Memory, versions: &[&str]) -> Inside {
+pub fn with_versions(inside: Inside, memory: &Memory, versions: &[&str]) -> Inside {
     let versions: Vec<String> = versions.iter().map(|version| version.to_string()).collect();
     let mut inside = inside.restarted_with(memory, |settings| {
         settings.zig_versions = versions.clone();

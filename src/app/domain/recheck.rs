@@ -4,9 +4,9 @@
 //!   next_check comes: the remote is asked for its commit
 //!     no answer ---------------------------------> nothing, until the next recheck
 //!     another commit than the latest known ------> a check under all toolchains
-//!     the same commit ---------------------------> a check under the toolchains that lack a verdict
+//!     the same commit ---------------------------> a check under the toolchains that lack a verdict on it
 //!   a toolchain is new: all packages are gone through, by id, a few at a time
-//!     no build under it -------------------------> a check under those toolchains
+//!     no build under it, or of an older commit --> a check under those toolchains
 //! ```
 
 use crate::app::domain::ids::PackageId;
@@ -72,13 +72,27 @@ impl Cell {
         }
     }
 
-    /// True if the cell needs a build although the remote has nothing new: it is stale, or its latest attempt ended in
-    /// an error that is not the package's. A cancelled build is not repeated.
-    pub fn lacks_verdict(&self) -> bool {
+    /// True if the verdict under the current image is on another commit than that one, and no build under way will
+    /// bring one on it: the image was missing when that commit was found, or a check under other versions alone has
+    /// found it.
+    pub fn is_behind(&self, commit: Option<&str>) -> bool {
+        let has_ended = |newest: &Newest| {
+            newest.state == State::Finished && newest.build_status != BuildStatus::Error
+        };
+        let is_shown = self.shown.as_ref() == Some(&self.toolchain.image);
+        let commits = self.shown_commit.as_deref().zip(commit);
+        let is_other = commits.is_some_and(|(shown, latest)| shown != latest);
+        self.newest.as_ref().is_some_and(has_ended) && is_shown && is_other
+    }
+
+    /// True if the cell needs a build although the remote has nothing newer than that commit: it is stale or behind, or
+    /// its latest attempt ended in an error that is not the package's. A cancelled build is not repeated.
+    pub fn lacks_verdict(&self, commit: &str) -> bool {
         match &self.newest {
             Some(newest) if newest.state == State::Cancelled => false,
             Some(newest) if newest.state == State::Finished => {
-                newest.build_status == BuildStatus::Error || self.is_stale()
+                let is_error = newest.build_status == BuildStatus::Error;
+                is_error || self.is_stale() || self.is_behind(Some(commit))
             }
             _ => self.is_stale(),
         }
@@ -119,15 +133,17 @@ pub enum Outcome {
 /// Compares the commit of the remote with the newest known one of the package. `cells` are those of the toolchains that
 /// have an image.
 pub fn outcome(commit: &str, known: Option<&str>, cells: &[Cell]) -> Outcome {
-    let versions = |selected: fn(&Cell) -> bool| -> Vec<String> {
+    let versions = |selected: &dyn Fn(&Cell) -> bool| -> Vec<String> {
         let cells = cells.iter().filter(|cell| selected(cell));
         cells
             .map(|cell| cell.toolchain.zig_version.clone())
             .collect()
     };
     let outcome = match known {
-        Some(known) if known == commit => Outcome::Incomplete(versions(Cell::lacks_verdict)),
-        _ => Outcome::NewCommit(versions(|cell| !cell.will_fetch())),
+        Some(known) if known == commit => {
+            Outcome::Incomplete(versions(&|cell| cell.lacks_verdict(commit)))
+        }
+        _ => Outcome::NewCommit(versions(&|cell| !cell.will_fetch())),
     };
     match outcome {
         Outcome::Incomplete(versions) | Outcome::NewCommit(versions) if versions.is_empty() => {

@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use crate::app::domain::ids::{BuildId, PackageId};
-use crate::app::domain::recheck::{Cell, Toolchain};
+use crate::app::domain::recheck::Toolchain;
 use crate::app::store::columns::row;
 use crate::app::store::packages::{self, RecheckRow};
 use crate::app::store::results;
@@ -126,8 +126,8 @@ fn rebuild_after(store: &Store) -> Result<Option<PackageId>> {
     store.value("SELECT rebuild_after FROM server", [])
 }
 
-/// Examines the next `limit` packages and gives those that have no build, finished or under way, under one of
-/// these images. Without any it stays where it is.
+/// Examines the next `limit` packages and gives those that have no build of their latest commit, finished or under way,
+/// under one of these images. Without any it stays where it is.
 pub fn next_to_rebuild(
     store: &mut Store,
     limit: usize,
@@ -145,8 +145,10 @@ pub fn next_to_rebuild(
     let last = next.last().map(|package| package.id);
     for package in next {
         let cells = results::cells(store, package.id, toolchains)?;
-        let stale = cells.into_iter().filter(Cell::is_stale);
-        let versions: Vec<String> = stale.map(|cell| cell.toolchain.zig_version).collect();
+        let commit = package.commit.as_deref();
+        let lacking = cells.into_iter();
+        let lacking = lacking.filter(|cell| cell.is_stale() || cell.is_behind(commit));
+        let versions: Vec<String> = lacking.map(|cell| cell.toolchain.zig_version).collect();
         if !versions.is_empty() {
             found.packages.push((package, versions));
         }

@@ -1,5 +1,6 @@
 //! Daily rechecks of remotes, rebuilds and popularity.
 
+mod behind;
 mod popularity;
 mod rebuilds;
 mod schedule;

@@ -70,10 +70,36 @@ fn a_package_is_built_again_where_it_lacks_a_verdict() {
     ] {
         let cell = cell(newest, shown);
         assert_eq!(
-            (cell.is_stale(), cell.lacks_verdict()),
+            (cell.is_stale(), cell.lacks_verdict("a")),
             (stale, owed),
             "{cell:?}"
         );
+        assert!(!cell.is_behind(Some("a")) && !cell.is_behind(None));
+    }
+}
+
+#[test]
+fn a_verdict_on_an_older_commit_than_the_latest_known_one_is_behind() {
+    use BuildStatus::{Error, Failed, Pending, Success};
+    use State::{Building, Cancelled, Finished, Queued};
+    let (now, old) = (Some("now"), Some("old"));
+    for (newest, shown, behind, owed) in [
+        ((Finished, Success, now, true), now, true, true),
+        ((Finished, Failed, now, true), now, true, true),
+        // Under another image it is stale.
+        ((Finished, Success, old, true), old, false, true),
+        // It is tried again, whatever the commit.
+        ((Finished, Error, now, true), now, false, true),
+        // Its verdict may be on that commit.
+        ((Queued, Pending, None, false), now, false, false),
+        ((Building, Pending, now, true), now, false, false),
+        // Somebody did not want it built.
+        ((Cancelled, Pending, now, true), now, false, false),
+        ((Cancelled, Pending, None, false), now, false, false),
+    ] {
+        let cell = cell(Some(newest), shown);
+        let found = (cell.is_behind(Some("b")), cell.lacks_verdict("b"));
+        assert_eq!(found, (behind, owed), "{cell:?}");
     }
 }
 
@@ -105,6 +131,13 @@ fn what_a_look_at_a_remote_comes_to() {
     for (commit, known, cells, expected) in [
         ("a", Some("a"), &all[..], Outcome::Incomplete(words(&["2"]))),
         ("a", Some("a"), &all[..1], Outcome::Unchanged),
+        // A check under other versions alone has found it.
+        (
+            "b",
+            Some("b"),
+            &all,
+            Outcome::Incomplete(words(&["1", "2"])),
+        ),
         (
             "b",
             Some("a"),
