@@ -144,6 +144,43 @@ fn slots_are_what_processors_and_memory_of_nodes_hold() {
 }
 
 #[test]
+fn signs_behind_a_state_do_not_hide_it() {
+    use NodeState::{Busy, Down, Drained, Idle};
+    for (word, state) in [
+        ("idle", Idle),
+        ("idle*", Down),
+        ("planned", Idle),
+        ("mixed-", Busy),
+        ("mixed+", Busy),
+        ("allocated+", Busy),
+        ("allocated*", Down),
+        ("allocated+*", Down),
+        ("completing", Busy),
+        ("draining@", Drained),
+        ("drained$", Drained),
+        ("maint", Drained),
+        ("down*", Down),
+        ("unknown", Down),
+        ("idle~", Down),
+    ] {
+        let line = format!("node|n1|{word}|2/6/0/8|8000|zig,zig-0.16.0|none\n");
+        let listing = Listing::read(&line, &cluster());
+        assert_eq!(listing.nodes[0].state, state, "{word}");
+    }
+}
+
+#[test]
+fn builds_start_only_in_images_that_nodes_in_service_have() {
+    let listing = Listing::read(NODES, &cluster());
+    let serves = |tag| listing.serves(tag);
+    assert_eq!(["0.15.2", "0.14.1"].map(serves), [true, false]);
+    // Known it is all the same: a node has it, and may come back.
+    assert!(listing.images().unwrap().contains_key("0.14.1"));
+    let drained = "node|n1|drained|0/8/0/8|8000|zig,zig-0.16.0|a new disk\n";
+    assert!(Listing::read(drained, &cluster()).serves("0.16.0"));
+}
+
+#[test]
 fn what_is_said_of_a_container_tells_a_node_from_its_container() {
     let state = |stderr: &str| container_state(Some(&Exit::Code(1)), "", stderr);
     let gone = "srun: error: n1: task 0: Exited with exit code 1\n\

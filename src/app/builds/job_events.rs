@@ -237,8 +237,8 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Cancels the requests for a slot with an image that was replaced, which are then made anew: no node may have that
-    /// one any more.
+    /// Cancels the requests for a slot with an image that was replaced, or that no node in service has: they are made
+    /// anew once one has theirs.
     fn cancel_outdated(&self, services: &mut Services) {
         if services.docker.routing().cluster().is_none() {
             return;
@@ -247,7 +247,11 @@ impl Scheduler {
         let waiting = running.filter(|task| task.machine.is_placing());
         let outdated = waiting.filter(|task| {
             let images = services.engine.images(&task.zig_version);
-            images.is_some_and(|(image, _)| image != task.image)
+            let is_served = services
+                .engine
+                .served_toolchain(&task.zig_version)
+                .is_some();
+            !is_served || images.is_none_or(|(image, _)| image != task.image)
         });
         let names = outdated.map(|task| task.container(task.main_job(), &services.docker));
         let mut names: Vec<String> = names.collect();

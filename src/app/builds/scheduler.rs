@@ -294,7 +294,7 @@ impl Scheduler {
         }
         let Some(image) = services
             .engine
-            .toolchain(&row.zig_version)
+            .served_toolchain(&row.zig_version)
             .map(str::to_string)
         else {
             return missing_images::put_back(&mut self.queue, &entry, services);
@@ -378,7 +378,7 @@ impl Scheduler {
         };
         if services
             .engine
-            .toolchain(&running_task.zig_version)
+            .served_toolchain(&running_task.zig_version)
             .is_none()
         {
             return missing_images::put_back(&mut self.queue, &running_task.entry, services);

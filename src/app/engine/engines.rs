@@ -133,6 +133,14 @@ impl Engines {
         Some(self.first_ids.get(name).unwrap_or(name))
     }
 
+    /// The same, if builds can run in it now: not where only nodes out of service have the image.
+    pub fn served_toolchain(&self, zig_version: &str) -> Option<&str> {
+        let tag = self.here.image(zig_version)?.tag();
+        let listing = self.listing();
+        let is_served = listing.is_none_or(|nodes| nodes.serves(tag.unwrap_or(zig_version)));
+        self.toolchain(zig_version).filter(|_| is_served)
+    }
+
     /// The image of a version whose recipe is not known to be that of an id.
     pub fn newly_named(&self, zig_version: &str) -> Option<&Image> {
         let image = self.known(zig_version)?;

@@ -103,6 +103,14 @@ impl Listing {
         self.reasons.get(name).map(String::as_str)
     }
 
+    /// Whether builds in the image of that tag can start now: a node in service has it. While none is in service, they
+    /// wait for any.
+    pub fn serves(&self, tag: &str) -> bool {
+        let mut in_service = self.nodes.iter().filter(|node| node.is_in_service());
+        let is_none = in_service.clone().next().is_none();
+        is_none || in_service.any(|node| node.tags.iter().any(|it| it == tag))
+    }
+
     /// The images that nodes have, by tag; an error if no node is there that answers.
     pub fn images(&self) -> Result<HashMap<String, Image>, String> {
         if self.nodes.iter().all(|node| node.state == NodeState::Down) {
@@ -149,12 +157,13 @@ fn wait(line: &str, cluster: &Cluster) -> Option<(String, String)> {
     Some((name.to_string(), reason.to_string()))
 }
 
-/// A sign behind the state, `*` above all, says that something is wrong with the node.
+/// Signs behind the state: `*` is a node that does not answer; the others say that a build is just ending (`+`), or
+/// what is planned for the node.
 fn state_of(word: &str) -> NodeState {
-    match word {
-        "idle" => NodeState::Idle,
+    match word.trim_end_matches(['+', '-', '@', '^', '$']) {
+        "idle" | "planned" => NodeState::Idle,
         "mixed" | "allocated" | "completing" => NodeState::Busy,
-        "drained" | "draining" => NodeState::Drained,
+        "drained" | "draining" | "maint" | "reserved" => NodeState::Drained,
         _ => NodeState::Down,
     }
 }
