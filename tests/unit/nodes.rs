@@ -94,6 +94,29 @@ fn a_build_that_waits_for_a_machine_says_so_and_is_built_on_a_node_that_comes() 
 }
 
 #[test]
+fn a_server_that_drains_takes_back_what_waits_for_a_machine() {
+    let mut inside = inside("nodes-server-drains");
+    for node in &mut slurm(&mut inside).nodes {
+        node.state = NodeState::Drained;
+    }
+    listed(&mut inside);
+    inside.upload(&pack::tar(&[pack::file("build.zig", b"one")]));
+    inside.pass(3_000);
+    assert_eq!(slurm(&mut inside).allocations.len(), 1);
+    let (status, _) = inside.admin_json("POST", "/admin/drain", &Value::Null);
+    assert_eq!(status, 200);
+    inside.pass_step_by_step(20_000);
+    assert_eq!(slurm(&mut inside).allocations.len(), 0);
+    inside.is(1, "queued", "pending", None, 2);
+    assert!(inside.stopped());
+    // Without an end it would be built now.
+    inside.admin_json("POST", "/admin/undrain", &Value::Null);
+    slurm(&mut inside).nodes[1].state = NodeState::Serving;
+    inside.pass_step_by_step(20_000);
+    assert_eq!(inside.build(1)["node"], "n2");
+}
+
+#[test]
 fn an_admin_drains_and_resumes_a_node() {
     let mut inside = inside("nodes-drain");
     let drain = json!({"drained": true, "reason": "a new disk"});

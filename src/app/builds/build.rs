@@ -456,6 +456,12 @@ impl Build {
         Step::Retry { error, at_ms }
     }
 
+    /// Gives this attempt up before anything of it ran, at no cost: another one follows.
+    pub fn withdraw(&mut self) {
+        assert!(self.is_placing(), "it may have a container");
+        self.begin_attempt(0);
+    }
+
     /// Inspects the container at that time.
     fn inspect_at(&mut self, at_ms: u64) -> Option<Step> {
         let inspect_ms = Some(at_ms);

@@ -2,7 +2,7 @@
 
 use crate::app::builds::attempt_context::AttemptContext;
 use crate::app::builds::build::{Input, JobKind, JobOutcome};
-use crate::app::builds::limits::KEPT_CACHE_LIMIT_BYTES;
+use crate::app::builds::limits::{KEPT_CACHE_LIMIT_BYTES, STARTS_LIMIT};
 use crate::app::builds::retirement;
 use crate::app::builds::running::RunningTask;
 use crate::app::builds::scheduler::Scheduler;
@@ -259,6 +259,25 @@ impl Scheduler {
         for command in services.docker.removals(&names) {
             services.start(command, Purpose::Nothing);
         }
+    }
+
+    /// Takes back requests for a slot of the cluster, some a turn: a server that drains starts nothing any more.
+    pub fn withdraw_requests(&mut self, services: &mut Services) -> store::Result<()> {
+        let running = self.running.iter();
+        let placing = running.filter(|(_, running_task)| running_task.machine.is_placing());
+        let mut placing: Vec<Task> = placing.map(|(task, _)| *task).collect();
+        placing.sort_unstable();
+        let error = Verdict::error(Reason::Lost, "the server drains");
+        for task in placing.into_iter().take(STARTS_LIMIT) {
+            self.detach_job(task, services);
+            let running_task = self.running.get_mut(&task).expect("it waits for a slot");
+            running_task.machine.withdraw();
+            let now_ms = services.now.mono_ms;
+            self.retry(task, &error, now_ms, services)?;
+            // Slurm may hear of the request after it has cancelled it.
+            services.engine.schedule_cleanup(now_ms);
+        }
+        Ok(())
     }
 
     /// Applies time limits, answers waiting builds, and, if the disk `has_space`, enqueues rechecks and rebuilds.

@@ -251,6 +251,9 @@ impl App {
         if self.state.is_stopping() || !self.wants_engine() {
             return Ok(());
         }
+        if self.state.is_draining() {
+            self.schedule(|scheduler, services| scheduler.withdraw_requests(services))?;
+        }
         let may_start = !self.state.is_draining() && !self.state.disk.is_low;
         let now_ms = self.state.now().mono_ms;
         let engine = &mut self.state.services.engine;
