@@ -38,7 +38,7 @@ pub const SOURCE_LIMIT_BYTES: u64 = 64 << 20;
 /// Size of the database above which submissions are refused. The rows of `HISTORY_LIMIT_BUILDS` take a tenth of it,
 /// and packages, which are never deleted, 2 KiB each.
 pub const DATABASE_LIMIT_BYTES: u64 = 4 << 30;
-/// Output kept of a short engine command.
+/// Output kept of an inspection, a request for a slot, or a question to a remote.
 pub const ENGINE_OUTPUT_LIMIT_BYTES: usize = 256 << 10;
 /// Pause after the first, second and third attempt that ended in an `error`.
 pub const RETRY_PAUSE_MS: [u64; 3] = [2_000, 8_000, 32_000];

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 
 use crate::app::domain::task::Task;
 use crate::app::engine::job::{Job, JobEnd, Limits};
-use crate::app::engine::limits::{ENGINE_TIMEOUT_MS, PEAK_TIMEOUT_MS};
+use crate::app::engine::limits::{ANSWER_LIMIT_BYTES, ENGINE_TIMEOUT_MS, PEAK_TIMEOUT_MS};
 use crate::app::engine::routing::Place;
 use crate::base::slab::Key;
-use crate::config::limits::ENGINE_OUTPUT_LIMIT_BYTES;
 use crate::interface::event::{Action, Command, Exit, JobId, Pipe};
 use crate::interface::outbox::Outbox;
 
@@ -97,7 +96,7 @@ impl EngineCommands {
                 Pipe::Stdout => &mut command.stdout,
                 Pipe::Stderr => &mut command.stderr,
             };
-            let space = ENGINE_OUTPUT_LIMIT_BYTES - kept.len();
+            let space = ANSWER_LIMIT_BYTES + 1 - kept.len();
             kept.extend_from_slice(&bytes[..bytes.len().min(space)]);
         }
     }
@@ -152,6 +151,10 @@ fn answer(command: &EngineCommand, end: JobEnd) -> Answer {
         }
     };
     match exit {
+        Exit::Code(0) if command.stdout.len() > ANSWER_LIMIT_BYTES => Err(format!(
+            "the engine's answer is longer than {} MiB",
+            ANSWER_LIMIT_BYTES >> 20
+        )),
         Exit::Code(0) => Ok(text(&command.stdout)),
         exit => {
             let stderr = text(&command.stderr);

@@ -3,6 +3,8 @@
 /// Time limit of a short engine command (list, inspect, remove, kill). A healthy engine answers in a tenth of a
 /// second, a loaded one took two seconds.
 pub const ENGINE_TIMEOUT_MS: u64 = 20_000;
+/// Largest answer of a short command. 1,024 nodes with four images each, and reasons, take a third of it.
+pub const ANSWER_LIMIT_BYTES: usize = 1 << 20;
 /// Time limit for a connection to the machine that builds run on. Less than `ENGINE_TIMEOUT_MS`, so that ssh says what
 /// is wrong before it is killed.
 pub const SSH_CONNECT_LIMIT_S: u64 = 10;
