@@ -77,7 +77,7 @@ pub const SETTINGS: [Setting; 23] = settings! {
         "toolchains to check under, with commas",
         zig_versions = values::versions;
     "max-builds", Computed("4, fewer if memory holds fewer; slurm: as the nodes have", builds_that_fit),
-        "containers at once, on a cluster at most",
+        "tasks at once; on a cluster the most, where its nodes have more",
         max_builds = values::max_builds;
     "memory", Value("2g"),
         "memory of each container (b, k, m, g)",
@@ -89,7 +89,7 @@ pub const SETTINGS: [Setting; 23] = settings! {
         "seconds for one build, its tests included",
         build_timeout_ms = values::seconds_ms;
     "silence-timeout", Value("300"),
-        "seconds without a byte of output",
+        "seconds in which a build neither writes nor uses a processor",
         silence_timeout_ms = values::seconds_ms;
     "fetch-network", Value("zigcheck-fetch"),
         "docker network of fetch containers; bridge and host reach private addresses",
@@ -124,7 +124,7 @@ pub const SETTINGS: [Setting; 23] = settings! {
         "unix socket on which root and the server's user need no token for admin calls; off for none",
         admin_socket = values::admin_socket, Values::Files;
     "admin-token-file", Initial("none"),
-        "file with the bearer token of admin calls; without it only the admin socket takes them",
+        "file with one more token for admin calls, beside those of `admin make-token`",
         admin_token_file = values::token_file, Values::Files;
     "hook-secret-file", Initial("none"),
         "file with the secret that push hooks must be signed with",

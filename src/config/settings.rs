@@ -106,7 +106,7 @@ pub struct Settings {
     /// Where admin calls are taken without a token; none: nowhere.
     pub admin_socket: Option<PathBuf>,
     pub admin_token_file: Option<PathBuf>,
-    /// The token in that file, once it is read. Without it every admin call is refused.
+    /// The token in that file, once it is read. Tokens that were made are in the database.
     pub admin_token: Option<Token>,
     pub hook_secret_file: Option<PathBuf>,
     /// The secret in that file, once it is read. Without it anybody may say that there was a push.

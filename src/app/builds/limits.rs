@@ -28,8 +28,8 @@ pub const UNPLACED_PAUSE_MS: u64 = 60_000;
 pub const SILENT_NODE_PAUSE_MS: u64 = 5_000;
 /// How long a node may be silent that the scheduler does not give up: it gives up one without power within a minute.
 pub const SILENT_NODE_LIMIT_MS: u64 = 600_000;
-/// Attempts of one build that may end without an error of its own, with the nodes that they ran on. Then it may be the
-/// build that ends the nodes.
+/// Attempts of one build that may end without an error of its own: with their nodes, by a restart of the server. Then
+/// it may be the build that ends the nodes.
 pub const VACATED_LIMIT: u32 = 8;
 /// How long a requested container may be missing or not started: the client of a killed server goes on. A loaded
 /// engine took two seconds.

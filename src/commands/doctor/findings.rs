@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::app::engine::capabilities::list_missing;
 use crate::app::engine::docker::CLOSED;
+use crate::app::engine::engine::MAKE_IMAGES;
 use crate::app::engine::kind::EngineKind;
 use crate::commands::doctor::facts::{DatabaseFacts, Facts, ImageFacts};
 use crate::config::settings::Listen;
@@ -83,11 +84,15 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
     found.extend(facts.builds.iter().map(|build| {
         let check = format!("build {}", build.zig_version);
         match &build.result {
-            Ok(ms) => ok(&check, format!("a small package, in {:.1} s", *ms as f64 / 1e3)),
+            Ok(ms) => ok(
+                &check,
+                format!("a small package, in {:.1} s", *ms as f64 / 1e3),
+            ),
             Err(why) => fault(
                 &check,
                 why,
-                "make the image again (make docker-build), and see docs/container.md for what it needs",
+                "make the image again (of the service: systemctl restart zigcheck-images); \
+                docs/container.md has what it needs",
             ),
         }
     }));
@@ -158,8 +163,8 @@ fn image_of(image: &ImageFacts, facts: &Facts) -> Finding {
     let check = format!("image {}", image.zig_version);
     if image.id.is_none() {
         let text = format!("there is no image zigcheck:{}", image.zig_version);
-        let advice = "make docker-build, or take the version out of --zig-versions";
-        return fault(&check, text, advice);
+        let advice = format!("{MAKE_IMAGES}; or take the version out of --zig-versions");
+        return fault(&check, text, &advice);
     }
     let days = image
         .made_unix_ms
@@ -169,7 +174,8 @@ fn image_of(image: &ImageFacts, facts: &Facts) -> Finding {
         Some(days) if days > IMAGE_OLD_DAYS => warning(
             &check,
             format!("made {days} days ago"),
-            "make it again for the fixes of its system: docker rmi -f its id and zigcheck-base, then make docker-build",
+            "make it again for the fixes of its system: docker rmi -f its id and zigcheck-base, then make docker-build \
+            (of the service: systemctl restart zigcheck-images)",
         ),
         Some(..=0) => ok(&check, "made today"),
         Some(1) => ok(&check, "made yesterday"),
@@ -183,7 +189,8 @@ fn network(facts: &Facts) -> Option<Finding> {
         "run as root: make fetch-network (of the service: systemctl restart zigcheck-network)";
     if !facts.settings.guards_fetches() {
         let text = format!("{name} reaches private addresses, and so do fetches");
-        let advice = "leave --fetch-network as it is, and run as root: make fetch-network";
+        let advice = "leave --fetch-network as it is, and run as root: make fetch-network \
+            (of the service: systemctl restart zigcheck-network)";
         return Some(warning("network", text, advice));
     }
     Some(match facts.network.as_ref()? {

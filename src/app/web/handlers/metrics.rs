@@ -98,7 +98,7 @@ fn nodes(state: &State, out: &mut Exposition) {
         let labels = [("state", state.as_str())];
         out.sample(&labels, listing.count(state) as f64);
     }
-    let help = "Builds that the nodes in service hold at once.";
+    let help = "Builds that nodes in service hold at once, with what still runs on others.";
     out.gauge("zigcheck_node_slots", listing.slots() as f64, help);
     let help = "Slots of nodes that are taken, by whomever.";
     out.gauge("zigcheck_node_slots_used", listing.taken() as f64, help);
