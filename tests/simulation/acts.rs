@@ -95,8 +95,6 @@ impl World {
 
     fn change_images(&mut self) {
         let version = *self.seed.pick(&VERSIONS);
-        // The server and the nodes are asked one after the other: for a moment no node seems to have its image.
-        self.days.bare |= self.engine.slurm.is_some();
         let is_named = self.engine.name(version) != self.engine.image(version);
         if is_named && self.seed.once_in(2) {
             return self.make_image_again(version);
@@ -113,7 +111,6 @@ impl World {
             let recipe = scripts::recipe(self.image_count);
             self.engine.name_recipe(version, &recipe);
         }
-        self.note_images();
         let what = ["missing images", "new images"][usize::from(made)];
         self.tally.met(what);
     }

@@ -37,8 +37,6 @@ pub struct Days {
     newest_try: i64,
     /// Versions under which all packages were to be checked.
     pub catalogue: BTreeSet<String>,
-    /// There was a time without any image: looks that were due then are let go.
-    pub bare: bool,
     /// The ids of images that the server knew by them when they got a recipe, by version.
     pub named: BTreeMap<&'static str, String>,
 }
@@ -113,7 +111,7 @@ impl Days {
         };
         self.wanted.extend(open);
         let lost = self.wanted.iter().find(|package| !is_to_come(package));
-        assert!(self.bare || lost.is_none(), "{lost:?} is not looked at");
+        assert!(lost.is_none(), "{lost:?} is not looked at");
         self.told.clear();
         self.over.clear();
         self.looks.clear();
@@ -411,10 +409,7 @@ impl World {
         let live = self.numbers("SELECT id FROM packages WHERE removal IS NULL");
         self.days.wanted.retain(|package| live.contains(package));
         let wanted = &self.days.wanted;
-        assert!(
-            self.days.bare || wanted.is_empty(),
-            "not looked at: {wanted:?}"
-        );
+        assert!(wanted.is_empty(), "not looked at: {wanted:?}");
     }
 
     /// All packages were built, or tried, under each image there is.

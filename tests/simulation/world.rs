@@ -175,7 +175,6 @@ impl World {
             self.settings.targets ^= true;
         }
         self.change_versions();
-        self.note_images();
         self.starts.opened(self.ms);
         let app = App::open(self.settings.clone(), store, self.now()).expect("it opens");
         self.app = Some(app);
@@ -202,11 +201,6 @@ impl World {
             self.days.named.remove(retired.as_str());
         }
         self.settings.zig_versions = versions;
-    }
-
-    pub fn note_images(&mut self) {
-        let mut versions = self.settings.zig_versions.iter();
-        self.days.bare |= versions.all(|version| self.engine.image(version).is_none());
     }
 
     /// One of the toolchains that the server has.

@@ -1,6 +1,7 @@
 //! Images that are made while the server runs.
 
 use crate::common::core::Inside;
+use crate::retirement::end_all;
 use serde_json::json;
 use zigcheck::app::builds::limits::MISSING_IMAGE_PAUSE_MS;
 use zigcheck::config::limits::ENGINE_FRESH_MS;
@@ -129,4 +130,68 @@ fn a_build_that_was_cancelled_while_its_image_was_missing_wakes_nobody() {
         deadline.is_none_or(|at| at > now_ms),
         "{deadline:?} {now_ms}"
     );
+}
+
+/// All images go, and the server hears of it; gives them.
+fn lose_all(inside: &mut Inside) -> Vec<(String, String)> {
+    let images = std::mem::take(&mut inside.engine.images);
+    inside.pass(ENGINE_FRESH_MS + 1);
+    inside.json("/api/health");
+    images
+}
+
+#[test]
+fn without_any_image_the_whole_queue_waits_and_the_server_sleeps() {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+    let (mut inside, memory) = Inside::begin("no-image", 1);
+    inside.submit("p");
+    inside.submit("q");
+    end_all(&mut inside);
+    let images = lose_all(&mut inside);
+    let push = json!({"ref": "refs/heads/main", "repository":
+        {"clone_url": "https://github.com/x/p.git", "default_branch": "main"}});
+    let headers = [("content-type", "application/json")];
+    let pushed = inside.request("POST", "/hooks/push", &headers, push.to_string().as_bytes());
+    assert_eq!(pushed.status, 202);
+    inside.pass_step_by_step(2 * DAY_MS);
+    assert_eq!(inside.names(), [""; 0]);
+    let mut inside = inside.restarted(&memory);
+    inside.pass_step_by_step(2 * MISSING_IMAGE_PAUSE_MS);
+
+    // The push is answered, and the daily question of the other package.
+    inside.engine.images = images;
+    inside.pass_step_by_step(MISSING_IMAGE_PAUSE_MS);
+    for remote in ["zigcheck-remote-1-1", "zigcheck-remote-2-1"] {
+        assert_eq!(inside.names(), [remote]);
+        inside.container_ends(remote, b"", 1);
+        inside.pass_step_by_step(1_000);
+    }
+    assert_eq!(inside.names(), [""; 0]);
+}
+
+#[test]
+fn a_search_whose_list_waits_for_an_image_goes_on() {
+    let (mut inside, _memory) = Inside::begin("image-of-a-search", 1);
+    inside.submit("p");
+    let source = inside.names().pop().unwrap();
+    inside.source_is_there(&source);
+    for _ in 0..2 {
+        let build = inside.names().pop().unwrap();
+        inside.build_fails(&build);
+    }
+    inside.submit("q");
+    let asked = inside.request("POST", "/api/packages/p/compat", &[], b"");
+    assert_eq!(asked.status, 202);
+    let images = lose_all(&mut inside);
+    inside.source_is_there("zigcheck-source-2-1");
+    inside.pass_step_by_step(3 * MISSING_IMAGE_PAUSE_MS);
+    assert_eq!(inside.names(), [""; 0]);
+
+    inside.engine.images = images;
+    inside.pass_step_by_step(MISSING_IMAGE_PAUSE_MS);
+    while !inside.names().iter().any(|name| name.contains("-commits-")) {
+        let build = inside.names().pop().expect("the list is asked for");
+        inside.build_succeeds(&build);
+        inside.pass_step_by_step(1_000);
+    }
 }

@@ -172,7 +172,7 @@ impl Scheduler {
         self.searches(services).on_build_end(&row)
     }
 
-    fn searches<'a>(&'a mut self, services: &'a mut Services) -> Searches<'a> {
+    pub(super) fn searches<'a>(&'a mut self, services: &'a mut Services) -> Searches<'a> {
         Searches {
             scheduler: self,
             services,

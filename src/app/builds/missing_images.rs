@@ -1,6 +1,6 @@
-//! What waits for an image: a task that goes back into the queue, and the check of all packages under a version. A task
-//! has cost no attempt: a machine that was just set up makes its images for minutes, and so does one whose images were
-//! removed.
+//! What waits for an image: a task that goes back into the queue, the check of all packages under a version and, while
+//! there is no image at all, the whole queue. A task has cost no attempt: a machine that was just set up makes its
+//! images for minutes, and so does one whose images were removed.
 
 use crate::app::builds::limits::MISSING_IMAGE_PAUSE_MS;
 use crate::app::builds::services::Services;

@@ -97,9 +97,10 @@ impl Rechecks {
         with_image.collect()
     }
 
-    /// The newest toolchain that has an image: fetches run in it.
-    pub fn newest_toolchain(&self, engine: &Engines) -> Option<Toolchain> {
-        self.toolchains(engine).into_iter().next()
+    /// The newest version that has an image: remotes are asked in it.
+    pub fn newest_version(&self, engine: &Engines) -> Option<&String> {
+        let mut versions = self.zig_versions.iter();
+        versions.find(|version| engine.toolchain(version).is_some())
     }
 
     /// True while there is work for each turn: packages to go through.
@@ -257,21 +258,6 @@ impl Rechecks {
         Ok(due)
     }
 
-    /// Begins the recheck of a package; returns its row and the toolchain whose image it runs in. None if the package
-    /// or every image is gone.
-    pub fn begin(
-        &self,
-        package: PackageId,
-        services: &mut Services,
-    ) -> store::Result<Option<(RecheckRow, Toolchain)>> {
-        let newest = self.newest_toolchain(&services.engine);
-        let begun = packages::recheck(&services.store, package)?.zip(newest);
-        if begun.is_some() {
-            schedule_retry(package, services)?;
-        }
-        Ok(begun)
-    }
-
     /// The question to a remote has ended: the next one is tomorrow, or now if there was a push meanwhile.
     pub fn on_answer(&mut self, package: PackageId, services: &mut Services) -> store::Result<()> {
         match self.pushes.during_question.remove(&package) {
@@ -353,7 +339,7 @@ impl Rechecks {
 }
 
 /// A recheck that runs is not in the queue: should the server end now, it is due again by this.
-fn schedule_retry(package: PackageId, services: &mut Services) -> store::Result<()> {
+pub(super) fn schedule_retry(package: PackageId, services: &mut Services) -> store::Result<()> {
     let retry_at = services.now.unix_ms + RECHECK_RETRY_MS;
     packages::set_next_check(&mut services.store, package, retry_at)
 }

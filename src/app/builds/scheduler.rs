@@ -10,7 +10,7 @@ use crate::app::builds::kept_caches::KeptCaches;
 use crate::app::builds::limits::STARTS_LIMIT;
 use crate::app::builds::missing_images;
 use crate::app::builds::queue_view::{OrderCache, QueueView};
-use crate::app::builds::rechecks::Rechecks;
+use crate::app::builds::rechecks::{self, Rechecks};
 use crate::app::builds::running::{RunningTask, Subject, builds_behind, entry, prepare_log};
 use crate::app::builds::services::Services;
 use crate::app::builds::target_task::{self, TargetsMode};
@@ -25,7 +25,7 @@ use crate::app::store::checks::{self, CheckRow};
 use crate::app::store::store::{self, Store};
 use crate::app::store::{commit_searches, kept_caches, packages, refused_hosts, sources};
 use crate::config::settings::Settings;
-use crate::interface::event::{JobId, Now};
+use crate::interface::event::JobId;
 
 /// Errors are those of the database.
 #[derive(Debug)]
@@ -151,7 +151,9 @@ impl Scheduler {
     }
 
     /// When `on_time` or `start_ready` is due next. `ready`: containers may be started.
-    pub fn deadline_ms(&self, ready: bool, store: &Store, now: Now) -> Option<u64> {
+    pub fn deadline_ms(&self, ready: bool, services: &Services) -> Option<u64> {
+        let (store, now) = (&services.store, services.now);
+        let ready = ready && self.rechecks.newest_version(&services.engine).is_some();
         let is_busy = self.verdicts.has_waiters() || self.retiring.is_some();
         let has_work = self.rechecks.has_work() || self.targets.examines(&self.queue);
         if is_busy || (ready && has_work) {
@@ -224,8 +226,12 @@ impl Scheduler {
 
     // -- starting --
 
-    /// Starts tasks while slots are free, at most `STARTS_LIMIT` a turn.
+    /// Starts tasks while slots are free, at most `STARTS_LIMIT` a turn. Without any image all stay in the queue.
     pub fn start_ready(&mut self, services: &mut Services) -> store::Result<()> {
+        let Some(newest) = self.rechecks.newest_version(&services.engine).cloned() else {
+            missing_images::want(services);
+            return Ok(());
+        };
         while self.starts_left > 0 {
             let now = services.now.unix_ms;
             let Some(entry) = self.queue.take(&mut services.store, now)? else {
@@ -236,8 +242,9 @@ impl Scheduler {
             let started = match entry.task {
                 Task::FetchSource(check) => self.start_fetch(entry, check, services)?,
                 Task::Build(build) => self.start_build(entry, build, services)?,
-                Task::CheckRemote(package) => self.start_recheck(entry, package, services)?,
-                Task::ListCommits(package) => self.start_list(entry, package, services)?,
+                Task::CheckRemote(package) | Task::ListCommits(package) => {
+                    self.start_question(entry, package, newest.clone(), services)?
+                }
                 Task::CheckTargets(build) => self.start_targets(entry, build, services)?,
             };
             if !started {
@@ -325,43 +332,32 @@ impl Scheduler {
         Ok(true)
     }
 
-    /// False if the package is gone, or no image is there to ask from.
-    fn start_recheck(
+    /// Asks a remote. False if no search waits for its commits, or the package is gone: then its searches end.
+    fn start_question(
         &mut self,
         entry: Entry,
         package: PackageId,
+        zig_version: String,
         services: &mut Services,
     ) -> store::Result<bool> {
-        let Some((row, toolchain)) = self.rechecks.begin(package, services)? else {
-            return Ok(false);
-        };
-        let (machine, version) = (Build::new(1, 0, self.job_limits), toolchain.zig_version);
-        let running_task = RunningTask::new(entry, Subject::Package(row), version, machine);
-        self.start(running_task, JobKind::ResolveRemote, services)?;
-        Ok(true)
-    }
-
-    /// False if no search waits for the list, or the package is gone, or no image is there: then its searches end.
-    fn start_list(
-        &mut self,
-        entry: Entry,
-        package: PackageId,
-        services: &mut Services,
-    ) -> store::Result<bool> {
-        if !commit_searches::is_listing(&services.store, package)? {
+        let is_list = entry.task == Task::ListCommits(package);
+        if is_list && !commit_searches::is_listing(&services.store, package)? {
             return Ok(false);
         }
-        let row = packages::recheck(&services.store, package)?;
-        let newest = self.rechecks.newest_toolchain(&services.engine);
-        let Some((row, toolchain)) = row.zip(newest) else {
-            commit_searches::cancel(&mut services.store, package, services.now.unix_ms)?;
+        let Some(row) = packages::recheck(&services.store, package)? else {
+            self.searches(services).cancel(package)?;
             return Ok(false);
         };
-        let errors = commit_searches::errors(&services.store, package)?;
+        let (first, errors) = if is_list {
+            let errors = commit_searches::errors(&services.store, package)?;
+            (JobKind::ListCommits, errors)
+        } else {
+            rechecks::schedule_retry(package, services)?;
+            (JobKind::ResolveRemote, 0)
+        };
         let machine = Build::new(errors + 1, errors, self.job_limits);
-        let (subject, version) = (Subject::Package(row), toolchain.zig_version);
-        let running_task = RunningTask::new(entry, subject, version, machine);
-        self.start(running_task, JobKind::ListCommits, services)?;
+        let running_task = RunningTask::new(entry, Subject::Package(row), zig_version, machine);
+        self.start(running_task, first, services)?;
         Ok(true)
     }
 

@@ -378,7 +378,7 @@ impl App {
         let wants_engine = self.wants_engine();
         let may_start = services.engine.is_ready() && !self.state.is_draining() && !disk.is_low;
         let deadlines = [
-            scheduler.deadline_ms(may_start, &services.store, services.now),
+            scheduler.deadline_ms(may_start, services),
             self.retention.due_ms,
             self.texts.due_ms,
             services.commands.deadline_ms(),
