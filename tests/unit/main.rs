@@ -60,6 +60,7 @@ mod machine;
 mod metrics;
 mod migrated_rows;
 mod migrations;
+mod moved;
 mod names;
 mod nodes;
 mod notify;

@@ -102,16 +102,22 @@ impl Searches<'_> {
             while let Some(package) = self.next_waiting(priority)? {
                 let at = self.services.now.unix_ms;
                 commit_searches::begin(&mut self.services.store, package, at)?;
-                let searches = commit_searches::of_package(&self.services.store, package)?;
-                let listing = searches
-                    .iter()
-                    .filter(|search| search.state == SearchState::Listing);
-                if let Some(first) = listing.min_by_key(|search| search.priority) {
-                    self.push_list(first)?;
-                }
+                self.list(package)?;
             }
         }
         Ok(())
+    }
+
+    /// Has the commits of a package listed for the searches that wait for that.
+    pub fn list(&mut self, package: PackageId) -> store::Result<()> {
+        let searches = commit_searches::of_package(&self.services.store, package)?;
+        let listing = searches
+            .iter()
+            .filter(|search| search.state == SearchState::Listing);
+        match listing.min_by_key(|search| search.priority) {
+            Some(first) => self.push_list(first),
+            None => Ok(()),
+        }
     }
 
     fn next_waiting(&self, priority: Priority) -> store::Result<Option<PackageId>> {

@@ -25,8 +25,12 @@ impl Scheduler {
     /// A fetch has its source, or another task its answer.
     pub(super) fn on_fetched(&mut self, task: Task, services: &mut Services) -> store::Result<()> {
         let running_task = self.release(task, services);
+        let has_moved = running_task.has_moved(&services.store)?;
         let package = match task {
             Task::CheckRemote(package) => package,
+            Task::ListCommits(package) if has_moved => {
+                return self.searches(services).list(package);
+            }
             Task::ListCommits(package) => {
                 let commits = running_task.attempt_state.commits();
                 return self.searches(services).on_commits(package, &commits);
@@ -37,7 +41,10 @@ impl Scheduler {
             }
             Task::FetchSource(_) | Task::Build(_) => return self.on_source(running_task, services),
         };
-        self.rechecks.on_answer(package, services)?;
+        self.rechecks.on_answer(package, has_moved, services)?;
+        if has_moved {
+            return Ok(());
+        }
         let commit = running_task.attempt_state.remote_commit();
         let commit = commit.expect("the machine has it from its input");
         let answer = (commit.as_str(), running_task.entry.priority);
@@ -83,6 +90,7 @@ impl Scheduler {
     ) -> store::Result<()> {
         invalidate_engine(task, verdict, services);
         let mut running_task = self.release(task, services);
+        let has_moved = running_task.has_moved(&services.store)?;
         match task {
             Task::Build(build) => {
                 self.keep_cache(build, &mut running_task, verdict, services)?;
@@ -103,8 +111,9 @@ impl Scheduler {
             Task::CheckRemote(package) => {
                 let why = verdict.error_log.lines().last().unwrap_or("");
                 log::warn!("the remote of {}: {why}", running_task.package());
-                self.rechecks.on_answer(package, services)
+                self.rechecks.on_answer(package, has_moved, services)
             }
+            Task::ListCommits(package) if has_moved => self.searches(services).list(package),
             Task::ListCommits(package) => self.searches(services).cancel(package),
             Task::CheckTargets(build) => {
                 let why = verdict.error_log.lines().last().unwrap_or("");

@@ -258,9 +258,16 @@ impl Rechecks {
         Ok(due)
     }
 
-    /// The question to a remote has ended: the next one is tomorrow, or now if there was a push meanwhile.
-    pub fn on_answer(&mut self, package: PackageId, services: &mut Services) -> store::Result<()> {
-        match self.pushes.during_question.remove(&package) {
+    /// The question to a remote has ended: the next one is tomorrow, or now if there was a push meanwhile, or the
+    /// package has another remote since.
+    pub fn on_answer(
+        &mut self,
+        package: PackageId,
+        has_moved: bool,
+        services: &mut Services,
+    ) -> store::Result<()> {
+        let was_pushed = self.pushes.during_question.remove(&package);
+        match was_pushed || has_moved {
             true => {
                 let now = services.now.unix_ms;
                 packages::set_next_check(&mut services.store, package, now)

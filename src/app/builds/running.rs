@@ -195,6 +195,14 @@ impl RunningTask {
         }
     }
 
+    /// True if its package has another remote than the one that it has asked: the answer says nothing of that.
+    pub fn has_moved(&self, store: &Store) -> store::Result<bool> {
+        match &self.subject {
+            Subject::Check(_) => Ok(false),
+            Subject::Package(asked) => packages::has_moved(store, asked),
+        }
+    }
+
     /// The key of its averages in `durations`.
     pub fn durations_key(&self) -> String {
         match &self.subject {

@@ -69,6 +69,13 @@ row! {
     }
 }
 
+impl RecheckRow {
+    /// What is asked of a remote depends on this.
+    fn remote(&self) -> (&str, Option<&str>, Option<&str>) {
+        (&self.url, self.reference.as_deref(), self.dir.as_deref())
+    }
+}
+
 /// The search for the commit begins at the newest check, which has one in most cases.
 const RECHECK: &str = RecheckRow::SELECT;
 
@@ -344,6 +351,12 @@ pub fn with_errors(
 
 pub fn recheck(store: &Store, package: PackageId) -> Result<Option<RecheckRow>> {
     store.optional_row(&format!("{RECHECK} {ONE}"), [package], RecheckRow::read)
+}
+
+/// True if a package has another repository, ref or directory than when its remote was asked.
+pub fn has_moved(store: &Store, asked: &RecheckRow) -> Result<bool> {
+    let row = recheck(store, asked.id)?;
+    Ok(row.is_some_and(|row| row.remote() != asked.remote()))
 }
 
 /// The packages whose recheck is due, the longest due first.
