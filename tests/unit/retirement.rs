@@ -169,3 +169,41 @@ fn a_server_without_an_image_sleeps_although_packages_are_to_be_examined() {
     let builds = inside.json("/api/builds?zig_version=0.16.0&state=finished");
     assert_eq!(builds["total"], 2, "under both images");
 }
+
+#[test]
+fn a_build_under_it_that_waits_for_its_source_again_is_cancelled_too() {
+    let (mut inside, memory) = Inside::begin("retired-without-source", 1);
+    inside.submit("p");
+    inside.source_is_there("zigcheck-source-1-1");
+    inside.submit("q");
+    inside.submit("r");
+    // The first one runs on, the second one gets a slot of its own.
+    let mut inside = inside.restarted_with(&memory, |settings| {
+        settings.zig_versions = vec!["0.15.2".to_string()];
+        settings.max_builds = 2;
+    });
+    inside.pass_step_by_step(1_000);
+    assert_eq!(inside.names(), ["zigcheck-1-1", "zigcheck-2-1"]);
+    inside.container_ends("zigcheck-2-1", b"", 65);
+    inside.container_ends("zigcheck-1-1", b"", 0);
+    inside.pass_step_by_step(60_000);
+    assert_eq!(
+        inside.names(),
+        ["zigcheck-source-2-1", "zigcheck-source-3-1"]
+    );
+    inside.is(1, "queued", "pending", None, 2);
+    assert_eq!(inside.as_admin("DELETE", "/api/builds/2", b"").status, 200);
+    for name in ["zigcheck-source-2-1", "zigcheck-source-3-1"] {
+        inside.source_is_there(name);
+    }
+    while let Some(name) = inside.names().pop() {
+        assert!(!name.contains("-source-"), "{name}");
+        inside.build_succeeds(&name);
+    }
+    let build = inside.build(1);
+    let why = json!("Zig 0.16.0 was retired from this server");
+    assert_eq!(
+        (&build["state"], &build["detail"]),
+        (&json!("cancelled"), &why)
+    );
+}

@@ -5,7 +5,7 @@ use crate::app::builds::running::{RunningTask, builds_behind};
 use crate::app::builds::scheduler::Scheduler;
 use crate::app::builds::services::Services;
 use crate::app::builds::targets::Targets;
-use crate::app::domain::ids::{BuildId, PackageId};
+use crate::app::domain::ids::{BuildId, CheckId, PackageId};
 use crate::app::domain::task::{Entry, Task};
 use crate::app::domain::transition::Transition;
 use crate::app::domain::verdict::{Reason, State, Verdict};
@@ -403,6 +403,23 @@ impl Scheduler {
         builds::set_detail(&mut services.store, row.id, &why)?;
         self.cancel(row, services)?;
         Ok(true)
+    }
+
+    /// Cancels builds that wait for the source of a check, under versions that are gone; gives the others. One that ran
+    /// when its version went waits only now.
+    pub(super) fn cancel_retired_behind(
+        &mut self,
+        check: CheckId,
+        services: &mut Services,
+    ) -> store::Result<Vec<BuildRow>> {
+        for row in builds_behind(&self.running, check, &services.store)? {
+            // The end of one before it may have ended this one too.
+            let row = builds::by_id(&services.store, row.id)?;
+            if let Some(row) = row.filter(|row| !row.state.is_final()) {
+                self.cancel_if_retired(&row, services)?;
+            }
+        }
+        builds_behind(&self.running, check, &services.store)
     }
 
     /// Cancels a build that nobody wants at its turn; false if it is to run.

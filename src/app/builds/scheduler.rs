@@ -262,8 +262,7 @@ impl Scheduler {
         services: &mut Services,
     ) -> store::Result<bool> {
         let row = checks::by_id(&services.store, check)?.expect("it waited");
-        let mut wanted = builds::open_of_check(&services.store, check)?;
-        wanted.retain(|build| self.rechecks.has_version(&build.zig_version));
+        let wanted = self.cancel_retired_behind(check, services)?;
         if wanted.is_empty() || self.cancel_if_paused(&row, services)? {
             return Ok(false);
         }
