@@ -158,3 +158,28 @@ fn nor_is_it_of_a_build_that_outlived_the_earlier_one() {
     inside.source_is("zigcheck-source-2-1", b"one", false);
     assert_eq!(inside.names(), ["zigcheck-3-1", "zigcheck-4-1"]);
 }
+
+/// It waits for a source that is being fetched already, which other builds have asked for.
+#[test]
+fn a_build_behind_a_fetch_that_was_under_way_has_its_source_fetched() {
+    let (mut inside, memory) = Inside::begin("left-behind", 2);
+    inside.submit("a");
+    inside.source_is_there("zigcheck-source-1-1");
+    inside.container_ends(ONE, b"", 65);
+    assert_eq!(inside.names(), ["zigcheck-2-1", "zigcheck-source-1-2"]);
+    inside.submit("b");
+    inside.submit("c");
+    inside.container_ends("zigcheck-2-1", b"", 65);
+    cancel(&mut inside, 1);
+    inside.is(2, "queued", "pending", None, 2);
+    let mut inside = inside.restarted(&memory);
+    inside.pass_step_by_step(1_000);
+    while let Some(name) = inside.names().pop() {
+        match name.contains("-source-") {
+            true => inside.source_is_there(&name),
+            false => inside.build_succeeds(&name),
+        }
+        inside.pass_step_by_step(1_000);
+    }
+    inside.is(2, "finished", "success", None, 2);
+}

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `fetching`, without a source | its source is fetched again, as a new attempt |
 //! | `fetching`, with a source | its dependencies are fetched again, as a new attempt |
-//! | `queued`, not in the queue | it waited for a node: it waits again, as a new attempt |
+//! | `queued`, not in the queue, with a source | it waited for a node: it waits again, as a new attempt |
+//! | `queued`, not in the queue, without a source | it waited for a fetch: its source is fetched again |
 //! | `building`, `testing` | it holds its slot until the engine gives the state of its container |
 //! | waits for the verdict of another build | it goes on waiting, or is answered |
 //! | in `target_checks`, not in the queue | it is analysed again, as a new attempt |
@@ -37,7 +38,7 @@ pub fn open(settings: &Settings, services: &mut Services) -> store::Result<Sched
     for row in placements::unplaced(&services.store)? {
         let check = checks::by_id(&services.store, row.check)?;
         let check = check.expect("a build has its check");
-        begin_again(&mut scheduler, &row, &check, services)?;
+        fetch_or_begin_again(&mut scheduler, &row, &check, services)?;
     }
     if scheduler.queue.waiting() == 0 && scheduler.open_builds > 0 {
         enqueue_all(&mut scheduler, services)?;
@@ -75,12 +76,21 @@ fn enqueue_all(scheduler: &mut Scheduler, services: &mut Services) -> store::Res
 fn recover(scheduler: &mut Scheduler, row: BuildRow, services: &mut Services) -> store::Result<()> {
     let check = checks::by_id(&services.store, row.check)?;
     let check = check.expect("a build has its check");
-    if row.state != State::Fetching {
-        adopt(scheduler, &row, check, services)
-    } else if check.source.is_none() {
-        fetch_source_again(scheduler, &row, &check, services)
-    } else {
-        begin_again(scheduler, &row, &check, services)
+    match row.state {
+        State::Fetching => fetch_or_begin_again(scheduler, &row, &check, services),
+        _ => adopt(scheduler, &row, check, services),
+    }
+}
+
+fn fetch_or_begin_again(
+    scheduler: &mut Scheduler,
+    row: &BuildRow,
+    check: &CheckRow,
+    services: &mut Services,
+) -> store::Result<()> {
+    match check.source {
+        None => fetch_source_again(scheduler, row, check, services),
+        Some(_) => begin_again(scheduler, row, check, services),
     }
 }
 

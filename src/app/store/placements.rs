@@ -6,14 +6,16 @@ use crate::app::domain::ids::BuildId;
 use crate::app::store::builds::BuildRow;
 use crate::app::store::store::{Result, Store};
 
-/// The builds that had a slot of an earlier run of the server and waited for a node, oldest first: they are queued, and
-/// not in the queue.
+/// The builds that had a slot of an earlier run of the server and are queued, while neither they nor their source is in
+/// the queue, oldest first: they waited for a node, or for a fetch that was under way.
 pub fn unplaced(store: &Store) -> Result<Vec<BuildRow>> {
     let sql = format!(
         "{} WHERE b.id IN (SELECT id FROM builds INDEXED BY builds_begun \
             WHERE state = 'queued' AND started_at NOT NULL) \
-         AND b.waits_for IS NULL AND c.source NOT NULL \
-         AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.kind = 1 AND q.id = b.id) ORDER BY b.id",
+         AND b.waits_for IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.kind = 1 AND q.id = b.id) \
+         AND (c.source NOT NULL \
+            OR NOT EXISTS (SELECT 1 FROM queue q WHERE q.kind = 0 AND q.id = c.id)) ORDER BY b.id",
         BuildRow::SELECT
     );
     store.rows(&sql, [], BuildRow::read)
