@@ -161,7 +161,7 @@ fn without_any_image_the_whole_queue_waits_and_the_server_sleeps() {
     // The push is answered, and the daily question of the other package.
     inside.engine.images = images;
     inside.pass_step_by_step(MISSING_IMAGE_PAUSE_MS);
-    for remote in ["zigcheck-remote-1-1", "zigcheck-remote-2-1"] {
+    for remote in ["zigcheck-remote-1-1", "zigcheck-remote-2-2"] {
         assert_eq!(inside.names(), [remote]);
         inside.container_ends(remote, b"", 1);
         inside.pass_step_by_step(1_000);

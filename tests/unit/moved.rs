@@ -50,6 +50,7 @@ fn it_is_asked_once_the_old_one_has_answered_which_counts_for_nothing() {
             assert_eq!(inside.json("/api/builds?package=p")["total"], 2);
             let (new, words) = running(&inside);
             assert!(new.contains("-remote-") && words.contains(word), "{words}");
+            assert_ne!(old, new, "the old one may still be there");
             inside.container_ends(&new, NEXT, 0);
             let (source, words) = running(&inside);
             assert!(
@@ -84,8 +85,9 @@ fn its_commits_are_listed_again() {
             inside.container_ends(&name, b"0123456789abcdef\n", 0);
             inside.pass_step_by_step(60_000);
         }
-        let (_, words) = running(&inside);
+        let (new, words) = running(&inside);
         assert!(words.contains("https://github.com/y/p"), "{words}");
+        assert_ne!(old, new);
         assert_eq!(inside.json("/api/builds?package=p")["total"], 2);
     }
 }

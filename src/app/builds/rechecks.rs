@@ -25,6 +25,8 @@ use crate::app::store::{builds, catalogue_checks, results, toolchains};
 pub struct Rechecks {
     zig_versions: Vec<String>,
     pub(super) pushes: Pushes,
+    /// How many questions to remotes have begun since the start of the server.
+    questions: u32,
     /// Packages are being gone through for builds under a new toolchain.
     pub is_rebuilding: bool,
     /// An admin asked for the rechecks of all packages, and some are not due yet.
@@ -60,6 +62,7 @@ impl Rechecks {
         let mut rechecks = Rechecks {
             zig_versions: zig_versions.to_vec(),
             pushes: Pushes::default(),
+            questions: 0,
             is_rebuilding: toolchains::is_rebuilding(store)?,
             is_requested: packages::has_requested_rechecks(store)?,
             catalogue: Vec::new(),
@@ -256,6 +259,13 @@ impl Rechecks {
             });
         }
         Ok(due)
+    }
+
+    /// The number of a question that begins, for the name of its container: one question may follow another at once,
+    /// while the engine still removes the container of that.
+    pub fn next_question(&mut self) -> u32 {
+        self.questions = self.questions.wrapping_add(1);
+        self.questions
     }
 
     /// The question to a remote has ended: the next one is tomorrow, or now if there was a push meanwhile, or the

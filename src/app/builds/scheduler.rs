@@ -354,7 +354,7 @@ impl Scheduler {
             rechecks::schedule_retry(package, services)?;
             (JobKind::ResolveRemote, 0)
         };
-        let machine = Build::new(errors + 1, errors, self.job_limits);
+        let machine = Build::new(self.rechecks.next_question(), errors, self.job_limits);
         let running_task = RunningTask::new(entry, Subject::Package(row), zig_version, machine);
         self.start(running_task, first, services)?;
         Ok(true)
