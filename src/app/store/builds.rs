@@ -287,7 +287,7 @@ pub fn finish(
         reason = ?4, compiled = ?5, tests_passed = ?6, tests_total = ?7, error_log = ?8, \
         peak_memory_bytes = ?9, log_bytes = ?10, log_truncated = ?11, finished_at = ?12, \
         import_status = ?13, detail = ?14, tests_skipped = ?15, modules = ?16, steps = ?17, \
-        minimum_zig_version = ?18, zig_ms = ?19 WHERE id = ?1";
+        minimum_zig_version = ?18, zig_ms = ?19, waits_for = NULL WHERE id = ?1";
     let values = params![
         build,
         verdict.build_status,

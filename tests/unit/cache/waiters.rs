@@ -172,3 +172,36 @@ fn who_waited_for_a_container_that_is_gone_waits_for_the_next() {
     inside.pass_step_by_step(0);
     is_known(&mut inside, 2, 1);
 }
+
+/// It waited when the fetch of its source failed for good, and the source came for another build after that.
+#[test]
+fn a_build_that_ended_while_it_waited_ends_once() {
+    let (mut inside, memory) = Inside::begin("cache-ended", 4);
+    let third = ("0.14.1".to_string(), "sha256:c".to_string());
+    inside.engine.images.push(third);
+    let mut inside = inside.restarted_with(&memory, |settings| {
+        settings.zig_versions.push("0.14.1".to_string());
+    });
+    // Build 2 alone of the first check runs on.
+    inside.submit("a");
+    inside.source_is("zigcheck-source-1-1", b"one", false);
+    for build in [1, 3] {
+        inside.as_admin("DELETE", &format!("/api/builds/{build}"), b"");
+    }
+    inside.submit("b");
+    inside.source_is("zigcheck-source-2-1", b"one", false);
+    waits_for(&mut inside, 5, 2);
+    inside.container_ends("zigcheck-4-1", b"", 65);
+    inside.container_ends("zigcheck-source-2-2", b"", 11);
+    let reason = Some("source_unavailable");
+    inside.is(5, "finished", "error", reason, 1);
+    inside.container_ends("zigcheck-6-1", b"", 65);
+    inside.source_is("zigcheck-source-2-3", b"one", false);
+    inside.build_succeeds("zigcheck-2-1");
+    inside.pass_step_by_step(0);
+    inside.is(5, "finished", "error", reason, 1);
+    let ends = memory.events(5).into_iter();
+    assert_eq!(ends.filter(|state| state == "finished").count(), 1);
+    inside.build_succeeds("zigcheck-6-2");
+    assert_eq!(inside.json("/api/queue")["total"], 0);
+}
