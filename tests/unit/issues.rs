@@ -1,5 +1,7 @@
 //! What was reported to the repositories of packages: the notifier asks, and says what it did.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use serde_json::{Value, json};
 use zigcheck::app::domain::ids::PackageId;
 use zigcheck::app::store::issues::{self, IssueRow};
@@ -190,4 +192,22 @@ fn an_issue_of_the_system_before_this_one_is_open_by_its_word() {
         .collect();
     assert_eq!(urls, [format!("{URL}2"), format!("{URL}1")]);
     assert!(open.iter().all(|issue| !issue.auto_created));
+}
+
+/// The answer would have to be 503, and the issue would be there without a word about who entered it.
+#[test]
+fn an_issue_that_cannot_be_shown_is_not_entered() {
+    let (mut inside, memory) = Inside::begin("issues-half", 1);
+    inside.submit("p");
+    let unreadable = "CREATE TRIGGER unreadable AFTER INSERT ON issues BEGIN \
+        UPDATE issues SET zig_version = CAST(x'ff' AS TEXT) WHERE id = NEW.id; END";
+    memory.db.execute_batch(unreadable).unwrap();
+    let issue = entry("p", "0.16.0", URL, "open");
+    // The commit fails, and with it the server ends.
+    let put = AssertUnwindSafe(|| put(&mut inside, &issue));
+    assert!(catch_unwind(put).is_err());
+    drop(inside);
+    let count = "SELECT count(*) FROM issues";
+    let left: i64 = memory.db.query_row(count, [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 0);
 }

@@ -53,6 +53,14 @@ impl Error {
         Error::Refused(Response::error(404, &sentence))
     }
 
+    /// The same error once something of the request is written.
+    pub fn half_written(self) -> Error {
+        match self {
+            Error::Database(error) => Error::HalfWritten(error),
+            other => other,
+        }
+    }
+
     /// The file of an upload was not written.
     pub fn not_stored(error: &io::Error) -> Error {
         let sentence = format!("the upload cannot be stored: {error}");

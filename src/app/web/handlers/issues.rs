@@ -50,5 +50,5 @@ fn put(state: &mut State, issue: IssueState) -> Result<Response, Error> {
         created_at: at,
     };
     issues::put(&mut state.services.store, &new).map_err(Error::HalfWritten)?;
-    list(state, Some(&issue.package))
+    list(state, Some(&issue.package)).map_err(Error::half_written)
 }

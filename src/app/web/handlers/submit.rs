@@ -252,7 +252,10 @@ pub fn submit_tree(state: &mut State, conn: Key, tree: Tree) -> Result<Answer, E
     let check = add_check(state, &new, &options.zig_versions, Some(&source))?;
     match options.watch {
         None => Ok(check.accepted().response.into()),
-        Some(watch) => watch::await_end(state, conn, check.id, watch, Some(first_event)),
+        Some(watch) => {
+            let watched = watch::await_end(state, conn, check.id, watch, Some(first_event));
+            watched.map_err(Error::half_written)
+        }
     }
 }
 
