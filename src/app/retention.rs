@@ -6,7 +6,7 @@
 
 use std::fs::{self, ReadDir};
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::app::domain::ids::BuildId;
 use crate::app::store::removals::{self, REMOVED_BUILDS_LIMIT, Removal};
@@ -260,9 +260,12 @@ impl Retention {
             removals::finish(store, package, DELETE_LIMIT_COUNT)?;
             return Ok(Some(0));
         }
-        let mut progress = false;
+        let (mut progress, mut pause_ms) = (false, REMOVAL_PAUSE_MS);
         for row in newest.iter().filter(|row| row.state.is_final()) {
-            self.hand_over_log(store, row.id)?;
+            if !self.hand_over_log(store, row.id)? {
+                pause_ms = SCAN_PAUSE_MS;
+                continue;
+            }
             let Some(deleted) = removals::delete_build(store, row)? else {
                 continue;
             };
@@ -272,23 +275,23 @@ impl Retention {
                 .extend(deleted.source.map(PendingDelete::Source));
         }
         // Unfinished builds are cancelled, and waiting ones let go, in other turns.
-        let pause_ms = if progress { 0 } else { REMOVAL_PAUSE_MS };
+        let pause_ms = if progress { 0 } else { pause_ms };
         Ok(Some(now.mono_ms + pause_ms))
     }
 
-    /// Makes other builds that have the verdict of that one the origin of it, with the log.
-    fn hand_over_log(&mut self, store: &mut Store, build: BuildId) -> store::Result<()> {
+    /// Makes other builds that have the verdict of that one the origin of it, with the log; false if the log cannot be
+    /// handed over now.
+    fn hand_over_log(&mut self, store: &mut Store, build: BuildId) -> store::Result<bool> {
         let Some(heir) = removals::heir(store, build)? else {
-            return Ok(());
+            return Ok(true);
         };
         let file = |build: BuildId| self.logs.join(format!("{build}.log"));
-        match fs::hard_link(file(build), file(heir)) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-                log::warn!("the log of build {heir}: {error}");
-            }
-            _ => {}
+        if let Err(error) = bequeath(&file(build), &file(heir)) {
+            log::warn!("the log of build {build} for build {heir}: {error}");
+            return Ok(false);
         }
-        removals::inherit(store, build, heir, SCAN_LIMIT_COUNT)
+        removals::inherit(store, build, heir, SCAN_LIMIT_COUNT)?;
+        Ok(true)
     }
 
     fn delete_expired_sources(
@@ -400,6 +403,18 @@ impl Retention {
         }
         Ok(self.log_files.is_some().then_some(0))
     }
+}
+
+/// Gives a log, if there is one, a second name. A file that has this name is one that a crash left: no row names it.
+fn bequeath(log: &Path, name: &Path) -> io::Result<()> {
+    let unless_missing = |result: io::Result<()>| match result {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        result => result,
+    };
+    unless_missing(fs::remove_file(name))?;
+    // Not every file system has links.
+    let linked = fs::hard_link(log, name).or_else(|_| fs::copy(log, name).map(|_| ()));
+    unless_missing(linked)
 }
 
 /// The files of a build's log.

@@ -40,6 +40,7 @@ mod forecast;
 mod forms;
 mod frequent_filters;
 mod git_url;
+mod heirs;
 mod histogram;
 mod history;
 mod hooks;
