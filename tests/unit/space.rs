@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::symlink;
 
-use crate::common::core::{Inside, TOKEN};
+use crate::common::core::{Inside, Memory, TOKEN};
 use crate::common::rows::in_memory;
 use serde_json::{Value, json};
 use zigcheck::app::domain::disk_space::DiskSpace;
@@ -421,4 +421,25 @@ fn uploads_that_hold_too_much_let_no_further_one_begin() {
         inside.admit("POST", "/api/check"),
         Admission::Spool { .. }
     ));
+}
+
+/// What an upgrade counts anew of the history that is there.
+#[test]
+fn a_history_that_waits_for_space_is_entered_once_there_is_some() {
+    let memory = Memory::new("space-history");
+    let store = memory.open();
+    let upgrade = "UPDATE server SET compared_after = 0, counted_after = 0";
+    memory.db.execute_batch(upgrade).unwrap();
+    let left = || -> i64 {
+        let sql = "SELECT (compared_after NOT NULL) + (counted_after NOT NULL) FROM server";
+        memory.db.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    let mut inside = Inside::open("space-history", store, 1);
+    inside.room(0, GIB);
+    inside.pass_step_by_step(60_000);
+    assert_eq!(left(), 2);
+    inside.room(GIB, GIB);
+    inside.pass_step_by_step(1_000);
+    assert_eq!(left(), 0);
+    assert_eq!(inside.sleeps_ms(), None);
 }

@@ -380,7 +380,7 @@ impl App {
         let deadlines = [
             scheduler.deadline_ms(may_start, services),
             self.retention.due_ms,
-            self.texts.due_ms,
+            self.texts.deadline_ms(disk),
             services.commands.deadline_ms(),
             services.engine.cleanup_ms(),
             services
