@@ -4,6 +4,7 @@
 //! Rows are deleted first, and their files once that is committed. A crash between the two leaves files without
 //! rows, which the next start removes.
 
+use std::collections::HashSet;
 use std::fs::{self, ReadDir};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -89,8 +90,6 @@ pub struct Retention {
     pending_deletes: Vec<PendingDelete>,
     /// Bytes to delete from the caches, since the disk is nearly full.
     shortage_bytes: u64,
-    /// No build runs, so no file of dependencies is in use.
-    idle: bool,
     ended_builds: u64,
     /// When `delete_expired` has work again.
     pub due_ms: Option<u64>,
@@ -146,7 +145,6 @@ impl Retention {
             source_scan: Scan::default(),
             pending_deletes: Vec::new(),
             shortage_bytes: 0,
-            idle: false,
             ended_builds: 0,
             due_ms: Some(0),
         })
@@ -164,10 +162,9 @@ impl Retention {
         }
     }
 
-    /// Sets how many bytes to delete from the caches, least recently used first. `idle`: nothing runs.
-    pub fn set_shortage(&mut self, shortage_bytes: u64, idle: bool) {
+    /// Sets how many bytes to delete from the caches, least recently used first.
+    pub fn set_shortage(&mut self, shortage_bytes: u64) {
         self.shortage_bytes = shortage_bytes;
-        self.idle = idle;
         if shortage_bytes > 0 {
             self.wake();
         }
@@ -197,19 +194,35 @@ impl Retention {
         Ok(())
     }
 
-    /// Removes the files of deleted rows, once that is committed.
-    pub fn committed(&mut self, store: &Store) {
+    /// Removes the files of deleted rows, once that is committed; `orphans` are those of rows that others deleted. A
+    /// file in use stays until it is not.
+    pub fn committed<'a>(
+        &mut self,
+        store: &Store,
+        orphans: Vec<String>,
+        in_use: impl Iterator<Item = &'a Path>,
+    ) {
+        let orphans = orphans.into_iter().map(PendingDelete::Source);
+        self.pending_deletes.extend(orphans);
+        if self.pending_deletes.is_empty() {
+            return;
+        }
+        let in_use: HashSet<&Path> = in_use.collect();
         for pending in std::mem::take(&mut self.pending_deletes) {
-            let path = match pending {
+            let path = match &pending {
                 PendingDelete::Log(name) => self.logs.join(name),
-                // The same content may have arrived again in this turn, or another row may use the file.
-                PendingDelete::Source(name)
-                    if sources::keeps_file(store, &name).unwrap_or(true) =>
-                {
-                    continue;
-                }
                 PendingDelete::Source(name) => self.sources.join(name),
             };
+            if let PendingDelete::Source(name) = &pending {
+                if in_use.contains(path.as_path()) {
+                    self.pending_deletes.push(pending);
+                    continue;
+                }
+                // The same content may have arrived again in this turn, or another row may use the file.
+                if sources::keeps_file(store, name).unwrap_or(true) {
+                    continue;
+                }
+            }
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
                     log::warn!("{}: {error}", path.display());
@@ -325,9 +338,7 @@ impl Retention {
     ) -> store::Result<Option<u64>> {
         let kept = self.limits.dependency_bytes;
         let over = totals.dependency_bytes.saturating_sub(kept);
-        // While a build runs, the file may be on its way into a container.
-        let shortage = if self.idle { self.shortage_bytes } else { 0 };
-        let over = over.max(shortage.min(totals.dependency_bytes));
+        let over = over.max(self.shortage_bytes.min(totals.dependency_bytes));
         if over == 0 {
             return Ok(None);
         }

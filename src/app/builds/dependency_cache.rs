@@ -1,6 +1,6 @@
 //! Fetched dependencies, kept for later builds with the same manifests under the same toolchain.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::app::builds::build::JobKind;
 use crate::app::builds::running::RunningTask;
@@ -103,7 +103,6 @@ impl DependencyCache {
                 self.forget(&manifest, image, &mut services.store)?;
                 let kept = KeptDependencies { hash, bytes };
                 let at = services.now.unix_ms;
-                self.orphans.retain(|name| *name != file_name(&kept.hash));
                 let store = &mut services.store;
                 dependencies::insert(store, &manifest, image, &kept, at)
             }
@@ -115,21 +114,9 @@ impl DependencyCache {
         }
     }
 
-    /// Deletes the files of deleted rows, except those in use: a container may still read one.
-    pub fn remove_orphans<'a>(&mut self, in_use: impl Iterator<Item = &'a Path>) {
-        if self.orphans.is_empty() {
-            return;
-        }
-        let in_use: Vec<&Path> = in_use.collect();
-        self.orphans.retain(|name| {
-            let path = self.sources.join(name);
-            let stays = in_use.contains(&path.as_path());
-            if !stays {
-                // A file that cannot be deleted now is deleted at the next start.
-                let _ = std::fs::remove_file(path);
-            }
-            stays
-        });
+    /// Takes the names of files whose rows were deleted, some of which other rows may name by now.
+    pub fn take_orphans(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.orphans)
     }
 }
 

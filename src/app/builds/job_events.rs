@@ -1,5 +1,7 @@
 //! What happens to running tasks: the events of their jobs, time, the engine's answers, and what a build reuses.
 
+use std::path::Path;
+
 use crate::app::builds::attempt_context::AttemptContext;
 use crate::app::builds::build::{Input, JobKind, JobOutcome};
 use crate::app::builds::limits::{KEPT_CACHE_LIMIT_BYTES, STARTS_LIMIT};
@@ -63,14 +65,14 @@ impl Scheduler {
         }
     }
 
-    /// Removes what is kept for the next build of a task's package.
+    /// Removes what a task was given by an earlier build.
     pub(super) fn forget_cache(
         &mut self,
         running_task: &RunningTask,
         services: &mut Services,
     ) -> store::Result<()> {
         match &mut self.kept_caches {
-            Some(kept_caches) => kept_caches.forget(running_task, services),
+            Some(kept_caches) => kept_caches.forget_given(running_task, services),
             None => Ok(()),
         }
     }
@@ -95,6 +97,13 @@ impl Scheduler {
         self.note_attempt(build, &running_task, &line, services)?;
         kept_caches::set_no_reuse(&mut services.store, build)?;
         self.push_again(&running_task, None, services)
+    }
+
+    /// The files that running tasks were given: the client of a container opens each when it comes to it.
+    pub fn files_in_use(&self) -> impl Iterator<Item = &Path> {
+        let states = self.running.values().map(|task| &task.attempt_state);
+        let files = states.flat_map(|state| state.dependencies.iter().chain(&state.kept));
+        files.map(|file| file.path.as_path())
     }
 
     // -- jobs --

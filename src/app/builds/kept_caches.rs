@@ -10,9 +10,9 @@ use crate::app::builds::services::Services;
 use crate::app::engine::docker::SourceFile;
 use crate::app::source::unpack::Format;
 use crate::app::store::checks::CheckRow;
+use crate::app::store::commit_searches;
 use crate::app::store::kept_caches::{self, KeptCache, file_name};
 use crate::app::store::store::{self, Store};
-use crate::app::store::{commit_searches, sources};
 
 #[derive(Debug)]
 pub struct KeptCaches {
@@ -84,6 +84,22 @@ impl KeptCaches {
         Ok(())
     }
 
+    /// Removes what a task was given, unless another build has left something in its place.
+    pub fn forget_given(
+        &mut self,
+        task: &RunningTask,
+        services: &mut Services,
+    ) -> store::Result<()> {
+        let Some(package) = task.check().package_id else {
+            return Ok(());
+        };
+        let kept = kept_caches::find(&services.store, package, &task.zig_version)?;
+        if kept.map(|kept| kept.commit) != task.attempt_state.reused_commit {
+            return Ok(());
+        }
+        self.forget(task, services)
+    }
+
     /// Keeps what a build that did not fail handed out, in place of what was there. After one that failed the next
     /// commit mostly fails too, and what fails is built twice.
     pub fn keep(&mut self, task: &mut RunningTask, services: &mut Services) -> store::Result<()> {
@@ -112,14 +128,9 @@ impl KeptCaches {
         kept_caches::insert(&mut services.store, package, &task.zig_version, &kept, at)
     }
 
-    /// Deletes the files of deleted rows that no other row names.
-    pub fn remove_orphans(&mut self, store: &Store) {
-        for name in std::mem::take(&mut self.orphans) {
-            if !sources::keeps_file(store, &name).unwrap_or(true) {
-                // A file that cannot be deleted now is deleted at the next start.
-                let _ = std::fs::remove_file(self.folder.join(name));
-            }
-        }
+    /// Takes the names of files whose rows were deleted, some of which other rows may name.
+    pub fn take_orphans(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.orphans)
     }
 }
 

@@ -2,7 +2,7 @@
 //! in the database.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::app::builds::build::{Build, Input, JobKind, JobLimits, Step};
 use crate::app::builds::dependency_cache::DependencyCache;
@@ -121,16 +121,13 @@ impl Scheduler {
         }
     }
 
-    /// The turn is committed: more tasks may start, and files without a row are deleted.
-    pub fn on_commit(&mut self, store: &Store) {
+    /// The turn is committed: more tasks may start. Gives the names of files whose rows were deleted in it.
+    pub fn on_commit(&mut self) -> Vec<String> {
         self.starts_left = STARTS_LIMIT;
-        let running = self.running.values();
-        let files = running.filter_map(|task| task.attempt_state.dependencies.as_ref());
-        let in_use = files.map(|file| file.path.as_path() as &Path);
-        self.dependencies.remove_orphans(in_use);
-        if let Some(kept_caches) = &mut self.kept_caches {
-            kept_caches.remove_orphans(store);
-        }
+        let mut orphans = self.dependencies.take_orphans();
+        let kept_caches = self.kept_caches.iter_mut();
+        orphans.extend(kept_caches.flat_map(KeptCaches::take_orphans));
+        orphans
     }
 
     /// True if an engine that does not answer should be asked again.

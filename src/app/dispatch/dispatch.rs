@@ -142,9 +142,7 @@ impl App {
             }
             Event::DiskUsage(usage) => {
                 disk.update(usage, now_ms);
-                let is_idle = self.state.scheduler.queue.running() == 0;
-                self.retention
-                    .set_shortage(self.state.disk.shortage_bytes(), is_idle);
+                self.retention.set_shortage(disk.shortage_bytes());
             }
             Event::Time => return self.time(),
             Event::Stop => self.state.stop(STOP_LIMIT_MS),
@@ -462,8 +460,10 @@ impl Core for App {
         let written = written.and_then(|()| self.texts.note(store, now.mono_ms));
         let written = written.and_then(|()| self.state.services.store.commit());
         written.map_err(|error| cannot_write(&error))?;
-        self.state.scheduler.on_commit(&self.state.services.store);
-        self.retention.committed(&self.state.services.store);
+        let orphans = self.state.scheduler.on_commit();
+        let in_use = self.state.scheduler.files_in_use();
+        self.retention
+            .committed(&self.state.services.store, orphans, in_use);
         Ok(())
     }
 

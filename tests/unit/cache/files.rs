@@ -117,6 +117,27 @@ fn dependencies_are_those_of_one_image() {
     assert_eq!(inside.names(), ["zigcheck-fetch-2-1"]);
 }
 
+/// Others bring more than is kept while it waits for its node, or for its client to come to that file.
+#[test]
+fn dependencies_that_go_are_there_for_the_build_that_was_given_them() {
+    let memory = Memory::new("cache-deps-go");
+    let mut store = memory.open();
+    wanting(&mut store, &["m"]);
+    let mut inside = Inside::open("cache-deps-go", store, 1);
+    fetched(&mut inside, 1, "fetched");
+    let kept = reads(&mut inside, "zigcheck-1-1");
+    let others = "INSERT INTO dependencies VALUES ('n', 'sha256:a', 'h', 1 << 40, 1 << 60)";
+    memory.db.execute_batch(others).unwrap();
+    inside.submit("p");
+    inside.pass_step_by_step(1_000);
+    let left = "SELECT count(*) FROM dependencies";
+    let left: i64 = memory.db.query_row(left, [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 0);
+    assert_eq!(reads(&mut inside, "zigcheck-1-1"), kept);
+    inside.build_succeeds("zigcheck-1-1");
+    assert!(!inside.sources().contains(&kept));
+}
+
 #[test]
 fn a_source_whose_file_is_not_whole_is_fetched_again() {
     let (mut inside, memory) = Inside::begin("cache-source", 1);

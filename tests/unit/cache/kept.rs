@@ -254,3 +254,56 @@ fn a_cache_whose_file_is_gone_is_not_given() {
     assert_eq!(given(&mut inside, "zigcheck-3-1"), None);
     assert_eq!(kept_rows(&memory), 0);
 }
+
+/// Build 3 of commit `b` and build 5 of commit `c` run with what commit `a` left.
+fn both_given(name: &str) -> (Inside, Memory) {
+    let (mut inside, memory) = experienced(name);
+    for _ in 0..2 {
+        inside.request("POST", "/api/packages/p/builds", &[], b"");
+    }
+    for (check, digit) in [(2, 'b'), (3, 'c')] {
+        fetched(&mut inside, check, &commit(digit), &[commit('a')]);
+    }
+    inside.build_succeeds("zigcheck-4-1");
+    for name in ["zigcheck-3-1", "zigcheck-5-1"] {
+        assert_eq!(given(&mut inside, name).as_deref(), Some(LEFT));
+    }
+    (inside, memory)
+}
+
+/// The client of a container opens each file when it comes to it.
+#[test]
+fn a_cache_that_another_build_replaces_is_there_for_the_one_that_was_given_it() {
+    let (mut inside, memory) = both_given("kept-replaced");
+    says(&mut inside, "zigcheck-3-1", &handed_out("what is newer"));
+    inside.build_succeeds("zigcheck-3-1");
+    assert_eq!(given(&mut inside, "zigcheck-5-1").as_deref(), Some(LEFT));
+    // What it was given is in doubt, and that is not what is kept now.
+    inside.build_fails("zigcheck-5-1");
+    assert_eq!(kept_rows(&memory), 1);
+    let names = inside.sources();
+    let file = |left: &str| format!("{}.tar.zst", sha256(left.as_bytes()));
+    assert!(names.contains(&file("what is newer")), "{names:?}");
+    assert!(!names.contains(&file(LEFT)), "{names:?}");
+}
+
+#[test]
+fn a_cache_in_doubt_is_there_for_the_other_build_that_was_given_it() {
+    let (mut inside, memory) = both_given("kept-doubted");
+    inside.build_fails("zigcheck-3-1");
+    assert_eq!(kept_rows(&memory), 0);
+    assert_eq!(given(&mut inside, "zigcheck-5-1").as_deref(), Some(LEFT));
+}
+
+#[test]
+fn a_cache_that_goes_for_lack_of_space_is_there_for_the_build_that_was_given_it() {
+    let (mut inside, memory) = experienced("kept-shortage");
+    checked_again(&mut inside, "", &[commit('a')]);
+    inside.room(0, 1 << 30);
+    inside.pass_step_by_step(1_000);
+    assert_eq!(kept_rows(&memory), 0);
+    assert_eq!(given(&mut inside, "zigcheck-3-1").as_deref(), Some(LEFT));
+    inside.build_succeeds("zigcheck-3-1");
+    let name = format!("{}.tar.zst", sha256(LEFT.as_bytes()));
+    assert!(!inside.sources().contains(&name));
+}

@@ -63,7 +63,8 @@ impl Place {
     /// The turn ends: what it wrote is there for others, and files go.
     pub fn commit(&mut self) {
         self.store.commit().unwrap();
-        self.history.committed(&self.store);
+        let in_use = std::iter::empty();
+        self.history.committed(&self.store, Vec::new(), in_use);
     }
 
     /// Writes what nobody has a word for.
