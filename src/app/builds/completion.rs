@@ -321,8 +321,8 @@ impl Scheduler {
         if self.has_task(task, store)? {
             return Ok(());
         }
-        let image = services.engine.toolchain(&running_task.zig_version);
-        if let (Some(manifest), Some(image)) = (&running_task.source().manifest, image) {
+        if let Some(manifest) = &running_task.source().manifest {
+            let image = &running_task.toolchain;
             self.dependencies.forget(manifest, image, store)?;
         }
         checks::clear_source(store, check.id)?;

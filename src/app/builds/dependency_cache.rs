@@ -86,11 +86,11 @@ impl DependencyCache {
         running_task: &mut RunningTask,
         services: &mut Services,
     ) -> store::Result<()> {
-        let manifest = running_task.source().manifest.clone();
-        let image = services.engine.toolchain(&running_task.zig_version);
-        let (Some(manifest), Some(image)) = (manifest, image) else {
+        let Some(manifest) = running_task.source().manifest.clone() else {
             return Ok(());
         };
+        // The image may have been replaced since.
+        let image = running_task.toolchain.clone();
         let Some(fetched) = running_task.attempt_state.take_fetched() else {
             return Ok(());
         };
@@ -100,11 +100,11 @@ impl DependencyCache {
                 if let Some(file) = &mut running_task.attempt_state.dependencies {
                     file.path = path;
                 }
-                self.forget(&manifest, image, &mut services.store)?;
+                self.forget(&manifest, &image, &mut services.store)?;
                 let kept = KeptDependencies { hash, bytes };
                 let at = services.now.unix_ms;
                 let store = &mut services.store;
-                dependencies::insert(store, &manifest, image, &kept, at)
+                dependencies::insert(store, &manifest, &image, &kept, at)
             }
             Err(error) => {
                 // The part file is gone as well, so the container will report a truncated input.

@@ -139,6 +139,43 @@ fn dependencies_that_go_are_there_for_the_build_that_was_given_them() {
 }
 
 #[test]
+fn dependencies_are_kept_under_the_image_that_fetched_them() {
+    let memory = Memory::new("cache-deps-own");
+    let mut store = memory.open();
+    wanting(&mut store, &["m", "m"]);
+    let mut inside = Inside::open("cache-deps-own", store, 1);
+    inside.engine.images[0].1 = "sha256:new".to_string();
+    inside.pass(60_000);
+    inside.json("/api/health");
+    fetched(&mut inside, 1, "fetched");
+    let of = "SELECT toolchain FROM dependencies";
+    let of: String = memory.db.query_row(of, [], |row| row.get(0)).unwrap();
+    assert_eq!(of, "sha256:a");
+    inside.build_succeeds("zigcheck-1-1");
+    assert_eq!(inside.names(), ["zigcheck-fetch-2-1"]);
+}
+
+#[test]
+fn dependencies_of_another_image_stay_where_a_source_is_fetched_again() {
+    let memory = Memory::new("cache-deps-again");
+    let mut store = memory.open();
+    wanting(&mut store, &["m"]);
+    let url = "UPDATE checks SET url = 'https://github.com/x/p'";
+    memory.db.execute_batch(url).unwrap();
+    let mut inside = Inside::open("cache-deps-again", store, 1);
+    fetched(&mut inside, 1, "fetched");
+    let new = "INSERT INTO dependencies VALUES ('m', 'sha256:new', 'h', 1, 1)";
+    memory.db.execute_batch(new).unwrap();
+    inside.engine.images[0].1 = "sha256:new".to_string();
+    inside.pass(60_000);
+    inside.json("/api/health");
+    inside.container_ends("zigcheck-1-1", b"", 65);
+    let left = "SELECT group_concat(toolchain) FROM dependencies";
+    let left: String = memory.db.query_row(left, [], |row| row.get(0)).unwrap();
+    assert_eq!(left, "sha256:new");
+}
+
+#[test]
 fn a_source_whose_file_is_not_whole_is_fetched_again() {
     let (mut inside, memory) = Inside::begin("cache-source", 1);
     inside.submit("a");
