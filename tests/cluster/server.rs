@@ -395,7 +395,8 @@ fn a_build_goes_to_a_node_that_has_the_recipe_of_the_server() {
         server.succeeds(*build, 1);
     }
     // One that waits for the node is asked for anew when its image is replaced here, and where it goes then.
-    let drain = "scontrol update nodename=n2 reason=disk state=drain";
+    // A node in service without the image would leave it in the queue.
+    let drain = "scontrol update nodename=n1,n2 reason=disk state=drain";
     cluster.server.sh(drain);
     let waits = server.upload();
     let first = server.container(waits, 1);
@@ -405,6 +406,9 @@ fn a_build_goes_to_a_node_that_has_the_recipe_of_the_server() {
     assert_eq!(server.build(waits)["state"], "queued");
     name_recipe(cluster.node("n1"), newer);
     offers(&cluster, "n1", newer);
+    cluster
+        .server
+        .sh("scontrol update nodename=n1 state=resume");
     cluster.server.wait(&missing, "0");
     cluster.server.wait("squeue -h -t PD | wc -l", "0");
     let second = server.container(waits, 2);
