@@ -15,6 +15,7 @@ use crate::app::store::scan::{ScanLimits, ScanResult};
 use crate::app::store::store::{self, Store};
 use crate::app::store::totals::{self, Totals};
 use crate::app::store::{builds, dependencies, durations, kept_caches, sources};
+use crate::base::files::remove_if_there;
 use crate::config::settings::Settings;
 use crate::interface::event::Now;
 
@@ -223,11 +224,8 @@ impl Retention {
                     continue;
                 }
             }
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    log::warn!("{}: {error}", path.display());
-                }
-                _ => {}
+            if let Err(error) = remove_if_there(&path) {
+                log::warn!("{}: {error}", path.display());
             }
         }
     }
@@ -418,14 +416,13 @@ impl Retention {
 
 /// Gives a log, if there is one, a second name. A file that has this name is one that a crash left: no row names it.
 fn bequeath(log: &Path, name: &Path) -> io::Result<()> {
-    let unless_missing = |result: io::Result<()>| match result {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        result => result,
-    };
-    unless_missing(fs::remove_file(name))?;
+    remove_if_there(name)?;
     // Not every file system has links.
     let linked = fs::hard_link(log, name).or_else(|_| fs::copy(log, name).map(|_| ()));
-    unless_missing(linked)
+    match linked {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        linked => linked,
+    }
 }
 
 /// The files of a build's log.

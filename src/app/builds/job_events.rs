@@ -255,12 +255,10 @@ impl Scheduler {
         let running = self.running.values();
         let waiting = running.filter(|task| task.machine.is_placing());
         let outdated = waiting.filter(|task| {
-            let images = services.engine.images(&task.zig_version);
-            let is_served = services
-                .engine
-                .served_toolchain(&task.zig_version)
-                .is_some();
-            !is_served || images.is_none_or(|(image, _)| image != task.image)
+            let (engine, version) = (&services.engine, &task.zig_version);
+            let is_served = engine.served_toolchain(version).is_some();
+            let images = engine.images(version).filter(|_| is_served);
+            images.is_none_or(|(image, _)| image != task.image)
         });
         let names = outdated.map(|task| task.container(task.main_job(), &services.docker));
         let mut names: Vec<String> = names.collect();

@@ -133,7 +133,7 @@ impl Engines {
         Some(self.first_ids.get(name).unwrap_or(name))
     }
 
-    /// The same, if builds can run in it now: not where only nodes out of service have the image.
+    /// The toolchain of a version that builds can run in now: not one whose image only nodes out of service have.
     pub fn served_toolchain(&self, zig_version: &str) -> Option<&str> {
         let tag = self.here.image(zig_version)?.tag();
         let listing = self.listing();

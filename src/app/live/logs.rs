@@ -18,6 +18,7 @@ use crate::app::live::limits::INDEXES_LIMIT;
 use crate::app::live::line_index::LineIndex;
 use crate::app::live::log::{Cut, Log};
 use crate::app::store::builds::LogSize;
+use crate::base::files::remove_if_there;
 use crate::base::slab::Key;
 use crate::interface::event::{Action, Pull};
 use crate::interface::outbox::Outbox;
@@ -183,11 +184,8 @@ impl Logs {
     fn close(&mut self, build: BuildId) -> LogSize {
         let live = self.live.get_mut(&build);
         let Some(log) = live.and_then(|live| live.log.as_mut()) else {
-            match std::fs::remove_file(self.path(build)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    report(build, &error, &mut self.full);
-                }
-                _ => {}
+            if let Err(error) = remove_if_there(&self.path(build)) {
+                report(build, &error, &mut self.full);
             }
             return LogSize::default();
         };
