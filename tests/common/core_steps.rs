@@ -19,6 +19,17 @@ impl Inside {
         answer["check"].as_i64().unwrap()
     }
 
+    /// Submits a package to an idle server of one slot and two versions: its builds fail.
+    pub fn submit_failing(&mut self, name: &str) {
+        self.submit(name);
+        let source = self.names().pop().expect("a fetch");
+        self.source_is_there(&source);
+        for _ in 0..2 {
+            let build = self.names().pop().expect("a build");
+            self.build_fails(&build);
+        }
+    }
+
     /// Uploads a tree to be checked under the newest toolchain; gives the answer's only build.
     pub fn upload(&mut self, tree: &[u8]) -> Value {
         self.upload_with("", tree)

@@ -172,13 +172,7 @@ fn without_any_image_the_whole_queue_waits_and_the_server_sleeps() {
 #[test]
 fn a_search_whose_list_waits_for_an_image_goes_on() {
     let (mut inside, _memory) = Inside::begin("image-of-a-search", 1);
-    inside.submit("p");
-    let source = inside.names().pop().unwrap();
-    inside.source_is_there(&source);
-    for _ in 0..2 {
-        let build = inside.names().pop().unwrap();
-        inside.build_fails(&build);
-    }
+    inside.submit_failing("p");
     inside.submit("q");
     let asked = inside.request("POST", "/api/packages/p/compat", &[], b"");
     assert_eq!(asked.status, 202);

@@ -9,6 +9,7 @@ use zigcheck::app::store::packages::{self, NewPackage};
 
 use crate::common::core::Inside;
 use crate::common::rows::in_memory;
+use crate::targets::count;
 
 const URL: &str = "https://forge.example/x/p/issues/5";
 
@@ -207,7 +208,5 @@ fn an_issue_that_cannot_be_shown_is_not_entered() {
     let put = AssertUnwindSafe(|| put(&mut inside, &issue));
     assert!(catch_unwind(put).is_err());
     drop(inside);
-    let count = "SELECT count(*) FROM issues";
-    let left: i64 = memory.db.query_row(count, [], |row| row.get(0)).unwrap();
-    assert_eq!(left, 0);
+    assert_eq!(count(&memory, "SELECT count(*) FROM issues"), 0);
 }

@@ -21,6 +21,16 @@ fn slurm(inside: &mut Inside) -> &mut Slurm {
     inside.engine.slurm.as_mut().expect("it was asked")
 }
 
+/// The same, with both nodes drained.
+fn drained(name: &str) -> Inside {
+    let mut inside = inside(name);
+    for node in &mut slurm(&mut inside).nodes {
+        node.state = NodeState::Drained;
+    }
+    listed(&mut inside);
+    inside
+}
+
 fn slots(inside: &mut Inside) -> Value {
     inside.json("/api/queue")["slots"].clone()
 }
@@ -60,11 +70,7 @@ fn slots_follow_the_nodes() {
 
 #[test]
 fn a_build_that_waits_for_a_machine_says_so_and_is_built_on_a_node_that_comes() {
-    let mut inside = inside("nodes-wait");
-    for node in &mut slurm(&mut inside).nodes {
-        node.state = NodeState::Drained;
-    }
-    listed(&mut inside);
+    let mut inside = drained("nodes-wait");
     assert_eq!(slots(&mut inside), 1, "one build waits at the cluster");
     let [first, second] = ["one", "two"].map(|words| {
         let tree = pack::tar(&[pack::file("build.zig", words.as_bytes())]);
@@ -95,11 +101,7 @@ fn a_build_that_waits_for_a_machine_says_so_and_is_built_on_a_node_that_comes() 
 
 #[test]
 fn a_server_that_drains_takes_back_what_waits_for_a_machine() {
-    let mut inside = inside("nodes-server-drains");
-    for node in &mut slurm(&mut inside).nodes {
-        node.state = NodeState::Drained;
-    }
-    listed(&mut inside);
+    let mut inside = drained("nodes-server-drains");
     inside.upload(&pack::tar(&[pack::file("build.zig", b"one")]));
     inside.pass(3_000);
     assert_eq!(slurm(&mut inside).allocations.len(), 1);
@@ -109,7 +111,7 @@ fn a_server_that_drains_takes_back_what_waits_for_a_machine() {
     assert_eq!(slurm(&mut inside).allocations.len(), 0);
     inside.is(1, "queued", "pending", None, 2);
     assert!(inside.stopped());
-    // Without an end it would be built now.
+    // A server that does not end yet can go on.
     inside.admin_json("POST", "/admin/undrain", &Value::Null);
     slurm(&mut inside).nodes[1].state = NodeState::Serving;
     inside.pass_step_by_step(20_000);

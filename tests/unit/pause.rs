@@ -186,13 +186,7 @@ fn it_keeps_its_name_before_its_first_source_too() {
 #[test]
 fn a_search_under_way_ends_without_an_answer() {
     let (mut inside, _memory) = Inside::begin("paused-search", 1);
-    inside.submit("p");
-    let source = inside.names().pop().unwrap();
-    inside.source_is_there(&source);
-    for _ in 0..2 {
-        let build = inside.names().pop().unwrap();
-        inside.build_fails(&build);
-    }
+    inside.submit_failing("p");
     let asked = inside.request("POST", "/api/packages/p/compat", &[], b"");
     assert_eq!(asked.status, 202);
     set(&mut inside, true);

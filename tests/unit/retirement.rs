@@ -90,13 +90,7 @@ fn a_version_that_comes_back_has_its_verdicts_and_gets_those_that_were_cancelled
 #[test]
 fn a_search_under_it_ends_and_none_begins() {
     let (mut inside, memory) = Inside::begin("retired-searches", 1);
-    inside.submit("old");
-    let source = inside.names().pop().unwrap();
-    inside.source_is_there(&source);
-    for _ in 0..2 {
-        let name = inside.names().pop().unwrap();
-        inside.build_fails(&name);
-    }
+    inside.submit_failing("old");
     let asked = inside.request("POST", "/api/packages/old/compat", &[], b"");
     assert_eq!(asked.status, 202);
     let open = "SELECT count(*) FROM commit_searches WHERE zig_version = '0.15.2' AND state <> 'cancelled'";

@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 
 use crate::common::core::{Inside, Memory, TOKEN};
 use crate::common::rows::in_memory;
+use crate::targets::count;
 use serde_json::{Value, json};
 use zigcheck::app::domain::disk_space::DiskSpace;
 use zigcheck::app::domain::limits::{DISK_FLOOR_BYTES, DISK_PAUSE_MS};
@@ -430,10 +431,8 @@ fn a_history_that_waits_for_space_is_entered_once_there_is_some() {
     let store = memory.open();
     let upgrade = "UPDATE server SET compared_after = 0, counted_after = 0";
     memory.db.execute_batch(upgrade).unwrap();
-    let left = || -> i64 {
-        let sql = "SELECT (compared_after NOT NULL) + (counted_after NOT NULL) FROM server";
-        memory.db.query_row(sql, [], |row| row.get(0)).unwrap()
-    };
+    let sql = "SELECT (compared_after NOT NULL) + (counted_after NOT NULL) FROM server";
+    let left = || count(&memory, sql);
     let mut inside = Inside::open("space-history", store, 1);
     inside.room(0, GIB);
     inside.pass_step_by_step(60_000);

@@ -7,6 +7,7 @@ use crate::common::core::{Inside, Memory};
 use crate::common::core_steps::framed;
 use crate::common::pack::sha256;
 use crate::common::rows::{self, waits};
+use crate::targets::count;
 use serde_json::{Value, json};
 use zigcheck::app::domain::task::Task;
 use zigcheck::app::store::builds;
@@ -130,9 +131,7 @@ fn dependencies_that_go_are_there_for_the_build_that_was_given_them() {
     memory.db.execute_batch(others).unwrap();
     inside.submit("p");
     inside.pass_step_by_step(1_000);
-    let left = "SELECT count(*) FROM dependencies";
-    let left: i64 = memory.db.query_row(left, [], |row| row.get(0)).unwrap();
-    assert_eq!(left, 0);
+    assert_eq!(count(&memory, "SELECT count(*) FROM dependencies"), 0);
     assert_eq!(reads(&mut inside, "zigcheck-1-1"), kept);
     inside.build_succeeds("zigcheck-1-1");
     assert!(!inside.sources().contains(&kept));
