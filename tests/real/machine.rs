@@ -4,10 +4,10 @@ use crate::common::server::{Server, archive};
 use crate::exclusive::shared;
 use crate::packages::{one, said, server, upload};
 
-/// A module with tests, and libc.
+/// A module with tests, and libc, which nobody else can use.
 const BUILD: &str = "const std = @import(\"std\");\npub fn build(b: *std.Build) void {\n\
     \x20   const target = b.standardTargetOptions(.{});\n    const optimize = b.standardOptimizeOption(.{});\n\
-    \x20   const mod = b.addModule(\"leaf\", .{ .root_source_file = b.path(\"src/root.zig\"), .target = target, .optimize = optimize, .link_libc = true });\n\
+    \x20   const mod = b.createModule(.{ .root_source_file = b.path(\"src/root.zig\"), .target = target, .optimize = optimize, .link_libc = true });\n\
     \x20   const run = b.addRunArtifact(b.addTest(.{ .root_module = mod }));\n\
     \x20   b.step(\"test\", \"Run tests\").dependOn(&run.step);\n}\n";
 

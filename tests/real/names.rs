@@ -16,7 +16,7 @@ const BUILD: &str = "const std = @import(\"std\");
 pub fn build(b: *std.Build) void {
     const target = b.standardTargetOptions(.{});
     const optimize = b.standardOptimizeOption(.{});
-    const mod = b.addModule(\"leaf\", .{ .root_source_file = b.path(\"src/root.zig\"), .target = target,
+    const mod = b.createModule(.{ .root_source_file = b.path(\"src/root.zig\"), .target = target,
         .optimize = optimize, .link_libc = true });
     const tests = b.addTest(.{ .root_module = mod });
     const run = b.addRunArtifact(tests);

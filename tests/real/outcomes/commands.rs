@@ -46,6 +46,7 @@ pub const ROWS: &[Row] = &[
         verdict: ("success", "failed", "step_failure"),
         detail: "c.h.in:1: ",
         log: "MissingValue",
+        exports: true,
         ..ROW
     },
     Row {
@@ -124,6 +125,7 @@ pub const ROWS: &[Row] = &[
         verdict: ("error", "failed", "missing_system_library"),
         detail: "needs system library xcb",
         log: "pkg-config",
+        exports: true,
         ..ROW
     },
     Row {

@@ -70,6 +70,7 @@ pub const ROWS: &[Row] = &[
         verdict: ("success", "failed", "compile_error"),
         detail: "undefined symbol: missing_one",
         log: "undefined symbol: missing_one",
+        exports: true,
         ..ROW
     },
     Row {
@@ -101,6 +102,7 @@ pub const ROWS: &[Row] = &[
         verdict: ("success", "failed", "compile_error"),
         detail: "src/a.h:1:",
         log: "src/a.h:1:",
+        exports: true,
         ..ROW
     },
 ];
