@@ -12,7 +12,7 @@ use crate::app::engine::job::{JobEnd, KillReason};
 use crate::interface::event::Exit;
 
 /// Part of the cache key. Raise it when the runner, or the reading of its record, comes to other verdicts.
-pub const RUNNER_VERSION: u32 = 3;
+pub const RUNNER_VERSION: u32 = 4;
 
 /// What follows from the exit of `docker run`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -157,4 +157,22 @@ pub const ROWS: &[Row] = &[
         versions: ONE_PROCESS,
         ..ROW
     },
+    // What Zig says by chance where a compiler ended at once: the words of the compiler are lost.
+    Row {
+        name: "reason-is-lost-once",
+        after: command!(
+            "\"sh\", \"-c\", \"[ ! -e /tmp/again ] || exit 0; touch /tmp/again; echo error: BrokenPipe >&2; exit 1\""
+        ),
+        versions: &["0.16.0"],
+        ..ROW
+    },
+    Row {
+        name: "reason-is-lost-always",
+        after: command!("\"sh\", \"-c\", \"echo error: BrokenPipe >&2; exit 1\""),
+        verdict: FAILS,
+        detail: "the command sh exited with code 1",
+        log: "error: BrokenPipe",
+        versions: &["0.16.0"],
+        ..ROW
+    },
 ];
