@@ -52,8 +52,9 @@ pub struct Newest {
     pub build_status: BuildStatus,
     /// The image it ran under; none if it never started.
     pub toolchain: Option<String>,
-    /// Its source is fetched already, so it builds that one even if the remote has moved on.
-    pub is_fetched: bool,
+    /// Its source is not fetched yet, and will be that of the package's remote. A build whose source is there, or that
+    /// was asked for before the remote was changed, builds another one.
+    pub fetches_remote: bool,
 }
 
 impl Cell {
@@ -115,7 +116,7 @@ impl Cell {
     /// True if an unfinished build will fetch the remote's current commit anyway.
     fn will_fetch(&self) -> bool {
         let newest = self.newest.as_ref();
-        newest.is_some_and(|newest| !newest.state.is_final() && !newest.is_fetched)
+        newest.is_some_and(|newest| !newest.state.is_final() && newest.fetches_remote)
     }
 }
 

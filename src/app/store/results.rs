@@ -44,8 +44,10 @@ const SHOWN: &str = "SELECT v.toolchain, c.\"commit\" FROM build_results r \
     LEFT JOIN builds v ON v.id = r.build_id LEFT JOIN checks c ON c.id = v.check_id \
     WHERE r.package_id = ?1 AND r.zig_version = ?2";
 
-const NEWEST: &str = "SELECT b.state, b.build_status, b.toolchain, c.source NOT NULL AS is_fetched \
-    FROM build_results r JOIN builds b ON b.id = r.newest_build JOIN checks c ON c.id = b.check_id \
+const NEWEST: &str = "SELECT b.state, b.build_status, b.toolchain, \
+    c.source IS NULL AND c.url IS p.url AND c.ref IS p.ref AND c.dir IS p.dir AS fetches_remote \
+    FROM build_results r JOIN packages p ON p.id = r.package_id \
+    JOIN builds b ON b.id = r.newest_build JOIN checks c ON c.id = b.check_id \
     WHERE r.package_id = ?1 AND r.zig_version = ?2";
 
 /// The reads of `cells`: none may cost more with the number of packages or builds.
@@ -57,7 +59,7 @@ fn newest_row(row: &Row) -> Result<Newest> {
         state: columns.get("state")?,
         build_status: columns.get("build_status")?,
         toolchain: columns.get("toolchain")?,
-        is_fetched: columns.get("is_fetched")?,
+        fetches_remote: columns.get("fetches_remote")?,
     })
 }
 

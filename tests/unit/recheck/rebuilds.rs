@@ -26,7 +26,7 @@ fn cell(newest: Option<(State, BuildStatus, Option<&str>, bool)>, shown: Option<
         state,
         build_status,
         toolchain: toolchain.map(str::to_string),
-        is_fetched,
+        fetches_remote: !is_fetched,
     });
     Cell {
         toolchain: toolchain("1", "now"),
