@@ -230,7 +230,7 @@ fn status(state: &State) -> store::Result<Value> {
     });
     match latest {
         Err(why) => value["error"] = json!(why),
-        Ok(()) if !missing.is_empty() => value["missing_toolchains"] = json!(missing),
+        Ok(()) if !missing.is_empty() => value["missing_images"] = json!(missing),
         Ok(()) => {}
     }
     Ok(value)
