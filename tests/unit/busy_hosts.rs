@@ -47,7 +47,8 @@ fn outcome(code: i32, line: &str) -> (JobOutcome, Vec<String>) {
 
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-fn head(hosts: &str, retry_after: &str) -> String {
+/// What `fetch-source` says of a source that it could not fetch.
+pub fn head(hosts: &str, retry_after: &str) -> String {
     format!(
         "{{\"bytes\":0,\"sha256\":\"{EMPTY}\",\"hosts_refused\":{hosts},\"retry_after\":{retry_after}}}\n"
     )

@@ -2,12 +2,11 @@
 
 use serde_json::{Value, json};
 
+use crate::busy_hosts::head;
 use crate::common::core::Inside;
 use crate::retirement::end_all;
 use zigcheck::app::engine::exit;
 
-/// The SHA-256 of nothing.
-const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const NEXT: &[u8] = b"fedcba9876543210fedcba9876543210fedcba98\n";
 
 #[track_caller]
@@ -109,9 +108,7 @@ fn a_check_that_waits_for_a_source_of_the_old_one_brings_none_of_the_new_one() {
         let (mut inside, _memory) = Inside::begin(&format!("moved-waits-{word}"), 1);
         inside.submit("p");
         // The host is busy, and asks to be left alone for an hour.
-        let head = format!(
-            "{{\"bytes\":0,\"sha256\":\"{EMPTY}\",\"hosts_refused\":[],\"retry_after\":3600}}\n"
-        );
+        let head = head("[]", "3600");
         inside.container_ends("zigcheck-source-1-1", head.as_bytes(), exit::BUSY);
         assert_eq!(inside.names(), [""; 0]);
         change(&mut inside, &to);
