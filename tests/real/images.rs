@@ -1,8 +1,12 @@
-//! The tags that `images/make-images` gives, in an engine with nothing else in it.
+//! The tags that `images/make-images` gives, in an engine with nothing else in it; and how `images/setup-machine` starts one.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 
+use crate::common::server::scratch;
 use crate::exclusive::shared;
 use crate::own_engine::OwnEngine;
 
@@ -106,4 +110,41 @@ fn an_image_that_is_up_to_date_gets_the_tag_of_its_recipe_and_no_other_image_has
     let again = format!("docker tag zigcheck:{recipe} zigcheck:{VERSION}\n");
     assert!(text.contains(&again), "{text}");
     assert_eq!(tags(engine.command()), before);
+}
+
+/// The engine, which is down at first, is a stand-in: a real one could not start beside the machine's.
+#[test]
+fn dockerd_is_started_where_systemd_has_a_directory_but_does_not_run() {
+    let _machine = shared();
+    let dir = scratch("stand-in-dockerd");
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).expect("a directory");
+    let at = dir.display();
+    write(
+        &dir.join("docker"),
+        &format!("[ \"$1\" != version ] || [ -e {at}/runs ]"),
+    );
+    write(&dir.join("dockerd"), &format!("touch {at}/runs; sleep 10"));
+    let script = concat!(
+        "mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /var/log && mkdir -p /run/systemd/system && exec ",
+        env!("CARGO_MANIFEST_DIR"),
+        "/images/setup-machine"
+    );
+    let path = std::env::var("PATH").expect("a PATH");
+    let mut setup = Command::new("unshare");
+    setup.args(["--mount", "sh", "-c", script]);
+    let text = said(
+        setup
+            .env("PATH", format!("{at}:{path}"))
+            .env_remove("DOCKER_HOST"),
+    );
+    assert_eq!(
+        text,
+        "setup: starting dockerd (its log: /var/log/zigcheck-dockerd.log)\n"
+    );
+}
+
+fn write(program: &Path, script: &str) {
+    std::fs::write(program, format!("#!/bin/bash\n{script}\n")).expect("it is written");
+    std::fs::set_permissions(program, Permissions::from_mode(0o755)).expect("it is ours");
 }
