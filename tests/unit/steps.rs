@@ -383,16 +383,16 @@ fn note(most: &mut Costs, target: &str, costs: Vec<Cost>) {
         "{target}: {total} steps in {}, most in {dearest:?}",
         costs.len()
     );
-    for Cost {
-        file,
-        line,
-        sql,
-        steps,
-    } in costs
-    {
-        let key = (target.to_string(), file.to_string(), line, sql);
+    for cost in costs {
+        assert_eq!(cost.compiled_again, 0, "{target}: {cost:?}");
+        let key = (
+            target.to_string(),
+            cost.file.to_string(),
+            cost.line,
+            cost.sql,
+        );
         let known = most.entry(key).or_insert(0);
-        *known = steps.max(*known);
+        *known = cost.steps.max(*known);
     }
 }
 

@@ -57,6 +57,8 @@ pub struct Cost {
     pub line: u32,
     pub sql: String,
     pub steps: i32,
+    /// How often SQLite compiled it anew since it was prepared.
+    pub compiled_again: i32,
 }
 
 thread_local! {
@@ -84,6 +86,7 @@ pub(super) fn note<T>(
                 line: at.line(),
                 sql: sql.to_string(),
                 steps: statement.reset_status(StatementStatus::VmStep),
+                compiled_again: statement.get_status(StatementStatus::RePrepare),
             });
         }
     });

@@ -1,7 +1,6 @@
 //! The table `queue`: tasks that wait for a slot.
 //!
-//! Each statement finds its rows by an index, in order, so that a caller stops reading when it has enough. A LIMIT is
-//! not bound: SQLite compiles a statement again each time its LIMIT is bound.
+//! Each statement finds its rows by an index, in order, so that a caller stops reading when it has enough.
 
 use rusqlite::{Row, params};
 
@@ -122,7 +121,7 @@ pub fn oldest_request(store: &Store) -> Result<Option<i64>> {
 }
 
 /// How many tasks of the same priority are before it by popularity and age; reads at most `cap` of them. SQLite
-/// counts: reading the rows would cost more than compiling the LIMIT.
+/// counts: reading the rows would cost more.
 pub fn ahead_in_priority(store: &Store, of: &Waiting, cap: u64) -> Result<u64> {
     let Entry {
         priority,
