@@ -1,6 +1,7 @@
 //! Searches for a commit that works, in the core: lists, builds, answers, and restarts at any step.
 
 use serde_json::{Value, json};
+use zigcheck::app::builds::limits::SEARCHES_LIMIT_PACKAGES;
 use zigcheck::app::domain::limits::TRIES_LIMIT;
 
 use crate::common::core::{Inside, Memory};
@@ -268,4 +269,35 @@ fn commits_that_cannot_be_listed_end_the_search() {
         2,
         "the latest commit under each version alone"
     );
+}
+
+#[test]
+fn a_search_begins_when_packages_that_were_searched_are_deleted() {
+    let (mut inside, _memory) = searching("deleted searches");
+    let names = (0..=SEARCHES_LIMIT_PACKAGES).map(|nth| format!("p{nth}"));
+    let names: Vec<String> = names.collect();
+    for name in &names {
+        inside.submit(name);
+        let target = format!("/api/packages/{name}/compat");
+        let response = inside.request("POST", &target, &[], b"");
+        assert_eq!(response.status, 202);
+    }
+    let (last, others) = names.split_last().expect("seventeen");
+    for name in others {
+        let response = inside.as_admin("DELETE", &format!("/api/packages/{name}"), b"");
+        assert_eq!(response.status, 200);
+    }
+    let mut world = world(3, &|_, _| false);
+    // Each pass ends some builds that shared a verdict with others.
+    loop {
+        while world.step(&mut inside) {}
+        inside.pass(1_000);
+        if inside.names().is_empty() {
+            break;
+        }
+    }
+    let answer = inside.json(&format!("/api/packages/{last}/compat"));
+    let lines = answer["compat"].as_array().expect("lines");
+    let states: Vec<&Value> = lines.iter().map(|line| &line["state"]).collect();
+    assert!(!states.contains(&&json!("searching")), "{states:?}");
 }

@@ -347,7 +347,9 @@ impl Scheduler {
         services: &mut Services,
     ) -> store::Result<()> {
         self.drop_questions(package.id, services)?;
-        removals::begin(&mut services.store, package, removal)
+        removals::begin(&mut services.store, package, removal)?;
+        // Its searches are gone: others that wait may begin.
+        self.searches(services).start()
     }
 
     /// Drops what waits to be asked of a remote, and what it is asked.
