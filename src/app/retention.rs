@@ -163,7 +163,7 @@ impl Retention {
         }
     }
 
-    /// Sets how many bytes to delete from the caches, least recently used first.
+    /// Sets how many bytes to delete from the caches together.
     pub fn set_shortage(&mut self, shortage_bytes: u64) {
         self.shortage_bytes = shortage_bytes;
         if shortage_bytes > 0 {
@@ -177,22 +177,36 @@ impl Retention {
             return Ok(());
         }
         let totals = totals::read(store)?;
+        let builds = self.delete_expired_builds(store, totals, now)?;
+        // On a shortage the caches go in the order of what it costs to do without them.
+        let kept_caches = self.delete_expired_kept_caches(store, totals)?;
+        let totals = self.reduce_shortage(store, totals)?;
+        let dependencies = self.delete_expired_dependencies(store, totals)?;
+        let totals = self.reduce_shortage(store, totals)?;
+        let sources = self.delete_expired_sources(store, totals, now)?;
+        let totals = self.reduce_shortage(store, totals)?;
         let next = [
-            self.delete_expired_builds(store, totals, now)?,
-            self.delete_expired_sources(store, totals, now)?,
-            self.delete_expired_dependencies(store, totals)?,
-            self.delete_expired_kept_caches(store, totals)?,
+            builds,
+            kept_caches,
+            dependencies,
+            sources,
             self.delete_expired_durations(store, totals)?,
             self.delete_stray_logs(store)?,
             self.delete_removed(store, now)?,
         ];
-        if self.shortage_bytes > 0 {
-            let left = totals::read(store)?;
-            let gone = totals.cached_bytes().saturating_sub(left.cached_bytes());
-            self.shortage_bytes = self.shortage_bytes.saturating_sub(gone);
-        }
         self.due_ms = next.into_iter().flatten().min();
         Ok(())
+    }
+
+    /// Takes from the shortage what the caches have lost since they had `before`; gives what they have now.
+    fn reduce_shortage(&mut self, store: &Store, before: Totals) -> store::Result<Totals> {
+        if self.shortage_bytes == 0 {
+            return Ok(before);
+        }
+        let left = totals::read(store)?;
+        let gone = before.cached_bytes().saturating_sub(left.cached_bytes());
+        self.shortage_bytes = self.shortage_bytes.saturating_sub(gone);
+        Ok(left)
     }
 
     /// Removes the files of deleted rows, once that is committed; `orphans` are those of rows that others deleted. A

@@ -357,6 +357,41 @@ fn what_is_missing_is_as_much_as_was_asked_for() {
     assert_eq!(inside.sources().len(), 2, "of 1,000 bytes each");
 }
 
+/// What a build left is made again by the next one, dependencies are fetched again, and a source may be gone.
+#[test]
+fn the_caches_together_give_up_what_is_missing_the_cheapest_first() {
+    let memory = Memory::new("space-all-caches");
+    let mut inside = Inside::open("space-all-caches", memory.open(), 1);
+    inside.submit("p");
+    inside.source_is("zigcheck-source-1-1", &[1; 1_000], false);
+    inside.build_succeeds("zigcheck-1-1");
+    inside.build_succeeds("zigcheck-2-1");
+    inside.pass_step_by_step(1_000);
+    memory
+        .db
+        .execute_batch(
+            "INSERT INTO dependencies VALUES ('m', 'sha256:a', 'd', 1000, 1);
+            INSERT INTO kept_caches VALUES (1, '0.16.0', 'sha256:a', 'c', 'k', 1000, 2);",
+        )
+        .expect("rows");
+    let left = || {
+        let sql = "SELECT kept_bytes || ' ' || dependency_bytes || ' ' || source_bytes FROM totals";
+        let left: String = memory
+            .db
+            .query_row(sql, [], |row| row.get(0))
+            .expect("totals");
+        left
+    };
+    assert_eq!(left(), "1000 1000 1000");
+    let enough = GIB + GIB / 100 * 25;
+    inside.room(0, 200 * GIB);
+    for (missing, expected) in [(1, "0 1000 1000"), (999, "0 0 1000"), (1_000, "0 0 0")] {
+        inside.room(enough - missing, 200 * GIB);
+        inside.pass_step_by_step(0);
+        assert_eq!(left(), expected);
+    }
+}
+
 #[test]
 fn the_disk_is_looked_at_once_a_second_and_a_little_of_it_is_kept() {
     let data = crate::common::core::data("space-reserve");
