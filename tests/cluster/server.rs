@@ -148,20 +148,24 @@ impl Server<'_> {
         self.cluster.server.sh(&words)
     }
 
-    fn count_ticks(&self, build: i64) -> String {
+    /// The command that prints how many ticks its log has.
+    fn ticks_command(&self, build: i64) -> String {
         let data = self.data.display();
         format!("grep -ac '^tick' {data}/logs/{build}.log || true")
     }
 
-    /// The ticks in its log. A log that is followed anew has them all once more, from the first on.
+    /// How many its log has now. A log that is followed anew has them all once more, from the first on.
     fn ticks_so_far(&self, build: i64) -> usize {
-        let count = self.cluster.server.sh(&self.count_ticks(build));
+        let count = self.cluster.server.sh(&self.ticks_command(build));
         count.parse().expect("a log")
     }
 
     /// Waits until its log has so many.
     pub fn wait_for_ticks(&self, build: i64, count: usize) {
-        let words = format!("[ $({}) -ge {count} ] && echo so", self.count_ticks(build));
+        let words = format!(
+            "[ $({}) -ge {count} ] && echo so",
+            self.ticks_command(build)
+        );
         self.cluster.server.wait(&words, "so");
     }
 
