@@ -1,12 +1,11 @@
 //! A server's machine and its nodes on a switch, configured by the scripts of `make cluster` and `make node`.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::common::server::scratch;
+use crate::common::server::{scratch, write_script};
 use crate::machine::Machine;
 use crate::stand_in;
 
@@ -227,9 +226,7 @@ impl Cluster {
             "#!/bin/bash\nexec unshare --mount bash -c \"mount --bind {etc}/munge /etc/munge\n\
              mount --bind {etc}/passwd /etc/passwd\n${{@: -1}}\"\n"
         );
-        std::fs::write(bin.join("ssh"), text).expect("a file");
-        let mode = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(bin.join("ssh"), mode).expect("it is ours");
+        write_script(&bin.join("ssh"), &text);
         bin
     }
 
@@ -258,10 +255,7 @@ impl Cluster {
             mkdir -p image/usr/lib/zigcheck image/work && mv build image/usr/lib/zigcheck/build
             ln -s $(readlink -f $(command -v bash)) image/bin/bash 2>/dev/null
             tar -C image -cf image.tar .";
-        let runner = self.dir.join("build");
-        std::fs::write(&runner, &self.plan.runner).expect("a file");
-        let mode = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(runner, mode).expect("it is ours");
+        write_script(&self.dir.join("build"), &self.plan.runner);
         let mut command = Command::new("bash");
         command.args(["-c", script]).current_dir(&self.dir);
         assert!(command.status().expect("bash").success());

@@ -1,7 +1,9 @@
 //! The real binary on a port of its own, spoken to with the real curl.
 
 use crate::common::settings::FETCH_NETWORK;
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -207,6 +209,12 @@ pub fn curl(args: &[&str], url: &str) -> Answer {
 
 pub fn scratch(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+/// Writes a script that can be run.
+pub fn write_script(path: &Path, text: &str) {
+    std::fs::write(path, text).expect("a file");
+    std::fs::set_permissions(path, Permissions::from_mode(0o755)).expect("it is ours");
 }
 
 pub fn archive(name: &str, files: &[(&str, &str)]) -> PathBuf {

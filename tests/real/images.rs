@@ -1,12 +1,9 @@
 //! The tags that `images/make-images` gives, in an engine with nothing else in it; and how `images/setup-machine` starts one.
 
 use std::collections::BTreeMap;
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::process::Command;
 
-use crate::common::server::scratch;
+use crate::common::server::{scratch, write_script};
 use crate::exclusive::shared;
 use crate::own_engine::OwnEngine;
 
@@ -120,11 +117,10 @@ fn dockerd_is_started_where_systemd_has_a_directory_but_does_not_run() {
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).expect("a directory");
     let at = dir.display();
-    write(
-        &dir.join("docker"),
-        &format!("[ \"$1\" != version ] || [ -e {at}/runs ]"),
-    );
-    write(&dir.join("dockerd"), &format!("touch {at}/runs; sleep 10"));
+    let docker = format!("#!/bin/sh\n[ \"$1\" != version ] || [ -e {at}/runs ]\n");
+    write_script(&dir.join("docker"), &docker);
+    let dockerd = format!("#!/bin/sh\ntouch {at}/runs\nsleep 10\n");
+    write_script(&dir.join("dockerd"), &dockerd);
     let script = concat!(
         "mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /var/log && mkdir -p /run/systemd/system && exec ",
         env!("CARGO_MANIFEST_DIR"),
@@ -142,9 +138,4 @@ fn dockerd_is_started_where_systemd_has_a_directory_but_does_not_run() {
         text,
         "setup: starting dockerd (its log: /var/log/zigcheck-dockerd.log)\n"
     );
-}
-
-fn write(program: &Path, script: &str) {
-    std::fs::write(program, format!("#!/bin/bash\n{script}\n")).expect("it is written");
-    std::fs::set_permissions(program, Permissions::from_mode(0o755)).expect("it is ours");
 }

@@ -2,7 +2,6 @@
 //! the machine's own one.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::common::server::{PATIENCE, ends_with_its_parent, scratch};
+use crate::common::server::{PATIENCE, ends_with_its_parent, scratch, write_script};
 
 pub struct OwnEngine {
     root: PathBuf,
@@ -41,8 +40,7 @@ impl OwnEngine {
             "#!/bin/sh\nDOCKER_HOST=unix://{}/socket exec docker \"$@\"\n",
             run.display()
         );
-        fs::write(&command, text).expect("a file");
-        fs::set_permissions(&command, fs::Permissions::from_mode(0o755)).expect("its owner");
+        write_script(&command, &text);
         OwnEngine {
             root,
             run,

@@ -3,14 +3,14 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::common::server::{PATIENCE, ends_with_its_parent, scratch};
+use crate::common::server::{PATIENCE, ends_with_its_parent, scratch, write_script};
 
 /// Its first process. What is below /run is its own, as is the engine's socket there; the engine has no bridge, and so
 /// no network that a container could be given. The words: its directory, its name.
@@ -82,8 +82,7 @@ impl OwnNode {
             "#!/bin/sh\nexec docker --host=unix://{} \"$@\"\n",
             engine.display()
         );
-        fs::write(&command, text).expect("a file");
-        fs::set_permissions(&command, fs::Permissions::from_mode(0o755)).expect("its owner");
+        write_script(&command, &text);
         let node = OwnNode {
             name,
             address,

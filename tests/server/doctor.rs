@@ -1,12 +1,11 @@
 //! `zigcheck doctor` beside a server and without one, with an engine that shows faults.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::common::server::scratch;
+use crate::common::server::{scratch, write_script};
 use crate::common::settings::FETCH_NETWORK;
 use crate::common::standin::{self, standin};
 
@@ -191,8 +190,7 @@ fn an_engine_that_hangs_is_a_fault_and_no_hang() {
     let data = scratch("doctor-hang");
     std::fs::create_dir_all(&data).expect("a directory");
     let docker = data.join("docker");
-    std::fs::write(&docker, "#!/bin/sh\nexec sleep 100000\n").expect("a file");
-    std::fs::set_permissions(&docker, PermissionsExt::from_mode(0o755)).expect("it is ours");
+    write_script(&docker, "#!/bin/sh\nexec sleep 100000\n");
     let listen = format!("unix:{}", data.join("none").display());
     let flags = [
         "--docker",

@@ -1,6 +1,5 @@
 //! Webhooks and mail.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
@@ -10,6 +9,7 @@ use sha2::Sha256;
 
 use super::World;
 use super::receiver::{Receiver, json as answer};
+use crate::common::server::write_script;
 
 const URL: &str = "https://github.com/x/turning";
 
@@ -59,8 +59,7 @@ fn sendmail(dir: &Path) -> String {
          n=$(ls | grep -c '^mail-')\n{{ echo \"$@\"; cat; }} >part-$n && mv part-$n mail-$n\n",
         dir.display()
     );
-    std::fs::write(&path, script).expect("a file");
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("it is ours");
+    write_script(&path, &script);
     path.display().to_string()
 }
 
